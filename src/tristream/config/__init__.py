@@ -1,0 +1,1 @@
+"""The typed configuration: a study (``config.yaml``) and dataset descriptors, a file a section."""

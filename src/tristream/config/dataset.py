@@ -1,0 +1,163 @@
+"""A dataset descriptor: ``workflow/datasets/<id>.yaml``."""
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tristream.config.base import Label, Name, Section, expand
+from tristream.config.sources import ArchiveSource, FolderSource, Source
+
+
+class FmriprepLayout(Section):
+    """A BIDS dataset with fMRIPrep outputs inside it."""
+
+    kind: Literal["fmriprep"] = "fmriprep"
+    derivatives: str = "derivatives/fmriprep"
+    space: str = "MNI152NLin2009cAsym"
+    confounds: list[Literal["motion", "high_pass", "wm_csf", "global_signal", "scrub"]] = [
+        "motion",
+        "high_pass",
+    ]
+
+
+class VolumeTableLayout(Section):
+    """One 4-D image with one table row a volume: label and run number.
+
+    `bold`, `mask` and `table` are file names inside the source. `rest` names the label of volumes
+    without a stimulus.
+    """
+
+    kind: Literal["volume_table"] = "volume_table"
+    bold: str
+    table: str
+    mask: str | None = None
+    rest: str = "rest"
+
+
+Layout = Annotated[FmriprepLayout | VolumeTableLayout, Field(discriminator="kind")]
+
+
+class Stimulus(Section):
+    """One row of the stimulus table: what an events file calls it, and where it lies."""
+
+    stimulus: Name
+    kind: Literal["film", "sound", "image"]
+    path: str = Field(description="path inside the stimulus source")
+    match: str = Field(default="", description="how events name it in stim_file; default: path")
+
+
+class Stimuli(Section):
+    """Where the stimuli are, and which. Without it, the items are the labels of the events."""
+
+    source: ArchiveSource | FolderSource | None = Field(default=None, discriminator="kind")
+    table: list[Stimulus] = []
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "Stimuli":
+        if bool(self.table) != (self.source is not None):
+            raise ValueError("source and table go together: give both or none")
+        names = [row.stimulus for row in self.table]
+        if len(set(names)) < len(names):
+            raise ValueError("two rows of the table have the same stimulus name")
+        return self
+
+
+class Split(Section):
+    """How runs are held out.
+
+    ``holdout``: runs that match one of the `test` patterns (``task-test_*``) are the test set;
+    test runs that show the same stimuli at the same times are repeats of each other.
+    ``leave-one-run-out``: every run is the test run once; hyperparameters are searched inside.
+    """
+
+    scheme: Literal["holdout", "leave-one-run-out"]
+    test: list[str] = []
+
+    @model_validator(mode="after")
+    def _test_belongs_to_holdout(self) -> "Split":
+        if (self.scheme == "holdout") != bool(self.test):
+            raise ValueError("scheme holdout needs `test` patterns; leave-one-run-out takes none")
+        return self
+
+    def is_test(self, run: str) -> bool:
+        """Whether `run` is held out (always false for leave-one-run-out)."""
+        return any(fnmatchcase(run, pattern) for pattern in self.test)
+
+
+class Exchange(Section):
+    """The unit that may be permuted under the null hypothesis.
+
+    ``block``: runs of volumes with one label; ``item``: one presentation; ``time``: stretches of
+    `seconds` (films).
+    """
+
+    unit: Literal["block", "item", "time"]
+    within: Literal["run"] = "run"
+    seconds: float = Field(default=20.0, ge=20.0)
+
+
+class Trims(Section):
+    """Volumes to drop at the start and end of each run (dummy scans)."""
+
+    start: int = Field(default=0, ge=0)
+    end: int = Field(default=0, ge=0)
+
+
+class Dataset(Section):
+    """Everything the workflow knows of a dataset before it has been fetched."""
+
+    id: Name
+    title: str
+    licence: str
+    citation: str
+    credit: str = ""
+    source: Source
+    layout: Layout
+    tr: float = Field(gt=0, description="repetition time in seconds, checked against the data")
+    subjects: list[Label] = Field(min_length=1)
+    runs: list[str] = Field(min_length=1)
+    missing: dict[Label, list[str]] = {}
+    timelines: dict[Name, list[Label]] = {}
+    stimuli: Stimuli = Stimuli()
+    split: Split
+    exchange: Exchange
+    trims: Trims = Trims()
+
+    @field_validator("runs", "subjects", mode="before")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        if isinstance(value, list) and all(isinstance(v, str) for v in value):
+            return expand(value)
+        return value
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Dataset":
+        if self.split.scheme == "holdout":
+            test = [run for run in self.runs if self.split.is_test(run)]
+            if not test:
+                raise ValueError(f"split.test: no run matches {self.split.test}")
+            if len(test) == len(self.runs):
+                raise ValueError("split.test: every run is a test run; nothing is left to train on")
+        elif len(self.runs) < 3:
+            raise ValueError("split: leave-one-run-out needs at least 3 runs")
+        listed = [s for subjects in self.timelines.values() for s in subjects]
+        if self.timelines and sorted(listed) != sorted(self.subjects):
+            raise ValueError("timelines: each subject must stand in exactly one of them")
+        return self
+
+    def runs_of(self, subject: str) -> list[str]:
+        """Runs that `subject` has."""
+        return [run for run in self.runs if run not in self.missing.get(subject, [])]
+
+    def timeline_of(self, subject: str) -> str:
+        """Name of the stimulus timeline that `subject` saw; ``main`` unless stated."""
+        for name, subjects in self.timelines.items():
+            if subject in subjects:
+                return name
+        return "main"
+
+    @property
+    def timeline_names(self) -> list[str]:
+        """All stimulus timelines of the dataset."""
+        return list(self.timelines) or ["main"]

@@ -1,0 +1,137 @@
+"""Read and check the configuration; every mistake is one readable line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tristream.config.dataset import Dataset
+from tristream.config.sources import DataladSource, SimulateSource
+from tristream.config.study import Study
+from tristream.errors import UserError
+
+M = TypeVar("M", bound=BaseModel)
+DESCRIPTORS = Path("workflow/datasets")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A checked study with its dataset descriptors.
+
+    Attributes
+    ----------
+    study : Study
+        The study as written.
+    datasets : dict of str to Dataset
+        Descriptors of the study's datasets.
+    subjects : dict of str to list of str
+        Chosen subjects of each dataset.
+    """
+
+    study: Study
+    datasets: dict[str, Dataset]
+    subjects: dict[str, list[str]]
+
+    def source(self, dataset: str) -> Any:
+        """The dataset's source, with ``simulate`` turned into where the simulator writes."""
+        source = self.datasets[dataset].source
+        if isinstance(source, SimulateSource):
+            home = f"{self.study.results}/simulate/{dataset}"
+            return DataladSource(url=f"{home}/dataset", commit_file=f"{home}/commit.txt")
+        return source
+
+
+def load(path: Path | str = "config.yaml", descriptors: Path | str | None = None) -> Resolved:
+    """Read a study and the descriptors of its datasets.
+
+    Parameters
+    ----------
+    path : Path
+        The study's YAML file.
+    descriptors : Path, optional
+        Folder of dataset descriptors; ``workflow/datasets`` beside `path` by default.
+
+    Raises
+    ------
+    UserError
+        One line a mistake: the file, the key, what is wrong.
+    """
+    path = Path(path)
+    return resolve(_yaml(path), path, descriptors)
+
+
+def resolve(content: Any, path: Path, descriptors: Path | str | None = None) -> Resolved:
+    """Like :func:`load`, for content that is already parsed (Snakemake's ``config``)."""
+    study = _validated(Study, content, path)
+    folders = [Path(descriptors)] if descriptors else [path.parent / DESCRIPTORS, DESCRIPTORS]
+    datasets, subjects = {}, {}
+    for name, choice in study.datasets.items():
+        datasets[name] = descriptor(name, folders, path)
+        subjects[name] = _subjects(choice.subjects, datasets[name], path)
+    return Resolved(study, datasets, subjects)
+
+
+def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
+    """Read the descriptor of dataset `name` from the first folder that has it."""
+    for folder in folders:
+        file = folder / f"{name}.yaml"
+        if file.is_file():
+            dataset = _validated(Dataset, _yaml(file), file)
+            if dataset.id != name:
+                raise UserError(
+                    f"{file}: id: is {dataset.id!r}, must equal the file's name {name!r}"
+                )
+            return dataset
+    raise UserError(
+        f"{path}: datasets.{name}: no descriptor {folders[0] / (name + '.yaml')}; write one "
+        "(README, 'Add a dataset') or mend the name"
+    )
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _validated(model: type[M], content: Any, path: Path) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise UserError("\n".join(_line(path, e) for e in error.errors())) from None
+
+
+def _line(path: Path, error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "unknown key; see docs/config.md for those that exist"
+    return f"{path}: {where + ': ' if where else ''}{message}"
+
+
+def _subjects(choice: list[str] | str, dataset: Dataset, path: Path) -> list[str]:
+    where = f"{path}: datasets.{dataset.id}.subjects"
+    if choice == "all":
+        return list(dataset.subjects)
+    if isinstance(choice, str):
+        choice = _participants(path.parent / choice, where)
+    unknown = [s for s in choice if s not in dataset.subjects]
+    if unknown or not choice:
+        raise UserError(f"{where}: {unknown or 'none'} not among {', '.join(dataset.subjects)}")
+    return list(choice)
+
+
+def _participants(table: Path, where: str) -> list[str]:
+    if not table.is_file():
+        raise UserError(f"{where}: give a list, `all`, or a TSV; there is no file {table}")
+    header, *rows = table.read_text(encoding="utf-8-sig").splitlines()
+    columns = header.split("\t")
+    if "participant_id" not in columns:
+        raise UserError(f"{where}: {table} has no column participant_id")
+    column = columns.index("participant_id")
+    return [row.split("\t")[column].removeprefix("sub-") for row in rows if row.strip()]

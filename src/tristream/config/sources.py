@@ -1,0 +1,62 @@
+"""Where data come from: a DataLad dataset, a package-index archive, a folder, the simulator."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tristream.config.base import Section
+
+
+class DataladSource(Section):
+    """A DataLad dataset, cloned and checked out at a commit or tag.
+
+    `url` is a local path, ``file://`` or ``http(s)://``; ``openneuro: ds003720`` is short for the
+    dataset's public address.
+    """
+
+    kind: Literal["datalad"] = "datalad"
+    url: str
+    commit: str | None = None
+    commit_file: str | None = None
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "DataladSource":
+        if (self.commit is None) == (self.commit_file is None):
+            raise ValueError("give one of commit and commit_file: the dataset must be pinned")
+        return self
+
+
+class ArchiveSource(Section):
+    """Members of a source archive or wheel on the package index; nothing in it is executed.
+
+    A member may lie in a zip inside the archive: ``docs/film.zip!/resources/film.mp4``. Members
+    are named without the archive's own top folder (``moviepy-2.2.1/``).
+    """
+
+    kind: Literal["archive"] = "archive"
+    package: str
+    version: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    form: Literal["sdist", "wheel"] = "sdist"
+    members: list[str] = Field(min_length=1)
+    licence: str = ""
+    credit: str = ""
+
+
+class FolderSource(Section):
+    """A folder on this machine that the user supplies; read in place, never changed."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+
+
+class SimulateSource(Section):
+    """A dataset that ``tristream simulate`` writes from a preset; fetched like any DataLad one."""
+
+    kind: Literal["simulate"] = "simulate"
+    preset: str
+
+
+Source = Annotated[
+    DataladSource | ArchiveSource | FolderSource | SimulateSource, Field(discriminator="kind")
+]

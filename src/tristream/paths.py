@@ -1,0 +1,39 @@
+"""Safe joins inside a dataset root: text from a dataset never reaches outside the dataset."""
+
+from pathlib import Path, PurePosixPath
+
+from tristream.errors import UserError
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Join `relative` to `root`, refusing whatever would leave it.
+
+    The check is on the text alone: annexed files are links into ``.git/annex``, so links that a
+    dataset's own tree holds are followed only by :func:`resolve_inside`.
+
+    Parameters
+    ----------
+    root : Path
+        Root folder of the dataset.
+    relative : str
+        A POSIX path as read from the dataset, e.g. ``sub-01/func/sub-01_bold.nii.gz``.
+
+    Raises
+    ------
+    UserError
+        If the path is absolute, empty, or climbs out of `root`.
+    """
+    pure = PurePosixPath(relative)
+    if not relative or "\0" in relative or "\\" in relative:
+        raise UserError(f"{root}: {relative!r} is not a path inside the dataset")
+    if pure.is_absolute() or ".." in pure.parts:
+        raise UserError(f"{root}: the path {relative!r} leaves the dataset; it is not followed")
+    return root.joinpath(*pure.parts)
+
+
+def resolve_inside(root: Path, relative: str) -> Path:
+    """Like :func:`inside`, and follow links: the target too must lie under `root`."""
+    target = inside(root, relative).resolve()
+    if not target.is_relative_to(root.resolve()):
+        raise UserError(f"{root}: the link {relative!r} leaves the dataset; it is not followed")
+    return target

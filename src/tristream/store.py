@@ -1,0 +1,253 @@
+"""How every stage writes and reads its files: atomically, and with what a reader must know.
+
+Each file says what it is (`kind`), the version of its layout, whether its data are simulated,
+the config that its stage read, the fingerprint of the code that made it, and what was left out
+and why. HDF5 files carry this in their attributes, tables and JSON files in a ``.json`` beside or
+inside them. Files are written under a temporary name in the same folder and renamed when whole, so
+a reader that finds a file may trust it.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tristream import __version__
+from tristream.errors import UserError
+
+if TYPE_CHECKING:
+    import h5py
+
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Omission:
+    """Something that a reader may look for and will not find, and the reason."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a file says of itself.
+
+    Attributes
+    ----------
+    kind : str
+        The file's contract, e.g. ``features`` or ``bold`` (see ``docs/files.md``).
+    simulated : bool
+        Whether the measured data in it, or any that went into it, are simulated.
+    config : dict
+        The config keys that the stage read, as plain JSON types.
+    code : str
+        Fingerprint of the code that wrote it.
+    omitted : list of Omission
+        What is not in the file, and why.
+    """
+
+    kind: str
+    simulated: bool
+    config: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    omitted: tuple[Omission, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types, with the versions of layout and package."""
+        return {"schema_version": SCHEMA_VERSION, "tristream_version": __version__, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any], path: Path, kind: str) -> "Provenance":
+        """Check what `path` says of itself; refuse it when a word is missing or wrong."""
+        missing = [k for k in ("kind", "schema_version", "simulated") if k not in said]
+        if missing:
+            raise UserError(
+                f"{path}: does not say {', '.join(missing)}; it was not written by tristream, "
+                "or is damaged: delete it and run again"
+            )
+        if said["kind"] != kind:
+            raise UserError(f"{path}: holds {said['kind']!r}, not {kind!r}")
+        if said["schema_version"] != SCHEMA_VERSION:
+            raise UserError(
+                f"{path}: layout version {said['schema_version']}, this tristream reads "
+                f"{SCHEMA_VERSION}: delete it and run again"
+            )
+        return cls(
+            kind=kind,
+            simulated=bool(said["simulated"]),
+            config=dict(said.get("config", {})),
+            code=str(said.get("code", "")),
+            omitted=tuple(Omission(**o) for o in said.get("omitted", [])),
+        )
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary name beside `path` that becomes `path` if the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def create_h5(path: Path | str, provenance: Provenance) -> Iterator["h5py.File"]:
+    """Open a new HDF5 file for writing; it appears under its name when the block ends well."""
+    import h5py
+
+    with atomic_path(path) as temporary:
+        with h5py.File(temporary, "w", track_order=True) as file:
+            for key, value in provenance.to_json().items():
+                file.attrs[key] = (
+                    value if isinstance(value, bool | int | str) else json.dumps(value)
+                )
+            yield file
+
+
+@contextmanager
+def open_h5(path: Path | str, kind: str) -> Iterator[tuple["h5py.File", Provenance]]:
+    """Open an HDF5 file of a known kind for reading, without locks (NFS, Lustre).
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged, of another kind, or does not say whether its data are
+        simulated.
+    """
+    import h5py
+
+    path = Path(path)
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise UserError(
+            f"{path}: can't be read as HDF5 ({error}); delete it and run again"
+        ) from None
+    with file:
+        yield file, _h5_provenance(file, path, kind)
+
+
+def _h5_provenance(file: "h5py.File", path: Path, kind: str) -> Provenance:
+    said: dict[str, Any] = {}
+    for key in ("kind", "schema_version", "simulated", "code"):
+        if key in file.attrs:
+            said[key] = file.attrs[key]
+    for key in ("config", "omitted"):
+        if key in file.attrs:
+            said[key] = json.loads(file.attrs[key])
+    return Provenance.from_json(said, path, kind)
+
+
+def provenance_of(path: Path | str, kind: str) -> Provenance:
+    """Read only what an HDF5 file says of itself."""
+    with open_h5(path, kind) as (_, provenance):
+        return provenance
+
+
+def write_strings(group: "h5py.Group", name: str, values: Sequence[str]) -> None:
+    """Write a list of strings as a UTF-8 dataset."""
+    import h5py
+
+    group.create_dataset(name, data=list(values), dtype=h5py.string_dtype(), shape=(len(values),))
+
+
+def read_strings(group: "h5py.Group", name: str) -> list[str]:
+    """Read what :func:`write_strings` wrote."""
+    return [str(v) for v in group[name].asstr()[()]]
+
+
+def write_json(path: Path | str, content: Mapping[str, Any], provenance: Provenance) -> None:
+    """Write a JSON file whose top level holds the provenance beside `content`."""
+    with atomic_path(path) as temporary:
+        text = json.dumps({**provenance.to_json(), **content}, indent=2, default=_plain)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str, kind: str) -> tuple[dict[str, Any], Provenance]:
+    """Read a JSON file of a known kind.
+
+    Raises
+    ------
+    UserError
+        If it is missing, not JSON, or not what it should be.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the stage that writes it has not run") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from None
+    return content, Provenance.from_json(content, path, kind)
+
+
+def sidecar(path: Path | str) -> Path:
+    """The JSON beside a table."""
+    return Path(path).with_suffix(".json")
+
+
+def write_table(
+    path: Path | str,
+    table: "pd.DataFrame",
+    provenance: Provenance,
+    columns: Mapping[str, str] | None = None,
+    **content: Any,
+) -> None:
+    """Write a TSV and its JSON sidecar (BIDS style: what each column means).
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.tsv``; the sidecar has the same name and ends in ``.json``.
+    table : DataFrame
+        Missing values become ``n/a``; the index is not written.
+    provenance : Provenance
+        Goes into the sidecar.
+    columns : dict, optional
+        Column name to description.
+    **content
+        More keys for the sidecar.
+    """
+    described = {name: {"Description": text} for name, text in (columns or {}).items()}
+    text = [c for c in table.columns if not _is_number(table[c])]
+    write_json(sidecar(path), {**content, "columns": described, "text_columns": text}, provenance)
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+
+
+def read_table(path: Path | str, kind: str) -> tuple["pd.DataFrame", Provenance]:
+    """Read a TSV that :func:`write_table` wrote; only ``n/a`` is a missing value."""
+    import pandas as pd
+
+    said, provenance = read_json(sidecar(path), kind)
+    text = dict.fromkeys(said.get("text_columns", []), str)
+    try:
+        table = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["n/a"], dtype=text)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the stage that writes it has not run") from None
+    return table, provenance
+
+
+def _is_number(column: "pd.Series") -> bool:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return is_numeric_dtype(column) or is_bool_dtype(column)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and arrays, paths, for json.dumps."""
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON")
