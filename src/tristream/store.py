@@ -20,7 +20,6 @@ from tristream.errors import UserError
 
 if TYPE_CHECKING:
     import h5py
-
     import pandas as pd
 
 SCHEMA_VERSION = 1
@@ -105,13 +104,10 @@ def create_h5(path: Path | str, provenance: Provenance) -> Iterator["h5py.File"]
     """Open a new HDF5 file for writing; it appears under its name when the block ends well."""
     import h5py
 
-    with atomic_path(path) as temporary:
-        with h5py.File(temporary, "w", track_order=True) as file:
-            for key, value in provenance.to_json().items():
-                file.attrs[key] = (
-                    value if isinstance(value, bool | int | str) else json.dumps(value)
-                )
-            yield file
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+        for key, value in provenance.to_json().items():
+            file.attrs[key] = value if isinstance(value, bool | int | str) else json.dumps(value)
+        yield file
 
 
 @contextmanager
