@@ -14,6 +14,7 @@ from tristream.errors import UserError
 STAGES = (
     "plan",
     "run",
+    "config",
     "simulate",
     "fetch",
     "stimuli",

@@ -13,12 +13,13 @@ class FmriprepLayout(Section):
     """A BIDS dataset with fMRIPrep outputs inside it."""
 
     kind: Literal["fmriprep"] = "fmriprep"
-    derivatives: str = "derivatives/fmriprep"
-    space: str = "MNI152NLin2009cAsym"
-    confounds: list[Literal["motion", "high_pass", "wm_csf", "global_signal", "scrub"]] = [
-        "motion",
-        "high_pass",
-    ]
+    derivatives: str = Field(
+        default="derivatives/fmriprep", description="folder of the outputs inside the dataset"
+    )
+    space: str = Field(default="MNI152NLin2009cAsym", description="space-<label> of the BOLD")
+    confounds: list[Literal["motion", "high_pass", "wm_csf", "global_signal", "scrub"]] = Field(
+        default=["motion", "high_pass"], description="strategy of nilearn's load_confounds"
+    )
 
 
 class VolumeTableLayout(Section):
@@ -29,10 +30,10 @@ class VolumeTableLayout(Section):
     """
 
     kind: Literal["volume_table"] = "volume_table"
-    bold: str
-    table: str
-    mask: str | None = None
-    rest: str = "rest"
+    bold: str = Field(description="the 4-D image")
+    table: str = Field(description="the text table, one row a volume: label and run number")
+    mask: str | None = Field(default=None, description="brain mask; default: nonzero voxels")
+    rest: str = Field(default="rest", description="label of volumes without a stimulus")
 
 
 Layout = Annotated[FmriprepLayout | VolumeTableLayout, Field(discriminator="kind")]
@@ -41,8 +42,8 @@ Layout = Annotated[FmriprepLayout | VolumeTableLayout, Field(discriminator="kind
 class Stimulus(Section):
     """One row of the stimulus table: what an events file calls it, and where it lies."""
 
-    stimulus: Name
-    kind: Literal["film", "sound", "image"]
+    stimulus: Name = Field(description="its name in all tables and files")
+    kind: Literal["film", "sound", "image"] = Field(description="what it is")
     path: str = Field(description="path inside the stimulus source")
     match: str = Field(default="", description="how events name it in stim_file; default: path")
 
@@ -50,8 +51,10 @@ class Stimulus(Section):
 class Stimuli(Section):
     """Where the stimuli are, and which. Without it, the items are the labels of the events."""
 
-    source: ArchiveSource | FolderSource | None = Field(default=None, discriminator="kind")
-    table: list[Stimulus] = []
+    source: ArchiveSource | FolderSource | None = Field(
+        default=None, discriminator="kind", description="where the media lie"
+    )
+    table: list[Stimulus] = Field(default=[], description="one row a film, sound or image")
 
     @model_validator(mode="after")
     def _both_or_none(self) -> "Stimuli":
@@ -71,8 +74,8 @@ class Split(Section):
     ``leave-one-run-out``: every run is the test run once; hyperparameters are searched inside.
     """
 
-    scheme: Literal["holdout", "leave-one-run-out"]
-    test: list[str] = []
+    scheme: Literal["holdout", "leave-one-run-out"] = Field(description="how runs are held out")
+    test: list[str] = Field(default=[], description="patterns of test runs (holdout)")
 
     @model_validator(mode="after")
     def _test_belongs_to_holdout(self) -> "Split":
@@ -92,37 +95,43 @@ class Exchange(Section):
     `seconds` (films).
     """
 
-    unit: Literal["block", "item", "time"]
-    within: Literal["run"] = "run"
-    seconds: float = Field(default=20.0, ge=20.0)
+    unit: Literal["block", "item", "time"] = Field(description="what may be permuted")
+    within: Literal["run"] = Field(default="run", description="permutations never leave a run")
+    seconds: float = Field(default=20.0, ge=20.0, description="length of a stretch of time")
 
 
 class Trims(Section):
     """Volumes to drop at the start and end of each run (dummy scans)."""
 
-    start: int = Field(default=0, ge=0)
-    end: int = Field(default=0, ge=0)
+    start: int = Field(default=0, ge=0, description="volumes dropped at the start")
+    end: int = Field(default=0, ge=0, description="volumes dropped at the end")
 
 
 class Dataset(Section):
     """Everything the workflow knows of a dataset before it has been fetched."""
 
-    id: Name
-    title: str
-    licence: str
-    citation: str
-    credit: str = ""
-    source: Source
-    layout: Layout
+    id: Name = Field(description="equals the file's name")
+    title: str = Field(description="what the report calls it")
+    licence: str = Field(description="licence of data and stimuli")
+    citation: str = Field(description="how to cite the data")
+    credit: str = Field(default="", description="credit that the licence asks for")
+    source: Source = Field(description="where the data come from")
+    layout: Layout = Field(description="how the files are laid out")
     tr: float = Field(gt=0, description="repetition time in seconds, checked against the data")
-    subjects: list[Label] = Field(min_length=1)
-    runs: list[str] = Field(min_length=1)
-    missing: dict[Label, list[str]] = {}
-    timelines: dict[Name, list[Label]] = {}
-    stimuli: Stimuli = Stimuli()
-    split: Split
-    exchange: Exchange
-    trims: Trims = Trims()
+    subjects: list[Label] = Field(min_length=1, description="labels; `{01..05}` is expanded")
+    runs: list[str] = Field(
+        min_length=1, description="runs by their entities, `task-film_run-{1..8}`"
+    )
+    missing: dict[Label, list[str]] = Field(
+        default={}, description="runs that a subject does not have"
+    )
+    timelines: dict[Name, list[Label]] = Field(
+        default={}, description="who saw the same events at the same times; default: all"
+    )
+    stimuli: Stimuli = Field(default=Stimuli(), description="films, sounds, images")
+    split: Split = Field(description="training and test runs")
+    exchange: Exchange = Field(description="the exchangeable unit of permutation tests")
+    trims: Trims = Field(default=Trims(), description="volumes to leave out")
 
     @field_validator("runs", "subjects", mode="before")
     @classmethod

@@ -1,5 +1,7 @@
 """Read and check the configuration; every mistake is one readable line."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +13,11 @@ from tristream.config.dataset import Dataset
 from tristream.config.sources import DataladSource, SimulateSource
 from tristream.config.study import Study
 from tristream.errors import UserError
+from tristream.store import atomic_path
 
 M = TypeVar("M", bound=BaseModel)
 DESCRIPTORS = Path("workflow/datasets")
+FROZEN = "tristream-resolved"
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,45 @@ def load(path: Path | str = "config.yaml", descriptors: Path | str | None = None
         One line a mistake: the file, the key, what is wrong.
     """
     path = Path(path)
-    return resolve(_yaml(path), path, descriptors)
+    content = _yaml(path)
+    if isinstance(content, dict) and FROZEN in content:
+        return _thaw(content[FROZEN], path)
+    folders = [Path(descriptors)] if descriptors else [path.parent / DESCRIPTORS, DESCRIPTORS]
+    return resolve(content, path, folders)
 
 
-def resolve(content: Any, path: Path, descriptors: Path | str | None = None) -> Resolved:
+def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     """Like :func:`load`, for content that is already parsed (Snakemake's ``config``)."""
     study = _validated(Study, content, path)
-    folders = [Path(descriptors)] if descriptors else [path.parent / DESCRIPTORS, DESCRIPTORS]
     datasets, subjects = {}, {}
     for name, choice in study.datasets.items():
         datasets[name] = descriptor(name, folders, path)
         subjects[name] = _subjects(choice.subjects, datasets[name], path)
     return Resolved(study, datasets, subjects)
+
+
+def freeze(resolved: Resolved, folder: Path) -> Path:
+    """Write a study with its descriptors and subjects into one file, named by its content.
+
+    Jobs read this file, so that a job sees the configuration that its DAG was made from, wherever
+    the descriptors lie and whatever has been edited since.
+    """
+    content = {
+        "study": resolved.study.model_dump(mode="json"),
+        "datasets": {n: d.model_dump(mode="json") for n, d in resolved.datasets.items()},
+        "subjects": resolved.subjects,
+    }
+    text = json.dumps({FROZEN: content}, indent=1, sort_keys=True)
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _thaw(content: Any, path: Path) -> Resolved:
+    datasets = {n: _validated(Dataset, d, path) for n, d in content["datasets"].items()}
+    return Resolved(_validated(Study, content["study"], path), datasets, content["subjects"])
 
 
 def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:

@@ -11,30 +11,40 @@ from tristream.config.base import Label, Name, Section
 class DatasetChoice(Section):
     """Which subjects of a dataset take part: a list, ``all``, or a TSV with ``participant_id``."""
 
-    subjects: list[Label] | str = "all"
+    subjects: list[Label] | str = Field(
+        default="all", description="a list of labels, all, or a TSV file"
+    )
 
 
 class Leakage(Section):
     """What happens when a test stimulus resembles a training stimulus."""
 
-    action: Literal["warn", "drop", "error"] = "warn"
+    action: Literal["warn", "drop", "error"] = Field(
+        default="warn", description="write it down, leave the test rows out, or stop"
+    )
     guard: float = Field(default=20.0, ge=20.0, description="seconds between train and test clips")
 
 
 class Study(Section):
     """A whole study, as the user writes it."""
 
-    title: str = "A tristream study"
-    results: str = "results"
-    data: str = "data"
-    keep_raw: bool = True
-    datasets: dict[Name, DatasetChoice] = Field(min_length=1)
-    leakage: Leakage = Leakage()
-    features: dict[Name, FeatureSpace] = {}
-    models: dict[Name, EncodingModel] = {}
-    decoders: dict[Name, Decoder] = {}
-    inference: Inference = Inference()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    title: str = Field(default="A tristream study", description="heading of the report")
+    results: str = Field(default="results", description="folder of all that the workflow makes")
+    data: str = Field(default="data", description="folder of downloads and clones")
+    keep_raw: bool = Field(default=True, description="false: drop annexed content after its use")
+    datasets: dict[Name, DatasetChoice] = Field(
+        min_length=1, description="datasets by the name of their descriptor; a list takes all"
+    )
+    leakage: Leakage = Field(
+        default=Leakage(), description="test stimuli that resemble training ones; or the action"
+    )
+    features: dict[Name, FeatureSpace] = Field(default={}, description="feature spaces by name")
+    models: dict[Name, EncodingModel] = Field(default={}, description="encoding models by name")
+    decoders: dict[Name, Decoder] = Field(default={}, description="decoders by name")
+    inference: Inference = Field(default=Inference(), description="permutation tests")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where networks and solvers run"
+    )
 
     @model_validator(mode="before")
     @classmethod

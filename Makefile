@@ -1,0 +1,32 @@
+# One line each; the plain equivalents stand in README.md.
+.PHONY: demo test lint bench check-demo clean
+PYTHON ?= python3
+BIN := .venv/bin
+
+demo: .venv/ready  ## run the demo study; a second call says there is nothing to do
+	$(BIN)/python -m tristream run
+
+test: .venv/ready-test  ## all tests but those that need a GPU
+	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2
+
+check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
+	$(BIN)/python -m pytest -m demo tests/demo
+
+lint: .venv/ready-test
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint && $(BIN)/lint-imports && $(BIN)/mypy
+
+bench: .venv/ready-test
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:  ## delete the results; downloads stay
+	rm -rf results
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+.venv/ready-test: .venv/ready
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps pymoten
+	touch $@

@@ -1,0 +1,165 @@
+# What all rules share: the checked study, where files lie, what a rule is rerun for.
+
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+try:
+    import tristream
+    from tristream.config.load import freeze, resolve
+    from tristream.errors import UserError
+    from tristream.features.registry import check, get
+    from tristream.fingerprint import fingerprint
+    from tristream.simulate.preset import load_preset
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{error}: the workflow needs its package in this environment; "
+        f"run: {sys.executable} -m pip install {Path(workflow.basedir).parent}"
+    ) from None
+
+EXPECTED = "0.1.0"
+if tristream.__version__ != EXPECTED:
+    raise WorkflowError(
+        f"tristream {tristream.__version__} is installed, this workflow belongs to {EXPECTED}; "
+        f"run: {sys.executable} -m pip install {Path(workflow.basedir).parent}"
+    )
+
+# Descriptors of the user's own folder go before those that ship with the workflow.
+DESCRIPTORS = [Path("workflow/datasets"), Path(workflow.basedir) / "datasets"]
+CONFIGFILES = [*workflow.overwrite_configfiles, *workflow.configfiles, "config.yaml"]
+
+try:
+    RESOLVED = resolve(config, Path(CONFIGFILES[0]), DESCRIPTORS)
+    LAYERS = {
+        name: check(name, space).layers for name, space in RESOLVED.study.features.items()
+    }
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = RESOLVED.study
+R = STUDY.results
+# Jobs read the configuration that this DAG was made from.
+CONFIG = freeze(RESOLVED, Path(R) / ".config")
+RUN = f"{sys.executable} -m tristream"
+
+
+wildcard_constraints:
+    dataset="|".join(RESOLVED.datasets),
+    subject="[A-Za-z0-9]+",
+    run="[A-Za-z0-9_-]+",
+    space="|".join(STUDY.features) or "none",
+    layer="[A-Za-z0-9_]+",
+    model="|".join(STUDY.models) or "none",
+    decoder="|".join(STUDY.decoders) or "none",
+    timeline="[A-Za-z0-9_]+",
+    extractor="[A-Za-z0-9_]+",
+    preset="[A-Za-z0-9_]+",
+
+
+def dump(section):
+    """A part of the configuration as text for `params`: a change of it reruns the rule."""
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True)
+
+
+def table(path):
+    """A TSV and the JSON beside it."""
+    return [path, path.removesuffix(".tsv") + ".json"]
+
+
+def is_simulated(dataset):
+    return RESOLVED.datasets[dataset].source.kind == "simulate"
+
+
+def has_media(dataset):
+    return bool(RESOLVED.datasets[dataset].stimuli.table)
+
+
+def media_of(space):
+    """What an extractor reads: film, sound, label or truth."""
+    return extractor_of(space).media
+
+
+def extractor_of(space):
+    block = STUDY.features[space]
+    return get(block.extractor, block.module)
+
+
+def expand_space(text):
+    """`musicnn` -> its layers; `musicnn/cnn3` -> that one: pairs (space, layer)."""
+    space, _, layer = text.partition("/")
+    if layer and layer not in LAYERS[space]:
+        raise WorkflowError(f"{CONFIGFILES[0]}: features.{space}.layers: {layer!r} is not among them")
+    return [(space, one) for one in ([layer] if layer else LAYERS[space])]
+
+
+def spaces_of(model):
+    bands = STUDY.models[model].bands.values()
+    return [pair for band in bands for text in band for pair in expand_space(text)]
+
+
+def spaces_in(dataset):
+    """Every (space, layer) that some model of the dataset uses."""
+    pairs = [
+        pair
+        for name, model in STUDY.models.items()
+        if dataset in model.datasets
+        for pair in spaces_of(name)
+    ]
+    return sorted(set(pairs))
+
+
+def bold_files(dataset, subject):
+    runs = RESOLVED.datasets[dataset].runs_of(subject)
+    return [f"{R}/bold/{dataset}/sub-{subject}/{run}.h5" for run in runs]
+
+
+def reference_subject(dataset, timeline):
+    """The first chosen subject who saw the timeline: its volumes say when X is wanted."""
+    descriptor = RESOLVED.datasets[dataset]
+    for subject in RESOLVED.subjects[dataset]:
+        if descriptor.timeline_of(subject) == timeline:
+            return subject
+    raise WorkflowError(f"no chosen subject of {dataset} saw the timeline {timeline}")
+
+
+def aligned_file(dataset, subject, space, layer):
+    timeline = RESOLVED.datasets[dataset].timeline_of(subject)
+    return f"{R}/align/{dataset}/{timeline}/{space}/{layer}.h5"
+
+
+def per_subject(dataset, pattern):
+    return [pattern.format(R=R, dataset=dataset, subject=s) for s in RESOLVED.subjects[dataset]]
+
+
+def analyses(section, pattern):
+    """One path for each (model or decoder) x dataset x subject."""
+    return [
+        pattern.format(R=R, dataset=dataset, name=name, subject=subject)
+        for name, block in section.items()
+        for dataset in block.datasets
+        for subject in RESOLVED.subjects[dataset]
+    ]
+
+
+def dropped():
+    """Markers of content that `keep_raw: false` drops after its last use."""
+    if STUDY.keep_raw:
+        return []
+    return [
+        f"{R}/fetch/{dataset}/sub-{subject}/dropped.json"
+        for dataset, descriptor in RESOLVED.datasets.items()
+        if descriptor.source.kind in ("datalad", "simulate")
+        for subject in RESOLVED.subjects[dataset]
+    ]
+
+
+def extractor_by_name(name):
+    block = next(b for b in STUDY.features.values() if b.extractor == name)
+    return get(name, block.module)
+
+
+def module_option(extractor):
+    module = next(b.module for b in STUDY.features.values() if b.extractor == extractor)
+    return f"--module {module}" if module else ""

@@ -1,0 +1,40 @@
+# BOLD with known ground truth, written as a BIDS dataset that enters at fetch like any other.
+
+
+def preset_of(dataset):
+    return load_preset(RESOLVED.datasets[dataset].source.preset)
+
+
+def preset_features(wildcards):
+    return [
+        f"{R}/features/{wildcards.dataset}/{text}.h5" for text in preset_of(wildcards.dataset).features
+    ]
+
+
+rule simulate:
+    input:
+        stimuli=rules.fetch_stimuli.output,
+        features=preset_features,
+        atlas=lambda w: f"{R}/fetch/atlas/{RESOLVED.datasets[w.dataset].source.preset}/receipt.json",
+    output:
+        # The dataset itself is a folder beside these: DataLad clones it from there.
+        commit=f"{R}/simulate/{{dataset}}/commit.txt",
+        truth=f"{R}/simulate/{{dataset}}/truth.h5",
+    log:
+        f"{R}/logs/simulate/{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks/simulate/{{dataset}}.tsv"
+    params:
+        folder=f"{R}/simulate/{{dataset}}/dataset",
+        name=lambda w: RESOLVED.datasets[w.dataset].source.preset,
+        preset=lambda w: dump(preset_of(w.dataset)),
+        code=fingerprint("tristream.simulate.dataset"),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    shell:
+        "{RUN} simulate dataset --config {CONFIG} --dataset {wildcards.dataset}"
+        " --preset {params.name} --receipt {input.stimuli} --features {input.features}"
+        " --atlas {input.atlas} --output {params.folder} --commit {output.commit}"
+        " --truth {output.truth} --code {params.code} > {log} 2>&1"
