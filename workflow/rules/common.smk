@@ -33,7 +33,7 @@ CONFIGFILES = [*workflow.overwrite_configfiles, *workflow.configfiles, "config.y
 try:
     RESOLVED = resolve(config, Path(CONFIGFILES[0]), DESCRIPTORS)
     LAYERS = {
-        name: check(name, space).layers for name, space in RESOLVED.study.features.items()
+        name: check(name, space, CONFIGFILES[0]).layers for name, space in RESOLVED.study.features.items()
     }
 except UserError as error:
     raise WorkflowError(str(error)) from None
