@@ -7,7 +7,7 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 	$(BIN)/python -m tristream run
 
 test: .venv/ready-test  ## all tests but those that need a GPU
-	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2
+	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup
 
 check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
 	$(BIN)/python -m pytest -m demo tests/demo

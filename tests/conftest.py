@@ -5,11 +5,13 @@ They are kept in the folder that TRISTREAM_TEST_DATA names, by default `data/` o
 """
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from small_study import snakemake, write
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
 
@@ -88,4 +90,20 @@ def extractor_weights(cache: Path) -> Callable[[str], Path]:
 
         return fetch_archive(registry.get(name).weights, cache)[0]
 
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """Folder of a finished run of the small study; nothing may change it."""
+    folder = write(tmp_path_factory.mktemp("study"), cache)
+    snakemake(folder)
+    return folder
+
+
+@pytest.fixture
+def study(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, times of files kept, for tests that change it."""
+    folder = tmp_path / "study"
+    shutil.copytree(finished, folder, symlinks=True)
     return folder

@@ -1,0 +1,78 @@
+"""The small study of `tests/study/study`, set up in a folder and run as a user runs it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+REPO = Path(__file__).parents[1]
+STUDY = REPO / "tests/study/study"
+
+
+def write(
+    folder: Path, cache: Path, change: Callable[[dict[str, Any]], None] | None = None
+) -> Path:
+    """Set the study up in `folder`; downloads are taken from (and kept in) `cache`."""
+    shutil.copytree(STUDY, folder, dirs_exist_ok=True)
+    archives = cache / "archives"
+    archives.mkdir(parents=True, exist_ok=True)
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/archives").symlink_to(archives)
+    if change:
+        edit(folder / "config.yaml", change)
+    return folder
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change a YAML file."""
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def environment(source: Path = REPO) -> dict[str, str]:
+    """An environment in which the package is the one in `source`."""
+    return {**os.environ, "PYTHONPATH": str(source / "src")}
+
+
+def snakemake(folder: Path, *args: str, source: Path = REPO, ok: bool = True) -> str:
+    """Run the workflow of `source` in `folder` and return what it printed."""
+    call = [sys.executable, "-m", "snakemake", "-s", str(source / "Snakefile"), "--cores", "2"]
+    call += ["--configfile", "config.yaml", "--show-failed-logs", *args]
+    done = subprocess.run(
+        call, cwd=folder, env=environment(source), capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert (done.returncode == 0) == ok, said
+    return said
+
+
+def planned(folder: Path, *args: str, source: Path = REPO) -> dict[str, int]:
+    """Jobs that a dry run would do: rule to count, without the target rules."""
+    said = snakemake(folder, "--dry-run", *args, source=source)
+    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", said, flags=re.MULTILINE))
+    return {rule: int(n) for rule, n in jobs.items() if rule not in ("total", "all", "default")}
+
+
+def arrays(results: Path) -> dict[str, np.ndarray]:
+    """Every array in every HDF5 file under `results`."""
+    found: dict[str, np.ndarray] = {}
+    for path in sorted(results.rglob("*.h5")):
+        if any(part.startswith(".") for part in path.relative_to(results).parts):
+            continue
+        with h5py.File(path, "r") as file:
+
+            def keep(name: str, item: Any, path: Path = path) -> None:
+                if isinstance(item, h5py.Dataset):
+                    found[f"{path.relative_to(results)}:{name}"] = item[()]
+
+            file.visititems(keep)
+    return found

@@ -1,0 +1,120 @@
+"""What happens while the Snakefile is parsed: little, quickly, and with readable errors."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from small_study import REPO, environment, snakemake, write
+
+HEAVY = {"torch", "nilearn", "pandas", "sklearn", "librosa", "cv2", "h5py", "datalad", "av"}
+
+PARSE = """
+import sys
+from snakemake.cli import main
+try:
+    main(["-s", sys.argv[1], "--configfile", "config.yaml", "--cores", "1", "--dry-run", "--quiet"])
+except SystemExit as end:
+    assert not end.code, end.code
+print("IMPORTED", *sorted(set(m.split(".")[0] for m in sys.modules)))
+"""
+
+
+def test_nothing_heavy_is_imported(tmp_path, cache):
+    folder = write(tmp_path / "study", cache)
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, str(REPO / "Snakefile")],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("IMPORTED")]
+    assert HEAVY.isdisjoint(line.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c.update(colour=1), "config.yaml: colour: unknown key"),
+        (lambda c: c["features"]["flow"].update(layers=["x"]), "config.yaml: features.flow.layers"),
+        (lambda c: c["features"]["flow"]["options"].update(x=1), "features.flow.options.x"),
+        (lambda c: c.update(datasets=["tyni"]), "datasets.tyni: no descriptor"),
+        (
+            lambda c: c["models"]["streams"]["bands"].update(ventral=["efficientnet/blocks1"]),
+            "models.streams.bands.ventral",
+        ),
+    ],
+)
+def test_a_mistake_stops_the_run_before_it_starts(tmp_path, cache, change, words):
+    folder = write(tmp_path / "study", cache, change)
+    said = snakemake(folder, "--dry-run", ok=False)
+    lines = [line for line in said.splitlines() if words in line]
+    assert len(lines) == 1, said
+
+
+def test_the_demo_plans_every_stage():
+    import re
+
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", "--cores", "2"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rules = set(re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, flags=re.MULTILINE))
+    stages = {"fetch_subject", "simulate", "inventory", "leakage", "features", "bold", "align"}
+    stages |= {"samples", "lagscan", "encode", "decode", "inference", "recovery", "maps", "report"}
+    assert stages <= rules
+
+
+def test_every_rule_says_what_it_needs():
+    text = "\n".join(p.read_text() for p in sorted((REPO / "workflow/rules").glob("*.smk")))
+    rules = text.split("\nrule ")[1:]
+    assert len(rules) > 15
+    for rule in rules:
+        name = rule.split(":")[0]
+        for key in ("log:", "benchmark:", "threads:", "mem_mb=", "runtime=", "shell:"):
+            assert key in rule, f"{name} lacks {key}"
+        assert "run:" not in rule.replace("{run}", "").replace("--run:", ""), name
+
+
+def test_help_answers_and_lists_the_stages():
+    done = subprocess.run(
+        [sys.executable, "-m", "tristream", "--help"], capture_output=True, text=True, check=True
+    )
+    from tristream.cli import STAGES
+
+    for stage in STAGES:
+        assert stage in done.stdout
+        said = subprocess.run(
+            [sys.executable, "-m", "tristream", stage, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert "examples:" in said, stage
+
+
+def test_a_workflow_of_another_version_is_refused(tmp_path, cache):
+    import shutil
+
+    code = tmp_path / "code"
+    for part in ("workflow", "src"):
+        shutil.copytree(REPO / part, code / part)
+    shutil.copy(REPO / "Snakefile", code)
+    init = code / "src/tristream/__init__.py"
+    init.write_text(init.read_text().replace("0.1.0", "0.0.9"))
+    said = snakemake(write(tmp_path / "study", cache), "--dry-run", source=code, ok=False)
+    assert "0.0.9 is installed" in said
+    assert "pip install" in said
+
+
+def test_readme_names_what_the_makefile_runs():
+    readme = (REPO / "README.md").read_text()
+    assert "make demo" in readme
+    assert "make test" in readme
+    assert "make test" in Path(REPO / ".ci/run").read_text()

@@ -1,0 +1,73 @@
+"""What a change reruns: what depends on it, and nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from small_study import REPO, edit, planned
+
+pytestmark = pytest.mark.xdist_group("study")
+DOWNSTREAM = {"align", "lagscan", "encode", "inference", "recovery", "maps", "report"}
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A copy of package and workflow that a test may edit."""
+    folder = tmp_path / "code"
+    shutil.copytree(REPO / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(REPO / "workflow", folder / "workflow")
+    shutil.copy(REPO / "Snakefile", folder)
+    return folder
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def test_unchanged_code_reruns_nothing(study: Path, code: Path):
+    assert planned(study, source=code) == {}
+
+
+def test_a_comment_reruns_nothing(study: Path, code: Path):
+    for path in (code / "src/tristream").rglob("*.py"):
+        append(path, "\n# a comment\n")
+    assert planned(study, source=code) == {}
+
+
+def test_a_changed_feature_reruns_itself_and_what_depends_on_it(study: Path, code: Path):
+    append(code / "src/tristream/features/extractors/lowlevel.py", "\nCHANGED = 1\n")
+    jobs = planned(study, source=code)
+    assert jobs["features"] == 1
+    assert set(jobs) <= {"features"} | DOWNSTREAM
+    assert jobs["align"] == 1
+
+
+def test_a_changed_solver_reruns_the_encoder_and_no_feature(study: Path, code: Path):
+    (solver, *_) = sorted((code / "src/tristream/encode/solvers").glob("[a-z]*.py"))
+    append(solver, "\nCHANGED = 1\n")
+    jobs = planned(study, source=code)
+    assert jobs["encode"] == 1
+    assert set(jobs) <= {"encode", "inference", "recovery", "maps", "report"}
+
+
+def test_another_layer_computes_that_layer(study: Path):
+    edit(
+        study / "config.yaml",
+        lambda c: c["features"]["efficientnet"].update(layers=["head", "blocks4"]),
+    )
+    jobs = planned(study)
+    assert jobs["features"] == 1
+    assert jobs["align"] == 1
+    assert set(jobs) <= {"features"} | DOWNSTREAM
+
+
+def test_more_permutations_never_refit(study: Path):
+    edit(study / "config.yaml", lambda c: c["inference"].update(permutations=50))
+    jobs = planned(study)
+    assert set(jobs) == {"inference", "maps", "report"}
+
+
+def test_another_title_rebuilds_only_the_report(study: Path):
+    edit(study / "config.yaml", lambda c: c.update(title="Another"))
+    assert set(planned(study)) == {"report"}
