@@ -118,10 +118,10 @@ def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
             )
             if info is None:
                 raise _missing(archive, name)
-            stream = tar.extractfile(info) if info.isreg() else None
-            if stream is None:
+            content = tar.extractfile(info) if info.isreg() else None
+            if content is None:
                 raise _special(archive, name)
-            yield stream
+            yield content
     except tarfile.TarError as error:
         raise UserError(f"{archive}: can't be read as an archive ({error})") from None
 

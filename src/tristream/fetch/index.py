@@ -168,7 +168,7 @@ def _finder(source: ArchiveSource) -> Any:
     from unearth.fetchers.sync import PyPIClient
 
     settings = _pip_settings()
-    session = PyPIClient(
+    session: Any = PyPIClient(
         trusted_hosts=settings["trusted_hosts"],
         verify=ssl.create_default_context(cafile=settings["cert"]) if settings["cert"] else True,
         timeout=settings["timeout"],

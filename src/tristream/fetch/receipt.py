@@ -3,7 +3,7 @@
 Later stages read a dataset's files by the list in the receipt, never by looking into folders.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,8 +140,8 @@ class Receipt:
             raise UserError(f"{self.root}: {relative} is not in the receipt of {self.dataset}")
         if not resolve_inside(self.root, relative).is_file():
             raise UserError(
-                f"{place}: its content is not present; run the fetch stage again (on a machine "
-                "with network access)"
+                f"{place}: its content is not present (dropped, or not fetched); where there is a "
+                "network, run `snakemake --forcerun fetch_dataset fetch_subject` or `fetch_stimuli`"
             )
         return place
 
@@ -150,14 +150,10 @@ class Receipt:
         return sorted(file.path for file in self.files if file.path.endswith(suffix))
 
 
-def simulated_from(descriptions: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether one of a dataset's descriptions (dataset_description.json) says it is simulated."""
-    return any(_says_simulated(said) for said in descriptions)
-
-
-def _says_simulated(said: Mapping[str, Any]) -> bool:
-    makers = said.get("GeneratedBy", [])
-    names = (
+def says_simulated(description: Mapping[str, Any]) -> bool:
+    """Whether a dataset_description.json says that its dataset is simulated."""
+    makers = description.get("GeneratedBy", [])
+    named = (
         [m.get("Name") for m in makers if isinstance(m, dict)] if isinstance(makers, list) else []
     )
-    return said.get("Simulated") is True or "tristream simulate" in names
+    return description.get("Simulated") is True or "tristream simulate" in named

@@ -1,0 +1,111 @@
+"""``tristream fetch``: datasets, stimuli, network weights and atlases, with receipts."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, study
+
+EXAMPLES = """\
+  tristream fetch plan --dataset haxby2001_slice
+  tristream fetch dataset --dataset bunny --output results/fetch/bunny/dataset.json
+  tristream fetch subject --dataset bunny --subject 01 \\
+      --listing results/fetch/bunny/dataset.json --output results/fetch/bunny/sub-01/receipt.json
+  tristream fetch weights --extractor musicnn --output results/fetch/weights/musicnn/receipt.json
+  tristream fetch drop --receipt results/fetch/bunny/sub-01/receipt.json --output dropped.json
+"""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    stage = add_stage(
+        stages, "fetch", "Fetch data by pinned version, verify them, write receipts.", EXAMPLES
+    )
+    actions = stage.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, run: Any, help: str) -> argparse.ArgumentParser:
+        parser = actions.add_parser(name, help=help, description=help)
+        add_config(parser)
+        parser.set_defaults(run=run)
+        if name != "plan":
+            parser.add_argument("--output", type=Path, required=True, help="receipt to write")
+            parser.add_argument("--code", default="", help="fingerprint to store in the receipt")
+        return parser
+
+    plan = action("plan", run_plan, "Print which files would be got, and their bytes.")
+    dataset = action("dataset", run_dataset, "List a dataset at its pinned commit.")
+    subject = action("subject", run_subject, "Get and verify the files of one subject.")
+    stimuli = action("stimuli", run_stimuli, "Get the stimuli of a dataset.")
+    for parser in (plan, dataset, subject, stimuli):
+        parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
+    subject.add_argument("--subject", required=True, help="label without sub-")
+    subject.add_argument("--listing", required=True, help="receipt of `fetch dataset`")
+    weights = action("weights", run_weights, "Get the pretrained weights of an extractor.")
+    weights.add_argument("--extractor", required=True, help="name of the extractor")
+    weights.add_argument("--module", help="a .py file that defines the extractor")
+    atlas = action("atlas", run_atlas, "Get the atlas of a simulation preset.")
+    atlas.add_argument("--preset", required=True, help="name of the preset")
+    drop = action("drop", run_drop, "Drop annexed content that a remote verifiably holds too.")
+    drop.add_argument("--receipt", nargs="+", required=True, help="receipts of what was used")
+
+
+def run_plan(args: argparse.Namespace) -> None:
+    """Print the files of all chosen subjects that are not present yet."""
+    from tristream.fetch.plan import plan_dataset
+
+    plan = plan_dataset(study(args), args.dataset)
+    for path, size in plan.files:
+        print(f"{size if size is not None else '?':>14}  {path}")
+    print(f"{plan.dataset}: {plan.summary}")
+
+
+def run_dataset(args: argparse.Namespace) -> None:
+    """List a dataset."""
+    from tristream.fetch.steps import fetch_dataset
+
+    fetch_dataset(study(args), args.dataset, args.code).write(args.output)
+
+
+def run_subject(args: argparse.Namespace) -> None:
+    """Get one subject."""
+    from tristream.fetch.receipt import Receipt
+    from tristream.fetch.steps import fetch_subject
+
+    listed = Receipt.read(args.listing)
+    fetch_subject(study(args), args.dataset, args.subject, listed, args.code).write(args.output)
+
+
+def run_stimuli(args: argparse.Namespace) -> None:
+    """Get the stimuli."""
+    from tristream.fetch.steps import fetch_stimuli
+
+    fetch_stimuli(study(args), args.dataset, args.code).write(args.output)
+
+
+def run_weights(args: argparse.Namespace) -> None:
+    """Get an extractor's weights."""
+    from tristream.features.registry import get
+    from tristream.fetch.steps import fetch_members
+
+    source = get(args.extractor, args.module).weights
+    data = Path(study(args).study.data)
+    fetch_members(args.extractor, source, data, args.code).write(args.output)
+
+
+def run_atlas(args: argparse.Namespace) -> None:
+    """Get a preset's atlas."""
+    from tristream.fetch.steps import fetch_members
+    from tristream.simulate.preset import load_preset
+
+    data = Path(study(args).study.data)
+    fetch_members(args.preset, load_preset(args.preset).atlas, data, args.code).write(args.output)
+
+
+def run_drop(args: argparse.Namespace) -> None:
+    """Drop content and tell what was kept."""
+    from tristream.fetch.receipt import Receipt
+    from tristream.fetch.steps import drop
+
+    for kept in drop([Receipt.read(path) for path in args.receipt], args.output, args.code):
+        print(f"{kept.what}: kept, not dropped: {kept.why}", file=sys.stderr)

