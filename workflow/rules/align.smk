@@ -12,12 +12,12 @@ rule align:
         f"{R}/logs/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.tsv"
-    params:
-        code=fingerprint("tristream.align.timeline"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        code=fingerprint("tristream.align.timeline"),
     shell:
         "{RUN} align features --config {CONFIG} --dataset {wildcards.dataset}"
         " --timeline {wildcards.timeline} --features {input.features}"
@@ -37,13 +37,13 @@ rule samples:
         f"{R}/logs/align/{{dataset}}/sub-{{subject}}_samples.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/sub-{{subject}}_samples.tsv"
-    params:
-        exchange=lambda w: dump(RESOLVED.datasets[w.dataset].exchange),
-        code=fingerprint("tristream.align.samples"),
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        exchange=lambda w: dump(RESOLVED.datasets[w.dataset].exchange),
+        code=fingerprint("tristream.align.samples"),
     shell:
         "{RUN} align samples --config {CONFIG} --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --inventory {input.inventory[0]}"
@@ -53,7 +53,9 @@ rule samples:
 
 rule lagscan:
     input:
-        aligned=lambda w: [aligned_file(w.dataset, w.subject, *p) for p in spaces_in(w.dataset)],
+        aligned=lambda w: [
+            aligned_file(w.dataset, w.subject, *p) for p in spaces_in(w.dataset)
+        ],
         bold=lambda w: bold_files(w.dataset, w.subject),
         samples=rules.samples.output,
     output:
@@ -62,12 +64,12 @@ rule lagscan:
         f"{R}/logs/align/{{dataset}}/sub-{{subject}}_lagscan.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/sub-{{subject}}_lagscan.tsv"
-    params:
-        code=fingerprint("tristream.align.lagscan"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=fingerprint("tristream.align.lagscan"),
     shell:
         "{RUN} align lagscan --config {CONFIG} --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --aligned {input.aligned} --bold {input.bold}"

@@ -10,15 +10,15 @@ rule bold:
         f"{R}/logs/bold/{{dataset}}/sub-{{subject}}/{{run}}.log",
     benchmark:
         f"{R}/benchmarks/bold/{{dataset}}/sub-{{subject}}/{{run}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
         trims=lambda w: dump(RESOLVED.datasets[w.dataset].trims),
         tr=lambda w: RESOLVED.datasets[w.dataset].tr,
         code=fingerprint("tristream.bold.prepare"),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     shell:
         "{RUN} bold prepare --config {CONFIG} --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --run {wildcards.run} --receipt {input}"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
+
 try:
     import tristream
     from tristream.config.load import freeze, resolve
@@ -16,24 +18,25 @@ try:
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: the workflow needs its package in this environment; "
-        f"run: {sys.executable} -m pip install {Path(workflow.basedir).parent}"
+        f"run: {sys.executable} -m pip install {HOME}"
     ) from None
 
 EXPECTED = "0.1.0"
 if tristream.__version__ != EXPECTED:
     raise WorkflowError(
         f"tristream {tristream.__version__} is installed, this workflow belongs to {EXPECTED}; "
-        f"run: {sys.executable} -m pip install {Path(workflow.basedir).parent}"
+        f"run: {sys.executable} -m pip install {HOME}"
     )
 
 # Descriptors of the user's own folder go before those that ship with the workflow.
-DESCRIPTORS = [Path("workflow/datasets"), Path(workflow.basedir) / "datasets"]
+DESCRIPTORS = [Path("workflow/datasets"), HOME / "workflow/datasets"]
 CONFIGFILES = [*workflow.overwrite_configfiles, *workflow.configfiles, "config.yaml"]
 
 try:
     RESOLVED = resolve(config, Path(CONFIGFILES[0]), DESCRIPTORS)
     LAYERS = {
-        name: check(name, space, CONFIGFILES[0]).layers for name, space in RESOLVED.study.features.items()
+        name: check(name, space, CONFIGFILES[0]).layers
+        for name, space in RESOLVED.study.features.items()
     }
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -90,7 +93,9 @@ def expand_space(text):
     """`musicnn` -> its layers; `musicnn/cnn3` -> that one: pairs (space, layer)."""
     space, _, layer = text.partition("/")
     if layer and layer not in LAYERS[space]:
-        raise WorkflowError(f"{CONFIGFILES[0]}: features.{space}.layers: {layer!r} is not among them")
+        raise WorkflowError(
+            f"{CONFIGFILES[0]}: features.{space}.layers: {layer!r} is not among them"
+        )
     return [(space, one) for one in ([layer] if layer else LAYERS[space])]
 
 
@@ -130,7 +135,10 @@ def aligned_file(dataset, subject, space, layer):
 
 
 def per_subject(dataset, pattern):
-    return [pattern.format(R=R, dataset=dataset, subject=s) for s in RESOLVED.subjects[dataset]]
+    return [
+        pattern.format(R=R, dataset=dataset, subject=s)
+        for s in RESOLVED.subjects[dataset]
+    ]
 
 
 def analyses(section, pattern):
@@ -156,10 +164,13 @@ def dropped():
 
 
 def extractor_by_name(name):
-    block = next(b for b in STUDY.features.values() if b.extractor == name)
-    return get(name, block.module)
+    return get(name, extractor_file(name))
 
 
 def module_option(extractor):
-    module = next(b.module for b in STUDY.features.values() if b.extractor == extractor)
-    return f"--module {module}" if module else ""
+    file = extractor_file(extractor)
+    return f"--module {file}" if file else ""
+
+
+def extractor_file(name):
+    return next(b.module for b in STUDY.features.values() if b.extractor == name)

@@ -11,13 +11,13 @@ rule decode:
         f"{R}/logs/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.tsv"
-    params:
-        decoder=lambda w: dump(STUDY.decoders[w.decoder]),
-        code=fingerprint("tristream.decode.fit"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        decoder=lambda w: dump(STUDY.decoders[w.decoder]),
+        code=fingerprint("tristream.decode.fit"),
     shell:
         "{RUN} decode fit --config {CONFIG} --dataset {wildcards.dataset}"
         " --decoder {wildcards.decoder} --subject {wildcards.subject} --bold {input.bold}"

@@ -3,7 +3,9 @@
 
 rule encode:
     input:
-        aligned=lambda w: [aligned_file(w.dataset, w.subject, *p) for p in spaces_of(w.model)],
+        aligned=lambda w: [
+            aligned_file(w.dataset, w.subject, *p) for p in spaces_of(w.model)
+        ],
         bold=lambda w: bold_files(w.dataset, w.subject),
         samples=rules.samples.output,
     output:
@@ -12,14 +14,14 @@ rule encode:
         f"{R}/logs/encode/{{dataset}}/{{model}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/encode/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
-    params:
-        model=lambda w: dump(STUDY.models[w.model]),
-        code=fingerprint("tristream.encode.fit"),
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
         gpu=int(STUDY.device == "cuda"),
+    params:
+        model=lambda w: dump(STUDY.models[w.model]),
+        code=fingerprint("tristream.encode.fit"),
     shell:
         "{RUN} encode fit --config {CONFIG} --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --aligned {input.aligned}"

@@ -31,15 +31,17 @@ rule features:
         f"{R}/logs/features/{{dataset}}/{{space}}/{{layer}}.log",
     benchmark:
         f"{R}/benchmarks/features/{{dataset}}/{{space}}/{{layer}}.tsv"
-    params:
-        space=space_params,
-        files=lambda w, input: " ".join(f"--{name} {file}" for name, file in input.items()),
-        code=lambda w: fingerprint(extractor_of(w.space).module),
     threads: 1
     resources:
         mem_mb=3000,
         runtime=720,
         gpu=lambda w: int(STUDY.device == "cuda"),
+    params:
+        space=space_params,
+        files=lambda w, input: " ".join(
+            f"--{name} {file}" for name, file in input.items()
+        ),
+        code=lambda w: fingerprint(extractor_of(w.space).module),
     shell:
         "{RUN} features extract --config {CONFIG} --dataset {wildcards.dataset}"
         " --space {wildcards.space} --layer {wildcards.layer} {params.files}"

@@ -12,7 +12,11 @@ localrules:
 
 
 def commit_file(wildcards):
-    return f"{R}/simulate/{wildcards.dataset}/commit.txt" if is_simulated(wildcards.dataset) else []
+    return (
+        f"{R}/simulate/{wildcards.dataset}/commit.txt"
+        if is_simulated(wildcards.dataset)
+        else []
+    )
 
 
 rule fetch_dataset:
@@ -24,12 +28,12 @@ rule fetch_dataset:
         f"{R}/logs/fetch/{{dataset}}/dataset.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/dataset.tsv"
-    params:
-        source=lambda w: dump(RESOLVED.datasets[w.dataset].source),
     threads: 1
     resources:
         mem_mb=1000,
         runtime=120,
+    params:
+        source=lambda w: dump(RESOLVED.datasets[w.dataset].source),
     shell:
         "{RUN} fetch dataset --config {CONFIG} --dataset {wildcards.dataset}"
         " --output {output} > {log} 2>&1"
@@ -44,13 +48,13 @@ rule fetch_subject:
         f"{R}/logs/fetch/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/sub-{{subject}}.tsv"
-    params:
-        layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
-        runs=lambda w: RESOLVED.datasets[w.dataset].runs_of(w.subject),
     threads: 1
     resources:
         mem_mb=1000,
         runtime=1440,
+    params:
+        layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
+        runs=lambda w: RESOLVED.datasets[w.dataset].runs_of(w.subject),
     shell:
         "{RUN} fetch subject --config {CONFIG} --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --listing {input} --output {output} > {log} 2>&1"
@@ -63,12 +67,12 @@ rule fetch_stimuli:
         f"{R}/logs/fetch/{{dataset}}/stimuli.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/stimuli.tsv"
-    params:
-        stimuli=lambda w: dump(RESOLVED.datasets[w.dataset].stimuli),
     threads: 1
     resources:
         mem_mb=1000,
         runtime=120,
+    params:
+        stimuli=lambda w: dump(RESOLVED.datasets[w.dataset].stimuli),
     shell:
         "{RUN} fetch stimuli --config {CONFIG} --dataset {wildcards.dataset}"
         " --output {output} > {log} 2>&1"
@@ -81,13 +85,13 @@ rule fetch_weights:
         f"{R}/logs/fetch/weights/{{extractor}}.log",
     benchmark:
         f"{R}/benchmarks/fetch/weights/{{extractor}}.tsv"
-    params:
-        source=lambda w: dump(extractor_by_name(w.extractor).weights),
-        module=lambda w: module_option(w.extractor),
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
+    params:
+        source=lambda w: dump(extractor_by_name(w.extractor).weights),
+        module=lambda w: module_option(w.extractor),
     shell:
         "{RUN} fetch weights --config {CONFIG} --extractor {wildcards.extractor} {params.module}"
         " --output {output} > {log} 2>&1"
@@ -100,12 +104,12 @@ rule fetch_atlas:
         f"{R}/logs/fetch/atlas/{{preset}}.log",
     benchmark:
         f"{R}/benchmarks/fetch/atlas/{{preset}}.tsv"
-    params:
-        atlas=lambda w: dump(load_preset(w.preset).atlas),
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
+    params:
+        atlas=lambda w: dump(load_preset(w.preset).atlas),
     shell:
         "{RUN} fetch atlas --config {CONFIG} --preset {wildcards.preset}"
         " --output {output} > {log} 2>&1"

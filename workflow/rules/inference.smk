@@ -10,13 +10,13 @@ rule inference:
         f"{R}/logs/inference/{{dataset}}/{{model}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/inference/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
-    params:
-        inference=dump(STUDY.inference),
-        code=fingerprint("tristream.inference.encoding"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        inference=dump(STUDY.inference),
+        code=fingerprint("tristream.inference.encoding"),
     shell:
         "{RUN} inference encoding --config {CONFIG} --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --encoding {input}"
@@ -43,12 +43,12 @@ rule recovery:
         f"{R}/logs/inference/{{dataset}}/recovery.log",
     benchmark:
         f"{R}/benchmarks/inference/{{dataset}}/recovery.tsv"
-    params:
-        code=fingerprint("tristream.inference.recovery"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=fingerprint("tristream.inference.recovery"),
     shell:
         "{RUN} inference recovery --config {CONFIG} --dataset {wildcards.dataset}"
         " --truth {input.truth} --encodings {input.encodings}"

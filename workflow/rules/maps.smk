@@ -12,12 +12,12 @@ rule maps:
         f"{R}/logs/maps/{{dataset}}/{{model}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/maps/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
-    params:
-        code=fingerprint("tristream.maps.draw"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=fingerprint("tristream.maps.draw"),
     shell:
         "{RUN} maps draw --config {CONFIG} --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"

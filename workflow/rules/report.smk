@@ -9,8 +9,12 @@ def report_input(wildcards):
         files += per_subject(dataset, "{R}/fetch/{dataset}/sub-{subject}/receipt.json")
         files.append(f"{R}/stimuli/{dataset}/leakage.tsv")
         if spaces_in(dataset):
-            files += per_subject(dataset, "{R}/align/{dataset}/sub-{subject}_lagscan.h5")
-        if is_simulated(dataset) and any(dataset in m.datasets for m in STUDY.models.values()):
+            files += per_subject(
+                dataset, "{R}/align/{dataset}/sub-{subject}_lagscan.h5"
+            )
+        if is_simulated(dataset) and any(
+            dataset in m.datasets for m in STUDY.models.values()
+        ):
             files.append(f"{R}/inference/{dataset}/recovery.tsv")
     files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
     files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
@@ -26,12 +30,12 @@ rule report:
         f"{R}/logs/report.log",
     benchmark:
         f"{R}/benchmarks/report.tsv"
-    params:
-        title=STUDY.title,
-        code=fingerprint("tristream.report.build"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        title=STUDY.title,
+        code=fingerprint("tristream.report.build"),
     shell:
         "{RUN} report build --config {CONFIG} --output {output} --code {params.code} > {log} 2>&1"

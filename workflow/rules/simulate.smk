@@ -7,7 +7,8 @@ def preset_of(dataset):
 
 def preset_features(wildcards):
     return [
-        f"{R}/features/{wildcards.dataset}/{text}.h5" for text in preset_of(wildcards.dataset).features
+        f"{R}/features/{wildcards.dataset}/{text}.h5"
+        for text in preset_of(wildcards.dataset).features
     ]
 
 
@@ -24,15 +25,15 @@ rule simulate:
         f"{R}/logs/simulate/{{dataset}}.log",
     benchmark:
         f"{R}/benchmarks/simulate/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
     params:
         folder=f"{R}/simulate/{{dataset}}/dataset",
         name=lambda w: RESOLVED.datasets[w.dataset].source.preset,
         preset=lambda w: dump(preset_of(w.dataset)),
         code=fingerprint("tristream.simulate.dataset"),
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=30,
     shell:
         "{RUN} simulate dataset --config {CONFIG} --dataset {wildcards.dataset}"
         " --preset {params.name} --receipt {input.stimuli} --features {input.features}"

@@ -17,15 +17,15 @@ rule inventory:
         f"{R}/logs/stimuli/{{dataset}}/inventory.log",
     benchmark:
         f"{R}/benchmarks/stimuli/{{dataset}}/inventory.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
     params:
         descriptor=lambda w: dump(RESOLVED.datasets[w.dataset]),
         subjects=lambda w: RESOLVED.subjects[w.dataset],
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.inventory", "tristream.stimuli.splits"),
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=30,
     shell:
         "{RUN} stimuli inventory --config {CONFIG} --dataset {wildcards.dataset}"
         " --listing {input.listing} {params.receipt}"
@@ -44,14 +44,14 @@ rule leakage:
         f"{R}/logs/stimuli/{{dataset}}/leakage.log",
     benchmark:
         f"{R}/benchmarks/stimuli/{{dataset}}/leakage.tsv"
-    params:
-        leakage=dump(STUDY.leakage),
-        receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
-        code=fingerprint("tristream.stimuli.leakage"),
     threads: 1
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        leakage=dump(STUDY.leakage),
+        receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
+        code=fingerprint("tristream.stimuli.leakage"),
     shell:
         "{RUN} stimuli leakage --config {CONFIG} --dataset {wildcards.dataset}"
         " --inventory {input.inventory[0]} --splits {input.splits[0]} {params.receipt}"

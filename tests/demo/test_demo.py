@@ -1,0 +1,100 @@
+"""The demo's results against the thresholds that its README and report name."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from small_study import REPO
+
+pytestmark = pytest.mark.demo
+RESULTS = REPO / "results"
+
+
+@pytest.mark.parametrize(("decoder", "least"), [("ridge_volumes", 0.63), ("svm_blocks", 0.72)])
+def test_haxby_is_decoded(decoder, least):
+    with h5py.File(RESULTS / f"decode/haxby2001_slice/{decoder}/sub-1.h5") as file:
+        assert not bool(file.attrs["simulated"])
+        assert file.attrs["accuracy"] >= least
+        assert file.attrs["p"] < 0.01
+        assert abs(np.mean(file["null"]) - 0.125) < 0.02
+
+
+def test_what_was_simulated_is_recovered():
+    table = pd.read_csv(RESULTS / "inference/bunny/recovery.tsv", sep="\t")
+    assert set(table["subject"].astype(str).str.zfill(2)) >= {"01", "02"}
+    failed = table[table["passed"].astype(str) == "False"]
+    assert failed.empty, failed.to_string()
+
+
+def test_p_values_come_from_enough_permutations():
+    with h5py.File(RESULTS / "inference/bunny/streams/sub-01.h5") as file:
+        assert file.attrs["n_distinct"] >= 1000
+        assert 0 < np.mean(file["significant"]) < 1
+
+
+@pytest.mark.parametrize("model", ["streams", "category"])
+def test_exported_maps_are_valid_bids(model):
+    (folder,) = (RESULTS / "maps").glob(f"*/{model}")
+    validator = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
+    assert validator
+    done = subprocess.run(
+        [validator, str(folder), "--format", "json"], capture_output=True, text=True, check=False
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [i for i in issues if i["severity"] == "error"] == []
+
+
+def test_the_demo_fits_in_memory():
+    tables = list((RESULTS / "benchmarks").rglob("*.tsv"))
+    assert len(tables) > 50
+    peak = max(pd.read_csv(t, sep="\t", na_values="-")["max_rss"].max() for t in tables)
+    assert 2 * peak < 6000  # two jobs at a time, in MB
+
+
+def pages() -> list[Path]:
+    return sorted((RESULTS / "report").glob("*.html"))
+
+
+def test_every_page_shows_its_figures_offline():
+    from playwright.sync_api import sync_playwright
+
+    assert len(pages()) >= 4
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        for path in pages():
+            page = browser.new_page()
+            requests: list[str] = []
+            said: list[str] = []
+            page.on("request", lambda r, to=requests: to.append(r.url))
+            page.on("console", lambda m, to=said: to.append(m.text))
+            page.on("pageerror", lambda e, to=said: to.append(str(e)))
+            page.goto(path.as_uri(), wait_until="load")
+            page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            widths = page.evaluate(
+                "Promise.all([...document.images].map(i => { i.loading = 'eager';"
+                " return i.decode().then(() => i.naturalWidth, () => 0) }))"
+            )
+            assert all(w > 0 for w in widths), path
+            if "_sub-" in path.name:
+                assert len(widths) >= 3, path
+            assert said == [], path
+            assert all(url.startswith("file:") for url in requests), path
+            page.close()
+        browser.close()
+
+
+def test_simulated_pages_say_so_and_measured_ones_do_not():
+    for path in pages():
+        text = path.read_text()
+        if path.name.startswith("bunny"):
+            assert "simulated BOLD" in text, path
+        if path.name.startswith("haxby"):
+            assert "simulated BOLD" not in text, path
