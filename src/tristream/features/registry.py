@@ -219,9 +219,14 @@ class CheckedSpace:
     options: Section
 
 
+def known(module: str | None = None) -> dict[str, Extractor]:
+    """Extractors by name: those of the package, or those of the file `module`."""
+    return dict(sorted((_of_file(module) if module else _packaged()).items()))
+
+
 def names() -> list[str]:
     """Names of the extractors that come with the package."""
-    return sorted(_packaged())
+    return list(known())
 
 
 def get(name: str, module: str | None = None) -> Extractor:
@@ -232,14 +237,14 @@ def get(name: str, module: str | None = None) -> Extractor:
     UserError
         If there is none of this name, or `module` can't be imported.
     """
-    known = _of_file(module) if module else _packaged()
-    if name not in known:
+    found = known(module)
+    if name not in found:
         where = f"{module} has" if module else "there are"
         raise UserError(
-            f"no extractor {name!r}; {where} {', '.join(sorted(known)) or 'none'} "
+            f"no extractor {name!r}; {where} {', '.join(found) or 'none'} "
             "(`tristream features list`; one of your own needs `module: FILE.py`)"
         )
-    return known[name]
+    return found[name]
 
 
 def check(space: str, block: FeatureSpace, config: Path | str = "config.yaml") -> CheckedSpace:
@@ -284,8 +289,8 @@ def _option_line(where: str, found: Extractor, error: Any) -> str:
     key = ".".join(["options", *(str(part) for part in error["loc"])])
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        known = ", ".join(found.options.model_fields) or "none"
-        message = f"unknown option; {found.name} has {known}"
+        options = ", ".join(found.options.model_fields) or "none"
+        message = f"unknown option; {found.name} has {options}"
     return f"{where}.{key}: {message}"
 
 

@@ -1,0 +1,70 @@
+"""``tristream features``: compute feature spaces, and list what can be computed."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, study
+
+EXAMPLES = """\
+  tristream features list
+  tristream features extract --dataset bunny --space flow --layer flow \\
+      --receipt results/fetch/bunny/stimuli/receipt.json \\
+      --output results/features/bunny/flow/flow.h5
+"""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    stage = add_stage(stages, "features", "features of films, sounds and labels", EXAMPLES)
+    actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    extract = actions.add_parser("extract", help="write one layer of a feature space")
+    add_config(extract)
+    extract.add_argument("--dataset", required=True, help="dataset id")
+    extract.add_argument("--space", required=True, help="feature space, as named in the study")
+    extract.add_argument("--layer", required=True, help="one of the space's layers")
+    extract.add_argument("--receipt", type=Path, help="receipt of the stimuli (films, sounds)")
+    extract.add_argument("--inventory", type=Path, help="inventory.tsv (labels)")
+    extract.add_argument("--weights", type=Path, help="receipt of pretrained weights")
+    extract.add_argument("--truth", type=Path, help="truth.h5 of a simulated dataset")
+    extract.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
+    extract.add_argument("--code", default="", help="fingerprint to store in the file")
+    extract.add_argument("--output", type=Path, required=True, help="LAYER.h5 to write")
+    extract.set_defaults(run=_extract)
+
+    known = actions.add_parser("list", help="extractors, their layers and options")
+    known.add_argument("--module", help="list those of a .py file of your own")
+    known.set_defaults(run=_list)
+
+
+def _extract(args: argparse.Namespace) -> None:
+    from tristream.features.extract import Inputs, extract
+
+    extract(
+        study(args),
+        args.dataset,
+        args.space,
+        args.layer,
+        args.output,
+        Inputs(args.receipt, args.inventory, args.weights, args.truth),
+        code=args.code,
+        threads=args.threads,
+    )
+
+
+def _list(args: argparse.Namespace) -> None:
+    from tristream.features.registry import known
+
+    for found in known(args.module).values():
+        print(f"{found.name} ({found.media}): {found.summary}")
+        print(f"  layers   {', '.join(found.layers)}")
+        if found.default_layers != found.layers:
+            print(f"  default  {', '.join(found.default_layers)}")
+        for name, field in found.options.model_fields.items():
+            print(
+                f"  option   {name} = {field.get_default()!r}  {field.description or ''}".rstrip()
+            )
+        if found.weights:
+            weights = found.weights
+            print(f"  weights  {weights.package} {weights.version} ({weights.licence})")
