@@ -1,0 +1,1 @@
+"""Brain maps: NIfTI and GIfTI under BIDS-derivative names, figures, tables."""

@@ -1,0 +1,48 @@
+"""``tristream maps``: brain maps of a fitted encoding model."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, study
+
+EXAMPLES = """\
+  tristream maps draw --dataset bunny --model streams --subject 01 \\
+    --encoding results/encode/bunny/streams/sub-01.h5 \\
+    --inference results/inference/bunny/streams/sub-01.h5 \\
+    --index results/bold/bunny/sub-01/index.json \\
+    --output results/maps/bunny/streams/sub-01/maps.json"""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    stage = add_stage(stages, "maps", "Brain maps: volumes, surfaces, figures, tables.", EXAMPLES)
+    draw = stage.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser(
+        "draw", help="all maps of one subject and model"
+    )
+    add_config(draw)
+    draw.add_argument("--dataset", required=True)
+    draw.add_argument("--model", required=True)
+    draw.add_argument("--subject", required=True)
+    draw.add_argument("--encoding", required=True, type=Path, help="encode/D/M/sub-S.h5")
+    draw.add_argument("--inference", required=True, type=Path, help="inference/D/M/sub-S.h5")
+    draw.add_argument("--index", required=True, type=Path, help="bold/D/sub-S/index.json")
+    draw.add_argument("--output", required=True, type=Path, help="maps/D/M/sub-S/maps.json")
+    draw.add_argument("--code", default="", help="fingerprint to store in the provenance")
+    draw.set_defaults(run=_draw)
+
+
+def _draw(args: argparse.Namespace) -> None:
+    from tristream.maps.draw import draw
+
+    draw(
+        study(args),
+        args.dataset,
+        args.model,
+        args.subject,
+        encoding=args.encoding,
+        inference=args.inference,
+        index=args.index,
+        output=args.output,
+        code=args.code,
+    )

@@ -1,0 +1,53 @@
+"""What lies under the slices: the MNI template, or the subject's own mean image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import apply_orientation, io_orientation
+from nilearn.datasets import load_mni152_template
+from nilearn.image import resample_img
+
+from tristream.errors import UserError
+from tristream.maps.scores import Voxels
+from tristream.store import open_h5, read_json
+
+
+def to_ras(image: npt.NDArray, affine: npt.NDArray) -> tuple[npt.NDArray, Sequence[float]]:
+    """Reorder axes to right-anterior-superior; also the voxel sizes in that order."""
+    orientation = io_orientation(affine)
+    sizes = np.empty(3)
+    sizes[orientation[:, 0].astype(int)] = voxel_sizes(affine)
+    return apply_orientation(image, orientation), tuple(sizes)
+
+
+def grey_levels(voxels: Voxels, index: Path, space: str | None) -> npt.NDArray:
+    """Grey levels (0 to 1) under the voxels, in RAS order; NaN where there is nothing."""
+    in_template = space is not None and space.startswith("MNI")
+    image = _template(voxels) if in_template else _mean(voxels, index)
+    return to_ras(image, voxels.affine)[0]
+
+
+def _template(voxels: Voxels) -> npt.NDArray:
+    template = resample_img(
+        load_mni152_template(resolution=1),
+        voxels.affine,
+        voxels.shape,
+        copy_header=True,
+        force_resample=True,
+    ).get_fdata()
+    return np.where(template > 0.05, 0.25 + 0.7 * template / template.max(), np.nan)
+
+
+def _mean(voxels: Voxels, index: Path) -> npt.NDArray:
+    """Mean BOLD of the first run, in the mask that was analysed."""
+    runs = read_json(index, "bold-index")[0]["runs"]
+    if not runs:
+        raise UserError(f"{index}: lists no run; delete it and run again")
+    with open_h5(index.parent / Path(runs[0]["file"]).name, "bold") as (file, _):
+        mean = file["mean"][()]
+        image = np.full(voxels.shape, np.nan)
+        image[tuple(file["ijk"][()].T)] = 0.25 + 0.6 * mean / np.percentile(mean, 99)
+    return np.clip(image, 0, 1)

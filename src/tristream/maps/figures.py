@@ -1,0 +1,185 @@
+"""Figures of maps: slices of a volume, the inflated surface, the flat map."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import numpy.typing as npt
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from tristream.maps.style import SEQUENTIAL
+from tristream.maps.surface import HEMISPHERES, Hemisphere, Side, relief, view
+
+SLICES = 12
+SIDES: Mapping[str, tuple[tuple[Hemisphere, Side, str], ...]] = {
+    "inflated": (
+        ("left", "lateral", "left, lateral"),
+        ("right", "lateral", "right, lateral"),
+        ("left", "medial", "left, medial"),
+        ("right", "medial", "right, medial"),
+    ),
+    "flat": (("left", "flat", "left hemisphere"), ("right", "flat", "right hemisphere")),
+}
+
+
+@dataclass(frozen=True)
+class Paint:
+    """How values become colours, the same in slices and on surfaces.
+
+    Attributes
+    ----------
+    rgba : callable
+        Values of n places, (n,) or (k, n), to RGBA (n, 4); alpha 0 where nothing is shown.
+    legend : callable
+        Draws the key into the given axes.
+    """
+
+    rgba: Callable[[npt.NDArray], npt.NDArray]
+    legend: Callable[[Any], None]
+
+
+def scale(low: float, high: float, label: str) -> Paint:
+    """A sequential colour scale; values outside take its end colours, NaN is not painted."""
+    norm = Normalize(low, high)
+    colours = plt.get_cmap(SEQUENTIAL)
+
+    def rgba(values: npt.NDArray) -> npt.NDArray:
+        out = colours(np.clip(norm(np.nan_to_num(values)), 0, 1))
+        out[..., 3] = np.isfinite(values)
+        return out
+
+    def legend(axes: Any) -> None:
+        mappable = plt.cm.ScalarMappable(norm, colours)
+        bar = axes.figure.colorbar(mappable, cax=axes, orientation="horizontal", extend="both")
+        bar.set_label(label)
+        bar.outline.set_visible(False)
+
+    return Paint(rgba, legend)
+
+
+def winners(colours: Mapping[str, str], full: float) -> Paint:
+    """Winner labels (row 0; 0 is none) painted with opacity r / `full` (row 1: r)."""
+    table = np.array([to_rgb("white"), *(to_rgb(c) for c in colours.values())])
+
+    def rgba(values: npt.NDArray) -> npt.NDArray:
+        label = np.nan_to_num(values[0]).astype(int)
+        opacity = np.clip(np.nan_to_num(values[1]) / full, 0, 1)
+        alpha = np.where(label > 0, opacity, 0)
+        return np.concatenate([table[label], alpha[..., None]], axis=-1)
+
+    def legend(axes: Any) -> None:
+        axes.axis("off")
+        handles = [Patch(color=colour, label=band) for band, colour in colours.items()]
+        axes.legend(
+            handles=handles,
+            loc="center",
+            ncols=len(handles),
+            title=f"opacity: test r, none at 0, full at {full:.2g}",
+            title_fontsize=8,
+        )
+
+    return Paint(rgba, legend)
+
+
+def volume(
+    title: str, rgba: npt.NDArray, background: npt.NDArray, zooms: Sequence[float]
+) -> Figure:
+    """Axial slices through the painted part, or the one slice that there is.
+
+    Parameters
+    ----------
+    title : str
+        Above the figure.
+    rgba : (x, y, z, 4)
+        Painted volume in RAS+ order.
+    background : (x, y, z)
+        Grey levels, 0 black to 1 white; NaN is white.
+    zooms : sequence of 3
+        Voxel sizes in mm.
+    """
+    axis = 2 if 1 not in background.shape else background.shape.index(1)
+    across, up = (a for a in range(3) if a != axis)
+    shown = np.isfinite(background) | (rgba[..., 3] > 0)
+    window = tuple(_extent(shown if a != axis else rgba[..., 3] > 0, a) for a in range(3))
+    picture = _over(rgba, np.repeat(np.nan_to_num(background, nan=1.0)[..., None], 3, axis=-1))
+    picture = picture[window]
+    number = min(SLICES, picture.shape[axis])
+    planes = np.linspace(0, picture.shape[axis] - 1, number).round().astype(int)
+    columns = min(4, number)
+    rows = -(-number // columns)
+    ratio = picture.shape[up] * zooms[up] / (picture.shape[across] * zooms[across])
+    cell = 6.4 if number == 1 else 1.9
+    figure, legend, grid = _frame(title, columns * cell, rows * cell * ratio)
+    cells = grid.subgridspec(rows, columns, wspace=0.02, hspace=0.02)
+    for plane, place in zip(planes, cells, strict=False):
+        panel = figure.add_subplot(place)
+        panel.axis("off")
+        slice_ = picture.take(plane, axis=axis).swapaxes(0, 1)
+        panel.imshow(slice_, origin="lower", aspect=zooms[up] / zooms[across])
+    figure.add_subplot(legend)
+    return figure
+
+
+def surface(title: str, kind: str, rgba: Mapping[Hemisphere, npt.NDArray]) -> Figure:
+    """Inflated (four views) or flat (two) fsaverage5.
+
+    Parameters
+    ----------
+    title : str
+        Above the figure.
+    kind : str
+        ``inflated`` or ``flat``.
+    rgba : mapping
+        Hemisphere to painted vertices, (10242, 4).
+    """
+    colours = {side: _over(rgba[side], relief(side)) for side in HEMISPHERES}
+    views = SIDES[kind]
+    rows = len(views) // 2
+    figure, legend, grid = _frame(title, 7.6, 2.55 * rows if kind == "inflated" else 3.5)
+    for cell, (side, angle, name) in zip(
+        grid.subgridspec(rows, 2, wspace=0.04, hspace=0.12), views, strict=True
+    ):
+        axes = figure.add_subplot(cell)
+        axes.imshow(view(side, angle).image(colours[side]), interpolation="antialiased")
+        axes.axis("off")
+        axes.set_title(name, fontsize=8, color="#555555")
+    figure.add_subplot(legend)
+    return figure
+
+
+def finish(figure: Figure, paint: Paint) -> Figure:
+    """Draw the key into the strip that the figure keeps for it (its last axes)."""
+    paint.legend(figure.axes[-1])
+    return figure
+
+
+def _frame(title: str, width: float, height: float) -> tuple[Figure, Any, Any]:
+    figure = plt.figure(figsize=(max(width, 5.5), height + 1.25), layout=None)
+    total = height + 1.25
+    outer = figure.add_gridspec(
+        2,
+        3,
+        height_ratios=[height, 0.13],
+        width_ratios=[1, 1.6, 1],
+        left=0.02,
+        right=0.98,
+        top=1 - 0.5 / total,
+        bottom=0.5 / total,
+        hspace=0.05,
+    )
+    figure.suptitle(title, y=1 - 0.08 / total, va="top")
+    return figure, outer[1, 1], outer[0, :]
+
+
+def _extent(shown: npt.NDArray, axis: int) -> slice:
+    where = np.flatnonzero(shown.any(axis=tuple(a for a in range(3) if a != axis)))
+    return slice(where[0], where[-1] + 1) if len(where) else slice(None)
+
+
+def _over(rgba: npt.NDArray, below: npt.NDArray) -> npt.NDArray:
+    alpha = rgba[..., 3:]
+    return np.clip(rgba[..., :3] * alpha + below * (1 - alpha), 0, 1)

@@ -1,0 +1,72 @@
+"""NIfTI and GIfTI files that say what they hold; the same values give the same bytes."""
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from tristream.maps.style import SIMULATED
+from tristream.maps.surface import Hemisphere
+from tristream.store import Provenance, atomic_path, write_json
+
+
+def write_nifti(
+    path: Path,
+    values: npt.NDArray,
+    affine: npt.NDArray,
+    what: str,
+    provenance: Provenance,
+    labels: Mapping[int, str] | None = None,
+) -> None:
+    """Write a volume and the JSON beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.nii.gz``.
+    values : (x, y, z)
+        float32, or integers with `labels`.
+    affine : (4, 4)
+        Voxel to mm.
+    what : str
+        One line: what the values are.
+    provenance : Provenance
+        Goes into the JSON; the header's description says when the BOLD is simulated.
+    labels : mapping, optional
+        Meaning of each integer.
+    """
+    image = nib.Nifti1Image(values, affine)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = f"{SIMULATED if provenance.simulated else 'tristream'}: {what}"[
+        :79
+    ].encode("ascii", "replace")
+    _write(path, gzip.compress(image.to_bytes(), mtime=0))
+    said = {"Description": what, "Simulated": provenance.simulated, "SpatialReference": "orig"}
+    if labels is not None:
+        said["LabelMap"] = {str(number): name for number, name in labels.items()}
+    write_json(Path(str(path).removesuffix(".nii.gz") + ".json"), said, provenance)
+
+
+def write_gifti(
+    path: Path, values: npt.NDArray, what: str, hemisphere: Hemisphere, simulated: bool
+) -> None:
+    """Write one value a vertex of fsaverage5."""
+    structure = f"Cortex{hemisphere.capitalize()}"
+    meta = nib.gifti.GiftiMetaData(
+        AnatomicalStructurePrimary=structure, Description=what, Simulated=str(simulated).lower()
+    )
+    is_label = np.issubdtype(values.dtype, np.integer)
+    array = nib.gifti.GiftiDataArray(
+        values.astype(np.int32 if is_label else np.float32),
+        intent="NIFTI_INTENT_LABEL" if is_label else "NIFTI_INTENT_SHAPE",
+        meta=nib.gifti.GiftiMetaData(Name=what),
+    )
+    _write(path, nib.gifti.GiftiImage(meta=meta, darrays=[array]).to_bytes())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,115 @@
+"""The derivative dataset that maps are exported as, and what its files are called.
+
+BIDS 1.11 names label maps (``dseg``) but no statistical maps. Those take the names that nilearn and
+FitLins write (``stat-r_statmap``), and ``.bidsignore`` says so to the validator.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tristream import __version__
+from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.store import atomic_path
+
+IGNORED = ("*_statmap.*", "figures", "maps.json")
+
+
+@dataclass(frozen=True)
+class Names:
+    """File names of one subject's maps.
+
+    Attributes
+    ----------
+    folder : Path
+        ``sub-S`` in the derivative dataset.
+    subject, task, model : str
+        Labels.
+    space : str or None
+        The template that the volumes are in; None for the subject's own grid.
+    """
+
+    folder: Path
+    subject: str
+    task: str
+    model: str
+    space: str | None
+
+    def volume(self, what: str, suffix: str = "statmap") -> Path:
+        """NIfTI of a quantity: ``func/sub-S_task-T_space-X_desc-M_stat-W_statmap.nii.gz``."""
+        return self.folder / "func" / f"{self._stem(self.space, what, suffix)}.nii.gz"
+
+    def surface(self, what: str, hemisphere: str) -> Path:
+        """GIfTI of a quantity on fsaverage5."""
+        stem = self._stem("fsaverage5", what, "statmap")
+        named = stem.replace(
+            f"task-{self.task}_", f"task-{self.task}_hemi-{hemisphere[0].upper()}_"
+        )
+        return self.folder / "func" / f"{named}.shape.gii"
+
+    def figure(self, what: str, view: str) -> Path:
+        """PNG of a figure (SVG beside it)."""
+        return self.folder / "figures" / f"{self._stem(None, what, view)}.png"
+
+    def table(self, view: str) -> Path:
+        """TSV of all values behind the figures of a view."""
+        stem = f"sub-{self.subject}_task-{self.task}_desc-{label(self.model)}_{view}"
+        return self.folder / "figures" / f"{stem}.tsv"
+
+    def _stem(self, space: str | None, what: str, suffix: str) -> str:
+        parts = [f"sub-{self.subject}", f"task-{self.task}"]
+        if space:
+            parts.append(f"space-{space}")
+        if suffix == "dseg":
+            parts.append(f"desc-{label(self.model)}{what.capitalize()}")
+        else:
+            parts += [f"desc-{label(self.model)}", f"stat-{label(what)}"]
+        return "_".join([*parts, suffix])
+
+
+def label(text: str) -> str:
+    """`text` as a BIDS label: letters and digits only."""
+    return re.sub(r"[^A-Za-z0-9]", "", text)
+
+
+def names(folder: Path, dataset: Dataset, subject: str, model: str) -> Names:
+    """Names for the maps of `subject` below `folder` (``sub-S``)."""
+    space = dataset.layout.space if isinstance(dataset.layout, FmriprepLayout) else None
+    return Names(folder, subject, _task(dataset, dataset.runs_of(subject)), model, space)
+
+
+def _task(dataset: Dataset, runs: Sequence[str]) -> str:
+    """The tested runs' task; a dataset whose runs name none, or several, lends its own name."""
+    tested = [run for run in runs if dataset.split.is_test(run)] or runs
+    tasks = {match[1] for run in tested if (match := re.search(r"task-([A-Za-z0-9]+)", run))}
+    return tasks.pop() if len(tasks) == 1 else label(dataset.id)
+
+
+def describe_dataset(folder: Path, dataset: Dataset, model: str, simulated: bool) -> None:
+    """Write ``dataset_description.json``, ``README.md`` and ``.bidsignore`` of the derivative.
+
+    The subjects of a model share them. Each subject's job finds or writes the same bytes.
+    """
+    said = "simulated BOLD: no measurement was made" if simulated else "measured BOLD"
+    title = f"{dataset.title}: maps of the encoding model {model}"
+    description = {
+        "Name": title,
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "License": dataset.licence,
+        "Simulated": simulated,
+        "GeneratedBy": [{"Name": "tristream", "Version": __version__}],
+        "HowToAcknowledge": dataset.citation,
+    }
+    files = {
+        "dataset_description.json": json.dumps(description, indent=2),
+        "README.md": f"# {title}\n\nFrom {said}. Written by tristream {__version__}.",
+        ".bidsignore": "\n".join(IGNORED),
+    }
+    for name, text in files.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text + "\n":
+            with atomic_path(path) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
