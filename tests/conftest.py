@@ -6,6 +6,8 @@ They are kept in the folder that TRISTREAM_TEST_DATA names, by default `data/` o
 
 import os
 import shutil
+import subprocess
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,3 +109,23 @@ def study(finished: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "study"
     shutil.copytree(finished, folder, symlinks=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[..., str]:
+    """Function: folder and command -> output; for git and DataLad as a dataset's author has them.
+
+    Deliberately not the environment that the fetch stage gives them.
+    """
+    settings = {"user.name": "A. Uthor", "user.email": "author@localhost"}
+    env = {**os.environ, "GIT_CONFIG_COUNT": str(len(settings))}
+    env["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), env.get("PATH", os.defpath)])
+    for number, (key, value) in enumerate(settings.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+
+    def run(at: Path, *command: str) -> str:
+        done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    return run

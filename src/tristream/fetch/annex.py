@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tristream.errors import UserError
 from tristream.fetch.files import hash_file
@@ -100,8 +101,12 @@ def get(root: Path, files: Sequence[FetchedFile]) -> None:
             batch = [str(inside(root, p).absolute()) for p in paths[first : first + BATCH]]
             for said in stream(*base, *batch, at=root):
                 if said["status"] in FAILURES:
-                    raise _not_had(root, said["path"], str(said.get("message", "")))
+                    raise _not_had(root, said["path"], said.get("message") or _why(said))
                 bar.update(absent.get(_relative(root, said["path"]), 0))
+
+
+def _why(said: Mapping[str, Any]) -> str:
+    return str(said.get("error_message") or "no reason given")
 
 
 def _relative(root: Path, path: str) -> str:
@@ -109,11 +114,13 @@ def _relative(root: Path, path: str) -> str:
 
 
 def _not_had(root: Path, path: str, message: str) -> UserError:
-    why = " ".join(message.split())
-    if "erif" in why or "checksum" in why.lower():
+    why = "; ".join(dict.fromkeys(line.strip() for line in message.splitlines() if line.strip()))
+    if "erification" in why or "failed to retrieve" in why:
+        # For some remotes git-annex calls both failures by one name.
         return UserError(
-            f"{path}: what the remote sent does not match the checksum in its annex key ({why}); "
-            "run again, and if it stays so tell the dataset's maintainers"
+            f"{path}: a remote has it, but the transfer broke off or the content does not match "
+            f"the checksum in the annex key ({why}); run again, and if it stays so the remote's "
+            "copy is damaged: tell the dataset's maintainers, or leave the run out with `missing:`"
         )
     whereis = f"git -C {root} annex whereis '{_relative(root, path)}'"
     return UserError(

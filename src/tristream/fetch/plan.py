@@ -94,7 +94,7 @@ def _plan_datalad(
 ) -> Plan:
     unknown = Plan(dataset, (), None, 0, "known after the clone")
     if source.commit_file and not Path(source.commit_file).is_file():
-        return Plan(dataset, (), 0, 0, "simulated on this machine; nothing to download")
+        return Plan(dataset, (), 0, 0, "written by an earlier step of the run; nothing to download")
     if not clone and present(source, origin.root) is None:
         return unknown
     listing = origin.listing()

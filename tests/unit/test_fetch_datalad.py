@@ -1,0 +1,188 @@
+"""DataLad datasets made on the spot, cloned, read at a commit or tag, verified."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tristream.config.load import Resolved, resolve
+from tristream.config.sources import DataladSource
+from tristream.errors import UserError
+from tristream.fetch import annex
+from tristream.fetch.clone import check_out
+from tristream.fetch.git import environment
+from tristream.fetch.plan import plan_dataset
+from tristream.fetch.receipt import Receipt
+from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
+
+Program = Callable[..., str]
+RUNS = ["task-film_run-1", "task-film_run-2"]
+MADE = "derivatives/fmriprep/sub-01/func/sub-01_{run}_space-MNI_desc-preproc_bold.nii.gz"
+NEEDED_ANNEXED = 4  # BOLD and mask of two runs
+
+
+def save(program: Program, at: Path, message: str) -> str:
+    program(at, "datalad", "-l", "critical", "save", "-m", message)
+    return program(at, "git", "rev-parse", "HEAD")
+
+
+def write(root: Path, path: str, content: bytes) -> None:
+    place = root / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+
+
+def make_dataset(program: Program, root: Path) -> str:
+    """A BIDS dataset with fMRIPrep outputs of one subject; images are annexed."""
+    program(root.parent, "datalad", "-l", "critical", "create", "-c", "text2git", root.name)
+    about = {"Name": "Tiny", "License": "CC0", "BIDSVersion": "1.9.0", "Simulated": True}
+    write(root, "dataset_description.json", json.dumps(about).encode())
+    write(root, "derivatives/fmriprep/dataset_description.json", b'{"Name": "fMRIPrep"}')
+    write(root, "task-film_bold.json", b'{"RepetitionTime": 1.0}')
+    write(root, "sub-02/func/sub-02_task-film_run-1_bold.nii.gz", bytes(range(256)) * 8)
+    for run in RUNS:
+        made = f"derivatives/fmriprep/sub-01/func/sub-01_{run}"
+        write(root, MADE.format(run=run), run.encode() + bytes(range(256)) * 100)
+        write(root, f"{made}_space-MNI_desc-preproc_bold.json", b'{"StartTime": 0.5}')
+        write(root, f"{made}_space-MNI_desc-brain_mask.nii.gz", run.encode() + bytes(512))
+        write(root, f"{made}_desc-confounds_timeseries.tsv", b"trans_x\n0\n")
+        write(root, f"sub-01/func/sub-01_{run}_events.tsv", b"onset\tduration\n0\t1\n")
+    return save(program, root, "Make the dataset")
+
+
+def study(tmp: Path, url: str, **source: str) -> Resolved:
+    folder = tmp / "descriptors"
+    folder.mkdir(exist_ok=True)
+    descriptor = {
+        "id": "tiny",
+        "title": "Tiny",
+        "licence": "CC0",
+        "citation": "none",
+        "source": {"kind": "datalad", "url": url, **source},
+        "layout": {"kind": "fmriprep", "space": "MNI"},
+        "tr": 1.0,
+        "subjects": ["01"],
+        "runs": RUNS,
+        "split": {"scheme": "holdout", "test": ["*run-2"]},
+        "exchange": {"unit": "time"},
+    }
+    (folder / "tiny.yaml").write_text(json.dumps(descriptor), encoding="utf-8")  # JSON is YAML
+    content = {"datasets": ["tiny"], "data": str(tmp / "data"), "results": str(tmp / "results")}
+    return resolve(content, tmp / "config.yaml", [folder])
+
+
+@pytest.fixture
+def upstream(program: Program, tmp_path: Path) -> tuple[Path, str]:
+    root = tmp_path / "upstream"
+    return root, make_dataset(program, root)
+
+
+def test_a_subject_is_fetched_by_commit_and_verified(program, upstream, tmp_path):
+    root, commit = upstream
+    later = root / "later.txt"
+    later.write_text("the default branch goes on")
+    save(program, root, "Go on")
+    before = program(root, "git", "log", "--format=%s", "git-annex")
+    resolved = study(tmp_path, str(root), commit=commit)
+    plan = plan_dataset(resolved, "tiny")
+    assert len(plan.files) == NEEDED_ANNEXED
+    assert plan.download == sum(size for _, size in plan.files)
+
+    listed = fetch_dataset(resolved, "tiny", code="abc")
+    listed.write(tmp_path / "dataset.json")
+    listed = Receipt.read(tmp_path / "dataset.json")
+    assert (listed.commit, listed.simulated, listed.code) == (commit, True, "abc")
+    assert (listed.name, listed.licence, listed.subject) == ("Tiny", "CC0", None)
+    paths = {file.path: file for file in listed.files}
+    assert "later.txt" not in paths
+    bold = MADE.format(run=RUNS[0])
+    content = (root / bold).read_bytes()
+    assert paths[bold].annexed
+    assert paths[bold].size == len(content)
+    assert paths[bold].checksum == f"md5:{hashlib.md5(content).hexdigest()}"
+    with pytest.raises(UserError, match="not present"):
+        listed.path(bold)
+
+    receipt = fetch_subject(resolved, "tiny", "01", listed)
+    assert receipt.path(bold).read_bytes() == content
+    assert receipt.simulated
+    assert sorted(f.path for f in receipt.files if f.annexed) == receipt.find(".nii.gz")
+    assert "task-film_bold.json" in [f.path for f in receipt.files]
+    other = listed.root / "sub-02/func/sub-02_task-film_run-1_bold.nii.gz"
+    assert other.is_symlink()
+    assert not other.exists(), "content of another subject was fetched too"
+    assert plan_dataset(resolved, "tiny").files == ()
+    assert program(root, "git", "log", "--format=%s", "git-annex") == before
+
+    kept = drop([receipt], tmp_path / "dropped.json")
+    assert kept == []
+    dropped = json.loads((tmp_path / "dropped.json").read_text())
+    assert dropped["dropped"] == receipt.find(".nii.gz")
+    assert dropped["simulated"] is True
+    with pytest.raises(UserError, match="not present"):
+        receipt.path(bold)
+
+
+def test_a_tag_by_file_url_then_a_new_commit_from_a_file(program, upstream, tmp_path):
+    root, commit = upstream
+    program(root, "git", "tag", "1.0.0")
+    clone = tmp_path / "clone"
+    url = f"file://{root}"
+    assert check_out(DataladSource(url=url, commit="1.0.0"), clone) == commit
+    (root / "more.txt").write_text("more")
+    newer = save(program, root, "More")
+    commit_file = tmp_path / "commit.txt"
+    commit_file.write_text(f"{newer}\n")
+    source = DataladSource(url=url, commit_file=str(commit_file))
+    assert check_out(source, clone) == newer
+    assert (clone / "more.txt").exists()
+    with pytest.raises(UserError, match=r"no tag or commit 'master'.*no branch"):
+        check_out(DataladSource(url=url, commit="master"), clone)
+
+
+def test_a_dataset_written_anew_at_the_same_place_is_followed(program, upstream, tmp_path):
+    """`rm -r results` and a second run: same address, other history, other annex."""
+    from tristream.fetch.clone import remove
+
+    root, commit = upstream
+    listed = fetch_dataset(study(tmp_path, str(root), commit=commit), "tiny")
+    remove(root)
+    again = make_dataset(program, root)
+    assert again != commit
+    resolved = study(tmp_path, str(root), commit=again)
+    relisted = fetch_dataset(resolved, "tiny")
+    assert relisted.commit == again
+    receipt = fetch_subject(resolved, "tiny", "01", relisted)
+    assert receipt.path(MADE.format(run=RUNS[1])).read_bytes()
+    with pytest.raises(UserError, match=r"listing is of commit.*fetch dataset"):
+        fetch_subject(resolved, "tiny", "01", listed)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("MD5E-s12--" + "a" * 32 + ".nii.gz", (12, "md5:" + "a" * 32)),
+        ("SHA256E-s7-m5--" + "b" * 64 + ".h5", (7, "sha256:" + "b" * 64)),
+        ("SHA1--" + "c" * 40, (None, "sha1:" + "c" * 40)),
+        ("URL-s9--http&c%%example", (9, "")),
+        ("WORM-s3-m9--name", (3, "")),
+        ("nonsense", (None, "")),
+    ],
+)
+def test_what_annex_keys_state(key, expected):
+    assert annex.parse_key(key) == expected
+
+
+def test_settings_of_the_callers_environment_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "annex.security.allowed-ip-addresses")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "127.0.0.1")
+    listed = subprocess.run(
+        ["git", "config", "--list"], env=environment(tmp_path), capture_output=True, text=True
+    ).stdout
+    assert "annex.security.allowed-ip-addresses=127.0.0.1" in listed
+    assert "annex.private=true" in listed
+    assert f"safe.directory={tmp_path}" in listed
