@@ -1,0 +1,1 @@
+"""Solvers on numpy and torch alone: kernels of delayed features, banded kernel ridge."""

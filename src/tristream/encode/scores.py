@@ -1,0 +1,57 @@
+"""Scores of test predictions: correlation, R², and R² split over the bands."""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+
+
+def centred(x: Floats, axis: int = 0) -> npt.NDArray[np.float64]:
+    """`x` less its mean over time, in float64."""
+    x = np.asarray(x, dtype=np.float64)
+    return x - x.mean(axis, keepdims=True)
+
+
+def correlation(y: Floats, prediction: Floats) -> npt.NDArray[np.float64]:
+    """Pearson correlation over time; 0 where either does not vary.
+
+    Parameters
+    ----------
+    y, prediction : ndarray of shape (time, voxels)
+
+    Returns
+    -------
+    ndarray of shape (voxels,)
+    """
+    y, prediction = centred(y), centred(prediction)
+    norm = np.sqrt((y**2).sum(0) * (prediction**2).sum(0))
+    return np.divide((y * prediction).sum(0), norm, out=np.zeros(y.shape[1]), where=norm > 0)
+
+
+def split_r2(y: Floats, bands: Floats) -> npt.NDArray[np.float64]:
+    """R² of the summed prediction, split over the bands by the product measure.
+
+    R²_b = sum over time of p_b (2 y - p) / y², where p is the sum of the p_b; the shares add up
+    to R² (Dupré la Tour et al. 2022, NeuroImage 264:119728). Means over time are taken from data
+    and predictions: the mean of a run of BOLD is arbitrary.
+
+    Parameters
+    ----------
+    y : ndarray of shape (time, voxels)
+    bands : ndarray of shape (bands, time, voxels)
+
+    Returns
+    -------
+    ndarray of shape (bands, voxels); 0 where `y` does not vary
+    """
+    y, parts = centred(y), centred(bands, axis=1)
+    total = parts.sum(0)
+    spread = (y**2).sum(0)
+    share = (parts * (2 * y - total)).sum(1)
+    return np.divide(share, spread, out=np.zeros_like(share), where=spread > 0)
+
+
+def fisher_mean(r: Floats, axis: int = 0) -> npt.NDArray[np.float64]:
+    """Mean of correlations in Fisher z, as a correlation."""
+    limit = 1 - 1e-12
+    return np.tanh(np.arctanh(np.clip(r, -limit, limit)).mean(axis))

@@ -1,0 +1,153 @@
+"""Linear kernels of standardised, delayed and projected features, without the delayed features.
+
+A kernel here is between *volumes*; each volume belongs to a run and has a position in it. Delays
+and projections act inside runs, so a matrix over several runs is handled block by block.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Column statistics of the training volumes, and which columns vary there.
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (p,)
+        Mean and standard deviation of each column.
+    live : ndarray of bool of shape (p,)
+        Columns that vary over the training volumes; the others are left out.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    live: np.ndarray
+
+    @classmethod
+    def fit(cls, x: np.ndarray) -> "Scaler":
+        """Statistics of the rows of `x`, of shape (volumes, p), in float64.
+
+        A column whose spread is below 1e-6 of its root mean square is constant: float32 can't
+        tell the rest from rounding.
+        """
+        mean = x.mean(0, dtype=np.float64)
+        scale = x.std(0, dtype=np.float64)
+        live = scale > 1e-6 * np.sqrt(mean**2 + scale**2)
+        return cls(mean, scale, live)
+
+
+def linear_kernel(
+    rows: np.ndarray, columns: np.ndarray, scaler: Scaler, device: str = "cpu"
+) -> torch.Tensor:
+    """Inner products of standardised feature rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, p)
+    columns : ndarray of shape (n, p)
+        Pass the same object for a symmetric kernel.
+    scaler : Scaler
+        Applied to both.
+    device : str
+        Where the products are taken and the result lies.
+
+    Returns
+    -------
+    Tensor of shape (m, n), float64
+    """
+    live = np.flatnonzero(scaler.live)
+    out = torch.zeros(len(rows), len(columns), dtype=torch.float64, device=device)
+    for start in range(0, len(live), BLOCK):
+        index = live[start : start + BLOCK]
+        left = _standardised(rows, index, scaler, device)
+        right = left if columns is rows else _standardised(columns, index, scaler, device)
+        out.addmm_(left, right.T)
+    return out
+
+
+def _standardised(x: np.ndarray, index: np.ndarray, scaler: Scaler, device: str) -> torch.Tensor:
+    z = (x[:, index].astype(np.float64) - scaler.mean[index]) / scaler.scale[index]
+    return torch.from_numpy(z).to(device)
+
+
+def principal_kernel(kernel: torch.Tensor, fitted_on: torch.Tensor, number: int) -> torch.Tensor:
+    """Kernel of the first principal components, from the kernel of the features.
+
+    With the training kernel's eigenvectors U and eigenvalues s, the components of any row x are
+    k(x, train) U s^(-1/2), so their kernel needs no features.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (n, n)
+        Kernel over all volumes, of columns whose mean over the training rows is zero.
+    fitted_on : Tensor of bool of shape (n,)
+        Training rows.
+    number : int
+        Components kept (fewer if the rank is lower).
+    """
+    values, vectors = torch.linalg.eigh(kernel[fitted_on][:, fitted_on])
+    kept = values > 1e-10 * values[-1]
+    kept[: max(0, len(values) - number)] = False
+    scores = kernel[:, fitted_on] @ (vectors[:, kept] * values[kept].rsqrt())
+    return scores @ scores.T
+
+
+def delayed_kernel(
+    kernel: torch.Tensor,
+    row_position: torch.Tensor,
+    column_position: torch.Tensor,
+    delays: Sequence[int],
+) -> torch.Tensor:
+    """Kernel of finite-impulse-response features: shifted copies of the kernel, summed.
+
+    K'[i, j] = sum over d of K[i - d, j - d], where i - d lies in the same run as i; before the
+    start of a run the standardised features are zero.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (m, n)
+        Undelayed.
+    row_position, column_position : Tensor of int of shape (m,) and (n,)
+        Each volume's place in its run, 0 for the first.
+    delays : sequence of int
+        In volumes, not negative.
+    """
+    out = torch.zeros_like(kernel)
+    for delay in delays:
+        i = torch.nonzero(row_position >= delay)[:, 0]
+        j = torch.nonzero(column_position >= delay)[:, 0]
+        out[i[:, None], j] += kernel[i[:, None] - delay, j - delay]
+    return out
+
+
+def project_rows(kernel: torch.Tensor, bases: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Remove from each run's rows what each run's orthonormal basis spans: (I - Q Q') K.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (m, n)
+    bases : sequence of Tensor of shape (volumes of the run, q)
+        In the order of the rows; their volumes add up to m.
+    """
+    lengths = [len(q) for q in bases]
+    blocks = [k - q @ (q.T @ k) for k, q in zip(kernel.split(lengths), bases, strict=True)]
+    return torch.cat(blocks)
+
+
+def centre(kernel: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
+    """Kernel of features from which the training mean has been taken.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (m, n)
+        Rows: any volumes; columns: the training volumes.
+    train : Tensor of shape (n, n)
+        The training kernel, uncentred.
+    """
+    return kernel - kernel.mean(1, keepdim=True) - train.mean(0) + train.mean()
