@@ -1,0 +1,153 @@
+"""Layers of musicnn, a convolutional network trained to tag music (MagnaTagATune).
+
+References
+----------
+Pons J, Serra X (2019). musicnn: pre-trained convolutional neural networks for music audio
+tagging. arXiv:1909.06654.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from tristream.config.base import Section
+from tristream.config.sources import ArchiveSource
+from tristream.errors import UserError
+from tristream.features.registry import Block, extractor, numbered
+
+if TYPE_CHECKING:
+    import torch
+
+RATE = 16_000
+N_FFT = 512
+HOP = 256
+FRAMES = 187
+"""Frames of the windows that the network was trained on: 3 s."""
+FOLDER = "musicnn/MTT_musicnn"
+BATCH = 4
+CHUNK = 60
+LAYERS = (
+    "timbral",
+    "temporal",
+    "cnn1",
+    "cnn2",
+    "cnn3",
+    "mean_pool",
+    "max_pool",
+    "penultimate",
+    "tags",
+)
+
+
+class Options(Section):
+    """Options of the extractor."""
+
+    hop: float = Field(default=1.0, ge=0.1, description="seconds between windows of 3 s")
+
+
+def _names(layer: str, options: Options, p: int) -> list[str]:
+    if layer != "tags":
+        return numbered(layer, options, p)
+    from tristream.features.musicnn.network import TAGS
+
+    return list(TAGS)
+
+
+@extractor(
+    "musicnn",
+    media="sound",
+    layers=LAYERS,
+    default=("timbral", "cnn3", "penultimate"),
+    options=Options,
+    weights=ArchiveSource(
+        package="musicnn",
+        version="0.1.0",
+        sha256="f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa",
+        form="wheel",
+        members=[f"{FOLDER}/.index", f"{FOLDER}/.data-00000-of-00001"],
+        licence="ISC",
+        credit="musicnn (c) 2019 Music Technology Group, Universitat Pompeu Fabra (Jordi Pons)",
+    ),
+    names=_names,
+    window=lambda layer, options: FRAMES * HOP / RATE,
+)
+def musicnn(
+    path: Path,
+    layers: tuple[str, ...],
+    options: Options,
+    weights: Path,
+    device: str,
+    skip: int = 0,
+) -> Iterator[dict[str, Block]]:
+    """Activations of the music tagger musicnn in windows of 3 s, averaged over each window.
+
+    The spectrogram is the original's but for its rounding to half precision.
+    """
+    import torch
+
+    from tristream.features.musicnn.checkpoint import read_checkpoint
+    from tristream.features.musicnn.network import Musicnn
+    from tristream.stimuli.media import read_sound
+
+    variables = read_checkpoint(weights / FOLDER)
+    try:
+        network = Musicnn(variables).to(device)
+    except ValueError as error:
+        raise UserError(f"{weights / FOLDER}: {error}; fetch the weights again") from None
+    sound = read_sound(path, RATE)
+    every = window_starts(len(sound), options.hop)
+    for first in range(skip * CHUNK, len(every), CHUNK):
+        starts = every[first : first + CHUNK]
+        windows = torch.from_numpy(log_mel_windows(sound, starts))
+        outputs = [network(part.to(device)) for part in windows.split(BATCH)]
+        times = (np.array(starts) + (FRAMES - 1) / 2) * HOP / RATE
+        yield {
+            layer: Block(torch.cat([_average(o[layer]) for o in outputs]).cpu().numpy(), times)
+            for layer in layers
+        }
+
+
+def window_starts(samples: int, hop: float) -> list[int]:
+    """First spectrogram frame of each window; frame k is centred on k * 16 ms.
+
+    Windows start at the frame that is nearest to each multiple of `hop` seconds and lie inside the
+    sound; a sound that is shorter than a window is followed by silence.
+    """
+    last = max(samples // HOP + 1 - FRAMES, 0)
+    step = hop * RATE / HOP
+    return [start for i in range(int(last / step) + 2) if (start := round(i * step)) <= last]
+
+
+def log_mel_windows(sound: np.ndarray, starts: list[int]) -> np.ndarray:
+    """Windows of log10(10000 x mel power + 1), of consecutive starts.
+
+    Parameters
+    ----------
+    sound : ndarray of shape (samples,)
+        Mono, 16 kHz.
+    starts : list of int
+        Ascending, from :func:`window_starts`.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(starts), 187, 96)
+    """
+    import librosa
+
+    first, stop = starts[0], starts[-1] + FRAMES
+    low, high = first * HOP - N_FFT // 2, (stop - 1) * HOP + N_FFT // 2
+    piece = sound[max(low, 0) : high]
+    piece = np.pad(piece, (max(-low, 0), high - max(low, 0) - len(piece)))
+    mel = librosa.feature.melspectrogram(
+        y=piece, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=96, center=False
+    )
+    spectrogram = np.log10(10_000 * mel.T + 1).astype(np.float32)
+    return np.stack([spectrogram[s - first : s - first + FRAMES] for s in starts])
+
+
+def _average(activation: "torch.Tensor") -> "torch.Tensor":
+    """Mean over the window's frames, for layers that have frames."""
+    return activation.mean(1) if activation.ndim == 3 else activation

@@ -1,0 +1,1 @@
+"""The music tagger musicnn: its checkpoint and its network."""
