@@ -1,0 +1,229 @@
+"""What was shown when: events of one run, from a BIDS events file or a table of volumes.
+
+Everything read here is untrusted text. Labels are taken as written (``NULL`` and ``NA`` are
+labels, only BIDS' ``n/a`` is a missing value); quotes around them are stripped.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tristream.config.dataset import Dataset, Stimulus
+from tristream.errors import UserError
+from tristream.paths import inside
+
+# Events closer than this are the same event, seen in two files (s).
+TOLERANCE = 1e-3
+MISSING = ("", "n/a")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One presentation.
+
+    Attributes
+    ----------
+    onset, duration : float
+        Seconds from the start of the run's first volume.
+    stimulus : str
+        Name in the stimulus table, or the label.
+    kind : str
+        ``film``, ``sound``, ``image`` or ``label``.
+    item : str
+        What is shown: the label, the image, or the clip (``film@30`` when it starts at 30 s).
+    media_start : float
+        Second of the film or sound at which the event begins; NaN where there is no media time.
+    keep : bool
+        False for events without a label: they are modelled but are no samples.
+    """
+
+    onset: float
+    duration: float
+    stimulus: str
+    kind: str
+    item: str
+    media_start: float = math.nan
+    keep: bool = True
+
+    @property
+    def end(self) -> float:
+        """Second of the run at which the event ends."""
+        return self.onset + self.duration
+
+    def same(self, other: "Event") -> bool:
+        """Whether `other` shows the same at the same time, to 1 ms."""
+        if (self.stimulus, self.kind, self.keep) != (other.stimulus, other.kind, other.keep):
+            return False
+        return all(
+            (math.isnan(a) and math.isnan(b)) or abs(a - b) <= TOLERANCE
+            for a, b in (
+                (self.onset, other.onset),
+                (self.duration, other.duration),
+                (self.media_start, other.media_start),
+            )
+        )
+
+
+def first_difference(a: Sequence[Event], b: Sequence[Event]) -> int | None:
+    """Index of the first event in which two runs differ; None if they are the same."""
+    for index, (one, other) in enumerate(zip(a, b, strict=False)):
+        if not one.same(other):
+            return index
+    return None if len(a) == len(b) else min(len(a), len(b))
+
+
+def read_bids_events(path: Path, table: Sequence[Stimulus] = (), where: str = "") -> list[Event]:
+    """Read a BIDS ``*_events.tsv``.
+
+    Parameters
+    ----------
+    path : Path
+        Columns ``onset``, ``duration`` and at least one of ``trial_type`` and ``stim_file``;
+        ``media_start`` (or ``stim_start``) is the second at which a film or sound is entered.
+    table : list of Stimulus
+        The descriptor's stimulus table; a row whose ``stim_file`` is not in it is an error.
+    where : str
+        Name of the file in messages; `path` by default.
+
+    Returns
+    -------
+    list of Event
+        Ordered by onset.
+
+    Raises
+    ------
+    UserError
+        Missing columns, times that are no numbers or negative, a stimulus that is not in the
+        table or whose path leaves the dataset.
+    """
+    where = where or str(path)
+    known = {row.match or row.path: row for row in table}
+    rows = _rows(path, where)
+    if rows and not {"trial_type", "stim_file"} & rows[0].keys():
+        raise UserError(
+            f"{where}: has neither trial_type nor stim_file (columns: {', '.join(rows[0])}); "
+            "one of them must say what was shown"
+        )
+    events = [_event(row, known, f"{where}: row {n}") for n, row in enumerate(rows, start=1)]
+    return sorted(events, key=lambda event: event.onset)
+
+
+def read_volume_table(path: Path, dataset: Dataset, rest: str) -> dict[str, list[Event]]:
+    """Read a table with one row a volume: label and run.
+
+    Consecutive volumes of one label within a run are one event; `rest` is no event.
+
+    Returns
+    -------
+    dict of run to list of Event
+        The table's runs, in order of appearance, take the names of the descriptor's runs.
+
+    Raises
+    ------
+    UserError
+        A row without two words, or another number of runs than the descriptor lists.
+    """
+    volumes: dict[str, list[str]] = {}
+    for number, line in enumerate(_text(path, str(path)).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2:
+            raise UserError(f"{path}: line {number}: {line!r} is not `label run`")
+        volumes.setdefault(words[1], []).append(_unquoted(words[0]))
+    if len(volumes) != len(dataset.runs):
+        raise UserError(
+            f"{path}: has {len(volumes)} runs, the descriptor of {dataset.id} lists "
+            f"{len(dataset.runs)}: mend `runs:`"
+        )
+    return {
+        run: _blocks(labels, dataset.tr, rest)
+        for run, labels in zip(dataset.runs, volumes.values(), strict=True)
+    }
+
+
+def _blocks(labels: Sequence[str], tr: float, rest: str) -> list[Event]:
+    events, first = [], 0
+    for index in range(1, len(labels) + 1):
+        if index < len(labels) and labels[index] == labels[first]:
+            continue
+        label = labels[first]
+        if label != rest:
+            events.append(Event(first * tr, (index - first) * tr, label, "label", label))
+        first = index
+    return events
+
+
+def _text(path: Path, where: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{where}: no such file; fetch the dataset first") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{where}: is not UTF-8 text; save it as UTF-8") from None
+
+
+def _rows(path: Path, where: str) -> list[dict[str, str]]:
+    lines = [line for line in _text(path, where).splitlines() if line.strip()]
+    if not lines:
+        raise UserError(f"{where}: is empty; an events file has at least a header")
+    header = [_unquoted(word) for word in lines[0].split("\t")]
+    missing = [name for name in ("onset", "duration") if name not in header]
+    if missing:
+        raise UserError(
+            f"{where}: no column {' and '.join(missing)} (columns: {', '.join(header)})"
+        )
+    rows = []
+    for number, line in enumerate(lines[1:], start=1):
+        cells = [_unquoted(cell) for cell in line.split("\t")]
+        if len(cells) != len(header):
+            raise UserError(
+                f"{where}: row {number}: {len(cells)} cells under {len(header)} column names"
+            )
+        rows.append(dict(zip(header, cells, strict=True)))
+    return rows
+
+
+def _event(row: Mapping[str, str], known: Mapping[str, Stimulus], where: str) -> Event:
+    onset, duration = _seconds(row, "onset", where), _seconds(row, "duration", where)
+    if duration < 0:
+        raise UserError(f"{where}: duration {duration:g} s is negative; mend the events file")
+    file = row.get("stim_file", "")
+    if file in MISSING:
+        label = row.get("trial_type", "")
+        if label in MISSING:
+            return Event(onset, duration, "", "label", "", keep=False)
+        return Event(onset, duration, label, "label", label)
+    if file not in known:
+        inside(Path(where), file)  # a name that leaves the dataset is said to do so
+        raise UserError(
+            f"{where}: stim_file {file!r} is not in the stimulus table (stimuli.table of the "
+            f"descriptor matches: {', '.join(known) or 'nothing'}); add it there"
+        )
+    stimulus = known[file]
+    if stimulus.kind == "image":
+        return Event(onset, duration, stimulus.stimulus, "image", stimulus.stimulus)
+    if duration == 0:
+        raise UserError(f"{where}: a {stimulus.kind} of 0 s; give its duration in seconds")
+    column = "media_start" if "media_start" in row else "stim_start"
+    start = 0.0 if row.get(column, "") in MISSING else _seconds(row, column, where)
+    if start < 0:
+        raise UserError(f"{where}: {column} {start:g} s is before the {stimulus.kind} begins")
+    item = f"{stimulus.stimulus}@{round(start, 3):g}" if start else stimulus.stimulus
+    return Event(onset, duration, stimulus.stimulus, stimulus.kind, item, start)
+
+
+def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
+    try:
+        value = float(row[column])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{where}: {column} {row[column]!r} is not a number of seconds")
+    return value
+
+
+def _unquoted(cell: str) -> str:
+    """Stray quotes go, also where only one of a pair is there."""
+    return cell.strip().strip("'\"").strip()
