@@ -1,0 +1,1 @@
+"""BOLD of known ground truth, for a real film: built by a road of its own."""
