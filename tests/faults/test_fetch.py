@@ -5,9 +5,12 @@ import json
 import os
 import shutil
 import tarfile
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -254,6 +257,56 @@ def test_an_interrupted_download_is_made_whole(index, tmp_path, half):
     root, _ = fetch_archive(source, tmp_path / "data")
     assert (root / "film").read_bytes() == b"film" * 5000
     assert not part.exists()
+
+
+@pytest.fixture
+def server(index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """An index over HTTP whose first answer for the archive breaks off in the middle."""
+    state: dict[str, Any] = {"ranges": [], "allows": True}
+    archive = (index / "tiny-1.0.tar.gz").read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/simple/"):
+                page = b'<a href="/tiny-1.0.tar.gz">tiny-1.0.tar.gz</a>'
+                self.answer(200, page, len(page), "text/html")
+                return
+            wanted = self.headers.get("Range")
+            state["ranges"].append(wanted)
+            if wanted and state["allows"]:
+                rest = archive[int(wanted.removeprefix("bytes=").removesuffix("-")) :]
+                self.answer(206, rest, len(rest))
+            elif len(state["ranges"]) == 1:
+                self.answer(200, archive[:300], len(archive))
+            else:
+                self.answer(200, archive, len(archive))
+
+        def answer(self, status: int, body: bytes, length: int, kind: str = "x/y") -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_NO_INDEX", "0")
+        monkeypatch.delenv("PIP_FIND_LINKS")
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{http.server_port}/simple")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield state
+        http.shutdown()
+
+
+@pytest.mark.parametrize("allows", [True, False])
+def test_a_broken_download_goes_on_where_it_stopped(index, server, tmp_path, allows):
+    server["allows"] = allows
+    root, _ = fetch_archive(sdist(index, "film"), tmp_path / "data")
+    assert (root / "film").read_bytes() == b"film" * 5000
+    assert server["ranges"] == [None, "bytes=300-"]
 
 
 # ---------------------------------------------------------------- receipts

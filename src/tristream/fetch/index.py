@@ -17,7 +17,6 @@ from tristream.errors import UserError
 from tristream.fetch.files import hash_file, lock
 
 ATTEMPTS = 4
-CHUNK = 1 << 20
 
 
 def download(source: ArchiveSource, data: Path) -> Path:
@@ -124,7 +123,7 @@ def _stream(session: Any, url: str, part: Path, filename: str) -> None:
             desc=filename, total=total, initial=start, unit="B", unit_scale=True, mininterval=5
         )
         with bar, part.open("ab" if goes_on else "wb") as file:
-            for chunk in reply.iter_bytes(CHUNK):
+            for chunk in reply.iter_bytes():
                 file.write(chunk)
                 bar.update(len(chunk))
         if total is not None and part.stat().st_size < total:

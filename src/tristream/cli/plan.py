@@ -1,0 +1,169 @@
+"""``tristream plan``: what a run would download, occupy and compute, before it starts."""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tristream.cli.common import add_config, add_stage, study
+from tristream.config.load import Resolved
+from tristream.config.sources import ArchiveSource
+
+if TYPE_CHECKING:
+    from tristream.fetch.plan import Plan
+
+EXAMPLES = """\
+  tristream plan
+  tristream plan --config mine.yaml
+"""
+STAGES = (
+    *("fetch", "simulate", "stimuli", "features", "bold", "align"),
+    *("encode", "decode", "inference", "maps", "report"),
+)
+
+
+@dataclass
+class StageJobs:
+    """Jobs of one stage in a dry run.
+
+    Attributes
+    ----------
+    jobs : int
+        How many are left to do.
+    memory : int
+        MB that the largest of them reserves.
+    threads : int
+        Most threads of one job.
+    """
+
+    jobs: int = 0
+    memory: int = 0
+    threads: int = 1
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    parser = add_stage(
+        stages, "plan", "Tell downloads, disk, memory and jobs before a run.", EXAMPLES
+    )
+    add_config(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan; status 1 if snakemake can't make its own."""
+    from tristream.fetch.plan import plan_study
+
+    resolved = study(args)
+    plans = plan_study(resolved, list(members(resolved)))
+    print("Downloads")
+    print(table([("what", "to download", "present", ""), *map(download_row, plans)]))
+    print("\nDisk")
+    print(table(disk_rows(resolved, plans)))
+    print("\nJobs")
+    call = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--cores", "all"]
+    call += ["--configfile", args.config]
+    dry = subprocess.run(call, capture_output=True, text=True)
+    if dry.returncode:
+        print(f"snakemake can't plan the jobs:\n{(dry.stderr or dry.stdout).strip()}")
+        return 1
+    stages = jobs_of(dry.stdout + dry.stderr)
+    if not stages:
+        print("nothing to be done")
+        return 0
+    rows = [
+        (stage, str(j.jobs), f"{j.memory / 1000:.1f} GB", str(j.threads))
+        for stage, j in stages.items()
+    ]
+    print(table([("stage", "jobs", "memory a job", "threads a job"), *rows]))
+    return 0
+
+
+def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource]]:
+    """Weights of the study's extractors and atlases of its simulation presets."""
+    from tristream.features.registry import get
+    from tristream.simulate.preset import load_preset
+
+    for name, space in resolved.study.features.items():
+        weights = get(space.extractor, space.module).weights
+        if weights is not None:
+            yield f"{name} weights", weights
+    for name, dataset in resolved.datasets.items():
+        if dataset.source.kind == "simulate":
+            yield f"{name} atlas", load_preset(dataset.source.preset).atlas
+
+
+def download_row(plan: "Plan") -> tuple[str, str, str, str]:
+    """One line of the table of downloads."""
+    from tristream.fetch.plan import human
+
+    return plan.dataset, human(plan.download), human(plan.present), plan.summary
+
+
+def disk_rows(resolved: Resolved, plans: "Sequence[Plan]") -> list[tuple[str, ...]]:
+    """Disk that the run needs, as far as it is known, and what is free."""
+    from tristream.fetch.plan import human
+
+    known = sum(plan.download or 0 for plan in plans)
+    unknown = [plan.dataset for plan in plans if plan.download is None]
+    more = f", and {', '.join(unknown)}: not known yet" if unknown else ""
+    # Cleaned BOLD is float32 inside the mask, about as large as the compressed image it came from;
+    # predictions are kept for the test runs alone.
+    sizes = {p.dataset: (p.download or 0) + p.present for p in plans}
+    unseen = [name for name in resolved.datasets if not sizes[name]]
+    images = sum(sizes[name] for name in resolved.datasets)
+    without = f"; without {', '.join(unseen)}: no images to judge by yet" if unseen else ""
+    rows: list[tuple[str, ...]] = [("folder", "needs about", "free", "")]
+    for folder, size, note in (
+        (resolved.study.data, known, f"downloads; unpacked archives come on top{more}"),
+        (resolved.study.results, images, f"cleaned BOLD, judged by the images' size{without}"),
+    ):
+        rows.append((folder, human(size), human(free(Path(folder))), note))
+    return rows
+
+
+def free(folder: Path) -> int:
+    """Bytes free where `folder` is, or will be."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def jobs_of(said: str) -> dict[str, StageJobs]:
+    """Jobs of each stage, from what a dry run of snakemake printed.
+
+    A job's stage is the word after ``-m tristream`` in its command.
+    """
+    found: dict[str, StageJobs] = {}
+    for block in re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", said, flags=re.MULTILINE)[1:]:
+        stage = re.search(r"-m tristream (\w+)", block)
+        if stage is None:
+            continue
+        name = "encode" if stage[1] == "predict" else stage[1]
+        jobs = found.setdefault(name, StageJobs())
+        jobs.jobs += 1
+        jobs.memory = max(jobs.memory, _number(r"\bmem_mb=(\d+)", block, 0))
+        jobs.threads = max(jobs.threads, _number(r"^\s*threads: (\d+)", block, 1))
+    known = [stage for stage in STAGES if stage in found]
+    return {stage: found[stage] for stage in [*known, *sorted(set(found) - set(known))]}
+
+
+def _number(pattern: str, text: str, otherwise: int) -> int:
+    match = re.search(pattern, text, flags=re.MULTILINE)
+    return int(match[1]) if match else otherwise
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Text columns; the first row is the head."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(f"  {line}" for line in lines)
