@@ -1,0 +1,280 @@
+"""Run the leakage audit of a dataset: read the media, gather findings, act on them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from tristream.config.study import Leakage
+from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+from tristream.stimuli import audio_prints, frame_prints
+from tristream.stimuli.clips import (
+    Clip,
+    Finding,
+    Variants,
+    alike,
+    dropped,
+    near_in_media,
+)
+from tristream.stimuli.media import media_info
+from tristream.stimuli.order_baseline import OrderBaseline, Unit, order_baseline
+from tristream.stimuli.sequences import STILL, WINDOW_SECONDS, Bools, Floats
+
+# The haemodynamic response to a stimulus is over so many seconds after it (s).
+RESPONSE = 10.0
+MOST_LISTED = 20
+
+COLUMNS = {
+    "timeline": "Subjects of one timeline saw the same at the same times",
+    "check": "overlap, guard, picture, sound or order",
+    "train": "Training run",
+    "test": "Test run",
+    "train_start": "Seconds from the start of the training run",
+    "test_start": "Seconds from the start of the test run",
+    "seconds": "How long it lasts in the test run",
+    "score": "Seconds (overlap, guard), correlation (picture, sound) or accuracy (order)",
+    "threshold": "From which score, or below which gap, it is a finding",
+    "action": "What is done about it: warn or drop",
+    "note": "In words",
+}
+
+Prints = tuple[Floats, Bools]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit of a dataset found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns `COLUMNS`.
+    checked : list of dict
+        What was compared, with thresholds and counts.
+    baseline : list of dict
+        Per timeline: accuracy of labels from time alone, chance, p.
+    drop : list of dict
+        ``timeline``, ``run``, ``start``, ``end`` (s): left out of the test samples.
+    """
+
+    table: pd.DataFrame
+    checked: list[dict[str, Any]]
+    baseline: list[dict[str, Any]]
+    drop: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Sense:
+    check: str
+    read: Callable[[Path], Prints]
+    variants: Variants
+    threshold: float
+
+
+_SENSES = (
+    _Sense("picture", frame_prints.frame_prints, frame_prints.VARIANTS, frame_prints.THRESHOLD),
+    _Sense("sound", audio_prints.sound_prints, audio_prints.VARIANTS, audio_prints.THRESHOLD),
+)
+
+
+def audit(
+    dataset: str,
+    inventory: pd.DataFrame,
+    splits: pd.DataFrame,
+    stimuli: Sequence[Mapping[str, Any]],
+    receipt: Receipt | None,
+    leakage: Leakage,
+) -> Audit:
+    """Compare test stimuli with training stimuli, and labels with time.
+
+    Parameters
+    ----------
+    dataset : str
+        Its id, for messages.
+    inventory, splits : DataFrame
+        The tables of the inventory.
+    stimuli : list of dict
+        ``stimulus``, ``path``, ``sha256``, ``kind``: the inventory's sidecar.
+    receipt : Receipt or None
+        Of the stimuli; needed if there are films or sounds.
+    leakage : Leakage
+        Action and guard gap of the study.
+
+    Raises
+    ------
+    UserError
+        With action ``error``, all findings; a film or sound that can't be read.
+    """
+    known = {row["stimulus"]: row for row in stimuli}
+    prints = _all_prints(dataset, inventory, known, receipt)
+    found: list[tuple[str, Finding]] = []
+    checked, baselines, drop = [], [], []
+    for timeline, events in inventory.groupby("timeline", sort=False):
+        name = str(timeline)
+        runs = splits[splits["timeline"] == timeline]
+        split = dict(zip(runs["run"], runs["split"], strict=True))
+        clips = clips_of(events, split, known)
+        findings = near_in_media(clips, leakage.guard)
+        checked += [{"timeline": name, **_counted(clips, leakage.guard)}]
+        for sense in _SENSES:
+            more, counts = alike(
+                clips, prints[sense.check], sense.check, sense.variants, sense.threshold,
+                leakage.guard,
+            )  # fmt: skip
+            findings += more
+            checked.append({"timeline": name, **_said(sense, counts)})
+        drop += [{"timeline": name, **d} for d in dropped(findings, split, RESPONSE)]
+        baseline = order_baseline(units_of(events, runs))
+        if baseline is not None:
+            baselines.append({"timeline": name, **asdict(baseline)})
+            findings += _order_finding(baseline)
+        found += [(name, finding) for finding in findings]
+    if found and leakage.action == "error":
+        raise UserError(_listed(dataset, found))
+    return Audit(
+        table=_table(found, leakage.action),
+        checked=checked,
+        baseline=baselines,
+        drop=drop if leakage.action == "drop" else [],
+    )
+
+
+def clips_of(
+    events: pd.DataFrame, split: Mapping[str, str], known: Mapping[str, Mapping[str, Any]]
+) -> list[Clip]:
+    """The films, sounds and images of one timeline's events."""
+    rows = events[events["kind"] != "label"]
+    clips = []
+    for row in _rows(rows):
+        moving = row.kind in ("film", "sound")
+        start = float(row.media_start) if moving else 0.0
+        clips.append(
+            Clip(
+                run=row.run,
+                split=split[row.run],
+                stimulus=row.stimulus,
+                media=known[row.stimulus]["sha256"],
+                kind=row.kind,
+                start=start,
+                stop=start + (float(row.duration) if moving else 0.0),
+                onset=float(row.onset),
+            )
+        )
+    return clips
+
+
+def units_of(events: pd.DataFrame, runs: pd.DataFrame) -> list[Unit]:
+    """The labelled units of one timeline, each once: repeats of a test run add nothing."""
+    first = runs[~(runs["repeat"].duplicated() & runs["repeat"].notna())]
+    split = dict(zip(first["run"], first["split"], strict=True))
+    rows = events[(events["kind"] == "label") & events["keep"] & events["run"].isin(split)]
+    rows = rows.sort_values(["run", "onset"], kind="stable")
+    named = rows["unit"].fillna("")
+    again = (named != "") & rows.duplicated(["run", "unit"])
+    return [
+        Unit(
+            run=row.run,
+            label=row.item,
+            onset=float(row.onset),
+            train=split[row.run] != "test",
+            test=split[row.run] != "train",
+        )
+        for row in _rows(rows[~again])
+    ]
+
+
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    return iter(table.itertuples())
+
+
+def _all_prints(
+    dataset: str,
+    inventory: pd.DataFrame,
+    known: Mapping[str, Mapping[str, Any]],
+    receipt: Receipt | None,
+) -> dict[str, dict[str, Prints]]:
+    """Prints of each film and sound that is shown, by check and content; each is read once."""
+    moving = inventory[inventory["kind"].isin(["film", "sound"])]
+    names = list(dict.fromkeys(moving["stimulus"]))
+    if names and receipt is None:
+        raise UserError(f"{dataset}: shows films or sounds; name their receipt (--receipt)")
+    prints: dict[str, dict[str, Prints]] = {"picture": {}, "sound": {}}
+    for name in tqdm(names, desc="prints of stimuli", mininterval=5, disable=None):
+        assert receipt is not None
+        media, path = known[name]["sha256"], receipt.path(known[name]["path"])
+        info = media_info(path)
+        has = {"picture": info.has_video and known[name]["kind"] == "film", "sound": info.has_audio}
+        for sense in _SENSES:
+            if has[sense.check] and media not in prints[sense.check]:
+                prints[sense.check][media] = sense.read(path)
+    return prints
+
+
+def _counted(clips: Sequence[Clip], guard: float) -> dict[str, Any]:
+    return {
+        "check": "overlap and guard",
+        "train_clips": sum(c.split != "test" for c in clips),
+        "test_clips": sum(c.split != "train" for c in clips),
+        "guard": guard,
+    }
+
+
+def _said(sense: _Sense, counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "check": sense.check,
+        **counts,
+        "threshold": sense.threshold,
+        "variants": [name for name, _, _ in sense.variants],
+        "window": WINDOW_SECONDS,
+        "still_below": STILL,
+    }
+
+
+def _order_finding(baseline: OrderBaseline) -> list[Finding]:
+    if not baseline.flagged:
+        return []
+    chance = f"chance {baseline.chance:.3f}"
+    told = f"p = {baseline.p:.3g}" if baseline.p is not None else "too few orders for a p value"
+    note = f"labels follow from time in the run: accuracy {baseline.accuracy:.3f}, {chance}, {told}"
+    nan = float("nan")
+    return [
+        Finding("order", "", "", nan, nan, nan, nan, baseline.accuracy, baseline.high, note)
+    ]  # fmt: skip
+
+
+def _table(found: Sequence[tuple[str, Finding]], action: str) -> pd.DataFrame:
+    rows = [
+        {
+            **asdict(finding),
+            "timeline": timeline,
+            "train": finding.train or None,
+            "test": finding.test or None,
+            # No row can be dropped to mend an order that all runs share.
+            "action": "warn" if finding.check == "order" else action,
+        }
+        for timeline, finding in found
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    times = ["train_start", "test_start", "seconds", "score", "threshold"]
+    return table.astype({c: float for c in times}).round({c: 4 for c in times})
+
+
+def _listed(dataset: str, found: Sequence[tuple[str, Finding]]) -> str:
+    lines = [
+        f"{dataset}: leakage: {f.check}: "
+        + (
+            f"{f.test} at {f.test_start:.1f} s, {f.train} at {f.train_start:.1f} s: "
+            if f.test
+            else ""
+        )
+        + f.note
+        for _, f in found[:MOST_LISTED]
+    ]
+    if len(found) > MOST_LISTED:
+        lines.append(f"{dataset}: leakage: and {len(found) - MOST_LISTED} more")
+    lines.append(f"{dataset}: mend the split in the descriptor, or set `leakage: warn` or `drop`")
+    return "\n".join(lines)

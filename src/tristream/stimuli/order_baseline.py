@@ -1,0 +1,181 @@
+"""Does the order of a run give its labels away?
+
+When labels come in the same order in each run, time alone predicts them, and so does everything in
+the data that drifts with time (the scanner, breathing, fatigue). A classifier that is given
+nothing but the time in the run and the place in the order says how far that goes.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+NEIGHBOURS = 5
+PERMUTATIONS = 1000
+FEWEST_DISTINCT = 1000
+ALPHA = 0.01
+
+
+@dataclass(frozen=True)
+class Unit:
+    """An exchangeable unit: its run, label, onset (s), and whether it trains and tests."""
+
+    run: str
+    label: str
+    onset: float
+    train: bool = True
+    test: bool = True
+
+
+@dataclass(frozen=True)
+class OrderBaseline:
+    """What time alone tells about the labels.
+
+    Attributes
+    ----------
+    accuracy : float
+        Share of test units whose label a k-nearest-neighbour classifier of time finds.
+    chance : float
+        Mean accuracy when labels are moved within runs.
+    high : float
+        Accuracy that such a design exceeds by chance in 1 % of the permutations.
+    p : float or None
+        Permutation p; None where fewer than 1,000 distinct permutations exist.
+    flagged : bool
+        Whether order gives the label away: p <= 0.01; where no p is to be had, accuracy of twice
+        chance or more.
+    units, classes, n_permutations : int
+    n_distinct : float
+        Distinct permutations of the labels within runs (may be infinite as a float).
+    """
+
+    accuracy: float
+    chance: float
+    high: float
+    p: float | None
+    flagged: bool
+    units: int
+    classes: int
+    n_permutations: int
+    n_distinct: float
+
+
+def order_baseline(units: Sequence[Unit], seed: int = 0) -> OrderBaseline | None:
+    """Predict the labels of each test run from the times and places of the training runs' labels.
+
+    Parameters
+    ----------
+    units : list of Unit
+        All units of one timeline. A unit that both trains and tests is held out with its run.
+    seed : int
+        Of the permutations.
+
+    Returns
+    -------
+    OrderBaseline or None
+        None if there is nothing to ask: fewer than two labels, or none that both trains and tests.
+    """
+    names = sorted({u.label for u in units})
+    shared = {u.label for u in units if u.train} & {u.label for u in units if u.test}
+    if len(names) < 2 or not shared:
+        return None
+    labels = np.array([names.index(u.label) for u in units])
+    runs = np.array([u.run for u in units])
+    neighbours, tested = _neighbours(units, runs)
+    if not len(tested):
+        return None
+    rng = np.random.default_rng(seed)
+    accuracy = _accuracy(labels, neighbours, tested, len(names))
+    null = np.array(
+        [
+            _accuracy(_moved(labels, runs, rng), neighbours, tested, len(names))
+            for _ in range(PERMUTATIONS)
+        ]
+    )
+    distinct = _distinct(labels, runs)
+    p = (1 + np.sum(null >= accuracy - 1e-12)) / (1 + PERMUTATIONS)
+    told = distinct >= FEWEST_DISTINCT
+    chance = float(null.mean())
+    return OrderBaseline(
+        accuracy=accuracy,
+        chance=chance,
+        high=float(np.quantile(null, 1 - ALPHA)),
+        p=float(p) if told else None,
+        flagged=bool(p <= ALPHA) if told else accuracy >= 2 * chance,
+        units=len(tested),
+        classes=len(names),
+        n_permutations=PERMUTATIONS,
+        n_distinct=distinct,
+    )
+
+
+def _neighbours(
+    units: Sequence[Unit], runs: NDArray[np.str_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of each tested unit's nearest training units in time, (tested, k), nearest first.
+
+    Labels play no part in who is near, so a permutation need not look again.
+    """
+    place = {run: 0 for run in runs}
+    features = np.zeros((len(units), 2))
+    for index in sorted(range(len(units)), key=lambda i: units[i].onset):
+        run = units[index].run
+        features[index] = units[index].onset, place[run]
+        place[run] += 1
+    features /= np.maximum(features.std(axis=0), 1e-9)
+    trains = np.array([u.train for u in units])
+    tests = np.array([u.test for u in units])
+    folds = []
+    for run in dict.fromkeys(runs):
+        train, test = np.flatnonzero(trains & (runs != run)), np.flatnonzero(tests & (runs == run))
+        if len(train) and len(test):
+            folds.append((train, test))
+    if not folds:
+        return np.zeros((0, 0), np.int64), np.zeros(0, np.int64)
+    k = min(NEIGHBOURS, *(len(train) for train, _ in folds))
+    found = [
+        train[
+            NearestNeighbors(n_neighbors=k)
+            .fit(features[train])
+            .kneighbors(features[test], return_distance=False)
+        ]
+        for train, test in folds
+    ]
+    return np.concatenate(found), np.concatenate([test for _, test in folds])
+
+
+def _accuracy(
+    labels: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    tested: NDArray[np.int64],
+    classes: int,
+) -> float:
+    """Majority vote; a tie goes to the label of the nearest among the tied."""
+    votes = labels[neighbours]
+    weight = 1 - 1e-6 * np.arange(votes.shape[1])
+    counts = np.zeros((len(votes), classes))
+    np.add.at(counts, (np.arange(len(votes))[:, None], votes), weight)
+    return float((counts.argmax(axis=1) == labels[tested]).mean())
+
+
+def _moved(
+    labels: NDArray[np.int64], runs: NDArray[np.str_], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    moved = labels.copy()
+    for run in np.unique(runs):
+        where = np.flatnonzero(runs == run)
+        moved[where] = labels[rng.permutation(where)]
+    return moved
+
+
+def _distinct(labels: NDArray[np.int64], runs: NDArray[np.str_]) -> float:
+    log = 0.0
+    for run in np.unique(runs):
+        counts = Counter(labels[runs == run].tolist())
+        log += math.lgamma(sum(counts.values()) + 1)
+        log -= sum(math.lgamma(n + 1) for n in counts.values())
+    return round(math.exp(log)) if log < 40 else math.exp(min(log, 700))
