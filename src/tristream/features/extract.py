@@ -15,6 +15,7 @@ from tristream.config.load import Resolved
 from tristream.errors import UserError
 from tristream.features.chunks import ChunkFolder, locked
 from tristream.features.registry import Block, CheckedSpace, Extractor, check
+from tristream.fetch.files import hash_file
 from tristream.fetch.receipt import Receipt
 from tristream.fingerprint import fingerprint
 from tristream.stimuli.media import media_info
@@ -210,8 +211,7 @@ def _media(
 def _sha256(path: Path, checksum: str) -> str:
     if checksum.startswith("sha256:"):
         return checksum.removeprefix("sha256:")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path)
 
 
 def _content_hash(job: Job, media: Sequence[Medium]) -> str:
