@@ -3,7 +3,9 @@
 import argparse
 from typing import Any
 
+from tristream.config.dataset import Dataset
 from tristream.config.load import Resolved, load
+from tristream.errors import UserError
 
 
 def add_stage(stages: Any, name: str, help: str, examples: str) -> argparse.ArgumentParser:
@@ -28,3 +30,21 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def study(args: argparse.Namespace) -> Resolved:
     """The checked study that `args` name."""
     return load(args.config, args.datasets)
+
+
+def dataset_of(args: argparse.Namespace) -> Dataset:
+    """The descriptor of the dataset that `args` name; `args.subject`, if any, is one of its own.
+
+    Raises
+    ------
+    UserError
+        If the study has no such dataset, or the dataset no such subject.
+    """
+    known = study(args).datasets
+    if args.dataset not in known:
+        raise UserError(f"{args.config}: datasets: no {args.dataset!r} among {', '.join(known)}")
+    dataset = known[args.dataset]
+    subject = getattr(args, "subject", None)
+    if subject is not None and subject not in dataset.subjects:
+        raise UserError(f"{dataset.id}: no subject {subject!r}: {', '.join(dataset.subjects)}")
+    return dataset

@@ -1,0 +1,311 @@
+"""BOLD runs that fMRIPrep preprocessed: images, masks, timing and confounds of one subject."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from nilearn.interfaces.fmriprep import load_confounds
+
+from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.images import (
+    check_tr,
+    constant_voxels,
+    kept_volumes,
+    open_image,
+    read_mask,
+    read_masked,
+    same_affine,
+)
+from tristream.bold.quality import mean_and_tsnr
+from tristream.bold.run_file import Run
+from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+from tristream.store import Omission
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run; `confounds` is None where there are none."""
+
+    bold: Path
+    mask: Path
+    sidecar: Path
+    confounds: Path | None
+
+
+@dataclass(frozen=True)
+class Confounds:
+    """Confounds of all volumes of a run.
+
+    Attributes
+    ----------
+    values : ndarray of shape (volumes, k)
+    names : tuple of str
+    censor : ndarray of bool, shape (volumes,)
+        Volumes before the steady state, and scrubbed ones.
+    fd : ndarray of shape (volumes,)
+        Framewise displacement in mm; NaN where unknown.
+    """
+
+    values: npt.NDArray[np.float64]
+    names: tuple[str, ...]
+    censor: npt.NDArray[np.bool_]
+    fd: npt.NDArray[np.float64]
+
+
+def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
+    """Read and clean one run in the mask that all runs of the subject share.
+
+    Confounds are those of :func:`nilearn.interfaces.fmriprep.load_confounds` for the strategies of
+    ``layout.confounds``: ``motion`` six parameters, ``high_pass`` fMRIPrep's cosines, ``wm_csf``
+    and ``global_signal`` their means, ``scrub`` nilearn's thresholds. Volumes before the
+    steady state and scrubbed volumes are censored. A missing ``StartTime`` is taken to be TR / 2,
+    the middle of the acquisition, which is fMRIPrep's own reference for slice timing and the mean
+    over slices where slice timing was not corrected; the file says that it was assumed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its layout is ``fmriprep``.
+    subject, run : str
+        Subject label, and BIDS entities of the run.
+    receipt : Receipt
+        Lists the subject's files.
+
+    Raises
+    ------
+    UserError
+        Missing run, truncated image, disagreeing TR or grid, empty mask, NaN, confounds that don't
+        fit: always the file and what is wrong.
+    """
+    files = find_runs(dataset, subject, receipt)
+    if run not in files:
+        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(files)}")
+    here = files[run]
+    image = open_image(here.bold, 4)
+    start_time, omitted = _timing(here, image, dataset.tr)
+    volumes = kept_volumes(here.bold, image.shape[3], dataset.trims)
+    confounds = read_confounds(here, _layout(dataset).confounds, image.shape[3])
+    mask, constant = shared_mask(list(files.values()), dataset.trims.start)
+    bold = read_masked(here.bold, image, mask, volumes)
+    mean, tsnr = mean_and_tsnr(bold)
+    censor = confounds.censor[volumes]
+    try:
+        basis = projection_basis(len(bold), confounds.values[volumes], censor)
+    except UserError as error:
+        raise UserError(f"{here.bold}: {error}") from None
+    return Run(
+        subject=subject,
+        run=run,
+        space=_layout(dataset).space,
+        tr=dataset.tr,
+        start_time=start_time,
+        time=start_time + dataset.tr * np.arange(volumes.start, volumes.stop),
+        bold=clean(bold, basis, censor),
+        ijk=np.argwhere(mask).astype(np.int32),
+        affine=np.asarray(image.affine, np.float64),
+        shape=image.shape[:3],
+        confounds=confounds.values[volumes],
+        confound_names=confounds.names,
+        projection=basis,
+        censor=censor,
+        mean=mean,
+        tsnr=tsnr,
+        fd=confounds.fd[volumes],
+        constant=constant,
+        simulated=receipt.simulated,
+        omitted=omitted,
+    )
+
+
+def find_runs(dataset: Dataset, subject: str, receipt: Receipt) -> dict[str, RunFiles]:
+    """Files of every run that the descriptor lists for the subject, in its order.
+
+    Raises
+    ------
+    UserError
+        If the receipt lacks a file of a run, or lists two images for one.
+    """
+    return {run: _files(dataset, subject, run, receipt) for run in dataset.runs_of(subject)}
+
+
+def read_confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> Confounds:
+    """Confounds of a run by nilearn's named strategies.
+
+    Raises
+    ------
+    UserError
+        If there is no table, it has another number of rows than the image has volumes, or lacks
+        columns of a strategy.
+    """
+    if files.confounds is None:
+        if strategies:
+            raise UserError(
+                f"{files.bold}: has no desc-confounds_timeseries.tsv beside it; fetch it, or set "
+                "layout.confounds: [] in the descriptor"
+            )
+        nothing, unknown = np.empty((volumes, 0)), np.full(volumes, np.nan)
+        return Confounds(nothing, (), np.zeros(volumes, bool), unknown)
+    try:
+        table = pd.read_csv(files.confounds, sep="\t", na_values=["n/a"])
+    except (ValueError, OSError) as error:
+        raise UserError(f"{files.confounds}: not a table ({error}); fetch it again") from None
+    if len(table) != volumes:
+        raise UserError(
+            f"{files.confounds}: has {len(table)} rows, but {files.bold.name} has {volumes} "
+            "volumes; they are not of the same run"
+        )
+    fd = pd.to_numeric(table.get("framewise_displacement", np.nan), errors="coerce")
+    values, censor = _load(files, strategies, volumes)
+    return Confounds(
+        values.to_numpy(np.float64),
+        tuple(values.columns),
+        censor,
+        np.broadcast_to(np.asarray(fd, np.float64), volumes).copy(),
+    )
+
+
+def _load(
+    files: RunFiles, strategies: Sequence[str], volumes: int
+) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    try:
+        values, sample_mask = load_confounds(
+            str(files.bold),
+            strategy=tuple(strategies),
+            motion="basic",
+            wm_csf="basic",
+            global_signal="basic",
+        )
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"{files.confounds}: does not serve layout.confounds {list(strategies)}: "
+            f"{' '.join(str(error).split())}"
+        ) from None
+    if values is None:
+        values = pd.DataFrame(index=range(volumes))
+    gaps = values.columns[~np.isfinite(values.to_numpy(np.float64)).all(axis=0)]
+    if len(gaps):
+        raise UserError(
+            f"{files.confounds}: {', '.join(gaps)} hold n/a after the first row; mend the table or "
+            "take another strategy in layout.confounds"
+        )
+    censor = np.zeros(volumes, bool)
+    if sample_mask is not None:
+        censor[:] = True
+        censor[sample_mask] = False
+    return values, censor
+
+
+def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bool_], int]:
+    """Voxels that lie in the brain mask of every run and vary in every run.
+
+    Parameters
+    ----------
+    runs : list of RunFiles
+        All runs of the subject.
+    first : int
+        First volume that is used.
+
+    Returns
+    -------
+    mask : ndarray of bool, shape of a volume
+    constant : int
+        Voxels that were left out because they don't vary at the start of some run.
+    """
+    images = [open_image(files.bold, 4) for files in runs]
+    for files, image in zip(runs[1:], images[1:], strict=True):
+        if image.shape[:3] != images[0].shape[:3] or not same_affine(
+            image.affine, images[0].affine
+        ):
+            raise UserError(
+                f"{files.bold}: shape or affine differ from {runs[0].bold.name}; all runs of a "
+                "subject must lie on one grid"
+            )
+    mask = np.ones(images[0].shape[:3], bool)
+    for files, image in zip(runs, images, strict=True):
+        mask &= read_mask(files.mask, image, files.bold)
+    if not mask.any():
+        raise UserError(
+            f"{runs[0].mask}: no voxel lies in the masks of all {len(runs)} runs; look at them"
+        )
+    constant = np.zeros(int(mask.sum()), bool)
+    for files, image in zip(runs, images, strict=True):
+        constant |= constant_voxels(files.bold, image, mask, first)
+    if constant.all():
+        raise UserError(f"{runs[0].bold}: no voxel of the mask varies in every run")
+    mask[mask] = ~constant
+    return mask, int(constant.sum())
+
+
+def _layout(dataset: Dataset) -> FmriprepLayout:
+    assert isinstance(dataset.layout, FmriprepLayout)
+    return dataset.layout
+
+
+def _files(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunFiles:
+    layout = _layout(dataset)
+    folder = (PurePosixPath(layout.derivatives) / f"sub-{subject}").as_posix() + "/"
+    stem = f"sub-{subject}_{run}"
+    name = re.compile(
+        rf"{re.escape(stem)}_space-{re.escape(layout.space)}(_res-[A-Za-z0-9]+)?"
+        r"_desc-preproc_bold\.nii(\.gz)?"
+    )
+    listed = {file.path for file in receipt.files if file.path.startswith(folder)}
+    images = sorted(path for path in listed if name.fullmatch(PurePosixPath(path).name))
+    if len(images) != 1:
+        found = "no" if not images else f"{len(images)} images"
+        raise UserError(
+            f"{receipt.root}: {found} {stem}_space-{layout.space}_desc-preproc_bold.nii.gz under "
+            f"{folder}; mend `runs`, `missing` or `layout` of {dataset.id}.yaml, or fetch again"
+        )
+    base = images[0].removesuffix(".gz").removesuffix("_desc-preproc_bold.nii")
+    mask = next(
+        (m for m in (f"{base}_desc-brain_mask.nii{z}" for z in (".gz", "")) if m in listed), None
+    )
+    sidecar = f"{base}_desc-preproc_bold.json"
+    for file, what in ((mask, "brain mask"), (sidecar if sidecar in listed else None, "sidecar")):
+        if file is None:
+            raise UserError(f"{receipt.path(images[0])}: has no {what} beside it; fetch it again")
+    plain = (PurePosixPath(images[0]).parent / f"{stem}_desc-confounds").as_posix()
+    table = next(
+        (t for t in (f"{plain}_timeseries.tsv", f"{plain}_regressors.tsv") if t in listed), None
+    )
+    return RunFiles(
+        receipt.path(images[0]),
+        receipt.path(str(mask)),
+        receipt.path(sidecar),
+        receipt.path(table) if table else None,
+    )
+
+
+def _timing(
+    files: RunFiles, image: nib.Nifti1Image, tr: float
+) -> tuple[float, tuple[Omission, ...]]:
+    """Check the TR, and find where in its acquisition a volume stands (s)."""
+    try:
+        said: dict[str, Any] = json.loads(files.sidecar.read_text(encoding="utf-8"))
+        trs = {"descriptor": tr}
+        if "RepetitionTime" in said:
+            trs["sidecar"] = float(said["RepetitionTime"])
+        start = float(said.get("StartTime", math.nan))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); mend it") from None
+    check_tr(files.bold, image, trs)
+    if "StartTime" not in said:
+        why = "the sidecars don't say it; TR / 2 was assumed, the middle of the acquisition"
+        return tr / 2, (Omission("StartTime", why),)
+    if not 0 <= start <= tr:
+        raise UserError(
+            f"{files.sidecar}: StartTime {said['StartTime']!r} lies outside of the acquisition of "
+            f"{tr:g} s; mend it"
+        )
+    return start, ()

@@ -1,0 +1,195 @@
+"""Reading 4-D NIfTI images within a mask, in blocks of volumes, with checks on the way."""
+
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from tqdm import tqdm
+
+from tristream.config.dataset import Trims
+from tristream.errors import UserError
+
+# Volumes read at a time.
+BLOCK = 32
+# Volumes on which a voxel must not vary to be called constant. A voxel that is constant over a run
+# is constant here too, so the first volumes of every run suffice to give all runs the same voxels.
+PROBE = 8
+# Affines that differ by less are equal (mm).
+AFFINE_TOLERANCE = 1e-3
+# TRs that differ by less are equal (s).
+TR_TOLERANCE = 1e-3
+
+SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+DAMAGED = (OSError, EOFError, ValueError, zlib.error, ImageFileError)
+
+
+def open_image(path: Path, dimensions: int) -> nib.Nifti1Image:
+    """Open a NIfTI image without reading its data.
+
+    Raises
+    ------
+    UserError
+        If it can't be read, or has not the wanted number of dimensions.
+    """
+    try:
+        # Kept open, a compressed file is read through once instead of once a block.
+        image = nib.load(path, keep_file_open=True)
+    except DAMAGED as error:
+        raise UserError(
+            f"{path}: can't be read as NIfTI ({_line(error)}); fetch it again"
+        ) from None
+    if not isinstance(image, nib.Nifti1Image):
+        raise UserError(f"{path}: is {type(image).__name__}, not NIfTI")
+    if image.ndim != dimensions:
+        raise UserError(
+            f"{path}: has {image.ndim} dimensions {image.shape}, expected {dimensions}: "
+            + ("a series of volumes" if dimensions == 4 else "one volume")
+        )
+    return image
+
+
+def kept_volumes(path: Path, volumes: int, trims: Trims) -> slice:
+    """Volumes that are left by the descriptor's trims.
+
+    Raises
+    ------
+    UserError
+        If none is left.
+    """
+    start, stop = trims.start, volumes - trims.end
+    if stop <= start:
+        raise UserError(
+            f"{path}: has {volumes} volumes; trims of {trims.start} at the start and {trims.end} "
+            "at the end leave none"
+        )
+    return slice(start, stop)
+
+
+def check_tr(path: Path, image: nib.Nifti1Image, said: dict[str, float]) -> None:
+    """Check that the header's TR agrees with what other files say.
+
+    Parameters
+    ----------
+    path : Path
+        Named in the message.
+    image : Nifti1Image
+        4-D; a header without units is taken to hold seconds.
+    said : dict of str to float
+        Source to TR in seconds, as ``{"tr of the descriptor": 1.5}``.
+
+    Raises
+    ------
+    UserError
+        If two of them differ by more than a millisecond.
+    """
+    unit = image.header.get_xyzt_units()[1]
+    values = {"header": float(image.header.get_zooms()[3]) * SECONDS.get(unit, 1.0), **said}
+    if max(values.values()) - min(values.values()) > TR_TOLERANCE:
+        listed = ", ".join(f"{name} {value:g} s" for name, value in values.items())
+        raise UserError(f"{path}: the TR is not the same everywhere ({listed}); mend what is wrong")
+
+
+def read_mask(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArray[np.bool_]:
+    """Read a mask that must lie on the grid of the image `like`.
+
+    Raises
+    ------
+    UserError
+        If it can't be read, or shape or affine differ.
+    """
+    image = open_image(path, 3)
+    if image.shape != like.shape[:3] or not same_affine(image.affine, like.affine):
+        raise UserError(
+            f"{path}: does not lie on the grid of {like_path.name} "
+            f"({_grid(image)}, not {_grid(like)}); resample one to the other"
+        )
+    try:
+        return np.asarray(image.dataobj) > 0
+    except DAMAGED as error:
+        raise damaged(path, error) from None
+
+
+def same_affine(a: npt.NDArray, b: npt.NDArray) -> bool:
+    """Whether two affines place every voxel at the same point."""
+    return bool(np.allclose(a, b, atol=AFFINE_TOLERANCE))
+
+
+def constant_voxels(
+    path: Path, image: nib.Nifti1Image, mask: npt.NDArray[np.bool_], first: int
+) -> npt.NDArray[np.bool_]:
+    """Voxels of the mask that don't vary over `PROBE` volumes from `first` on.
+
+    Returns
+    -------
+    ndarray of bool, shape (voxels of mask,)
+    """
+    few = _volumes(path, image, mask, slice(first, min(first + PROBE, image.shape[3])))
+    return np.ptp(few, axis=0) == 0
+
+
+def read_masked(
+    path: Path, image: nib.Nifti1Image, mask: npt.NDArray[np.bool_], volumes: slice
+) -> npt.NDArray[np.float32]:
+    """Read the voxels of a mask; memory holds the result and a few volumes.
+
+    Parameters
+    ----------
+    path : Path
+        The image's file, for messages.
+    image : Nifti1Image
+        4-D.
+    mask : ndarray of bool, shape of a volume
+        Voxels to read, in C order.
+    volumes : slice
+        Volumes to read.
+
+    Returns
+    -------
+    ndarray of float32, shape (volumes, voxels)
+
+    Raises
+    ------
+    UserError
+        If the file is truncated, or a voxel in the mask is not finite (says how many).
+    """
+    start, stop, _ = volumes.indices(image.shape[3])
+    out = np.empty((stop - start, int(mask.sum())), np.float32)
+    faulty = np.zeros(out.shape[1], bool)
+    for at in tqdm(range(start, stop, BLOCK), desc=path.name, mininterval=5, unit="block"):
+        block = slice(at, min(at + BLOCK, stop))
+        values = _volumes(path, image, mask, block)
+        faulty |= ~np.isfinite(values).all(axis=0)
+        out[block.start - start : block.stop - start] = values
+    if faulty.any():
+        raise UserError(
+            f"{path}: {faulty.sum()} of {len(faulty)} voxels in the mask hold NaN or infinity; "
+            "mend the image or take them out of the mask"
+        )
+    return out
+
+
+def _volumes(
+    path: Path, image: nib.Nifti1Image, mask: npt.NDArray[np.bool_], volumes: slice
+) -> npt.NDArray[np.float32]:
+    try:
+        block = np.asarray(image.dataobj[..., volumes], np.float32)
+    except DAMAGED as error:
+        raise damaged(path, error) from None
+    return block[mask].T
+
+
+def damaged(path: Path, error: BaseException) -> UserError:
+    """What to say of a file whose data can't be read."""
+    return UserError(f"{path}: is truncated or damaged ({_line(error)}); fetch it again")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _grid(image: nib.Nifti1Image) -> str:
+    rows = np.round(image.affine[:3], 3).tolist()
+    return f"shape {'×'.join(map(str, image.shape[:3]))}, affine {rows}"

@@ -1,0 +1,114 @@
+"""BOLD given as one 4-D image with a table row for every volume: label and run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.images import check_tr, kept_volumes, open_image, read_mask, read_masked
+from tristream.bold.quality import mean_and_tsnr
+from tristream.bold.run_file import Run
+from tristream.config.dataset import Dataset, VolumeTableLayout
+from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+
+
+def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
+    """Read one run, take out its mean and linear trend, z-score it by itself.
+
+    A volume stands for the start of its acquisition (`start_time` 0), as the table labels whole
+    volumes and says nothing finer.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its layout is ``volume_table``.
+    subject, run : str
+        Subject label, and run name: runs of the table, in order of appearance, take the names that
+        the descriptor lists.
+    receipt : Receipt
+        Lists the files.
+
+    Raises
+    ------
+    UserError
+        If image, mask and table don't fit together.
+    """
+    layout = dataset.layout
+    assert isinstance(layout, VolumeTableLayout)
+    path, table = receipt.path(layout.bold), receipt.path(layout.table)
+    image = open_image(path, 4)
+    check_tr(path, image, {"descriptor": dataset.tr})
+    rows = table_runs(table, dataset, image.shape[3], path)
+    if run not in rows:
+        raise UserError(f"{dataset.id}: there is no run {run}: {', '.join(rows)}")
+    mask = np.ones(image.shape[:3], bool)
+    if layout.mask:
+        mask = read_mask(receipt.path(layout.mask), image, path)
+    if not mask.any():
+        raise UserError(f"{receipt.path(str(layout.mask))}: the mask is empty")
+    whole = read_masked(path, image, mask, slice(None))
+    constant = np.zeros(whole.shape[1], bool)
+    for part in rows.values():
+        constant |= np.ptp(whole[part], axis=0) == 0
+    if constant.all():
+        raise UserError(f"{path}: no voxel of the mask varies in every run")
+    mask[mask] = ~constant
+    part = kept_volumes(path, rows[run].stop - rows[run].start, dataset.trims)
+    bold = np.ascontiguousarray(whole[rows[run]][part][:, ~constant])
+    del whole
+    mean, tsnr = mean_and_tsnr(bold)
+    censor = np.zeros(len(bold), bool)
+    basis = projection_basis(len(bold))
+    return Run(
+        subject=subject,
+        run=run,
+        space="native",
+        tr=dataset.tr,
+        start_time=0.0,
+        time=dataset.tr * np.arange(part.start, part.stop),
+        bold=clean(bold, basis, censor),
+        ijk=np.argwhere(mask).astype(np.int32),
+        affine=np.asarray(image.affine, np.float64),
+        shape=image.shape[:3],
+        confounds=np.empty((len(bold), 0)),
+        confound_names=(),
+        projection=basis,
+        censor=censor,
+        mean=mean,
+        tsnr=tsnr,
+        fd=np.full(len(bold), np.nan),
+        constant=int(constant.sum()),
+        simulated=receipt.simulated,
+    )
+
+
+def table_runs(table: Path, dataset: Dataset, volumes: int, image: Path) -> dict[str, slice]:
+    """Volumes of each run.
+
+    Raises
+    ------
+    UserError
+        If the table has not one row a volume, a run is torn apart, or their number is not the
+        descriptor's.
+    """
+    try:
+        lines = [line.split() for line in table.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise UserError(f"{table}: is not UTF-8 text; save it as UTF-8") from None
+    runs = [words[-1] for words in lines if words]
+    if len(runs) != volumes:
+        raise UserError(
+            f"{table}: has {len(runs)} rows, but {image.name} has {volumes} volumes; it must have "
+            "one row a volume"
+        )
+    starts = [0] + [n for n in range(1, volumes) if runs[n] != runs[n - 1]]
+    if len({runs[n] for n in starts}) < len(starts):
+        raise UserError(f"{table}: the volumes of a run don't stand together; sort them by run")
+    if len(starts) != len(dataset.runs):
+        raise UserError(
+            f"{table}: has {len(starts)} runs, the descriptor of {dataset.id} lists "
+            f"{len(dataset.runs)}: mend `runs:`"
+        )
+    stops = [*starts[1:], volumes]
+    return {r: slice(a, b) for r, a, b in zip(dataset.runs, starts, stops, strict=True)}

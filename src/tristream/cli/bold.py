@@ -1,0 +1,59 @@
+"""``tristream bold``: one file a run of cleaned BOLD, and a subject's index."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, dataset_of
+
+EXAMPLES = """\
+  tristream bold prepare --dataset bunny --subject 01 --run task-training_run-01 \\
+      --receipt results/fetch/bunny/sub-01/receipt.json \\
+      --output results/bold/bunny/sub-01/task-training_run-01.h5
+  tristream bold index --dataset bunny --subject 01 \\
+      --runs results/bold/bunny/sub-01/*.h5 --output results/bold/bunny/sub-01/index.json
+"""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    stage = add_stage(stages, "bold", "clean BOLD runs and measure their quality", EXAMPLES)
+    actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    prepare = actions.add_parser("prepare", help="read, clean and store one run")
+    _add_subject(prepare)
+    prepare.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
+    prepare.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
+    prepare.add_argument("--output", type=Path, required=True, help="RUN.h5 to write")
+    prepare.set_defaults(run=_prepare)
+
+    index = actions.add_parser("index", help="check a subject's runs and list their quality")
+    _add_subject(index)
+    index.add_argument("--runs", type=Path, nargs="+", required=True, help="the prepared runs")
+    index.add_argument("--output", type=Path, required=True, help="index.json to write")
+    index.set_defaults(run=_index)
+
+
+def _add_subject(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--dataset", required=True, help="dataset id")
+    parser.add_argument("--subject", required=True, help="subject label, without sub-")
+    parser.add_argument("--code", default="", help="fingerprint to store in the file")
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    from tristream.bold import fmriprep, volume_table
+    from tristream.bold.run_file import write_run
+    from tristream.fetch.receipt import Receipt
+
+    dataset = dataset_of(args)
+    layout = fmriprep if dataset.layout.kind == "fmriprep" else volume_table
+    run = layout.prepare(dataset, args.subject, args.bold_run, Receipt.read(args.receipt))
+    said = dataset.model_dump(mode="json", include={"layout", "tr", "trims"})
+    write_run(args.output, run, {"dataset": dataset.id, **said}, args.code)
+
+
+def _index(args: argparse.Namespace) -> None:
+    from tristream.bold.quality import write_index
+
+    write_index(dataset_of(args), args.subject, args.runs, args.output, args.code)
