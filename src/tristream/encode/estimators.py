@@ -12,6 +12,7 @@ from tristream.encode.scores import split_r2
 from tristream.encode.solvers import banded_ridge
 
 Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
 
 
 class BandedRidgeCV(RegressorMixin, BaseEstimator):
@@ -61,7 +62,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        alphas: Sequence[float] = tuple(10.0 ** np.arange(-2, 6)),
+        alphas: Sequence[float] | Floats = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5),
         candidates: int = 50,
         kernel: str = "linear",
         seed: int = 0,
@@ -75,7 +76,7 @@ class BandedRidgeCV(RegressorMixin, BaseEstimator):
         self.device = device
         self.progress = progress
 
-    def fit(self, X: Sequence[Floats] | torch.Tensor, y: Floats, runs: Floats) -> "BandedRidgeCV":
+    def fit(self, X: Sequence[Floats] | torch.Tensor, y: Floats, runs: Ints) -> "BandedRidgeCV":
         """Choose hyperparameters by leave-one-run-out R² and fit all targets.
 
         Parameters

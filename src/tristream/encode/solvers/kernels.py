@@ -42,38 +42,31 @@ class Scaler:
         return cls(mean, scale, live)
 
 
-def linear_kernel(
-    rows: np.ndarray, columns: np.ndarray, scaler: Scaler, device: str = "cpu"
-) -> torch.Tensor:
-    """Inner products of standardised feature rows.
+def linear_kernel(x: np.ndarray, columns: int, scaler: Scaler, device: str = "cpu") -> torch.Tensor:
+    """Inner products of standardised feature rows with the first `columns` of them.
 
     Parameters
     ----------
-    rows : ndarray of shape (m, p)
-    columns : ndarray of shape (n, p)
-        Pass the same object for a symmetric kernel.
+    x : ndarray of shape (m, p)
+    columns : int
+        The kernel is taken against the first `columns` rows of `x`.
     scaler : Scaler
-        Applied to both.
+        Statistics to standardise with.
     device : str
         Where the products are taken and the result lies.
 
     Returns
     -------
-    Tensor of shape (m, n), float64
+    Tensor of shape (m, columns), float64
     """
     live = np.flatnonzero(scaler.live)
-    out = torch.zeros(len(rows), len(columns), dtype=torch.float64, device=device)
+    out = torch.zeros(len(x), columns, dtype=torch.float64, device=device)
     for start in range(0, len(live), BLOCK):
         index = live[start : start + BLOCK]
-        left = _standardised(rows, index, scaler, device)
-        right = left if columns is rows else _standardised(columns, index, scaler, device)
-        out.addmm_(left, right.T)
+        z = (x[:, index].astype(np.float64) - scaler.mean[index]) / scaler.scale[index]
+        block = torch.from_numpy(z).to(device)
+        out.addmm_(block, block[:columns].T)
     return out
-
-
-def _standardised(x: np.ndarray, index: np.ndarray, scaler: Scaler, device: str) -> torch.Tensor:
-    z = (x[:, index].astype(np.float64) - scaler.mean[index]) / scaler.scale[index]
-    return torch.from_numpy(z).to(device)
 
 
 def principal_kernel(kernel: torch.Tensor, fitted_on: torch.Tensor, number: int) -> torch.Tensor:
@@ -84,18 +77,20 @@ def principal_kernel(kernel: torch.Tensor, fitted_on: torch.Tensor, number: int)
 
     Parameters
     ----------
-    kernel : Tensor of shape (n, n)
-        Kernel over all volumes, of columns whose mean over the training rows is zero.
+    kernel : Tensor of shape (m, n)
+        Of columns whose mean over the training rows is zero; the first n rows are the volumes
+        of the columns.
     fitted_on : Tensor of bool of shape (n,)
         Training rows.
     number : int
         Components kept (fewer if the rank is lower).
     """
-    values, vectors = torch.linalg.eigh(kernel[fitted_on][:, fitted_on])
+    n = kernel.shape[1]
+    values, vectors = torch.linalg.eigh(kernel[:n][fitted_on][:, fitted_on])
     kept = values > 1e-10 * values[-1]
     kept[: max(0, len(values) - number)] = False
     scores = kernel[:, fitted_on] @ (vectors[:, kept] * values[kept].rsqrt())
-    return scores @ scores.T
+    return scores @ scores[:n].T
 
 
 def delayed_kernel(

@@ -1,0 +1,58 @@
+"""``tristream encode``: fit and test the encoding model of one subject."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, study
+from tristream.errors import UserError
+
+EXAMPLES = """\
+  tristream encode fit --dataset bunny --model streams --subject 01 \\
+      --aligned results/align/bunny/main/*/*.h5 \\
+      --bold results/bold/bunny/sub-01/task-*.h5 \\
+      --samples results/align/bunny/sub-01_samples.tsv \\
+      --output results/encode/bunny/streams/sub-01.h5
+"""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    stage = add_stage(stages, "encode", "Fit voxelwise encoding models.", EXAMPLES)
+    actions = stage.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    help = "Fit the model on the training runs, predict the test runs, score."
+    fit = actions.add_parser("fit", help=help, description=help)
+    add_config(fit)
+    fit.add_argument("--dataset", required=True, help="name of the dataset in the study")
+    fit.add_argument("--model", required=True, help="name of the model in the study")
+    fit.add_argument("--subject", required=True, help="label without sub-")
+    fit.add_argument(
+        "--aligned", nargs="+", type=Path, required=True, help="aligned features of its spaces"
+    )
+    fit.add_argument("--bold", nargs="+", type=Path, required=True, help="run files of the subject")
+    fit.add_argument("--samples", type=Path, required=True, help="sample index of the subject")
+    fit.add_argument("--output", type=Path, required=True, help="encoding file to write")
+    fit.add_argument("--code", default="", help="fingerprint to store in the file")
+    fit.set_defaults(run=run_fit)
+
+
+def run_fit(args: argparse.Namespace) -> None:
+    """Fit one model of one subject."""
+    from tristream.encode.fit import fit_subject
+
+    resolved = study(args)
+    models = resolved.study.models
+    if args.model not in models:
+        raise UserError(f"{args.config}: models: no {args.model!r} among {', '.join(models)}")
+    fit_subject(
+        args.model,
+        args.dataset,
+        args.subject,
+        models[args.model],
+        args.aligned,
+        args.bold,
+        args.samples,
+        args.output,
+        resolved.study.device,
+        args.code,
+    )

@@ -1,0 +1,144 @@
+"""From undelayed features to one kernel a band: standardise, delay, project, select, balance."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tristream.encode.inputs import Floats, Ints, Layout
+from tristream.encode.solvers.kernels import (
+    Scaler,
+    centre,
+    delayed_kernel,
+    linear_kernel,
+    principal_kernel,
+    project_rows,
+)
+from tristream.errors import UserError
+
+
+class Rows(Protocol):
+    """What is needed of a run: the basis projected out of it, and its used volumes."""
+
+    @property
+    def projection(self) -> Floats: ...
+
+    @property
+    def rows(self) -> Ints: ...
+
+
+@dataclass(frozen=True)
+class BandKernels:
+    """Kernels of the bands, centred and balanced on the training volumes.
+
+    Attributes
+    ----------
+    train : Tensor of shape (bands, n, n), float64
+        Mean diagonal one.
+    test : dict of str to Tensor of shape (bands, m, n)
+        A test run's used volumes against the training volumes.
+    constant : dict of str to int
+        ``space/layer`` to columns left out because they don't vary in training.
+    """
+
+    train: torch.Tensor
+    test: dict[str, torch.Tensor]
+    constant: dict[str, int]
+
+
+def band_kernels(
+    features: Callable[[str], Mapping[str, Floats]],
+    layout: Layout,
+    runs: Mapping[str, Rows],
+    train: Sequence[str],
+    test: Sequence[str],
+    delays: Sequence[int],
+    components: int | None = None,
+    device: str = "cpu",
+) -> BandKernels:
+    """Kernels of all bands for one division into training and test runs.
+
+    Columns are standardised by the used training volumes, optionally reduced to principal
+    components fitted on them, delayed inside each run, and projected like the BOLD of their run.
+    Then unused volumes go, the training mean is taken, and each layer is scaled to mean diagonal
+    one, so that layers weigh alike in their space and spaces in their band.
+
+    Parameters
+    ----------
+    features : callable
+        ``space/layer`` to run to array (volumes, p).
+    layout : dict
+        Band to spaces to ``space/layer``.
+    runs : dict of str to Run
+        Every run named in `train` and `test`.
+    train, test : sequence of str
+        Names of runs.
+    delays : sequence of int
+        In volumes.
+    components : int, optional
+        Principal components kept of each layer.
+    device : str
+        Where the kernels lie.
+
+    Raises
+    ------
+    UserError
+        If a layer does not vary over the training volumes.
+    """
+    lengths = [len(runs[name].projection) for name in (*train, *test)]
+    columns = sum(lengths[: len(train)])
+    position = torch.cat([torch.arange(n, device=device) for n in lengths])
+    bases = [
+        torch.as_tensor(runs[name].projection, dtype=torch.float64, device=device)
+        for name in (*train, *test)
+    ]
+    used = _offset_rows(runs, (*train, *test), lengths)
+    kept = np.concatenate(used[: len(train)])
+    fitted_on = torch.zeros(columns, dtype=torch.bool, device=device)
+    fitted_on[torch.from_numpy(kept)] = True
+    constant: dict[str, int] = {}
+
+    def layer(label: str) -> torch.Tensor:
+        by_run = features(label)
+        x = np.concatenate([by_run[name] for name in (*train, *test)])
+        scaler = Scaler.fit(x[kept])
+        constant[label] = int((~scaler.live).sum())
+        kernel = linear_kernel(x, columns, scaler, device)
+        if components:
+            kernel = principal_kernel(kernel, fitted_on, components)
+        kernel = delayed_kernel(kernel, position, position[:columns], delays)
+        kernel = project_rows(kernel, bases)
+        kernel = project_rows(kernel.T, bases[: len(train)]).T
+        kernel = kernel[torch.from_numpy(np.concatenate(used)).to(device)][:, fitted_on]
+        centred = centre(kernel, kernel[: len(kept)])
+        scale = float(centred[: len(kept)].trace()) / len(kept)
+        if not scale > 1e-9 * int(scaler.live.sum()):
+            raise UserError(
+                f"features {label}: nothing varies over the training volumes once confounds are "
+                "projected out; leave the space out of the model"
+            )
+        return centred / scale
+
+    stacked = torch.stack(
+        [
+            _mean([_mean([layer(label) for label in s]) for s in spaces])
+            for spaces in layout.values()
+        ]
+    )
+    parts = stacked.split([len(kept), *(len(rows) for rows in used[len(train) :])], dim=1)
+    return BandKernels(parts[0], dict(zip(test, parts[1:], strict=True)), constant)
+
+
+def _mean(kernels: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(kernels).mean(0)
+
+
+def _offset_rows(
+    runs: Mapping[str, Rows], names: Sequence[str], lengths: Sequence[int]
+) -> list[npt.NDArray[np.int64]]:
+    """Used volumes of each run, counted over all runs one after the other."""
+    starts = np.cumsum([0, *lengths[:-1]])
+    return [runs[name].rows + start for name, start in zip(names, starts, strict=True)]

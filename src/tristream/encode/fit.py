@@ -1,0 +1,291 @@
+"""Fit, test and score the encoding model of one subject."""
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial, reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from tristream.config.analysis import EncodingModel
+from tristream.encode.bands import BandKernels, band_kernels
+from tristream.encode.ceiling import Ceiling, noise_ceiling
+from tristream.encode.estimators import BandedRidgeCV
+from tristream.encode.files import Encoding, Fitted, Scores, TestUnit, write_encoding
+from tristream.encode.inputs import Floats, Inputs, read_inputs
+from tristream.encode.scores import correlation, fisher_mean, split_r2
+from tristream.errors import UserError
+from tristream.store import Omission, Provenance
+
+FEWEST_SAMPLES = 10
+
+
+def fit_subject(
+    name: str,
+    dataset: str,
+    subject: str,
+    model: EncodingModel,
+    aligned: Sequence[Path],
+    bold: Sequence[Path],
+    samples: Path,
+    output: Path,
+    device: str = "auto",
+    code: str = "",
+) -> None:
+    """Fit one model of one subject and write its `encoding` file.
+
+    Parameters
+    ----------
+    name, dataset, subject : str
+        What the file is called and says of itself.
+    model : EncodingModel
+        As configured.
+    aligned, bold : sequence of Path
+        Aligned features, and run files of the subject.
+    samples : Path
+        The subject's sample index.
+    output : Path
+        The file to write.
+    device : {'auto', 'cpu', 'cuda'}
+        Where to compute; ``auto`` takes CUDA if there is one.
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If inputs are missing or do not fit together.
+    """
+    inputs = read_inputs(model, aligned, bold, samples)
+    device = choose_device(device)
+    encoding, omitted = fit_encoding(inputs, model, device)
+    about = {"model": name, "dataset": dataset, "subject": subject, "device": device}
+    encoding = replace(encoding, about={**about, **encoding.about})
+    provenance = Provenance(
+        "encoding", inputs.simulated, {"model": model.model_dump(mode="json")}, code, tuple(omitted)
+    )
+    write_encoding(output, encoding, provenance)
+
+
+def choose_device(device: str) -> str:
+    """``auto`` as ``cuda`` where there is one, else ``cpu``."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device: cuda was asked for, but torch sees no CUDA device; use auto")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def fit_encoding(
+    inputs: Inputs, model: EncodingModel, device: str
+) -> tuple[Encoding, list[Omission]]:
+    """Fit on the training runs, predict the test runs, score.
+
+    With test runs (holdout), hyperparameters are chosen by leave-one-training-run-out, and the
+    predictions and BOLD of repeats are averaged over the volumes that all of them use. Without,
+    each run is predicted once by a model chosen and fitted on all others, and the hyperparameters
+    and weights stored are those of a last fit on all runs.
+    """
+    groups = _test_groups(inputs)
+    if groups:
+        inputs = _common_rows(inputs, groups)
+        scheme = "holdout"
+        train = [name for name, run in inputs.runs.items() if run.split == "train"]
+    else:
+        scheme, train = "leave-one-run-out", list(inputs.runs)
+    _check(inputs, train, groups)
+    tested = [name for members in groups.values() for name in members]
+    fitted, kernels = _fit(inputs, model, train, tested, device, "fit")
+    if groups:
+        tests = {
+            group: _predict(inputs, fitted, kernels, members) for group, members in groups.items()
+        }
+    else:
+        tests = {run: _nested(inputs, model, train, run, device) for run in train}
+    ceiling, omitted = _ceiling(inputs, groups)
+    encoding = Encoding(
+        bands=list(inputs.layout),
+        ijk=inputs.ijk,
+        affine=inputs.affine,
+        shape=inputs.shape,
+        tests=tests,
+        scores=_scores(list(tests.values())),
+        ceiling=ceiling,
+        fitted=_to_file(fitted, inputs, train),
+        about=_about(inputs, model, kernels, scheme, groups),
+    )
+    why = "it needs one more fit without each band; scores/band_r2 splits R² without them"
+    return encoding, [*omitted, Omission("unique/r2", why)]
+
+
+def _test_groups(inputs: Inputs) -> dict[str, list[str]]:
+    """Repeat group to its runs; empty for leave-one-run-out."""
+    groups: dict[str, list[str]] = {}
+    for name, run in inputs.runs.items():
+        if run.split == "test":
+            groups.setdefault(run.repeat, []).append(name)
+    return groups
+
+
+def _common_rows(inputs: Inputs, groups: Mapping[str, Sequence[str]]) -> Inputs:
+    """Keep of each test run the volumes that all repeats of it use."""
+    runs = dict(inputs.runs)
+    for members in groups.values():
+        rows = reduce(np.intersect1d, [runs[name].rows for name in members])
+        runs.update({name: replace(runs[name], rows=rows) for name in members})
+    return replace(inputs, runs=runs)
+
+
+def _check(inputs: Inputs, train: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
+    fewest = 2 if groups else 3
+    if len(train) < fewest:
+        raise UserError(
+            f"{len(train)} training runs ({', '.join(train) or 'none'}): the model needs {fewest} "
+            "to choose its hyperparameters by leaving one out; see `split` in the dataset file"
+        )
+    for name in [*train, *(n for members in groups.values() for n in members)]:
+        run = inputs.runs[name]
+        if len(run.rows) < FEWEST_SAMPLES:
+            raise UserError(
+                f"{run.path}: only {len(run.rows)} volumes of {name} are kept and not censored; "
+                "at least 10 are needed: look at `keep` and `censor` in the samples"
+            )
+
+
+def _fit(
+    inputs: Inputs,
+    model: EncodingModel,
+    train: Sequence[str],
+    test: Sequence[str],
+    device: str,
+    label: str,
+) -> tuple[BandedRidgeCV, BandKernels]:
+    kernels = band_kernels(
+        inputs.features,
+        inputs.layout,
+        inputs.runs,
+        train,
+        test,
+        model.delays,
+        model.components,
+        device,
+    )
+    y = np.concatenate([inputs.runs[name].bold(inputs.runs[name].rows) for name in train])
+    runs = np.repeat(np.arange(len(train)), [len(inputs.runs[name].rows) for name in train])
+    estimator = BandedRidgeCV(
+        alphas=penalties(model),
+        candidates=model.candidates,
+        kernel="precomputed",
+        seed=model.seed,
+        device=device,
+        progress=partial(_progress, label=label),
+    )
+    return estimator.fit(kernels.train, y, runs), kernels
+
+
+def _progress(items: Iterable[int], label: str) -> Iterable[int]:
+    return tqdm(items, desc=label, unit="weighting", mininterval=5, file=sys.stderr)
+
+
+def penalties(model: EncodingModel) -> Floats:
+    """The grid of alphas, relative to kernels whose mean diagonal is one."""
+    return np.logspace(model.alphas.lowest, model.alphas.highest, model.alphas.number)
+
+
+def _predict(
+    inputs: Inputs, fitted: BandedRidgeCV, kernels: BandKernels, members: Sequence[str]
+) -> TestUnit:
+    """Mean prediction and mean BOLD over the runs of a repeat group."""
+    rows = inputs.runs[members[0]].rows
+    kernel = torch.stack([kernels.test[name] for name in members]).mean(0)
+    parts = fitted.predict(kernel, split=True)
+    y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
+    return TestUnit(parts.sum(0), parts, y, inputs.runs[members[0]].unit[rows], tuple(members))
+
+
+def _nested(
+    inputs: Inputs, model: EncodingModel, runs: Sequence[str], run: str, device: str
+) -> TestUnit:
+    train = [name for name in runs if name != run]
+    fitted, kernels = _fit(inputs, model, train, [run], device, f"without {run}")
+    return _predict(inputs, fitted, kernels, [run])
+
+
+def _scores(tests: Sequence[TestUnit]) -> Scores:
+    """Per test run, then averaged: r in Fisher z, R² as it is."""
+    r = fisher_mean(np.stack([correlation(t.y, t.prediction) for t in tests]))
+    split = np.mean([split_r2(t.y, t.band_prediction) for t in tests], axis=0)
+    return Scores(r, split.sum(0), split)
+
+
+def _ceiling(
+    inputs: Inputs, groups: Mapping[str, Sequence[str]]
+) -> tuple[Ceiling | None, list[Omission]]:
+    """Ceiling over all test groups together, where each was repeated equally often."""
+    counts = {len(members) for members in groups.values()}
+    if counts in (set(), {1}):
+        return None, [Omission("ceiling", "no test run is a repeat of another")]
+    if len(counts) > 1:
+        return None, [Omission("ceiling", f"test runs have unequal repeats: {sorted(counts)}")]
+    repeats, blocks = [], []
+    for number, members in enumerate(groups.values()):
+        rows = inputs.runs[members[0]].rows
+        values = np.stack([inputs.runs[name].bold(rows) for name in members])
+        repeats.append(values - values.mean(1, keepdims=True))
+        blocks += [(number, unit) for unit in inputs.runs[members[0]].unit[rows].tolist()]
+    _, index = np.unique(np.array(blocks), axis=0, return_inverse=True)
+    return noise_ceiling(np.concatenate(repeats, axis=1), index), []
+
+
+def _to_file(fitted: BandedRidgeCV, inputs: Inputs, train: Sequence[str]) -> Fitted:
+    return Fitted(
+        gamma=fitted.gamma_,
+        alpha=fitted.alpha_,
+        cv=fitted.cv_,
+        dual=fitted.dual_,
+        intercept=fitted.intercept_,
+        runs={name: (inputs.runs[name].rows, inputs.runs[name].projection) for name in train},
+        edge=fitted.edge_,
+    )
+
+
+def _about(
+    inputs: Inputs,
+    model: EncodingModel,
+    kernels: BandKernels,
+    scheme: str,
+    groups: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    return {
+        "scheme": scheme,
+        "delays": list(model.delays),
+        "alphas": penalties(model).tolist(),
+        "candidates": model.candidates,
+        "components": model.components or 0,
+        "control": model.control,
+        "dtype": "float32",
+        "tr": inputs.tr,
+        "start_time": inputs.start_time,
+        "n_repeats": max((len(members) for members in groups.values()), default=1),
+        "layout": inputs.layout,
+        "streams": inputs.streams,
+        "features": {
+            label: {
+                "path": str(path),
+                "sha256": file_hash(path),
+                "constant_columns": kernels.constant[label],
+            }
+            for label, path in inputs.files.items()
+        },
+    }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

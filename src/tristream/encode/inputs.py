@@ -1,0 +1,235 @@
+"""What an encoding model is fitted to: feature files, run files of BOLD, and the sample index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.bold.run_file import read_run, read_runs
+from tristream.config.analysis import EncodingModel
+from tristream.errors import UserError
+from tristream.store import open_h5, read_table
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+Layout = dict[str, list[list[str]]]
+"""Band to spaces, each a list of ``space/layer``."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of BOLD, as the fit sees it.
+
+    Attributes
+    ----------
+    path : Path
+        Its bold file.
+    volumes : int
+        How many there are.
+    rows : ndarray of int
+        Volumes that are used, ascending.
+    projection : ndarray of shape (volumes, q)
+        Orthonormal basis of what was projected out of the BOLD.
+    unit : ndarray of int of shape (volumes,)
+        Exchange unit of each volume, -1 where there is none.
+    stimulated : ndarray of bool of shape (volumes,)
+        Volumes with an item on (all, if the run names none).
+    split, repeat : str
+        As in ``samples``.
+    """
+
+    path: Path
+    volumes: int
+    rows: Ints
+    projection: Floats
+    unit: Ints
+    stimulated: npt.NDArray[np.bool_]
+    split: str
+    repeat: str
+
+    def bold(self, rows: Ints) -> npt.NDArray[np.float32]:
+        """BOLD of some volumes, (rows, voxels)."""
+        values = read_run(self.path).bold[rows]
+        if not np.isfinite(values).all():
+            raise UserError(f"{self.path}: BOLD has NaN or infinite values; run bold again")
+        return values
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that goes into one model of one subject.
+
+    Attributes
+    ----------
+    runs : dict of str to Run
+        In the order of the bold files given.
+    layout : dict
+        Band to spaces to ``space/layer``.
+    files : dict of str to Path
+        ``space/layer`` to its aligned file.
+    streams : dict of str to list of str
+        Band to the streams of its spaces.
+    ijk, affine, shape : ndarray
+        The subject's voxels.
+    tr, start_time : float
+        Of the BOLD, seconds.
+    simulated : bool
+        Whether any input is.
+    control : {'none', 'shifted'}
+        Whether features are moved away from their stimulus.
+    """
+
+    runs: dict[str, Run]
+    layout: Layout
+    files: dict[str, Path]
+    streams: dict[str, list[str]]
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: npt.NDArray[np.int64]
+    tr: float
+    start_time: float
+    simulated: bool
+    control: str
+
+    def features(self, label: str) -> dict[str, Floats]:
+        """Undelayed features of ``space/layer``, run by run, each (volumes, p).
+
+        Under the control ``shifted``, features of the stimulated volumes are rolled by half of
+        their number within each run.
+        """
+        path = self.files[label]
+        out = {}
+        with open_h5(path, "aligned") as (file, _):
+            for name, run in self.runs.items():
+                out[name] = self._values(file, path, name, run)
+        return out
+
+    def _values(self, file: h5py.File, path: Path, name: str, run: Run) -> Floats:
+        if name not in file["runs"]:
+            raise UserError(f"{path}: has no features for {name}; run align again")
+        values = file["runs"][name][()]
+        if len(values) != run.volumes:
+            raise UserError(
+                f"{path}: {len(values)} volumes of {name}, but {run.path} has {run.volumes}; "
+                "run align again"
+            )
+        if not np.isfinite(values).all():
+            raise UserError(f"{path}: {name} has NaN or infinite values; run features again")
+        return shifted(values, run.stimulated) if self.control == "shifted" else values
+
+
+def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
+    """Roll the stimulated rows by half of their number; the others stay."""
+    out = values.copy()
+    on = np.flatnonzero(stimulated)
+    out[on] = values[np.roll(on, len(on) // 2)]
+    return out
+
+
+def read_inputs(
+    model: EncodingModel, aligned: Sequence[Path], bold: Sequence[Path], samples: Path
+) -> Inputs:
+    """Read the heads of all files and check that they fit together.
+
+    Parameters
+    ----------
+    model : EncodingModel
+        As configured.
+    aligned : sequence of Path
+        Aligned features; every space that the model names must be among them.
+    bold : sequence of Path
+        The subject's run files.
+    samples : Path
+        The subject's sample index.
+
+    Raises
+    ------
+    UserError
+        If a space is missing, or files disagree about runs, volumes or voxels.
+    """
+    table, provenance = read_table(samples, "samples")
+    heads = read_runs(bold, signal=False)
+    runs = {
+        head.run: _run(path, head.projection, table, head.run, samples)
+        for path, head in zip(bold, heads, strict=True)
+    }
+    layout, files, streams, flags = _spaces(model, aligned)
+    return Inputs(
+        runs=runs,
+        layout=layout,
+        files=files,
+        streams=streams,
+        ijk=heads[0].ijk,
+        affine=heads[0].affine,
+        shape=np.array(heads[0].shape),
+        tr=heads[0].tr,
+        start_time=heads[0].start_time,
+        simulated=any([provenance.simulated, *flags, *(head.simulated for head in heads)]),
+        control=model.control,
+    )
+
+
+def _run(path: Path, projection: Floats, table: pd.DataFrame, name: str, samples: Path) -> Run:
+    volumes = len(projection)
+    own = table[table["run"] == name].sort_values("row")
+    if len(own) != volumes or not np.array_equal(own["row"], np.arange(volumes)):
+        raise UserError(
+            f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
+            "run align again"
+        )
+    used = own["keep"].to_numpy(bool) & ~own["censor"].to_numpy(bool)
+    unit = _blank(own["unit"])
+    codes, _ = pd.factorize(unit.where(unit != ""), use_na_sentinel=True)
+    stimulated = (_blank(own["item"]) != "").to_numpy()
+    return Run(
+        path=path,
+        volumes=volumes,
+        rows=np.flatnonzero(used),
+        projection=projection,
+        unit=codes.astype(np.int64),
+        stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
+        split=str(own["split"].iloc[0]),
+        repeat=_blank(own["repeat"]).iloc[0] or name,
+    )
+
+
+def _blank(column: pd.Series) -> pd.Series:
+    """Missing values as empty text."""
+    return column.astype(object).where(column.notna(), "").astype(str)
+
+
+def _spaces(
+    model: EncodingModel, aligned: Sequence[Path]
+) -> tuple[Layout, dict[str, Path], dict[str, list[str]], list[bool]]:
+    found: dict[str, Path] = {}
+    stream: dict[str, str] = {}
+    flags = []
+    for path in aligned:
+        with open_h5(path, "aligned") as (file, said):
+            label = f"{file.attrs['space']}/{file.attrs['layer']}"
+            found[label], stream[label] = path, str(file.attrs["stream"])
+            flags.append(said.simulated)
+    layout: Layout = {}
+    for band, named in model.bands.items():
+        layout[band] = [_layers(name, found, band) for name in named]
+    streams = {
+        band: sorted({stream[label] for layers in spaces for label in layers})
+        for band, spaces in layout.items()
+    }
+    used = {label for spaces in layout.values() for layers in spaces for label in layers}
+    return layout, {k: v for k, v in found.items() if k in used}, streams, flags
+
+
+def _layers(name: str, found: Mapping[str, Path], band: str) -> list[str]:
+    """``space/layer`` as it is; ``space`` as all its layers."""
+    layers = [label for label in found if label == name or label.split("/")[0] == name]
+    if not layers:
+        raise UserError(
+            f"no aligned features of {name!r}, which band {band!r} names; given were "
+            f"{', '.join(found) or 'none'}"
+        )
+    return layers
