@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
-NEIGHBOURS = 5
+# Half-width of the weights, in places of the order: wide enough to see that some labels tend to
+# come early, narrow enough for an order in which each label has its place.
+WIDTH = 2.0
 PERMUTATIONS = 1000
 FEWEST_DISTINCT = 1000
 ALPHA = 0.01
@@ -38,7 +39,7 @@ class OrderBaseline:
     Attributes
     ----------
     accuracy : float
-        Share of test units whose label a k-nearest-neighbour classifier of time finds.
+        Share of test units whose label a kernel classifier of time finds.
     chance : float
         Mean accuracy when labels are moved within runs.
     high : float
@@ -85,14 +86,14 @@ def order_baseline(units: Sequence[Unit], seed: int = 0) -> OrderBaseline | None
         return None
     labels = np.array([names.index(u.label) for u in units])
     runs = np.array([u.run for u in units])
-    neighbours, tested = _neighbours(units, runs)
+    weights, tested = _weights(units, runs)
     if not len(tested):
         return None
     rng = np.random.default_rng(seed)
-    accuracy = _accuracy(labels, neighbours, tested, len(names))
+    accuracy = _accuracy(labels, weights, tested, len(names))
     null = np.array(
         [
-            _accuracy(_moved(labels, runs, rng), neighbours, tested, len(names))
+            _accuracy(_moved(labels, runs, rng), weights, tested, len(names))
             for _ in range(PERMUTATIONS)
         ]
     )
@@ -113,53 +114,38 @@ def order_baseline(units: Sequence[Unit], seed: int = 0) -> OrderBaseline | None
     )
 
 
-def _neighbours(
+def _weights(
     units: Sequence[Unit], runs: NDArray[np.str_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of each tested unit's nearest training units in time, (tested, k), nearest first.
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Votes of all units for each tested unit, (tested, units), and the tested units' indices.
 
-    Labels play no part in who is near, so a permutation need not look again.
+    A training unit of another run votes with a Cauchy weight of its distance in time and place
+    (a Parzen-window classifier). Labels play no part, so a permutation need not weigh again.
     """
-    place = {run: 0 for run in runs}
-    features = np.zeros((len(units), 2))
-    for index in sorted(range(len(units)), key=lambda i: units[i].onset):
-        run = units[index].run
-        features[index] = units[index].onset, place[run]
-        place[run] += 1
-    features /= np.maximum(features.std(axis=0), 1e-9)
+    onset, place = np.array([u.onset for u in units]), np.zeros(len(units))
+    steps = []
+    for run in np.unique(runs):
+        where = np.flatnonzero(runs == run)
+        where = where[np.argsort(onset[where], kind="stable")]
+        place[where] = np.arange(len(where))
+        steps.append(np.diff(onset[where]))
+    step = np.concatenate(steps)
+    spacing = float(np.median(step)) if len(step) and np.median(step) > 0 else 1.0
     trains = np.array([u.train for u in units])
-    tests = np.array([u.test for u in units])
-    folds = []
-    for run in dict.fromkeys(runs):
-        train, test = np.flatnonzero(trains & (runs != run)), np.flatnonzero(tests & (runs == run))
-        if len(train) and len(test):
-            folds.append((train, test))
-    if not folds:
-        return np.zeros((0, 0), np.int64), np.zeros(0, np.int64)
-    k = min(NEIGHBOURS, *(len(train) for train, _ in folds))
-    found = [
-        train[
-            NearestNeighbors(n_neighbors=k)
-            .fit(features[train])
-            .kneighbors(features[test], return_distance=False)
-        ]
-        for train, test in folds
-    ]
-    return np.concatenate(found), np.concatenate([test for _, test in folds])
+    votes = trains & (runs[:, None] != runs)
+    tested = np.flatnonzero(np.array([u.test for u in units]) & votes.any(axis=1))
+    square = ((onset[tested, None] - onset) / spacing) ** 2 + (place[tested, None] - place) ** 2
+    return (votes[tested] / (square / 2 + WIDTH**2)).astype(np.float32), tested
 
 
 def _accuracy(
     labels: NDArray[np.int64],
-    neighbours: NDArray[np.int64],
+    weights: NDArray[np.float32],
     tested: NDArray[np.int64],
     classes: int,
 ) -> float:
-    """Majority vote; a tie goes to the label of the nearest among the tied."""
-    votes = labels[neighbours]
-    weight = 1 - 1e-6 * np.arange(votes.shape[1])
-    counts = np.zeros((len(votes), classes))
-    np.add.at(counts, (np.arange(len(votes))[:, None], votes), weight)
-    return float((counts.argmax(axis=1) == labels[tested]).mean())
+    votes = weights @ np.eye(classes, dtype=np.float32)[labels]
+    return float((votes.argmax(axis=1) == labels[tested]).mean())
 
 
 def _moved(
