@@ -72,13 +72,20 @@ class MotionFilter(NamedTuple):
     temporal_frequency: float
 
     @property
+    def preferred(self) -> int:
+        """Direction of motion that drives it, degrees: 0 is rightwards, 90 upwards.
+
+        pymoten's direction is that of the filter's own movie; it is convolved with the film, so
+        motion the other way drives it.
+        """
+        return (self.gabor.direction + 180) % 360
+
+    @property
     def name(self) -> str:
-        """Place, direction of motion, spatial and temporal frequency."""
+        """Place and size in picture heights, frequencies, preferred direction of motion."""
         g = self.gabor
-        return (
-            f"x{g.x:.3f}_y{g.y:.3f}_dir{g.direction}_sf{g.frequency:g}"
-            f"_tf{self.temporal_frequency:g}"
-        )
+        place = f"x{g.x:.3f}_y{g.y:.3f}_size{g.envelope:.3f}"
+        return f"{place}_sf{g.frequency:g}_tf{self.temporal_frequency:g}_dir{self.preferred}"
 
 
 def pyramid(options: MotionEnergyOptions) -> list[MotionFilter]:
@@ -256,13 +263,14 @@ class Bank:
         return torch.as_tensor(weights, device=self.device)
 
     @cached_property
-    def columns(self) -> dict[tuple[Gabor, int, bool], int]:
-        """Output column of a spatial Gabor, temporal frequency (index) and reversed motion."""
+    def columns(self) -> dict[tuple[Gabor, int, bool], list[int]]:
+        """Output columns of a spatial Gabor, temporal frequency (index) and reversed motion."""
         index = {f: i for i, f in enumerate(self.options.temporal_frequencies)}
-        return {
-            (_below_180(gabor), index[frequency], gabor.direction >= 180): column
-            for column, (gabor, frequency) in enumerate(self.filters)
-        }
+        out: dict[tuple[Gabor, int, bool], list[int]] = {}
+        for column, (gabor, frequency) in enumerate(self.filters):
+            key = (_below_180(gabor), index[frequency], gabor.direction >= 180)
+            out.setdefault(key, []).append(column)
+        return out
 
     def project(self, frames: "torch.Tensor") -> "torch.Tensor":
         """Log energy of all filters.
@@ -303,8 +311,7 @@ class Bank:
     ) -> None:
         for i, gabor in enumerate(gabors):
             for k in range(energy.shape[2]):
-                column = self.columns.get((gabor, k, turned))
-                if column is not None:
+                for column in self.columns.get((gabor, k, turned), []):
                     out[column] = energy[i, :, k]
 
 
