@@ -1,0 +1,52 @@
+"""``tristream decode``: which label was shown, from the brain."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, study
+from tristream.errors import UserError
+
+EXAMPLES = """\
+  tristream decode fit --dataset haxby2001_slice --decoder ridge_volumes --subject 1 \\
+      --bold results/bold/haxby2001_slice/sub-1/run-*.h5 \\
+      --samples results/align/haxby2001_slice/sub-1_samples.tsv \\
+      --output results/decode/haxby2001_slice/ridge_volumes/sub-1.h5
+"""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    parser = add_stage(stages, "decode", "Decode the labels of an experiment.", EXAMPLES)
+    actions = parser.add_subparsers(dest="action", required=True)
+    fitted = actions.add_parser("fit", help="fit one decoder to one subject, with its null")
+    add_config(fitted)
+    fitted.add_argument("--dataset", required=True, help="dataset id")
+    fitted.add_argument("--decoder", required=True, help="name in `decoders` of the study")
+    fitted.add_argument("--subject", required=True, help="subject label")
+    fitted.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
+    fitted.add_argument("--samples", required=True, type=Path, help="the sample index")
+    fitted.add_argument("--output", required=True, type=Path, help="HDF5 file to write")
+    fitted.add_argument("--code", default="", help="code fingerprint for the provenance")
+    fitted.set_defaults(run=fit)
+
+
+def fit(args: argparse.Namespace) -> None:
+    """Fit, permute, write; print the accuracy."""
+    from tristream.decode.fit import fit as fit_decoder
+
+    decoders = study(args).study.decoders
+    if args.decoder not in decoders:
+        known = ", ".join(decoders) or "none"
+        raise UserError(f"{args.config}: decoders: no {args.decoder!r}; there are {known}")
+    found = fit_decoder(
+        args.bold,
+        args.samples,
+        args.output,
+        args.decoder,
+        decoders[args.decoder],
+        {"dataset": args.dataset, "subject": args.subject},
+        args.code,
+    )
+    p = f"no p value ({found.refusal})" if found.refusal else f"p = {found.p:.4f}"
+    print(f"{args.decoder}: accuracy {found.accuracy:.3f}, {p}")

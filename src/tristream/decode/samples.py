@@ -1,0 +1,174 @@
+"""From run files and the sample index to labelled samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tristream.bold.run_file import Run, read_runs
+from tristream.config.analysis import Decoder
+from tristream.errors import UserError
+from tristream.store import Omission, read_table
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Labelled samples of one subject, and the exchangeable units that they belong to.
+
+    Attributes
+    ----------
+    x : ndarray of float64, shape (samples, voxels)
+        Volumes, or averages of the volumes of a unit.
+    unit : ndarray of int, shape (samples,)
+        Each sample's unit: an index into the four lists that follow.
+    label, run, length : ndarray of int, shape (units,)
+        The unit's label (index into `classes`), its run (index into `runs`), and its number of
+        volumes before censoring.
+    unit_names : list of str
+        As in the sample index.
+    classes, runs : list of str
+        Labels in alphabetical order; runs in the order of the files.
+    test : ndarray of bool, shape (runs,)
+        Whether the run is held out; all false for leave-one-run-out.
+    repeat : list of str, one a run
+        Group of runs that show the same at the same times; empty where there is none.
+    simulated : bool
+        Whether any input says so.
+    omitted : tuple of Omission
+        What was left out.
+    """
+
+    x: np.ndarray
+    unit: np.ndarray
+    label: np.ndarray
+    run: np.ndarray
+    length: np.ndarray
+    unit_names: list[str]
+    classes: list[str]
+    runs: list[str]
+    test: np.ndarray
+    repeat: list[str]
+    simulated: bool = False
+    omitted: tuple[Omission, ...] = field(default=())
+
+    @property
+    def y(self) -> np.ndarray:
+        """Label of each sample."""
+        return self.label[self.unit]
+
+    @property
+    def sample_run(self) -> np.ndarray:
+        """Run of each sample."""
+        return self.run[self.unit]
+
+
+def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Samples:
+    """Read one subject's labelled volumes, or their averages by unit.
+
+    Run files hold each voxel z-scored by its own run, over all of the run's uncensored volumes,
+    rest included; they are taken as they are. With ``delay`` a volume takes the label that was
+    shown that many seconds earlier.
+
+    Parameters
+    ----------
+    bold : sequence of Path
+        Run files of one subject (kind ``bold``).
+    samples : Path
+        The subject's sample index (kind ``samples``).
+    decoder : Decoder
+        Its `samples` and `delay` are used.
+
+    Raises
+    ------
+    UserError
+        If files don't fit each other, a unit has two labels, or there is nothing to decode.
+    """
+    table, provenance = read_table(samples, "samples")
+    simulated = provenance.simulated
+    volumes, rows = [], []
+    for path, run in zip(bold, read_runs(bold), strict=True):
+        part = _labelled(table[table["run"] == run.run], run, decoder.delay, path, samples)
+        volumes.append(run.bold[part["row"].to_numpy()].astype(np.float64))
+        rows.append(part)
+        simulated |= run.simulated
+    if not sum(map(len, rows)):
+        raise UserError(f"{samples}: no volume has a label; a decoder needs labelled events")
+    index = pd.concat(rows, ignore_index=True)
+    x, omitted = _finite(np.concatenate(volumes), samples)
+    return _assembled(x, index, samples, decoder.samples == "blocks", simulated, omitted)
+
+
+def _labelled(
+    part: pd.DataFrame, run: Run, delay: float, path: Path, samples: Path
+) -> pd.DataFrame:
+    """Rows of a run that have a label, `delay` seconds later, with their unit's full length."""
+    part = part.sort_values("row").reset_index(drop=True)
+    if not np.array_equal(part["row"], np.arange(run.n_volumes)):
+        raise UserError(
+            f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
+            "run `align samples` again"
+        )
+    shown = part[["item", "unit", "keep"]].shift(round(delay / run.tr))
+    part = part.assign(item=shown["item"], unit=shown["unit"], keep=shown["keep"].eq(True))
+    part = part[part["keep"] & part["item"].notna() & (part["item"] != "")]
+    if part["unit"].isna().any() or (part["unit"] == "").any():
+        raise UserError(f"{samples}: a labelled volume of {path} has no unit; name `exchange`")
+    part = part.assign(length=part.groupby("unit")["row"].transform("size"))
+    return part[~part["censor"].astype(bool)]
+
+
+def _finite(x: np.ndarray, samples: Path) -> tuple[np.ndarray, tuple[Omission, ...]]:
+    good = np.isfinite(x).all(0)
+    if good.all():
+        return x, ()
+    if not good.any():
+        raise UserError(f"{samples}: no voxel has finite values in all labelled volumes")
+    why = "not finite in some labelled volume"
+    return x[:, good], (Omission(f"{(~good).sum()} of {good.size} voxels", why),)
+
+
+def _assembled(
+    x: np.ndarray,
+    index: pd.DataFrame,
+    samples: Path,
+    average: bool,
+    simulated: bool,
+    omitted: tuple[Omission, ...],
+) -> Samples:
+    classes = sorted(index["item"].unique())
+    if len(classes) < 2:
+        raise UserError(f"{samples}: only one label ({classes[0]}); a decoder needs at least two")
+    runs = list(dict.fromkeys(index["run"]))
+    key = pd.MultiIndex.from_frame(index[["run", "unit"]].astype(str))
+    unit, names = pd.factorize(key)
+    units = index.groupby(unit)
+    mixed = units["item"].nunique() > 1
+    if mixed.any():
+        raise UserError(
+            f"{samples}: unit {names[int(mixed.argmax())][1]!r} has volumes of two labels; the "
+            "permuted unit must have one: mend `exchange` of the dataset"
+        )
+    first = units.first()
+    if average:
+        x = np.stack([x[unit == u].mean(0) for u in range(len(names))])
+        unit = np.arange(len(names))
+    by_run = index.groupby("run")
+    if (by_run["split"].nunique() > 1).any():
+        raise UserError(f"{samples}: a run is both train and test; run `stimuli inventory` again")
+    of_run = by_run.first().loc[runs]
+    return Samples(
+        x=x,
+        unit=unit,
+        label=first["item"].map(classes.index).to_numpy(),
+        run=first["run"].map(runs.index).to_numpy(),
+        length=first["length"].to_numpy(),
+        unit_names=[str(name[1]) for name in names],
+        classes=classes,
+        runs=runs,
+        test=(of_run["split"] == "test").to_numpy(),
+        repeat=["" if pd.isna(r) else str(r) for r in of_run["repeat"]],
+        simulated=simulated,
+        omitted=omitted,
+    )
