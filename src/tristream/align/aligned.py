@@ -1,0 +1,213 @@
+"""Features at the times of the volumes: the file of one layer and stimulus timeline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from tristream.align.resample import Piece, resample_items, resample_timed
+from tristream.align.timeline import Event, check_fit, read_timeline
+from tristream.bold.run_file import Run, read_runs
+from tristream.config.dataset import Dataset
+from tristream.errors import UserError
+from tristream.store import (
+    Provenance,
+    create_h5,
+    open_h5,
+    read_strings,
+    write_strings,
+)
+
+KIND = "aligned"
+# An event may ask for this much more of a film than there is (s): rounding in events files.
+OVERRUN = 1.0
+
+
+@dataclass(frozen=True)
+class AlignedInfo:
+    """What an aligned file says of itself.
+
+    Attributes
+    ----------
+    space, layer, stream : str
+        Feature space, its layer, the stream it belongs to.
+    names : tuple of str
+        Names of the p columns.
+    tr : float
+        Seconds.
+    times : dict of run to ndarray of shape (volumes,)
+        Seconds of the run at which the rows stand.
+    simulated : bool
+        Whether a simulation went into it.
+    """
+
+    space: str
+    layer: str
+    stream: str
+    names: tuple[str, ...]
+    tr: float
+    times: dict[str, npt.NDArray[np.float64]]
+    simulated: bool
+
+
+def read_aligned(path: Path | str) -> dict[str, npt.NDArray[np.float32]]:
+    """Undelayed features of each run: dict of run to array of shape (volumes, p)."""
+    with open_h5(path, KIND) as (file, _):
+        return {run: file["runs"][run][()] for run in file["runs"]}
+
+
+def read_info(path: Path | str) -> AlignedInfo:
+    """What an aligned file says of itself, without its features."""
+    with open_h5(path, KIND) as (file, provenance):
+        return AlignedInfo(
+            space=str(file.attrs["space"]),
+            layer=str(file.attrs["layer"]),
+            stream=str(file.attrs["stream"]),
+            names=tuple(read_strings(file, "names")),
+            tr=float(file.attrs["tr"]),
+            times={run: file["times"][run][()] for run in file["times"]},
+            simulated=provenance.simulated,
+        )
+
+
+def check_times(path: Path | str, runs: Sequence[Run]) -> None:
+    """Check that an aligned file has a row for each volume of these runs, at the same times.
+
+    Raises
+    ------
+    UserError
+        If a run is missing or its volumes stand at other times.
+    """
+    times = read_info(path).times
+    for run in runs:
+        if run.run not in times:
+            raise UserError(f"{path}: holds no features of {run.run}; align them again")
+        at = times[run.run]
+        if len(at) != run.n_volumes or not np.allclose(at, run.time, atol=1e-3):
+            raise UserError(
+                f"{path}: {run.run} has {len(at)} rows from {at[0]:.3f} s, but sub-{run.subject} "
+                f"has {run.n_volumes} volumes from {run.time[0]:.3f} s; subjects whose volumes "
+                "stand at other times need a timeline of their own (timelines: in the descriptor)"
+            )
+
+
+def align_features(
+    dataset: Dataset,
+    timeline: str,
+    features: Path,
+    inventory: Path,
+    bold: Sequence[Path],
+    output: Path,
+    code: str = "",
+) -> None:
+    """Bring one layer to the volumes of every run of a timeline.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The descriptor.
+    timeline : str
+        Stimulus timeline.
+    features, inventory : Path
+        Files of the features and stimuli stages.
+    bold : list of Path
+        Runs of one subject with that timeline; only their times are used.
+    output : Path
+        The file to write.
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If runs, events, features and stimuli don't fit together.
+    """
+    runs = read_runs(bold, signal=False)
+    events, listed = read_timeline(inventory, timeline)
+    check_fit(events, runs, dataset.trims, inventory, dataset.missing.get(runs[0].subject, []))
+    with open_h5(features, "features") as (source, said):
+        simulated = said.simulated or listed.simulated or any(run.simulated for run in runs)
+        config: dict[str, Any] = {"dataset": dataset.id, "timeline": timeline, **said.config}
+        provenance = Provenance(KIND, simulated, config, code, said.omitted)
+        layer = _layer(source, features, said)
+        with create_h5(output, provenance) as file:
+            for name in ("space", "layer", "stream", "sampling"):
+                file.attrs[name] = str(source.attrs[name])
+            file.attrs["tr"] = runs[0].tr
+            write_strings(file, "names", read_strings(source, "names"))
+            for run in runs:
+                file[f"runs/{run.run}"] = layer.at_volumes(run, events[run.run])
+                file[f"times/{run.run}"] = run.time
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Features with a media time; `absent` are the stimuli that can have none."""
+
+    path: Path
+    stimuli: h5py.Group
+    absent: frozenset[str]
+
+    def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
+        shown = [e for e in events if e.timed and e.stimulus not in self.absent]
+        if not shown:
+            width = next(iter(self.stimuli.values()))["values"].shape[1]
+            return np.zeros((run.n_volumes, width), np.float32)
+        pieces = [self._piece(run.run, event) for event in shown]
+        return resample_timed(run.time, run.tr, pieces)
+
+    def _piece(self, run: str, event: Event) -> Piece:
+        if event.stimulus not in self.stimuli:
+            raise UserError(
+                f"{self.path}: holds no features of {event.stimulus!r}, which {run} shows; extract "
+                "the features again"
+            )
+        group = self.stimuli[event.stimulus]
+        times = group["times"][()]
+        last = event.media_start + event.duration
+        if last > times[-1] + float(group.attrs["window"]) + OVERRUN:
+            raise UserError(
+                f"{self.path}: {run} shows {event.stimulus} until {last:.2f} s, but its features "
+                f"end at {times[-1]:.2f} s; mend the events, or extract the features again"
+            )
+        rows = slice(
+            max(int(np.searchsorted(times, event.media_start)) - 1, 0),
+            int(np.searchsorted(times, last)) + 1,
+        )
+        values = group["values"][rows]
+        return Piece(values, times[rows], event.onset, event.duration, event.media_start)
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Features of labels or images."""
+
+    path: Path
+    vectors: Mapping[str, npt.NDArray[np.float64]]
+    width: int
+
+    def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
+        shown = [e for e in events if not e.timed and e.item]
+        unknown = sorted({e.item for e in shown} - set(self.vectors))
+        if unknown:
+            raise UserError(
+                f"{self.path}: holds no features of {', '.join(unknown)}, shown in {run.run}; "
+                "extract the features again"
+            )
+        onsets, durations = (
+            np.array([getattr(e, n) for e in shown]) for n in ("onset", "duration")
+        )
+        vectors = np.array([self.vectors[e.item] for e in shown]).reshape(len(shown), self.width)
+        return resample_items(run.time, run.tr, onsets, durations, vectors)
+
+
+def _layer(source: h5py.File, path: Path, said: Provenance) -> _Timed | _Items:
+    if source.attrs["sampling"] == "timed":
+        return _Timed(path, source["stimuli"], frozenset(o.what for o in said.omitted))
+    values = np.asarray(source["values"], np.float64)
+    vectors = dict(zip(read_strings(source, "items"), values, strict=True))
+    return _Items(path, vectors, values.shape[1])

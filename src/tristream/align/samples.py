@@ -1,0 +1,195 @@
+"""The sample index: what each volume of a subject shows, and whether it is a sample."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.align.timeline import TOLERANCE, Event, check_fit, read_timeline
+from tristream.bold.run_file import Run, read_runs
+from tristream.config.dataset import Dataset, Exchange
+from tristream.errors import UserError
+from tristream.store import Provenance, read_json, read_table, sidecar, write_table
+
+KIND = "samples"
+COLUMNS = {
+    "run": "BIDS entities of the run",
+    "row": "Volume in the run's BOLD file, from 0",
+    "time": "Seconds of the run at which the volume stands",
+    "item": "What is shown; n/a outside of events",
+    "unit": "Exchangeable unit, as RUN/3; n/a outside of events",
+    "split": "train, test, or each (leave-one-run-out)",
+    "repeat": "Test runs of one group show the same at the same times",
+    "censor": "True: the volume carries no data",
+    "keep": "True: the volume is a sample",
+}
+
+
+def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
+    """Read a sample index: one row a volume, columns as `COLUMNS`, text missing as ""."""
+    table, provenance = read_table(path, KIND)
+    for column in ("run", "item", "unit", "split", "repeat"):
+        table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
+    for column in ("censor", "keep"):
+        table[column] = table[column].astype(bool)
+    return table, provenance
+
+
+def kept_rows(samples: pd.DataFrame, run: str) -> npt.NDArray[np.intp]:
+    """Volumes of a run that are samples, rising."""
+    mine = samples[(samples["run"] == run) & samples["keep"]]
+    return np.sort(mine["row"].to_numpy(np.intp))
+
+
+def write_samples(
+    dataset: Dataset,
+    subject: str,
+    inventory: Path,
+    splits: Path,
+    leakage: Path,
+    bold: Sequence[Path],
+    output: Path,
+    code: str = "",
+) -> None:
+    """Write a subject's sample index.
+
+    A volume is a sample if it stands within an event that is kept, is not censored, and is not
+    among the test rows that the leakage audit drops.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The descriptor.
+    subject : str
+        Subject label.
+    inventory, splits, leakage : Path
+        Tables of the stimuli stage.
+    bold : list of Path
+        The subject's runs.
+    output : Path
+        The table to write.
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If runs and events don't fit together, or no sample is left in training or test.
+    """
+    timeline = dataset.timeline_of(subject)
+    runs = {run.run: run for run in read_runs(bold, signal=False)}
+    wanted = dataset.runs_of(subject)
+    if sorted(runs) != sorted(wanted):
+        raise UserError(
+            f"{output}: sub-{subject} has runs {', '.join(wanted)}, but was given "
+            f"{', '.join(runs)}; prepare those that lack, or list them under `missing:`"
+        )
+    events, listed = read_timeline(inventory, timeline)
+    check_fit(
+        events, list(runs.values()), dataset.trims, inventory, dataset.missing.get(subject, [])
+    )
+    groups = _splits(splits, timeline)
+    audit, audited = read_json(sidecar(leakage), "leakage")
+    parts = []
+    for name in wanted:
+        part = run_samples(runs[name], events[name], dataset.exchange)
+        part["split"], part["repeat"] = groups[name]
+        if groups[name][0] != "train":
+            part.loc[_dropped(part["time"].to_numpy(), name, audit["drop"]), "keep"] = False
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    _check_left(table, output)
+    simulated = listed.simulated or audited.simulated or any(r.simulated for r in runs.values())
+    config = {"dataset": dataset.id, **dataset.model_dump(mode="json", include={"exchange"})}
+    write_table(output, table, Provenance(KIND, simulated, config, code), COLUMNS)
+
+
+def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.DataFrame:
+    """Columns run, row, time, item, unit, censor and keep of one run.
+
+    Parameters
+    ----------
+    run : Run
+        Its times and censored volumes are used.
+    events : list of Event
+        What it shows. Where events overlap, the later onset counts.
+    exchange : Exchange
+        For ``time``, units are stretches of `seconds` from the first volume within an event; a
+        last stretch shorter than half of that joins the one before.
+    """
+    item = np.full(run.n_volumes, None, object)
+    unit = np.full(run.n_volumes, None, object)
+    keep = np.zeros(run.n_volumes, bool)
+    for event in sorted(events, key=lambda e: e.onset):
+        shown = event.holds(run.time)
+        by_time = exchange.unit == "time"
+        item[shown] = (event.stimulus if by_time else event.item) or None
+        unit[shown] = event.unit or None
+        keep[shown] = event.keep
+    if exchange.unit == "time":
+        shown = np.logical_or.reduce([e.holds(run.time) for e in events])
+        unit[shown] = [f"{run.run}/{k}" for k in stretches(run.time[shown], exchange.seconds)]
+    return pd.DataFrame(
+        {
+            "run": run.run,
+            "row": np.arange(run.n_volumes),
+            "time": np.round(run.time, 6),
+            "item": item,
+            "unit": unit,
+            "censor": run.censor,
+            "keep": keep & ~run.censor,
+        }
+    )
+
+
+def stretches(times: npt.NDArray[np.float64], seconds: float) -> npt.NDArray[np.intp]:
+    """Number of the stretch of time, from 1, in which each volume lies.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n,)
+        Rising seconds.
+    seconds : float
+        Length of a stretch. The last one joins the one before if it is shorter than half; its
+        length counts to the end of its last volume's TR.
+    """
+    if not len(times):
+        return np.empty(0, np.intp)
+    number = np.floor((times - times[0] + TOLERANCE) / seconds).astype(np.intp)
+    tr = np.median(np.diff(times)) if len(times) > 1 else 0.0
+    last = number == number[-1]
+    if number[-1] > 0 and times[-1] + tr - (times[0] + number[-1] * seconds) < seconds / 2:
+        number[last] = number[~last][-1]
+    return number + 1
+
+
+def _splits(path: Path, timeline: str) -> dict[str, tuple[str, str | None]]:
+    table, _ = read_table(path, "splits")
+    rows = table[table["timeline"].astype(str) == timeline]
+    return {
+        str(row["run"]): (str(row["split"]), None if pd.isna(row["repeat"]) else str(row["repeat"]))
+        for row in rows.to_dict("records")
+    }
+
+
+def _dropped(
+    times: npt.NDArray[np.float64], run: str, drop: Sequence[Mapping[str, Any]]
+) -> npt.NDArray[np.bool_]:
+    """Volumes that lie in a stretch of the run which the leakage audit drops."""
+    out = np.zeros(len(times), bool)
+    for stretch in drop:
+        if stretch["run"] == run:
+            out |= (times >= stretch["start"]) & (times < stretch["end"])
+    return out
+
+
+def _check_left(table: pd.DataFrame, output: Path) -> None:
+    for split in table["split"].unique():
+        if not table.loc[table["split"] == split, "keep"].any():
+            raise UserError(
+                f"{output}: no volume of split {split!r} is a sample: events, censoring and the "
+                "leakage audit leave none; look at inventory.tsv and leakage.tsv"
+            )
