@@ -82,19 +82,20 @@ def colours_of(bands: Sequence[str], streams: Mapping[str, str]) -> dict[str, st
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw the figures of the block in the house style, and close them."""
+    """Draw the figures of the block in the house style."""
     with plt.rc_context(RC):
-        try:
-            yield
-        finally:
-            plt.close("all")
+        yield
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `figure` as PNG at `path` and as SVG beside it, the same bytes for the same figure."""
+    """Write `figure` as PNG at `path` and as SVG beside it, and close it.
+
+    The same figure gives the same bytes.
+    """
     for target, metadata in (
         (path, {"Software": None}),
         (path.with_suffix(".svg"), {"Date": None}),
     ):
         with atomic_path(target) as temporary:
             figure.savefig(temporary, metadata=metadata)
+    plt.close(figure)

@@ -1,0 +1,1 @@
+"""The report: offline pages of figures, tables and sentences, made from the files on disk."""

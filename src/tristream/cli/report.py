@@ -1,0 +1,31 @@
+"""``tristream report``: the pages that a researcher reads."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tristream.cli.common import add_config, add_stage, study
+
+EXAMPLES = """\
+  tristream report build --output results/report/index.html
+  tristream report build --config my_study.yaml --output my_results/report/index.html
+
+A result that is not there yet is said to be missing, so a report can be built at any time."""
+
+
+def register(stages: Any) -> None:
+    """Add the stage to the command line."""
+    stage = add_stage(stages, "report", "Offline HTML report of the results on disk.", EXAMPLES)
+    build = stage.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser(
+        "build", help="index.html, one page a dataset and one a subject"
+    )
+    add_config(build)
+    build.add_argument("--output", required=True, type=Path, help="report/index.html")
+    build.add_argument("--code", default="", help="fingerprint to store in the provenance")
+    build.set_defaults(run=_build)
+
+
+def _build(args: argparse.Namespace) -> None:
+    from tristream.report.build import build
+
+    build(study(args), args.output, args.code)

@@ -1,0 +1,170 @@
+"""What a page is made of: sections of blocks, each block one kind of thing to read."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading inside a section."""
+
+    kind: ClassVar[str] = "heading"
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be copied as it stands; a long one is folded under `summary`."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Terms and what they are."""
+
+    kind: ClassVar[str] = "facts"
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell of a table that leads somewhere, relative to the page."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; cells are text, numbers or links. A long one is folded under its caption."""
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    tsv: str = ""
+    folded: bool = False
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers only, and are set to the right."""
+        cells = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
+        return tuple(all(_is_number(c) or c in ("–", None) for c in column) for column in cells)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with how to read it; files are relative to the page."""
+
+    kind: ClassVar[str] = "figure"
+    title: str
+    caption: str
+    png: str
+    svg: str
+    tsv: str
+    wide: bool = False
+
+    @property
+    def alt(self) -> str:
+        """What a screen reader says."""
+        return f"{self.title}. {self.caption}"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that is not here, and why."""
+
+    kind: ClassVar[str] = "missing"
+    what: str
+    why: str
+
+
+Block = Text | Heading | Code | Facts | Table | Figure | Missing
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Attributes
+    ----------
+    id : str
+        Anchor.
+    title : str
+        Heading.
+    blocks : sequence of Block
+        In reading order.
+    """
+
+    id: str
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass
+class Page:
+    """One HTML file.
+
+    Attributes
+    ----------
+    file : str
+        Name in the report's folder.
+    title : str
+        Heading.
+    subtitle : str
+        A line below it.
+    banner : str
+        Words that nobody may miss, or nothing.
+    sections : list of Section
+        In reading order.
+    """
+
+    file: str
+    title: str
+    subtitle: str
+    banner: str = ""
+    sections: list[Section] = field(default_factory=list)
+
+
+def facts(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Facts:
+    """Facts from names and values; empty values are left out."""
+    items = pairs.items() if isinstance(pairs, Mapping) else pairs
+    return Facts(tuple((str(k), shown(v)) for k, v in items if v is not None and v != ""))
+
+
+def shown(value: Any) -> str:
+    """A value as a reader wants it: three significant digits, a dash for what is unknown."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.3g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{k}: {shown(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(v) for v in value)
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        return shown(value.item())
+    return str(value)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) or (hasattr(value, "dtype") and value.dtype.kind in "fiu")

@@ -1,0 +1,75 @@
+"""Write the report: pages, figures and tables, ``index.html`` last."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tristream import __version__
+from tristream.config.load import Resolved
+from tristream.maps.style import SIMULATED, style
+from tristream.report.blocks import Link, shown
+from tristream.report.checks import all_checks
+from tristream.report.pages import all_pages
+from tristream.report.results import Results
+from tristream.store import atomic_path
+
+
+def build(resolved: Resolved, output: Path, code: str = "") -> None:
+    """Write the report of a study from the files on disk.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The study.
+    output : Path
+        ``…/index.html``; everything else goes into its folder.
+    code : str
+        Fingerprint for the provenance of the tables.
+
+    Raises
+    ------
+    UserError
+        If a file is damaged or of another kind. A file that is missing is said to be missing.
+    """
+    results = Results(resolved, output.parent, code)
+    with style():
+        pages = all_pages(results, all_checks(results))
+    template = _environment().get_template("page.html")
+    css = files("tristream.report").joinpath("assets/report.css").read_text(encoding="utf-8")
+    navigation = _navigation(resolved)
+    for page in reversed(pages):
+        html = template.render(
+            page=page,
+            study=resolved.study.title,
+            navigation=navigation,
+            css=css,
+            version=__version__,
+        )
+        path = output if page is pages[0] else results.folder / page.file
+        with atomic_path(path) as temporary:
+            temporary.write_text(html, encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tristream.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    environment.tests["link"] = lambda value: isinstance(value, Link)
+    environment.globals["simulated_words"] = SIMULATED
+    return environment
+
+
+def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:
+    return [
+        (
+            Link(dataset, f"{dataset}.html"),
+            [Link(f"sub-{s}", f"{dataset}_sub-{s}.html") for s in subjects],
+        )
+        for dataset, subjects in resolved.subjects.items()
+    ]

@@ -1,0 +1,234 @@
+"""The methods text, written from the resolved configuration, with the papers that it cites."""
+
+from dataclasses import dataclass, field
+
+from tristream import __version__
+from tristream.config.analysis import Decoder, EncodingModel
+from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.load import Resolved
+from tristream.config.sources import ArchiveSource, DataladSource, SimulateSource
+from tristream.report.references import REFERENCES, Reference
+
+EXTRACTOR_PAPERS = {
+    "efficientnet_lite0": "tan2019",
+    "motion_energy": "nishimoto2011",
+    "optical_flow": "kroeger2016",
+    "acoustics": "mcfee2015",
+    "musicnn": "pons2019",
+}
+
+
+@dataclass
+class Methods:
+    """Paragraphs with their headings, and what they cite.
+
+    Attributes
+    ----------
+    paragraphs : list of (str, str)
+        Heading and text; citations are written as ``(Haxby et al. 2001)``.
+    cited : dict
+        Reference keys in order of first citation.
+    """
+
+    paragraphs: list[tuple[str, str]] = field(default_factory=list)
+    cited: dict[str, None] = field(default_factory=dict)
+
+    def cite(self, *keys: str) -> str:
+        """``(A 2001; B 2002)``, and note that they are cited."""
+        self.cited |= dict.fromkeys(keys)
+        return f"({'; '.join(REFERENCES[key].short for key in keys)})"
+
+    @property
+    def references(self) -> list[Reference]:
+        """The cited entries, by first author."""
+        return sorted((REFERENCES[key] for key in self.cited), key=lambda r: r.authors)
+
+    @property
+    def bibtex(self) -> str:
+        """A .bib file of the cited entries."""
+        return "\n".join(reference.bibtex for reference in self.references)
+
+
+def write_methods(resolved: Resolved) -> Methods:
+    """Methods of the whole study, dataset by dataset."""
+    methods = Methods()
+    study = resolved.study
+    for name, dataset in resolved.datasets.items():
+        methods.paragraphs.append((f"Data: {name}", _data(methods, resolved, name, dataset)))
+        models = {k: m for k, m in study.models.items() if name in m.datasets}
+        if models:
+            methods.paragraphs.append((f"Features: {name}", _features(methods, resolved, models)))
+            text = " ".join(_encoding(methods, k, m, dataset) for k, m in models.items())
+            methods.paragraphs.append((f"Encoding: {name}", text))
+            methods.paragraphs.append(
+                (f"Inference: {name}", _inference(methods, resolved, dataset))
+            )
+        decoders = {k: d for k, d in study.decoders.items() if name in d.datasets}
+        if decoders:
+            text = " ".join(_decoding(k, d, dataset) for k, d in decoders.items())
+            methods.paragraphs.append((f"Decoding: {name}", text))
+    methods.paragraphs.append(("Software", _software(methods, resolved)))
+    return methods
+
+
+def _data(methods: Methods, resolved: Resolved, name: str, dataset: Dataset) -> str:
+    subjects = len(resolved.subjects[name])
+    said = [f"{dataset.title}: {subjects} subject{'s' * (subjects > 1)}, TR {dataset.tr:g} s."]
+    if isinstance(dataset.source, SimulateSource):
+        said.append(
+            "The BOLD is simulated from known latent signals (preset "
+            f"{dataset.source.preset}); no measurement was made."
+        )
+    if "10.1126/science.1063736" in dataset.citation:
+        said.append(f"The experiment is published {methods.cite('haxby2001')}.")
+    if isinstance(dataset.layout, FmriprepLayout):
+        confounds = ", ".join(dataset.layout.confounds)
+        derivatives = (
+            "Images with fMRIPrep's names and layout"
+            if isinstance(dataset.source, SimulateSource)
+            else f"Outputs of fMRIPrep {methods.cite('esteban2019')}"
+        )
+        said.append(
+            f"{derivatives} in the space {dataset.layout.space} were read; confounds ({confounds}) "
+            f"were projected out of each run with nilearn {methods.cite('nilearn')}."
+        )
+    said.append(
+        "Each voxel was detrended and z-scored within each run by that run's own mean and variance "
+        "(no labels and no other run take part)."
+    )
+    if dataset.trims.start or dataset.trims.end:
+        said.append(
+            f"{dataset.trims.start} volumes at the start and {dataset.trims.end} at the end of "
+            "each run were left out."
+        )
+    return " ".join([*said, _held_out(dataset), _leakage(resolved)])
+
+
+def _held_out(dataset: Dataset) -> str:
+    if dataset.split.scheme == "leave-one-run-out":
+        return (
+            "Each run was held out once; hyperparameters were searched in the other runs only "
+            "(nested leave-one-run-out)."
+        )
+    tests = [run for run in dataset.runs if dataset.split.is_test(run)]
+    return (
+        f"{len(dataset.runs) - len(tests)} runs were used for fitting and {len(tests)} were held "
+        "out; held-out runs that show the same stimuli at the same times were averaged."
+    )
+
+
+def _leakage(resolved: Resolved) -> str:
+    action = {
+        "warn": "were listed and kept",
+        "drop": "were dropped from the test set",
+        "error": "would have stopped the study",
+    }[resolved.study.leakage.action]
+    return (
+        "Test stimuli were compared with training stimuli in picture and sound; those that "
+        f"resemble, or lie within {resolved.study.leakage.guard:g} s of training film, {action}."
+    )
+
+
+def _features(methods: Methods, resolved: Resolved, models: dict[str, EncodingModel]) -> str:
+    blocks = resolved.study.features
+    names = dict.fromkeys(
+        s.split("/")[0] for model in models.values() for band in model.bands.values() for s in band
+    )
+    said = []
+    for name in names:
+        block = blocks[name]
+        paper = EXTRACTOR_PAPERS.get(block.extractor)
+        cited = f" {methods.cite(paper)}" if paper else ""
+        layers = f", layers {', '.join(block.layers)}" if block.layers else ""
+        said.append(f"{name} (extractor {block.extractor}{cited}{layers}; stream {block.stream})")
+    return (
+        f"Feature spaces: {'; '.join(said)}. Features carry their own times; they were low-pass "
+        "filtered and sampled at the acquisition time of each volume. Spaces are compared by "
+        f"linear centred kernel alignment {methods.cite('kornblith2019')}."
+    )
+
+
+def _encoding(methods: Methods, name: str, model: EncodingModel, dataset: Dataset) -> str:
+    bands = "; ".join(f"{band}: {', '.join(spaces)}" for band, spaces in model.bands.items())
+    delays = ", ".join(f"{d * dataset.tr:g}" for d in model.delays)
+    kind = "Banded ridge regression" if len(model.bands) > 1 else "Ridge regression"
+    cited = methods.cite("nunezelizalde2019", "dupre2022") if len(model.bands) > 1 else ""
+    grid = model.alphas
+    said = [
+        f"Model {name}: {kind} {cited}".strip() + f" with bands {bands}, each delayed by {delays} "
+        "s, delays never crossing runs.",
+        f"For each voxel, the penalty ({grid.number} values from 10^{grid.lowest:g} to "
+        f"10^{grid.highest:g})"
+        + (
+            f" and the weights of the bands ({model.candidates} candidates, seed {model.seed})"
+            if len(model.bands) > 1
+            else ""
+        )
+        + " were chosen by cross-validation over the training runs.",
+    ]
+    if model.components:
+        said.append(
+            f"Each space was reduced to {model.components} principal components that were fitted "
+            "on training runs."
+        )
+    if model.control == "shifted":
+        said.append(
+            "As a negative control its features were moved by half of each stimulus, so that "
+            "nothing should be predicted."
+        )
+    else:
+        said.append(_scores(methods, dataset, len(model.bands)))
+    return " ".join(said)
+
+
+def _scores(methods: Methods, dataset: Dataset, bands: int) -> str:
+    split = " R² was split over the bands by the product measure." if bands > 1 else ""
+    if dataset.split.scheme == "leave-one-run-out":
+        return (
+            "Test r was computed in each held-out run and averaged in Fisher z. There is no noise "
+            f"ceiling: no stimulus was repeated at the same times.{split}"
+        )
+    cited = methods.cite("sahani2003", "hsu2004")
+    return (
+        f"Test r and R² come from the averaged held-out runs.{split} The noise ceiling of r is the "
+        "square root of the explainable share of the variance of the averaged test run, "
+        f"SP / P(mean), SP = (R P(mean) - mean P) / (R - 1) over R repeats {cited}; r over its "
+        "ceiling is shown only where the ceiling is above 0.2 and its lower bound above 0, and is "
+        "not clipped."
+    )
+
+
+def _inference(methods: Methods, resolved: Resolved, dataset: Dataset) -> str:
+    inference = resolved.study.inference
+    exchange = dataset.exchange
+    unit = f"{exchange.unit}s" if exchange.unit != "time" else f"blocks of {exchange.seconds:g} s"
+    return (
+        f"The test data were permuted {inference.permutations} times (seed {inference.seed}) in "
+        f"whole {unit} within runs. p values were written only where at least 1,000 distinct "
+        f"permutations exist, and corrected to a false discovery rate of {inference.fdr:g} "
+        f"{methods.cite('benjamini1995')}."
+    )
+
+
+def _decoding(name: str, decoder: Decoder, dataset: Dataset) -> str:
+    kind = {"ridge": "a ridge classifier", "svm": "a linear support vector machine"}[decoder.kind]
+    what = "single volumes" if decoder.samples == "volumes" else "one average per block"
+    scaled = "its own run" if decoder.standardize == "run" else "the training runs"
+    delay = f" Onsets were delayed by {decoder.delay:g} s." if decoder.delay else ""
+    return (
+        f"Decoder {name}: {kind} (regularisation {decoder.regularization:g}) on {what}, z-scored "
+        f"with mean and variance of {scaled}, leave-one-run-out.{delay} Labels were permuted "
+        f"{decoder.permutations} times (seed {decoder.seed}) in whole {dataset.exchange.unit}s "
+        "within runs, the classifier fitted again each time."
+    )
+
+
+def _software(methods: Methods, resolved: Resolved) -> str:
+    sources = [d.source for d in resolved.datasets.values()]
+    said = [f"tristream {__version__} under Snakemake {methods.cite('molder2021')}"]
+    if any(isinstance(s, DataladSource | SimulateSource) for s in sources):
+        said.append(f"data by DataLad {methods.cite('halchenko2021')} at pinned commits")
+    if any(isinstance(s, ArchiveSource) for s in sources):
+        said.append("archives from the Python package index by pinned sha256")
+    said.append(f"surface projection by nilearn {methods.cite('nilearn')}")
+    return "; ".join(said) + "."

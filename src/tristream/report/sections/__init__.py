@@ -1,0 +1,1 @@
+"""The sections of the pages: each module turns files into blocks."""

@@ -1,0 +1,53 @@
+"""The lag scan: how long after the stimulus the BOLD follows."""
+
+import numpy as np
+import pandas as pd
+
+from tristream.maps.style import OTHER_COLOURS, STREAM_COLOURS
+from tristream.report import figures
+from tristream.report.blocks import Section, Table
+from tristream.report.checks import PEAK
+from tristream.report.results import Results
+from tristream.store import open_h5, read_strings
+
+
+def section(results: Results, dataset: str, subject: str) -> Section:
+    """Lag curves of each feature space with their peaks."""
+    title = "Alignment"
+    path = results.path("align", dataset, f"sub-{subject}_lagscan.h5")
+    if gone := results.missing("Lag scan", path):
+        return Section("alignment", title, gone)
+    with open_h5(path, "lagscan") as (file, said):
+        notes = results.read(path, said)
+        spaces = read_strings(file, "spaces") if "spaces" in file else []
+        lags, r = (file["lags"][()], file["r"][()]) if spaces else (np.empty(0), np.empty((0, 0)))
+    rows = {space: row for space, row in zip(spaces, r, strict=True) if np.isfinite(row).any()}
+    if not rows:
+        return Section("alignment", title, notes)
+    peaks = tuple((s, float(lags[np.nanargmax(v)]), float(np.nanmax(v))) for s, v in rows.items())
+    drawing = figures.curves(
+        lags,
+        rows,
+        ("lag of the BOLD behind the stimulus (s)", "correlation r"),
+        _colours(results, list(rows)),
+        PEAK,
+    )
+    table = pd.DataFrame({"lag": lags, **{s: v.round(5) for s, v in rows.items()}})
+    caption = (
+        "Each line: correlation of a feature space with the BOLD at a lag, median over the voxels "
+        f"that follow it best; dot: its peak. A haemodynamic response peaks {PEAK[0]:g} to "
+        f"{PEAK[1]:g} s after the stimulus (grey). A peak elsewhere means wrong onsets, a wrong "
+        "start time, or features that do not drive the BOLD."
+    )
+    name = f"{dataset}/sub-{subject}/lagscan"
+    columns = {"lag": "seconds"}
+    heading = f"Lag scan, sub-{subject}"
+    figure = results.figure(drawing, name, heading, caption, table, said.simulated, columns)
+    listing = Table("Peaks.", ("space", "lag (s)", "r"), peaks)
+    return Section("alignment", title, [figure, listing, *notes])
+
+
+def _colours(results: Results, spaces: list[str]) -> dict[str, str]:
+    blocks = results.resolved.study.features
+    known = {s: blocks[s.split("/")[0]].stream for s in spaces if s.split("/")[0] in blocks}
+    return {s: STREAM_COLOURS[known[s]] if s in known else OTHER_COLOURS[0] for s in spaces}

@@ -1,0 +1,110 @@
+"""Where the data come from, and what the runs are like."""
+
+from tristream.config.dataset import FmriprepLayout
+from tristream.report.blocks import Block, Section, Table, facts
+from tristream.report.results import Results
+from tristream.store import read_json
+
+
+def dataset_section(results: Results, dataset: str) -> Section:
+    """Source, licence, citation and credit of a dataset."""
+    descriptor = results.resolved.datasets[dataset]
+    path = results.path("fetch", dataset, "dataset.json")
+    blocks: list[Block] = [*results.missing("Receipt of the dataset", path)]
+    receipt: dict = {}
+    if path.is_file():
+        receipt, said = read_json(path, "receipt")
+        blocks += results.read(path, said)
+    layout = descriptor.layout
+    rows = [
+        ("Title", descriptor.title),
+        ("BOLD", "simulated" if results.simulated(dataset) else "measured"),
+        ("Subjects in this study", ", ".join(results.resolved.subjects[dataset])),
+        ("Runs", len(descriptor.runs)),
+        ("Repetition time", f"{descriptor.tr:g} s"),
+        ("Held out", _split(results, dataset)),
+        ("Permuted unit", _exchange(results, dataset)),
+        ("Space", layout.space if isinstance(layout, FmriprepLayout) else "the images' own grid"),
+        ("Source", _source(receipt.get("source", {}))),
+        ("Commit", receipt.get("commit", "")),
+        ("Files listed", len(receipt["files"]) if receipt else None),
+        ("Licence", descriptor.licence),
+        ("Credit", descriptor.credit),
+        ("Citation", descriptor.citation),
+        ("Stimuli", _stimuli(results, dataset)),
+    ]
+    return Section("data", "Data and provenance", [facts(rows), *blocks])
+
+
+def subject_section(results: Results, dataset: str, subject: str) -> Section:
+    """Runs of one subject, with their quality numbers."""
+    path = results.path("bold", dataset, f"sub-{subject}", "index.json")
+    receipt = results.path("fetch", dataset, f"sub-{subject}", "receipt.json")
+    blocks: list[Block] = [*results.missing("Receipt", receipt)]
+    if receipt.is_file():
+        said, provenance = read_json(receipt, "receipt")
+        blocks += results.read(receipt, provenance)
+        size = sum(f.get("size") or 0 for f in said["files"]) / 1e6
+        rows = {
+            "Source": _source(said.get("source", {})),
+            "Commit": said.get("commit", ""),
+            "Files": f"{len(said['files'])} ({size:,.1f} MB)",
+        }
+        blocks.append(facts(rows))
+    if gone := results.missing("Table of runs", path):
+        return Section("data", "Data", [*blocks, *gone])
+    index, provenance = read_json(path, "bold-index")
+    notes = results.read(path, provenance)
+    return Section("data", "Data", [*blocks, _runs(index["runs"]), *notes])
+
+
+def _runs(runs: list[dict]) -> Table:
+    columns = {
+        "run": "run",
+        "volumes": "volumes",
+        "tr": "TR (s)",
+        "start_time": "first volume at (s)",
+        "tsnr_median": "median tSNR",
+        "fd_mean": "mean FD (mm)",
+        "censored": "censored volumes",
+        "mask_voxels": "voxels",
+    }
+    rows = tuple(tuple(run.get(key) for key in columns) for run in runs)
+    caption = (
+        "Runs. tSNR: mean over standard deviation in time, median over voxels. FD: framewise "
+        "displacement; a dash where no motion estimates exist."
+    )
+    return Table(caption, tuple(columns.values()), rows)
+
+
+def _split(results: Results, dataset: str) -> str:
+    split = results.resolved.datasets[dataset].split
+    if split.scheme == "leave-one-run-out":
+        return "each run once (leave-one-run-out)"
+    runs = [r for r in results.resolved.datasets[dataset].runs if split.is_test(r)]
+    return f"{len(runs)} runs: {', '.join(runs)}"
+
+
+def _exchange(results: Results, dataset: str) -> str:
+    exchange = results.resolved.datasets[dataset].exchange
+    stretch = f" of {exchange.seconds:g} s" if exchange.unit == "time" else ""
+    return f"{exchange.unit}{stretch}, within {exchange.within}"
+
+
+def _source(source: dict) -> str:
+    if source.get("kind") == "archive":
+        return (
+            f"{source.get('package')} {source.get('version')} on the Python package index, "
+            f"sha256 {source.get('sha256')}"
+        )
+    place = source.get("url") or source.get("path") or ""
+    return f"{source.get('kind', '')} {place}".strip()
+
+
+def _stimuli(results: Results, dataset: str) -> str:
+    stimuli = results.resolved.datasets[dataset].stimuli
+    if stimuli.source is None:
+        return "labels of the events; no media files"
+    said = stimuli.source.model_dump()
+    parts = [_source(said), said.get("licence", ""), said.get("credit", "")]
+    return "; ".join(part for part in parts if part)

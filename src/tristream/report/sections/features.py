@@ -1,0 +1,166 @@
+"""The feature spaces: sizes, how alike they are, how they run in time."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.features.registry import check
+from tristream.maps.style import STREAM_COLOURS
+from tristream.report import figures
+from tristream.report.blocks import Block, Section, Table
+from tristream.report.results import Results
+from tristream.store import open_h5
+
+MOST_VOLUMES = 1500
+FIRST_VOLUMES = 300
+
+
+def section(results: Results, dataset: str) -> Section:
+    """Dimensions, similarity between spaces, and traces, for one dataset."""
+    spaces = _spaces(results, dataset)
+    blocks: list[Block] = [*_table(results, dataset, spaces)]
+    timeline = results.resolved.datasets[dataset].timeline_names[0]
+    aligned = {
+        space: paths
+        for space, layers in spaces.items()
+        if (paths := list(_existing(results, dataset, timeline, space, layers)))
+    }
+    if aligned:
+        blocks += _alike(results, dataset, aligned) if len(aligned) > 1 else []
+        blocks += _traces(results, dataset, aligned)
+    return Section("features", "Features", blocks)
+
+
+def _spaces(results: Results, dataset: str) -> dict[str, tuple[str, ...]]:
+    """Layers of each feature space that a model of the dataset uses."""
+    blocks = results.resolved.study.features
+    names = [
+        s.split("/")[0]
+        for model in results.models(dataset).values()
+        for band in model.bands.values()
+        for s in band
+    ]
+    return {name: tuple(check(name, blocks[name]).layers) for name in dict.fromkeys(names)}
+
+
+def _table(results: Results, dataset: str, spaces: dict[str, tuple[str, ...]]) -> list[Block]:
+    rows, notes = [], []
+    for space, layers in spaces.items():
+        for layer in layers:
+            path = results.path("features", dataset, space, f"{layer}.h5")
+            if gone := results.missing(f"Features {space}/{layer}", path):
+                notes += gone
+                continue
+            with open_h5(path, "features") as (file, said):
+                notes += results.read(path, said)
+                weights = json.loads(file.attrs.get("weights", "") or "{}")
+                row = (space, layer, str(file.attrs["stream"]), len(file["names"]))
+                rows.append((*row, str(file.attrs["extractor"]), _weights(weights)))
+    columns = ("space", "layer", "stream", "dimensions", "extractor", "pretrained weights")
+    caption = "Feature spaces of this dataset's encoding models, before delays."
+    return [Table(caption, columns, tuple(rows)), *notes]
+
+
+def _weights(said: object) -> str:
+    many = said if isinstance(said, list) else [said]
+    named = [w for w in many if isinstance(w, dict) and w.get("sha256")]
+    parts = [
+        f"{w.get('file', '')} sha256 {w['sha256'][:12]}… {w.get('licence', '')}" for w in named
+    ]
+    return "; ".join(p.strip() for p in parts) or "none"
+
+
+def _existing(
+    results: Results, dataset: str, timeline: str, space: str, layers: tuple[str, ...]
+) -> Iterator:
+    for layer in layers:
+        path = results.path("align", dataset, timeline, space, f"{layer}.h5")
+        if not results.missing(f"Aligned features {space}/{layer}", path):
+            yield path
+
+
+def _load(paths: list, runs: list[str] | None = None) -> tuple[npt.NDArray, list[str], float]:
+    """All layers of a space side by side, the given runs (default: up to a limit) on each other."""
+    parts = []
+    for path in paths:
+        with open_h5(path, "aligned") as (file, _):
+            if runs is None:
+                runs, total = [], 0
+                for run in file["runs"]:
+                    runs.append(run)
+                    total += file["runs"][run].shape[0]
+                    if total >= MOST_VOLUMES:
+                        break
+            tr = float(file.attrs["tr"])
+            parts.append(np.concatenate([file["runs"][run][()] for run in runs]))
+    return np.concatenate(parts, axis=1), runs or [], tr
+
+
+def _alike(results: Results, dataset: str, aligned: dict[str, list]) -> list[Block]:
+    values = {space: _scaled(_load(paths)[0]) for space, paths in aligned.items()}
+    names = list(values)
+    alike = np.array([[linear_cka(values[a], values[b]) for b in names] for a in names])
+    drawing = figures.heatmap(
+        alike, names, names, ("feature space", "feature space", "linear CKA"), (0, 1)
+    )
+    table = pd.DataFrame(alike.round(4), columns=names)
+    table.insert(0, "space", names)
+    caption = (
+        "Correlation of the volume-by-volume kernels of two feature spaces (linear centred kernel "
+        "alignment; all layers, each dimension z-scored). 1: the same geometry; 0: nothing in "
+        "common. Spaces with a high value compete for the same variance in the encoder."
+    )
+    title = f"Similarity of feature spaces, {dataset}"
+    return [results.figure(drawing, f"{dataset}/similarity", title, caption, table, False)]
+
+
+def linear_cka(x: npt.NDArray, y: npt.NDArray) -> float:
+    """Linear centred kernel alignment of column-centred features (Kornblith et al. 2019, eq. 1).
+
+    Parameters
+    ----------
+    x, y : (n, p), (n, q)
+        Features of the same n volumes.
+
+    Returns
+    -------
+    float
+        ``|y'x|² / (|x'x| |y'y|)`` in Frobenius norms; NaN where a space does not vary.
+    """
+    gram_x, gram_y = x @ x.T, y @ y.T
+    scale = np.linalg.norm(gram_x) * np.linalg.norm(gram_y)
+    return float((gram_x * gram_y).sum() / scale) if scale > 0 else float("nan")
+
+
+def _scaled(x: npt.NDArray) -> npt.NDArray[np.float64]:
+    x = np.asarray(x, float)
+    x = x - x.mean(axis=0)
+    spread = x.std(axis=0)
+    return np.divide(x, spread, out=np.zeros_like(x), where=spread > 0)
+
+
+def _traces(results: Results, dataset: str, aligned: dict[str, list]) -> list[Block]:
+    run = _load(next(iter(aligned.values())))[1][0]
+    rows, colours, tr = {}, {}, 1.0
+    for space, paths in aligned.items():
+        values, _, tr = _load(paths, [run])
+        rows[space] = _first_component(_scaled(values[:FIRST_VOLUMES]))
+        colours[space] = STREAM_COLOURS[results.resolved.study.features[space].stream]
+    time = tr * np.arange(len(next(iter(rows.values()))))
+    drawing = figures.traces(time, rows, "seconds from the first volume", colours)
+    table = pd.DataFrame({"seconds": time, **{k: v.round(4) for k, v in rows.items()}})
+    caption = (
+        f"First principal component of each feature space at the times of the volumes of {run}, "
+        "not delayed, each on its own scale; colour: stream. Its sign is arbitrary."
+    )
+    title = f"Features in time, {dataset}"
+    return [results.figure(drawing, f"{dataset}/traces", title, caption, table, False, wide=True)]
+
+
+def _first_component(x: npt.NDArray) -> npt.NDArray[np.float64]:
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    trace = u[:, 0] * s[0]
+    return trace * np.sign(trace[np.argmax(np.abs(trace))] or 1)

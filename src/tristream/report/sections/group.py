@@ -1,0 +1,86 @@
+"""All subjects of a dataset side by side."""
+
+import numpy as np
+
+from tristream.report.blocks import Block, Link, Section, Table, Text
+from tristream.report.results import Results
+from tristream.report.sections.decoding import names
+from tristream.store import open_h5, read_table
+
+
+def section(results: Results, dataset: str) -> Section:
+    """Scores by subject; for simulated data, what was recovered."""
+    blocks: list[Block] = []
+    for table in (_encoding(results, dataset), _decoding(results, dataset)):
+        if table.rows:
+            blocks.append(table)
+    if len(results.resolved.subjects[dataset]) < 8 and blocks:
+        blocks.append(
+            Text(
+                "With fewer than 8 subjects no group test is made: the subjects stand for "
+                "themselves, each tested on its own."
+            )
+        )
+    return Section("subjects", "Subjects", blocks + _recovery(results, dataset))
+
+
+def _page(dataset: str, subject: str) -> Link:
+    return Link(f"sub-{subject}", f"{dataset}_sub-{subject}.html")
+
+
+def _encoding(results: Results, dataset: str) -> Table:
+    rows = []
+    for name in results.models(dataset):
+        for subject in results.resolved.subjects[dataset]:
+            path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+            if results.missing(f"Encoding model {name}, sub-{subject}", path):
+                continue
+            with open_h5(path, "encoding") as (file, _):
+                r = file["scores/r"][()]
+            numbers = (float(np.nanmean(r)), float(np.nanpercentile(r, 99)))
+            found = _significant(results, dataset, name, subject)
+            rows.append((name, _page(dataset, subject), len(r), *numbers, found))
+    columns = ("model", "subject", "voxels", "mean r", "99th percentile of r", "significant voxels")
+    caption = "Encoding models. r: test correlation; a dash where no p values could be written."
+    return Table(caption, columns, tuple(rows))
+
+
+def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:
+    path = results.path("inference", dataset, model, f"sub-{subject}.h5")
+    if not path.is_file():
+        return None
+    with open_h5(path, "inference") as (file, _):
+        return int(file["significant"][()].sum()) if "significant" in file else None
+
+
+def _decoding(results: Results, dataset: str) -> Table:
+    rows = []
+    for name in names(results, dataset):
+        for subject in results.resolved.subjects[dataset]:
+            path = results.path("decode", dataset, name, f"sub-{subject}.h5")
+            if path.is_file():
+                with open_h5(path, "decoding") as (file, _):
+                    keys = ("accuracy", "chance", "p")
+                    numbers = [float(file.attrs[k]) if k in file.attrs else None for k in keys]
+                rows.append((name, _page(dataset, subject), *numbers))
+    columns = ("decoder", "subject", "accuracy", "chance", "p")
+    return Table("Decoders.", columns, tuple(rows))
+
+
+def _recovery(results: Results, dataset: str) -> list[Block]:
+    if not results.simulated(dataset):
+        return []
+    path = results.path("inference", dataset, "recovery.tsv")
+    if gone := results.missing("Recovery of the simulated truth", path):
+        return [*gone]
+    table, said = read_table(path, "recovery")
+    notes = results.read(path, said)
+    caption = "What was simulated and what was found again; low and high: interval of the value."
+    columns = tuple(str(c) for c in table.columns)
+    rows = tuple(tuple(_cell(v) for v in row) for row in table.itertuples(index=False))
+    return [Table(caption, columns, rows, results.link(path)), *notes]
+
+
+def _cell(value: object) -> object:
+    words = {"True": "met", "False": "not met", "nan": None}
+    return words.get(str(value), value)

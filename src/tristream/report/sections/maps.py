@@ -1,0 +1,43 @@
+"""Brain maps, as the maps stage lists them."""
+
+from tristream.report.blocks import Block, Figure, Heading, Link, Table
+from tristream.report.results import Results
+from tristream.store import read_json
+
+
+def figures_of(
+    results: Results, dataset: str, model: str, subject: str, quantities: tuple[str, ...]
+) -> list[Block]:
+    """The maps of some quantities of one model and subject, and what the stage left out."""
+    path = results.path("maps", dataset, model, f"sub-{subject}", "maps.json")
+    if gone := results.missing(f"Maps of {model}", path):
+        return [*gone]
+    content, said = read_json(path, "maps")
+    results.read(path, said)
+    found: list[Block] = [
+        Figure(
+            m["title"],
+            m["caption"],
+            png=results.link(path.parent / m["file"]),
+            svg=results.link(path.parent / m["svg"]),
+            tsv=results.link(path.parent / m["tsv"]),
+        )
+        for m in content["maps"]
+        if m["kind"] in ("volume", "inflated", "flat") and m["quantity"] in quantities
+    ]
+    return found
+
+
+def files_of(results: Results, dataset: str, model: str, subject: str) -> list[Block]:
+    """Links to the NIfTI and GIfTI files of one model and subject."""
+    path = results.path("maps", dataset, model, f"sub-{subject}", "maps.json")
+    if not path.is_file():
+        return []
+    content = read_json(path, "maps")[0]
+    rows = tuple(
+        (Link(m["file"].rsplit("/", 1)[-1], results.link(path.parent / m["file"])), m["title"])
+        for m in content["maps"]
+        if m["kind"] in ("nifti", "gifti")
+    )
+    caption = f"Files of the maps of {model}: NIfTI volumes and fsaverage5 GIfTI."
+    return [Heading(f"Map files of {model}"), Table(caption, ("file", "what"), rows, folded=True)]

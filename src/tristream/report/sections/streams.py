@@ -1,0 +1,170 @@
+"""Which stream's features predict which voxels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.maps.draw import STREAMS
+from tristream.maps.scores import winner
+from tristream.maps.style import colours_of
+from tristream.report import figures
+from tristream.report.blocks import Block, Heading, Missing, Section, Table, Text
+from tristream.report.results import Results
+from tristream.report.sections.maps import figures_of
+from tristream.store import open_h5, read_strings
+
+MIN_R = 0.2
+MIN_CEILING = 0.3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Split R² of one model and subject.
+
+    Attributes
+    ----------
+    bands, competing : list of str
+        All bands; those of the three streams.
+    r, share, unique : (n,), (B, n), (B, n) or None
+        Test r, split R², unique R².
+    ijk : (n, 3)
+        Voxels.
+    """
+
+    bands: list[str]
+    competing: list[str]
+    r: npt.NDArray
+    share: npt.NDArray
+    unique: npt.NDArray | None
+    ijk: npt.NDArray
+    simulated: bool
+    notes: list[Missing]
+
+    @property
+    def won(self) -> npt.NDArray[np.int16]:
+        """Index + 1 of the winning stream of each voxel, 0 for none."""
+        return winner(self.share, self.bands, self.competing)
+
+
+def section(results: Results, dataset: str, subject: str) -> Section:
+    """Split variance, winners, and for simulated data the regions behind them."""
+    blocks: list[Block] = []
+    for name, model in results.models(dataset).items():
+        streams = results.streams(model)
+        competing = [b for b in model.bands if streams[b] in STREAMS]
+        if results.is_plain(model) or len(competing) < 2:
+            continue
+        path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+        if gone := results.missing(f"Streams of {name}", path):
+            blocks += gone
+            continue
+        split = read_split(results, path, competing)
+        blocks += [Heading(f"Model {name}"), _shares(results, dataset, subject, name, split)]
+        blocks += [_winners(split), *_regions(results, dataset, subject, name, split)]
+        blocks += figures_of(results, dataset, name, subject, ("winner",))
+    if not blocks:
+        blocks.append(Text("No encoding model of this dataset has bands of two or more streams."))
+    return Section("streams", "Streams", blocks)
+
+
+def read_split(results: Results, path: Path, competing: list[str]) -> Split:
+    """Read the split scores of an encoding."""
+    with open_h5(path, "encoding") as (file, said):
+        unique = file["unique/r2"][()] if "unique/r2" in file else None
+        return Split(
+            read_strings(file, "bands"),
+            competing,
+            file["scores/r"][()],
+            file["scores/band_r2"][()],
+            unique,
+            file["ijk"][()],
+            said.simulated,
+            results.read(path, said),
+        )
+
+
+def _shares(results: Results, dataset: str, subject: str, model: str, split: Split) -> Block:
+    good = split.r > MIN_R
+    table = pd.DataFrame({"band": split.bands})
+    groups = {f"voxels with r > {MIN_R}": good, "all voxels": np.ones_like(good)}
+    bars = {}
+    for label, chosen in groups.items():
+        if chosen.any():
+            bars[label] = split.share[:, chosen].mean(axis=1)
+            table[f"split R2, {label}"] = bars[label].round(5)
+            if split.unique is not None:
+                table[f"unique R2, {label}"] = split.unique[:, chosen].mean(axis=1).round(5)
+    streams = results.streams(results.models(dataset)[model])
+    colours = colours_of(split.bands, streams)
+    drawing = figures.bars(
+        split.bands, bars, "mean share of test R²", [colours[b] for b in split.bands]
+    )
+    caption = (
+        "Test R² split over the bands by the product measure, mean over voxels: the shares of a "
+        "voxel add up to its R². A share below 0 belongs to a band that makes the prediction worse."
+    )
+    title = f"Split variance, model {model}, sub-{subject}"
+    name = f"{dataset}/sub-{subject}/streams_{model}"
+    return results.figure(drawing, name, title, caption, table, split.simulated)
+
+
+def _winners(split: Split) -> Table:
+    good = split.r > MIN_R
+    rows = []
+    for number, name in enumerate((*split.competing, "none")):
+        won = split.won == (number + 1 if name != "none" else 0)
+        rows.append((name, int((won & good).sum()), int(won.sum())))
+    columns = ("winning stream", f"voxels with r > {MIN_R}", "all voxels")
+    caption = (
+        "Voxels by the stream with the largest share of their test R². All voxels include those "
+        "that nothing predicts, whose winner is chance."
+    )
+    return Table(caption, columns, tuple(rows))
+
+
+def _regions(results: Results, dataset: str, subject: str, model: str, split: Split) -> list[Block]:
+    """Simulated data: what truly drives each voxel against the stream that won it."""
+    path = results.path("simulate", dataset, "truth.h5")
+    if not split.simulated or not path.is_file():
+        return []
+    with open_h5(path, "truth") as (file, said):
+        results.read(path, said)
+        if subject not in file["subjects"]:
+            return []
+        group = file["subjects"][subject]
+        truth = pd.DataFrame(group["ijk"][()], columns=list("ijk"))
+        truth["driven by"] = read_strings(group, "streams")
+        truth["ceiling"] = group["ceiling_r"][()]
+    names = np.array(["none", *split.competing])
+    won = pd.DataFrame(split.ijk, columns=list("ijk")).assign(winner=names[split.won])
+    both = truth.merge(won, on=list("ijk"))
+    both = both[(both["ceiling"] > MIN_CEILING) | ~both["driven by"].map(_is_driven(split))]
+    if both.empty:
+        return []
+    counts = pd.crosstab(both["driven by"], both["winner"])
+    counts = counts.reindex(columns=[n for n in (*split.competing, "none") if n in counts])
+    share = counts.div(counts.sum(axis=1), axis=0).to_numpy()
+    drawing = figures.heatmap(
+        share,
+        [str(name) for name in counts.index],
+        list(counts.columns),
+        ("simulated voxels driven by", "winning stream of the model", "share of the row"),
+        (0, 1),
+        counts.to_numpy().astype(str),
+    )
+    caption = (
+        "Rows: what drives a voxel in the simulation; columns: the stream that the model says; "
+        f"numbers: voxels. Driven voxels count where their true ceiling is above {MIN_CEILING}. "
+        "Rows of a single stream belong on their own column; voxels driven by something that the "
+        "model is not given, or by noise alone, have no right column."
+    )
+    title = f"Winner by what drives the voxel, model {model}, sub-{subject}"
+    name = f"{dataset}/sub-{subject}/regions_{model}"
+    return [results.figure(drawing, name, title, caption, counts.reset_index(), True)]
+
+
+def _is_driven(split: Split):
+    return lambda streams: any(part in split.competing for part in str(streams).split("+"))

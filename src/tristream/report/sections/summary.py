@@ -1,0 +1,91 @@
+"""What a reader wants first: what was studied, what came out, what was promised."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tristream.report.blocks import Block, Link, Section, Table, Text, facts
+from tristream.report.checks import Check
+from tristream.report.results import Results
+from tristream.report.sections.decoding import names
+from tristream.store import open_h5
+
+
+def study_section(results: Results, checks: Sequence[Check]) -> Section:
+    """Datasets of the study with links to their pages."""
+    rows = []
+    for dataset, descriptor in results.resolved.datasets.items():
+        subjects = results.resolved.subjects[dataset]
+        rows.append(
+            (
+                Link(dataset, f"{dataset}.html"),
+                descriptor.title,
+                "simulated" if results.simulated(dataset) else "measured",
+                len(subjects),
+                ", ".join(results.models(dataset)) or "–",
+                ", ".join(names(results, dataset)) or "–",
+            )
+        )
+    columns = ("dataset", "title", "BOLD", "subjects", "encoding models", "decoders")
+    blocks: list[Block] = [Text(count_checks(checks))]
+    blocks.append(Table("Datasets of the study.", columns, tuple(rows)))
+    return Section("summary", "Summary", blocks)
+
+
+def subject_section(
+    results: Results, dataset: str, subject: str, checks: Sequence[Check]
+) -> Section:
+    """The main numbers of one subject."""
+    rows: list[tuple[str, str]] = []
+    for name in results.models(dataset):
+        path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+        if path.is_file():
+            with open_h5(path, "encoding") as (file, _):
+                r = file["scores/r"][()]
+            scores = (
+                f"mean test r {np.nanmean(r):.3f}, 99th percentile {np.nanpercentile(r, 99):.3f}"
+            )
+            rows.append((f"Encoding model {name}", scores))
+    for name in names(results, dataset):
+        path = results.path("decode", dataset, name, f"sub-{subject}.h5")
+        if path.is_file():
+            with open_h5(path, "decoding") as (file, _):
+                accuracy, chance = float(file.attrs["accuracy"]), float(file.attrs["chance"])
+            rows.append((f"Decoder {name}", f"accuracy {accuracy:.3f} (chance {chance:.3f})"))
+    mine = [c for c in checks if c.dataset == dataset and c.subject in ("", subject)]
+    text = Text(count_checks(mine))
+    return Section("summary", "Summary", [facts(rows), text, checks_table(mine)])
+
+
+def checks_section(checks: Sequence[Check]) -> Section:
+    """Every number that has a threshold."""
+    blocks: list[Block] = [Text("Each number stands beside its threshold.")]
+    return Section("checks", "Checks", [*blocks, checks_table(checks)])
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """Checks as a table."""
+    rows = tuple(
+        (
+            Link(c.dataset, f"{c.dataset}.html"),
+            Link(f"sub-{c.subject}", f"{c.dataset}_sub-{c.subject}.html") if c.subject else "all",
+            c.what,
+            c.value,
+            c.threshold,
+            c.word,
+        )
+        for c in checks
+    )
+    columns = ("dataset", "subject", "number", "value", "threshold", "threshold is")
+    return Table("Checks.", columns, rows)
+
+
+def count_checks(checks: Sequence[Check]) -> str:
+    """``9 of 10 thresholds are met.``"""
+    held = [c for c in checks if c.met is not None]
+    unmet = [c for c in held if not c.met]
+    if not held:
+        return "No threshold could be compared with a number."
+    said = f"{len(held) - len(unmet)} of {len(held)} thresholds are met."
+    which = "; ".join(f"{c.dataset} {c.subject} {c.what}".replace("  ", " ") for c in unmet)
+    return f"{said} Not met: {which}." if unmet else said
