@@ -63,6 +63,8 @@ def _histograms(image: np.ndarray, options: ColourOptions) -> np.ndarray:
 
     hsv: Any = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL).reshape(-1, 3).astype(np.int64)
     chroma = hsv[:, 1] * hsv[:, 2] / 255**2
-    hue = np.bincount(hsv[:, 0] * options.hues // 256, chroma, options.hues)
+    # Bins are centred on their hue, so that red is not cut in two.
+    nearest = (2 * hsv[:, 0] * options.hues + 256) // 512 % options.hues
+    hue = np.bincount(nearest, chroma, options.hues)
     levels = [np.bincount(hsv[:, c] * options.levels // 256, None, options.levels) for c in (1, 2)]
     return np.concatenate([hue, *levels]) / len(hsv)
