@@ -139,7 +139,9 @@ def _write(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
             write_strings(file, "names", [f"{layer}{i}" for i in range(p)])
             for name, by_label in study["x"].items():
                 if name in study["y"]:
-                    file[f"runs/{name}"] = by_label[label].astype(np.float32)
+                    values = by_label[label].astype(np.float32)
+                    file[f"runs/{name}"] = values
+                    file[f"times/{name}"] = TR / 2 + np.arange(len(values)) * TR
         study["aligned"].append(path)
     table = study["samples"]
     study["samples"] = folder / "samples.tsv"

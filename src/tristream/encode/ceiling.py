@@ -37,7 +37,8 @@ def noise_ceiling(repeats: Floats, blocks: Ints) -> Ceiling:
     SP = (R P(ȳ) - mean P(y_r)) / (R - 1), free of bias when noise is independent between
     repeats, and the explainable variance of the average is SP / P(ȳ). The interval is a
     jackknife over blocks of time, with Student's t for the number of blocks: samples next to
-    each other are not independent, blocks of 20 s and more nearly are.
+    each other are not independent, blocks of 20 s and more nearly are. It also takes away the
+    ratio's bias towards less signal (not with fewer than four blocks).
 
     Parameters
     ----------
@@ -57,6 +58,9 @@ def noise_ceiling(repeats: Floats, blocks: Ints) -> Ceiling:
 
     full = explainable(average.sum(0), single.sum(0))
     left_out = explainable(average.sum(0) - average, single.sum(0) - single)
+    number = len(left_out)
+    if number >= FEWEST_BLOCKS:
+        full = number * full - (number - 1) * left_out.mean(0)
     low = full - half_width(left_out)
     return Ceiling(
         r=np.sqrt(np.clip(full, 0, 1)), low=np.sqrt(np.clip(low, 0, 1)), explainable=full

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.align.aligned import check_times, read_aligned, read_info
+from tristream.align.samples import read_samples
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.analysis import EncodingModel
 from tristream.errors import UserError
-from tristream.store import open_h5, read_table
 
 Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer]
 Layout = dict[str, list[list[str]]]
 """Band to spaces, each a list of ``space/layer``."""
 
@@ -101,25 +101,17 @@ class Inputs:
         Under the control ``shifted``, features of the stimulated volumes are rolled by half of
         their number within each run.
         """
-        path = self.files[label]
         out = {}
-        with open_h5(path, "aligned") as (file, _):
-            for name, run in self.runs.items():
-                out[name] = self._values(file, path, name, run)
+        by_run = read_aligned(self.files[label])
+        for name, run in self.runs.items():
+            values = by_run[name]
+            if not np.isfinite(values).all():
+                raise UserError(
+                    f"{self.files[label]}: {name} has NaN or infinite values; extract the "
+                    "features again"
+                )
+            out[name] = shifted(values, run.stimulated) if self.control == "shifted" else values
         return out
-
-    def _values(self, file: h5py.File, path: Path, name: str, run: Run) -> Floats:
-        if name not in file["runs"]:
-            raise UserError(f"{path}: has no features for {name}; run align again")
-        values = file["runs"][name][()]
-        if len(values) != run.volumes:
-            raise UserError(
-                f"{path}: {len(values)} volumes of {name}, but {run.path} has {run.volumes}; "
-                "run align again"
-            )
-        if not np.isfinite(values).all():
-            raise UserError(f"{path}: {name} has NaN or infinite values; run features again")
-        return shifted(values, run.stimulated) if self.control == "shifted" else values
 
 
 def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
@@ -151,13 +143,15 @@ def read_inputs(
     UserError
         If a space is missing, or files disagree about runs, volumes or voxels.
     """
-    table, provenance = read_table(samples, "samples")
+    table, provenance = read_samples(samples)
     heads = read_runs(bold, signal=False)
     runs = {
         head.run: _run(path, head.projection, table, head.run, samples)
         for path, head in zip(bold, heads, strict=True)
     }
     layout, files, streams, flags = _spaces(model, aligned)
+    for path in files.values():
+        check_times(path, heads)
     return Inputs(
         runs=runs,
         layout=layout,
@@ -181,25 +175,18 @@ def _run(path: Path, projection: Floats, table: pd.DataFrame, name: str, samples
             f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
             "run align again"
         )
-    used = own["keep"].to_numpy(bool) & ~own["censor"].to_numpy(bool)
-    unit = _blank(own["unit"])
-    codes, _ = pd.factorize(unit.where(unit != ""), use_na_sentinel=True)
-    stimulated = (_blank(own["item"]) != "").to_numpy()
+    codes, _ = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
+    stimulated = (own["item"] != "").to_numpy()
     return Run(
         path=path,
         volumes=volumes,
-        rows=np.flatnonzero(used),
+        rows=np.flatnonzero((own["keep"] & ~own["censor"]).to_numpy()),
         projection=projection,
         unit=codes.astype(np.int64),
         stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
         split=str(own["split"].iloc[0]),
-        repeat=_blank(own["repeat"]).iloc[0] or name,
+        repeat=str(own["repeat"].iloc[0]) or name,
     )
-
-
-def _blank(column: pd.Series) -> pd.Series:
-    """Missing values as empty text."""
-    return column.astype(object).where(column.notna(), "").astype(str)
 
 
 def _spaces(
@@ -209,10 +196,10 @@ def _spaces(
     stream: dict[str, str] = {}
     flags = []
     for path in aligned:
-        with open_h5(path, "aligned") as (file, said):
-            label = f"{file.attrs['space']}/{file.attrs['layer']}"
-            found[label], stream[label] = path, str(file.attrs["stream"])
-            flags.append(said.simulated)
+        info = read_info(path)
+        label = f"{info.space}/{info.layer}"
+        found[label], stream[label] = path, info.stream
+        flags.append(info.simulated)
     layout: Layout = {}
     for band, named in model.bands.items():
         layout[band] = [_layers(name, found, band) for name in named]

@@ -1,0 +1,167 @@
+"""Predict the BOLD of a new stimulus from a fitted model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tristream.align.aligned import read_aligned
+from tristream.align.resample import Piece, resample_timed
+from tristream.encode.bands import band_kernels
+from tristream.encode.files import Encoding, read_encoding
+from tristream.encode.fit import file_hash
+from tristream.encode.inputs import Floats, Ints
+from tristream.encode.solvers.banded_ridge import predict
+from tristream.errors import UserError
+from tristream.store import Provenance, create_h5, open_h5
+
+NEW = "new stimulus"
+
+
+@dataclass(frozen=True)
+class _Rows:
+    projection: Floats
+    rows: Ints
+
+
+@dataclass(frozen=True)
+class _Stimulus:
+    """One layer's features of the new stimulus."""
+
+    values: npt.NDArray[np.float32]
+    times: npt.NDArray[np.float64]
+    window: float
+    simulated: bool
+
+    @property
+    def duration(self) -> float:
+        return float(self.times[-1] + self.window / 2)
+
+
+def predict_stimulus(
+    encoding: Path,
+    features: Sequence[Path],
+    output: Path,
+    stimulus: str | None = None,
+    code: str = "",
+) -> None:
+    """Write the predicted BOLD of a film or sound, a kind `prediction` file.
+
+    The file holds `times` (volumes,) in seconds from the start of the stimulus, `prediction`
+    (volumes, voxels) in standard deviations of the training BOLD, `ijk` and `affine`. The
+    stimulus is taken to start with the first volume; nothing was shown before.
+
+    Parameters
+    ----------
+    encoding : Path
+        A fitted model. The aligned training features that it names must be where they were, for
+        the model is stored as weights of the training volumes.
+    features : sequence of Path
+        Feature files of the new stimulus, one for every ``space/layer`` of the model.
+    output : Path
+        The file to write.
+    stimulus : str, optional
+        Which stimulus of the feature files; needed if they hold several.
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If a feature file is missing or of another width than in training, or the training
+        features have changed.
+    """
+    fitted, said = read_encoding(encoding)
+    if fitted.about["control"] != "none":
+        raise UserError(f"{encoding}: is a control, fitted to predict nothing; choose a model")
+    labels = [label for spaces in fitted.about["layout"].values() for s in spaces for label in s]
+    training = {label: _training(fitted, label, encoding) for label in labels}
+    new = _read_stimulus(features, labels, stimulus)
+    tr, start_time = fitted.about["tr"], fitted.about["start_time"]
+    duration = min(s.duration for s in new.values())
+    times = start_time + tr * np.arange(max(int(np.ceil((duration - start_time) / tr)), 1))
+    for label, layer in new.items():
+        piece = Piece(layer.values, layer.times, 0.0, layer.duration, 0.0)
+        values = resample_timed(times, tr, [piece])
+        width = next(iter(training[label].values())).shape[1]
+        if values.shape[1] != width:
+            raise UserError(
+                f"{label}: {values.shape[1]} columns for the new stimulus, {width} in training; "
+                "extract both with the same options"
+            )
+        training[label][NEW] = values
+    prediction = _predict(fitted, training, len(times))
+    simulated = said.simulated or any(layer.simulated for layer in new.values())
+    config = {"model": fitted.about["model"], "subject": fitted.about["subject"]}
+    with create_h5(output, Provenance("prediction", simulated, config, code)) as file:
+        file.attrs["tr"] = tr
+        file["times"] = times
+        file["prediction"] = prediction.astype(np.float32)
+        file["ijk"], file["affine"], file["shape"] = fitted.ijk, fitted.affine, fitted.shape
+
+
+def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes: int) -> Floats:
+    about, model = encoding.about, encoding.fitted
+    runs = {name: _Rows(projection, rows) for name, (rows, projection) in model.runs.items()}
+    runs[NEW] = _Rows(np.zeros((volumes, 0)), np.arange(volumes))
+    kernels = band_kernels(
+        lambda label: features[label],
+        about["layout"],
+        runs,
+        list(model.runs),
+        [NEW],
+        about["delays"],
+        about["components"] or None,
+    )
+    parts = predict(kernels.test[NEW], torch.from_numpy(model.dual), torch.from_numpy(model.gamma))
+    return parts.sum(0).numpy() + model.intercept
+
+
+def _training(encoding: Encoding, label: str, path: Path) -> dict[str, Floats]:
+    """Aligned features of the training runs, checked to be those of the fit."""
+    source = encoding.about["features"][label]
+    aligned = Path(source["path"])
+    if not aligned.is_file():
+        raise UserError(
+            f"{path}: the model needs its training features {aligned}; run the workflow again, "
+            "and predict from the folder in which it runs"
+        )
+    if file_hash(aligned) != source["sha256"]:
+        raise UserError(
+            f"{aligned}: has changed since {path} was fitted to it; fit the model again"
+        )
+    by_run = read_aligned(aligned)
+    return {name: by_run[name] for name in encoding.fitted.runs}
+
+
+def _read_stimulus(
+    paths: Sequence[Path], labels: Sequence[str], stimulus: str | None
+) -> dict[str, _Stimulus]:
+    found: dict[str, _Stimulus] = {}
+    for path in paths:
+        with open_h5(path, "features") as (file, said):
+            label = f"{file.attrs['space']}/{file.attrs['layer']}"
+            if label not in labels:
+                continue
+            if file.attrs["sampling"] != "timed":
+                raise UserError(f"{path}: features of items have no time; give a film or sound")
+            held = list(file["stimuli"])
+            if stimulus is None and len(held) > 1:
+                raise UserError(f"{path}: holds {', '.join(held)}; choose one with --stimulus")
+            name = stimulus or held[0]
+            if name not in held:
+                raise UserError(f"{path}: no stimulus {name!r} among {', '.join(held)}")
+            group = file["stimuli"][name]
+            found[label] = _Stimulus(
+                group["values"][()],
+                group["times"][()],
+                float(group.attrs["window"]),
+                said.simulated,
+            )
+    missing = [label for label in labels if label not in found]
+    if missing:
+        raise UserError(f"no features of {', '.join(missing)} were given; the model needs them")
+    return found
