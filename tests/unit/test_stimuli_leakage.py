@@ -68,7 +68,7 @@ def planted(excerpt: tuple[list[np.ndarray], np.ndarray], tmp_path_factory) -> P
     write_film(root / "shifted.mp4", part(excerpt, 0.3, LENGTH)[0], noise)
     for semitones in (-2, -1, 1, 2):
         pitched = librosa.effects.pitch_shift(sound, sr=RATE, n_steps=semitones)
-        write_film(root / f"pitched{semitones:+d}.mp4", grain, pitched)
+        write_film(root / f"pitched{semitones:+d}.mp4", black, pitched)
     write_film(root / "resounded.mp4", black, sound * 0.3, crf=36)
     write_film(root / "elsewhere.mp4", *part(excerpt, 2 * LENGTH, 3 * LENGTH))
     write_film(root / "noise.mp4", grain, noise)

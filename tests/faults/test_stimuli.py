@@ -1,0 +1,242 @@
+"""Faulty events, stimuli and splits: one line that names the file, the fault and the remedy."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from pydantic import ValidationError
+
+from tristream.config.dataset import Dataset, Stimulus
+from tristream.errors import UserError
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.stimuli.events import read_bids_events, read_volume_table
+from tristream.stimuli.inventory import read_timelines, stimulus_list
+from tristream.stimuli.media import frames, media_info, read_sound, sound
+from tristream.stimuli.splits import split_table
+
+FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")
+HEADER = "onset\tduration\ttrial_type\n"
+FACE = HEADER + "0\t1\tface\n"
+
+
+def dataset_of(**more: Any) -> Dataset:
+    content: dict[str, Any] = {
+        "id": "d",
+        "title": "d",
+        "licence": "CC0",
+        "citation": "d",
+        "source": {"kind": "folder", "path": "."},
+        "layout": {"kind": "fmriprep"},
+        "tr": 2.0,
+        "subjects": ["01", "02"],
+        "runs": ["run-{1..3}"],
+        "split": {"scheme": "holdout", "test": ["run-3"]},
+        "exchange": {"unit": "block"},
+    }
+    return Dataset.model_validate(content | more)
+
+
+def receipt_of(root: Path) -> Receipt:
+    files = [p for p in sorted(root.rglob("*")) if p.is_file()]
+    listed = tuple(FetchedFile(p.relative_to(root).as_posix(), p.stat().st_size) for p in files)
+    return Receipt("d", None, {}, "", root, "d", "CC0", listed, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + "0\t-1\tface\n", r"row 1: duration -1 s is negative"),
+        (HEADER + "0\t1\tface\nnow\t1\tface\n", r"row 2: onset 'now' is not a number"),
+        (HEADER + "inf\t1\tface\n", r"row 1: onset 'inf' is not a number"),
+        (HEADER + "0\tn/a\tface\n", r"row 1: duration 'n/a' is not a number"),
+        (HEADER + "0\t1\n", r"row 1: 2 cells under 3 column names"),
+        ("onset\ttrial_type\n0\tface\n", r"no column duration \(columns: onset, trial_type\)"),
+        ("onset\tduration\tword\n0\t1\tx\n", r"neither trial_type nor stim_file"),
+        ("", r"is empty"),
+        (
+            "onset\tduration\tstim_file\n0\t1\tother.mp4\n",
+            r"row 1: stim_file 'other.mp4' is not in the stimulus table .* matches: bbb.mp4",
+        ),
+        ("onset\tduration\tstim_file\n0\t1\t../../etc/passwd\n", r"row 1: .* leaves the dataset"),
+        ("onset\tduration\tstim_file\n0\t1\t/etc/passwd\n", r"row 1: .* leaves the dataset"),
+        ("onset\tduration\tstim_file\n0\t0\tbbb.mp4\n", r"row 1: a film of 0 s"),
+        (
+            "onset\tduration\tstim_file\tmedia_start\n0\t9\tbbb.mp4\t-3\n",
+            r"row 1: media_start -3 s is before the film begins",
+        ),
+    ],
+)
+def test_events_files(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "sub-01_events.tsv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        read_bids_events(path, [FILM])
+    assert "sub-01_events.tsv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_events_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "sub-01_events.tsv"
+    path.write_bytes(b"onset\tduration\ttrial_type\n0\t1\t\xff\xfe\n")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_bids_events(path)
+
+
+@pytest.fixture
+def bids(tmp_path: Path) -> Callable[[dict[str, str]], Receipt]:
+    """Function: write events files and list them."""
+
+    def write(files: dict[str, str]) -> Receipt:
+        for name, text in files.items():
+            path = tmp_path / name.split("_")[0] / "func" / f"{name}_events.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return receipt_of(tmp_path)
+
+    return write
+
+
+def test_subjects_who_saw_other_events(bids: Callable[[dict[str, str]], Receipt]) -> None:
+    files = {f"sub-{s}_run-{r}": FACE + "2\t1\thouse\n" for s in ("01", "02") for r in (1, 2, 3)}
+    files["sub-02_run-2"] = FACE + "2\t1.5\thouse\n"
+    with pytest.raises(UserError, match=r"sub-02 run-2 row 2: differs from sub-01") as caught:
+        read_timelines(dataset_of(), ["01", "02"], bids(files))
+    assert "`timelines:` in the descriptor" in str(caught.value)
+    files["sub-02_run-2"] = FACE
+    with pytest.raises(UserError, match=r"sub-02 run-2 row 2: .*no such row, not house"):
+        read_timelines(dataset_of(), ["01", "02"], bids(files))
+
+
+def test_a_run_without_events(bids: Callable[[dict[str, str]], Receipt]) -> None:
+    listing = bids({"sub-01_run-1": FACE, "sub-01_run-2": FACE})
+    with pytest.raises(UserError, match=r"no events file sub-01_run-3_events.tsv .*`missing:`"):
+        read_timelines(dataset_of(), ["01"], listing)
+
+
+def test_events_whose_link_leaves_the_dataset(
+    tmp_path: Path, bids: Callable[[dict[str, str]], Receipt]
+) -> None:
+    secret = tmp_path.parent / f"{tmp_path.name}-secret.tsv"
+    secret.write_text(FACE)
+    bids({"sub-01_run-1": FACE, "sub-01_run-2": FACE})
+    (tmp_path / "sub-01" / "func" / "sub-01_run-3_events.tsv").symlink_to(secret)
+    with pytest.raises(UserError, match="leaves the dataset"):
+        read_timelines(dataset_of(), ["01"], receipt_of(tmp_path))
+
+
+def test_an_impossible_split() -> None:
+    with pytest.raises(ValidationError, match="no run matches"):
+        dataset_of(split={"scheme": "holdout", "test": ["nothing"]})
+    lacks = dataset_of(missing={"02": ["run-3"]})
+    with pytest.raises(UserError, match=r"d: split: sub-02 has no test run; mend split\.test"):
+        split_table(lacks, ["01", "02"], {})
+    trains = dataset_of(missing={"02": ["run-1", "run-2"]})
+    with pytest.raises(UserError, match=r"d: split: sub-02 has no training run"):
+        split_table(trains, ["01", "02"], {})
+    few = dataset_of(split={"scheme": "leave-one-run-out"}, missing={"02": ["run-1"]})
+    with pytest.raises(UserError, match=r"sub-02 has 2 runs; leave-one-run-out needs 3"):
+        split_table(few, ["01", "02"], {})
+
+
+def test_a_volume_table_that_does_not_fit(tmp_path: Path) -> None:
+    layout = {"kind": "volume_table", "bold": "b.nii", "table": "t.txt"}
+    dataset = dataset_of(layout=layout)
+    path = tmp_path / "t.txt"
+    path.write_text("face 0\nface 0\nhouse 1\n")
+    with pytest.raises(UserError, match=r"t\.txt: has 2 runs, the descriptor of d lists 3"):
+        read_volume_table(path, dataset, "rest")
+    path.write_text("face 0\nface\n")
+    with pytest.raises(UserError, match=r"t\.txt: line 2: 'face' is not `label run`"):
+        read_volume_table(path, dataset, "rest")
+
+
+def test_more_is_shown_than_there_is(
+    tmp_path: Path, bids: Callable[[dict[str, str]], Receipt]
+) -> None:
+    soundfile.write(tmp_path / "tone.wav", np.zeros(16000, np.float32), 16000)
+    stimuli = {
+        "source": {"kind": "folder", "path": "."},
+        "table": [{"stimulus": "tone", "kind": "sound", "path": "tone.wav"}],
+    }
+    text = "onset\tduration\tstim_file\tmedia_start\n0\t10\ttone.wav\t0.5\n"
+    listing = bids({f"sub-01_run-{r}": text for r in (1, 2, 3)})
+    dataset = dataset_of(stimuli=stimuli)
+    timelines = read_timelines(dataset, ["01"], listing)
+    message = r"run-1 row 1: shows tone until 10\.5 s, but it lasts 1\.00 s"
+    with pytest.raises(UserError, match=message):
+        stimulus_list(dataset, timelines, receipt_of(tmp_path))
+    with pytest.raises(UserError, match="--receipt"):
+        stimulus_list(dataset, timelines, None)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a film" * 100])
+def test_a_corrupt_film(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(content)
+    for read in (media_info, lambda p: list(frames(p)), lambda p: list(sound(p, 16000))):
+        with pytest.raises(UserError, match=r"film\.mp4: .*fetch it again"):
+            read(path)
+
+
+def test_no_film() -> None:
+    with pytest.raises(UserError, match="no such file"):
+        media_info("nothing.mp4")
+
+
+def test_a_film_that_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=24, options={"g": "12"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        rng = np.random.default_rng(0)
+        for _ in range(240):
+            frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (48, 64, 3), np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert len(list(frames(path))) == 240
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"film\.mp4: .*fetch it again"):
+        list(frames(path))
+
+
+def test_a_film_without_sound_and_a_sound_without_picture(tmp_path: Path) -> None:
+    silent, tone = tmp_path / "silent.mp4", tmp_path / "tone.wav"
+    with av.open(str(silent), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(24):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    soundfile.write(tone, np.zeros(16000, np.float32), 16000)
+    assert not media_info(silent).has_audio
+    assert not media_info(tone).has_video
+    with pytest.raises(UserError, match=r"silent\.mp4: has no sound"):
+        read_sound(silent, 16000)
+    with pytest.raises(UserError, match=r"tone\.wav: has no picture"):
+        list(frames(tone))
+
+
+def test_a_sound_that_lasts_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "none.wav"
+    soundfile.write(path, np.zeros(0, np.float32), 16000)
+    with pytest.raises(UserError, match=r"none\.wav"):
+        media_info(path)
+
+
+def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "tone.wav", np.zeros(16000, np.float32), 16000)
+    playlists = {
+        "film.mp4": "ffconcat version 1.0\nfile tone.wav\n",
+        "film.mkv": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ntone.wav\n#EXT-X-ENDLIST\n",
+    }
+    for name, text in playlists.items():
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(UserError, match="can't be read as a film or sound"):
+            media_info(path)

@@ -1,0 +1,93 @@
+"""The commands of the stimuli stage write their tables with what a reader must know."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import yaml
+from stimuli_clips import drawn, write_film
+
+from tristream.cli import stimuli
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.store import read_json, read_table, sidecar
+
+
+def run(*words: str) -> None:
+    parser = argparse.ArgumentParser()
+    stimuli.register(parser.add_subparsers(required=True))
+    args = parser.parse_args(["stimuli", *words])
+    args.run(args)
+
+
+def receipt(path: Path, root: Path, simulated: bool) -> None:
+    files = [p for p in sorted(root.rglob("*")) if p.is_file()]
+    listed = tuple(FetchedFile(p.relative_to(root).as_posix(), p.stat().st_size) for p in files)
+    Receipt("d", None, {}, "", root, "d", "CC0", listed, simulated).write(path)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Two runs show the first and second half of a film; a third repeats the second."""
+    source, media = tmp_path / "source", tmp_path / "media"
+    media.mkdir()
+    write_film(media / "blobs.mp4", drawn(24 * 40))
+    shown = {"task-a_run-1": 0, "task-t_run-1": 25, "task-t_run-2": 25}
+    for name, start in shown.items():
+        path = source / "sub-1" / "func" / f"sub-1_{name}_events.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"onset\tduration\tstim_file\tmedia_start\n4\t15\tb.mp4\t{start}\n")
+    receipt(tmp_path / "listing.json", source, simulated=True)
+    receipt(tmp_path / "stimuli.json", media, simulated=False)
+    descriptor = {
+        "id": "d",
+        "title": "d",
+        "licence": "CC0",
+        "citation": "d",
+        "source": {"kind": "folder", "path": str(source)},
+        "layout": {"kind": "fmriprep"},
+        "tr": 1.0,
+        "subjects": ["1"],
+        "runs": list(shown),
+        "stimuli": {
+            "source": {"kind": "folder", "path": str(media)},
+            "table": [{"stimulus": "blobs", "kind": "film", "path": "blobs.mp4", "match": "b.mp4"}],
+        },
+        "split": {"scheme": "holdout", "test": ["task-t_*"]},
+        "exchange": {"unit": "time"},
+    }
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(descriptor))
+    (tmp_path / "config.yaml").write_text("datasets: {d: {}}\nleakage: drop\n")
+    return tmp_path
+
+
+def test_inventory_and_leakage(study: Path) -> None:
+    common = ["--dataset", "d", "--receipt", str(study / "stimuli.json"), "--code", "abc"]
+    common += ["--config", str(study / "config.yaml"), "--datasets", str(study)]
+    tables = ["--inventory", str(study / "inventory.tsv"), "--splits", str(study / "splits.tsv")]
+    run("inventory", "--listing", str(study / "listing.json"), *tables, *common)
+    inventory, said = read_table(study / "inventory.tsv", "inventory")
+    assert (said.simulated, said.code) == (True, "abc")
+    assert inventory["item"].tolist() == ["blobs", "blobs@25", "blobs@25"]
+    assert inventory["unit"].isna().all()
+    splits, said = read_table(study / "splits.tsv", "splits")
+    assert said.simulated
+    assert splits["repeat"].tolist()[1:] == ["test1", "test1"]
+    [listed] = read_json(sidecar(study / "inventory.tsv"), "inventory")[0]["stimuli"]
+    assert listed["duration"] == pytest.approx(40.0, abs=0.05)
+    assert len(listed["sha256"]) == 64
+
+    run("leakage", *tables, "--output", str(study / "leakage.tsv"), *common)
+    table, said = read_table(study / "leakage.tsv", "leakage")
+    assert said.simulated
+    # 10 s lie between the halves, which is less than the guard gap of 20 s.
+    assert table["check"].tolist() == ["guard", "guard"]
+    assert table["score"].tolist() == [10.0, 10.0]
+    assert table["action"].tolist() == ["drop", "drop"]
+    content = read_json(sidecar(study / "leakage.tsv"), "leakage")[0]
+    # The first 10 s of the test clip, from its onset to the end of the response.
+    assert content["drop"] == [
+        {"timeline": "main", "run": f"task-t_run-{n}", "start": 4.0, "end": 24.0} for n in (1, 2)
+    ]
+    assert [c["check"] for c in content["checked"]] == ["overlap and guard", "picture", "sound"]
+    assert content["checked"][1]["window_pairs"] > 0
+    assert content["omitted"][0]["what"] == "order baseline"
