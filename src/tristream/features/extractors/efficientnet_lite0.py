@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
+from tristream.errors import UserError
 from tristream.features.registry import Block, extractor
 
 if TYPE_CHECKING:
@@ -85,8 +87,14 @@ def _network(weights: Path, device: str) -> Any:
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")
-    state = torch.load(weights / MEMBER, map_location="cpu", weights_only=True)
-    network.load_state_dict(state)
+    try:
+        state = torch.load(weights / MEMBER, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except (UnpicklingError, RuntimeError, EOFError):
+        raise UserError(
+            f"{weights / MEMBER}: does not hold EfficientNet-Lite0's weights; delete it and fetch "
+            "it again"
+        ) from None
     return network.eval().to(device, memory_format=torch.channels_last)
 
 

@@ -76,7 +76,9 @@ def optical_flow(
             _measures(search.calc(before, after, None), pixel, options)
             for before, after in pairwise(images)
         ]
-        values = np.array(rows).reshape(len(rows), -1)
+        values = np.array(rows).reshape(
+            len(rows), len(MEASURES) * options.grid[0] * options.grid[1]
+        )
         yield {"flow": Block(values, (times[:-1] + times[1:]) / 2)}
 
 

@@ -1,0 +1,155 @@
+"""Bad films, bad requests, bad extractors: each is one clear line, and no file is left."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features_study import FilmStudy
+from films import make_film
+from tristream.errors import UserError
+from tristream.features.registry import get
+from tristream.fetch.receipt import Receipt
+
+FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [32, 18]}}
+
+OWN = '''
+import numpy as np
+
+from tristream.features.registry import Block, extractor
+
+
+@extractor("own", media="film", layers=("a",))
+def own(path, layers, options, weights, device):
+    """Gives what the test asks for."""
+    {body}
+'''
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> FilmStudy:
+    images = np.random.default_rng(0).integers(0, 255, (240, 18, 32), dtype=np.uint8)
+    film = make_film(tmp_path / "stimuli/clip.mp4", images, np.arange(240) / 24)
+    return FilmStudy(tmp_path, [film], {"flow": FLOW})
+
+
+def fails(study: FilmStudy, space: str, layer: str, **inputs: Path) -> str:
+    """The one line of an extraction that must fail, and leave no file."""
+    with pytest.raises(UserError) as caught:
+        study.extract(space, layer, **inputs)
+    assert not study.output(space, layer).exists()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_unknown_space(study: FilmStudy) -> None:
+    assert fails(study, "flows", "flow") == (
+        "config.yaml: features: there is no space 'flows'; there are flow"
+    )
+
+
+def test_layer_that_the_study_does_not_ask_for(study: FilmStudy) -> None:
+    assert fails(study, "flow", "speed") == (
+        "config.yaml: features.flow.layers: 'speed' is not among flow"
+    )
+
+
+def test_unknown_option(study: FilmStudy) -> None:
+    study.write_config({"flow": {**FLOW, "options": {"cells": 3}}})
+    message = fails(study, "flow", "flow")
+    assert message.startswith("config.yaml: features.flow.options.cells: unknown option")
+
+
+def test_text_instead_of_a_film(study: FilmStudy) -> None:
+    study.films[0].write_text("not a film")
+    study.write_receipt()
+    assert "clip.mp4: can't be read as a film" in fails(study, "flow", "flow")
+
+
+def test_truncated_film(study: FilmStudy) -> None:
+    content = study.films[0].read_bytes()
+    study.films[0].write_bytes(content[: len(content) // 2])
+    study.write_receipt()
+    assert "clip.mp4" in fails(study, "flow", "flow")
+
+
+def test_empty_film(study: FilmStudy) -> None:
+    study.films[0].write_bytes(b"")
+    study.write_receipt()
+    assert "clip.mp4: is empty" in fails(study, "flow", "flow")
+
+
+def test_film_that_is_gone(study: FilmStudy) -> None:
+    study.films[0].unlink()
+    assert "its content is not present" in fails(study, "flow", "flow")
+
+
+def test_film_too_short_for_a_sample(tmp_path: Path) -> None:
+    images = np.zeros((2, 18, 32), np.uint8)
+    film = make_film(tmp_path / "stimuli/clip.mp4", images, [0, 1 / 24])
+    study = FilmStudy(tmp_path, [film], {"flow": FLOW})
+    assert "gave no samples: is it long enough?" in fails(study, "flow", "flow")
+
+
+def test_sound_features_of_a_silent_film(study: FilmStudy) -> None:
+    study.write_config({"acoustics": {"stream": "auditory", "extractor": "acoustics"}})
+    layer = get("acoustics").default_layers[0]
+    assert fails(study, "acoustics", layer).startswith("films.yaml: stimuli.table: acoustics reads")
+
+
+def test_missing_and_wrong_weights(study: FilmStudy) -> None:
+    study.write_config({"net": {"stream": "ventral", "extractor": "efficientnet_lite0"}})
+    assert fails(study, "net", "head") == ("features extract: efficientnet_lite0 needs --weights")
+    other = study.folder / "weights.json"
+    Receipt("w", None, {"sha256": "0" * 64}, "", study.folder, "", "", (), False).write(other)
+    assert "is not the archive of efficientnet_lite0" in fails(study, "net", "head", weights=other)
+
+
+def test_pickled_weights_are_not_executed(tmp_path: Path, study: FilmStudy) -> None:
+    """A weight file that would run code when unpickled is refused."""
+    import pickle
+
+    from tristream.features.extractors.efficientnet_lite0 import MEMBER, _network
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "executed",))
+
+    file = tmp_path / MEMBER
+    file.parent.mkdir(parents=True)
+    file.write_bytes(pickle.dumps({"weight": Evil()}, protocol=2))
+    with pytest.raises(UserError, match="does not hold EfficientNet-Lite0's weights"):
+        _network(tmp_path, "cpu")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("yield {'b': Block(np.ones((2, 1)), np.arange(2))}", "own: gave no layer a"),
+        ("yield {'a': Block(np.ones((2, 1)), np.arange(3))}", "don't fit"),
+        ("yield {'a': Block(np.ones(2), np.arange(2))}", "don't fit"),
+        ("yield {'a': Block(np.full((2, 1), np.nan), np.arange(2))}", "not finite"),
+        ("yield {'a': Block(np.ones((2, 1)), np.array([1, 1]))}", "times that do not rise"),
+        ("yield from ()", "no samples"),
+    ],
+)
+def test_faulty_extractors(study: FilmStudy, body: str, message: str) -> None:
+    module = study.folder / "own.py"
+    module.write_text(OWN.format(body=body))
+    study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
+    assert message in fails(study, "own", "a")
+
+
+def test_stimuli_with_other_numbers_of_columns(study: FilmStudy) -> None:
+    images = np.zeros((24, 18, 32), np.uint8)
+    study.films.append(make_film(study.folder / "stimuli/other.mp4", images, np.arange(24) / 24))
+    study.write_descriptor()
+    study.write_receipt()
+    module = study.folder / "own.py"
+    body = "yield {'a': Block(np.ones((2, len(path.stem))), np.arange(2))}"
+    module.write_text(OWN.format(body=body))
+    study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
+    assert "stimuli differ in their number of columns: [4, 5]" in fails(study, "own", "a")
