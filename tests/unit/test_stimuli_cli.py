@@ -88,6 +88,6 @@ def test_inventory_and_leakage(study: Path) -> None:
     assert content["drop"] == [
         {"timeline": "main", "run": f"task-t_run-{n}", "start": 4.0, "end": 24.0} for n in (1, 2)
     ]
-    assert [c["check"] for c in content["checked"]] == ["overlap and guard", "picture", "sound"]
+    assert [c["check"] for c in content["checked"]] == ["overlap and guard", "picture"]
     assert content["checked"][1]["window_pairs"] > 0
     assert content["omitted"][0]["what"] == "order baseline"

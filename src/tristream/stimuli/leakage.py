@@ -119,12 +119,19 @@ def audit(
         split = dict(zip(runs["run"], runs["split"], strict=True))
         clips = clips_of(events, split, known)
         findings = near_in_media(clips, leakage.guard)
-        checked += [{"timeline": name, **_counted(clips, leakage.guard)}]
+        if clips:
+            checked.append({"timeline": name, **_counted(clips, leakage.guard)})
         for sense in _SENSES:
+            if not prints[sense.check]:
+                continue
             more, counts = alike(
-                clips, prints[sense.check], sense.check, sense.variants, sense.threshold,
+                clips,
+                prints[sense.check],
+                sense.check,
+                sense.variants,
+                sense.threshold,
                 leakage.guard,
-            )  # fmt: skip
+            )
             findings += more
             checked.append({"timeline": name, **_said(sense, counts)})
         drop += [{"timeline": name, **d} for d in dropped(findings, split, RESPONSE)]
