@@ -177,9 +177,11 @@ def read_confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> 
 def _load(
     files: RunFiles, strategies: Sequence[str], volumes: int
 ) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
+    # nilearn finds the table by the image's name alone, and wants that to be a compressed one's.
+    name = f"{str(files.bold).removesuffix('.gz')}.gz"
     try:
         values, sample_mask = load_confounds(
-            str(files.bold),
+            name,
             strategy=tuple(strategies),
             motion="basic",
             wm_csf="basic",

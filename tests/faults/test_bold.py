@@ -1,0 +1,201 @@
+"""Faulty BOLD: each fault is one line that names the file and what is wrong."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+import bold_tree as tree
+from tristream.bold import fmriprep, volume_table
+from tristream.bold.quality import write_index
+from tristream.bold.run_file import read_run, write_run
+from tristream.errors import UserError
+
+FIRST, SECOND = tree.RUNS
+
+
+def truncate(root: Path) -> None:
+    path = tree.image_path(root, FIRST)
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[: len(content) // 2]))
+
+
+def cut_stream(root: Path) -> None:
+    path = tree.image_path(root, FIRST)
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def not_nifti(root: Path) -> None:
+    tree.image_path(root, FIRST).write_bytes(b"this is a page, not an image")
+
+
+def one_volume(root: Path) -> None:
+    tree.save(tree.image_path(root, FIRST), np.ones(tree.SHAPE))
+
+
+def other_tr(root: Path) -> None:
+    bold = nib.load(tree.image_path(root, FIRST)).get_fdata()
+    tree.save(tree.image_path(root, FIRST), bold, tr=2.0)
+
+
+def other_sidecar_tr(root: Path) -> None:
+    tree.write_sidecar(root, FIRST, {"RepetitionTime": 1.6, "StartTime": 0.5})
+
+
+def late_start(root: Path) -> None:
+    tree.write_sidecar(root, FIRST, {"RepetitionTime": tree.TR, "StartTime": 7.5})
+
+
+def broken_sidecar(root: Path) -> None:
+    Path(str(tree.image_path(root, FIRST)).replace(".nii.gz", ".json")).write_text("{")
+
+
+def with_nan(root: Path) -> None:
+    bold = nib.load(tree.image_path(root, FIRST)).get_fdata()
+    bold[2, 2, 1:3, 50] = np.nan
+    bold[0, 0, 0, 0] = np.nan  # not in the mask
+    tree.save(tree.image_path(root, FIRST), bold)
+
+
+def moved(root: Path) -> None:
+    bold = nib.load(tree.image_path(root, SECOND)).get_fdata()
+    tree.save(tree.image_path(root, SECOND), bold, affine=tree.AFFINE + np.eye(4, k=3))
+
+
+def moved_mask(root: Path) -> None:
+    tree.save_mask(root, FIRST, np.ones(tree.SHAPE), tree.AFFINE * 2)
+
+
+def empty_mask(root: Path) -> None:
+    tree.save_mask(root, SECOND, np.zeros(tree.SHAPE))
+
+
+def all_constant(root: Path) -> None:
+    tree.save(tree.image_path(root, SECOND), np.ones((*tree.SHAPE, tree.VOLUMES)))
+
+
+def short_confounds(root: Path) -> None:
+    path = tree.confounds_path(root, FIRST)
+    pd.read_csv(path, sep="\t").iloc[:-1].to_csv(path, sep="\t", index=False)
+
+
+def no_motion(root: Path) -> None:
+    path = tree.confounds_path(root, FIRST)
+    pd.read_csv(path, sep="\t").drop(columns="trans_x").to_csv(path, sep="\t", index=False)
+
+
+def gap_in_confounds(root: Path) -> None:
+    path = tree.confounds_path(root, FIRST)
+    table = pd.read_csv(path, sep="\t")
+    table.loc[7, "rot_y"] = np.nan
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+
+def no_confounds(root: Path) -> None:
+    tree.confounds_path(root, FIRST).unlink()
+
+
+def no_run(root: Path) -> None:
+    tree.image_path(root, SECOND).unlink()
+
+
+def no_mask(root: Path) -> None:
+    Path(str(tree.image_path(root, FIRST)).replace("preproc_bold", "brain_mask")).unlink()
+
+
+FAULTS: dict[Callable[[Path], None], str] = {
+    truncate: r"run-01.*preproc_bold.nii.gz: is truncated or damaged",
+    cut_stream: r"run-01.*preproc_bold.nii.gz: is truncated or damaged",
+    not_nifti: r"run-01.*preproc_bold.nii.gz: can't be read as NIfTI",
+    one_volume: r"has 3 dimensions \(6, 5, 4\), expected 4",
+    other_tr: r"TR is not the same everywhere \(header 2 s, descriptor 1.5 s, sidecar 1.5 s\)",
+    other_sidecar_tr: r"header 1.5 s, descriptor 1.5 s, sidecar 1.6 s",
+    late_start: r"preproc_bold.json: StartTime 7.5 lies outside of the acquisition of 1.5 s",
+    broken_sidecar: r"preproc_bold.json: not a usable sidecar",
+    with_nan: r"preproc_bold.nii.gz: 2 of 80 voxels in the mask hold NaN",
+    moved: r"run-02.*: shape or affine differ from .*run-01",
+    moved_mask: r"brain_mask.nii.gz: does not lie on the grid of",
+    empty_mask: r"no voxel lies in the masks of all 2 runs",
+    all_constant: r"no voxel of the mask varies in every run",
+    short_confounds: r"confounds_timeseries.tsv: has 59 rows, but .* has 60 volumes",
+    no_motion: r"confounds_timeseries.tsv: does not serve layout.confounds .*trans_x",
+    gap_in_confounds: r"confounds_timeseries.tsv: rot_y hold n/a after the first row",
+    no_confounds: r"has no desc-confounds_timeseries.tsv beside it",
+    no_run: r"no sub-01_task-film_run-02_space-MNI152NLin2009cAsym_desc-preproc_bold",
+    no_mask: r"has no brain mask beside it",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_fmriprep_fault_is_one_line(fault: Callable[[Path], None], tmp_path: Path) -> None:
+    root = tree.write_fmriprep(tmp_path / "raw")
+    fault(root)
+    with pytest.raises(UserError, match=FAULTS[fault]) as caught:
+        fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    assert "\n" not in str(caught.value)
+
+
+def test_too_many_confounds_name_the_image(tmp_path: Path) -> None:
+    root = tree.write_fmriprep(tmp_path / "raw")
+    dataset = tree.fmriprep_dataset(trims={"start": 30, "end": 18})
+    with pytest.raises(UserError, match=r"run-01.*nii.gz: mean, trend, 8 confounds .* of 12 vol"):
+        fmriprep.prepare(dataset, "01", FIRST, tree.receipt_of(root))
+
+
+def test_trims_that_leave_nothing(tmp_path: Path) -> None:
+    root = tree.write_fmriprep(tmp_path / "raw")
+    dataset = tree.fmriprep_dataset(trims={"start": 40, "end": 20})
+    with pytest.raises(UserError, match="has 60 volumes; trims of 40 at the start and 20 at the"):
+        fmriprep.prepare(dataset, "01", FIRST, tree.receipt_of(root))
+
+
+def test_faults_of_a_volume_table(tmp_path: Path) -> None:
+    root = tree.write_volume_table(tmp_path / "raw")
+    receipt = tree.receipt_of(root, "1")
+
+    def prepare(**changes: object) -> None:
+        volume_table.prepare(tree.table_dataset(**changes), "1", "run-01", receipt)
+
+    with pytest.raises(UserError, match=r"table.txt: has 3 runs, the descriptor of small lists 4"):
+        prepare(runs=["run-{01..04}"])
+    with pytest.raises(UserError, match=r"header 1.5 s, descriptor 2 s"):
+        prepare(tr=2.0)
+    table = root / "table.txt"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(lines[:-1]))
+    with pytest.raises(UserError, match=r"table.txt: has 59 rows, but bold.nii.gz has 60 volumes"):
+        prepare()
+    table.write_text("\n".join([*lines[30:], *lines[:30]]))
+    with pytest.raises(UserError, match=r"the volumes of a run don't stand together"):
+        prepare()
+    table.write_text("\n".join(lines))
+    nib.save(nib.Nifti1Image(np.zeros(tree.SHAPE), tree.AFFINE), root / "mask.nii.gz")
+    with pytest.raises(UserError, match=r"mask.nii.gz: the mask is empty"):
+        prepare()
+
+
+def test_runs_that_do_not_fit_together(tmp_path: Path) -> None:
+    root = tree.write_fmriprep(tmp_path / "raw")
+    dataset, receipt = tree.fmriprep_dataset(), tree.receipt_of(root)
+    paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for path, name in zip(paths, tree.RUNS, strict=True):
+        write_run(path, fmriprep.prepare(dataset, "01", name, receipt), {})
+    with pytest.raises(UserError, match="was given task-film_run-01; prepare those that lack"):
+        write_index(dataset, "01", paths[:1], tmp_path / "index.json")
+    tree.save_mask(root, SECOND, np.eye(6, 5)[:, :, None] * np.ones(4))
+    write_run(paths[1], fmriprep.prepare(dataset, "01", SECOND, receipt), {})
+    with pytest.raises(UserError, match=r"b.h5: differs from .*a.h5 in its voxels \(16, not 80\)"):
+        write_index(dataset, "01", paths, tmp_path / "index.json")
+    assert not (tmp_path / "index.json").exists()
+
+
+def test_damaged_run_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(b"\x89HDF" + json.dumps({}).encode())
+    with pytest.raises(UserError, match="can't be read as HDF5"):
+        read_run(path)
