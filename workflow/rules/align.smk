@@ -17,7 +17,7 @@ rule align:
         mem_mb=2000,
         runtime=60,
     params:
-        code=fingerprint("tristream.align.timeline"),
+        code=fingerprint("tristream.align.aligned"),
     shell:
         "{RUN} align features --config {CONFIG} --dataset {wildcards.dataset}"
         " --timeline {wildcards.timeline} --features {input.features}"
