@@ -19,7 +19,7 @@ KIND = "encoding"
 
 
 @dataclass(frozen=True)
-class TestUnit:
+class HeldOut:
     """Predictions of one test run, or of the average of its repeats.
 
     Attributes
@@ -34,8 +34,6 @@ class TestUnit:
     runs : tuple of str
         The runs that were averaged.
     """
-
-    __test__ = False
 
     prediction: Floats
     band_prediction: Floats
@@ -87,7 +85,7 @@ class Encoding:
     ijk: npt.NDArray[np.int32]
     affine: Floats
     shape: Ints
-    tests: dict[str, TestUnit]
+    tests: dict[str, HeldOut]
     scores: Scores
     ceiling: Ceiling | None
     fitted: Fitted
@@ -146,7 +144,7 @@ def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
                 ijk=file["ijk"][()],
                 affine=file["affine"][()],
                 shape=file["shape"][()],
-                tests={name: _test_unit(group) for name, group in file["test"].items()},
+                tests={name: _held_out(group) for name, group in file["test"].items()},
                 scores=Scores(*(file["scores"][k][()] for k in ("r", "r2", "band_r2"))),
                 ceiling=ceiling,
                 fitted=_fitted(file),
@@ -156,8 +154,8 @@ def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
         )
 
 
-def _test_unit(group: h5py.Group) -> TestUnit:
-    return TestUnit(
+def _held_out(group: h5py.Group) -> HeldOut:
+    return HeldOut(
         prediction=group["prediction"][()],
         band_prediction=group["band_prediction"][()],
         y=group["y"][()],

@@ -16,13 +16,13 @@ from tristream.config.analysis import EncodingModel
 from tristream.encode.bands import BandKernels, band_kernels
 from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.estimators import BandedRidgeCV
-from tristream.encode.files import Encoding, Fitted, Scores, TestUnit, write_encoding
+from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, write_encoding
 from tristream.encode.inputs import Floats, Inputs, read_inputs
 from tristream.encode.scores import correlation, fisher_mean, split_r2
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
-FEWEST_SAMPLES = 10
+FEWEST_SAMPLES = 5
 
 
 def fit_subject(
@@ -153,7 +153,7 @@ def _check(inputs: Inputs, train: Sequence[str], groups: Mapping[str, Sequence[s
         if len(run.rows) < FEWEST_SAMPLES:
             raise UserError(
                 f"{run.path}: only {len(run.rows)} volumes of {name} are kept and not censored; "
-                "at least 10 are needed: look at `keep` and `censor` in the samples"
+                f"at least {FEWEST_SAMPLES} are needed: look at `keep` and `censor` in the samples"
             )
 
 
@@ -199,24 +199,24 @@ def penalties(model: EncodingModel) -> Floats:
 
 def _predict(
     inputs: Inputs, fitted: BandedRidgeCV, kernels: BandKernels, members: Sequence[str]
-) -> TestUnit:
+) -> HeldOut:
     """Mean prediction and mean BOLD over the runs of a repeat group."""
     rows = inputs.runs[members[0]].rows
     kernel = torch.stack([kernels.test[name] for name in members]).mean(0)
     parts = fitted.predict(kernel, split=True)
     y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
-    return TestUnit(parts.sum(0), parts, y, inputs.runs[members[0]].unit[rows], tuple(members))
+    return HeldOut(parts.sum(0), parts, y, inputs.runs[members[0]].unit[rows], tuple(members))
 
 
 def _nested(
     inputs: Inputs, model: EncodingModel, runs: Sequence[str], run: str, device: str
-) -> TestUnit:
+) -> HeldOut:
     train = [name for name in runs if name != run]
     fitted, kernels = _fit(inputs, model, train, [run], device, f"without {run}")
     return _predict(inputs, fitted, kernels, [run])
 
 
-def _scores(tests: Sequence[TestUnit]) -> Scores:
+def _scores(tests: Sequence[HeldOut]) -> Scores:
     """Per test run, then averaged: r in Fisher z, R² as it is."""
     r = fisher_mean(np.stack([correlation(t.y, t.prediction) for t in tests]))
     split = np.mean([split_r2(t.y, t.band_prediction) for t in tests], axis=0)
