@@ -19,21 +19,21 @@ from tristream.stimuli.leakage import Audit, audit
 from tristream.stimuli.media import frames, read_sound
 from tristream.stimuli.sequences import TRAIN_RATE, Bools, Floats, cut, search, unit_rows
 
-WIDTH, HEIGHT = 320, 180
-START, LENGTH = 60, 12
+WIDTH, HEIGHT = 192, 108
+START, LENGTH = 36, 12
 SAME = [("as it is", lambda x: x, lambda x: x)]
 
 
 @pytest.fixture(scope="module")
 def excerpt(film: Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures and sound of 36 s of the real film, from 60 s on."""
+    """Pictures and sound of 24 s of the real film, from 36 s on."""
     pictures = []
     for time, picture in frames(film, size=(WIDTH, HEIGHT)):
-        if time >= START + 3 * LENGTH:
+        if time >= START + 2 * LENGTH:
             break
         if time >= START:
             pictures.append(picture)
-    return pictures, read_sound(film, RATE, START, START + 3 * LENGTH)
+    return pictures, read_sound(film, RATE, START, START + 2 * LENGTH)
 
 
 def part(
@@ -70,7 +70,7 @@ def planted(excerpt: tuple[list[np.ndarray], np.ndarray], tmp_path_factory) -> P
         pitched = librosa.effects.pitch_shift(sound, sr=RATE, n_steps=semitones)
         write_film(root / f"pitched{semitones:+d}.mp4", black, pitched)
     write_film(root / "resounded.mp4", black, sound * 0.3, crf=36)
-    write_film(root / "elsewhere.mp4", *part(excerpt, 2 * LENGTH, 3 * LENGTH))
+    write_film(root / "elsewhere.mp4", *part(excerpt, LENGTH, 2 * LENGTH))
     write_film(root / "noise.mp4", grain, noise)
     write_film(root / "black.mp4", black, 0 * noise)
     return root
