@@ -168,7 +168,7 @@ def test_runs_of_different_voxels(study: Study) -> None:
 
 
 def test_censored_volumes_are_left_out(study: Study) -> None:
-    study.table.loc[2, "censor"] = True
+    study.table.loc[2, ["censor", "keep"]] = True, False
     study.bold["run-1"][2] = 1e6
     with open_h5(study.fit(), "decoding") as (file, _):
         assert len(file["true"]) == 6 * 3 * LENGTH - 1

@@ -115,7 +115,7 @@ def test_runs_never_straddle_train_and_test() -> None:
     split = replace(
         samples, x=marks, run=np.tile([0, 1], 12), runs=["odd", "even"], repeat=["", ""]
     )
-    assert decode(replace(split, test=np.array([False, False])), decoder).accuracy == 1
+    assert decode(replace(split, test=np.zeros(2, bool)), decoder).accuracy == 1
 
 
 def test_two_classes_have_two_decision_values() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tristream.align import samples as index
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.analysis import Decoder
 from tristream.errors import UserError
-from tristream.store import Omission, read_table
+from tristream.store import Omission
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
     UserError
         If files don't fit each other, a unit has two labels, or there is nothing to decode.
     """
-    table, provenance = read_table(samples, "samples")
+    table, provenance = index.read_samples(samples)
     simulated = provenance.simulated
     volumes, rows = [], []
     for path, run in zip(bold, read_runs(bold), strict=True):
@@ -95,9 +96,9 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
         simulated |= run.simulated
     if not sum(map(len, rows)):
         raise UserError(f"{samples}: no volume has a label; a decoder needs labelled events")
-    index = pd.concat(rows, ignore_index=True)
+    labelled = pd.concat(rows, ignore_index=True)
     x, omitted = _finite(np.concatenate(volumes), samples)
-    return _assembled(x, index, samples, decoder.samples == "blocks", simulated, omitted)
+    return _assembled(x, labelled, samples, decoder.samples == "blocks", simulated, omitted)
 
 
 def _labelled(
@@ -112,11 +113,12 @@ def _labelled(
         )
     shown = part[["item", "unit", "keep"]].shift(round(delay / run.tr))
     part = part.assign(item=shown["item"], unit=shown["unit"], keep=shown["keep"].eq(True))
-    part = part[part["keep"] & part["item"].notna() & (part["item"] != "")]
-    if part["unit"].isna().any() or (part["unit"] == "").any():
-        raise UserError(f"{samples}: a labelled volume of {path} has no unit; name `exchange`")
+    part = part[part["item"].notna() & (part["item"] != "")]
     part = part.assign(length=part.groupby("unit")["row"].transform("size"))
-    return part[~part["censor"].astype(bool)]
+    part = part[part["keep"] & ~part["censor"]]
+    if (part["unit"] == "").any():
+        raise UserError(f"{samples}: a labelled volume of {path} has no unit; mend `exchange`")
+    return part
 
 
 def _finite(x: np.ndarray, samples: Path) -> tuple[np.ndarray, tuple[Omission, ...]]:
@@ -131,19 +133,19 @@ def _finite(x: np.ndarray, samples: Path) -> tuple[np.ndarray, tuple[Omission, .
 
 def _assembled(
     x: np.ndarray,
-    index: pd.DataFrame,
+    labelled: pd.DataFrame,
     samples: Path,
     average: bool,
     simulated: bool,
     omitted: tuple[Omission, ...],
 ) -> Samples:
-    classes = sorted(index["item"].unique())
+    classes = sorted(labelled["item"].unique())
     if len(classes) < 2:
         raise UserError(f"{samples}: only one label ({classes[0]}); a decoder needs at least two")
-    runs = list(dict.fromkeys(index["run"]))
-    key = pd.MultiIndex.from_frame(index[["run", "unit"]].astype(str))
+    runs = list(dict.fromkeys(labelled["run"]))
+    key = pd.MultiIndex.from_frame(labelled[["run", "unit"]].astype(str))
     unit, names = pd.factorize(key)
-    units = index.groupby(unit)
+    units = labelled.groupby(unit)
     mixed = units["item"].nunique() > 1
     if mixed.any():
         raise UserError(
@@ -154,7 +156,7 @@ def _assembled(
     if average:
         x = np.stack([x[unit == u].mean(0) for u in range(len(names))])
         unit = np.arange(len(names))
-    by_run = index.groupby("run")
+    by_run = labelled.groupby("run")
     if (by_run["split"].nunique() > 1).any():
         raise UserError(f"{samples}: a run is both train and test; run `stimuli inventory` again")
     of_run = by_run.first().loc[runs]
