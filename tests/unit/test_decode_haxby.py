@@ -27,7 +27,7 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.store import Provenance, open_h5, read_strings, write_table
 
 WORKFLOW = Path(__file__).parents[2] / "workflow/datasets"
-RIDGE = Decoder(datasets=["d"], kind="ridge", samples="volumes", regularization=500)
+RIDGE = Decoder(datasets=["d"], kind="ridge", samples="volumes", regularization=530)
 SVM = Decoder(datasets=["d"], kind="svm", samples="blocks")
 Files = tuple[list[Path], Path]
 
@@ -138,7 +138,7 @@ def test_written_file(files: Files, tmp_path: Path, which: str) -> None:
 
 def test_ridge_is_scikit_learns(volumes: Samples) -> None:
     found = decode(volumes, RIDGE.model_copy(update={"permutations": 0}))
-    model = RidgeClassifier(alpha=500)
+    model = RidgeClassifier(alpha=530)
     expected = cross_val_predict(
         model,
         volumes.x,
@@ -191,7 +191,7 @@ def test_agrees_with_nilearns_decoder(
     monkeypatch.setattr(gc, "collect", lambda: 0)
     if which == "volumes":
         samples, decoder = volumes, RIDGE
-        expected, binary = _nilearn(samples, "ridge_classifier", {"alphas": [[500.0]]})
+        expected, binary = _nilearn(samples, "ridge_classifier", {"alphas": [[530.0]]})
     else:
         samples, decoder = blocks, SVM
         expected, binary = _nilearn(samples, "svc", {"C": [1.0]})
