@@ -112,7 +112,7 @@ def volume(
     columns = min(4, number)
     rows = -(-number // columns)
     ratio = picture.shape[up] * zooms[up] / (picture.shape[across] * zooms[across])
-    cell = 6.4 if number == 1 else 1.9
+    cell = 5.6 if number == 1 else 1.5
     figure, legend, grid = _frame(title, columns * cell, rows * cell * ratio)
     cells = grid.subgridspec(rows, columns, wspace=0.02, hspace=0.02)
     for plane, place in zip(planes, cells, strict=False):
@@ -139,7 +139,7 @@ def surface(title: str, kind: str, rgba: Mapping[Hemisphere, npt.NDArray]) -> Fi
     colours = {side: _over(rgba[side], relief(side)) for side in HEMISPHERES}
     views = SIDES[kind]
     rows = len(views) // 2
-    figure, legend, grid = _frame(title, 7.6, 2.55 * rows if kind == "inflated" else 3.5)
+    figure, legend, grid = _frame(title, 6.2, 2.1 * rows if kind == "inflated" else 2.9)
     for cell, (side, angle, name) in zip(
         grid.subgridspec(rows, 2, wspace=0.04, hspace=0.12), views, strict=True
     ):

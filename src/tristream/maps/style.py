@@ -98,4 +98,5 @@ def save(figure: Figure, path: Path) -> None:
     ):
         with atomic_path(target) as temporary:
             figure.savefig(temporary, metadata=metadata)
+        figure.set_layout_engine("none")  # it has been laid out
     plt.close(figure)

@@ -167,4 +167,6 @@ def shown(value: Any) -> str:
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool):
         return False
+    if isinstance(value, str):
+        return value.endswith("%") and value[:-1].isdigit()
     return isinstance(value, int | float) or (hasattr(value, "dtype") and value.dtype.kind in "fiu")

@@ -1,6 +1,8 @@
 """Write the report: pages, figures and tables, ``index.html`` last."""
 
+from collections.abc import Sequence
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -8,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tristream import __version__
 from tristream.config.load import Resolved
 from tristream.maps.style import SIMULATED, style
-from tristream.report.blocks import Link, shown
+from tristream.report.blocks import Block, Figure, Link, shown
 from tristream.report.checks import all_checks
 from tristream.report.pages import all_pages
 from tristream.report.results import Results
@@ -60,9 +62,18 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
+    environment.filters["grouped"] = grouped
     environment.tests["link"] = lambda value: isinstance(value, Link)
     environment.globals["simulated_words"] = SIMULATED
     return environment
+
+
+def grouped(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
+    """Neighbouring figures that may share a row, and all else, in order."""
+    return [
+        (in_grid, list(group))
+        for in_grid, group in groupby(blocks, lambda b: isinstance(b, Figure) and not b.wide)
+    ]
 
 
 def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:

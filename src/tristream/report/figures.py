@@ -187,7 +187,7 @@ def density(x: npt.NDArray, y: npt.NDArray, labels: tuple[str, str]) -> Figure:
     low = min(0.0, float(np.min(y[good], initial=0)))
     axes.plot([0, 1], [0, 1], color=MARK, linewidth=1.0)
     axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(0, 1), ylim=(low, 1))
-    bar = figure.colorbar(hexes, ax=axes, shrink=0.8)
+    bar = figure.colorbar(hexes, ax=axes, shrink=0.8, format="%g")
     bar.set_label("voxels")
     bar.outline.set_visible(False)
     return figure

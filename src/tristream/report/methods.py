@@ -58,7 +58,7 @@ def write_methods(resolved: Resolved) -> Methods:
         models = {k: m for k, m in study.models.items() if name in m.datasets}
         if models:
             methods.paragraphs.append((f"Features: {name}", _features(methods, resolved, models)))
-            text = " ".join(_encoding(methods, k, m, dataset) for k, m in models.items())
+            text = _encoding_models(methods, models, dataset)
             methods.paragraphs.append((f"Encoding: {name}", text))
             methods.paragraphs.append(
                 (f"Inference: {name}", _inference(methods, resolved, dataset))
@@ -141,44 +141,62 @@ def _features(methods: Methods, resolved: Resolved, models: dict[str, EncodingMo
         cited = f" {methods.cite(paper)}" if paper else ""
         layers = f", layers {', '.join(block.layers)}" if block.layers else ""
         said.append(f"{name} (extractor {block.extractor}{cited}{layers}; stream {block.stream})")
+    compared = ""
+    if len(said) > 1:
+        cited = methods.cite("kornblith2019")
+        compared = f" Spaces are compared by linear centred kernel alignment {cited}."
     return (
         f"Feature spaces: {'; '.join(said)}. Features carry their own times; they were low-pass "
-        "filtered and sampled at the acquisition time of each volume. Spaces are compared by "
-        f"linear centred kernel alignment {methods.cite('kornblith2019')}."
+        f"filtered and sampled at the acquisition time of each volume.{compared}"
     )
 
 
-def _encoding(methods: Methods, name: str, model: EncodingModel, dataset: Dataset) -> str:
+def _encoding_models(methods: Methods, models: dict[str, EncodingModel], dataset: Dataset) -> str:
+    """The first model of each setting in full; the others by what differs."""
+    told: dict[str, str] = {}
+    said = []
+    for name, model in models.items():
+        setting = str(model.model_dump(exclude={"bands", "datasets", "control"}))
+        if setting in told:
+            said.append(
+                f"Model {name} was fitted and tested like {told[setting]}, {_bands(model)}."
+            )
+        else:
+            said.append(_encoding(methods, name, model, dataset))
+            told[setting] = name
+        if model.control == "shifted":
+            said.append(
+                "As a negative control its features were moved by half of each stimulus, so that "
+                "nothing should be predicted."
+            )
+    return " ".join(said)
+
+
+def _bands(model: EncodingModel) -> str:
     bands = "; ".join(f"{band}: {', '.join(spaces)}" for band, spaces in model.bands.items())
+    return f"with bands {bands}" if len(model.bands) > 1 else f"with the band {bands}"
+
+
+def _encoding(methods: Methods, name: str, model: EncodingModel, dataset: Dataset) -> str:
     delays = ", ".join(f"{d * dataset.tr:g}" for d in model.delays)
-    kind = "Banded ridge regression" if len(model.bands) > 1 else "Ridge regression"
-    cited = methods.cite("nunezelizalde2019", "dupre2022") if len(model.bands) > 1 else ""
+    banded = len(model.bands) > 1
+    kind = "ridge regression"
+    if banded:
+        kind = f"banded ridge regression {methods.cite('nunezelizalde2019', 'dupre2022')}"
     grid = model.alphas
+    weights = f" and the weights of the bands ({model.candidates} candidates, seed {model.seed})"
     said = [
-        f"Model {name}: {kind} {cited}".strip() + f" with bands {bands}, each delayed by {delays} "
-        "s, delays never crossing runs.",
-        f"For each voxel, the penalty ({grid.number} values from 10^{grid.lowest:g} to "
-        f"10^{grid.highest:g})"
-        + (
-            f" and the weights of the bands ({model.candidates} candidates, seed {model.seed})"
-            if len(model.bands) > 1
-            else ""
-        )
-        + " were chosen by cross-validation over the training runs.",
+        f"Model {name}: {kind} {_bands(model)}, each delayed by {delays} s, delays never crossing "
+        f"runs. For each voxel the penalty ({grid.number} values from 10^{grid.lowest:g} to "
+        f"10^{grid.highest:g}){weights if banded else ''} {'were' if banded else 'was'} chosen by "
+        "cross-validation over the training runs."
     ]
     if model.components:
         said.append(
             f"Each space was reduced to {model.components} principal components that were fitted "
             "on training runs."
         )
-    if model.control == "shifted":
-        said.append(
-            "As a negative control its features were moved by half of each stimulus, so that "
-            "nothing should be predicted."
-        )
-    else:
-        said.append(_scores(methods, dataset, len(model.bands)))
-    return " ".join(said)
+    return " ".join([*said, _scores(methods, dataset, len(model.bands))])
 
 
 def _scores(methods: Methods, dataset: Dataset, bands: int) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -137,7 +138,8 @@ class Results:
             What the provenance of the table says.
         """
         title = titled(title, simulated)
-        drawing.suptitle(title)
+        per_line = int(13 * drawing.get_figwidth())
+        drawing.suptitle("\n".join(wrap(title, per_line)))
         path = self.folder / "figures" / f"{name}.png"
         save(drawing, path)
         said = Provenance("figure", simulated, config, self.code)

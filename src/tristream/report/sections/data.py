@@ -87,8 +87,8 @@ def _split(results: Results, dataset: str) -> str:
 
 def _exchange(results: Results, dataset: str) -> str:
     exchange = results.resolved.datasets[dataset].exchange
-    stretch = f" of {exchange.seconds:g} s" if exchange.unit == "time" else ""
-    return f"{exchange.unit}{stretch}, within {exchange.within}"
+    unit = f"{exchange.seconds:g} s of time" if exchange.unit == "time" else f"one {exchange.unit}"
+    return f"{unit}, within its {exchange.within}"
 
 
 def _source(source: dict) -> str:

@@ -61,7 +61,9 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
     blocks += _areas(results, where, name, who, classes, content["auc"], simulated)
     if "accuracy_run" in content and len(runs) == len(content["accuracy_run"]):
         rows = tuple(zip(runs, (float(a) for a in content["accuracy_run"]), strict=True))
-        blocks.append(Table("Accuracy in each held-out run.", ("run", "accuracy"), rows))
+        blocks.append(
+            Table("Accuracy in each held-out run.", ("run", "accuracy"), rows, folded=True)
+        )
     return [*blocks, *notes]
 
 

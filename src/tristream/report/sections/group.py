@@ -76,7 +76,7 @@ def _recovery(results: Results, dataset: str) -> list[Block]:
     table, said = read_table(path, "recovery")
     notes = results.read(path, said)
     caption = "What was simulated and what was found again; low and high: interval of the value."
-    columns = tuple(str(c) for c in table.columns)
+    columns = tuple("threshold is" if c == "passed" else str(c) for c in table.columns)
     rows = tuple(tuple(_cell(v) for v in row) for row in table.itertuples(index=False))
     return [Table(caption, columns, rows, results.link(path)), *notes]
 

@@ -77,7 +77,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
         for c in checks
     )
     columns = ("dataset", "subject", "number", "value", "threshold", "threshold is")
-    return Table("Checks.", columns, rows)
+    return Table("", columns, rows)
 
 
 def count_checks(checks: Sequence[Check]) -> str:
