@@ -16,7 +16,7 @@ from scipy.interpolate import CubicSpline
 from sklearn.utils.extmath import randomized_svd
 
 from tristream.align.aligned import check_times, read_aligned, read_info
-from tristream.align.samples import kept_rows, read_samples
+from tristream.align.samples import read_samples
 from tristream.bold.cleaning import project_out
 from tristream.bold.run_file import Run, read_runs
 from tristream.errors import UserError
@@ -48,7 +48,7 @@ class ScanRun:
     projection : ndarray of shape (volumes, q)
         What was projected out of it.
     rows : ndarray of int
-        Volumes that are samples.
+        Volumes to scan.
     train : bool
         Whether the run trains or tests.
     """
@@ -182,15 +182,18 @@ def _scan_runs(runs: Sequence[Run], table: pd.DataFrame, samples: Path) -> dict[
     step = -(-runs[0].bold.shape[1] // MOST_VOXELS)
     out: dict[str, ScanRun] = {}
     for number, run in enumerate(runs):
-        split = table.loc[table["run"] == run.run, "split"]
-        if len(split) != run.n_volumes:
+        mine = table[table["run"] == run.run]
+        if len(mine) != run.n_volumes:
             raise UserError(
-                f"{samples}: {run.run} has {len(split)} rows, its BOLD {run.n_volumes} volumes; "
+                f"{samples}: {run.run} has {len(mine)} rows, its BOLD {run.n_volumes} volumes; "
                 "write it again"
             )
-        rows = kept_rows(table, run.run)
-        if len(rows):
-            train = split.iloc[0] == "train" or (split.iloc[0] == "each" and number % 2 == 0)
+        # Volumes between events are no samples, but tell when a response begins and ends.
+        usable = mine["keep"] | ((mine["item"] == "") & ~mine["censor"])
+        rows = np.sort(mine.loc[usable, "row"].to_numpy(np.intp))
+        if mine["keep"].any():
+            split = mine["split"].iloc[0]
+            train = split == "train" or (split == "each" and number % 2 == 0)
             thinned = run.bold[:, ::step]
             out[run.run] = ScanRun(run.time, thinned, run.projection, rows, train)
     if len({run.train for run in out.values()}) < 2:

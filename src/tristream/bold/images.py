@@ -158,7 +158,8 @@ def read_masked(
     start, stop, _ = volumes.indices(image.shape[3])
     out = np.empty((stop - start, int(mask.sum())), np.float32)
     faulty = np.zeros(out.shape[1], bool)
-    for at in tqdm(range(start, stop, BLOCK), desc=path.name, mininterval=5, unit="block"):
+    blocks = tqdm(range(start, stop, BLOCK), path.name, unit="block", mininterval=5, delay=5)
+    for at in blocks:
         block = slice(at, min(at + BLOCK, stop))
         values = _volumes(path, image, mask, block)
         faulty |= ~np.isfinite(values).all(axis=0)

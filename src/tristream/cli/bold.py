@@ -42,15 +42,10 @@ def _add_subject(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from tristream.bold import fmriprep, volume_table
-    from tristream.bold.run_file import write_run
-    from tristream.fetch.receipt import Receipt
+    from tristream.bold.prepare import prepare_run
 
     dataset = dataset_of(args)
-    layout = fmriprep if dataset.layout.kind == "fmriprep" else volume_table
-    run = layout.prepare(dataset, args.subject, args.bold_run, Receipt.read(args.receipt))
-    said = dataset.model_dump(mode="json", include={"layout", "tr", "trims"})
-    write_run(args.output, run, {"dataset": dataset.id, **said}, args.code)
+    prepare_run(dataset, args.subject, args.bold_run, args.receipt, args.output, args.code)
 
 
 def _index(args: argparse.Namespace) -> None:

@@ -1,0 +1,37 @@
+"""One run of a subject, by the layout of its dataset."""
+
+from pathlib import Path
+
+from tristream.bold import fmriprep, volume_table
+from tristream.bold.run_file import write_run
+from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.fetch.receipt import Receipt
+
+
+def prepare_run(
+    dataset: Dataset, subject: str, run: str, receipt: Path, output: Path, code: str = ""
+) -> None:
+    """Read and clean a run, and write its file.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The descriptor.
+    subject, run : str
+        Subject label, and name of the run.
+    receipt : Path
+        The subject's receipt.
+    output : Path
+        The file to write.
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        Whatever is wrong with the data: the file and what to do.
+    """
+    layout = fmriprep if isinstance(dataset.layout, FmriprepLayout) else volume_table
+    prepared = layout.prepare(dataset, subject, run, Receipt.read(receipt))
+    said = dataset.model_dump(mode="json", include={"layout", "tr", "trims"})
+    write_run(output, prepared, {"dataset": dataset.id, **said}, code)
