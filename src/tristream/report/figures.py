@@ -12,6 +12,7 @@ from tristream.maps.style import OTHER_COLOURS
 
 INK = "#222222"
 MARK = "#B3122E"
+MOST_LETTERS = 24
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -140,8 +141,9 @@ def heatmap(
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if value > middle else INK
         axes.text(j, i, str(written[i, j]), ha="center", va="center", fontsize=7, color=colour)
-    axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(rows)), rows)
+    below, beside = ([_short(name) for name in names] for names in (columns, rows))
+    axes.set_xticks(range(len(columns)), below, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), beside)
     axes.set(ylabel=labels[0], xlabel=labels[1])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -166,7 +168,7 @@ def bars(
         colour = list(colours) if colours else OTHER_COLOURS[0]
         alpha = 1 - 0.55 * number / max(1, len(groups) - 1)
         axes.barh(place, np.asarray(values), thick * 0.92, color=colour, alpha=alpha, label=group)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.invert_yaxis()
     axes.axvline(0, color="#999999", linewidth=0.7)
     axes.set_xlabel(label)
@@ -191,6 +193,10 @@ def density(x: npt.NDArray, y: npt.NDArray, labels: tuple[str, str]) -> Figure:
     bar.set_label("voxels")
     bar.outline.set_visible(False)
     return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def _finite(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
