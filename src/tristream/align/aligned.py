@@ -35,6 +35,8 @@ class AlignedInfo:
     ----------
     space, layer, stream : str
         Feature space, its layer, the stream it belongs to.
+    sampling : str
+        ``timed`` (films, sounds) or ``item`` (labels, images).
     names : tuple of str
         Names of the p columns.
     tr : float
@@ -48,6 +50,7 @@ class AlignedInfo:
     space: str
     layer: str
     stream: str
+    sampling: str
     names: tuple[str, ...]
     tr: float
     times: dict[str, npt.NDArray[np.float64]]
@@ -67,6 +70,7 @@ def read_info(path: Path | str) -> AlignedInfo:
             space=str(file.attrs["space"]),
             layer=str(file.attrs["layer"]),
             stream=str(file.attrs["stream"]),
+            sampling=str(file.attrs["sampling"]),
             names=tuple(read_strings(file, "names")),
             tr=float(file.attrs["tr"]),
             times={run: file["times"][run][()] for run in file["times"]},

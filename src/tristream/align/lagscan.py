@@ -139,7 +139,9 @@ def write_lagscan(
 ) -> None:
     """Scan every aligned layer of a subject.
 
-    With leave-one-run-out, every second run trains and the others test.
+    With leave-one-run-out, every second run trains and the others test. Features of items are zero
+    between events, so volumes there tell when a response begins and ends: they are scanned too.
+    Films are scanned within the film, as the response to its start would be the same in any run.
 
     Parameters
     ----------
@@ -161,13 +163,15 @@ def write_lagscan(
     """
     runs = read_runs(bold)
     table, said = read_samples(samples)
-    scan_runs = _scan_runs(runs, table, samples)
+    scan_runs = {
+        "timed": _scan_runs(runs, table, samples, rests=False),
+        "item": _scan_runs(runs, table, samples, rests=True),
+    }
     infos = [read_info(path) for path in aligned]
     r = np.empty((len(aligned), len(LAGS)))
-    for index, path in enumerate(aligned):
+    for index, (path, info) in enumerate(zip(aligned, infos, strict=True)):
         check_times(path, runs)
-        features = read_aligned(path)
-        r[index] = scan({run: features[run] for run in scan_runs}, scan_runs)
+        r[index] = scan(read_aligned(path), scan_runs[info.sampling])
     simulated = said.simulated or any(run.simulated for run in runs)
     simulated = simulated or any(info.simulated for info in infos)
     config = {"dataset": dataset, "subject": subject}
@@ -178,7 +182,9 @@ def write_lagscan(
         write_strings(file, "streams", [info.stream for info in infos])
 
 
-def _scan_runs(runs: Sequence[Run], table: pd.DataFrame, samples: Path) -> dict[str, ScanRun]:
+def _scan_runs(
+    runs: Sequence[Run], table: pd.DataFrame, samples: Path, rests: bool
+) -> dict[str, ScanRun]:
     step = -(-runs[0].bold.shape[1] // MOST_VOXELS)
     out: dict[str, ScanRun] = {}
     for number, run in enumerate(runs):
@@ -188,8 +194,9 @@ def _scan_runs(runs: Sequence[Run], table: pd.DataFrame, samples: Path) -> dict[
                 f"{samples}: {run.run} has {len(mine)} rows, its BOLD {run.n_volumes} volumes; "
                 "write it again"
             )
-        # Volumes between events are no samples, but tell when a response begins and ends.
-        usable = mine["keep"] | ((mine["item"] == "") & ~mine["censor"])
+        usable = mine["keep"]
+        if rests:
+            usable = usable | ((mine["item"] == "") & ~mine["censor"])
         rows = np.sort(mine.loc[usable, "row"].to_numpy(np.intp))
         if mine["keep"].any():
             split = mine["split"].iloc[0]
