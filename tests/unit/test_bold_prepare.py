@@ -15,12 +15,11 @@ import bold_tree as tree
 from tristream.bold import fmriprep, volume_table
 from tristream.bold.quality import write_index
 from tristream.bold.run_file import read_run, read_runs, write_run
-from tristream.config.load import load
+from tristream.cli import main
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.store import read_json
+from tristream.store import provenance_of, read_json
 
 FIRST, SECOND = tree.RUNS
-LAYOUT_FILES = ("bold", "mask", "table")
 
 
 @pytest.fixture
@@ -141,21 +140,24 @@ def test_run_file_round_trip(root: Path, tmp_path: Path) -> None:
     assert read_runs([path])[0].simulated
 
 
-def test_real_haxby_slice(haxby: Path) -> None:
-    descriptor = load(Path(__file__).parents[2] / "config.yaml").datasets["haxby2001_slice"]
-    layout = descriptor.layout.model_copy(
-        update={name: Path(getattr(descriptor.layout, name)).name for name in LAYOUT_FILES}
-    )
-    dataset = descriptor.model_copy(update={"layout": layout})
-    names = [getattr(layout, name) for name in LAYOUT_FILES]
-    files = tuple(FetchedFile(name, None) for name in names)
-    receipt = Receipt("haxby2001_slice", "1", {}, "", haxby, "", "", files, False)
-    run = volume_table.prepare(dataset, "1", "run-02", receipt)
+def test_real_haxby_slice_by_the_command_line(haxby: Path, tmp_path: Path) -> None:
+    root = haxby.parents[1]
+    files = ("bold.nii.gz", "mask.nii.gz", "attributes_literal.txt")
+    listed = tuple(FetchedFile(f"mvpa2/data/{name}", None) for name in files)
+    receipt = tmp_path / "receipt.json"
+    Receipt("haxby2001_slice", "1", {}, "", root, "", "", listed, False).write(receipt)
+    output = tmp_path / "run-02.h5"
+    config = str(Path(__file__).parents[2] / "config.yaml")
+    call = ["bold", "prepare", "--config", config, "--dataset", "haxby2001_slice"]
+    call += ["--run", "run-02", "--receipt", str(receipt), "--output", str(output)]
+    assert main([*call, "--subject", "9"]) == 2
+    assert main([*call, "--subject", "1", "--code", "abc"]) == 0
+    assert provenance_of(output, "bold").code == "abc"
+    run = read_run(output)
     assert run.bold.shape == (121, 530)
     assert run.constant == 0
+    assert not run.simulated
     np.testing.assert_allclose(run.time, 2.5 * np.arange(121))
-    np.testing.assert_allclose(run.bold.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(run.bold.std(axis=0, ddof=1), 1, rtol=1e-5)
     image = nib.load(haxby / "bold.nii.gz").get_fdata()
     raw = image[tuple(run.ijk.T)].T[121:242]
     reference = signal.clean(raw, detrend=True, standardize="zscore_sample")

@@ -70,7 +70,7 @@ def read_info(path: Path | str) -> AlignedInfo:
             space=str(file.attrs["space"]),
             layer=str(file.attrs["layer"]),
             stream=str(file.attrs["stream"]),
-            sampling=str(file.attrs["sampling"]),
+            sampling=str(file.attrs.get("sampling", "timed")),
             names=tuple(read_strings(file, "names")),
             tr=float(file.attrs["tr"]),
             times={run: file["times"][run][()] for run in file["times"]},
