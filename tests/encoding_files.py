@@ -136,6 +136,7 @@ def _write(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
         path = folder / f"{space}_{layer}.h5"
         with create_h5(path, Provenance("aligned", simulated=True)) as file:
             file.attrs.update(tr=TR, stream=STREAMS[space], space=space, layer=layer)
+            file.attrs["sampling"] = "timed"
             write_strings(file, "names", [f"{layer}{i}" for i in range(p)])
             for name, by_label in study["x"].items():
                 if name in study["y"]:

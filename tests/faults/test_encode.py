@@ -101,7 +101,7 @@ def test_a_run_without_usable_volumes(tmp_path):
         table.loc[table["run"] == "task-training_run-02", "keep"] = False
 
     study = write_study(tmp_path, change=change)
-    refused(tmp_path, study, r"run-02.h5: only 0 volumes .* at least 10")
+    refused(tmp_path, study, r"run-02.h5: only 0 volumes .* at least 5")
 
 
 def test_samples_of_other_volumes(tmp_path):

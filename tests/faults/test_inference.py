@@ -1,0 +1,82 @@
+"""Designs that allow no p value, and files that are not what they should be."""
+
+import h5py
+import numpy as np
+import pytest
+
+from encoding_files import model, write_study
+from tristream.config.analysis import Inference
+from tristream.encode.fit import fit_subject
+from tristream.errors import UserError
+from tristream.inference.encoding import infer_encoding
+from tristream.inference.recovery import check_recovery
+from tristream.store import Provenance, create_h5, open_h5, write_strings
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A test clip of three blocks."""
+    folder = tmp_path_factory.mktemp("faults")
+
+    def three(study):
+        table = study["samples"]
+        table["unit"] = [f"{r}/{i // 40}" for r, i in zip(table["run"], table["row"], strict=True)]
+
+    study = write_study(folder, change=three)
+    path = folder / "encoding.h5"
+    inputs = (study["aligned"], study["bold"], study["samples"])
+    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    return path
+
+
+def test_three_blocks_give_no_p_value_but_a_reason(fitted, tmp_path):
+    output = tmp_path / "inference.h5"
+    infer_encoding(fitted, Inference(), "time", output)
+    with open_h5(output, "inference") as (file, said):
+        assert set(file) == set()
+        assert file.attrs["n_distinct"] == 6
+        assert file.attrs["n_permutations"] == 0
+    why = {o.what: o.why for o in said.omitted}
+    assert {"p", "q", "significant", "null_max"} <= set(why)
+    assert "3 blocks: the smallest possible p is 0.17" in why["p"]
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    path = tmp_path / "bold.h5"
+    with create_h5(path, Provenance("bold", simulated=False)):
+        pass
+    with pytest.raises(UserError, match="holds 'bold', not 'encoding'"):
+        infer_encoding(path, Inference(), "time", tmp_path / "out.h5")
+
+
+def truth_file(path, ijk, subject="01"):
+    with create_h5(path, Provenance("truth", simulated=True)) as file:
+        group = file.create_group(f"subjects/{subject}")
+        group["ijk"] = ijk
+        group["ceiling_r"] = np.full(len(ijk), 0.5)
+        write_strings(group, "streams", ["ventral"] * len(ijk))
+    return path
+
+
+def test_recovery_refuses_another_simulation(fitted, tmp_path):
+    with h5py.File(fitted) as file:
+        ijk = file["ijk"][()]
+    output = tmp_path / "recovery.tsv"
+    other = truth_file(tmp_path / "other.h5", ijk + 1)
+    with pytest.raises(UserError, match=r"other.h5: voxel \(0, 0, 0\) was not simulated"):
+        check_recovery(other, [fitted], Inference(), output)
+    nobody = truth_file(tmp_path / "nobody.h5", ijk, subject="02")
+    with pytest.raises(UserError, match="no subject '01'"):
+        check_recovery(nobody, [fitted], Inference(), output)
+    assert not output.exists()
+
+
+def test_recovery_needs_a_model_to_judge(fitted, tmp_path):
+    copy = tmp_path / "control.h5"
+    copy.write_bytes(fitted.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        ijk = file["ijk"][()]
+        file.attrs["control"] = "shifted"
+    truth = truth_file(tmp_path / "truth.h5", ijk)
+    with pytest.raises(UserError, match="sub-01: no model among the encodings"):
+        check_recovery(truth, [copy], Inference(), tmp_path / "recovery.tsv")
