@@ -194,7 +194,7 @@ def write_encoding(
     said = Provenance("inference", simulated, omitted=(why,) if name == "oracle" else ())
     with create_h5(path, said) as file:
         file.attrs.update(n_permutations=1000, n_distinct=5 if name == "oracle" else 1000)
-        file.attrs.update(statistic="r", unit="time blocks of 20 s")
+        file.attrs.update(statistic="correlation, one-sided", unit="time", fdr=0.05)
         if name != "oracle":
             p = np.where(r > 0.2, 0.001, rng.random(n))
             file["p"], file["q"], file["significant"] = p, np.clip(p * 3, 0, 1), p < 0.01
@@ -222,18 +222,22 @@ def write_decoding(
         file["accuracy_run"] = 0.6 + 0.2 * rng.random(12)
         file["null"] = 0.125 + 0.02 * rng.standard_normal(200)
         accuracy = float((true == predicted).mean())
-        file.attrs.update(accuracy=accuracy, chance=0.125, p=1 / 201)
-        file.attrs.update(n_permutations=200, n_distinct=200)
+        file.attrs.update(accuracy=accuracy, chance=0.126, chance_theory=0.125, p=1 / 201)
+        file.attrs.update(n_permutations=200, n_distinct=1e41)
 
 
 def write_lagscan(
     resolved: Resolved, dataset: str, subject: str, simulated: bool, rng: np.random.Generator
 ) -> None:
     """A peak at 5 s for every space of the dataset's models."""
-    spaces = spaces_of(resolved, dataset)
+    spaces = [
+        f"{space}/{layer}"
+        for space in spaces_of(resolved, dataset)
+        for layer in check(space, resolved.study.features[space]).layers
+    ]
     lags = np.arange(-5.0, 15.5, 0.5)
     curve = 0.2 * np.exp(-((lags - 5) ** 2) / 8)
-    r = np.stack([curve * (1 - 0.1 * i) for i in range(len(spaces))])
+    r = np.stack([curve * (1 - 0.05 * i) for i in range(len(spaces))])
     path = Path(resolved.study.results) / "align" / dataset / f"sub-{subject}_lagscan.h5"
     with create_h5(path, Provenance("lagscan", simulated)) as file:
         file["lags"], file["r"] = lags, r + 0.005 * rng.standard_normal(r.shape)

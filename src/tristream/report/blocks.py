@@ -5,6 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
+MANY = 1e9
+
 
 @dataclass(frozen=True)
 class Text:
@@ -162,6 +166,13 @@ def shown(value: Any) -> str:
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         return shown(value.item())
     return str(value)
+
+
+def count(number: float | None) -> str:
+    """A count that may be beyond all counting."""
+    if number is None:
+        return "–"
+    return f"{int(number):,}" if number < MANY else f"more than 10^{int(np.log10(number)) - 1}"
 
 
 def _is_number(value: Any) -> bool:

@@ -77,12 +77,15 @@ def _lag(results: Results, dataset: str, subject: str) -> list[Check]:
         return []
     with open_h5(path, "lagscan") as (file, _):
         lags, r, spaces = file["lags"][()], file["r"][()], read_strings(file, "spaces")
-    if not np.isfinite(r).any():
+        peaks = file["peak"][()] if "peak" in file else None
+    features = results.resolved.study.features
+    known = [i for i, s in enumerate(spaces) if features[s.split("/")[0]].stream != "truth"]
+    if not np.isfinite(r[known]).any():
         return []
-    space, lag = np.unravel_index(np.nanargmax(r), r.shape)
-    peak = float(lags[lag])
+    best = known[int(np.nanargmax(np.nanmax(r[known], axis=1)))]
+    peak = float(peaks[best] if peaks is not None else lags[np.nanargmax(r[best])])
     low, high = PEAK
-    what = f"lag of the highest correlation ({spaces[space]})"
+    what = f"lag of the highest correlation ({spaces[best]})"
     value, threshold = f"{peak:.1f} s", f"{low:g} to {high:g} s"
     return [Check(dataset, subject, what, value, threshold, low <= peak <= high)]
 

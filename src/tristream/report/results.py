@@ -1,7 +1,7 @@
 """Where the report finds results, and where it puts its figures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import wrap
@@ -25,6 +25,16 @@ class Source:
     kind: str
     code: str
     simulated: bool
+
+
+def by_reason(omitted: Iterable[Omission]) -> dict[str, list[str]]:
+    """What was left out for each reason."""
+    found: dict[str, list[str]] = {}
+    for omission in omitted:
+        whats = found.setdefault(omission.why, [])
+        if omission.what not in whats:
+            whats.append(omission.what)
+    return found
 
 
 @dataclass
@@ -81,7 +91,7 @@ class Results:
             files = self.omitted.setdefault(omission, [])
             if name not in files:
                 files.append(name)
-        return [Missing(o.what, o.why) for o in said.omitted]
+        return [Missing(", ".join(whats), why) for why, whats in by_reason(said.omitted).items()]
 
     def simulated(self, dataset: str) -> bool:
         """Whether the dataset's receipt says that its BOLD is simulated."""

@@ -25,17 +25,19 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     if not rows:
         return Section("alignment", title, notes)
     peaks = tuple((s, float(lags[np.nanargmax(v)]), float(np.nanmax(v))) for s, v in rows.items())
+    drawn = _best_layers(rows)
     drawing = figures.curves(
         lags,
-        rows,
+        drawn,
         ("lag of the BOLD behind the stimulus (s)", "correlation r"),
-        _colours(results, list(rows)),
+        _colours(results, list(drawn)),
         PEAK,
     )
     table = pd.DataFrame({"lag": lags, **{s: v.round(5) for s, v in rows.items()}})
     caption = (
-        "Each line: correlation of a feature space with the BOLD at a lag, median over the voxels "
-        f"that follow it best; dot: its peak. A haemodynamic response peaks {PEAK[0]:g} to "
+        "Each line: held-out correlation of a feature space (its best layer) with the BOLD at a "
+        "lag, median over the voxels that follow it best; dot: its peak. A haemodynamic response "
+        f"peaks {PEAK[0]:g} to "
         f"{PEAK[1]:g} s after the stimulus (grey). A peak elsewhere means wrong onsets, a wrong "
         "start time, or features that do not drive the BOLD."
     )
@@ -43,8 +45,18 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     columns = {"lag": "seconds"}
     heading = f"Lag scan, sub-{subject}"
     figure = results.figure(drawing, name, heading, caption, table, said.simulated, columns)
-    listing = Table("Peaks.", ("space", "lag (s)", "r"), peaks)
+    listing = Table("Peak of each layer.", ("layer", "lag (s)", "r"), peaks, folded=len(peaks) > 8)
     return Section("alignment", title, [figure, listing, *notes])
+
+
+def _best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The layer of each space whose peak is the highest."""
+    best: dict[str, str] = {}
+    for name, row in rows.items():
+        space = name.split("/")[0]
+        if space not in best or np.nanmax(row) > np.nanmax(rows[best[space]]):
+            best[space] = name
+    return {name: rows[name] for name in best.values()}
 
 
 def _colours(results: Results, spaces: list[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Section, Table, facts
+from tristream.report.blocks import Block, Heading, Section, Table, count, facts
 from tristream.report.results import Results
 from tristream.store import open_h5, read_strings
 
@@ -70,6 +70,7 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
 def _facts(results: Results, name: str, attrs: dict[str, Any], null: np.ndarray) -> Block:
     block = results.resolved.study.decoders[name]
     kind = {"ridge": "ridge classifier", "svm": "linear SVM"}[block.kind]
+    theory = attrs.get("chance_theory", attrs["chance"])
     measured = f"{null.mean():.3f} (mean of the permutation null)" if len(null) else None
     return facts(
         {
@@ -78,11 +79,11 @@ def _facts(results: Results, name: str, attrs: dict[str, Any], null: np.ndarray)
             if block.standardize == "run"
             else "z-scored with mean and variance of the training runs",
             "Accuracy": f"{float(attrs['accuracy']):.3f}",
-            "Chance, by count of classes": f"{float(attrs['chance']):.3f}",
+            "Chance, always naming the commonest class": f"{float(theory):.3f}",
             "Chance, measured": measured,
             "p": float(attrs["p"]) if "p" in attrs else None,
             "Permutations": attrs.get("n_permutations"),
-            "Distinct permutations": attrs.get("n_distinct"),
+            "Distinct permutations": count(attrs.get("n_distinct")),
         }
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Section, Text, facts
+from tristream.report.blocks import Block, Heading, Section, Text, count, facts
 from tristream.report.results import Results
 from tristream.store import open_h5
 
@@ -27,17 +27,15 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 
 def _model(results: Results, dataset: str, subject: str, model: str, path: Path) -> list[Block]:
-    fdr = results.resolved.study.inference.fdr
     with open_h5(path, "inference") as (file, said):
         notes = results.read(path, said)
         attrs = dict(file.attrs)
         arrays = {k: file[k][()] for k in ("p", "significant", "null_max", "observed") if k in file}
-    distinct = attrs.get("n_distinct")
     rows = {
         "Statistic": attrs.get("statistic"),
         "Permuted unit": attrs.get("unit"),
         "Permutations drawn": attrs.get("n_permutations"),
-        "Distinct permutations": distinct,
+        "Distinct permutations": count(attrs.get("n_distinct")),
     }
     if "p" not in arrays:
         return [facts(rows), *notes]
@@ -45,13 +43,13 @@ def _model(results: Results, dataset: str, subject: str, model: str, path: Path)
     rows["Smallest p"] = float(arrays["p"].min())
     rows["Significant voxels"] = (
         f"{int(significant.sum())} of {len(significant)} ({significant.mean():.1%}) at a false "
-        f"discovery rate of {fdr:g}"
+        f"discovery rate of {float(attrs.get('fdr', np.nan)):g}"
     )
     if "null_max" not in arrays:
         return [facts(rows), *notes]
     drawing = figures.histogram(
         {"largest voxel under permutation": arrays["null_max"]},
-        f"largest {attrs.get('statistic', 'statistic')} over voxels",
+        "largest statistic over voxels",
         "permutations",
         marks={"observed": float(np.nanmax(arrays["observed"]))},
     )

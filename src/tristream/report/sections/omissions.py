@@ -1,7 +1,7 @@
 """What a reader may look for and will not find, and why."""
 
 from tristream.report.blocks import Section, Table, Text
-from tristream.report.results import Results
+from tristream.report.results import Results, by_reason
 from tristream.store import Omission
 
 MOST_FILES = 3
@@ -12,10 +12,14 @@ def section(results: Results, dataset: str = "", subject: str = "") -> Section:
 
     Must come last: it lists what the other sections have met.
     """
+    mine = {
+        omission: files
+        for omission, files in results.omitted.items()
+        if _belongs(omission, files, dataset, subject)
+    }
     rows = tuple(
-        (o.what, o.why, ", ".join(_short(files)))
-        for o, files in sorted(results.omitted.items(), key=lambda item: item[0].what)
-        if _belongs(o, files, dataset, subject)
+        (", ".join(whats), why, ", ".join(_short(_files(mine, why))))
+        for why, whats in sorted(by_reason(mine).items(), key=lambda item: item[1])
     )
     columns = ("not produced", "because", "said by")
     title = "Failures and omissions"
@@ -28,6 +32,10 @@ def _belongs(omission: Omission, files: list[str], dataset: str, subject: str) -
     """A missing file is named in the reason; other omissions name the files that say so."""
     said = files or [omission.why]
     return any(dataset in text and (not subject or f"sub-{subject}" in text) for text in said)
+
+
+def _files(omitted: dict[Omission, list[str]], why: str) -> list[str]:
+    return sorted({f for omission, files in omitted.items() if omission.why == why for f in files})
 
 
 def _short(files: list[str]) -> list[str]:
