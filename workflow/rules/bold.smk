@@ -18,11 +18,7 @@ rule bold:
         layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
         trims=lambda w: dump(RESOLVED.datasets[w.dataset].trims),
         tr=lambda w: RESOLVED.datasets[w.dataset].tr,
-        code=fingerprint(
-            "tristream.bold.fmriprep",
-            "tristream.bold.volume_table",
-            "tristream.bold.run_file",
-        ),
+        code=fingerprint("tristream.bold.prepare", "tristream.bold.run_file"),
     shell:
         "{RUN} bold prepare --config {CONFIG} --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --run {wildcards.run} --receipt {input}"
