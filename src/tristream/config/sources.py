@@ -10,8 +10,8 @@ from tristream.config.base import Section
 class DataladSource(Section):
     """A DataLad dataset, cloned and checked out at a commit or tag.
 
-    `url` is a local path, ``file://`` or ``http(s)://``. `commit` is a commit or a tag, or stands in
-    the file `commit_file`.
+    `url` is a local path, ``file://`` or ``http(s)://``. `commit` is a commit or a tag, or
+    stands in the file `commit_file`.
     """
 
     kind: Literal["datalad"] = "datalad"
