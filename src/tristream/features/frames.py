@@ -1,7 +1,7 @@
 """Film frames in batches, for the extractors of the picture."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Literal
 
@@ -47,7 +47,7 @@ def frame_batches(
     """
     source = frames(path, fps=fps, size=size, format=format)
     kept: list[tuple[float, np.ndarray]] = []
-    for index in range(10**9):
+    for index in count():
         batch = list(islice(source, length))
         if not batch:
             return

@@ -95,7 +95,24 @@ def _network(weights: Path, device: str) -> Any:
             f"{weights / MEMBER}: does not hold EfficientNet-Lite0's weights; delete it and fetch "
             "it again"
         ) from None
-    return network.eval().to(device, memory_format=torch.channels_last)
+    return _fused(network.eval()).to(device, memory_format=torch.channels_last)
+
+
+def _fused(network: Any) -> Any:
+    """The same function with batch normalisation inside the convolutions: a third quicker."""
+    from torch.nn import Identity
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    for block in network._blocks:
+        if hasattr(block, "_expand_conv"):
+            pairs.append((block, "_expand_conv", "_bn0"))
+        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+    for owner, convolution, normalisation in pairs:
+        fused = fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, normalisation))
+        setattr(owner, convolution, fused)
+        setattr(owner, normalisation, Identity())
+    return network
 
 
 def _prepared(images: np.ndarray, device: str) -> "torch.Tensor":
