@@ -103,25 +103,41 @@ def test_a_stale_sibling_is_computed_in_the_same_pass(study: FilmStudy) -> None:
     assert [line for line in log(study) if line.startswith("pass")] == 2 * ["pass one+three"]
 
 
-@pytest.mark.parametrize("name", ["skipping", "plain"])
-def test_stored_chunks_survive_a_failure(study: FilmStudy, name: str) -> None:
+def test_stored_chunks_survive_a_failure(study: FilmStudy) -> None:
     limit = study.folder / "limit"
     limit.write_text("4")
     with pytest.raises(RuntimeError, match="killed"):
-        study.extract(name, "one")
-    assert not study.output(name, "one").exists()
+        study.extract("skipping", "one")
+    assert not study.output("skipping", "one").exists()
     stored = sorted((study.folder / "results/.chunks").glob("*/one/clip/*.npz"))
     assert len(stored) == 4
     before = [file.stat().st_mtime_ns for file in stored]
     limit.write_text("5")
     with pytest.raises(RuntimeError, match="killed"):
-        study.extract(name, "one")
+        study.extract("skipping", "one")
     assert [file.stat().st_mtime_ns for file in stored] == before
     limit.unlink()
-    broken = values(study.extract(name, "one"))
-    computed = [line for line in log(study) if line.startswith("chunk")]
-    if name == "skipping":
-        assert computed == [f"chunk {i}" for i in range(6)]
+    broken = values(study.extract("skipping", "one"))
+    assert [line for line in log(study) if line.startswith("chunk")] == [
+        f"chunk {i}" for i in range(6)
+    ]
+    np.testing.assert_array_equal(broken, np.outer(np.arange(24) / 4, [1, 2]).astype("f4") + 3)
+
+
+def test_an_extractor_that_cannot_skip_begins_again(
+    study: FilmStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had stored does not mix with what it gives now, and small chunks are joined."""
+    limit = study.folder / "limit"
+    limit.write_text("4")
+    monkeypatch.setattr("tristream.features.extract.JOINED", 3 * 16)
+    with pytest.raises(RuntimeError, match="killed"):
+        study.extract("plain", "one")
+    limit.unlink()
+    stored = list((study.folder / "results/.chunks").glob("*/one/clip/*.npz"))
+    assert len(stored) == 1
+    monkeypatch.setattr("tristream.features.extract.JOINED", 2 * 16)
+    broken = values(study.extract("plain", "one"))
     np.testing.assert_array_equal(broken, np.outer(np.arange(24) / 4, [1, 2]).astype("f4") + 3)
 
 

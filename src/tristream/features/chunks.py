@@ -54,6 +54,11 @@ class ChunkFolder:
                     times=np.asarray(block.times, np.float64),
                 )
 
+    def clear(self, layer: str, stimulus: str) -> None:
+        """Remove the chunks of a stimulus, unless they are whole."""
+        if not self.is_whole(layer, stimulus):
+            shutil.rmtree(self.path / layer / stimulus, ignore_errors=True)
+
     def finish(self, layer: str, stimulus: str) -> None:
         """Say that there are no more chunks."""
         folder = self.path / layer / stimulus

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from tristream.store import (
 )
 
 KIND = "features"
+# Numbers that are held before they are stored, for extractors that give small chunks.
+JOINED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -284,21 +286,57 @@ def _compute(
     for medium in media:
         if all(folder.is_whole(layer, medium.stimulus) for layer in layers):
             continue
-        skip = min(folder.count(layer, medium.stimulus) for layer in layers)
-        extras = {"skip": skip} if job.extractor.can_skip else {}
-        first = skip if job.extractor.can_skip else 0
-        options = job.space.options
-        chunks = job.extractor.function(medium.path, layers, options, weights, device, **extras)
+        if not job.extractor.can_skip:
+            for layer in layers:
+                folder.clear(layer, medium.stimulus)
+        first = min(folder.count(layer, medium.stimulus) for layer in layers)
+        chunks = _chunks(job, layers, medium, weights, device, first)
         with _progress(job, medium) as progress:
             for index, chunk in enumerate(chunks, first):
                 for layer in layers:
-                    _check_block(job, layer, chunk)
                     folder.write(layer, medium.stimulus, index, chunk[layer])
                 times = chunk[layers[0]].times
                 if len(times):
                     progress.update(max(round(float(times[-1]), 1) - progress.n, 0))
         for layer in layers:
             folder.finish(layer, medium.stimulus)
+
+
+def _chunks(
+    job: Job,
+    layers: tuple[str, ...],
+    medium: Medium,
+    weights: Path | None,
+    device: str,
+    first: int,
+) -> Iterator[dict[str, Block]]:
+    """What the extractor gives, checked; small chunks are joined unless they can be skipped."""
+    extras = {"skip": first} if job.extractor.can_skip else {}
+    given = job.extractor.function(
+        medium.path, layers, job.space.options, weights, device, **extras
+    )
+    waiting: list[dict[str, Block]] = []
+    held = 0
+    for chunk in given:
+        for layer in layers:
+            _check_block(job, layer, chunk)
+        waiting.append(chunk)
+        held += sum(chunk[layer].values.size for layer in layers)
+        if job.extractor.can_skip or held >= JOINED:
+            yield _joined(waiting, layers)
+            waiting, held = [], 0
+    if waiting:
+        yield _joined(waiting, layers)
+
+
+def _joined(chunks: Sequence[dict[str, Block]], layers: tuple[str, ...]) -> dict[str, Block]:
+    return {
+        layer: Block(
+            np.concatenate([chunk[layer].values for chunk in chunks]),
+            np.concatenate([chunk[layer].times for chunk in chunks]),
+        )
+        for layer in layers
+    }
 
 
 def _progress(job: Job, medium: Medium) -> Any:

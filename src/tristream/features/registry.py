@@ -43,11 +43,11 @@ at their top level; torch, OpenCV, librosa inside functions.
     -> Iterator[dict[str, Block]]``. `path` is a film (sound extractors get films with a sound
     track, too). `layers` are those wanted, all in one pass. `weights` is the folder that holds the
     members of the archive that the decorator names. `device` is ``cpu`` or ``cuda``. Each yielded
-    dict is one chunk in time order, with a :class:`Block` for each wanted layer; some tens of MB at
-    most. Chunks are stored as they come. The same call must cut the same chunks: then, after a
-    kill, the stored ones are not stored again; a function with one more parameter ``skip: int = 0``
-    is told how many chunks are stored and yields from the next on, so that they are not computed
-    again either.
+    dict is one chunk in time order, with a :class:`Block` for each wanted layer: a frame or more,
+    some tens of MB at most; chunks are stored as they come. After a kill the film is begun again,
+    unless the function has one more parameter ``skip: int = 0``: it is told how many chunks are
+    stored and yields from the next on. Then the same call must cut the same chunks, whatever the
+    layers, and a chunk should be worth a file (seconds of work).
 ``label``
     ``function(items: list[str], layers, options) -> dict[str, Items]``: one row an item.
 ``truth``
