@@ -63,6 +63,15 @@ def test_the_lag_of_the_highest_curve_counts(results, lag, word):
     assert "acoustics" in check.what
 
 
+def test_labels_of_volumes_have_no_lag_to_keep(results):
+    path = results.path("align", "haxby2001_slice", "sub-1_lagscan.h5")
+    with create_h5(path, Provenance("lagscan", False)) as file:
+        file["lags"], file["r"], file["peak"] = [-2.0, 0.0], [[0.4, 0.3]], [-1.8]
+        write_strings(file, "spaces", ["categories/identity"])
+    (check,) = [c for c in all_checks(results) if "lag" in c.what]
+    assert (check.word, check.value) == ("–", "-1.8 s")
+
+
 def test_recovery_rows_are_checks_with_their_intervals(results):
     report_tree.write_recovery(results.root, ["01"])
     checks = {c.what: c for c in all_checks(results) if c.subject == "01"}

@@ -133,7 +133,7 @@ def heatmap(
         Written into the cells; by default the values.
     """
     height = 0.36 * len(rows) + 1.7
-    figure, axes = panel(max(4.6, 0.52 * len(columns) + 2.6), height)
+    figure, axes = panel(max(4.6, 0.46 * len(columns) + 2.0), height)
     low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
     image = axes.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
     written = text if text is not None else np.vectorize("{:.2f}".format)(values)

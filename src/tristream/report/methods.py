@@ -101,7 +101,7 @@ def _data(methods: Methods, resolved: Resolved, name: str, dataset: Dataset) -> 
             f"{dataset.trims.start} volumes at the start and {dataset.trims.end} at the end of "
             "each run were left out."
         )
-    return " ".join([*said, _held_out(dataset), _leakage(resolved)])
+    return " ".join([*said, _held_out(dataset), _leakage(resolved, dataset)])
 
 
 def _held_out(dataset: Dataset) -> str:
@@ -117,7 +117,11 @@ def _held_out(dataset: Dataset) -> str:
     )
 
 
-def _leakage(resolved: Resolved) -> str:
+def _leakage(resolved: Resolved, dataset: Dataset) -> str:
+    if not dataset.stimuli.table:
+        return (
+            "Whether time in the run alone tells the labels was tested with a classifier of time."
+        )
     action = {
         "warn": "were listed and kept",
         "drop": "were dropped from the test set",

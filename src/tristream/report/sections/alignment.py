@@ -41,12 +41,22 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         f"{PEAK[1]:g} s after the stimulus (grey). A peak elsewhere means wrong onsets, a wrong "
         "start time, or features that do not drive the BOLD."
     )
+    if _are_labels(results, list(drawn)):
+        caption += (
+            " Labels that come with the volumes may already be shifted by the response's delay, "
+            "and long blocks make the peak broad."
+        )
     name = f"{dataset}/sub-{subject}/lagscan"
     columns = {"lag": "seconds"}
     heading = f"Lag scan, sub-{subject}"
     figure = results.figure(drawing, name, heading, caption, table, said.simulated, columns)
     listing = Table("Peak of each layer.", ("layer", "lag (s)", "r"), peaks, folded=len(peaks) > 8)
     return Section("alignment", title, [figure, listing, *notes])
+
+
+def _are_labels(results: Results, layers: list[str]) -> bool:
+    blocks = results.resolved.study.features
+    return all(blocks[layer.split("/")[0]].stream == "label" for layer in layers)
 
 
 def _best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ def _encoding(results: Results, dataset: str) -> Table:
     for name in results.models(dataset):
         for subject in results.resolved.subjects[dataset]:
             path = results.path("encode", dataset, name, f"sub-{subject}.h5")
-            if results.missing(f"Encoding model {name}, sub-{subject}", path):
+            if results.missing(f"Encoding model {name}", path):
                 continue
             with open_h5(path, "encoding") as (file, _):
                 r = file["scores/r"][()]

@@ -58,7 +58,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         if results.is_plain(model) or len(competing) < 2:
             continue
         path = results.path("encode", dataset, name, f"sub-{subject}.h5")
-        if gone := results.missing(f"Streams of {name}", path):
+        if gone := results.missing(f"Encoding model {name}", path):
             blocks += gone
             continue
         split = read_split(results, path, competing)
