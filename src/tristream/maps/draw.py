@@ -216,7 +216,8 @@ def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDAr
             f"Accuracy of model {model} over the noise ceiling",
             "Test r divided by the highest r that the noise of the test data allows; 1 is the "
             f"ceiling. Only where the ceiling is above {MIN_CEILING} and its lower bound above 0. "
-            f"The values are not clipped, the colours are. {grey}",
+            "The values are not clipped, the colours are. Grey: no usable ceiling, or not in the "
+            "mask.",
         )
     if job.competing:
         chosen = colours_of(scores.bands, job.streams)
@@ -248,6 +249,8 @@ def _volume_figures(job: Job, background: npt.NDArray) -> None:
         image[tuple(voxels.ijk.T)] = colours
         rgba, zooms = to_ras(image, voxels.affine)
         title = titled(f"{title}, sub-{job.names.subject}", voxels.simulated)
+        if job.names.space:
+            caption = f"{caption} Axial slices from below; the brain's left is on the left."
         figure = figures.volume(title, rgba, background, zooms)
         _save(job, figures.finish(figure, paint), name, "volume", title, caption, table)
 

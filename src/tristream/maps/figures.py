@@ -108,7 +108,7 @@ def volume(
     picture = _over(rgba, np.repeat(np.nan_to_num(background, nan=1.0)[..., None], 3, axis=-1))
     picture = picture[window]
     number = min(SLICES, picture.shape[axis])
-    planes = np.linspace(0, picture.shape[axis] - 1, number).round().astype(int)
+    planes = ((np.arange(number) + 0.5) / number * picture.shape[axis]).astype(int)
     columns = min(4, number)
     rows = -(-number // columns)
     ratio = picture.shape[up] * zooms[up] / (picture.shape[across] * zooms[across])
