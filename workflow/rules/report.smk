@@ -25,7 +25,13 @@ rule report:
     input:
         report_input,
     output:
-        f"{R}/report/index.html",
+        # In Snakemake's own report (`snakemake --report`) the pages stand as they are.
+        report(
+            directory(f"{R}/report"),
+            caption="../report/study.rst",
+            category="Study",
+            htmlindex="index.html",
+        ),
     log:
         f"{R}/logs/report.log",
     benchmark:
@@ -38,4 +44,4 @@ rule report:
         title=STUDY.title,
         code=fingerprint("tristream.report.build"),
     shell:
-        "{RUN} report build --config {CONFIG} --output {output} --code {params.code} > {log} 2>&1"
+        "{RUN} report build --config {CONFIG} --output {output}/index.html --code {params.code} > {log} 2>&1"
