@@ -33,7 +33,7 @@ rule simulate:
         folder=f"{R}/simulate/{{dataset}}/dataset",
         name=lambda w: RESOLVED.datasets[w.dataset].source.preset,
         preset=lambda w: dump(preset_of(w.dataset)),
-        code=fingerprint("tristream.simulate.dataset"),
+        code=lambda w: fingerprint("tristream.simulate.dataset"),
     shell:
         "{RUN} simulate dataset --config {CONFIG} --dataset {wildcards.dataset}"
         " --preset {params.name} --receipt {input.stimuli} --features {input.features}"

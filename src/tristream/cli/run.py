@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_stage
+from tristream.config.load import load_study
 from tristream.errors import UserError
 
 EXAMPLES = """\
@@ -21,7 +22,7 @@ def register(stages: Any) -> None:
     parser = add_stage(
         stages, "run", "Run the workflow; after a kill, the same command goes on.", EXAMPLES
     )
-    add_config(parser)
+    parser.add_argument("--config", default="config.yaml", help="the study (default: config.yaml)")
     parser.add_argument("--cores", default="all", help="number of cores, or all (default)")
     parser.add_argument("snakemake", nargs="*", help="after --: more arguments for snakemake")
     parser.set_defaults(run=run)
@@ -29,7 +30,7 @@ def register(stages: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the study, take the lock, clear what a killed run left, call snakemake."""
-    results = Path(study(args).study.results)
+    results = Path(load_study(args.config).results)
     with lock(results) as held:
         call = [sys.executable, "-m", "snakemake", "--cores", str(args.cores)]
         call += ["--configfile", args.config]

@@ -80,6 +80,11 @@ def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     return Resolved(study, datasets, subjects)
 
 
+def load_study(path: Path | str) -> Study:
+    """Read and check a study alone, without the descriptors of its datasets."""
+    return _validated(Study, _yaml(Path(path)), Path(path))
+
+
 def freeze(resolved: Resolved, folder: Path) -> Path:
     """Write a study with its descriptors and subjects into one file, named by its content.
 
