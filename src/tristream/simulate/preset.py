@@ -70,8 +70,12 @@ class Stream(Section):
 
     @model_validator(mode="after")
     def _nonlinear_needs_linear(self) -> "Stream":
-        if self.nonlinear and self.linear < 2:
-            raise ValueError("nonlinear signals are products of linear ones: linear must be >= 2")
+        pairs = self.linear * (self.linear - 1) // 2
+        if self.nonlinear > pairs:
+            raise ValueError(
+                f"nonlinear signals are products of pairs of linear ones: {self.linear} linear "
+                f"ones make {pairs}"
+            )
         return self
 
 
@@ -87,8 +91,10 @@ class Readout(Section):
 
     Attributes
     ----------
-    band : tuple of float
-        Lowest and highest frequency of the latent signals (Hz).
+    high_pass : float
+        Slower parts of the features (Hz) drive nothing: no analysis could tell them from drifts.
+    smoothing : float
+        Standard deviation of the Gaussian (s) that features are smoothed with over media time.
     components : int
         Principal components per stream that count as "linear in the fitted features".
     share : tuple of float
@@ -97,14 +103,15 @@ class Readout(Section):
         Time to peak of the haemodynamic response (s).
     """
 
-    band: Span = (0.01, 0.1)
+    high_pass: float = Field(default=0.01, gt=0)
+    smoothing: float = Field(default=1.5, ge=0)
     components: int = Field(default=10, ge=1)
     share: Span = (0.2, 0.4)
     hrf_peak: Span = (4.5, 7.0)
 
     @model_validator(mode="after")
     def _ordered(self) -> "Readout":
-        for name in ("band", "share", "hrf_peak"):
+        for name in ("share", "hrf_peak"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name}: {low} .. {high} is no range of positive numbers")
@@ -119,9 +126,12 @@ class Noise(Section):
     Attributes
     ----------
     ceiling : tuple of float
-        Median and spread of the ceiling r (noise-free signal against the averaged test run).
+        Mean and standard deviation of the ceiling r over voxels (noise-free signal against the
+        averaged test run, once drifts and motion are projected out of both).
     ceiling_limits : tuple of float
         Ceilings are drawn within these.
+    percent : float
+        Standard deviation of the noise, in per cent of the image's mean.
     ar : tuple of float
         First-order autocorrelation at lag one TR.
     fwhm : float
@@ -139,7 +149,8 @@ class Noise(Section):
     """
 
     ceiling: tuple[float, float] = (0.4, 0.2)
-    ceiling_limits: Span = (0.08, 0.85)
+    ceiling_limits: Span = (0.1, 0.8)
+    percent: float = Field(default=1.0, gt=0)
     ar: Span = (0.4, 0.6)
     fwhm: float = Field(default=6.0, gt=0)
     drift: float = Field(default=1.0, ge=0)
