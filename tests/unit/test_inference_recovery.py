@@ -59,7 +59,13 @@ class Simulation:
         silent = 0.15 * (self.drive.sum(0) == 0)
         parts = 0.4 * used * (drive + silent)[:, None] + 0.04 * error if quality else 0.1 * error
         unit = HeldOut(
-            parts.sum(0), parts, self.y, np.minimum(np.arange(VOLUMES) // 20, 6), ("test",)
+            parts.sum(0),
+            parts,
+            self.y,
+            np.minimum(np.arange(VOLUMES) // 20, 6),
+            ("test",),
+            np.ones((4, 1)),
+            np.ones(1),
         )
         split = split_r2(unit.y, parts)
         voxels = len(self.streams)
@@ -77,6 +83,7 @@ class Simulation:
             ),
             about={
                 "model": name,
+                "scheme": "holdout",
                 "subject": "01",
                 "control": control,
                 "layout": {b: [[f"{streams or b}/{b}"]] for b in BANDS},
@@ -205,7 +212,7 @@ def test_block_sums_give_the_scores_and_intervals_cover():
     for _ in range(200):
         parts = rng.standard_normal((2, VOLUMES, 5))
         y = 0.3 * parts.sum(0) + rng.standard_normal((VOLUMES, 1))
-        own = Blocks([HeldOut(parts.sum(0), parts, y, unit, ("a",))])
+        own = Blocks([HeldOut(parts.sum(0), parts, y, unit, ("a",), parts[:, 0], y[0])])
         assert own.whole.correlation == pytest.approx(correlation(y, parts.sum(0)))
         assert own.whole.split_r2 == pytest.approx(split_r2(y, parts))
         found = estimate(lambda sums: sums.correlation.mean(), own)

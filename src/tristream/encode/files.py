@@ -33,6 +33,8 @@ class HeldOut:
         Exchange unit, -1 where there is none.
     runs : tuple of str
         The runs that were averaged.
+    gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
+        Hyperparameters of the model that predicts this run.
     """
 
     prediction: Floats
@@ -40,6 +42,17 @@ class HeldOut:
     y: Floats
     unit: Ints
     runs: tuple[str, ...]
+    gamma: Floats
+    alpha: Floats
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run that a model was fitted to; `rows` are the used volumes, the rest as in the inputs."""
+
+    rows: Ints
+    projection: Floats
+    stimulated: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,8 @@ class Fitted:
     dual : ndarray of shape (n, voxels)
         Dual weights over the used training volumes, runs in order.
     intercept : ndarray of shape (voxels,)
-    runs : dict of str to (rows, projection)
-        Used volumes and projected-out basis of each training run.
+    runs : dict of str to TrainingRun
+        In the order of the dual weights.
     edge : float
         Share of voxels whose penalty is the smallest or largest of the grid.
     """
@@ -73,7 +86,7 @@ class Fitted:
     cv: Floats
     dual: Floats
     intercept: Floats
-    runs: Mapping[str, tuple[Ints, Floats]]
+    runs: Mapping[str, TrainingRun]
     edge: float
 
 
@@ -109,7 +122,7 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
                 file[f"ceiling/{key}"] = getattr(encoding.ceiling, key).astype(np.float32)
         for name, unit in encoding.tests.items():
             group = file.create_group(f"test/{name}", track_order=True)
-            for key in ("prediction", "band_prediction", "y"):
+            for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
                 group[key] = getattr(unit, key).astype(np.float32)
             group["unit"] = unit.unit
             write_strings(group, "run", unit.runs)
@@ -121,9 +134,9 @@ def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
     group["intercept"] = fitted.intercept.astype(np.float32)
     group.attrs["edge_share"] = fitted.edge
     runs = group.create_group("runs", track_order=True)
-    for name, (rows, projection) in fitted.runs.items():
-        runs[f"{name}/rows"] = rows
-        runs[f"{name}/projection"] = projection
+    for name, run in fitted.runs.items():
+        for key in ("rows", "projection", "stimulated"):
+            runs[f"{name}/{key}"] = getattr(run, key)
 
 
 def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
@@ -161,6 +174,8 @@ def _held_out(group: h5py.Group) -> HeldOut:
         y=group["y"][()],
         unit=group["unit"][()],
         runs=tuple(read_strings(group, "run")),
+        gamma=group["gamma"][()],
+        alpha=group["alpha"][()],
     )
 
 
@@ -171,7 +186,8 @@ def _fitted(file: h5py.File) -> Fitted:
         dual=model["dual"][()],
         intercept=model["intercept"][()],
         runs={
-            name: (run["rows"][()], run["projection"][()]) for name, run in model["runs"].items()
+            name: TrainingRun(*(run[key][()] for key in ("rows", "projection", "stimulated")))
+            for name, run in model["runs"].items()
         },
         edge=float(model.attrs["edge_share"]),
     )

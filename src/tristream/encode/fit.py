@@ -1,12 +1,11 @@
 """Fit, test and score the encoding model of one subject."""
 
-import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,13 +15,14 @@ from tristream.config.analysis import EncodingModel
 from tristream.encode.bands import BandKernels, band_kernels
 from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.estimators import BandedRidgeCV
-from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, write_encoding
-from tristream.encode.inputs import Floats, Inputs, read_inputs
+from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, TrainingRun, write_encoding
+from tristream.encode.inputs import Floats, Inputs, file_hash, read_inputs
 from tristream.encode.scores import correlation, fisher_mean, split_r2
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
 FEWEST_SAMPLES = 5
+T = TypeVar("T")
 
 
 def fit_subject(
@@ -100,13 +100,13 @@ def fit_encoding(
         scheme, train = "leave-one-run-out", list(inputs.runs)
     _check(inputs, train, groups)
     tested = [name for members in groups.values() for name in members]
-    fitted, kernels = _fit(inputs, model, train, tested, device, "fit")
+    fitted, kernels = _fit(inputs, model, train, tested, device, _progress)
     if groups:
         tests = {
             group: _predict(inputs, fitted, kernels, members) for group, members in groups.items()
         }
     else:
-        tests = {run: _nested(inputs, model, train, run, device) for run in train}
+        tests = {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
     ceiling, omitted = _ceiling(inputs, groups)
     encoding = Encoding(
         bands=list(inputs.layout),
@@ -163,7 +163,7 @@ def _fit(
     train: Sequence[str],
     test: Sequence[str],
     device: str,
-    label: str,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> tuple[BandedRidgeCV, BandKernels]:
     kernels = band_kernels(
         inputs.features,
@@ -183,13 +183,13 @@ def _fit(
         kernel="precomputed",
         seed=model.seed,
         device=device,
-        progress=partial(_progress, label=label),
+        progress=progress,
     )
     return estimator.fit(kernels.train, y, runs), kernels
 
 
-def _progress(items: Iterable[int], label: str) -> Iterable[int]:
-    return tqdm(items, desc=label, unit="weighting", mininterval=5, file=sys.stderr)
+def _progress(items: Iterable[T]) -> Iterable[T]:
+    return tqdm(items, mininterval=5, file=sys.stderr)
 
 
 def penalties(model: EncodingModel) -> Floats:
@@ -205,14 +205,15 @@ def _predict(
     kernel = torch.stack([kernels.test[name] for name in members]).mean(0)
     parts = fitted.predict(kernel, split=True)
     y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
-    return HeldOut(parts.sum(0), parts, y, inputs.runs[members[0]].unit[rows], tuple(members))
+    unit = inputs.runs[members[0]].unit[rows]
+    return HeldOut(parts.sum(0), parts, y, unit, tuple(members), fitted.gamma_, fitted.alpha_)
 
 
 def _nested(
     inputs: Inputs, model: EncodingModel, runs: Sequence[str], run: str, device: str
 ) -> HeldOut:
     train = [name for name in runs if name != run]
-    fitted, kernels = _fit(inputs, model, train, [run], device, f"without {run}")
+    fitted, kernels = _fit(inputs, model, train, [run], device)
     return _predict(inputs, fitted, kernels, [run])
 
 
@@ -249,7 +250,10 @@ def _to_file(fitted: BandedRidgeCV, inputs: Inputs, train: Sequence[str]) -> Fit
         cv=fitted.cv_,
         dual=fitted.dual_,
         intercept=fitted.intercept_,
-        runs={name: (inputs.runs[name].rows, inputs.runs[name].projection) for name in train},
+        runs={
+            name: TrainingRun(run.rows, run.projection, run.stimulated)
+            for name, run in ((name, inputs.runs[name]) for name in train)
+        },
         edge=fitted.edge_,
     )
 
@@ -283,9 +287,3 @@ def _about(
             for label, path in inputs.files.items()
         },
     }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,23 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream.align.aligned import read_aligned
 from tristream.align.resample import Piece, resample_timed
 from tristream.encode.bands import band_kernels
-from tristream.encode.files import Encoding, read_encoding
-from tristream.encode.fit import file_hash
-from tristream.encode.inputs import Floats, Ints
+from tristream.encode.files import Encoding, TrainingRun, read_encoding
+from tristream.encode.inputs import Floats
 from tristream.encode.solvers.banded_ridge import predict
+from tristream.encode.training import TrainingFeatures
 from tristream.errors import UserError
 from tristream.store import Provenance, create_h5, open_h5
 
 NEW = "new stimulus"
-
-
-@dataclass(frozen=True)
-class _Rows:
-    projection: Floats
-    rows: Ints
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,8 @@ def predict_stimulus(
     if fitted.about["control"] != "none":
         raise UserError(f"{encoding}: is a control, fitted to predict nothing; choose a model")
     labels = [label for spaces in fitted.about["layout"].values() for s in spaces for label in s]
-    training = {label: _training(fitted, label, encoding) for label in labels}
+    source = TrainingFeatures(fitted, encoding)
+    training = {label: source(label) for label in labels}
     new = _read_stimulus(features, labels, stimulus)
     tr, start_time = fitted.about["tr"], fitted.about["start_time"]
     duration = min(s.duration for s in new.values())
@@ -105,8 +99,9 @@ def predict_stimulus(
 
 def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes: int) -> Floats:
     about, model = encoding.about, encoding.fitted
-    runs = {name: _Rows(projection, rows) for name, (rows, projection) in model.runs.items()}
-    runs[NEW] = _Rows(np.zeros((volumes, 0)), np.arange(volumes))
+    everything = np.arange(volumes)
+    new = TrainingRun(everything, np.zeros((volumes, 0)), np.ones(volumes, bool))
+    runs = {**model.runs, NEW: new}
     kernels = band_kernels(
         lambda label: features[label],
         about["layout"],
@@ -118,23 +113,6 @@ def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes
     )
     parts = predict(kernels.test[NEW], torch.from_numpy(model.dual), torch.from_numpy(model.gamma))
     return parts.sum(0).numpy() + model.intercept
-
-
-def _training(encoding: Encoding, label: str, path: Path) -> dict[str, Floats]:
-    """Aligned features of the training runs, checked to be those of the fit."""
-    source = encoding.about["features"][label]
-    aligned = Path(source["path"])
-    if not aligned.is_file():
-        raise UserError(
-            f"{path}: the model needs its training features {aligned}; run the workflow again, "
-            "and predict from the folder in which it runs"
-        )
-    if file_hash(aligned) != source["sha256"]:
-        raise UserError(
-            f"{aligned}: has changed since {path} was fitted to it; fit the model again"
-        )
-    by_run = read_aligned(aligned)
-    return {name: by_run[name] for name in encoding.fitted.runs}
 
 
 def _read_stimulus(

@@ -1,4 +1,4 @@
-"""Significance of an encoding model's test predictions; nothing is refitted."""
+"""Significance of an encoding model's test predictions; no hyperparameter is searched again."""
 
 from pathlib import Path
 
@@ -13,12 +13,16 @@ from tristream.inference.permutation import (
     movable_rows,
     permutation_test,
 )
+from tristream.inference.refit import refit_test
 from tristream.store import Omission, Provenance, create_h5
 
 FEWEST_DISTINCT = 1000
 # Counts are stored up to this one: a factorial soon outgrows every integer.
 MANY = 10**15
 STATISTIC = "correlation of prediction and BOLD, mean over test runs in Fisher z, one-sided"
+
+FIXED = "blocks of the prediction permuted within the test run, the model fixed"
+REFITTED = "blocks of data permuted within runs, all folds refitted, hyperparameters fixed"
 
 
 def infer_encoding(
@@ -27,7 +31,9 @@ def infer_encoding(
     """Write p and q values, or the reason why there are none.
 
     With fewer than 1,000 distinct permutations no p value is written: the smallest attainable
-    one, and the steps between, would be an accident of the design.
+    one, and the steps between, would be an accident of the design. Held-out predictions are
+    permuted as they are stored; under leave-one-run-out, where every run is training data too,
+    the folds are fitted again to permuted data (see :mod:`tristream.inference.refit`).
 
     Parameters
     ----------
@@ -46,18 +52,23 @@ def infer_encoding(
     runs = runs_of(fitted)
     distinct = distinct_permutations(runs)
     refusal = () if distinct >= FEWEST_DISTINCT else _refusal(runs, distinct)
+    nested = fitted.about["scheme"] == "leave-one-run-out"
     config = {"inference": settings.model_dump(mode="json")}
     provenance = Provenance("inference", said.simulated, config, code, refusal)
     with create_h5(output, provenance) as file:
         file.attrs["n_distinct"] = min(distinct, MANY)
         file.attrs["unit"] = unit
         file.attrs["statistic"] = STATISTIC
+        file.attrs["null"] = REFITTED if nested else FIXED
         file.attrs["seed"] = settings.seed
         file.attrs["fdr"] = settings.fdr
         file.attrs["n_permutations"] = 0 if refusal else settings.permutations
         if refusal:
             return
-        result = permutation_test(runs, settings.permutations, settings.seed)
+        if nested:
+            result = refit_test(fitted, encoding, settings.permutations, settings.seed)
+        else:
+            result = permutation_test(runs, settings.permutations, settings.seed)
         q = false_discovery_control(result.p, method="bh")
         file["observed"] = result.observed.astype(np.float32)
         file["p"], file["q"] = result.p, q

@@ -5,9 +5,8 @@ block of one label, a presentation of one item. Blocks of the *prediction* chang
 their run, all voxels alike, so that what neighbouring volumes and neighbouring voxels share stays
 as it is. In a design of events the prediction of a block goes where another block was: what all
 blocks have in common (their rise and fall) stays, and the test asks whether it matters which item
-was shown, not whether anything was. The model is not refitted: the null is conditional on the
-fitted weights, which never saw the test run (holdout); with leave-one-run-out, runs are permuted
-independently, although their models share training runs.
+was shown, not whether anything was. The model is not refitted: the null is conditional on weights
+that never saw the test run. Leave-one-run-out needs :mod:`tristream.inference.refit`.
 """
 
 import math

@@ -346,6 +346,8 @@ def _rejection(encoding: Encoding, truth: Truth, settings: Inference) -> Check |
     silent = truth.driven_by("none")
     if not silent.any():
         return Omission(name, "the simulation has no voxels of noise alone")
+    if encoding.about["scheme"] != "holdout":
+        return Omission(name, "it is for held-out test runs")
     if distinct_permutations(runs) < FEWEST_DISTINCT:
         return Omission(name, "too few distinct permutations for p values")
     orders = draw(runs, settings.permutations, settings.seed)

@@ -111,7 +111,7 @@ def search(
     alpha = torch.zeros_like(gamma)
     penalties = torch.as_tensor(np.asarray(alphas, float), device=y.device)
     for g in progress(range(len(gammas))):
-        kernel = _mix(kernels, gammas[g])
+        kernel = mix(kernels, gammas[g])
         for a in range(len(alphas)):
             operator = _left_out_operator(kernel, float(alphas[a]), folds).to(y.dtype)
             score = _score(y, operator, folds, weight, chunk)
@@ -138,7 +138,8 @@ def _inverse_variance(y: torch.Tensor, folds: list[slice]) -> torch.Tensor:
     return torch.where(spread > 0, 1 / spread, 0.0)
 
 
-def _mix(kernels: torch.Tensor, gamma: np.ndarray) -> torch.Tensor:
+def mix(kernels: torch.Tensor, gamma: np.ndarray) -> torch.Tensor:
+    """Kernels (bands, m, n) under weights (bands,), added up."""
     weights = torch.as_tensor(np.asarray(gamma, float), device=kernels.device)
     return torch.einsum("b,bij->ij", weights, kernels)
 
@@ -150,11 +151,24 @@ def _factor(kernel: torch.Tensor, alpha: float) -> torch.Tensor:
     return torch.linalg.cholesky(penalised)
 
 
-def _left_out_operator(kernel: torch.Tensor, alpha: float, folds: list[slice]) -> torch.Tensor:
-    """M such that y' M holds each group's residuals under the model fitted without it."""
+def dual_operator(kernel: torch.Tensor, alpha: float) -> torch.Tensor:
+    """The matrix that turns targets into dual weights, intercept taken care of.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (n, n), float64
+        The bands' kernels under their weights.
+    alpha : float
+        Penalty.
+    """
     inverse = torch.cholesky_inverse(_factor(kernel, alpha))
     ones = inverse.sum(1)
-    inverse -= torch.outer(ones, ones) / ones.sum()
+    return inverse - torch.outer(ones, ones) / ones.sum()
+
+
+def _left_out_operator(kernel: torch.Tensor, alpha: float, folds: list[slice]) -> torch.Tensor:
+    """M such that y' M holds each group's residuals under the model fitted without it."""
+    inverse = dual_operator(kernel, alpha)
     operator = torch.empty_like(inverse)
     for f in folds:
         own = torch.cholesky_inverse(torch.linalg.cholesky(inverse[f, f]))
@@ -205,7 +219,7 @@ def refit(
     values, counts = torch.unique_consecutive(candidate[order], return_counts=True)
     for value, voxels in zip(values.tolist(), order.split(counts.tolist()), strict=True):
         g, a = divmod(value, len(alphas))
-        factor = _factor(_mix(kernels, gammas[g]), float(alphas[a]))
+        factor = _factor(mix(kernels, gammas[g]), float(alphas[a]))
         y = targets[:, voxels].double()
         one = torch.ones_like(y[:, :1])
         solved = torch.cholesky_solve(torch.cat([y, one], 1), factor)
