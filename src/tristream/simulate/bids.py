@@ -80,6 +80,10 @@ def write_shared(root: Path, preset: Preset, licence: str, credit: str) -> None:
         ),
     )
     _text(root / DERIVATIVES / "README.md", "Simulated. Named as fMRIPrep names its outputs.\n")
+    # As fMRIPrep does: BIDS has no place for confounds tables yet.
+    _text(root / DERIVATIVES / ".bidsignore", "*_timeseries.tsv\n*_timeseries.json\n")
+    # BIDS wants a file for each stim_file; the film has its own source.
+    _text(root / "stimuli" / film.file, f"A note in place of {film.file}, which is not included.\n")
     _text(root / "CHANGES", f"{__version__} 2026-01-01\n  - Simulated.\n")
     rows = [f"sub-{label}\tn/a\tn/a\tn/a\n" for label in preset.subjects]
     _text(root / "participants.tsv", "participant_id\tage\tsex\thandedness\n" + "".join(rows))
