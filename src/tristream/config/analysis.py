@@ -20,11 +20,11 @@ class FeatureSpace(Section):
 
 
 class Alphas(Section):
-    """Regularisation grid, in powers of ten."""
+    """Regularisation grid, in powers of ten, for kernels whose mean diagonal is 1."""
 
-    lowest: float = Field(default=0.0, description="exponent of the smallest alpha")
-    highest: float = Field(default=10.0, description="exponent of the largest alpha")
-    number: int = Field(default=11, ge=1, description="how many, evenly spaced in the exponent")
+    lowest: float = Field(default=-2.0, description="exponent of the smallest alpha")
+    highest: float = Field(default=5.0, description="exponent of the largest alpha")
+    number: int = Field(default=15, ge=1, description="how many, evenly spaced in the exponent")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Alphas":
