@@ -28,8 +28,8 @@ class Split:
     ----------
     bands, competing : list of str
         All bands; those of the three streams.
-    r, share, unique : (n,), (B, n), (B, n) or None
-        Test r, split R², unique R².
+    r, share : (n,), (B, n)
+        Test r, split R².
     ijk : (n, 3)
         Voxels.
     """
@@ -38,7 +38,6 @@ class Split:
     competing: list[str]
     r: npt.NDArray
     share: npt.NDArray
-    unique: npt.NDArray | None
     ijk: npt.NDArray
     simulated: bool
     notes: list[Missing]
@@ -73,13 +72,11 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 def read_split(results: Results, path: Path, competing: list[str]) -> Split:
     """Read the split scores of an encoding."""
     with open_h5(path, "encoding") as (file, said):
-        unique = file["unique/r2"][()] if "unique/r2" in file else None
         return Split(
             read_strings(file, "bands"),
             competing,
             file["scores/r"][()],
             file["scores/band_r2"][()],
-            unique,
             file["ijk"][()],
             said.simulated,
             results.read(path, said),
@@ -95,8 +92,6 @@ def _shares(results: Results, dataset: str, subject: str, model: str, split: Spl
         if chosen.any():
             bars[label] = split.share[:, chosen].mean(axis=1)
             table[f"split R2, {label}"] = bars[label].round(5)
-            if split.unique is not None:
-                table[f"unique R2, {label}"] = split.unique[:, chosen].mean(axis=1).round(5)
     streams = results.streams(results.models(dataset)[model])
     colours = colours_of(split.bands, streams)
     drawing = figures.bars(
