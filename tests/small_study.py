@@ -39,8 +39,9 @@ def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def environment(source: Path = REPO) -> dict[str, str]:
-    """An environment in which the package is the one in `source`."""
-    return {**os.environ, "PYTHONPATH": str(source / "src")}
+    """An environment with this Python first, in which the package is the one in `source`."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PYTHONPATH": str(source / "src"), "PATH": path}
 
 
 def snakemake(folder: Path, *args: str, source: Path = REPO, ok: bool = True) -> str:

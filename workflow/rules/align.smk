@@ -12,6 +12,8 @@ rule align:
         f"{R}/logs/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -19,9 +21,9 @@ rule align:
     params:
         code=fingerprint("tristream.align.aligned"),
     shell:
-        "{RUN} align features --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream align features --dataset {wildcards.dataset}"
         " --timeline {wildcards.timeline} --features {input.features}"
-        " --inventory {input.inventory[0]} --bold {input.bold}"
+        " --inventory {input.inventory} --bold {input.bold}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
@@ -29,14 +31,17 @@ rule samples:
     input:
         inventory=rules.inventory.output.inventory,
         splits=rules.inventory.output.splits,
-        leakage=rules.leakage.output,
+        leakage=rules.leakage.output.table,
         bold=lambda w: bold_files(w.dataset, w.subject),
     output:
-        table(f"{R}/align/{{dataset}}/sub-{{subject}}_samples.tsv"),
+        table=f"{R}/align/{{dataset}}/sub-{{subject}}_samples.tsv",
+        sidecar=f"{R}/align/{{dataset}}/sub-{{subject}}_samples.json",
     log:
         f"{R}/logs/align/{{dataset}}/sub-{{subject}}_samples.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/sub-{{subject}}_samples.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -45,10 +50,10 @@ rule samples:
         exchange=lambda w: dump(RESOLVED.datasets[w.dataset].exchange),
         code=fingerprint("tristream.align.samples"),
     shell:
-        "{RUN} align samples --config {CONFIG} --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --inventory {input.inventory[0]}"
-        " --splits {input.splits[0]} --leakage {input.leakage[0]} --bold {input.bold}"
-        " --output {output[0]} --code {params.code} > {log} 2>&1"
+        "python -m tristream align samples --dataset {wildcards.dataset}"
+        " --subject {wildcards.subject} --inventory {input.inventory}"
+        " --splits {input.splits} --leakage {input.leakage} --bold {input.bold}"
+        " --output {output.table} --code {params.code} > {log} 2>&1"
 
 
 rule lagscan:
@@ -57,13 +62,15 @@ rule lagscan:
             aligned_file(w.dataset, w.subject, *p) for p in spaces_in(w.dataset)
         ],
         bold=lambda w: bold_files(w.dataset, w.subject),
-        samples=rules.samples.output,
+        samples=rules.samples.output.table,
     output:
         f"{R}/align/{{dataset}}/sub-{{subject}}_lagscan.h5",
     log:
         f"{R}/logs/align/{{dataset}}/sub-{{subject}}_lagscan.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/sub-{{subject}}_lagscan.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -71,6 +78,6 @@ rule lagscan:
     params:
         code=fingerprint("tristream.align.lagscan"),
     shell:
-        "{RUN} align lagscan --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream align lagscan --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --aligned {input.aligned} --bold {input.bold}"
-        " --samples {input.samples[0]} --output {output} --code {params.code} > {log} 2>&1"
+        " --samples {input.samples} --output {output} --code {params.code} > {log} 2>&1"

@@ -10,6 +10,8 @@ rule bold:
         f"{R}/logs/bold/{{dataset}}/sub-{{subject}}/{{run}}.log",
     benchmark:
         f"{R}/benchmarks/bold/{{dataset}}/sub-{{subject}}/{{run}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -20,7 +22,7 @@ rule bold:
         tr=lambda w: RESOLVED.datasets[w.dataset].tr,
         code=fingerprint("tristream.bold.prepare", "tristream.bold.run_file"),
     shell:
-        "{RUN} bold prepare --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream bold prepare --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --run {wildcards.run} --receipt {input}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
@@ -34,10 +36,12 @@ rule bold_index:
         f"{R}/logs/bold/{{dataset}}/sub-{{subject}}/index.log",
     benchmark:
         f"{R}/benchmarks/bold/{{dataset}}/sub-{{subject}}/index.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
     shell:
-        "{RUN} bold index --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream bold index --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --runs {input} --output {output} > {log} 2>&1"

@@ -10,7 +10,7 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 
 try:
     import tristream
-    from tristream.config.load import freeze, resolve
+    from tristream.config.load import hand_over, resolve
     from tristream.errors import UserError
     from tristream.features.registry import check, get
     from tristream.fingerprint import fingerprint
@@ -44,8 +44,7 @@ except UserError as error:
 STUDY = RESOLVED.study
 R = STUDY.results
 # Jobs read the configuration that this DAG was made from.
-CONFIG = freeze(RESOLVED, Path(R) / ".config")
-RUN = f"{sys.executable} -m tristream"
+hand_over(RESOLVED, Path(R) / ".config")
 
 
 wildcard_constraints:
@@ -64,11 +63,6 @@ wildcard_constraints:
 def dump(section):
     """A part of the configuration as text for `params`: a change of it reruns the rule."""
     return json.dumps(section.model_dump(mode="json"), sort_keys=True)
-
-
-def table(path):
-    """A TSV and the JSON beside it."""
-    return [path, path.removesuffix(".tsv") + ".json"]
 
 
 def is_simulated(dataset):
@@ -174,3 +168,76 @@ def module_option(extractor):
 
 def extractor_file(name):
     return next(b.module for b in STUDY.features.values() if b.extractor == name)
+
+
+def commit_file(wildcards):
+    return (
+        f"{R}/simulate/{wildcards.dataset}/commit.txt"
+        if is_simulated(wildcards.dataset)
+        else []
+    )
+
+
+def preset_of(dataset):
+    return load_preset(RESOLVED.datasets[dataset].source.preset)
+
+
+def preset_features(wildcards):
+    return [
+        f"{R}/features/{wildcards.dataset}/{text}.h5"
+        for text in preset_of(wildcards.dataset).features
+    ]
+
+
+def stimuli_receipt(wildcards):
+    dataset = wildcards.dataset
+    return f"{R}/fetch/{dataset}/stimuli/receipt.json" if has_media(dataset) else []
+
+
+def features_input(wildcards):
+    """Stimuli for films and sounds, the inventory for labels, the simulator's truth for latents."""
+    dataset, media = wildcards.dataset, media_of(wildcards.space)
+    if media == "truth":
+        return {"truth": f"{R}/simulate/{dataset}/truth.h5"}
+    if media == "label":
+        return {"inventory": f"{R}/stimuli/{dataset}/inventory.tsv"}
+    files = {"receipt": f"{R}/fetch/{dataset}/stimuli/receipt.json"}
+    extractor = extractor_of(wildcards.space)
+    if extractor.weights is not None:
+        files["weights"] = f"{R}/fetch/weights/{extractor.name}/receipt.json"
+    return files
+
+
+def space_params(wildcards):
+    """The space without its list of layers: another layer does not rerun this one."""
+    block = STUDY.features[wildcards.space].model_copy(update={"layers": []})
+    return dump(block)
+
+
+def encodings_of(wildcards):
+    return [
+        f"{R}/encode/{wildcards.dataset}/{name}/sub-{subject}.h5"
+        for name, model in STUDY.models.items()
+        if wildcards.dataset in model.datasets
+        for subject in RESOLVED.subjects[wildcards.dataset]
+    ]
+
+
+def report_input(wildcards):
+    """Everything that the report shows."""
+    files = []
+    for dataset, descriptor in RESOLVED.datasets.items():
+        files += per_subject(dataset, "{R}/bold/{dataset}/sub-{subject}/index.json")
+        files += per_subject(dataset, "{R}/fetch/{dataset}/sub-{subject}/receipt.json")
+        files.append(f"{R}/stimuli/{dataset}/leakage.tsv")
+        if spaces_in(dataset):
+            files += per_subject(
+                dataset, "{R}/align/{dataset}/sub-{subject}_lagscan.h5"
+            )
+        if is_simulated(dataset) and any(
+            dataset in m.datasets for m in STUDY.models.values()
+        ):
+            files.append(f"{R}/inference/{dataset}/recovery.tsv")
+    files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
+    files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
+    return files

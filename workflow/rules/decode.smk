@@ -4,13 +4,15 @@
 rule decode:
     input:
         bold=lambda w: bold_files(w.dataset, w.subject),
-        samples=rules.samples.output,
+        samples=rules.samples.output.table,
     output:
         f"{R}/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.h5",
     log:
         f"{R}/logs/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -19,6 +21,6 @@ rule decode:
         decoder=lambda w: dump(STUDY.decoders[w.decoder]),
         code=fingerprint("tristream.decode.fit"),
     shell:
-        "{RUN} decode fit --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream decode fit --dataset {wildcards.dataset}"
         " --decoder {wildcards.decoder} --subject {wildcards.subject} --bold {input.bold}"
-        " --samples {input.samples[0]} --output {output} --code {params.code} > {log} 2>&1"
+        " --samples {input.samples} --output {output} --code {params.code} > {log} 2>&1"

@@ -2,26 +2,6 @@
 # layers in one pass of the media and leaves them in results/.chunks for the other jobs.
 
 
-def features_input(wildcards):
-    """Stimuli for films and sounds, the inventory for labels, the simulator's truth for latents."""
-    dataset, media = wildcards.dataset, media_of(wildcards.space)
-    if media == "truth":
-        return {"truth": f"{R}/simulate/{dataset}/truth.h5"}
-    if media == "label":
-        return {"inventory": f"{R}/stimuli/{dataset}/inventory.tsv"}
-    files = {"receipt": f"{R}/fetch/{dataset}/stimuli/receipt.json"}
-    extractor = extractor_of(wildcards.space)
-    if extractor.weights is not None:
-        files["weights"] = f"{R}/fetch/weights/{extractor.name}/receipt.json"
-    return files
-
-
-def space_params(wildcards):
-    """The space without its list of layers: another layer does not rerun this one."""
-    block = STUDY.features[wildcards.space].model_copy(update={"layers": []})
-    return dump(block)
-
-
 rule features:
     input:
         unpack(features_input),
@@ -31,6 +11,8 @@ rule features:
         f"{R}/logs/features/{{dataset}}/{{space}}/{{layer}}.log",
     benchmark:
         f"{R}/benchmarks/features/{{dataset}}/{{space}}/{{layer}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -43,6 +25,6 @@ rule features:
         ),
         code=lambda w: fingerprint(extractor_of(w.space).module),
     shell:
-        "{RUN} features extract --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream features extract --dataset {wildcards.dataset}"
         " --space {wildcards.space} --layer {wildcards.layer} {params.files}"
         " --output {output} --code {params.code} > {log} 2>&1"

@@ -11,14 +11,6 @@ localrules:
     drop,
 
 
-def commit_file(wildcards):
-    return (
-        f"{R}/simulate/{wildcards.dataset}/commit.txt"
-        if is_simulated(wildcards.dataset)
-        else []
-    )
-
-
 rule fetch_dataset:
     input:
         commit_file,
@@ -28,6 +20,8 @@ rule fetch_dataset:
         f"{R}/logs/fetch/{{dataset}}/dataset.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/dataset.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -35,7 +29,7 @@ rule fetch_dataset:
     params:
         source=lambda w: dump(RESOLVED.datasets[w.dataset].source),
     shell:
-        "{RUN} fetch dataset --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream fetch dataset --dataset {wildcards.dataset}"
         " --output {output} > {log} 2>&1"
 
 
@@ -48,6 +42,8 @@ rule fetch_subject:
         f"{R}/logs/fetch/{{dataset}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/sub-{{subject}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -56,7 +52,7 @@ rule fetch_subject:
         layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
         runs=lambda w: RESOLVED.datasets[w.dataset].runs_of(w.subject),
     shell:
-        "{RUN} fetch subject --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream fetch subject --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --listing {input} --output {output} > {log} 2>&1"
 
 
@@ -67,6 +63,8 @@ rule fetch_stimuli:
         f"{R}/logs/fetch/{{dataset}}/stimuli.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/stimuli.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -74,7 +72,7 @@ rule fetch_stimuli:
     params:
         stimuli=lambda w: dump(RESOLVED.datasets[w.dataset].stimuli),
     shell:
-        "{RUN} fetch stimuli --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream fetch stimuli --dataset {wildcards.dataset}"
         " --output {output} > {log} 2>&1"
 
 
@@ -85,6 +83,8 @@ rule fetch_weights:
         f"{R}/logs/fetch/weights/{{extractor}}.log",
     benchmark:
         f"{R}/benchmarks/fetch/weights/{{extractor}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -93,7 +93,7 @@ rule fetch_weights:
         source=lambda w: dump(extractor_by_name(w.extractor).weights),
         module=lambda w: module_option(w.extractor),
     shell:
-        "{RUN} fetch weights --config {CONFIG} --extractor {wildcards.extractor} {params.module}"
+        "python -m tristream fetch weights --extractor {wildcards.extractor} {params.module}"
         " --output {output} > {log} 2>&1"
 
 
@@ -104,6 +104,8 @@ rule fetch_atlas:
         f"{R}/logs/fetch/atlas/{{preset}}.log",
     benchmark:
         f"{R}/benchmarks/fetch/atlas/{{preset}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -111,7 +113,7 @@ rule fetch_atlas:
     params:
         atlas=lambda w: dump(load_preset(w.preset).atlas),
     shell:
-        "{RUN} fetch atlas --config {CONFIG} --preset {wildcards.preset}"
+        "python -m tristream fetch atlas --preset {wildcards.preset}"
         " --output {output} > {log} 2>&1"
 
 
@@ -125,10 +127,12 @@ rule drop:
         f"{R}/logs/fetch/{{dataset}}/sub-{{subject}}_drop.log",
     benchmark:
         f"{R}/benchmarks/fetch/{{dataset}}/sub-{{subject}}_drop.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
     shell:
-        "{RUN} fetch drop --config {CONFIG} --receipt {input.receipt}"
+        "python -m tristream fetch drop --receipt {input.receipt}"
         " --output {output} > {log} 2>&1"

@@ -10,6 +10,8 @@ rule inference:
         f"{R}/logs/inference/{{dataset}}/{{model}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/inference/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -18,19 +20,9 @@ rule inference:
         inference=dump(STUDY.inference),
         code=fingerprint("tristream.inference.encoding"),
     shell:
-        "{RUN} inference encoding --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream inference encoding --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --encoding {input}"
         " --output {output} --code {params.code} > {log} 2>&1"
-
-
-def encodings_of(wildcards):
-    return [
-        f"{R}/{stage}/{wildcards.dataset}/{name}/sub-{subject}.h5"
-        for stage in ("encode",)
-        for name, model in STUDY.models.items()
-        if wildcards.dataset in model.datasets
-        for subject in RESOLVED.subjects[wildcards.dataset]
-    ]
 
 
 rule recovery:
@@ -38,11 +30,14 @@ rule recovery:
         truth=f"{R}/simulate/{{dataset}}/truth.h5",
         encodings=encodings_of,
     output:
-        table(f"{R}/inference/{{dataset}}/recovery.tsv"),
+        table=f"{R}/inference/{{dataset}}/recovery.tsv",
+        sidecar=f"{R}/inference/{{dataset}}/recovery.json",
     log:
         f"{R}/logs/inference/{{dataset}}/recovery.log",
     benchmark:
         f"{R}/benchmarks/inference/{{dataset}}/recovery.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -50,6 +45,6 @@ rule recovery:
     params:
         code=fingerprint("tristream.inference.recovery"),
     shell:
-        "{RUN} inference recovery --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream inference recovery --dataset {wildcards.dataset}"
         " --truth {input.truth} --encodings {input.encodings}"
-        " --output {output[0]} --code {params.code} > {log} 2>&1"
+        " --output {output.table} --code {params.code} > {log} 2>&1"

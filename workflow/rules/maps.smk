@@ -12,6 +12,8 @@ rule maps:
         f"{R}/logs/maps/{{dataset}}/{{model}}/sub-{{subject}}.log",
     benchmark:
         f"{R}/benchmarks/maps/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -19,7 +21,7 @@ rule maps:
     params:
         code=fingerprint("tristream.maps.draw"),
     shell:
-        "{RUN} maps draw --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream maps draw --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
         " --inference {input.inference} --index {input.index}"
         " --output {output} --code {params.code} > {log} 2>&1"

@@ -1,17 +1,6 @@
 # BOLD with known ground truth, written as a BIDS dataset that enters at fetch like any other.
 
 
-def preset_of(dataset):
-    return load_preset(RESOLVED.datasets[dataset].source.preset)
-
-
-def preset_features(wildcards):
-    return [
-        f"{R}/features/{wildcards.dataset}/{text}.h5"
-        for text in preset_of(wildcards.dataset).features
-    ]
-
-
 rule simulate:
     input:
         stimuli=rules.fetch_stimuli.output,
@@ -25,6 +14,8 @@ rule simulate:
         f"{R}/logs/simulate/{{dataset}}.log",
     benchmark:
         f"{R}/benchmarks/simulate/{{dataset}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -35,7 +26,7 @@ rule simulate:
         preset=lambda w: dump(preset_of(w.dataset)),
         code=lambda w: fingerprint("tristream.simulate.dataset"),
     shell:
-        "{RUN} simulate dataset --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream simulate dataset --dataset {wildcards.dataset}"
         " --preset {params.name} --receipt {input.stimuli} --features {input.features}"
         " --atlas {input.atlas} --output {params.folder} --commit {output.commit}"
         " --truth {output.truth} --code {params.code} > {log} 2>&1"

@@ -1,22 +1,21 @@
 # What was shown when, what is held out, and whether the test set leaks.
 
 
-def stimuli_receipt(wildcards):
-    dataset = wildcards.dataset
-    return f"{R}/fetch/{dataset}/stimuli/receipt.json" if has_media(dataset) else []
-
-
 rule inventory:
     input:
         listing=rules.fetch_dataset.output,
         receipt=stimuli_receipt,
     output:
-        inventory=table(f"{R}/stimuli/{{dataset}}/inventory.tsv"),
-        splits=table(f"{R}/stimuli/{{dataset}}/splits.tsv"),
+        inventory=f"{R}/stimuli/{{dataset}}/inventory.tsv",
+        inventory_sidecar=f"{R}/stimuli/{{dataset}}/inventory.json",
+        splits=f"{R}/stimuli/{{dataset}}/splits.tsv",
+        splits_sidecar=f"{R}/stimuli/{{dataset}}/splits.json",
     log:
         f"{R}/logs/stimuli/{{dataset}}/inventory.log",
     benchmark:
         f"{R}/benchmarks/stimuli/{{dataset}}/inventory.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -27,9 +26,9 @@ rule inventory:
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.inventory", "tristream.stimuli.splits"),
     shell:
-        "{RUN} stimuli inventory --config {CONFIG} --dataset {wildcards.dataset}"
+        "python -m tristream stimuli inventory --dataset {wildcards.dataset}"
         " --listing {input.listing} {params.receipt}"
-        " --inventory {output.inventory[0]} --splits {output.splits[0]}"
+        " --inventory {output.inventory} --splits {output.splits}"
         " --code {params.code} > {log} 2>&1"
 
 
@@ -39,11 +38,14 @@ rule leakage:
         splits=rules.inventory.output.splits,
         receipt=stimuli_receipt,
     output:
-        table(f"{R}/stimuli/{{dataset}}/leakage.tsv"),
+        table=f"{R}/stimuli/{{dataset}}/leakage.tsv",
+        sidecar=f"{R}/stimuli/{{dataset}}/leakage.json",
     log:
         f"{R}/logs/stimuli/{{dataset}}/leakage.log",
     benchmark:
         f"{R}/benchmarks/stimuli/{{dataset}}/leakage.tsv"
+    conda:
+        "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -53,6 +55,6 @@ rule leakage:
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.leakage"),
     shell:
-        "{RUN} stimuli leakage --config {CONFIG} --dataset {wildcards.dataset}"
-        " --inventory {input.inventory[0]} --splits {input.splits[0]} {params.receipt}"
-        " --output {output[0]} --code {params.code} > {log} 2>&1"
+        "python -m tristream stimuli leakage --dataset {wildcards.dataset}"
+        " --inventory {input.inventory} --splits {input.splits} {params.receipt}"
+        " --output {output.table} --code {params.code} > {log} 2>&1"

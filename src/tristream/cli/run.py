@@ -1,6 +1,7 @@
 """``tristream run``: snakemake, with a lock that dies with the process."""
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,10 @@ def run(args: argparse.Namespace) -> int:
         call += ["--rerun-incomplete", "--show-failed-logs", *args.snakemake]
         # The lock's descriptor goes to snakemake too: if only this process is killed, the results
         # folder stays locked for as long as snakemake works in it.
-        return subprocess.run(call, pass_fds=[held.fileno()]).returncode
+        # Rules call `python`: it must be the one that runs this, activated or not.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        environment = {**os.environ, "PATH": path}
+        return subprocess.run(call, pass_fds=[held.fileno()], env=environment).returncode
 
 
 def lock(results: Path) -> IO[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,6 +103,11 @@ def freeze(resolved: Resolved, folder: Path) -> Path:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def hand_over(resolved: Resolved, folder: Path) -> None:
+    """Freeze a study and tell all commands that this process starts to read it."""
+    os.environ["TRISTREAM_CONFIG"] = str(freeze(resolved, folder))
 
 
 def _thaw(content: Any, path: Path) -> Resolved:
