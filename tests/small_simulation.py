@@ -1,0 +1,48 @@
+"""Small stand-ins for feature files, so that presets can be simulated in seconds."""
+
+from pathlib import Path
+
+import numpy as np
+import scipy.ndimage
+
+from tristream.config.sources import ArchiveSource
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.simulate.preset import Preset
+from tristream.store import Provenance, create_h5
+
+RATE = 2.0  # samples per second
+
+
+def write_features(folder: Path, preset: Preset, seconds: float) -> list[Path]:
+    """One file a layer of the preset: mixtures of smooth random courses, as long as the film."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, stream in preset.streams.items():
+        courses = rng.standard_normal((int(seconds * RATE), 12))
+        courses = scipy.ndimage.gaussian_filter1d(courses, 2.0, axis=0) * 0.8 ** np.arange(12)
+        for layer in stream.features:
+            values = courses @ rng.standard_normal((12, 20))
+            paths.append(write_layer(folder, preset.film.stimulus, layer, values, name))
+    return paths
+
+
+def write_layer(
+    folder: Path, stimulus: str, layer: str, values: np.ndarray, stream: str = "ventral"
+) -> Path:
+    """One feature file, sampled twice a second."""
+    path = folder / f"{layer}.h5"
+    with create_h5(path, Provenance("features", simulated=False)) as file:
+        space, file.attrs["layer"] = layer.split("/")
+        file.attrs["space"], file.attrs["stream"] = space, stream
+        group = file.create_group(f"stimuli/{stimulus}")
+        group["values"] = values.astype(np.float32)
+        group["times"] = (np.arange(len(values)) + 0.5) / RATE
+    return path
+
+
+def write_receipt(path: Path, root: Path, file: str, source: ArchiveSource | None = None) -> Path:
+    """A receipt of one file below `root`."""
+    said = source.model_dump() if source else {}
+    fetched = FetchedFile(file, (root / file).stat().st_size)
+    Receipt("x", None, said, "", root, "x", "x", (fetched,), False).write(path)
+    return path
