@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,13 @@ def snakemake(folder: Path, *args: str, source: Path = REPO, ok: bool = True) ->
 
 
 def planned(folder: Path, *args: str, source: Path = REPO) -> dict[str, int]:
-    """Jobs that a dry run would do: rule to count, without the target rules."""
+    """Jobs that a dry run would do: rule to count, without targets; the first layer is a layer."""
     said = snakemake(folder, "--dry-run", *args, source=source)
-    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", said, flags=re.MULTILINE))
-    return {rule: int(n) for rule, n in jobs.items() if rule not in ("total", "all", "default")}
+    jobs: Counter[str] = Counter()
+    for rule, n in re.findall(r"^(\w+)\s+(\d+)$", said, flags=re.MULTILINE):
+        if rule not in ("total", "all", "default"):
+            jobs[rule.removesuffix("_first")] += int(n)
+    return dict(jobs)
 
 
 def arrays(results: Path) -> dict[str, np.ndarray]:

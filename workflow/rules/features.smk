@@ -28,3 +28,14 @@ rule features:
         "python -m tristream features extract --dataset {wildcards.dataset}"
         " --space {wildcards.space} --layer {wildcards.layer} {params.files}"
         " --output {output} --code {params.code} > {log} 2>&1"
+
+
+use rule features as features_first with:
+    # The pass of a space is begun by its first layer, before any other layer's job can take a core
+    # to wait for it.
+    wildcard_constraints:
+        layer="|".join({layers[0] for layers in LAYERS.values()}) or "none",
+    priority: 1
+
+
+ruleorder: features_first > features

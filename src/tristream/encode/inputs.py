@@ -116,10 +116,14 @@ class Inputs:
 
 
 def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
-    """Roll the stimulated rows by half of their number; the others stay."""
+    """Roll each stretch of stimulated rows by half of its length; the others stay.
+
+    Stretch by stretch: a run that shows a clip twice, rolled as a whole by half, would show it again.
+    """
     out = values.copy()
     on = np.flatnonzero(stimulated)
-    out[on] = values[np.roll(on, len(on) // 2)]
+    for stretch in np.split(on, np.flatnonzero(np.diff(on) > 1) + 1):
+        out[stretch] = values[np.roll(stretch, len(stretch) // 2)]
     return out
 
 
