@@ -148,9 +148,9 @@ def _timing(preset: Preset, run: Run) -> dict[str, Any]:
 
 
 def _events(path: Path, preset: Preset, run: Run) -> None:
-    film = preset.film
-    row = f"{film.onset:g}\t{run.duration:g}\t{film.stimulus}\t{film.file}\t{run.media_start:g}\n"
-    _text(path, "onset\tduration\ttrial_type\tstim_file\tmedia_start\n" + row)
+    what = f"{run.duration:g}\t{preset.film.stimulus}\t{preset.film.file}\t{run.media_start:g}"
+    rows = [f"{onset:g}\t{what}\n" for onset in preset.onsets(run)]
+    _text(path, "onset\tduration\ttrial_type\tstim_file\tmedia_start\n" + "".join(rows))
 
 
 def _image(path: Path, brain: Voxels, bold: np.ndarray, tr: float, code: int) -> None:

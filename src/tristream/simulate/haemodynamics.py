@@ -34,8 +34,8 @@ def peaks(preset: Preset) -> np.ndarray:
 
 def volumes(preset: Preset, run: Run) -> int:
     """Number of volumes of a run, dummies included."""
-    film = preset.film
-    return int(np.ceil(round((film.onset + run.duration + film.lead_out) / preset.tr, 6)))
+    seconds = preset.onsets(run)[-1] + run.duration + preset.film.lead_out
+    return int(np.ceil(round(seconds / preset.tr, 6)))
 
 
 def volume_times(preset: Preset, run: Run) -> np.ndarray:
@@ -65,11 +65,12 @@ def responses(
     """
     sampled = volume_times(preset, run)
     clock = np.arange(0, sampled[-1] + STEP, STEP)
-    media = clock - preset.film.onset + run.media_start
-    shown = (media >= run.media_start) & (media < run.media_start + run.duration)
     drive = np.zeros((len(clock), courses.shape[1]))
-    for column in range(courses.shape[1]):
-        drive[shown, column] = np.interp(media[shown], times, courses[:, column])
+    for onset in preset.onsets(run):
+        shown = (clock >= onset) & (clock < onset + run.duration)
+        media = clock[shown] - onset + run.media_start
+        for column in range(courses.shape[1]):
+            drive[shown, column] = np.interp(media, times, courses[:, column])
     out = np.empty((len(at), len(sampled), courses.shape[1]))
     for index, peak in enumerate(at):
         bold = fftconvolve(drive, hrf(peak)[:, None] * STEP, axes=0)[: len(clock)]

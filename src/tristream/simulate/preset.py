@@ -30,6 +30,8 @@ class Film(Section):
         What events files call it.
     onset : float
         Second of the run at which the film starts.
+    pause : float
+        Seconds between two showings in a run.
     lead_out : float
         Seconds that are scanned after its end.
     """
@@ -37,22 +39,26 @@ class Film(Section):
     stimulus: Name
     file: str
     onset: float = Field(gt=0)
+    pause: float = Field(default=0, ge=0)
     lead_out: float = Field(ge=0)
 
 
 class Run(Section):
-    """One run: which stretch of the film it shows (seconds of media time)."""
+    """One run: which stretch of the film it shows (seconds of media time), and how many times."""
 
     run: str = Field(pattern=r"^task-[A-Za-z0-9]+(_run-[0-9]+)?$")
     media_start: float = Field(ge=0)
     duration: float = Field(gt=0)
+    shows: int = Field(default=1, ge=1)
 
 
 class Stream(Section):
-    """Feature layers that belong together, and how many signals are read out of them.
+    """Feature layers that belong together, and the signals that are read out of them.
 
-    A stream with neither linear nor nonlinear signals drives no voxel; its features count as
-    fitted nevertheless (nuisance). ``fitted: false`` marks features that models are not given.
+    `linear` counts the mixtures of the features' components that drive voxels, `nonlinear` the
+    products of them that do. A stream without either drives no voxel;
+    its features count as fitted nevertheless (nuisance). ``fitted: false`` marks features that
+    models are not given.
     """
 
     features: list[str] = Field(min_length=1, description="SPACE/LAYER, as named in the study")
@@ -70,10 +76,11 @@ class Stream(Section):
 
     @model_validator(mode="after")
     def _nonlinear_needs_linear(self) -> "Stream":
-        pairs = self.linear * (self.linear - 1) // 2
+        count = self.linear
+        pairs = count * (count - 1) // 2
         if self.nonlinear > pairs:
             raise ValueError(
-                f"nonlinear signals are products of pairs of linear ones: {self.linear} linear "
+                f"nonlinear signals are products of pairs of linear ones: {count} linear "
                 f"ones make {pairs}"
             )
         return self
@@ -84,6 +91,9 @@ class Region(Section):
 
     labels: list[int] = Field(min_length=1, description="volumes of the probabilistic atlas")
     streams: list[Name] = []
+    ceiling: tuple[float, float] | None = Field(
+        default=None, description="mean and deviation, where not that of `noise.ceiling`"
+    )
 
 
 class Readout(Section):
@@ -93,8 +103,6 @@ class Readout(Section):
     ----------
     high_pass : float
         Slower parts of the features (Hz) drive nothing: no analysis could tell them from drifts.
-    smoothing : float
-        Standard deviation of the Gaussian (s) that features are smoothed with over media time.
     components : int
         Principal components per stream that count as "linear in the fitted features".
     share : tuple of float
@@ -104,7 +112,6 @@ class Readout(Section):
     """
 
     high_pass: float = Field(default=0.01, gt=0)
-    smoothing: float = Field(default=1.5, ge=0)
     components: int = Field(default=10, ge=1)
     share: Span = (0.2, 0.4)
     hrf_peak: Span = (4.5, 7.0)
@@ -184,6 +191,11 @@ class Preset(Section):
     def features(self) -> list[str]:
         """All feature layers that are read, as SPACE/LAYER."""
         return list(dict.fromkeys(f for s in self.streams.values() for f in s.features))
+
+    def onsets(self, run: Run) -> list[float]:
+        """Seconds of the run at which the film starts."""
+        step = run.duration + self.film.pause
+        return [round(self.film.onset + step * index, 6) for index in range(run.shows)]
 
     @property
     def test_runs(self) -> list[Run]:

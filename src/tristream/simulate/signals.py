@@ -1,8 +1,8 @@
 """From feature files to the signals that drive voxels, in continuous media time.
 
-Per stream a few leading principal components of its features, smoothed over time, orthogonalised
-between streams so that each has its own course; and products of them that no linear model of
-the features can follow. Nothing of the code that analyses is used.
+Per stream a few mixtures of the leading principal components of its features, chosen so that the
+other streams' features follow them least; and products of them that no linear model of the features
+can follow. Nothing of the code that analyses is used.
 """
 
 from collections.abc import Sequence
@@ -77,13 +77,19 @@ def signals(preset: Preset, files: Sequence[Path]) -> Signals:
             "extract it, or mend `streams` of the preset"
         )
     layers = {layer: _read(paths[layer], preset.film.stimulus) for layer in preset.features}
-    grid = np.arange(0, max(times[-1] for _, times in layers.values()), COARSE)
+    end = max(float(times[-1]) for _, times in layers.values())
+    for run in preset.runs:
+        if run.media_start + run.duration > end + 1:
+            raise UserError(
+                f"preset {preset.name}: {run.run} shows {preset.film.stimulus} up to "
+                f"{run.media_start + run.duration:g} s, but its features end at {end:g} s; mend "
+                "`runs` of the preset"
+            )
+    grid = np.arange(0, end, COARSE)
     shown = _shown(preset, grid)
     found = {n: _components(preset, s, layers, grid, shown) for n, s in preset.streams.items()}
-    reduced = {name: courses for name, (courses, _) in found.items()}
-    linear = _independent(preset, reduced, shown)
-    spread = {name: found[name][1][: z.shape[1]] for name, z in linear.items()}
-    fitted = np.hstack([reduced[name] for name, s in preset.streams.items() if s.fitted])
+    linear, spread = _distinct(preset, found, shown)
+    fitted = np.hstack([found[name][0] for name, s in preset.streams.items() if s.fitted])
     times = np.arange(0, grid[-1] + STEP / 2, STEP)
     shown = _shown(preset, times)
     fine = {name: _standard(_finer(grid, z, times), shown) for name, z in linear.items()}
@@ -127,26 +133,19 @@ def _components(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Leading components over time of a stream's layers, each layer with equal weight, (n, k).
 
-    They are found in what is shown, and continued over the rest of the film; with their standard
-    deviations relative to the first, (k,).
+    They are found in what is shown, and continued over the rest of the film. Also returned are
+    their standard deviations relative to the first, (k,).
     """
     gram = np.zeros((len(grid), int(shown.sum())))
     for layer in stream.features:
         values, times = layers[layer]
-        courses = _resampling(times, grid) @ values
-        courses = _slow_removed(courses, preset.readout.high_pass)
-        if preset.readout.smoothing:
-            sd = preset.readout.smoothing / COARSE
-            courses = scipy.ndimage.gaussian_filter1d(courses, sd, axis=0, mode="nearest")
+        courses = _slow_removed(_resampling(times, grid) @ values, preset.readout.high_pass)
         courses = _standard(courses, shown)
         gram += courses @ courses[shown].T / courses.shape[1]
     variances, axes = np.linalg.eigh(gram[shown])
     count = max(preset.readout.components, stream.linear)
     kept = np.flatnonzero(variances > 1e-9 * variances[-1])[::-1][:count]
-    axes = axes[:, kept]
-    # The sign of an eigenvector is arbitrary: fixed by its largest entry.
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    return _standard(gram @ axes, shown), np.sqrt(variances[kept] / variances[-1])
+    return _standard(gram @ _signed(axes[:, kept]), shown), np.sqrt(variances[kept] / variances[-1])
 
 
 def _resampling(times: np.ndarray, grid: np.ndarray) -> scipy.sparse.csr_matrix:
@@ -187,27 +186,43 @@ def _standard(courses: np.ndarray, shown: np.ndarray) -> np.ndarray:
     return (courses - courses[shown].mean(axis=0)) / deviation
 
 
-def _independent(
-    preset: Preset, reduced: dict[str, np.ndarray], shown: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Leading components of each stream, made uncorrelated between streams.
+def _distinct(
+    preset: Preset, found: dict[str, tuple[np.ndarray, np.ndarray]], shown: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Signals of each stream that are linear in its own features and little in the others'.
 
-    Fitted streams give way to each other alike (Loewdin's symmetric orthogonalisation: the
-    nearest orthogonal set); an unfitted stream is what they leave of it, so that a model of the
-    fitted features can't predict it.
+    Of a fitted stream these are the mixtures of its components that vary most once the other fitted
+    streams' components are regressed out; the mixtures themselves are kept whole, so that a model
+    needs this stream's features and no other's. An unfitted stream is what all fitted ones leave of
+    it, so that no model of the fitted features can predict it. Also returned are the standard
+    deviations of what the other streams do not follow, relative to the first signal's.
     """
-    driving = {n: reduced[n][:, : s.linear] for n, s in preset.streams.items() if s.linear}
-    names = [n for n in driving if preset.streams[n].fitted]
-    together = np.hstack([driving[n] for n in names])
-    variances, axes = np.linalg.eigh(np.cov(together[shown].T, bias=True))
-    together = together @ (axes / np.sqrt(variances)) @ axes.T
-    bounds = np.cumsum([driving[n].shape[1] for n in names])[:-1]
-    out = dict(zip(names, np.split(together, bounds, axis=1), strict=True))
-    every = np.hstack([reduced[n] for n, s in preset.streams.items() if s.fitted])
-    for name in driving:
-        if name not in out:
-            out[name] = _without(driving[name], every, shown)
-    return {name: _standard(out[name], shown) for name in driving}
+    scaled = {name: courses * spread for name, (courses, spread) in found.items()}
+    fitted = [name for name, stream in preset.streams.items() if stream.fitted]
+    signals, spreads = {}, {}
+    for name, stream in preset.streams.items():
+        if not stream.linear:
+            continue
+        others = np.hstack([scaled[other] for other in fitted if other != name])
+        own = _without(scaled[name], others, shown)
+        variances, axes = np.linalg.eigh(own[shown].T @ own[shown])
+        first = np.argsort(variances)[::-1][: stream.linear]
+        mixtures = (scaled[name] if stream.fitted else own) @ _signed(axes[:, first])
+        signals[name] = _standard(_uncorrelated(mixtures, shown), shown)
+        spreads[name] = np.sqrt(variances[first] / variances[first[0]])
+    return signals, spreads
+
+
+def _signed(axes: np.ndarray) -> np.ndarray:
+    """The sign of an eigenvector is arbitrary: its largest entry becomes positive."""
+    return axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+
+
+def _uncorrelated(courses: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """The nearest uncorrelated set (Loewdin), over what is shown."""
+    courses = courses - courses[shown].mean(axis=0)
+    variances, axes = np.linalg.eigh(courses[shown].T @ courses[shown])
+    return courses @ (axes / np.sqrt(variances)) @ axes.T
 
 
 def _without(courses: np.ndarray, others: np.ndarray, shown: np.ndarray) -> np.ndarray:

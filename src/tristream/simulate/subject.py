@@ -105,7 +105,7 @@ def simulate_subject(
         drift = deviation * preset.noise.drift * drifts(preset, count, size, rng)
         moved = deviation * motion_effects(preset, brain, heads[run.run], rng)
         others[run.run] = drift.astype(np.float32), moved.astype(np.float32)
-    wanted = _ceilings(preset, size, rng)
+    wanted = _ceilings(preset, brain, rng)
     amplitude, ceiling = _scaled(preset, signals, noises, heads, wanted)
     runs = {
         name: RunParts(
@@ -201,10 +201,17 @@ def _shared(
     return weights / deviation, np.where(silent, np.nan, share)
 
 
-def _ceilings(preset: Preset, size: int, rng: np.random.Generator) -> np.ndarray:
-    mean, deviation = preset.noise.ceiling
-    low, high = ((limit - mean) / deviation for limit in preset.noise.ceiling_limits)
-    return truncnorm.rvs(low, high, mean, deviation, size=size, random_state=rng)
+def _ceilings(preset: Preset, brain: Voxels, rng: np.random.Generator) -> np.ndarray:
+    """Ceilings to reach, (v,): a truncated normal in each region."""
+    wanted = np.empty(len(brain.region))
+    for name, region in preset.regions.items():
+        inside = brain.region == name
+        mean, deviation = region.ceiling or preset.noise.ceiling
+        low, high = ((limit - mean) / deviation for limit in preset.noise.ceiling_limits)
+        wanted[inside] = truncnorm.rvs(
+            low, high, mean, deviation, size=int(inside.sum()), random_state=rng
+        )
+    return wanted
 
 
 def cleaned(preset: Preset, values: np.ndarray, head: Motion) -> np.ndarray:
