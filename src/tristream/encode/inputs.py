@@ -118,7 +118,7 @@ class Inputs:
 def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
     """Roll each stretch of stimulated rows by half of its length; the others stay.
 
-    Stretch by stretch: a run that shows a clip twice, rolled as a whole by half, would show it again.
+    Stretch by stretch: a run of two showings of a clip, rolled as a whole, would show it again.
     """
     out = values.copy()
     on = np.flatnonzero(stimulated)
