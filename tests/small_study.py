@@ -59,7 +59,7 @@ def snakemake(folder: Path, *args: str, source: Path = REPO, ok: bool = True) ->
 
 def planned(folder: Path, *args: str, source: Path = REPO) -> dict[str, int]:
     """Jobs that a dry run would do: rule to count, without targets; the first layer is a layer."""
-    said = snakemake(folder, "--dry-run", *args, source=source)
+    said = snakemake(folder, "--dry-run", *args, source=source).rpartition("Job stats:")[2]
     jobs: Counter[str] = Counter()
     for rule, n in re.findall(r"^(\w+)\s+(\d+)$", said, flags=re.MULTILINE):
         if rule not in ("total", "all", "default"):

@@ -83,19 +83,24 @@ def extractor_of(space):
     return get(block.extractor, block.module)
 
 
-def expand_space(text):
+def expand_space(text, where):
     """`musicnn` -> its layers; `musicnn/cnn3` -> that one: pairs (space, layer)."""
     space, _, layer = text.partition("/")
     if layer and layer not in LAYERS[space]:
         raise WorkflowError(
-            f"{CONFIGFILES[0]}: features.{space}.layers: {layer!r} is not among them"
+            f"{CONFIGFILES[0]}: {where}: {layer!r} is not among features.{space}.layers: "
+            f"{', '.join(LAYERS[space])}"
         )
     return [(space, one) for one in ([layer] if layer else LAYERS[space])]
 
 
-def spaces_of(model):
-    bands = STUDY.models[model].bands.values()
-    return [pair for band in bands for text in band for pair in expand_space(text)]
+def spaces_of(name):
+    return [
+        pair
+        for band, texts in STUDY.models[name].bands.items()
+        for text in texts
+        for pair in expand_space(text, f"models.{name}.bands.{band}")
+    ]
 
 
 def spaces_in(dataset):
@@ -241,3 +246,7 @@ def report_input(wildcards):
     files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
     files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
     return files
+
+
+for name in STUDY.models:
+    spaces_of(name)

@@ -22,7 +22,6 @@ rule inventory:
         runtime=30,
     params:
         descriptor=lambda w: dump(RESOLVED.datasets[w.dataset]),
-        subjects=lambda w: RESOLVED.subjects[w.dataset],
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.inventory", "tristream.stimuli.splits"),
     shell:

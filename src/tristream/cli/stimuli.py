@@ -3,9 +3,7 @@
 import argparse
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
-from tristream.config.load import Resolved
-from tristream.errors import UserError
+from tristream.cli.common import add_config, add_stage, dataset_of, study
 
 
 def register(stages: Any) -> None:
@@ -48,7 +46,9 @@ def _inventory(args: argparse.Namespace) -> None:
     from tristream.stimuli import inventory, splits
     from tristream.store import Provenance, write_table
 
-    dataset, subjects = _chosen(study(args), args.dataset)
+    # All subjects of the descriptor, not the chosen ones: choosing another changes nothing here.
+    dataset = dataset_of(args)
+    subjects = dataset.subjects
     listing = Receipt.read(args.listing)
     receipt = Receipt.read(args.receipt) if args.receipt else None
     timelines = inventory.read_timelines(dataset, subjects, listing)
@@ -75,7 +75,7 @@ def _leakage(args: argparse.Namespace) -> None:
     from tristream.store import Omission, Provenance, read_json, read_table, sidecar, write_table
 
     resolved = study(args)
-    _chosen(resolved, args.dataset)
+    dataset_of(args)
     inventory, said = read_table(args.inventory, "inventory")
     splits, said_splits = read_table(args.splits, "splits")
     stimuli = read_json(sidecar(args.inventory), "inventory")[0].get("stimuli", [])
@@ -97,9 +97,3 @@ def _leakage(args: argparse.Namespace) -> None:
         baseline=result.baseline,
         drop=result.drop,
     )
-
-
-def _chosen(resolved: Resolved, name: str) -> tuple[Any, list[str]]:
-    if name not in resolved.datasets:
-        raise UserError(f"--dataset {name}: not in the study ({', '.join(resolved.datasets)})")
-    return resolved.datasets[name], resolved.subjects[name]
