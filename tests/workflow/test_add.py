@@ -89,7 +89,7 @@ def test_a_stimulus_is_a_row(study: Path):
 
     edit(study / "workflow/datasets/tiny.yaml", second)
     jobs = planned(study)
-    assert jobs["features"] == 4
+    assert jobs["features"] == 5
     assert "inventory" in jobs
 
 
