@@ -22,7 +22,7 @@ from tristream.maps.scores import Scores, Voxels
 Hemisphere = Literal["left", "right"]
 Side = Literal["lateral", "medial", "flat"]
 HEMISPHERES: tuple[Hemisphere, Hemisphere] = ("left", "right")
-MIN_COVERAGE = 0.25
+MIN_COVERAGE = 0.05
 
 
 @cache
