@@ -34,10 +34,13 @@ def run(args: argparse.Namespace) -> int:
     results = Path(load_study(args.config).results)
     with lock(results) as held:
         call = [sys.executable, "-m", "snakemake", "--cores", str(args.cores)]
-        call += ["--configfile", args.config]
+        call += ["--configfile", args.config, *args.snakemake]
         if any(Path(".snakemake/locks").glob("*")):
-            subprocess.run([*call, "--unlock"], check=True, capture_output=True)
-        call += ["--rerun-incomplete", "--show-failed-logs", *args.snakemake]
+            unlocked = subprocess.run([*call, "--unlock"], capture_output=True, text=True)
+            if unlocked.returncode:
+                print(unlocked.stderr, file=sys.stderr)
+                return unlocked.returncode
+        call += ["--rerun-incomplete", "--show-failed-logs"]
         # The lock's descriptor goes to snakemake too: if only this process is killed, the results
         # folder stays locked for as long as snakemake works in it.
         # Rules call `python`: it must be the one that runs this, activated or not.
