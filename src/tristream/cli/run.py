@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
                 print(unlocked.stderr, file=sys.stderr)
                 return unlocked.returncode
         call += ["--rerun-incomplete", "--show-failed-logs"]
-        # The lock's descriptor goes to snakemake too: if only this process is killed, the results
-        # folder stays locked for as long as snakemake works in it.
         # Rules call `python`: it must be the one that runs this, activated or not.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         environment = {**os.environ, "PATH": path}
+        # The lock's descriptor goes to snakemake too: if only this process is killed, the results
+        # folder stays locked for as long as snakemake works in it.
         return subprocess.run(call, pass_fds=[held.fileno()], env=environment).returncode
 
 
