@@ -48,7 +48,17 @@ class Simulation:
         self.y = truth + 1.2 * together(self.rng, VOLUMES, voxels)
         self.ceiling = np.where(self.streams == "none", 0.0, 0.64)
 
-    def write(self, path, name, quality=0.9, mix=None, control="none", streams=None, shared=False):
+    def write(
+        self,
+        path,
+        name,
+        quality=0.9,
+        mix=None,
+        control="none",
+        streams=None,
+        shared=False,
+        subject="01",
+    ):
         """An encoding whose bands hold `quality` of their signal; `mix` confuses bands."""
         error = slow(self.rng, (len(BANDS), VOLUMES, 1 if shared else len(self.streams)))
         error = error + np.zeros(self.parts.shape)
@@ -84,7 +94,7 @@ class Simulation:
             about={
                 "model": name,
                 "scheme": "holdout",
-                "subject": "01",
+                "subject": subject,
                 "control": control,
                 "layout": {b: [[f"{streams or b}/{b}"]] for b in BANDS},
                 "streams": {b: [streams or b] for b in BANDS},
@@ -99,12 +109,13 @@ class Simulation:
 
     def truth(self, path):
         with create_h5(path, Provenance("truth", simulated=True)) as file:
-            group = file.create_group("subjects/01")
-            # In another order than the encoding's, and with a voxel that it lacks.
-            order = np.random.default_rng(1).permutation(len(self.streams))
-            group["ijk"] = np.vstack([self.ijk[order], [[-1, -1, -1]]])
-            group["ceiling_r"] = np.append(self.ceiling[order], 0.9)
-            write_strings(group, "streams", [*self.streams[order], "ventral"])
+            for subject in ("01", "02"):
+                group = file.create_group(f"subjects/{subject}")
+                # In another order than the encoding's, and with a voxel that it lacks.
+                order = np.random.default_rng(1).permutation(len(self.streams))
+                group["ijk"] = np.vstack([self.ijk[order], [[-1, -1, -1]]])
+                group["ceiling_r"] = np.append(self.ceiling[order], 0.9)
+                write_strings(group, "streams", [*self.streams[order], "ventral"])
         return path
 
 
@@ -160,6 +171,34 @@ def test_a_control_that_predicts_fails_both_of_its_checks(tmp_path):
     met = passed(table_of(tmp_path, Simulation(), shifted={"quality": 0.5}))
     assert not met["shifted: mean test r"]
     assert not met["shifted: winning stream right"]
+
+
+@pytest.mark.parametrize(("second", "expected"), [(0.9, True), (0.1, False)])
+def test_the_study_is_judged_by_the_mean_over_its_subjects(tmp_path, second, expected):
+    paths = []
+    for subject, quality in (("01", 0.5), ("02", second)):
+        simulation = Simulation(int(subject))
+        for name, model in {
+            "streams": {"quality": quality},
+            "oracle": {"quality": 0.98, "streams": "truth"},
+            "shifted": {"quality": 0.0, "control": "shifted"},
+        }.items():
+            path = tmp_path / f"{name}_{subject}.h5"
+            paths.append(simulation.write(path, name, subject=subject, **model))
+    output = tmp_path / "recovery.tsv"
+    check_recovery(simulation.truth(tmp_path / "truth.h5"), paths, SETTINGS, output)
+    table, _ = read_table(output, "recovery")
+    assert list(table["subject"].unique()) == ["01", "02", "all"]
+    assert table[table["subject"] != "all"]["passed"].isna().all()
+    own, other, everyone = (
+        table[table["subject"] == s].set_index("check") for s in ("01", "02", "all")
+    )
+    for check in ("test r", "winning stream right", "shifted: mean test r"):
+        mean = (own.loc[check, "value"] + other.loc[check, "value"]) / 2
+        assert everyone.loc[check, "value"] == pytest.approx(mean)
+    assert own.loc["test r / oracle", "value"] < 0.65
+    assert passed(everyone)["test r / oracle"] == expected
+    assert passed(everyone)["shifted: mean test r"]
 
 
 def test_predictions_that_know_the_noise_are_rejected_too_often(tmp_path):

@@ -2,10 +2,12 @@
 
 A model is compared with the oracle: the same encoder, given what drives the simulated voxels. What
 the oracle misses is noise and the linear readout; what the model misses beyond it is features.
+The study is judged by its subjects together, each subject's own figures are shown beside.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +38,9 @@ SIGNAL_CEILING = 0.3
 WINNER_SHARE = 0.85
 ACCURACY_SHARE = 0.65
 P = 0.05
+ALL = "all"
 COLUMNS = {
-    "subject": "Subject label",
+    "subject": "Subject label, or all: the mean over subjects",
     "check": "What is compared with the truth",
     "value": "Estimate",
     "low": "Lower end of the 95 % interval",
@@ -78,12 +81,13 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Models:
-    """One subject's models: the one that is judged, its oracle and its shifted control."""
+class Case:
+    """One subject: the model that is judged, its oracle, its shifted control, and the truth."""
 
     fitted: Encoding
     oracle: Encoding | None
     shifted: Encoding | None
+    truth: Truth
 
 
 def check_recovery(
@@ -113,14 +117,18 @@ def check_recovery(
     """
     read = [read_encoding(path)[0] for path in encodings]
     subjects = sorted({encoding.about["subject"] for encoding in read})
-    rows, omitted = [], []
+    cases = {}
     for subject in subjects:
         own = [encoding for encoding in read if encoding.about["subject"] == subject]
-        models = _roles(own, subject)
-        known = read_truth(truth, subject, models.fitted.ijk)
-        checks, left_out = subject_checks(models, known, settings)
-        rows += [{"subject": subject, **vars(check)} for check in checks]
-        omitted += [Omission(f"sub-{subject}: {o.what}", o.why) for o in left_out]
+        cases[subject] = _case(own, subject, truth)
+    rows, omitted = [], []
+    for label, together in _groups(cases).items():
+        checks, left_out = checks_of(together, settings)
+        if label != ALL and ALL in _groups(cases):
+            checks = [replace(check, threshold=None, passed=None) for check in checks]
+        rows += [{"subject": label, **vars(check)} for check in checks]
+        name = "all subjects" if label == ALL else f"sub-{label}"
+        omitted += [Omission(f"{name}: {o.what}", o.why) for o in left_out]
     simulated = [provenance_of(path, "encoding").simulated for path in encodings]
     config = {"inference": settings.model_dump(mode="json")}
     provenance = Provenance(
@@ -133,7 +141,16 @@ def check_recovery(
     write_table(output, pd.DataFrame(rows, columns=list(COLUMNS)), provenance, COLUMNS)
 
 
-def _roles(encodings: Sequence[Encoding], subject: str) -> Models:
+def _groups(cases: dict[str, Case]) -> dict[str, list[Case]]:
+    """Each subject alone, and all together if they saw the same test."""
+    groups = {subject: [case] for subject, case in cases.items()}
+    units = {str([t.unit.tolist() for t in c.fitted.tests.values()]) for c in cases.values()}
+    if len(cases) > 1 and len(units) == 1:
+        groups[ALL] = list(cases.values())
+    return groups
+
+
+def _case(encodings: Sequence[Encoding], subject: str, truth: Path) -> Case:
     def is_oracle(encoding: Encoding) -> bool:
         return any("truth" in streams for streams in encoding.about["streams"].values())
 
@@ -149,7 +166,8 @@ def _roles(encodings: Sequence[Encoding], subject: str) -> Models:
             f"sub-{subject}: no model among the encodings has a band named "
             f"{', '.join(COMPETING)}; recovery needs one"
         )
-    return Models(judged[0], oracle, shifted)
+    fitted = judged[0]
+    return Case(fitted, oracle, shifted, read_truth(truth, subject, fitted.ijk))
 
 
 def read_truth(path: Path, subject: str, ijk: npt.NDArray[np.int32]) -> Truth:
@@ -172,27 +190,35 @@ def read_truth(path: Path, subject: str, ijk: npt.NDArray[np.int32]) -> Truth:
         return Truth(np.array(read_strings(group, "streams"))[index], group["ceiling_r"][()][index])
 
 
-def subject_checks(
-    models: Models, truth: Truth, settings: Inference
-) -> tuple[list[Check], list[Omission]]:
-    """All checks of one subject, and those that could not be made."""
+def checks_of(cases: Sequence[Case], settings: Inference) -> tuple[list[Check], list[Omission]]:
+    """All checks of the mean over some subjects, and those that could not be made."""
     checks: list[Check] = []
     omitted: list[Omission] = []
-    fitted = Blocks(list(models.fitted.tests.values()))
-    if models.oracle is None:
+    oracles = [case.oracle for case in cases if case.oracle is not None]
+    controls = [case.shifted for case in cases if case.shifted is not None]
+    truths = [case.truth for case in cases]
+    if len(oracles) < len(cases):
         omitted.append(Omission("comparison with the oracle", "the study fits no oracle model"))
     else:
-        checks += list(_against_oracle(models.fitted, fitted, models.oracle, truth))
-    checks += list(_shared_regions(models.fitted, fitted, truth))
-    if models.shifted is None:
+        checks += list(_against_oracle([case.fitted for case in cases], oracles, truths))
+    checks += list(_shared_regions(cases))
+    if len(controls) < len(cases):
         omitted.append(Omission("shifted control", "the study fits no model with control: shifted"))
     else:
-        checks += list(_control(models.shifted, truth, settings))
-    found = _rejection(models.fitted, truth, settings)
+        checks += list(_control(controls, truths, settings))
+    found = _rejection(cases, settings)
     return [*checks, *([found] if isinstance(found, Check) else [])], [
         *omitted,
         *([found] if isinstance(found, Omission) else []),
     ]
+
+
+def _blocks(encodings: Sequence[Encoding]) -> list[Blocks]:
+    return [Blocks(list(encoding.tests.values())) for encoding in encodings]
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
 
 
 def _rows(bands: Sequence[str]) -> list[int]:
@@ -232,28 +258,35 @@ class Winners:
 
 
 def _against_oracle(
-    fitted: Encoding, own: Blocks, oracle: Encoding, truth: Truth
+    fitted: Sequence[Encoding], oracles: Sequence[Encoding], truths: Sequence[Truth]
 ) -> Iterator[Check]:
-    other = Blocks(list(oracle.tests.values()))
-    mine, theirs = Winners.of(fitted.bands, truth), Winners.of(oracle.bands, truth)
-    if len(mine.voxels):
+    number = len(truths)
+    own, other = _blocks(fitted), _blocks(oracles)
+    mine = [Winners.of(e.bands, t) for e, t in zip(fitted, truths, strict=True)]
+    theirs = [Winners.of(e.bands, t) for e, t in zip(oracles, truths, strict=True)]
+    if all(len(w.voxels) for w in mine):
+
+        def rate(winners: Sequence[Winners], sums: Sequence[BlockSums]) -> float:
+            return _mean(w.rate(a.split_r2) for w, a in zip(winners, sums, strict=True))
+
+        def ratio(*sums: BlockSums) -> float:
+            return _ratio(rate(mine, sums[:number]), rate(theirs, sums[number:]))
+
         name = "winning stream right"
-        yield _plain(name, estimate(lambda a: mine.rate(a.split_r2), own))
-        yield _plain(f"{name}: oracle", estimate(lambda a: theirs.rate(a.split_r2), other))
+        yield _plain(name, estimate(lambda *sums: rate(mine, sums), *own))
+        yield _plain(f"{name}: oracle", estimate(lambda *sums: rate(theirs, sums), *other))
+        yield _at_least(f"{name} / oracle", estimate(ratio, *own, *other), WINNER_SHARE)
+    signal = [truth.modelled & (truth.ceiling > 0) for truth in truths]
+    if all(voxels.any() for voxels in signal):
 
-        def ratio(a: BlockSums, b: BlockSums) -> float:
-            return _ratio(mine.rate(a.split_r2), theirs.rate(b.split_r2))
+        def accuracy(*sums: BlockSums) -> float:
+            return _mean(a.correlation[v].mean() for a, v in zip(sums, signal, strict=True))
 
-        yield _at_least(f"{name} / oracle", estimate(ratio, own, other), WINNER_SHARE)
-    signal = truth.modelled & (truth.ceiling > 0)
-    if signal.any():
-
-        def mean(sums: BlockSums) -> float:
-            return float(sums.correlation[signal].mean())
-
-        yield _plain("test r", estimate(mean, own))
-        yield _plain("test r: oracle", estimate(mean, other))
-        found = estimate(lambda a, b: _ratio(mean(a), mean(b)), own, other)
+        yield _plain("test r", estimate(accuracy, *own))
+        yield _plain("test r: oracle", estimate(accuracy, *other))
+        found = estimate(
+            lambda *sums: _ratio(accuracy(*sums[:number]), accuracy(*sums[number:])), *own, *other
+        )
         yield _at_least("test r / oracle", found, ACCURACY_SHARE)
 
 
@@ -270,43 +303,47 @@ def _at_least(name: str, found: Estimate, least: float) -> Check:
     return Check(name, found.value, found.low, found.high, f"at least {least}", passed)
 
 
-def _shared_regions(fitted: Encoding, own: Blocks, truth: Truth) -> Iterator[Check]:
+def _shared_regions(cases: Sequence[Case]) -> Iterator[Check]:
     """Regions driven by several streams show each of them, and no other more."""
-    for streams in sorted(set(truth.streams[truth.modelled])):
+    own = _blocks([case.fitted for case in cases])
+    bands, truths = cases[0].fitted.bands, [case.truth for case in cases]
+    for streams in sorted(set(truths[0].streams[truths[0].modelled])):
         names = streams.split("+")
-        if len(names) < 2 or not set(names) <= set(fitted.bands):
+        voxels = [truth.driven_by(*names) for truth in truths]
+        if len(names) < 2 or not set(names) <= set(bands) or not all(v.any() for v in voxels):
             continue
-        voxels = truth.driven_by(*names)
-        order = _rows(fitted.bands)
-        means = own.whole.split_r2[order][:, voxels].mean(1)
-        largest = {fitted.bands[order[i]] for i in np.argsort(means)[-len(names) :]}
+
+        def share(row: int, *sums: BlockSums, within: Sequence[Mask] = voxels) -> float:
+            return _mean(a.split_r2[row][v].mean() for a, v in zip(sums, within, strict=True))
+
+        order = _rows(bands)
+        means = [share(row, *(blocks.whole for blocks in own)) for row in order]
+        largest = {bands[order[i]] for i in np.argsort(means)[-len(names) :]}
         for name in names:
-            row = fitted.bands.index(name)
-
-            def mean(sums: BlockSums, row: int = row, voxels: Mask = voxels) -> float:
-                return float(sums.split_r2[row][voxels].mean())
-
-            found = estimate(mean, own)
+            found = estimate(partial(share, bands.index(name)), *own)
             passed = None if np.isnan(found.low) else bool(found.low > 0 and name in largest)
             asked = f"interval above 0, among the {len(names)} largest bands"
             label = f"split R² of {name} in voxels of {' and '.join(names)}"
             yield Check(label, found.value, found.low, found.high, asked, passed)
 
 
-def _control(shifted: Encoding, truth: Truth, settings: Inference) -> Iterator[Check]:
+def _control(
+    shifted: Sequence[Encoding], truths: Sequence[Truth], settings: Inference
+) -> Iterator[Check]:
     """Features out of place: no correlation, and winners at chance."""
-    own = Blocks(list(shifted.tests.values()))
-    found = estimate(lambda a: a.correlation.mean(), own)
+    found = estimate(lambda *sums: _mean(a.correlation.mean() for a in sums), *_blocks(shifted))
     passed = bool(abs(found.value) <= 2 * found.se) if found.se > 0 else None
     interval = (found.value - 2 * found.se, found.value + 2 * found.se)
     yield Check("shifted: mean test r", found.value, *interval, "within 2 SE of 0", passed)
-    winners = Winners.of(shifted.bands, truth)
-    if len(winners.voxels):
-        null = _null_winner_rates(shifted, winners, settings)
+    winners = [Winners.of(e.bands, t) for e, t in zip(shifted, truths, strict=True)]
+    if all(len(w.voxels) for w in winners):
+        pairs = list(zip(shifted, winners, strict=True))
+        # One seed: the same stretches change places in all subjects, who saw the same film.
+        null = np.mean([_null_winner_rates(e, w, settings) for e, w in pairs], axis=0)
         low, high = (float(v) for v in np.quantile(null, [0.025, 0.975]))
-        value = winners.rate(shifted.scores.band_r2)
+        value = _mean(w.rate(e.scores.band_r2) for e, w in pairs)
         asked = f"at most {high:.3g}: the 97.5th percentile of chance (mean {null.mean():.2f})"
-        enough = distinct_permutations(runs_of(shifted)) >= FEWEST_DISTINCT
+        enough = distinct_permutations(runs_of(shifted[0])) >= FEWEST_DISTINCT
         passed = value <= high if enough else None
         yield Check("shifted: winning stream right", value, low, high, asked, passed)
 
@@ -334,7 +371,7 @@ def _null_winner_rates(
     return picked.mean(1)
 
 
-def _rejection(encoding: Encoding, truth: Truth, settings: Inference) -> Check | Omission:
+def _rejection(cases: Sequence[Case], settings: Inference) -> Check | Omission:
     """Share of voxels without signal that the permutation test calls predicted at p < .05.
 
     The voxels' p values are as alike as their noise is. How many independent voxels they are
@@ -342,23 +379,16 @@ def _rejection(encoding: Encoding, truth: Truth, settings: Inference) -> Check |
     Clopper and Pearson for so many.
     """
     name = f"rejected at p < {P} where there is no signal"
-    runs = runs_of(encoding)
-    silent = truth.driven_by("none")
-    if not silent.any():
+    runs = runs_of(cases[0].fitted)
+    if not all(case.truth.driven_by("none").any() for case in cases):
         return Omission(name, "the simulation has no voxels of noise alone")
-    if encoding.about["scheme"] != "holdout":
+    if cases[0].fitted.about["scheme"] != "holdout":
         return Omission(name, "it is for held-out test runs")
     if distinct_permutations(runs) < FEWEST_DISTINCT:
         return Omission(name, "too few distinct permutations for p values")
-    orders = draw(runs, settings.permutations, settings.seed)
-    rejected, null_rate = np.zeros(0, bool), np.zeros(settings.permutations)
-    for part in np.array_split(np.flatnonzero(silent), 1 + silent.sum() // 512):
-        slim = [PredictedRun(run.y[:, part], run.prediction[:, part], run.unit) for run in runs]
-        seen, null = null_correlations(slim, orders)
-        everything = np.vstack([seen, null])
-        limit = np.quantile(everything, 1 - P, axis=0)
-        rejected = np.append(rejected, seen > limit)
-        null_rate += (null > limit).sum(1)
+    counts = [_rejected(case, settings) for case in cases]
+    rejected = np.concatenate([seen for seen, _ in counts])
+    null_rate = np.sum([null for _, null in counts], axis=0)
     value = float(rejected.mean())
     variance = float((null_rate / len(rejected)).var())
     worth = min(len(rejected), P * (1 - P) / variance) if variance > 0 else len(rejected)
@@ -369,3 +399,18 @@ def _rejection(encoding: Encoding, truth: Truth, settings: Inference) -> Check |
     )
     low, high = float(interval[0]), float(interval[1])
     return Check(name, value, low, high, f"interval holds {P}", bool(low <= P <= high))
+
+
+def _rejected(case: Case, settings: Inference) -> tuple[Mask, Floats]:
+    """Silent voxels that are rejected, and how many each permutation rejects."""
+    runs = runs_of(case.fitted)
+    silent = case.truth.driven_by("none")
+    orders = draw(runs, settings.permutations, settings.seed)
+    rejected, null_count = np.zeros(0, bool), np.zeros(settings.permutations)
+    for part in np.array_split(np.flatnonzero(silent), 1 + silent.sum() // 512):
+        slim = [PredictedRun(run.y[:, part], run.prediction[:, part], run.unit) for run in runs]
+        seen, null = null_correlations(slim, orders)
+        limit = np.quantile(np.vstack([seen, null]), 1 - P, axis=0)
+        rejected = np.append(rejected, seen > limit)
+        null_count += (null > limit).sum(1)
+    return rejected, null_count

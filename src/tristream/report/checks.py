@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tristream.inference.recovery import ALL
 from tristream.report.blocks import shown
 from tristream.report.results import Results
 from tristream.store import open_h5, read_strings, read_table
@@ -126,7 +127,7 @@ def _recovery(results: Results, dataset: str) -> list[Check]:
         interval = ""
         if pd.notna(row["low"]) and pd.notna(row["high"]):
             interval = f" [{shown(row['low'])}, {shown(row['high'])}]"
-        subject = "" if pd.isna(row["subject"]) else str(row["subject"])
+        subject = "" if row["subject"] == ALL else str(row["subject"])
         met = _truth(row["passed"])
         threshold = shown(row["threshold"])
         value = shown(row["value"]) + interval
