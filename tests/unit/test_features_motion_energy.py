@@ -106,7 +106,7 @@ def test_luminance_is_that_of_pymoten() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 9, 16, 3), dtype=np.uint8)
     images[0, 0] = [[0, 0, 0]] * 8 + [[255, 255, 255]] * 8
     reference = np.stack([rgb2lab(image / 255.0)[..., 0] for image in images])
-    np.testing.assert_allclose(luminance(images), reference, atol=1e-4)
+    np.testing.assert_allclose(luminance(torch.as_tensor(images)), reference, atol=1e-4)
 
 
 @pytest.mark.parametrize("direction", [0, 45, 90, 180, 270, 315])

@@ -3,15 +3,15 @@
 Equal to ``project_stimulus`` of pymoten's default pyramid (Nunez-Elizalde et al.), and quicker:
 a filter is the product of a complex Gabor in space and one in time, and few of either are
 distinct. Filters of opposite directions share their spatial Gabor (one is the complex conjugate
-of the other), Gabors of one place are applied together to the part of the picture that they
-cover, and the film is read once, in stretches that overlap by the temporal filter's width.
+of the other). Gabors of one place are applied together, by one matrix product, to the part of the
+picture that they cover; each of their responses is then convolved once with each temporal
+frequency. The film is read once, in stretches that overlap by the temporal filter's width.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
-from math import ceil, floor
+from math import ceil, floor, log, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +35,8 @@ MASK_LIMIT = 0.001
 LOG_OFFSET = 1e-5
 # Output frames a chunk.
 LENGTH = 240
+# Frames that go through the spatial filters together: cut-outs of as many stay in the CPU's cache.
+TOGETHER = 96
 
 
 class MotionEnergyOptions(Section):
@@ -140,57 +142,61 @@ def motion_energy(
     black, as in pymoten. A sample's time is the centre of the temporal filter, which in pymoten
     stands half a frame (odd width) or a frame (even width) before the frame that names it.
     """
-    import torch
-
     bank = Bank(options, device)
     shift = (options.width / 2 - ceil(options.width / 2) + 1) / options.fps
-    for times, stretch in _stretches(path, options, skip):
-        log_energy = bank.project(torch.as_tensor(stretch, device=device))
-        yield {"energy": Block(log_energy.cpu().numpy(), times - shift)}
+    for times, stretch in _stretches(path, options, device, skip):
+        yield {"energy": Block(bank.project(stretch).cpu().numpy(), times - shift)}
 
 
-def luminance(images: np.ndarray) -> np.ndarray:
+def luminance(images: "torch.Tensor") -> "torch.Tensor":
     """CIE L* (0 to 100) of sRGB images, (n, height, width, 3) uint8 -> (n, height, width) float32.
 
     With pymoten's constants (its ``imagearray2luminance``).
     """
+    import torch
+
     level = np.arange(256) / 255
     linear = np.where(level < 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-    red, green, blue = np.moveaxis(linear[images], -1, 0)
-    y = 0.212671 * red + 0.715160 * green + 0.072169 * blue
-    f = np.where(y < 0.008856, 7.787 * y + 4 / 29, np.cbrt(y))
-    return (116 * f - 16).astype(np.float32)
+    y = torch.zeros(images.shape[:3], device=images.device)
+    for channel, share in enumerate((0.212671, 0.715160, 0.072169)):
+        table = torch.as_tensor((share * linear).astype(np.float32), device=images.device)
+        y += table.index_select(0, images[..., channel].flatten().int()).view_as(y)
+    f = torch.where(y < 0.008856, 7.787 * y + 4 / 29, y.pow(1 / 3))
+    return 116 * f - 16
 
 
 def _stretches(
-    path: Path, options: MotionEnergyOptions, skip: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    path: Path, options: MotionEnergyOptions, device: str, skip: int
+) -> Iterator[tuple[np.ndarray, "torch.Tensor"]]:
     """Cut a film into stretches whose filter responses are whole.
 
     Yields
     ------
     times : ndarray (n,)
         Centres of the frames that the responses belong to.
-    frames : ndarray (n + filter width - 1, height, width)
+    frames : Tensor (n + filter width - 1, height, width)
         Luminance of these frames and of those around them; black beyond the film.
     """
+    import torch
+
     from tristream.features.frames import frame_batches
 
+    def black(count: int) -> torch.Tensor:
+        return torch.zeros(count, options.size[1], options.size[0], device=device)
+
     after = ceil(options.width / 2) - 1
-    before = options.width - 1 - after
-    shape = (options.size[1], options.size[0])
-    times, images = np.zeros(0), np.zeros((before, *shape), np.float32)
+    times, images = np.zeros(0), black(options.width - 1 - after)
     batches = frame_batches(path, fps=options.fps, size=options.size, length=LENGTH)
     for index, (batch_times, batch) in enumerate(batches):
         times = np.concatenate([times, batch_times])
-        images = np.concatenate([images, luminance(batch)])
+        images = torch.cat([images, luminance(torch.as_tensor(batch, device=device))])
         ready = len(images) - (options.width - 1)
         if ready > 0:
             if index >= skip:
                 yield times[:ready], images
             times, images = times[ready:], images[ready:]
     if len(times):
-        yield times, np.concatenate([images, np.zeros((after, *shape), np.float32)])
+        yield times, torch.cat([images, black(after)])
 
 
 @dataclass(frozen=True)
@@ -211,66 +217,62 @@ class Place:
 
 
 class Bank:
-    """The pyramid as tensors on a device."""
+    """The pyramid as tensors on a device.
+
+    Parameters
+    ----------
+    options : MotionEnergyOptions
+        The pyramid.
+    device : str
+        ``cpu`` or ``cuda``.
+    """
 
     def __init__(self, options: MotionEnergyOptions, device: str) -> None:
+        import torch
+
         self.options = options
         self.device = device
         self.filters = pyramid(options)
-
-    @cached_property
-    def places(self) -> list[tuple[list[Gabor], Place]]:
-        """Distinct spatial Gabors of directions below 180 degrees, by place and envelope."""
         groups: dict[tuple[float, float, float], dict[Gabor, None]] = {}
         for gabor, _ in self.filters:
             key = (gabor.x, gabor.y, gabor.envelope)
             groups.setdefault(key, {})[_below_180(gabor)] = None
-        return [(list(group), self._place(list(group))) for group in groups.values()]
+        self.places = [self._place(list(group)) for group in groups.values()]
+        self.temporal = torch.as_tensor(_temporal(options), device=device)
+        gabors = [gabor for group in groups.values() for gabor in group]
+        self.wanted = torch.as_tensor(self._wanted(gabors), device=device)
 
     def _place(self, gabors: list[Gabor]) -> Place:
+        """Distinct Gabors of one place and envelope, masked as pymoten does."""
         import torch
 
-        filters = np.stack([_gabor(gabor, self.options.size) for gabor in gabors])
-        covered = np.abs(filters.real) + np.abs(filters.imag) > MASK_LIMIT
-        filters = filters * covered
-        rows = _extent(covered.any(axis=(0, 2)))
-        columns = _extent(covered.any(axis=(0, 1)))
-        cut = filters[:, rows, columns].reshape(len(gabors), -1)
-        weights = np.concatenate([cut.real, cut.imag]).astype(np.float32)
+        width, height = self.options.size
+        one = gabors[0]
+        # Beyond this distance |sine| + |cosine| is below the mask's limit.
+        reach = one.envelope * sqrt(2 * log(sqrt(2) / MASK_LIMIT))
+        x = np.linspace(0, width / height, width) - one.x
+        y = np.linspace(0, 1, height) - one.y
+        rows, columns = _extent(np.abs(y) <= reach), _extent(np.abs(x) <= reach)
+        x, y = x[None, columns], y[None, rows]
+        angle = np.deg2rad([[gabor.direction] for gabor in gabors])
+        turns = 2j * np.pi * np.array([[gabor.frequency] for gabor in gabors])
+        across = np.exp(-(x**2) / (2 * one.envelope**2) - turns * np.cos(angle) * x)
+        down = np.exp(-(y**2) / (2 * one.envelope**2) + turns * np.sin(angle) * y)
+        filters = down[:, :, None] * across[:, None, :]
+        filters[np.abs(filters.real) + np.abs(filters.imag) <= MASK_LIMIT] = 0
+        flat = filters.reshape(len(gabors), -1)
+        weights = np.concatenate([flat.real, flat.imag]).astype(np.float32)
         return Place(rows, columns, torch.as_tensor(weights, device=self.device))
 
-    @cached_property
-    def temporal(self) -> "torch.Tensor":
-        """Temporal Gabors, (width, 2 frequencies): cosine parts, then sine parts.
-
-        Reversed, so that a product with successive frames is a convolution.
-        """
-        import torch
-
-        width = self.options.width
-        phase = np.arange(width) / width - 0.5
-        out = []
-        for frequency in self.options.temporal_frequencies:
-            envelope = (
-                min(TEMPORAL_CYCLES_PER_ENVELOPE / frequency, MAX_ENVELOPE)
-                if frequency
-                else MAX_ENVELOPE
-            )
-            turns = 2 * np.pi * frequency * width / self.options.fps * phase
-            out.append(np.exp(-(phase**2) / (2 * envelope**2) + 1j * turns)[::-1])
-        gabors = np.stack(out, axis=1)
-        weights = np.concatenate([gabors.real, gabors.imag], axis=1).astype(np.float32)
-        return torch.as_tensor(weights, device=self.device)
-
-    @cached_property
-    def columns(self) -> dict[tuple[Gabor, int, bool], list[int]]:
-        """Output columns of a spatial Gabor, temporal frequency (index) and reversed motion."""
-        index = {f: i for i, f in enumerate(self.options.temporal_frequencies)}
-        out: dict[tuple[Gabor, int, bool], list[int]] = {}
-        for column, (gabor, frequency) in enumerate(self.filters):
-            key = (_below_180(gabor), index[frequency], gabor.direction >= 180)
-            out.setdefault(key, []).append(column)
-        return out
+    def _wanted(self, gabors: list[Gabor]) -> np.ndarray:
+        """Where each filter stands among the energies (motion, Gabor, temporal frequency)."""
+        frequencies = self.options.temporal_frequencies
+        place = {gabor: i for i, gabor in enumerate(gabors)}
+        which = [
+            (int(gabor.direction >= 180), place[_below_180(gabor)], frequencies.index(frequency))
+            for gabor, frequency in self.filters
+        ]
+        return np.ravel_multi_index(tuple(np.array(which).T), (2, len(gabors), len(frequencies)))
 
     def project(self, frames: "torch.Tensor") -> "torch.Tensor":
         """Log energy of all filters.
@@ -278,7 +280,7 @@ class Bank:
         Parameters
         ----------
         frames : Tensor (n + width - 1, height, width)
-            Luminance.
+            Luminance, float32.
 
         Returns
         -------
@@ -286,47 +288,70 @@ class Bank:
         """
         import torch
 
-        width = self.options.width
-        n = len(frames) - width + 1
-        out = torch.empty(len(self.filters), n, device=self.device)
-        pixels = frames.permute(1, 2, 0).contiguous()
-        count = len(self.options.temporal_frequencies)
         with torch.inference_mode():
-            for gabors, place in self.places:
-                part = pixels[place.rows, place.columns].reshape(-1, len(frames))
-                response = place.weights @ part
-                # (2 m, n, 2 frequencies): each response convolved with each temporal part.
-                moving = response.unfold(1, width, 1) @ self.temporal
-                real, imaginary = moving[: len(gabors)], moving[len(gabors) :]
-                for turned in (False, True):
-                    sign = -1.0 if turned else 1.0
-                    a = real[..., :count] - sign * imaginary[..., count:]
-                    b = imaginary[..., :count] + sign * real[..., count:]
-                    energy = torch.log(torch.sqrt(a**2 + b**2) + LOG_OFFSET)
-                    self._place_columns(out, energy, gabors, turned)
-        return out.T
+            responses = self._spatial(frames)
+            energy = self._energy(responses)
+            amplitude = energy.index_select(0, self.wanted).sqrt_()
+            return amplitude.add_(LOG_OFFSET).log_().T.contiguous()
 
-    def _place_columns(
-        self, out: "torch.Tensor", energy: "torch.Tensor", gabors: list[Gabor], turned: bool
-    ) -> None:
-        for i, gabor in enumerate(gabors):
-            for k in range(energy.shape[2]):
-                for column in self.columns.get((gabor, k, turned), []):
-                    out[column] = energy[i, :, k]
+    def _spatial(self, frames: "torch.Tensor") -> "torch.Tensor":
+        """Responses (2, Gabors, frames): real, then imaginary parts."""
+        import torch
+
+        counts = [len(place.weights) // 2 for place in self.places]
+        out = torch.empty(2, sum(counts), len(frames), device=self.device)
+        together = TOGETHER if self.device == "cpu" else len(frames)
+        for first in range(0, len(frames), together):
+            part = frames[first : first + together]
+            row = 0
+            for place, count in zip(self.places, counts, strict=True):
+                cut = part[:, place.rows, place.columns].flatten(1)
+                product = (place.weights @ cut.T).view(2, count, len(part))
+                out[:, row : row + count, first : first + len(part)] = product
+                row += count
+        return out
+
+    def _energy(self, responses: "torch.Tensor") -> "torch.Tensor":
+        """Energies (2 * Gabors * frequencies, n): motion along the Gabors' directions, then back.
+
+        With a spatial response r + i s and a temporal Gabor c + i d, motion back is driven by
+        (r + i s)(c - i d), and motion along by (r + i s)(c + i d).
+        """
+        import torch
+        from torch.nn.functional import conv1d
+
+        count = self.temporal.shape[0] // 2
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            moving = conv1d(responses.flatten(0, 1)[:, None], self.temporal[:, None])
+        (rc, rd), (sc, sd) = moving.unflatten(1, (2, count)).unflatten(0, (2, -1)).movedim(2, 1)
+        along = (rc - sd).square_().add_((sc + rd).square_())
+        back = (rc + sd).square_().add_((sc - rd).square_())
+        return torch.stack([along, back]).flatten(0, 2)
+
+
+def _temporal(options: MotionEnergyOptions) -> np.ndarray:
+    """Temporal Gabors, (2 frequencies, width): cosine parts, then sine parts.
+
+    Reversed, so that a correlation with successive frames is a convolution.
+    """
+    width = options.width
+    phase = np.arange(width) / width - 0.5
+    out = []
+    for frequency in options.temporal_frequencies:
+        envelope = (
+            min(TEMPORAL_CYCLES_PER_ENVELOPE / frequency, MAX_ENVELOPE)
+            if frequency
+            else MAX_ENVELOPE
+        )
+        turns = 2 * np.pi * frequency * width / options.fps * phase
+        out.append(np.exp(-(phase**2) / (2 * envelope**2) + 1j * turns)[::-1])
+    gabors = np.stack(out)
+    return np.concatenate([gabors.real, gabors.imag]).astype(np.float32)
 
 
 def _below_180(gabor: Gabor) -> Gabor:
     """The Gabor of the opposite direction is the complex conjugate of this one."""
     return gabor._replace(direction=gabor.direction % 180)
-
-
-def _gabor(gabor: Gabor, size: tuple[int, int]) -> np.ndarray:
-    """Complex Gabor on the picture's grid, (height, width)."""
-    x = np.linspace(0, size[0] / size[1], size[0])[None, :] - gabor.x
-    y = np.linspace(0, 1, size[1])[:, None] - gabor.y
-    angle = np.deg2rad(gabor.direction)
-    turns = gabor.frequency * (-np.cos(angle) * x + np.sin(angle) * y)
-    return np.exp(-(x**2 + y**2) / (2 * gabor.envelope**2) + 2j * np.pi * turns)
 
 
 def _extent(used: np.ndarray) -> slice:
