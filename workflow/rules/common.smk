@@ -11,8 +11,9 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 try:
     import tristream
     from tristream.config.load import hand_over, resolve
+    from tristream.config.sources import HubSource
     from tristream.errors import UserError
-    from tristream.features.registry import check, get
+    from tristream.features.registry import check
     from tristream.fingerprint import fingerprint
     from tristream.simulate.preset import load_preset
 except ModuleNotFoundError as error:
@@ -34,10 +35,13 @@ CONFIGFILES = [*workflow.overwrite_configfiles, *workflow.configfiles, "config.y
 
 try:
     RESOLVED = resolve(config, Path(CONFIGFILES[0]), DESCRIPTORS)
-    LAYERS = {
-        name: check(name, space, CONFIGFILES[0]).layers
+    SPACES = {
+        name: check(name, space, CONFIGFILES[0], RESOLVED.study.data)
         for name, space in RESOLVED.study.features.items()
     }
+    LAYERS = {name: space.layers for name, space in SPACES.items()}
+    LAYERS |= {name: space.layers for name, space in RESOLVED.study.fusion.items()}
+    OWN_FILES = {name: space.own_files for name, space in SPACES.items()}
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -52,11 +56,11 @@ wildcard_constraints:
     subject="[A-Za-z0-9]+",
     run="[A-Za-z0-9_-]+",
     space="|".join(STUDY.features) or "none",
+    fused="|".join(STUDY.fusion) or "none",
     layer="[A-Za-z0-9_]+",
     model="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",
     timeline="[A-Za-z0-9_]+",
-    extractor="[A-Za-z0-9_]+",
     preset="[A-Za-z0-9_]+",
 
 
@@ -79,8 +83,11 @@ def media_of(space):
 
 
 def extractor_of(space):
-    block = STUDY.features[space]
-    return get(block.extractor, block.module)
+    return SPACES[space].extractor
+
+
+def is_hub(space):
+    return isinstance(SPACES[space].weights, HubSource)
 
 
 def expand_space(text, where):
@@ -162,19 +169,6 @@ def dropped():
     ]
 
 
-def extractor_by_name(name):
-    return get(name, extractor_file(name))
-
-
-def module_option(extractor):
-    file = extractor_file(extractor)
-    return f"--module {file}" if file else ""
-
-
-def extractor_file(name):
-    return next(b.module for b in STUDY.features.values() if b.extractor == name)
-
-
 def commit_file(wildcards):
     return (
         f"{R}/simulate/{wildcards.dataset}/commit.txt"
@@ -207,10 +201,10 @@ def features_input(wildcards):
     if media == "label":
         return {"inventory": f"{R}/stimuli/{dataset}/inventory.tsv"}
     files = {"receipt": f"{R}/fetch/{dataset}/stimuli/receipt.json"}
-    extractor = extractor_of(wildcards.space)
-    if extractor.weights is not None:
-        files["weights"] = f"{R}/fetch/weights/{extractor.name}/receipt.json"
-    return files
+    space = SPACES[wildcards.space]
+    if space.is_fetched:
+        files["weights"] = f"{R}/fetch/weights/{wildcards.space}/receipt.json"
+    return {**files, "own": OWN_FILES[wildcards.space]}
 
 
 def space_params(wildcards):

@@ -15,13 +15,13 @@ rule features:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=lambda w: 8000 if OWN_FILES[w.space] or is_hub(w.space) else 3000,
         runtime=720,
         gpu=lambda w: int(STUDY.device == "cuda"),
     params:
         space=space_params,
         files=lambda w, input: " ".join(
-            f"--{name} {file}" for name, file in input.items()
+            f"--{name} {file}" for name, file in input.items() if name != "own"
         ),
         code=lambda w: fingerprint(extractor_of(w.space).module),
     shell:

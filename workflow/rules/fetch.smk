@@ -78,11 +78,11 @@ rule fetch_stimuli:
 
 rule fetch_weights:
     output:
-        f"{R}/fetch/weights/{{extractor}}/receipt.json",
+        f"{R}/fetch/weights/{{space}}/receipt.json",
     log:
-        f"{R}/logs/fetch/weights/{{extractor}}.log",
+        f"{R}/logs/fetch/weights/{{space}}.log",
     benchmark:
-        f"{R}/benchmarks/fetch/weights/{{extractor}}.tsv"
+        f"{R}/benchmarks/fetch/weights/{{space}}.tsv"
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -90,10 +90,9 @@ rule fetch_weights:
         mem_mb=1000,
         runtime=60,
     params:
-        source=lambda w: dump(extractor_by_name(w.extractor).weights),
-        module=lambda w: module_option(w.extractor),
+        source=lambda w: dump(SPACES[w.space].weights),
     shell:
-        "python -m tristream fetch weights --extractor {wildcards.extractor} {params.module}"
+        "python -m tristream fetch weights --space {wildcards.space}"
         " --output {output} > {log} 2>&1"
 
 

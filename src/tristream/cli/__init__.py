@@ -17,6 +17,7 @@ STAGES = (
     "config",
     "simulate",
     "fetch",
+    "weights",
     "stimuli",
     "features",
     "bold",

@@ -33,9 +33,63 @@ def register(stages: Any) -> None:
     extract.add_argument("--output", type=Path, required=True, help="LAYER.h5 to write")
     extract.set_defaults(run=_extract)
 
+    _add_fusion(actions)
     known = actions.add_parser("list", help="extractors, their layers and options")
     known.add_argument("--module", help="list those of a .py file of your own")
     known.set_defaults(run=_list)
+
+
+def _add_fusion(actions: Any) -> None:
+    fit = actions.add_parser("fit", help="what a derived space learns from training stimuli")
+    fit.add_argument("--inventory", type=Path, required=True, help="inventory.tsv")
+    fit.add_argument("--splits", type=Path, required=True, help="splits.tsv: what trains")
+    fit.set_defaults(run=_fit)
+    fuse = actions.add_parser("fuse", help="write one layer of a derived space")
+    fuse.add_argument("--layer", required=True, help="one of the space's layers")
+    fuse.add_argument("--fit", type=Path, required=True, help="what `features fit` wrote")
+    fuse.set_defaults(run=_fuse)
+    for parser in (fit, fuse):
+        add_config(parser)
+        parser.add_argument("--dataset", required=True, help="dataset id")
+        parser.add_argument("--space", required=True, help="space of `fusion:` in the study")
+        parser.add_argument(
+            "--parents", type=Path, nargs="+", required=True, help="feature files of the parents"
+        )
+        parser.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
+        parser.add_argument("--code", default="", help="fingerprint to store in the file")
+        parser.add_argument("--output", type=Path, required=True, help="file to write")
+
+
+def _fit(args: argparse.Namespace) -> None:
+    from tristream.features.fusion.files import fit
+
+    fit(
+        study(args),
+        args.dataset,
+        args.space,
+        args.parents,
+        args.inventory,
+        args.splits,
+        args.output,
+        code=args.code,
+        threads=args.threads,
+    )
+
+
+def _fuse(args: argparse.Namespace) -> None:
+    from tristream.features.fusion.files import fuse
+
+    fuse(
+        study(args),
+        args.dataset,
+        args.space,
+        args.layer,
+        args.parents,
+        args.fit,
+        args.output,
+        code=args.code,
+        threads=args.threads,
+    )
 
 
 def _extract(args: argparse.Namespace) -> None:
@@ -58,13 +112,15 @@ def _list(args: argparse.Namespace) -> None:
 
     for found in known(args.module).values():
         print(f"{found.name} ({found.media}): {found.summary}")
-        print(f"  layers   {', '.join(found.layers)}")
-        if found.default_layers != found.layers:
-            print(f"  default  {', '.join(found.default_layers)}")
+        for title, layers in (("layers ", found.layers), ("default", found.default_layers)):
+            said = "depend on the network" if callable(layers) else ", ".join(layers)
+            print(f"  {title}  {said}")
         for name, field in found.options.model_fields.items():
             print(
                 f"  option   {name} = {field.get_default()!r}  {field.description or ''}".rstrip()
             )
-        if found.weights:
-            weights = found.weights
+        weights = found.weights
+        if callable(weights):
+            print("  weights  model and revision of the hub, or a folder")
+        elif weights:
             print(f"  weights  {weights.package} {weights.version} ({weights.licence})")

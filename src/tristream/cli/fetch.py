@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from tristream.cli.common import add_config, add_stage, study
+from tristream.errors import UserError
 
 EXAMPLES = """\
   tristream fetch plan --dataset haxby2001_slice
   tristream fetch dataset --dataset bunny --output results/fetch/bunny/dataset.json
   tristream fetch subject --dataset bunny --subject 01 \\
       --listing results/fetch/bunny/dataset.json --output results/fetch/bunny/sub-01/receipt.json
-  tristream fetch weights --extractor musicnn --output results/fetch/weights/musicnn/receipt.json
+  tristream fetch weights --space musicnn --output results/fetch/weights/musicnn/receipt.json
   tristream fetch drop --receipt results/fetch/bunny/sub-01/receipt.json --output dropped.json
 """
 
@@ -41,9 +42,8 @@ def register(stages: Any) -> None:
         parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
     subject.add_argument("--subject", required=True, help="label without sub-")
     subject.add_argument("--listing", required=True, help="receipt of `fetch dataset`")
-    weights = action("weights", run_weights, "Get the pretrained weights of an extractor.")
-    weights.add_argument("--extractor", required=True, help="name of the extractor")
-    weights.add_argument("--module", help="a .py file that defines the extractor")
+    weights = action("weights", run_weights, "Get the pretrained weights of a feature space.")
+    weights.add_argument("--space", required=True, help="feature space, as named in the study")
     atlas = action("atlas", run_atlas, "Get the atlas of a simulation preset.")
     atlas.add_argument("--preset", required=True, help="name of the preset")
     drop = action("drop", run_drop, "Drop annexed content that a remote verifiably holds too.")
@@ -84,13 +84,15 @@ def run_stimuli(args: argparse.Namespace) -> None:
 
 
 def run_weights(args: argparse.Namespace) -> None:
-    """Get an extractor's weights."""
-    from tristream.features.registry import get
-    from tristream.fetch.steps import fetch_members
+    """Get a space's weights."""
+    from tristream.features.registry import weights_of
+    from tristream.fetch.steps import fetch_weights
 
-    source = get(args.extractor, args.module).weights
-    data = Path(study(args).study.data)
-    fetch_members(args.extractor, source, data, args.code).write(args.output)
+    config = study(args).study
+    if args.space not in config.features:
+        raise UserError(f"features: no space {args.space!r} among {', '.join(config.features)}")
+    source = weights_of(args.space, config.features[args.space])
+    fetch_weights(args.space, source, Path(config.data), args.code).write(args.output)
 
 
 def run_atlas(args: argparse.Namespace) -> None:

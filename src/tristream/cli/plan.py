@@ -86,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
 
 def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource]]:
     """Weights of the study's extractors and atlases of its simulation presets."""
-    from tristream.features.registry import get
+    from tristream.features.registry import weights_of
     from tristream.simulate.preset import load_preset
 
     for name, space in resolved.study.features.items():
-        weights = get(space.extractor, space.module).weights
-        if weights is not None:
+        weights = weights_of(name, space)
+        if isinstance(weights, ArchiveSource):
             yield f"{name} weights", weights
     for name, dataset in resolved.datasets.items():
         if dataset.source.kind == "simulate":

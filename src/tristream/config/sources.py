@@ -50,6 +50,14 @@ class FolderSource(Section):
     path: str
 
 
+class HubSource(Section):
+    """A network of the Hugging Face hub at a pinned commit: safetensors and its JSON files."""
+
+    kind: Literal["hub"] = "hub"
+    model: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
 class SimulateSource(Section):
     """A dataset that ``tristream simulate`` writes from a preset; fetched like any DataLad one."""
 

@@ -6,12 +6,14 @@ lock, which dies with its process: the first computes all layers, the others fin
 """
 
 import fcntl
+import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +22,14 @@ from tristream.store import atomic_path
 
 LOCK = "lock"
 DONE = "done"
+NOTES = ".notes"
 
 
 class ChunkFolder:
     """Chunks of the layers of one feature space; use inside :func:`locked`.
 
     Chunk `i` of a layer of a stimulus is ``LAYER/STIMULUS/i.npz``; the file ``done`` beside says
-    that there are no more.
+    that there are no more. ``.notes/STIMULUS.json`` is what the pass said of itself.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,10 +79,19 @@ class ChunkFolder:
         for index in range(self.count(layer, stimulus)):
             yield np.load(self._file(layer, stimulus, index))["values"]
 
+    def note(self, stimulus: str, notes: Mapping[str, Any]) -> None:
+        """Store what the pass of a stimulus said of itself."""
+        with atomic_path(self.path / NOTES / f"{stimulus}.json") as temporary:
+            temporary.write_text(json.dumps(notes), encoding="utf-8")
+
+    def notes(self, stimulus: str) -> dict[str, Any]:
+        """What the last pass of a stimulus said of itself."""
+        return dict(json.loads((self.path / NOTES / f"{stimulus}.json").read_text("utf-8")))
+
     def remove(self, layer: str) -> None:
         """Remove a layer that has reached its final file, and the folder after the last one."""
         shutil.rmtree(self.path / layer, ignore_errors=True)
-        if {entry.name for entry in self.path.iterdir()} <= {LOCK}:
+        if {entry.name for entry in self.path.iterdir()} <= {LOCK, NOTES}:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _file(self, layer: str, stimulus: str, index: int) -> Path:

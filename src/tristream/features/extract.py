@@ -1,35 +1,31 @@
 """Write one layer of a feature space; one pass of the stimuli serves all layers of the space."""
 
-import hashlib
-import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from tqdm import tqdm
 
 from tristream.config.load import Resolved
 from tristream.errors import UserError
 from tristream.features.chunks import ChunkFolder, locked
-from tristream.features.registry import Block, CheckedSpace, Extractor, check
-from tristream.fetch.files import hash_file
+from tristream.features.files import KIND, Layer, assemble
+from tristream.features.registry import Block, check
+from tristream.features.resources import (
+    Medium,
+    Weights,
+    content_hash,
+    find_media,
+    find_weights,
+)
 from tristream.fetch.receipt import Receipt
 from tristream.fingerprint import fingerprint
 from tristream.stimuli.media import media_info
-from tristream.store import (
-    Omission,
-    Provenance,
-    create_h5,
-    open_h5,
-    provenance_of,
-    read_table,
-    write_strings,
-)
+from tristream.store import open_h5, provenance_of, read_table, write_strings
 
-KIND = "features"
 # Numbers that are held before they are stored, for extractors that give small chunks.
 JOINED = 1_000_000
 
@@ -54,34 +50,6 @@ class Inputs:
     inventory: Path | None = None
     weights: Path | None = None
     truth: Path | None = None
-
-
-@dataclass(frozen=True)
-class Medium:
-    """A film or sound that features are computed from."""
-
-    stimulus: str
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """One layer to write, with everything that goes into the file beside the values."""
-
-    space_name: str
-    stream: str
-    space: CheckedSpace
-    layer: str
-    output: Path
-    config: dict[str, Any]
-    code: str
-    inputs: Inputs
-
-    @property
-    def extractor(self) -> Extractor:
-        """The extractor of the space."""
-        return self.space.extractor
 
 
 def extract(
@@ -122,13 +90,13 @@ def extract(
     if block is None:
         known = ", ".join(resolved.study.features) or "none"
         raise UserError(f"config.yaml: features: there is no space {space!r}; there are {known}")
-    checked = check(space, block)
+    checked = check(space, block, data=resolved.study.data)
     if layer not in checked.layers:
         raise UserError(
             f"config.yaml: features.{space}.layers: {layer!r} is not among "
             f"{', '.join(checked.layers)}"
         )
-    job = Job(
+    job = Layer(
         space_name=space,
         stream=block.stream,
         space=checked,
@@ -136,101 +104,43 @@ def extract(
         output=output,
         config={"dataset": dataset, space: block.model_dump(mode="json", exclude={"layers"})},
         code=code or fingerprint(checked.extractor.module),
-        inputs=inputs,
     )
     if checked.extractor.media == "label":
-        _write_items(job)
+        _write_labels(job, inputs)
     elif checked.extractor.media == "truth":
-        _write_truth(job)
+        _write_truth(job, inputs)
     else:
-        chunks = Path(resolved.study.results) / ".chunks"
-        _write_timed(job, resolved, dataset, chunks, threads)
+        _write_media(job, inputs, resolved, dataset, threads)
 
 
-def _write_timed(job: Job, resolved: Resolved, dataset: str, chunks: Path, threads: int) -> None:
-    receipt = Receipt.read(_needed(job.inputs.receipt, "--receipt", job))
-    weights = _weights(job)
-    media, omitted = _media(job.extractor, resolved, dataset, receipt)
-    content = _content_hash(job, media)
-    with locked(chunks / content) as folder:
+def _write_media(
+    job: Layer, inputs: Inputs, resolved: Resolved, dataset: str, threads: int
+) -> None:
+    receipt = Receipt.read(_needed(inputs.receipt, "--receipt", job))
+    weights = find_weights(job.space, inputs.weights)
+    media, omitted = find_media(job.extractor, resolved, dataset, receipt)
+    content = content_hash(job.space, media, weights)
+    # Whatever is missing is an error here, never a download.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with locked(Path(resolved.study.results) / ".chunks" / content) as folder:
         layers = _missing(job, folder, media, content)
         if layers:
             _compute(job, layers, media, folder, weights, _device(resolved, threads))
-        provenance = Provenance(KIND, receipt.simulated, job.config, job.code, tuple(omitted))
-        with create_h5(job.output, provenance) as file:
-            _describe(file, job, "timed")
+        sampling = "item" if any(medium.items for medium in media) else "timed"
+        with job.create(sampling, receipt.simulated, weights.said, omitted) as file:
             file.attrs["content"] = content
-            _assemble(file, job, media, folder)
+            assemble(file, job, media, folder)
         folder.remove(job.layer)
 
 
-def _needed(path: Path | None, option: str, job: Job) -> Path:
+def _needed(path: Path | None, option: str, job: Layer) -> Path:
     if path is None:
         raise UserError(f"features extract: {job.extractor.name} needs {option}")
     return path
 
 
-def _weights(job: Job) -> Path | None:
-    """Folder of the extractor's pretrained weights."""
-    source = job.extractor.weights
-    if source is None:
-        return None
-    path = _needed(job.inputs.weights, "--weights", job)
-    receipt = Receipt.read(path)
-    if receipt.source.get("sha256") != source.sha256:
-        raise UserError(
-            f"{path}: is not the archive of {job.extractor.name} ({source.package} "
-            f"{source.version}); delete it and run again"
-        )
-    for member in source.members:
-        receipt.path(member)
-    return receipt.root
-
-
-def _media(
-    extractor: Extractor, resolved: Resolved, dataset: str, receipt: Receipt
-) -> tuple[list[Medium], list[Omission]]:
-    """Stimuli that the extractor can read, in the order of the stimulus table."""
-    checksums = {file.path: file.checksum for file in receipt.files}
-    media, omitted = [], []
-    for row in resolved.datasets[dataset].stimuli.table:
-        if row.kind == "image" or (extractor.media, row.kind) == ("film", "sound"):
-            omitted.append(Omission(row.stimulus, f"{extractor.name} does not read {row.kind}s"))
-            continue
-        path = receipt.path(row.path)
-        if extractor.media == "sound" and not media_info(path).has_audio:
-            omitted.append(Omission(row.stimulus, "it has no sound"))
-            continue
-        media.append(Medium(row.stimulus, path, _sha256(path, checksums[row.path])))
-    if not media:
-        raise UserError(
-            f"{dataset}.yaml: stimuli.table: {extractor.name} reads {extractor.media}s, and "
-            "none of the stimuli has one; take the space out of this dataset's models"
-        )
-    return media, omitted
-
-
-def _sha256(path: Path, checksum: str) -> str:
-    if checksum.startswith("sha256:"):
-        return checksum.removeprefix("sha256:")
-    return hash_file(path)
-
-
-def _content_hash(job: Job, media: Sequence[Medium]) -> str:
-    """Hash of everything that decides the values, layers aside."""
-    weights = job.extractor.weights
-    content = {
-        "media": [(one.stimulus, one.sha256) for one in media],
-        "extractor": job.extractor.name,
-        "options": job.space.options.model_dump(mode="json"),
-        "code": fingerprint(job.extractor.module),
-        "weights": weights.sha256 if weights else "",
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _missing(
-    job: Job, folder: ChunkFolder, media: Sequence[Medium], content: str
+    job: Layer, folder: ChunkFolder, media: Sequence[Medium], content: str
 ) -> tuple[str, ...]:
     """Layers to compute now: those of the space that are neither final nor whole in chunks.
 
@@ -275,11 +185,11 @@ def _device(resolved: Resolved, threads: int) -> str:
 
 
 def _compute(
-    job: Job,
+    job: Layer,
     layers: tuple[str, ...],
     media: Sequence[Medium],
     folder: ChunkFolder,
-    weights: Path | None,
+    weights: Weights,
     device: str,
 ) -> None:
     """One pass of each stimulus: all `layers` into chunks, beginning where a kill left off."""
@@ -290,7 +200,8 @@ def _compute(
             for layer in layers:
                 folder.clear(layer, medium.stimulus)
         first = min(folder.count(layer, medium.stimulus) for layer in layers)
-        chunks = _chunks(job, layers, medium, weights, device, first)
+        notes: dict[str, Any] = {}
+        chunks = _chunks(job, layers, medium, weights, device, first, notes)
         with _progress(job, medium) as progress:
             for index, chunk in enumerate(chunks, first):
                 for layer in layers:
@@ -298,22 +209,26 @@ def _compute(
                 times = chunk[layers[0]].times
                 if len(times):
                     progress.update(max(round(float(times[-1]), 1) - progress.n, 0))
+        folder.note(medium.stimulus, notes)
         for layer in layers:
             folder.finish(layer, medium.stimulus)
 
 
 def _chunks(
-    job: Job,
+    job: Layer,
     layers: tuple[str, ...],
     medium: Medium,
-    weights: Path | None,
+    weights: Weights,
     device: str,
     first: int,
+    notes: dict[str, Any],
 ) -> Iterator[dict[str, Block]]:
     """What the extractor gives, checked; small chunks are joined unless they can be skipped."""
-    extras = {"skip": first} if job.extractor.can_skip else {}
+    extras: dict[str, Any] = {"skip": first} if job.extractor.can_skip else {}
+    if job.extractor.takes_notes:
+        extras["notes"] = notes
     given = job.extractor.function(
-        medium.path, layers, job.space.options, weights, device, **extras
+        medium.path, layers, job.space.options, weights.folder, device, **extras
     )
     waiting: list[dict[str, Block]] = []
     held = 0
@@ -339,16 +254,19 @@ def _joined(chunks: Sequence[dict[str, Block]], layers: tuple[str, ...]) -> dict
     }
 
 
-def _progress(job: Job, medium: Medium) -> Any:
+def _progress(job: Layer, medium: Medium) -> Any:
+    total: float = len(medium.items)
+    if isinstance(medium.path, Path):
+        total = round(media_info(medium.path).duration, 1)
     return tqdm(
-        total=round(media_info(medium.path).duration, 1),
+        total=total,
         desc=f"{job.space_name} of {medium.stimulus}",
-        unit="s",
+        unit=" images" if medium.items else "s",
         mininterval=5,
     )
 
 
-def _check_block(job: Job, layer: str, chunk: dict[str, Block]) -> None:
+def _check_block(job: Layer, layer: str, chunk: dict[str, Block]) -> None:
     """Refuse what a faulty extractor may give; the module may be a user's."""
     where = f"{job.extractor.module}: {job.extractor.name}"
     if layer not in chunk:
@@ -363,89 +281,29 @@ def _check_block(job: Job, layer: str, chunk: dict[str, Block]) -> None:
         raise UserError(f"{where}: {layer}: gave values that are not finite")
 
 
-def _assemble(file: h5py.File, job: Job, media: Sequence[Medium], folder: ChunkFolder) -> None:
-    """Join the chunks of the wanted layer, one in memory at a time."""
-    widths = set()
-    for medium in media:
-        times = folder.times(job.layer, medium.stimulus)
-        if len(times) == 0 or np.any(np.diff(times) <= 0):
-            raise UserError(
-                f"{medium.path}: {job.extractor.name}/{job.layer} gave "
-                + ("times that do not rise" if len(times) else "no samples: is it long enough?")
-            )
-        blocks = folder.blocks(job.layer, medium.stimulus)
-        at, values = 0, None
-        group = _timed_group(file, job, medium.stimulus, times)
-        for block in blocks:
-            if values is None:
-                values = group.create_dataset("values", (len(times), block.shape[1]), "f4")
-            values[at : at + len(block)] = block
-            at += len(block)
-        widths.add(group["values"].shape[1])
-    _write_names(file, job, widths)
-
-
-def _timed_group(file: h5py.File, job: Job, stimulus: str, times: np.ndarray) -> h5py.Group:
-    group = file.create_group(f"stimuli/{stimulus}")
-    group["times"] = np.asarray(times, np.float64)
-    group.attrs["window"] = float(job.extractor.window(job.layer, job.space.options))
-    return group
-
-
-def _write_names(file: h5py.File, job: Job, widths: set[int]) -> None:
-    """Names of the columns; every stimulus must have the same number of them."""
-    if len(widths) != 1:
-        raise UserError(
-            f"{job.extractor.module}: {job.extractor.name}/{job.layer}: stimuli differ in their "
-            f"number of columns: {sorted(widths)}"
-        )
-    names = job.extractor.names(job.layer, job.space.options, widths.pop())
-    write_strings(file, "names", names)
-
-
-def _describe(file: h5py.File, job: Job, sampling: str) -> None:
-    weights = job.extractor.weights
-    said = (
-        {"file": weights.members, "sha256": weights.sha256, "licence": weights.licence}
-        if weights
-        else None
-    )
-    file.attrs["sampling"] = sampling
-    file.attrs["space"] = job.space_name
-    file.attrs["layer"] = job.layer
-    file.attrs["stream"] = job.stream
-    file.attrs["extractor"] = job.extractor.name
-    file.attrs["options"] = json.dumps(job.space.options.model_dump(mode="json"))
-    file.attrs["weights"] = json.dumps(said) if said else ""
-
-
-def _write_items(job: Job) -> None:
+def _write_labels(job: Layer, inputs: Inputs) -> None:
     """One row for each label of the experiment."""
-    path = _needed(job.inputs.inventory, "--inventory", job)
+    path = _needed(inputs.inventory, "--inventory", job)
     table, said = read_table(path, "inventory")
     items = sorted(set(table.loc[table["kind"] == "label", "item"].dropna().astype(str)))
     if not items:
         raise UserError(f"{path}: names no labels; {job.extractor.name} has nothing to describe")
     result = job.extractor.function(items, (job.layer,), job.space.options)[job.layer]
-    provenance = Provenance(KIND, said.simulated, job.config, job.code)
-    with create_h5(job.output, provenance) as file:
-        _describe(file, job, "item")
+    with job.create("item", said.simulated) as file:
         write_strings(file, "items", items)
         file["values"] = np.asarray(result.values, np.float32)
         write_strings(file, "names", result.names)
 
 
-def _write_truth(job: Job) -> None:
+def _write_truth(job: Layer, inputs: Inputs) -> None:
     """What the simulator knows."""
-    path = _needed(job.inputs.truth, "--truth", job)
-    simulated = provenance_of(path, "truth").simulated
+    path = _needed(inputs.truth, "--truth", job)
     widths = set()
-    with create_h5(job.output, Provenance(KIND, simulated, job.config, job.code)) as file:
-        _describe(file, job, "timed")
+    with job.create("timed", provenance_of(path, "truth").simulated) as file:
         for stimulus, blocks in job.extractor.function(path, (job.layer,), job.space.options):
             _check_block(job, job.layer, blocks)
             block = blocks[job.layer]
-            group = _timed_group(file, job, stimulus, block.times)
+            group = job.timed_group(file, stimulus, block.times)
             group["values"] = np.asarray(block.values, np.float32)
             widths.add(block.values.shape[1])
-        _write_names(file, job, widths)
+        job.write_names(file, widths)

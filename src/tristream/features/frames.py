@@ -1,4 +1,4 @@
-"""Film frames in batches, for the extractors of the picture."""
+"""Film frames or images in batches, for the extractors of the picture."""
 
 from collections.abc import Iterator
 from itertools import count, islice
@@ -7,11 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from tristream.stimuli.media import frames
+from tristream.stimuli.media import frames, read_image
+
+Source = Path | tuple[Path, ...]
+"""A film, or images."""
 
 
 def frame_batches(
-    path: Path,
+    path: Source,
     *,
     fps: float,
     length: int,
@@ -24,10 +27,10 @@ def frame_batches(
 
     Parameters
     ----------
-    path : Path
-        The film.
+    path : Path or tuple of Path
+        The film, or images; images need a `size`.
     fps : float
-        Samples per second; each shows what is on screen in the middle of its 1/`fps` s.
+        Samples per second of a film; each shows what is on screen in the middle of its 1/`fps` s.
     length : int
         New frames a batch; the last batch may be shorter.
     size : (width, height), optional
@@ -42,10 +45,15 @@ def frame_batches(
     Yields
     ------
     times : ndarray (n,)
-        Centres of the samples, seconds.
+        Centres of the samples, seconds; for images their place among them.
     images : ndarray of uint8, (n, height, width[, 3])
     """
-    source = frames(path, fps=fps, size=size, format=format)
+    if isinstance(path, tuple):
+        source: Iterator[tuple[float, np.ndarray]] = _images(path, size, format)
+        centre = 0.0
+    else:
+        source = frames(path, fps=fps, size=size, format=format)
+        centre = 0.5 / fps
     kept: list[tuple[float, np.ndarray]] = []
     for index in count():
         batch = list(islice(source, length))
@@ -53,6 +61,22 @@ def frame_batches(
             return
         kept += batch
         if index >= skip:
-            times = np.array([time for time, _ in kept]) + 0.5 / fps
+            times = np.array([time for time, _ in kept]) + centre
             yield times, np.stack([image for _, image in kept])
         kept = kept[len(kept) - overlap :] if overlap else []
+
+
+def _images(
+    paths: tuple[Path, ...],
+    size: tuple[int, int] | None,
+    format: Literal["rgb24", "gray"],
+) -> Iterator[tuple[float, np.ndarray]]:
+    import cv2
+
+    for index, path in enumerate(paths):
+        image = read_image(path)
+        if size is not None:
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        if format == "gray":
+            image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8)
+        yield float(index), image

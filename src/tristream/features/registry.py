@@ -42,17 +42,45 @@ at their top level; torch, OpenCV, librosa inside functions.
     ``function(path: Path, layers: tuple[str, ...], options, weights: Path | None, device: str)
     -> Iterator[dict[str, Block]]``. `path` is a film (sound extractors get films with a sound
     track, too). `layers` are those wanted, all in one pass. `weights` is the folder that holds the
-    members of the archive that the decorator names. `device` is ``cpu`` or ``cuda``. Each yielded
-    dict is one chunk in time order, with a :class:`Block` for each wanted layer: a frame or more,
-    some tens of MB at most; chunks are stored as they come. After a kill the film is begun again,
-    unless the function has one more parameter ``skip: int = 0``: it is told how many chunks are
-    stored and yields from the next on. Then the same call must cut the same chunks, whatever the
-    layers, and a chunk should be worth a file (seconds of work).
+    weights that the decorator names. `device` is ``cpu`` or ``cuda``. Each yielded dict is one
+    chunk in time order, with a :class:`Block` for each wanted layer: a frame or more, some tens of
+    MB at most; chunks are stored as they come. After a kill the film is begun again, unless the
+    function has one more parameter ``skip: int = 0``: it is told how many chunks are stored and
+    yields from the next on. Then the same call must cut the same chunks, whatever the layers, and
+    a chunk should be worth a file (seconds of work).
+
+    One more parameter ``notes: dict`` takes what the function has to say of its pass (numbers,
+    strings, booleans), such as ``notes["busy"] = 0.9``; until the last chunk is taken it may
+    change. Notes become attributes of the stimulus in the feature file.
+``film`` with ``images=True``
+    The function gets image files, too: then `path` is a tuple of paths, and the rows of the
+    blocks are the images in this order, with ``times`` 0, 1, 2 …
+    (:func:`tristream.features.frames.frame_batches` takes both,
+    :func:`tristream.stimuli.media.read_image` reads one). The file has ``sampling = item``. An
+    extractor without it leaves images out, and its file says so.
 ``label``
     ``function(items: list[str], layers, options) -> dict[str, Items]``: one row an item.
 ``truth``
     ``function(path: Path, layers, options) -> Iterator[tuple[str, dict[str, Block]]]``: from the
     simulator's ``truth.h5``, a stimulus's name and its blocks.
+
+**Layers that depend on the options or on a network**: ``layers`` (and ``default``) may be a
+function ``(options, folder) -> tuple of names``, where `folder` is the folder of the network's
+``config.json`` and weights (None for extractors without such weights). It runs while the Snakefile
+is parsed: read JSON, import neither torch nor transformers. ``layers: [all]`` in a study means
+every layer that there is.
+
+**Where weights come from**: ``weights`` is an ``ArchiveSource`` (members of an archive of the
+package index), or a function ``(options) -> source or None`` with a ``HubSource`` (a model of the
+hub at a pinned commit) or a ``FolderSource`` (a local folder).
+:class:`tristream.features.networks.options.NetworkOptions` has the options ``model``,
+``revision`` and ``folder``; ``network_source`` beside it is such a function;
+:func:`tristream.features.networks.load.load_network` loads what lies in the folder. The extractor
+gets a folder whatever the source. Jobs never use the network: archives and hub models are brought
+by ``tristream fetch weights --space SPACE`` (rule ``fetch_weights``) or
+``tristream weights fetch``.
+``reads=(options) -> list of paths`` names further files or folders of the user's whose content
+decides the values (a trained checkpoint, a second network).
 """
 
 import hashlib
@@ -72,14 +100,19 @@ from pydantic import ValidationError
 
 from tristream.config.analysis import FeatureSpace
 from tristream.config.base import Section
-from tristream.config.sources import ArchiveSource
+from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
+from tristream.fetch.weights import hub_folder, network_files
 
 if TYPE_CHECKING:
     import numpy as np
 
 Media = Literal["film", "sound", "label", "truth"]
 EXTRACTORS = "tristream.features.extractors"
+ALL = "all"
+
+WeightSource = ArchiveSource | HubSource | FolderSource
+LayerNames = Callable[[Any, Path | None], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -138,12 +171,16 @@ class Extractor:
         What config.yaml calls it.
     media : str
         What it reads: ``film``, ``sound``, ``label`` or ``truth``.
-    layers, default_layers : tuple of str
-        Layers that exist; those of a space that lists none.
+    layers, default_layers : tuple of str or callable
+        Layers that exist; those of a space that lists none. Ask :meth:`layers_of`.
     options : type of Section
         Typed options with defaults.
-    weights : ArchiveSource or None
-        Pretrained weights that have to be fetched.
+    weights : ArchiveSource, callable or None
+        Pretrained weights. Ask :meth:`weights_of`.
+    reads : callable
+        ``reads(options)``: further local files or folders that decide the values.
+    images : bool
+        Whether a film extractor takes images, too.
     function : callable
         Computes the features, see the module's docstring.
     names : callable
@@ -156,10 +193,12 @@ class Extractor:
 
     name: str
     media: Media
-    layers: tuple[str, ...]
-    default_layers: tuple[str, ...]
+    layers: tuple[str, ...] | LayerNames
+    default_layers: tuple[str, ...] | LayerNames
     options: type[Section]
-    weights: ArchiveSource | None
+    weights: ArchiveSource | Callable[[Any], WeightSource | None] | None
+    reads: Callable[[Any], Sequence[str | Path]]
+    images: bool
     function: Callable[..., Any]
     names: Callable[[str, Any, int], list[str]]
     window: Callable[[str, Any], float]
@@ -175,6 +214,24 @@ class Extractor:
         """Whether the function can begin after chunks that are already stored."""
         return "skip" in inspect.signature(self.function).parameters
 
+    @property
+    def takes_notes(self) -> bool:
+        """Whether the function has something to say of its pass."""
+        return "notes" in inspect.signature(self.function).parameters
+
+    def weights_of(self, options: Section) -> WeightSource | None:
+        """Where the pretrained weights come from with these options."""
+        return self.weights(options) if callable(self.weights) else self.weights
+
+    def layers_of(self, options: Section, folder: Path | None) -> tuple[str, ...]:
+        """Layers that exist; `folder` holds the network."""
+        return tuple(self.layers(options, folder) if callable(self.layers) else self.layers)
+
+    def default_of(self, options: Section, folder: Path | None) -> tuple[str, ...]:
+        """Layers of a space that lists none."""
+        default = self.default_layers
+        return tuple(default(options, folder) if callable(default) else default)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself."""
         return self.function(*args, **kwargs)
@@ -184,10 +241,12 @@ def extractor(
     name: str,
     *,
     media: Media,
-    layers: Sequence[str],
-    default: Sequence[str] = (),
+    layers: Sequence[str] | LayerNames,
+    default: Sequence[str] | LayerNames = (),
     options: type[Section] = NoOptions,
-    weights: ArchiveSource | None = None,
+    weights: ArchiveSource | Callable[[Any], WeightSource | None] | None = None,
+    reads: Callable[[Any], Sequence[str | Path]] = lambda options: (),
+    images: bool = False,
     names: Callable[[str, Any, int], list[str]] = numbered,
     window: Callable[[str, Any], float] = instant,
 ) -> Callable[[Callable[..., Any]], Extractor]:
@@ -197,10 +256,12 @@ def extractor(
         return Extractor(
             name=name,
             media=media,
-            layers=tuple(layers),
-            default_layers=tuple(default or layers),
+            layers=_fixed(layers),
+            default_layers=_fixed(default or layers),
             options=options,
             weights=weights,
+            reads=reads,
+            images=images,
             function=function,
             names=names,
             window=window,
@@ -210,13 +271,55 @@ def extractor(
     return decorate
 
 
+def _fixed(layers: Sequence[str] | LayerNames) -> tuple[str, ...] | LayerNames:
+    return layers if callable(layers) else tuple(layers)
+
+
 @dataclass(frozen=True)
 class CheckedSpace:
-    """A feature space of config.yaml whose extractor, layers and options exist."""
+    """A feature space of config.yaml whose extractor, layers and options exist.
+
+    Attributes
+    ----------
+    extractor : Extractor
+        Its extractor.
+    layers : tuple of str
+        Its layers, in the order of config.yaml.
+    options : Section
+        Its options, typed.
+    weights : source or None
+        Where its weights come from.
+    """
 
     extractor: Extractor
     layers: tuple[str, ...]
     options: Section
+    weights: WeightSource | None = None
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether its weights have to be fetched."""
+        return isinstance(self.weights, ArchiveSource | HubSource)
+
+    @property
+    def own_files(self) -> list[str]:
+        """Files of the user's own that decide the values.
+
+        Raises
+        ------
+        UserError
+            If one is missing, or a folder holds no network.
+        """
+        found = []
+        if isinstance(self.weights, FolderSource):
+            folder = Path(self.weights.path)
+            found += [str(folder / name) for name in network_files(folder)]
+        for path in map(Path, self.extractor.reads(self.options)):
+            if not path.exists():
+                raise UserError(f"{path}: no such file or folder; mend the space's options")
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            found += [str(file) for file in files if file.is_file()]
+        return found
 
 
 def known(module: str | None = None) -> dict[str, Extractor]:
@@ -247,7 +350,9 @@ def get(name: str, module: str | None = None) -> Extractor:
     return found[name]
 
 
-def check(space: str, block: FeatureSpace, config: Path | str = "config.yaml") -> CheckedSpace:
+def check(
+    space: str, block: FeatureSpace, config: Path | str = "config.yaml", data: Path | str = "data"
+) -> CheckedSpace:
     """Check one block of ``features:`` against its extractor.
 
     Parameters
@@ -258,31 +363,87 @@ def check(space: str, block: FeatureSpace, config: Path | str = "config.yaml") -
         What config.yaml says of it.
     config : Path
         The file's name, for messages.
+    data : Path
+        The study's data folder, where networks of the hub lie once they are fetched. The layers of
+        one that is not there yet are believed; they are checked when they are computed.
 
     Raises
     ------
     UserError
-        One line that names the key: unknown extractor, layer or option, or an option's bad value.
+        One line that names the key: unknown extractor, layer or option, an option's bad value, a
+        folder that holds no network.
     """
+    found, options = _configured(space, block, config)
+    source = found.weights_of(options)
+    try:
+        layers = _layers(found, block.layers, options, source, Path(data))
+    except UserError as error:
+        raise UserError(f"{config}: features.{space}.layers: {error}") from None
+    return CheckedSpace(found, layers, options, source)
+
+
+def weights_of(
+    space: str, block: FeatureSpace, config: Path | str = "config.yaml"
+) -> WeightSource | None:
+    """Where a space's weights come from, whether or not they are there yet.
+
+    Raises
+    ------
+    UserError
+        Unknown extractor or option, an option's bad value.
+    """
+    found, options = _configured(space, block, config)
+    return found.weights_of(options)
+
+
+def _configured(space: str, block: FeatureSpace, config: Path | str) -> tuple[Extractor, Section]:
     where = f"{config}: features.{space}"
     try:
         found = get(block.extractor, block.module)
     except UserError as error:
         raise UserError(f"{where}.extractor: {error}") from None
-    unknown = [layer for layer in block.layers if layer not in found.layers]
-    if unknown:
-        raise UserError(
-            f"{where}.layers: {found.name} has no layer {', '.join(unknown)}; "
-            f"it has {', '.join(found.layers)}"
-        )
     try:
-        options = found.options.model_validate(block.options)
+        return found, found.options.model_validate(block.options)
     except ValidationError as error:
         raise UserError(
             "\n".join(_option_line(where, found, said) for said in error.errors())
         ) from None
-    layers = tuple(dict.fromkeys(block.layers)) or found.default_layers
-    return CheckedSpace(found, layers, options)
+
+
+def _layers(
+    found: Extractor,
+    wanted: Sequence[str],
+    options: Section,
+    source: WeightSource | None,
+    data: Path,
+) -> tuple[str, ...]:
+    folder = network_folder(source, data)
+    if isinstance(source, HubSource) and folder is None and callable(found.layers):
+        if not wanted or ALL in wanted:
+            raise UserError(
+                f"which there are is known once {source.model} is fetched; run `tristream weights "
+                "fetch`, or list them"
+            )
+        return tuple(dict.fromkeys(wanted))
+    known = found.layers_of(options, folder)
+    if list(wanted) == [ALL]:
+        return known
+    unknown = [layer for layer in wanted if layer not in known]
+    if unknown:
+        raise UserError(
+            f"{found.name} has no layer {', '.join(unknown)}; it has {', '.join(known)}"
+        )
+    return tuple(dict.fromkeys(wanted)) or found.default_of(options, folder)
+
+
+def network_folder(source: WeightSource | None, data: Path) -> Path | None:
+    """Where a network of the hub or of a folder lies; None if it is not there, or no network."""
+    if isinstance(source, FolderSource):
+        return Path(source.path)
+    if isinstance(source, HubSource):
+        folder = hub_folder(source, data)
+        return folder if folder.is_dir() else None
+    return None
 
 
 def _option_line(where: str, found: Extractor, error: Any) -> str:

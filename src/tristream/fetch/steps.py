@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource
+from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.contents import description, subject_files
 from tristream.fetch.files import lock
 from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
 from tristream.fetch.sources import Listing, Origin, open_origin
+from tristream.fetch.weights import fetch_network
 from tristream.store import Omission, Provenance, write_json
 
 
@@ -138,23 +139,53 @@ def fetch_stimuli(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
     )
 
 
-def fetch_members(name: str, source: ArchiveSource | None, data: Path, code: str = "") -> Receipt:
+def fetch_weights(
+    space: str,
+    source: ArchiveSource | HubSource | FolderSource | None,
+    data: Path,
+    code: str = "",
+) -> Receipt:
+    """Bring the weights of a feature space from an archive or the hub.
+
+    Parameters
+    ----------
+    space : str
+        The feature space.
+    source : ArchiveSource, HubSource, FolderSource or None
+        A folder is read in place: the receipt lists nothing, as for a space without weights.
+    data : Path
+        The study's data folder.
+    code : str
+        Fingerprint for the receipt.
+
+    Raises
+    ------
+    UserError
+        If they can't be had, or are not what is pinned.
+    """
+    if isinstance(source, HubSource):
+        return fetch_network(space, source, data, code)
+    if isinstance(source, ArchiveSource):
+        return fetch_members(space, source, data, code)
+    why = f"{space} has none" if source is None else f"{space} reads them in {source.path}"
+    none = (Omission("weights", why),)
+    return Receipt(space, None, {}, "", data, space, "", (), False, code, none)
+
+
+def fetch_members(name: str, source: ArchiveSource, data: Path, code: str = "") -> Receipt:
     """Bring network weights or an atlas from an archive.
 
     Parameters
     ----------
     name : str
-        Extractor or preset that they belong to.
-    source : ArchiveSource or None
-        None for an extractor without weights: the receipt lists nothing.
+        Space or preset that they belong to.
+    source : ArchiveSource
+        The archive.
     data : Path
         The study's data folder.
     code : str
         Fingerprint for the receipt.
     """
-    if source is None:
-        none = (Omission("weights", f"{name} has none"),)
-        return Receipt(name, None, {}, "", data, name, "", (), False, code, none)
     listing = open_origin(source, name, data).listing()
     return Receipt(
         dataset=name,

@@ -1,0 +1,1 @@
+"""Pretrained networks: found, loaded, read layer by layer, fed without a pause."""

@@ -1,0 +1,78 @@
+"""Load a network from a folder: safetensors only, no code of the model's, no network."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tristream.errors import UserError
+from tristream.fetch.weights import network_files
+
+
+def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **options: Any) -> Any:
+    """A pretrained network in evaluation mode, float32.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``config.json`` and safetensors.
+    kind : str
+        Class of ``transformers`` that builds it: ``AutoModel``, ``CLIPVisionModel`` …
+    device : str
+        ``cpu`` or ``cuda``.
+    **options
+        Passed on to ``from_pretrained``.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    UserError
+        If the folder holds no safetensors, `transformers` doesn't know the network without code
+        from elsewhere, a tensor has another shape than the network's, or weights are missing.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    network_files(folder)
+    transformers = import_transformers()
+    try:
+        network, said = getattr(transformers, kind).from_pretrained(
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            dtype="float32",
+            **options,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{folder}: can't be loaded as {kind} ({reason}); fetch the network again"
+        ) from None
+    missing = sorted(said["missing_keys"])
+    if missing:
+        raise UserError(
+            f"{folder}: lacks {len(missing)} weights of {type(network).__name__}, such as "
+            f"{missing[0]}; an untrained network is not used in its place"
+        )
+    return network.eval().requires_grad_(False).to(device)
+
+
+def import_transformers() -> Any:
+    """The package ``transformers``, silent.
+
+    Raises
+    ------
+    UserError
+        If it is not installed.
+    """
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        raise UserError(
+            "networks need the package transformers; run `pip install tristream[networks]`"
+        ) from None
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return transformers
