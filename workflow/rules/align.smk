@@ -12,6 +12,8 @@ rule align:
         f"{R}/logs/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.log",
     benchmark:
         f"{R}/benchmarks/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.tsv"
+    wildcard_constraints:
+        space="|".join(LAYERS) or "none",
     conda:
         "../../envs/tristream.yaml"
     threads: 1

@@ -4,15 +4,36 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
+from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference, Stream
 from tristream.config.base import Label, Name, Section
+from tristream.config.fusion import Fusion
+
+
+class Mirror(Section):
+    """Another address of a DataLad dataset: a mirror, or a simulated twin."""
+
+    url: str = Field(description="a local path, file:// or http(s)://")
+    commit: str | None = Field(default=None, description="default: the descriptor's")
 
 
 class DatasetChoice(Section):
-    """Which subjects of a dataset take part: a list, ``all``, or a TSV with ``participant_id``."""
+    """Which subjects of a dataset take part, and what the user's own machine has of it.
+
+    Subjects are a list, ``all``, or a TSV with ``participant_id``.
+    """
 
     subjects: list[Label] | str = Field(
         default="all", description="a list of labels, all, or a TSV file"
+    )
+    source: Mirror | None = Field(default=None, description="another address of the dataset")
+    derivatives: Mirror | None = Field(
+        default=None, description="another address of its derivatives"
+    )
+    stimuli: str | None = Field(
+        default=None, description="your folder of the stimuli that the dataset does not ship"
+    )
+    missing_stimuli: Literal["error", "drop"] = Field(
+        default="error", description="stimuli that are not there: stop, or drop their events"
     )
 
 
@@ -39,6 +60,9 @@ class Study(Section):
         default=Leakage(), description="test stimuli that resemble training ones; or the action"
     )
     features: dict[Name, FeatureSpace] = Field(default={}, description="feature spaces by name")
+    fusion: dict[Name, Fusion] = Field(
+        default={}, description="feature spaces made from others, by name; models can name them"
+    )
     models: dict[Name, EncodingModel] = Field(default={}, description="encoding models by name")
     decoders: dict[Name, Decoder] = Field(default={}, description="decoders by name")
     inference: Inference = Field(default=Inference(), description="permutation tests")
@@ -67,8 +91,29 @@ class Study(Section):
         for name, model in self.models.items():
             for band, spaces in model.bands.items():
                 for space in spaces:
-                    if space.split("/")[0] not in self.features:
+                    if space.split("/")[0] not in {*self.features, *self.fusion}:
                         raise ValueError(
                             f"models.{name}.bands.{band}: no feature space {space!r} in features"
                         )
         return self
+
+    @model_validator(mode="after")
+    def _fusion_has_parents(self) -> "Study":
+        for name, block in self.fusion.items():
+            if name in self.features:
+                raise ValueError(f"fusion.{name}: features has a space of this name already")
+            for parent in block.parents:
+                if parent.split("/")[0] not in self.features:
+                    raise ValueError(f"fusion.{name}.parents: no feature space {parent!r} above")
+        return self
+
+    def stream_of(self, space: str) -> Stream:
+        """Stream of a feature space, derived or not; `space` may name a layer, ``musicnn/cnn3``.
+
+        Raises
+        ------
+        KeyError
+            If there is no such space.
+        """
+        name = space.split("/")[0]
+        return self.fusion[name].stream if name in self.fusion else self.features[name].stream

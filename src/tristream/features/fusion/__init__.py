@@ -1,0 +1,1 @@
+"""Feature spaces made from others, fitted on training stimuli only."""

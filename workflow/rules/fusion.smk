@@ -1,0 +1,76 @@
+# Feature spaces made from others: what they learn from the training stimuli, then one job a layer.
+
+
+def fused_parents(dataset, space):
+    """Feature files of the parents of a derived space."""
+    pairs = [
+        pair
+        for parent in STUDY.fusion[space].parents
+        for pair in expand_space(parent, f"fusion.{space}.parents")
+    ]
+    return [
+        f"{R}/features/{dataset}/{parent}/{layer}.h5"
+        for parent, layer in dict.fromkeys(pairs)
+    ]
+
+
+def fused_params(space):
+    """What is learned; another stream or another variate reruns no fit."""
+    block = STUDY.fusion[space].model_dump(mode="json", exclude={"stream", "variates"})
+    return json.dumps(block, sort_keys=True)
+
+
+for name in STUDY.fusion:
+    fused_parents("", name)
+
+
+rule fusion_fit:
+    input:
+        parents=lambda w: fused_parents(w.dataset, w.fused),
+        inventory=rules.inventory.output.inventory,
+        splits=rules.inventory.output.splits,
+    output:
+        f"{R}/fusion/{{dataset}}/{{fused}}.h5",
+    log:
+        f"{R}/logs/fusion/{{dataset}}/{{fused}}.log",
+    benchmark:
+        f"{R}/benchmarks/fusion/{{dataset}}/{{fused}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        space=lambda w: fused_params(w.fused),
+        code=fingerprint("tristream.features.fusion.files"),
+    shell:
+        "python -m tristream features fit --dataset {wildcards.dataset}"
+        " --space {wildcards.fused} --parents {input.parents}"
+        " --inventory {input.inventory} --splits {input.splits}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule fuse:
+    input:
+        parents=lambda w: fused_parents(w.dataset, w.fused),
+        fit=rules.fusion_fit.output,
+    output:
+        f"{R}/features/{{dataset}}/{{fused}}/{{layer}}.h5",
+    log:
+        f"{R}/logs/features/{{dataset}}/{{fused}}/{{layer}}.log",
+    benchmark:
+        f"{R}/benchmarks/features/{{dataset}}/{{fused}}/{{layer}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        stream=lambda w: STUDY.fusion[w.fused].stream,
+        code=fingerprint("tristream.features.fusion.files"),
+    shell:
+        "python -m tristream features fuse --dataset {wildcards.dataset}"
+        " --space {wildcards.fused} --layer {wildcards.layer} --parents {input.parents}"
+        " --fit {input.fit} --output {output} --code {params.code} > {log} 2>&1"
