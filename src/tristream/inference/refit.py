@@ -11,7 +11,7 @@ that turns training data into predictions.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,13 @@ TOLERANCE = 1e-6
 COLUMNS = 4096
 
 
-def refit_test(encoding: Encoding, path: Path, permutations: int, seed: int = 0) -> Permuted:
+def refit_test(
+    encoding: Encoding,
+    path: Path,
+    permutations: int,
+    seed: int = 0,
+    widening: Mapping[str, float] | None = None,
+) -> Permuted:
     """Test every voxel's correlation by permuting blocks of data within runs and refitting.
 
     Parameters
@@ -48,6 +54,9 @@ def refit_test(encoding: Encoding, path: Path, permutations: int, seed: int = 0)
         How many to draw.
     seed : int
         Of the draw.
+    widening : mapping, optional
+        Run to how many times wider the null of its correlations is than that of permuted blocks
+        (see :mod:`tristream.inference.widening`).
 
     Raises
     ------
@@ -75,7 +84,8 @@ def refit_test(encoding: Encoding, path: Path, permutations: int, seed: int = 0)
             encoding.about["delays"],
             encoding.about["components"] or None,
         )
-        _add_fold(total, encoding, name, train, kernels, orders)
+        wider = (widening or {}).get(name, 1.0)
+        _add_fold(total, encoding, name, train, kernels, orders, wider)
     r = np.tanh(total / len(names))
     observed, null = r[0].astype(np.float64), r[1:]
     reached = (null >= observed - TOLERANCE).sum(0)
@@ -103,6 +113,7 @@ def _add_fold(
     train: list[str],
     kernels: BandKernels,
     orders: dict[str, Ints],
+    widening: float,
 ) -> None:
     """Add one fold's Fisher z to `total`, (1 + permutations, voxels)."""
     tests = encoding.tests
@@ -120,7 +131,10 @@ def _add_fold(
             predicted -= predicted.mean(0)
             norm = torch.linalg.vector_norm(predicted, dim=0)
             product = (predicted * y[torch.from_numpy(orders[name][part].T)]).sum(0)
-            r = torch.where(norm > 0, product / norm, 0.0).clamp(-LIMIT, LIMIT)
+            r = torch.where(norm > 0, product / norm, 0.0)
+            # The first order is the observed one.
+            r[1 if start == 0 else 0 :] *= widening
+            r = r.clamp(-LIMIT, LIMIT)
             total[part, voxels] += torch.arctanh(r).numpy()
 
 
