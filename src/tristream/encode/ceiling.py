@@ -1,6 +1,18 @@
-"""Noise ceiling of the averaged test run, from its repeats."""
+"""Noise ceiling of the averaged test run, from its repeats.
 
+One quantity, the explainable variance of the average of R repeats: signal variance over signal
+variance plus a R-th of the noise variance. It is estimated twice, from the power of the average
+against that of single repeats (:func:`noise_ceiling`, which everything uses) and from the
+correlation of halves, stepped up to all repeats by the formula of Spearman and Brown
+(:func:`split_half`, a second opinion). The ceiling of a correlation is its root. All of it asks
+for noise that is independent between repeats: a stimulus shown twice *within* a run is no repeat
+(:func:`within_run_repeats` finds those), since slow noise and drifts span both showings.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +21,7 @@ from scipy import stats
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 FEWEST_BLOCKS = 4
+MOST_SPLITS = 100
 
 
 @dataclass(frozen=True)
@@ -23,11 +36,14 @@ class Ceiling:
         Lower end of the 95 % interval of `r`; NaN with fewer than four blocks.
     explainable : ndarray of shape (voxels,)
         Share of the average's variance that is signal, unclipped.
+    halves : ndarray of shape (voxels,) or None
+        The same share by :func:`split_half`, for comparison; None in files of older versions.
     """
 
     r: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     explainable: npt.NDArray[np.float64]
+    halves: npt.NDArray[np.float64] | None = None
 
 
 def noise_ceiling(repeats: Floats, blocks: Ints) -> Ceiling:
@@ -63,8 +79,85 @@ def noise_ceiling(repeats: Floats, blocks: Ints) -> Ceiling:
         full = number * full - (number - 1) * left_out.mean(0)
     low = full - half_width(left_out)
     return Ceiling(
-        r=np.sqrt(np.clip(full, 0, 1)), low=np.sqrt(np.clip(low, 0, 1)), explainable=full
+        r=np.sqrt(np.clip(full, 0, 1)),
+        low=np.sqrt(np.clip(low, 0, 1)),
+        explainable=full,
+        halves=split_half(repeats),
     )
+
+
+def split_half(repeats: Floats, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Explainable variance of the average, by split-half reliability.
+
+    The repeats are split into two halves of h each, the halves' averages correlated, and with
+    k = R / h the reliability of all R is k r / (1 + (k - 1) r) (Spearman 1910; Brown 1910, Br J
+    Psychol 3:271 and 296). r is the mean over all splits, or over 100 random ones if there are
+    more; with an odd number of repeats each split leaves one out.
+
+    Parameters
+    ----------
+    repeats : ndarray of shape (R, time, voxels)
+        At least two.
+    seed : int
+        Of the random splits.
+
+    Returns
+    -------
+    ndarray of shape (voxels,), unclipped; -inf where the halves are opposite
+    """
+    count = len(repeats)
+    half = count // 2
+    y = repeats - repeats.mean(1, keepdims=True, dtype=np.float64)
+    splits = _splits(count, half, np.random.default_rng(seed))
+    r = np.mean([_columns(y[list(a)].mean(0), y[list(b)].mean(0)) for a, b in splits], axis=0)
+    step = count / half
+    below = 1 + (step - 1) * r
+    return np.divide(step * r, below, out=np.full_like(r, -np.inf), where=below > 0)
+
+
+def _splits(
+    count: int, half: int, rng: np.random.Generator
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Pairs of disjoint halves."""
+    found = {
+        tuple(sorted((a, b)))
+        for a in combinations(range(count), half)
+        for b in combinations([i for i in range(count) if i not in a], half)
+        if count <= 8
+    }
+    if count > 8:
+        while len(found) < MOST_SPLITS:
+            order = rng.permutation(count)[: 2 * half].tolist()
+            found.add(tuple(sorted((tuple(sorted(order[:half])), tuple(sorted(order[half:]))))))
+    ordered = sorted(found)
+    if len(ordered) <= MOST_SPLITS:
+        return ordered
+    return [ordered[i] for i in rng.choice(len(ordered), MOST_SPLITS, replace=False)]
+
+
+def _columns(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
+    norm = np.sqrt((a**2).sum(0) * (b**2).sum(0))
+    return np.divide((a * b).sum(0), norm, out=np.zeros_like(norm), where=norm > 0)
+
+
+def within_run_repeats(shown: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """What is shown more than once in one run.
+
+    Parameters
+    ----------
+    shown : iterable of (run, item)
+        One pair an event; the item of a film names its part (``film@70``).
+
+    Returns
+    -------
+    dict
+        Run to the items that it repeats; runs without any are left out.
+    """
+    found: dict[str, list[str]] = {}
+    for (run, item), times in Counter(shown).items():
+        if times > 1:
+            found.setdefault(run, []).append(item)
+    return found
 
 
 def block_sums(x: Floats, blocks: Ints) -> npt.NDArray[np.float64]:

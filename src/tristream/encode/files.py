@@ -120,6 +120,8 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
         if encoding.ceiling is not None:
             for key in ("r", "low", "explainable"):
                 file[f"ceiling/{key}"] = getattr(encoding.ceiling, key).astype(np.float32)
+            if encoding.ceiling.halves is not None:
+                file["ceiling/halves"] = encoding.ceiling.halves.astype(np.float32)
         for name, unit in encoding.tests.items():
             group = file.create_group(f"test/{name}", track_order=True)
             for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
@@ -150,7 +152,8 @@ def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
     with open_h5(path, KIND) as (file, provenance):
         ceiling = None
         if "ceiling" in file:
-            ceiling = Ceiling(*(file["ceiling"][k][()] for k in ("r", "low", "explainable")))
+            keys = [k for k in ("r", "low", "explainable", "halves") if k in file["ceiling"]]
+            ceiling = Ceiling(**{k: file["ceiling"][k][()] for k in keys})
         return (
             Encoding(
                 bands=read_strings(file, "bands"),
