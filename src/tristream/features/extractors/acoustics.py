@@ -1,87 +1,37 @@
-"""Log-mel spectrogram, and loudness with its slow modulations: what the sound is like."""
+"""Descriptors of the short-time spectrum: what the sound is like."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tristream.config.base import Section
-from tristream.errors import UserError
+from tristream.features.audio import spectra as describe
+from tristream.features.audio.short_time import (
+    CARRIERS,
+    FRAMES,
+    HOP,
+    N_FFT,
+    RATE,
+    STEP,
+    Frames,
+    sample_times,
+    spectra,
+)
+from tristream.features.audio.stream import Track, averaged, decibel
 from tristream.features.registry import Block, extractor
 
-RATE = 16_000
-N_FFT = 1024
-HOP = 160
-FRAMES = 10
-"""STFT frames averaged into one output sample: 10 Hz."""
-FLOOR = 1e-8
-"""Smallest power, relative to a full-scale sine: -80 dB."""
-CARRIERS = ((20.0, 8000.0), (50.0, 250.0), (250.0, 1000.0), (1000.0, 4000.0), (4000.0, 8000.0))
-"""Hz; the first is the whole sound."""
 MODULATIONS = ((1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0))
 """Hz; one octave each."""
 MODULATION_WINDOW = 1.0
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Levels of a sound in dB, relative to a full-scale sine.
-
-    Attributes
-    ----------
-    mel : ndarray of shape (n, n_mels)
-        Mel bands, averaged to 10 Hz.
-    carriers : ndarray of shape (n * FRAMES, 5)
-        The bands of ``CARRIERS`` at 100 Hz.
-    times : ndarray of shape (n,)
-        Centre of each 10 Hz sample in seconds.
-    """
-
-    mel: np.ndarray
-    carriers: np.ndarray
-    times: np.ndarray
-
-
-def levels(sound: np.ndarray, n_mels: int = 64, chunk: float = 60.0) -> Levels:
-    """Short-time spectrum in mel bands and in carrier bands, in dB.
-
-    The sound is worked on in overlapping chunks, so that memory does not grow with its length;
-    the numbers do not depend on `chunk`. Each STFT frame stands at a multiple of 10 ms, zeros
-    stand before and after the sound; a last stretch shorter than 100 ms is left out.
-
-    Parameters
-    ----------
-    sound : ndarray of shape (samples,)
-        Mono, at 16 kHz, full scale 1.
-    n_mels : int
-        Number of mel bands (Slaney's scale, triangles of unit height) up to 8 kHz.
-    chunk : float
-        Seconds of sound per chunk.
-    """
-    import librosa
-
-    n = len(sound) // (HOP * FRAMES)
-    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
-    mel = librosa.filters.mel(sr=RATE, n_fft=N_FFT, n_mels=n_mels, norm=None)
-    bands = np.concatenate([mel * (4 / window.sum() ** 2), _carrier_filters(window)])
-    padded = np.pad(np.asarray(sound, np.float32), N_FFT // 2)
-    parts_mel, parts_carriers = [], []
-    for start, stop in _chunks(n, round(chunk * RATE / (HOP * FRAMES))):
-        piece = padded[start * FRAMES * HOP : (stop * FRAMES - 1) * HOP + N_FFT]
-        spectrum = librosa.stft(
-            piece, n_fft=N_FFT, hop_length=HOP, window=window, center=False, pad_mode="constant"
-        )
-        decibel = 10 * np.log10(np.maximum(bands @ np.abs(spectrum) ** 2, FLOOR)).T
-        parts_mel.append(decibel[:, :n_mels].reshape(-1, FRAMES, n_mels).mean(1))
-        parts_carriers.append(decibel[:, n_mels:])
-    times = (np.arange(n) * FRAMES + (FRAMES - 1) / 2) * HOP / RATE
-    return Levels(
-        np.concatenate(parts_mel).astype(np.float32),
-        np.concatenate(parts_carriers).astype(np.float32),
-        times,
-    )
+RMS_WINDOW = 400
+"""Frames of the envelope's spectrum: 4 s."""
+RMS_RATES = 2.0 ** (np.arange(11) / 2)
+"""Hz, 1 to 32."""
+CHROMA_FFT = 4096
+MARGINS = {"mfcc": 4, "rms_spectrum": 200, "chroma": 10, "harmonic_percussive": 15}
+"""Neighbouring frames that a layer needs."""
 
 
 def envelope(carriers: np.ndarray) -> np.ndarray:
@@ -94,7 +44,7 @@ def envelope(carriers: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     carriers : ndarray of shape (n * FRAMES, 5)
-        From :func:`levels`.
+        Levels in dB at 100 Hz, from :func:`levels`.
 
     Returns
     -------
@@ -105,7 +55,7 @@ def envelope(carriers: np.ndarray) -> np.ndarray:
     from scipy.signal import butter, sosfiltfilt
 
     rate = RATE / HOP
-    columns = [_average(carriers)]
+    columns = [averaged(carriers, FRAMES)]
     for low, high in MODULATIONS:
         filter_ = butter(2, (low, high), "bandpass", fs=rate, output="sos")
         padding = min(len(carriers) - 1, round(3 * rate / low))
@@ -113,7 +63,7 @@ def envelope(carriers: np.ndarray) -> np.ndarray:
         power = uniform_filter1d(
             fluctuation**2, round(MODULATION_WINDOW * rate), axis=0, mode="nearest"
         )
-        columns.append(np.sqrt(np.maximum(_average(power), 0)))
+        columns.append(np.sqrt(np.maximum(averaged(power, FRAMES), 0)))
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
@@ -121,53 +71,164 @@ class Options(Section):
     """Options of the extractor."""
 
     n_mels: int = Field(default=64, ge=4, le=96, description="mel bands up to 8 kHz")
+    n_mfcc: int = Field(default=13, ge=2, le=40, description="cepstral coefficients")
+
+    @model_validator(mode="after")
+    def _fewer(self) -> "Options":
+        if self.n_mfcc > self.n_mels:
+            raise ValueError("n_mfcc is above n_mels")
+        return self
 
 
 def column_names(layer: str, options: Options, p: int) -> list[str]:
-    """Centre frequency of each mel band; carrier and rate of each column of the envelope."""
+    """What each column of a layer is."""
     if layer == "logmel":
         import librosa
 
         centres = librosa.mel_frequencies(options.n_mels + 2, fmax=RATE / 2)[1:-1]
         return [f"{f:.0f} Hz" for f in centres]
-    carriers = ["whole sound"] + [f"{low:.0f}-{high:.0f} Hz" for low, high in CARRIERS[1:]]
-    rates = [f"{low:.0f}-{high:.0f} Hz modulation" for low, high in MODULATIONS]
-    return carriers + [f"{c}, {r}" for r in rates for c in carriers]
+    if layer == "mfcc":
+        kinds = ("c{}", "delta c{}", "delta delta c{}")
+        return [kind.format(i) for kind in kinds for i in range(options.n_mfcc)]
+    if layer == "envelope":
+        carriers = ["whole sound"] + [f"{low:.0f}-{high:.0f} Hz" for low, high in CARRIERS[1:]]
+        rates = [f"{low:.0f}-{high:.0f} Hz modulation" for low, high in MODULATIONS]
+        return carriers + [f"{c}, {r}" for r in rates for c in carriers]
+    return {
+        "chroma": ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"],
+        "contrast": ["below 200 Hz"] + [f"{200 * 2**i}-{400 * 2**i} Hz" for i in range(6)],
+        "rms_spectrum": [f"{rate:.3g} Hz" for rate in RMS_RATES],
+        "harmonic_percussive": ["harmonic", "percussive"],
+    }.get(layer, [layer])
 
 
 @extractor(
     "acoustics",
     media="sound",
-    layers=("logmel", "envelope"),
+    layers=(
+        "logmel",
+        "envelope",
+        "mfcc",
+        "rms",
+        "rms_spectrum",
+        "chroma",
+        "centroid",
+        "contrast",
+        "flatness",
+        "zero_crossing",
+        "harmonic_percussive",
+    ),
+    default=("logmel", "envelope"),
     options=Options,
     names=column_names,
-    window=lambda layer, options: FRAMES * HOP / RATE,
+    window=lambda layer, options: (RMS_WINDOW if layer == "rms_spectrum" else FRAMES) * HOP / RATE,
 )
 def acoustics(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str
 ) -> Iterator[dict[str, Block]]:
-    """Log-mel spectrogram; level and slow modulation of five bands; both at 10 Hz."""
-    from tristream.stimuli.media import read_sound
+    """Descriptors of the short-time spectrum at 10 Hz: mel bands, levels, cepstrum, chroma.
 
-    sound = read_sound(path, RATE)
-    if len(sound) < HOP * FRAMES:
-        raise UserError(f"{path}: its sound is shorter than 0.1 s; remove it from the stimuli")
-    found = levels(sound, options.n_mels)
-    values = {"logmel": lambda: found.mel, "envelope": lambda: envelope(found.carriers)}
-    yield {layer: Block(values[layer](), found.times) for layer in layers}
+    ``logmel``: mel bands (dB). ``envelope``: level of five bands and its slow modulations (dB).
+    ``mfcc``: cepstral coefficients with deltas. ``rms``: level (dB); ``rms_spectrum``: depth of
+    the amplitude's modulations, 1 to 32 Hz, in windows of 4 s. ``chroma``: pitch classes.
+    ``centroid`` (Hz), ``contrast`` (dB, by octave), ``flatness`` (0 tone, 1 noise) of the
+    spectrum. ``zero_crossing``: crossings a sample. ``harmonic_percussive``: levels (dB) of the
+    two parts.
+    """
+    track = Track.open(path, RATE, STEP / RATE)
+    times = sample_times(track.samples // STEP)
+    margin = max(MARGINS.get(layer, 0) for layer in layers)
+    carriers: list[np.ndarray] = []
+    done = 0
+    for frames in spectra(track, options.n_mels, margin=margin):
+        stop = done + frames.count // FRAMES
+        given = {
+            layer: Block(DESCRIPTORS[layer](frames, options).astype(np.float32), times[done:stop])
+            for layer in layers
+            if layer != "envelope"
+        }
+        if "envelope" in layers:
+            carriers.append(frames.levels[frames.inner, options.n_mels :].astype(np.float32))
+            # Its filters run forwards and backwards: it is given when all is heard.
+            whole = stop == len(times)
+            values = envelope(np.concatenate(carriers)) if whole else np.zeros((0, 25))
+            given["envelope"] = Block(values, times[: len(values)])
+        yield given
+        done = stop
 
 
-def _carrier_filters(window: np.ndarray) -> np.ndarray:
-    """Sum of power over each carrier band, as mean square relative to a full-scale sine."""
-    frequencies = np.arange(N_FFT // 2 + 1) * RATE / N_FFT
-    filters = np.stack([(frequencies >= low) & (frequencies < high) for low, high in CARRIERS])
-    return (filters * (4 / (N_FFT * (window**2).sum()))).astype(np.float32)
+def _logmel(frames: Frames, options: Options) -> np.ndarray:
+    return frames.own(frames.levels[:, : options.n_mels])
 
 
-def _chunks(n: int, size: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, n, size):
-        yield start, min(start + size, n)
+def _mfcc(frames: Frames, options: Options) -> np.ndarray:
+    return frames.own(describe.cepstrum(frames.levels[:, : options.n_mels], options.n_mfcc))
 
 
-def _average(frames: np.ndarray) -> np.ndarray:
-    return frames.reshape(-1, FRAMES, frames.shape[1]).mean(1)
+def _rms(frames: Frames, options: Options) -> np.ndarray:
+    return frames.own(frames.levels[:, options.n_mels, None])
+
+
+def _rms_spectrum(frames: Frames, options: Options) -> np.ndarray:
+    """Windows around each sample; at the ends of the sound they are filled by its mirror image."""
+    amplitude = 10 ** (frames.levels[:, options.n_mels] / 20)
+    before = RMS_WINDOW // 2 - FRAMES // 2 - frames.inner.start
+    after = RMS_WINDOW // 2 + FRAMES // 2 - FRAMES - (len(amplitude) - frames.inner.stop)
+    amplitude = np.pad(amplitude[max(-before, 0) :], (max(before, 0), max(after, 0)), "symmetric")
+    depth = describe.modulation_depth(amplitude, RATE / HOP, RMS_RATES, RMS_WINDOW, FRAMES)
+    return depth[: frames.count // FRAMES]
+
+
+def _chroma(frames: Frames, options: Options) -> np.ndarray:
+    import librosa
+
+    first = frames.around - CHROMA_FFT // 2
+    piece = frames.sound[first : first + (frames.count - 1) * HOP + CHROMA_FFT]
+    spectrum = librosa.stft(piece, n_fft=CHROMA_FFT, hop_length=HOP, center=False)
+    return averaged(describe.chroma(np.abs(spectrum) ** 2, RATE, CHROMA_FFT), FRAMES)
+
+
+def _centroid(frames: Frames, options: Options) -> np.ndarray:
+    import librosa
+
+    magnitude = np.sqrt(frames.power[:, frames.inner])
+    return averaged(librosa.feature.spectral_centroid(S=magnitude, sr=RATE).T, FRAMES)
+
+
+def _contrast(frames: Frames, options: Options) -> np.ndarray:
+    return averaged(describe.contrast(frames.power[:, frames.inner], RATE), FRAMES)
+
+
+def _flatness(frames: Frames, options: Options) -> np.ndarray:
+    import librosa
+
+    magnitude = np.sqrt(frames.power[:, frames.inner])
+    return averaged(librosa.feature.spectral_flatness(S=magnitude).T, FRAMES)
+
+
+def _zero_crossing(frames: Frames, options: Options) -> np.ndarray:
+    import librosa
+
+    first = frames.around - HOP // 2
+    piece = frames.sound[first - 1 : first + frames.count * HOP]
+    crossings = librosa.zero_crossings(piece, pad=False)[1:].astype(np.float32)
+    return averaged(crossings[:, None], STEP)
+
+
+def _harmonic_percussive(frames: Frames, options: Options) -> np.ndarray:
+    parts = describe.harmonic_percussive(frames.power)
+    return frames.own(np.stack([decibel(part.mean(0) / N_FFT) for part in parts], 1))
+
+
+DESCRIPTORS: dict[str, Callable[[Frames, Options], np.ndarray]] = {
+    "logmel": _logmel,
+    "mfcc": _mfcc,
+    "rms": _rms,
+    "rms_spectrum": _rms_spectrum,
+    "chroma": _chroma,
+    "centroid": _centroid,
+    "contrast": _contrast,
+    "flatness": _flatness,
+    "zero_crossing": _zero_crossing,
+    "harmonic_percussive": _harmonic_percussive,
+}

@@ -1,0 +1,1 @@
+"""Sound in overlapping pieces, and the filters that several auditory spaces share."""
