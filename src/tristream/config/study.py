@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference, Stream
+from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
 from tristream.config.base import Label, Name, Section
 from tristream.config.fusion import Fusion
 
@@ -91,7 +91,7 @@ class Study(Section):
         for name, model in self.models.items():
             for band, spaces in model.bands.items():
                 for space in spaces:
-                    if space.split("/")[0] not in {*self.features, *self.fusion}:
+                    if space.split("/")[0] not in self.spaces:
                         raise ValueError(
                             f"models.{name}.bands.{band}: no feature space {space!r} in features"
                         )
@@ -107,13 +107,7 @@ class Study(Section):
                     raise ValueError(f"fusion.{name}.parents: no feature space {parent!r} above")
         return self
 
-    def stream_of(self, space: str) -> Stream:
-        """Stream of a feature space, derived or not; `space` may name a layer, ``musicnn/cnn3``.
-
-        Raises
-        ------
-        KeyError
-            If there is no such space.
-        """
-        name = space.split("/")[0]
-        return self.fusion[name].stream if name in self.fusion else self.features[name].stream
+    @property
+    def spaces(self) -> dict[str, FeatureSpace | Fusion]:
+        """All feature spaces by name, those of an extractor and those made from others."""
+        return {**self.features, **self.fusion}

@@ -138,7 +138,7 @@ def draw(
 
 def _streams(resolved: Resolved, model: EncodingModel, bands: tuple[str, ...]) -> dict[str, str]:
     spaces = {band: model.bands.get(band, [""])[0].split("/")[0] for band in bands}
-    features = resolved.study.features
+    features = resolved.study.spaces
     return {b: features[s].stream if s in features else "" for b, s in spaces.items()}
 
 

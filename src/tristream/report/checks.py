@@ -79,7 +79,7 @@ def _lag(results: Results, dataset: str, subject: str) -> list[Check]:
     with open_h5(path, "lagscan") as (file, _):
         lags, r, spaces = file["lags"][()], file["r"][()], read_strings(file, "spaces")
         peaks = file["peak"][()] if "peak" in file else None
-    features = results.resolved.study.features
+    features = results.resolved.study.spaces
     streams = [features[s.split("/")[0]].stream for s in spaces]
     known = [i for i, stream in enumerate(streams) if stream != "truth"]
     if not np.isfinite(r[known]).any():

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from tristream import __version__
 from tristream.config.analysis import Decoder, EncodingModel
-from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import FmriprepLayout
+from tristream.config.fusion import Fusion, is_fitted
 from tristream.config.load import Resolved
 from tristream.config.sources import ArchiveSource, DataladSource, SimulateSource
 from tristream.report.references import REFERENCES, Reference
@@ -16,6 +18,7 @@ EXTRACTOR_PAPERS = {
     "acoustics": "mcfee2015",
     "musicnn": "pons2019",
 }
+FUSION_PAPERS = {"cca": "hotelling1936", "pls": "wegelin2000", "embedding": "oord2018"}
 
 
 @dataclass
@@ -134,13 +137,16 @@ def _leakage(resolved: Resolved, dataset: Dataset) -> str:
 
 
 def _features(methods: Methods, resolved: Resolved, models: dict[str, EncodingModel]) -> str:
-    blocks = resolved.study.features
+    study = resolved.study
     names = dict.fromkeys(
         s.split("/")[0] for model in models.values() for band in model.bands.values() for s in band
     )
     said = []
     for name in names:
-        block = blocks[name]
+        if name in study.fusion:
+            said.append(_fused(methods, name, study.fusion[name]))
+            continue
+        block = study.features[name]
         paper = EXTRACTOR_PAPERS.get(block.extractor)
         cited = f" {methods.cite(paper)}" if paper else ""
         layers = f", layers {', '.join(block.layers)}" if block.layers else ""
@@ -153,6 +159,21 @@ def _features(methods: Methods, resolved: Resolved, models: dict[str, EncodingMo
         f"Feature spaces: {'; '.join(said)}. Features carry their own times; they were low-pass "
         f"filtered and sampled at the acquisition time of each volume.{compared}"
     )
+
+
+def _fused(methods: Methods, name: str, block: Fusion) -> str:
+    parents = " and ".join(block.parents)
+    how = {
+        "concatenate": f"{parents} side by side",
+        "pca": f"principal components of {parents}",
+        "cca": f"canonical directions of {parents}",
+        "pls": f"directions of {parents} that covary most (canonical partial least squares)",
+        "embedding": f"a joint embedding of {parents} trained to match simultaneous samples",
+    }[block.method]
+    paper = FUSION_PAPERS.get(block.method)
+    cited = f" {methods.cite(paper)}" if paper else ""
+    fitted = ", fitted on training stimuli only" if is_fitted(block) else ""
+    return f"{name} ({how}{cited}{fitted}; stream {block.stream})"
 
 
 def _encoding_models(methods: Methods, models: dict[str, EncodingModel], dataset: Dataset) -> str:

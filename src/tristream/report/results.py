@@ -107,7 +107,7 @@ class Results:
 
     def streams(self, model: EncodingModel) -> dict[str, str]:
         """Band to the stream of its first feature space."""
-        features = self.resolved.study.features
+        features = self.resolved.study.spaces
         return {b: features[s[0].split("/")[0]].stream for b, s in model.bands.items()}
 
     def is_plain(self, model: EncodingModel) -> bool:

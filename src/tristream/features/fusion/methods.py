@@ -169,17 +169,14 @@ def _directions(block: Paired, arrays: Arrays, reduced: Sequence[Array], rows: R
     most = min(len(rows) - 1, *(z.shape[1] for z in reduced))
     _check_enough(most, block.components, "components", rows)
     kind = CCA if block.method == "cca" else PLSCanonical  # type: ignore[attr-defined]
-    fit = kind(n_components=block.components, max_iter=2000, tol=1e-8).fit(*reduced)
+    # Components are to keep their variances: scaled to 1, covariance would be correlation.
+    fit = kind(n_components=block.components, scale=False, max_iter=2000, tol=1e-8).fit(*reduced)
     scores = []
     for i, (z, turned) in enumerate(
         zip(reduced, (fit.x_rotations_, fit.y_rotations_), strict=True)
     ):
-        mean, spread = z.mean(axis=0), z.std(axis=0, ddof=1)
-        directions = np.divide(
-            turned, spread[:, None], out=np.zeros_like(turned), where=spread[:, None] > 0
-        )
-        score = (z - mean) @ directions
-        directions = directions / score.std(axis=0)
+        mean = z.mean(axis=0)
+        directions = turned / ((z - mean) @ turned).std(axis=0)
         arrays |= {f"mean/{i}": mean, f"directions/{i}": directions}
         scores.append((z - mean) @ directions)
     correlations = (scores[0] * scores[1]).mean(axis=0)

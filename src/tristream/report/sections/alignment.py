@@ -55,7 +55,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 
 def _are_labels(results: Results, layers: list[str]) -> bool:
-    blocks = results.resolved.study.features
+    blocks = results.resolved.study.spaces
     return all(blocks[layer.split("/")[0]].stream == "label" for layer in layers)
 
 
@@ -70,6 +70,6 @@ def _best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _colours(results: Results, spaces: list[str]) -> dict[str, str]:
-    blocks = results.resolved.study.features
+    blocks = results.resolved.study.spaces
     known = {s: blocks[s.split("/")[0]].stream for s in spaces if s.split("/")[0] in blocks}
     return {s: STREAM_COLOURS[known[s]] if s in known else OTHER_COLOURS[0] for s in spaces}
