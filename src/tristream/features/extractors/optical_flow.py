@@ -1,17 +1,18 @@
 """Optical flow of a film: how fast, where to, growing or turning, in each part of the picture."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tristream.config.base import Section
+from tristream.config.sources import ArchiveSource
+from tristream.features.flow import camera, measures
+from tristream.features.flow.fields import IFNET, NETWORKS, Method
 from tristream.features.registry import Block, extractor
 
-MEASURES = ("speed", "right", "down", "expansion", "rotation")
+LAYERS = ("flow", "directions", "speeds", "camera", "local")
 BATCH = 360
 
 
@@ -21,19 +22,39 @@ class FlowOptions(Section):
     fps: float = Field(default=12.0, gt=0, description="samples per second")
     size: tuple[int, int] = Field(default=(160, 90), description="width, height in pixels")
     grid: tuple[int, int] = Field(default=(4, 6), description="rows, columns of cells")
+    method: Method = Field(
+        default="dis", description="dis, farneback or tvl1 of OpenCV; the networks ifnet or raft"
+    )
+    checkpoint: str = Field(
+        default="", description="raft only: its weights, a .pth file of torchvision"
+    )
+
+    @model_validator(mode="after")
+    def _weighted(self) -> "FlowOptions":
+        if (self.method == "raft") != bool(self.checkpoint):
+            raise ValueError("method raft needs its checkpoint, and no other method has one")
+        return self
+
+
+def _weights(options: FlowOptions) -> ArchiveSource | None:
+    return IFNET if options.method == "ifnet" else None
 
 
 def _names(layer: str, options: FlowOptions, p: int) -> list[str]:
-    rows, columns = options.grid
-    cells = [f"{row + 1}_{column + 1}" for row in range(rows) for column in range(columns)]
-    return [f"{measure}_{cell}" for measure in MEASURES for cell in cells]
+    if layer == "camera":
+        return list(camera.COLUMNS)
+    names = {"directions": measures.direction_names(), "speeds": measures.speed_names()}
+    return measures.cell_names(names.get(layer, measures.MEASURES), options.grid)
 
 
 @extractor(
     "optical_flow",
     media="film",
-    layers=("flow",),
+    layers=LAYERS,
+    default=("flow",),
     options=FlowOptions,
+    weights=_weights,
+    reads=lambda options: [options.checkpoint] if options.checkpoint else [],
     names=_names,
     window=lambda layer, options: 1 / options.fps,
 )
@@ -45,16 +66,26 @@ def optical_flow(
     device: str,
     skip: int = 0,
 ) -> Iterator[dict[str, Block]]:
-    """Speed, direction, expansion and rotation of the flow in each cell of a grid.
+    """Speed, direction, expansion and rotation of the flow in each cell of a grid; camera motion.
 
-    Flow by dense inverse search (Kroeger et al. 2016, in OpenCV) from each sampled frame to the
-    next, so a sample stands midway between its two frames. Means over a cell of: ``speed``,
-    ``right`` and ``down`` (the velocity's components) in picture heights per second; ``expansion``
-    (divergence, dvx/dx + dvy/dy) and ``rotation`` (curl, dvy/dx - dvx/dy, clockwise on screen)
-    per second.
+    Flow by dense inverse search (Kroeger et al. 2016, in OpenCV) or another `method` from each
+    sampled frame to the next, so a sample stands midway between its two frames. Velocities are in
+    picture heights per second. Layers:
+
+    ``flow``
+        Means over a cell of ``speed``, ``right`` and ``down`` (the velocity's components),
+        ``expansion`` (divergence, dvx/dx + dvy/dy) and ``rotation`` (curl, dvy/dx - dvx/dy,
+        clockwise on screen).
+    ``directions``
+        Histogram of directions weighted by speed: how fast a cell moves each way.
+    ``speeds``
+        Histogram of speeds: share of a cell's pixels in each band.
+    ``camera``
+        Shift, zoom and turn of the picture as a whole, and the share of it that moves otherwise.
+    ``local``
+        The measures of ``flow`` without the camera's motion.
     """
-    import cv2
-
+    from tristream.features.flow.fields import flow_fields
     from tristream.features.frames import frame_batches
     from tristream.stimuli.media import media_info
 
@@ -62,45 +93,50 @@ def optical_flow(
     width, height = options.size
     # A pixel in picture heights: sampled pixels need not be square.
     pixel = np.array([info.width / info.height / width, 1 / height])
-    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    fields = flow_fields(options.method, weights, options.checkpoint, device)
     for times, images in frame_batches(
         path,
         fps=options.fps,
         size=options.size,
-        format="gray",
+        format="rgb24" if options.method in NETWORKS else "gray",
         length=BATCH,
         overlap=1,
         skip=skip,
     ):
         rows = [
-            _measures(search.calc(before, after, None), pixel, options)
-            for before, after in pairwise(images)
+            _measured(measures.Motion(field * pixel * options.fps, pixel), layers, options)
+            for field in fields(images)
         ]
-        values = np.array(rows).reshape(
-            len(rows), len(MEASURES) * options.grid[0] * options.grid[1]
-        )
-        yield {"flow": Block(values, (times[:-1] + times[1:]) / 2)}
+        middle = (times[:-1] + times[1:]) / 2
+        yield {
+            layer: Block(_table([row[layer] for row in rows], _width(layer, options)), middle)
+            for layer in layers
+        }
 
 
-def _measures(flow: Any, pixel: np.ndarray, options: FlowOptions) -> np.ndarray:
-    """Means over the grid's cells, (measures, rows, columns), of one flow field in pixels."""
-    velocity = flow.astype(np.float64) * pixel * options.fps
-    right, down = velocity[..., 0], velocity[..., 1]
-    right_by_y, right_by_x = np.gradient(right, pixel[1], pixel[0])
-    down_by_y, down_by_x = np.gradient(down, pixel[1], pixel[0])
-    maps = np.stack(
-        [
-            np.hypot(right, down),
-            right,
-            down,
-            right_by_x + down_by_y,
-            down_by_x - right_by_y,
-        ]
-    )
-    rows, columns = options.grid
-    top = np.linspace(0, maps.shape[1], rows, endpoint=False).astype(int)
-    left = np.linspace(0, maps.shape[2], columns, endpoint=False).astype(int)
-    sums = np.add.reduceat(np.add.reduceat(maps, top, axis=1), left, axis=2)
-    heights = np.diff(np.append(top, maps.shape[1]))
-    widths = np.diff(np.append(left, maps.shape[2]))
-    return sums / (heights[:, None] * widths)
+def _measured(
+    motion: measures.Motion, layers: tuple[str, ...], options: FlowOptions
+) -> dict[str, np.ndarray]:
+    """Values of the wanted layers between two frames."""
+    grid = options.grid
+    out = {}
+    if "flow" in layers:
+        out["flow"] = motion.means(grid)
+    if "directions" in layers:
+        out["directions"] = motion.directions(grid)
+    if "speeds" in layers:
+        out["speeds"] = motion.speeds(grid)
+    if "camera" in layers or "local" in layers:
+        found = camera.camera_motion(motion, options.fps)
+        out["camera"] = found.values
+        out["local"] = found.rest.means(grid)
+    return {layer: out[layer].ravel() for layer in layers}
+
+
+def _width(layer: str, options: FlowOptions) -> int:
+    return len(_names(layer, options, 0))
+
+
+def _table(rows: list[np.ndarray], width: int) -> np.ndarray:
+    """(n, width), also for n = 0: a film of one frame."""
+    return np.array(rows).reshape(len(rows), width)
