@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 FEWEST_BLOCKS = 4
 MOST_SPLITS = 100
+# Up to so many repeats all splits are used (at most 70).
+FEW_REPEATS = 8
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def split_half(repeats: Floats, seed: int = 0) -> npt.NDArray[np.float64]:
 
     The repeats are split into two halves of h each, the halves' averages correlated, and with
     k = R / h the reliability of all R is k r / (1 + (k - 1) r) (Spearman 1910; Brown 1910, Br J
-    Psychol 3:271 and 296). r is the mean over all splits, or over 100 random ones if there are
-    more; with an odd number of repeats each split leaves one out.
+    Psychol 3:271 and 296). r is the mean over all splits, from nine repeats on over
+    100 random ones; with an odd number of repeats each split leaves one out.
 
     Parameters
     ----------
@@ -119,20 +121,16 @@ def _splits(
     count: int, half: int, rng: np.random.Generator
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Pairs of disjoint halves."""
-    found = {
-        tuple(sorted((a, b)))
-        for a in combinations(range(count), half)
-        for b in combinations([i for i in range(count) if i not in a], half)
-        if count <= 8
-    }
-    if count > 8:
-        while len(found) < MOST_SPLITS:
-            order = rng.permutation(count)[: 2 * half].tolist()
-            found.add(tuple(sorted((tuple(sorted(order[:half])), tuple(sorted(order[half:]))))))
-    ordered = sorted(found)
-    if len(ordered) <= MOST_SPLITS:
-        return ordered
-    return [ordered[i] for i in rng.choice(len(ordered), MOST_SPLITS, replace=False)]
+    found: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
+    if count <= FEW_REPEATS:
+        for a in combinations(range(count), half):
+            others = [i for i in range(count) if i not in a]
+            found |= {(a, b) for b in combinations(others, half) if a < b}
+    while count > FEW_REPEATS and len(found) < MOST_SPLITS:
+        order = rng.permutation(count)[: 2 * half].tolist()
+        a, b = sorted((tuple(sorted(order[:half])), tuple(sorted(order[half:]))))
+        found.add((a, b))
+    return sorted(found)
 
 
 def _columns(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
