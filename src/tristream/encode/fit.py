@@ -181,7 +181,7 @@ def _fit(
         alphas=penalties(model),
         candidates=model.candidates,
         kernel="precomputed",
-        seed=model.seed,
+        random_state=model.seed,
         device=device,
         progress=progress,
     )

@@ -1,0 +1,5 @@
+"""Ridge, banded ridge and stacking with the scikit-learn surface."""
+
+from tristream.encode.estimators.ridge import BandedRidgeCV, GridEdgeWarning, RidgeCV
+
+__all__ = ["BandedRidgeCV", "GridEdgeWarning", "RidgeCV"]

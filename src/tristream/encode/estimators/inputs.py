@@ -1,0 +1,214 @@
+"""What the estimators take: bands, targets, folds, penalties; checked, and as tensors."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_array, validate_data
+
+Floats = npt.NDArray[np.floating]
+Groups = npt.NDArray[Any] | list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+Bands = Mapping[str, Any] | Sequence[Any]
+"""Names to columns of one array, or columns alone: slices or arrays of indices."""
+
+
+def choose_device(device: str) -> torch.device:
+    """``auto`` is CUDA where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def is_banded(X: Any) -> bool:
+    """Whether `X` is a sequence of matrices, one a band."""
+    matrices = [getattr(x, "ndim", 0) == 2 for x in X] if isinstance(X, list | tuple) else []
+    return bool(matrices) and all(matrices)
+
+
+def read_bands(
+    estimator: BaseEstimator, X: Any, bands: Bands | None, reset: bool
+) -> tuple[list[str], list[torch.Tensor]]:
+    """Names and matrices (n, p_b) of the bands.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Learns (`reset`) or knows the number of columns.
+    X : array or Tensor of shape (n, p), or sequence of them, one a band
+    bands : dict or sequence, optional
+        Which columns of a single matrix are a band; all are one by default.
+    reset : bool
+        Whether this is the fit.
+
+    Raises
+    ------
+    ValueError
+        If a band is not a matrix of finite numbers, or not as in the fit; it names the band.
+    """
+    if is_banded(X):
+        if bands is not None:
+            raise ValueError("`bands` divides one matrix; leave it out for a list of matrices")
+        names = [str(i) for i in range(len(X))]
+        parts = [_matrix(x, f"band {name}") for name, x in zip(names, X, strict=True)]
+        rows = {len(x) for x in parts}
+        if len(rows) > 1:
+            raise ValueError(f"bands have different numbers of samples: {[len(x) for x in parts]}")
+        _remember(estimator, [x.shape[1] for x in parts], reset)
+        return names, parts
+    if isinstance(X, torch.Tensor):
+        whole = _matrix(X, "X")
+        _remember(estimator, [whole.shape[1]], reset)
+    else:
+        # Rows of float32 may be many: no copy.
+        checked = validate_data(
+            estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=1
+        )
+        whole = _tensor(checked)
+        estimator._widths_ = [whole.shape[1]] if reset else estimator._widths_
+    if bands is None:
+        return ["0"], [whole]
+    named = bands if isinstance(bands, Mapping) else {str(i): b for i, b in enumerate(bands)}
+    parts = [whole[:, columns] for columns in named.values()]
+    for name, part in zip(named, parts, strict=True):
+        if part.ndim != 2 or not part.shape[1]:
+            raise ValueError(f"band {name} has no columns among the {whole.shape[1]} of X")
+    return list(named), parts
+
+
+def _tensor(x: Floats) -> torch.Tensor:
+    """The same memory as a tensor, where torch can take it."""
+    return torch.from_numpy(np.require(x, requirements=["C", "W"]))
+
+
+def _matrix(x: Any, name: str) -> torch.Tensor:
+    """A matrix of finite numbers; a tensor stays where it is."""
+    if not isinstance(x, torch.Tensor):
+        checked = check_array(x, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        x = _tensor(checked)
+    if x.ndim != 2:
+        raise ValueError(f"{name} is no matrix: its shape is {tuple(x.shape)}")
+    if not x.is_floating_point():
+        x = x.double()
+    if not bool(torch.isfinite(x).all()):
+        columns = int((~torch.isfinite(x).all(0)).sum())
+        raise ValueError(f"{name} has NaN or infinite values in {columns} of {x.shape[1]} columns")
+    return x
+
+
+def _remember(estimator: Any, widths: list[int], reset: bool) -> None:
+    if reset:
+        estimator.n_features_in_ = sum(widths)
+        estimator._widths_ = widths
+    elif widths != estimator._widths_:
+        raise ValueError(
+            f"X has {widths} features a band, but {type(estimator).__name__} was fitted with "
+            f"{estimator._widths_}"
+        )
+
+
+def read_targets(y: Any, samples: int) -> tuple[torch.Tensor, bool]:
+    """Targets (n, voxels), float32 or float64; and whether they were a vector, one voxel.
+
+    Raises
+    ------
+    ValueError
+        If their number does not fit or values are missing; it names the count of voxels.
+    """
+    if not isinstance(y, torch.Tensor):
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None")
+        y = check_array(
+            y,
+            ensure_2d=False,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            input_name="y",
+        )
+        y = _tensor(y)
+    if not y.is_floating_point():
+        y = y.double()
+    if y.dtype not in (torch.float32, torch.float64):
+        y = y.float()
+    vector = y.ndim == 1
+    if vector:
+        y = y[:, None]
+    if y.ndim != 2 or not y.shape[1]:
+        raise ValueError(f"y has shape {tuple(y.shape)}; it takes (samples, voxels)")
+    if len(y) != samples:
+        raise ValueError(f"X has {samples} samples, y has {len(y)}")
+    whole = torch.isfinite(y).all(0)
+    if not bool(whole.all()):
+        what = "NaN" if bool(torch.isnan(y).any()) else "infinity"
+        kind = str(y.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"Input y contains {what} or a value too large for dtype('{kind}'). "
+            f"It is in {int((~whole).sum())} of {len(whole)} voxels; leave these out"
+        )
+    return y, vector
+
+
+def read_groups(cv: Any, runs: Any, samples: int) -> Groups:
+    """Run of each sample; or, where a splitter does not leave groups out, its (train, test) rows.
+
+    Parameters
+    ----------
+    cv : int, array of shape (samples,), splitter, or iterable of (train, test)
+        A number makes as many contiguous folds.
+    runs : array of shape (samples,), optional
+        Goes before `cv`, or to the splitter if `cv` is one.
+    samples : int
+
+    Returns
+    -------
+    ndarray of shape (samples,), or list of (train, test)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer samples than folds, or the folds do not fit the samples.
+    """
+    splits = hasattr(cv, "split")
+    if runs is not None and not splits:
+        return _labels(runs, samples)
+    if isinstance(cv, int | np.integer):
+        if samples < 2 * cv:
+            raise ValueError(
+                f"n_samples={samples} is too few for cv={cv} folds of two samples at least"
+            )
+        return np.arange(samples) * int(cv) // samples
+    if isinstance(cv, np.ndarray):
+        return _labels(cv, samples)
+    rows = list(check_cv(cv).split(np.zeros((samples, 1)), groups=runs))
+    labels = np.full(samples, -1)
+    for number, (train, test) in enumerate(rows):
+        if len(train) + len(test) != samples or (labels[test] >= 0).any():
+            return rows
+        labels[test] = number
+    return labels if (labels >= 0).all() else rows
+
+
+def _labels(runs: Any, samples: int) -> npt.NDArray[Any]:
+    labels = np.asarray(runs)
+    if labels.shape != (samples,):
+        raise ValueError(f"runs of {labels.shape} samples, X has {samples}")
+    if len(np.unique(labels)) < 2:
+        raise ValueError("cross-validation needs at least two groups; all samples are of one run")
+    return labels
+
+
+def read_alphas(alphas: Iterable[float] | float) -> Floats:
+    """Penalties as an array.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not positive and finite.
+    """
+    grid = np.atleast_1d(np.asarray(alphas, dtype=float))
+    if not grid.size or grid.ndim != 1 or not (np.isfinite(grid) & (grid > 0)).all():
+        raise ValueError(f"alphas must be positive numbers, not {alphas!r}")
+    return grid

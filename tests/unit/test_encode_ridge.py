@@ -1,0 +1,115 @@
+"""The primal solver against scikit-learn's Ridge and himalaya."""
+
+import numpy as np
+import pytest
+import torch
+from himalaya import scoring
+from himalaya.backend import set_backend
+from himalaya.ridge import solve_group_ridge_random_search
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit
+
+from tristream.encode.solvers import ridge
+
+RUNS = np.repeat(np.arange(4), [40, 61, 35, 50])
+ALPHAS = np.logspace(-2, 5, 20)
+
+
+def data(p=(20, 9), voxels=30, dtype=torch.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    x = [rng.standard_normal((len(RUNS), q)) / np.sqrt(1 + np.arange(q)) + 1 for q in p]
+    w = [rng.standard_normal((q, voxels)) * rng.random(voxels) for q in p]
+    signal = sum(a @ b for a, b in zip(x, w, strict=True))
+    y = signal + rng.standard_normal(signal.shape) * signal.std(0) + 3
+    return [torch.from_numpy(a) for a in x], torch.from_numpy(y).to(dtype)
+
+
+def left_out(x, y, alpha, score, intercept):
+    """Mean score of scikit-learn's Ridge, fitted without each run."""
+    found = []
+    for train, test in LeaveOneGroupOut().split(x, groups=RUNS):
+        peer = Ridge(alpha, fit_intercept=intercept, solver="svd").fit(x[train], y[train])
+        p, t = peer.predict(x[test]), y[test]
+        if score == "r2":
+            found.append(1 - ((t - p) ** 2).sum(0) / ((t - t.mean(0)) ** 2).sum(0))
+        else:
+            found.append([np.corrcoef(a, b)[0, 1] for a, b in zip(t.T, p.T, strict=True)])
+    return np.mean(found, 0)
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("widths", [(20, 9), (50, 25)])
+def test_scores_and_weights_equal_scikit_learn(score, intercept, widths):
+    x, y = data(widths)
+    gamma = np.array([[0.3, 0.7]])
+    joined = np.hstack([a.numpy() * np.sqrt(g) for a, g in zip(x, gamma[0], strict=True)])
+    for alpha in (1e-2, 10.0):
+        grid = np.array([alpha])
+        fit = ridge.fit(x, y, RUNS, gamma, grid, intercept=intercept, score=score)
+        expected = left_out(joined, y.numpy(), alpha, score, intercept)
+        assert fit.score.numpy() == pytest.approx(expected, abs=1e-8)
+        peer = Ridge(alpha, fit_intercept=intercept, solver="svd").fit(joined, y)
+        found = torch.cat(x, 1) @ fit.weights + fit.intercept
+        assert found.numpy() == pytest.approx(peer.predict(joined), abs=1e-7)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-8)])
+@pytest.mark.parametrize("alphas", [ALPHAS, np.logspace(1, 20, 20), np.logspace(-5, 5, 11)])
+def test_choices_equal_himalaya(dtype, tolerance, alphas):
+    x, y = data(dtype=dtype)
+    gammas = np.array([[0.5, 0.5], [1, 0], [0, 1], [0.9, 0.1]])
+    fit = ridge.fit(x, y, RUNS, gammas, alphas)
+    set_backend("torch")
+    # himalaya divides by each weight.
+    theirs = solve_group_ridge_random_search(
+        x,
+        y.double(),
+        n_iter=torch.from_numpy(np.maximum(gammas, 1e-30)),
+        alphas=torch.from_numpy(alphas),
+        cv=PredefinedSplit(RUNS),
+        score_func=scoring.r2_score,
+        fit_intercept=True,
+        return_weights=True,
+        progress_bar=False,
+        warn=False,
+    )
+    best = theirs[2].max(0).values
+    assert float((fit.score - best).abs().max()) < tolerance
+    found = torch.cat(x, 1) @ fit.weights.double() + fit.intercept
+    expected = torch.cat(x, 1) @ theirs[1] + theirs[3]
+    same = (found - expected).abs().amax(0) < 1e-4
+    assert same.float().mean() > 0.9
+
+
+def test_many_penalties_are_mixed_from_few_operators():
+    """Sixty penalties over the spectrum have a rank far below sixty."""
+    rng = np.random.default_rng(0)
+    held = torch.from_numpy(rng.standard_normal((50, 400)))
+    values = torch.logspace(-1, 3, 400, dtype=torch.float64)
+    filters = values.sqrt() / (values + torch.logspace(-3, 6, 60, dtype=torch.float64)[:, None])
+    operators, mixing = ridge._operators(held, filters, torch.float32)
+    assert mixing is not None
+    assert len(operators) < 20
+    mixed = torch.einsum("kqp,ka->aqp", operators, mixing.double())
+    exact = held * filters[:, None]
+    assert float((mixed - exact).abs().max() / exact.abs().max()) < 1e-4
+
+
+def test_constant_voxels_score_zero_and_are_predicted_by_their_mean():
+    x, y = data()
+    y[:, 3] = 7.0
+    fit = ridge.fit(x, y, RUNS, np.ones((1, 2)), ALPHAS)
+    assert float(fit.score[3]) == 0
+    assert float(fit.weights[:, 3].abs().max()) < 1e-10
+    assert float(fit.intercept[3]) == pytest.approx(7)
+
+
+@pytest.mark.parametrize(
+    ("runs", "alphas", "match"),
+    [(np.zeros(186), ALPHAS, "two groups"), (RUNS, np.array([0.0]), "positive")],
+)
+def test_what_can_not_be_fitted_is_refused(runs, alphas, match):
+    x, y = data()
+    with pytest.raises(ValueError, match=match):
+        ridge.fit(x, y, runs, np.ones((1, 2)), alphas)
