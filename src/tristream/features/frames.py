@@ -1,13 +1,13 @@
 """Film frames or images in batches, for the extractors of the picture."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from tristream.stimuli.media import frames, read_image
+from tristream.stimuli.media import frame_at, frames, read_image
 
 Source = Path | tuple[Path, ...]
 """A film, or images."""
@@ -64,6 +64,84 @@ def frame_batches(
             times = np.array([time for time, _ in kept]) + centre
             yield times, np.stack([image for _, image in kept])
         kept = kept[len(kept) - overlap :] if overlap else []
+
+
+def pictures(
+    source: Source,
+    fps: float | None,
+    *,
+    skip: int = 0,
+    prepare: Callable[[np.ndarray], np.ndarray] = lambda image: image,
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames or images one by one, as they are.
+
+    Parameters
+    ----------
+    source : Path or tuple of Path
+        A film, or images.
+    fps : float or None
+        Samples per second of a film, as in :func:`frame_batches`; None: every frame.
+    skip : int
+        Leave out this many; they are not prepared.
+    prepare : callable
+        Applied to each picture.
+
+    Yields
+    ------
+    time : float
+        Centre of the time that the picture is on screen, seconds; for images the place.
+    image : ndarray of uint8, (height, width, 3)
+    """
+    if isinstance(source, tuple):
+        for index in range(skip, len(source)):
+            yield float(index), prepare(read_image(source[index]))
+    elif fps is not None:
+        for time, image in frames(source, fps=fps, skip=skip):
+            yield time + 0.5 / fps, prepare(image)
+    else:
+        yield from islice(_every_frame(source, max(skip - 1, 0), prepare), min(skip, 1), None)
+
+
+def still(
+    source: Source,
+    at: float,
+    *,
+    size: tuple[int, int] | None = None,
+    format: Literal["rgb24", "gray"] = "rgb24",
+) -> np.ndarray:
+    """One picture, as :func:`frame_batches` gives it: the frame on screen, or an image.
+
+    Parameters
+    ----------
+    source : Path or tuple of Path
+        A film, or images.
+    at : float
+        Seconds of media time; the image's place among the images.
+    size, format
+        As in :func:`frame_batches`.
+
+    Returns
+    -------
+    ndarray of uint8, (height, width, 3) or (height, width)
+    """
+    if isinstance(source, tuple):
+        return next(_images(source[int(at) : int(at) + 1], size, format))[1]
+    return frame_at(source, at, size=size, format=format)
+
+
+def _every_frame(
+    path: Path, skip: int, prepare: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Frames at the middle of the time that they are on screen."""
+    waiting, step = None, 0.0
+    for time, image in frames(path, skip=skip):
+        if waiting is not None:
+            step = time - waiting[0]
+            yield waiting[0] + step / 2, waiting[1]
+        waiting = time, prepare(image)
+    if waiting is not None:
+        # How long the last frame is shown is not known; as long as the one before.
+        yield waiting[0] + step / 2, waiting[1]
 
 
 def _images(

@@ -8,9 +8,10 @@ files is refused.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,6 +104,7 @@ def frames(
     size: tuple[int, int] | None = None,
     format: Literal["rgb24", "gray"] = "rgb24",
     fps: float | None = None,
+    skip: int = 0,
 ) -> Iterator[tuple[float, Pixels]]:
     """Decode a film, frame by frame.
 
@@ -117,6 +119,8 @@ def frames(
     fps : float, optional
         Sample the film at this rate instead of yielding each of its frames: sample `k` stands for
         the stretch from k/fps to (k + 1)/fps and shows what is on screen in its middle.
+    skip : int
+        Leave out this many frames or samples: they are decoded, but not converted.
 
     Yields
     ------
@@ -130,20 +134,43 @@ def frames(
         If the file can't be decoded, has no picture, or ends long before its header says.
     """
     path = Path(path)
-    shape = {} if size is None else {"width": size[0], "height": size[1]}
-    reformatter = VideoReformatter()
-
-    def pixels(frame: av.VideoFrame) -> Pixels:
-        scaled = reformatter.reformat(
-            frame, **shape, format=format, interpolation=Interpolation.AREA
-        )
-        return np.asarray(scaled.to_ndarray(), np.uint8)
-
+    pixels = _converter(size, format)
     with _opened(path) as container:
         decoded = _decoded(container, path)
         chosen = decoded if fps is None else _sampled(decoded, fps, _duration(container))
-        for time, frame in chosen:
+        for time, frame in islice(chosen, skip, None):
             yield time, pixels(frame)
+
+
+def frame_at(
+    path: Path | str,
+    at: float,
+    *,
+    size: tuple[int, int] | None = None,
+    format: Literal["rgb24", "gray"] = "rgb24",
+) -> Pixels:
+    """What is on screen at one moment; decoding begins at the key frame before it.
+
+    Parameters
+    ----------
+    path : Path
+        The film.
+    at : float
+        Seconds of media time; beyond the film its first or last frame.
+    size, format
+        As in :func:`frames`.
+
+    Returns
+    -------
+    ndarray of uint8, (height, width, 3) or (height, width)
+    """
+    path = Path(path)
+    for from_start in (False, True):
+        with _opened(path) as container:
+            shown = _shown_at(container, path, at, from_start)
+            if shown is not None:
+                return _converter(size, format)(shown)
+    raise UserError(f"{path}: its picture has no frame; fetch it again")
 
 
 def sound(path: Path | str, rate: int, *, mono: bool = True) -> Iterator[Sound]:
@@ -347,6 +374,40 @@ def _timed(container: Any, stream: Any, path: Path) -> Iterator[tuple[float, av.
                 f"{path}: ends at {time:.1f} s though its header says {end:.1f} s: "
                 "the file is cut off; fetch it again"
             )
+
+
+def _shown_at(container: Any, path: Path, at: float, from_start: bool) -> av.VideoFrame | None:
+    """The frame on screen at `at`; None if the key frame that was found comes later."""
+    stream = _picture(container)
+    if stream is None:
+        raise UserError(f"{path}: has no picture; use features of the sound, or another file")
+    origin, shown = _origin(container), None
+    if not from_start:
+        container.seek(max(round((at + origin) * av.time_base), 0))
+    for frame in container.decode(stream):
+        if frame.pts is None:
+            continue
+        if float(frame.pts * stream.time_base) - origin > at:
+            # Before the first frame its picture counts as shown.
+            return frame if shown is None and from_start else shown
+        shown = frame
+    return shown
+
+
+def _converter(
+    size: tuple[int, int] | None, format: Literal["rgb24", "gray"]
+) -> Callable[[av.VideoFrame], Pixels]:
+    """Function: decoded frame -> pixels, scaled by area averaging."""
+    shape = {} if size is None else {"width": size[0], "height": size[1]}
+    reformatter = VideoReformatter()
+
+    def pixels(frame: av.VideoFrame) -> Pixels:
+        scaled = reformatter.reformat(
+            frame, **shape, format=format, interpolation=Interpolation.AREA
+        )
+        return np.asarray(scaled.to_ndarray(), np.uint8)
+
+    return pixels
 
 
 def _sampled(

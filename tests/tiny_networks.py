@@ -1,0 +1,97 @@
+"""Tiny random networks of each architecture, saved as those of the hub are."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers as t
+
+TRANSFORMER: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+}
+PATCHES: dict[str, Any] = {"image_size": 32, "patch_size": 8, **TRANSFORMER}
+SQUARE = {"height": 32, "width": 32}
+CROPPED: dict[str, Any] = {"size": {"shortest_edge": 36}, "crop_size": SQUARE}
+
+
+def _resnet() -> tuple[Any, Any]:
+    config = t.ResNetConfig(embedding_size=8, hidden_sizes=[8, 12, 16], depths=[1, 2, 1])
+    return t.ResNetModel(config), t.ConvNextImageProcessor(size={"shortest_edge": 64})
+
+
+def _convnextv2() -> tuple[Any, Any]:
+    config = t.ConvNextV2Config(hidden_sizes=[8, 12, 16], depths=[1, 2, 1], num_stages=3)
+    return t.ConvNextV2Model(config), t.ConvNextImageProcessor(size={"shortest_edge": 64})
+
+
+def _efficientnet() -> tuple[Any, Any]:
+    config = t.EfficientNetConfig(width_coefficient=0.25, depth_coefficient=0.5, hidden_dim=320)
+    return t.EfficientNetModel(config), t.EfficientNetImageProcessor(
+        size={"height": 64, "width": 64}, resample=0
+    )
+
+
+def _mobilenet() -> tuple[Any, Any]:
+    config = t.MobileNetV2Config(depth_multiplier=0.25)
+    processor = t.MobileNetV2ImageProcessor(
+        size={"shortest_edge": 72}, crop_size={"height": 64, "width": 64}
+    )
+    return t.MobileNetV2Model(config), processor
+
+
+def _swinv2() -> tuple[Any, Any]:
+    config = t.Swinv2Config(
+        image_size=64, embed_dim=12, depths=[1, 2, 1], num_heads=[1, 2, 2], window_size=4
+    )
+    return t.Swinv2Model(config), t.ViTImageProcessor(size={"height": 64, "width": 64})
+
+
+def _vit() -> tuple[Any, Any]:
+    return t.ViTForImageClassification(t.ViTConfig(**PATCHES)), t.ViTImageProcessor(size=SQUARE)
+
+
+def _dinov2() -> tuple[Any, Any]:
+    config = t.Dinov2Config(**PATCHES)
+    return t.Dinov2Model(config), t.BitImageProcessor(**CROPPED)
+
+
+def _clip() -> tuple[Any, Any]:
+    config = t.CLIPConfig(
+        vision_config=PATCHES, text_config={**TRANSFORMER, "vocab_size": 50}, projection_dim=16
+    )
+    return t.CLIPModel(config), t.CLIPImageProcessor(**CROPPED)
+
+
+def _siglip() -> tuple[Any, Any]:
+    return t.SiglipVisionModel(t.SiglipVisionConfig(**PATCHES)), t.SiglipImageProcessor(size=SQUARE)
+
+
+IMAGE: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "resnet": _resnet,
+    "convnextv2": _convnextv2,
+    "efficientnet": _efficientnet,
+    "mobilenet_v2": _mobilenet,
+    "swinv2": _swinv2,
+    "vit": _vit,
+    "dinov2": _dinov2,
+    "clip": _clip,
+    "siglip": _siglip,
+}
+
+
+def save(make: Callable[[], tuple[Any, Any]], folder: Path) -> Path:
+    """Save a network and its processor; every weight is random, batch statistics too."""
+    torch.manual_seed(0)
+    network, processor = make()
+    for name, value in network.named_buffers():
+        if name.endswith("running_mean"):
+            value.normal_(0, 0.1)
+        elif name.endswith("running_var"):
+            value.uniform_(0.5, 1.5)
+    network.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
