@@ -1,0 +1,1 @@
+"""TransNetV2, a spatio-temporal network that finds shot transitions."""
