@@ -81,6 +81,9 @@ by ``tristream fetch weights --space SPACE`` (rule ``fetch_weights``) or
 ``tristream weights fetch``.
 ``reads=(options) -> list of paths`` names further files or folders of the user's whose content
 decides the values (a trained checkpoint, a second network).
+
+**What it saw** stands beside the original in ``tristream features show`` and in the report, if the
+decorator gets ``preview=(path, options, at) -> Preview``: the input of the computation around `at`.
 """
 
 import hashlib
@@ -147,6 +150,27 @@ class Items:
     names: list[str]
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What an extractor got to see or hear at one moment, for a reader's eye.
+
+    Attributes
+    ----------
+    values : ndarray
+        A picture (height, width) or (height, width, 3), a spectrogram (bands, frames) with the
+        lowest band first, or a waveform (n,): in whatever range it reached the computation.
+    start, stop : float
+        Seconds of media time that it covers.
+    what : str
+        A few words: ``224 x 224 pixels, values -1 to 1``.
+    """
+
+    values: "np.ndarray"
+    start: float
+    stop: float
+    what: str
+
+
 class NoOptions(Section):
     """For extractors without options."""
 
@@ -187,6 +211,9 @@ class Extractor:
         ``names(layer, options, p)``: one name a column.
     window : callable
         ``window(layer, options)``: seconds of stimulus that one sample covers.
+    preview : callable or None
+        ``preview(path, options, at) -> Preview``: what reaches the computation around the media
+        time `at`, after every resizing, cropping and scaling.
     module : str
         Dotted name or path of the ``.py`` file, for the code fingerprint.
     """
@@ -202,6 +229,7 @@ class Extractor:
     function: Callable[..., Any]
     names: Callable[[str, Any, int], list[str]]
     window: Callable[[str, Any], float]
+    preview: Callable[[Any, Any, float], Preview] | None
     module: str
 
     @property
@@ -249,6 +277,7 @@ def extractor(
     images: bool = False,
     names: Callable[[str, Any, int], list[str]] = numbered,
     window: Callable[[str, Any], float] = instant,
+    preview: Callable[[Any, Any, float], Preview] | None = None,
 ) -> Callable[[Callable[..., Any]], Extractor]:
     """Make the decorated function an extractor; `default` layers are all unless given."""
 
@@ -265,6 +294,7 @@ def extractor(
             function=function,
             names=names,
             window=window,
+            preview=preview,
             module=function.__module__,
         )
 
