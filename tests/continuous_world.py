@@ -141,6 +141,7 @@ class World:
                 "kind": "film",
                 "media_start": [n * self.shown for n in range(self.runs)],
                 "item": [f"film@{n}" for n in range(self.runs)],
+                "label": None,
                 "unit": None,
                 "keep": True,
             }

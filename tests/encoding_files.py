@@ -110,6 +110,7 @@ def write_study(
                     "row": np.arange(volumes),
                     "time": np.arange(volumes) * TR,
                     "item": "film",
+                    "label": None,
                     "unit": [f"{name}/{u}" for u in unit],
                     "split": split,
                     "repeat": repeat or None,

@@ -271,6 +271,7 @@ def write_stimuli(
             "kind": "film" if film else "label",
             "media_start": 0.0,
             "item": "bbb" if film else "face",
+            "label": "n/a" if film else "face",
             "unit": "",
             "keep": True,
         }

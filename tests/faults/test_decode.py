@@ -38,6 +38,7 @@ class Study:
                         "row": np.arange(len(item)),
                         "time": np.arange(len(item)) * 2.0,
                         "item": item,
+                        "label": item,
                         "unit": [f"{name}/{k // LENGTH}" for k in range(len(item))],
                         "split": "each",
                         "repeat": None,
@@ -105,13 +106,13 @@ def test_simulated_goes_on(tmp_path: Path) -> None:
 
 
 def test_one_class(study: Study) -> None:
-    study.table["item"] = "a"
+    study.table["label"] = "a"
     with pytest.raises(UserError, match=r"samples\.tsv: only one label \(a\)"):
         study.fit()
 
 
 def test_no_labels(study: Study) -> None:
-    study.table[["item", "unit"]] = None
+    study.table[["label", "unit"]] = None
     study.table["keep"] = False
     with pytest.raises(UserError, match="no volume has a label"):
         study.fit()
@@ -119,7 +120,7 @@ def test_no_labels(study: Study) -> None:
 
 def test_class_in_one_run_only(study: Study) -> None:
     first = study.table["unit"] == "run-2/0"
-    study.table.loc[first, "item"] = "rare"
+    study.table.loc[first, "label"] = "rare"
     with pytest.raises(UserError, match="no training sample of rare is left when run-2"):
         study.fit()
 
@@ -144,7 +145,7 @@ def test_no_finite_voxel(study: Study) -> None:
 
 
 def test_unit_of_two_labels(study: Study) -> None:
-    study.table.loc[1, "item"] = "z"
+    study.table.loc[1, "label"] = "z"
     with pytest.raises(UserError, match=r"unit 'run-1/0' has volumes of two labels"):
         study.fit()
 

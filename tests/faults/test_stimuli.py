@@ -59,7 +59,7 @@ def receipt_of(root: Path) -> Receipt:
         ("", r"is empty"),
         (
             "onset\tduration\tstim_file\n0\t1\tother.mp4\n",
-            r"row 1: stim_file 'other.mp4' is not in the stimulus table .* matches: bbb.mp4",
+            r"row 1: stimulus 'other.mp4' is not in the stimulus table .* matches: bbb.mp4",
         ),
         ("onset\tduration\tstim_file\n0\t1\t../../etc/passwd\n", r"row 1: .* leaves the dataset"),
         ("onset\tduration\tstim_file\n0\t1\t/etc/passwd\n", r"row 1: .* leaves the dataset"),

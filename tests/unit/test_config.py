@@ -85,7 +85,7 @@ def test_a_mistake_in_the_study_is_one_line(tmp_path, change, words):
         (lambda d: d.update(id="hare"), ["id", "hare"]),
         (lambda d: d.update(subjects=["../x"]), ["subjects", "BIDS label"]),
         (lambda d: d["source"].update(kind="ftp"), ["source", "ftp"]),
-        (lambda d: d["stimuli"].update(source=None), ["stimuli", "go together"]),
+        (lambda d: d["stimuli"].update(source=None), ["stimuli", "say in `get`"]),
         (lambda d: d.update(timelines={"a": ["01"]}), ["timelines"]),
     ],
 )

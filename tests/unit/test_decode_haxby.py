@@ -71,6 +71,7 @@ def _index(run: str, time: np.ndarray, item: np.ndarray) -> pd.DataFrame:
             "row": np.arange(len(item)),
             "time": time,
             "item": label,
+            "label": label,
             "unit": unit,
             "split": "each",
             "repeat": None,

@@ -18,7 +18,8 @@ from tristream.fetch.files import hash_file
 from tristream.fetch.plan import human
 from tristream.fetch.receipt import Receipt, says_simulated
 from tristream.fetch.sources import open_origin
-from tristream.fetch.steps import fetch_dataset, fetch_stimuli, fetch_subject
+from tristream.fetch.steps import fetch_dataset, fetch_subject
+from tristream.fetch.stimuli import fetch_stimuli
 
 RUNS = ["ses-1_task-film_run-1", "ses-2_task-film_run-1"]
 
@@ -173,7 +174,7 @@ def test_folders_and_files_that_are_not_there(folder_study, tmp_path):
     with pytest.raises(UserError, match=r"tiny: has no file labels\.txt; mend `layout`"):
         fetch_subject(resolved, "tiny", "01", fetch_dataset(resolved, "tiny"))
     (folder_study / "mine" / "sounds" / "a.wav").unlink()
-    with pytest.raises(UserError, match=r"has no file sounds/a\.wav; mend the path"):
+    with pytest.raises(UserError, match=r"1 of 1 stimuli of tiny are missing \(sounds/a\.wav\), 2 files"):
         fetch_stimuli(resolved, "tiny")
     with pytest.raises(UserError, match="other: not among the study's datasets"):
         fetch_dataset(resolved, "other")

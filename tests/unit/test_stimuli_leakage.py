@@ -82,8 +82,8 @@ def audit_of(root: Path, train: list[str], test: list[str], action: str = "warn"
     rows = [
         {
             "timeline": "main", "run": name, "trial": 1, "onset": 5.0, "duration": 11.5,
-            "stimulus": name, "kind": "film", "media_start": 0.0, "item": name, "unit": np.nan,
-            "keep": True,
+            "stimulus": name, "kind": "film", "media_start": 0.0, "item": name, "label": np.nan,
+            "unit": np.nan, "keep": True,
         }
         for name in names
     ]  # fmt: skip

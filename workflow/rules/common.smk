@@ -74,7 +74,7 @@ def is_simulated(dataset):
 
 
 def has_media(dataset):
-    return bool(RESOLVED.datasets[dataset].stimuli.table)
+    return RESOLVED.datasets[dataset].stimuli.source is not None
 
 
 def media_of(space):

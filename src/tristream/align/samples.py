@@ -20,6 +20,7 @@ COLUMNS = {
     "row": "Volume in the run's BOLD file, from 0",
     "time": "Seconds of the run at which the volume stands",
     "item": "What is shown; n/a outside of events",
+    "label": "What a decoder is to tell; n/a where there is none",
     "unit": "Exchangeable unit, as RUN/3; n/a outside of events",
     "split": "train, test, or each (leave-one-run-out)",
     "repeat": "Test runs of one group show the same at the same times",
@@ -31,7 +32,7 @@ COLUMNS = {
 def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
     """Read a sample index: one row a volume, columns as `COLUMNS`, text missing as ""."""
     table, provenance = read_table(path, KIND)
-    for column in ("run", "item", "unit", "split", "repeat"):
+    for column in ("run", "item", "label", "unit", "split", "repeat"):
         table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
     for column in ("censor", "keep"):
         table[column] = table[column].astype(bool)
@@ -108,7 +109,7 @@ def write_samples(
 
 
 def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.DataFrame:
-    """Columns run, row, time, item, unit, censor and keep of one run.
+    """Columns run, row, time, item, label, unit, censor and keep of one run.
 
     Parameters
     ----------
@@ -121,12 +122,14 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
         last stretch shorter than half of that joins the one before.
     """
     item = np.full(run.n_volumes, None, object)
+    label = np.full(run.n_volumes, None, object)
     unit = np.full(run.n_volumes, None, object)
     keep = np.zeros(run.n_volumes, bool)
     for event in sorted(events, key=lambda e: e.onset):
         shown = event.holds(run.time)
         by_time = exchange.unit == "time"
         item[shown] = (event.stimulus if by_time else event.item) or None
+        label[shown] = event.label or None
         unit[shown] = event.unit or None
         keep[shown] = event.keep
     if exchange.unit == "time":
@@ -138,6 +141,7 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
             "row": np.arange(run.n_volumes),
             "time": np.round(run.time, 6),
             "item": item,
+            "label": label,
             "unit": unit,
             "censor": run.censor,
             "keep": keep & ~run.censor,

@@ -34,6 +34,8 @@ class Event:
         What is shown, and the exchangeable unit (empty for stretches of time).
     keep : bool
         False for events that are modelled but are no samples.
+    label : str
+        What a decoder is to tell; empty where there is none.
     """
 
     onset: float
@@ -44,6 +46,7 @@ class Event:
     item: str
     unit: str
     keep: bool
+    label: str = ""
 
     @property
     def end(self) -> float:
@@ -84,6 +87,7 @@ def read_timeline(path: Path, timeline: str) -> tuple[dict[str, list[Event]], Pr
                 item=_text(row["item"]),
                 unit=_text(row["unit"]),
                 keep=bool(row["keep"]),
+                label=_text(row["label"]),
             )
         )
     return events, provenance

@@ -26,7 +26,8 @@ from tristream.bold.images import (
 )
 from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import FmriprepLayout
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tristream.bold import fmriprep, volume_table
 from tristream.bold.run_file import write_run
-from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import FmriprepLayout
 from tristream.fetch.receipt import Receipt
 
 

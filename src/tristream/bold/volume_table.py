@@ -8,7 +8,8 @@ from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import check_tr, kept_volumes, open_image, read_mask, read_masked
 from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset, VolumeTableLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import VolumeTableLayout
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 

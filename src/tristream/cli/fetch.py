@@ -29,7 +29,7 @@ def register(stages: Any) -> None:
         parser = actions.add_parser(name, help=help, description=help)
         add_config(parser)
         parser.set_defaults(run=run)
-        if name != "plan":
+        if name not in ("plan", "status"):
             parser.add_argument("--output", type=Path, required=True, help="receipt to write")
             parser.add_argument("--code", default="", help="fingerprint to store in the receipt")
         return parser
@@ -38,7 +38,8 @@ def register(stages: Any) -> None:
     dataset = action("dataset", run_dataset, "List a dataset at its pinned commit.")
     subject = action("subject", run_subject, "Get and verify the files of one subject.")
     stimuli = action("stimuli", run_stimuli, "Get the stimuli of a dataset.")
-    for parser in (plan, dataset, subject, stimuli):
+    status = action("status", run_status, "List the stimuli: present, missing, unneeded.")
+    for parser in (plan, dataset, subject, stimuli, status):
         parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
     subject.add_argument("--subject", required=True, help="label without sub-")
     subject.add_argument("--listing", required=True, help="receipt of `fetch dataset`")
@@ -78,9 +79,18 @@ def run_subject(args: argparse.Namespace) -> None:
 
 def run_stimuli(args: argparse.Namespace) -> None:
     """Get the stimuli."""
-    from tristream.fetch.steps import fetch_stimuli
+    from tristream.fetch.stimuli import fetch_stimuli
 
     fetch_stimuli(study(args), args.dataset, args.code).write(args.output)
+
+
+def run_status(args: argparse.Namespace) -> None:
+    """Print one line a stimulus."""
+    from tristream.fetch.stimuli import stimulus_status
+
+    print("path\tstimulus\tstatus")
+    for row in stimulus_status(study(args), args.dataset):
+        print("\t".join(row))
 
 
 def run_weights(args: argparse.Namespace) -> None:

@@ -52,9 +52,11 @@ def _inventory(args: argparse.Namespace) -> None:
     listing = Receipt.read(args.listing)
     receipt = Receipt.read(args.receipt) if args.receipt else None
     timelines = inventory.read_timelines(dataset, subjects, listing)
+    timelines = inventory.without_absent(dataset, timelines, receipt)
     split = splits.split_table(dataset, subjects, timelines)
     stimuli = inventory.stimulus_list(dataset, timelines, receipt)
-    keys = {"runs", "missing", "timelines", "stimuli", "split", "exchange", "layout", "tr"}
+    keys = {"runs", "missing", "timelines", "events", "stimuli", "split", "exchange", "tr"}
+    keys.add("layout")
     config = {"dataset": dataset.model_dump(mode="json", include=keys), "subjects": subjects}
     simulated = listing.simulated or (receipt is not None and receipt.simulated)
     write_table(

@@ -1,42 +1,14 @@
 """A dataset descriptor: ``workflow/datasets/<id>.yaml``."""
 
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tristream.config.base import Label, Name, Section, expand
-from tristream.config.sources import ArchiveSource, FolderSource, Source
-
-
-class FmriprepLayout(Section):
-    """A BIDS dataset with fMRIPrep outputs inside it."""
-
-    kind: Literal["fmriprep"] = "fmriprep"
-    derivatives: str = Field(
-        default="derivatives/fmriprep", description="folder of the outputs inside the dataset"
-    )
-    space: str = Field(default="MNI152NLin2009cAsym", description="space-<label> of the BOLD")
-    confounds: list[Literal["motion", "high_pass", "wm_csf", "global_signal", "scrub"]] = Field(
-        default=["motion", "high_pass"], description="strategy of nilearn's load_confounds"
-    )
-
-
-class VolumeTableLayout(Section):
-    """One 4-D image with one table row a volume: label and run number.
-
-    `bold`, `mask` and `table` are file names inside the source. `rest` names the label of volumes
-    without a stimulus.
-    """
-
-    kind: Literal["volume_table"] = "volume_table"
-    bold: str = Field(description="the 4-D image")
-    table: str = Field(description="the text table, one row a volume: label and run number")
-    mask: str | None = Field(default=None, description="brain mask; default: nonzero voxels")
-    rest: str = Field(default="rest", description="label of volumes without a stimulus")
-
-
-Layout = Annotated[FmriprepLayout | VolumeTableLayout, Field(discriminator="kind")]
+from tristream.config.events import Events
+from tristream.config.layouts import Layout
+from tristream.config.sources import ArchiveSource, DataladSource, FolderSource, Source
 
 
 class Stimulus(Section):
@@ -45,21 +17,32 @@ class Stimulus(Section):
     stimulus: Name = Field(description="its name in all tables and files")
     kind: Literal["film", "sound", "image"] = Field(description="what it is")
     path: str = Field(description="path inside the stimulus source")
-    match: str = Field(default="", description="how events name it in stim_file; default: path")
+    match: str = Field(default="", description="how events name it; default: path")
+    label: str = Field(default="", description="what a decoder is to tell, as its category")
 
 
 class Stimuli(Section):
-    """Where the stimuli are, and which. Without it, the items are the labels of the events."""
+    """Where the stimuli are, and which. Without it, the items are the labels of the events.
+
+    Stimuli that the dataset may not ship have a table and no source: the user names the folder in
+    config.yaml (``datasets.<id>.stimuli``), and `get` tells where they can be had.
+    """
 
     source: ArchiveSource | FolderSource | None = Field(
         default=None, discriminator="kind", description="where the media lie"
     )
-    table: list[Stimulus] = Field(default=[], description="one row a film, sound or image")
+    get: str = Field(default="", description="where the user gets them, if there is no source")
+    table: list[Stimulus] = Field(
+        default=[],
+        description="one row a film, sound or image; or a TSV of these columns beside this file",
+    )
 
     @model_validator(mode="after")
-    def _both_or_none(self) -> "Stimuli":
-        if bool(self.table) != (self.source is not None):
-            raise ValueError("source and table go together: give both or none")
+    def _complete(self) -> "Stimuli":
+        if self.source is not None and not self.table:
+            raise ValueError("source without table: name the stimuli that lie there")
+        if self.table and self.source is None and not self.get:
+            raise ValueError("table without source: say in `get` where the user finds the stimuli")
         names = [row.stimulus for row in self.table]
         if len(set(names)) < len(names):
             raise ValueError("two rows of the table have the same stimulus name")
@@ -122,16 +105,30 @@ class Dataset(Section):
     runs: list[str] = Field(
         min_length=1, description="runs by their entities, `task-film_run-{1..8}`"
     )
+    derivatives: DataladSource | FolderSource | None = Field(
+        default=None,
+        discriminator="kind",
+        description="preprocessed data that are a dataset of their own, put at layout.derivatives",
+    )
     missing: dict[Label, list[str]] = Field(
-        default={}, description="runs that a subject does not have"
+        default={}, description="runs that a subject does not have; `ses-03_*` for several"
     )
-    timelines: dict[Name, list[Label]] = Field(
-        default={}, description="who saw the same events at the same times; default: all"
+    timelines: dict[Name, list[Label]] | Literal["own"] = Field(
+        default={},
+        description="who saw the same events at the same times; default: all; own: nobody",
     )
+    events: Events = Field(default=Events(), description="how events files are read")
     stimuli: Stimuli = Field(default=Stimuli(), description="films, sounds, images")
     split: Split = Field(description="training and test runs")
     exchange: Exchange = Field(description="the exchangeable unit of permutation tests")
     trims: Trims = Field(default=Trims(), description="volumes to leave out")
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _expand_missing(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {k: expand(v) if isinstance(v, list) else v for k, v in value.items()}
 
     @field_validator("runs", "subjects", mode="before")
     @classmethod
@@ -150,17 +147,21 @@ class Dataset(Section):
                 raise ValueError("split.test: every run is a test run; nothing is left to train on")
         elif len(self.runs) < 3:
             raise ValueError("split: leave-one-run-out needs at least 3 runs")
-        listed = [s for subjects in self.timelines.values() for s in subjects]
-        if self.timelines and sorted(listed) != sorted(self.subjects):
+        groups = {} if self.timelines == "own" else self.timelines
+        listed = [s for subjects in groups.values() for s in subjects]
+        if groups and sorted(listed) != sorted(self.subjects):
             raise ValueError("timelines: each subject must stand in exactly one of them")
         return self
 
     def runs_of(self, subject: str) -> list[str]:
         """Runs that `subject` has."""
-        return [run for run in self.runs if run not in self.missing.get(subject, [])]
+        gone = self.missing.get(subject, [])
+        return [run for run in self.runs if not any(fnmatchcase(run, p) for p in gone)]
 
     def timeline_of(self, subject: str) -> str:
         """Name of the stimulus timeline that `subject` saw; ``main`` unless stated."""
+        if self.timelines == "own":
+            return f"sub{subject}"
         for name, subjects in self.timelines.items():
             if subject in subjects:
                 return name
@@ -169,4 +170,6 @@ class Dataset(Section):
     @property
     def timeline_names(self) -> list[str]:
         """All stimulus timelines of the dataset."""
+        if self.timelines == "own":
+            return [self.timeline_of(subject) for subject in self.subjects]
         return list(self.timelines) or ["main"]

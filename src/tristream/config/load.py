@@ -1,5 +1,6 @@
 """Read and check the configuration; every mistake is one readable line."""
 
+import csv
 import hashlib
 import json
 import os
@@ -11,8 +12,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tristream.config.dataset import Dataset
-from tristream.config.sources import DataladSource, SimulateSource
-from tristream.config.study import Study
+from tristream.config.sources import DataladSource, FolderSource, SimulateSource
+from tristream.config.study import DatasetChoice, Study
 from tristream.errors import UserError
 from tristream.store import atomic_path
 
@@ -76,7 +77,7 @@ def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     study = _validated(Study, content, path)
     datasets, subjects = {}, {}
     for name, choice in study.datasets.items():
-        datasets[name] = descriptor(name, folders, path)
+        datasets[name] = _chosen(descriptor(name, folders, path), choice, path)
         subjects[name] = _subjects(choice.subjects, datasets[name], path)
     return Resolved(study, datasets, subjects)
 
@@ -120,7 +121,7 @@ def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
     for folder in folders:
         file = folder / f"{name}.yaml"
         if file.is_file():
-            dataset = _validated(Dataset, _yaml(file), file)
+            dataset = _validated(Dataset, _with_table(_yaml(file), file), file)
             if dataset.id != name:
                 raise UserError(
                     f"{file}: id: is {dataset.id!r}, must equal the file's name {name!r}"
@@ -130,6 +131,45 @@ def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
         f"{path}: datasets.{name}: no descriptor {folders[0] / (name + '.yaml')}; write one "
         "(README, 'Add a dataset') or mend the name"
     )
+
+
+def _with_table(content: Any, file: Path) -> Any:
+    """The descriptor with the stimulus table that it names read from its TSV."""
+    stimuli = content.get("stimuli") if isinstance(content, dict) else None
+    if not isinstance(stimuli, dict) or not isinstance(stimuli.get("table"), str):
+        return content
+    table = file.parent / stimuli["table"]
+    try:
+        with table.open(encoding="utf-8", newline="") as text:
+            rows = list(csv.DictReader(text, delimiter="\t"))
+    except OSError:
+        raise UserError(f"{file}: stimuli.table: no such file {table}") from None
+    return content | {"stimuli": stimuli | {"table": rows}}
+
+
+def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
+    """The descriptor with the addresses and the stimulus folder that config.yaml gives."""
+    where = f"{path}: datasets.{dataset.id}"
+    update: dict[str, Any] = {}
+    for key in ("source", "derivatives"):
+        mirror, own = getattr(choice, key), getattr(dataset, key)
+        if mirror is None:
+            continue
+        if not isinstance(own, DataladSource):
+            raise UserError(f"{where}.{key}: the descriptor's {key} is no DataLad dataset")
+        update[key] = own.model_copy(
+            update={"url": mirror.url, "commit": mirror.commit or own.commit}
+        )
+    if choice.stimuli is not None:
+        if dataset.stimuli.source is not None or not dataset.stimuli.table:
+            raise UserError(f"{where}.stimuli: the descriptor says itself what the stimuli are")
+        if not Path(choice.stimuli).expanduser().is_dir():
+            raise UserError(
+                f"{where}.stimuli: no such folder {choice.stimuli}; {dataset.stimuli.get}"
+            )
+        folder = FolderSource(path=choice.stimuli)
+        update["stimuli"] = dataset.stimuli.model_copy(update={"source": folder})
+    return dataset.model_copy(update=update)
 
 
 def _yaml(path: Path) -> Any:

@@ -111,9 +111,9 @@ def _labelled(
             f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
             "run `align samples` again"
         )
-    shown = part[["item", "unit", "keep"]].shift(round(delay / run.tr))
-    part = part.assign(item=shown["item"], unit=shown["unit"], keep=shown["keep"].eq(True))
-    part = part[part["item"].notna() & (part["item"] != "")]
+    shown = part[["label", "unit", "keep"]].shift(round(delay / run.tr))
+    part = part.assign(label=shown["label"], unit=shown["unit"], keep=shown["keep"].eq(True))
+    part = part[part["label"].notna() & (part["label"] != "")]
     part = part.assign(length=part.groupby("unit")["row"].transform("size"))
     part = part[part["keep"] & ~part["censor"]]
     if (part["unit"] == "").any():
@@ -139,14 +139,14 @@ def _assembled(
     simulated: bool,
     omitted: tuple[Omission, ...],
 ) -> Samples:
-    classes = sorted(labelled["item"].unique())
+    classes = sorted(labelled["label"].unique())
     if len(classes) < 2:
         raise UserError(f"{samples}: only one label ({classes[0]}); a decoder needs at least two")
     runs = list(dict.fromkeys(labelled["run"]))
     key = pd.MultiIndex.from_frame(labelled[["run", "unit"]].astype(str))
     unit, names = pd.factorize(key)
     units = labelled.groupby(unit)
-    mixed = units["item"].nunique() > 1
+    mixed = units["label"].nunique() > 1
     if mixed.any():
         raise UserError(
             f"{samples}: unit {names[int(mixed.argmax())][1]!r} has volumes of two labels; the "
@@ -163,7 +163,7 @@ def _assembled(
     return Samples(
         x=x,
         unit=unit,
-        label=first["item"].map(classes.index).to_numpy(),
+        label=first["label"].map(classes.index).to_numpy(),
         run=first["run"].map(runs.index).to_numpy(),
         length=first["length"].to_numpy(),
         unit_names=[str(name[1]) for name in names],

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import (
+    FmriprepLayout,
+    MinimalLayout,
+    RawLayout,
+    SpmLayout,
+    VolumeTableLayout,
+)
 from tristream.errors import UserError
 from tristream.paths import resolve_inside
 
@@ -45,9 +52,10 @@ def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
     """
     session = re.match(r"ses-[A-Za-z0-9]+", run)
     middle = f"{session.group()}/func" if session else "func"
-    name = f"sub-{subject}_{run}"
-    raw = f"sub-{subject}/{middle}/{name}"
-    made = f"{layout.derivatives.strip('/')}/{raw}"
+    folder = f"sub-{subject}/{middle}"
+    raw = f"{folder}/sub-{subject}_{run}"
+    written = run if layout.padded_runs else re.sub(r"run-0+(?=\d)", "run-", run)
+    made = f"{layout.derivatives.strip('/')}/{folder}/sub-{subject}_{written}"
     return RunFiles(
         bold=f"{made}_space-{layout.space}_desc-preproc_bold.nii.gz",
         mask=f"{made}_space-{layout.space}_desc-brain_mask.nii.gz",
@@ -75,7 +83,13 @@ def subject_files(dataset: Dataset, subject: str, listed: Iterable[str]) -> list
     """
     there = set(listed)
     layout = dataset.layout
-    if not isinstance(layout, FmriprepLayout):
+    if isinstance(layout, MinimalLayout):
+        return minimal_files(dataset, layout, subject, there)
+    if isinstance(layout, SpmLayout):
+        return spm_files(dataset, layout, subject, there)
+    if isinstance(layout, RawLayout):
+        return raw_files(dataset, subject, there)
+    if isinstance(layout, VolumeTableLayout):
         wanted = [layout.bold, layout.table, *([layout.mask] if layout.mask else [])]
         for path in wanted:
             if path not in there:
@@ -88,6 +102,96 @@ def subject_files(dataset: Dataset, subject: str, listed: Iterable[str]) -> list
     for run in dataset.runs_of(subject):
         wanted += _of_run(dataset, layout, subject, run, there)
     return list(dict.fromkeys(wanted))
+
+
+def raw_run(subject: str, run: str) -> str:
+    """Where a run's raw files lie, without ``_bold.nii.gz`` and the like."""
+    session = re.match(r"ses-[A-Za-z0-9]+", run)
+    middle = f"{session.group()}/func" if session else "func"
+    return f"sub-{subject}/{middle}/sub-{subject}_{run}"
+
+
+def raw_files(dataset: Dataset, subject: str, there: set[str]) -> list[str]:
+    """The raw BOLD of every run with its events and sidecars, and the T1w image."""
+    wanted = _if_there([DESCRIPTION], there)
+    for run in dataset.runs_of(subject):
+        wanted += _raw_of_run(dataset, subject, run, there)
+    anatomy = re.compile(rf"sub-{subject}/(ses-[A-Za-z0-9]+/)?anat/[^/]*_T1w\.nii(\.gz)?")
+    return list(dict.fromkeys([*wanted, *sorted(p for p in there if anatomy.fullmatch(p))]))
+
+
+def _raw_of_run(dataset: Dataset, subject: str, run: str, there: set[str]) -> list[str]:
+    start = raw_run(subject, run)
+    images = _if_there([f"{start}_bold.nii.gz", f"{start}_bold.nii"], there)
+    events = inherited(f"{start}_events.tsv", there)
+    if not images or not events:
+        lacks = f"{start}_events.tsv" if images else f"{start}_bold.nii.gz"
+        raise _absent(dataset, subject, run, lacks)
+    return [images[0], *events, *inherited(f"{start}_bold.json", there)]
+
+
+def minimal_files(
+    dataset: Dataset, layout: MinimalLayout, subject: str, there: set[str]
+) -> list[str]:
+    """Raw BOLD with the transforms that fMRIPrep's minimal outputs hold for it.
+
+    Of each run: head motion, coregistration, references, and the distortion field that its
+    transform names; of the subject: T1w, masks, tissue maps and the transform to the template.
+    """
+    home = layout.derivatives.strip("/")
+    wanted = _if_there([DESCRIPTION, f"{home}/{DESCRIPTION}"], there)
+    for run in dataset.runs_of(subject):
+        wanted += _raw_of_run(dataset, subject, run, there)
+        start = f"{home}/{raw_run(subject, run)}"
+        needed = [
+            f"{start}_from-orig_to-boldref_mode-image_desc-hmc_xfm.txt",
+            f"{start}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt",
+            f"{start}_desc-hmc_boldref.nii.gz",
+            f"{start}_desc-coreg_boldref.nii.gz",
+        ]
+        for path in needed:
+            if path not in there:
+                raise _absent(dataset, subject, run, path)
+        wanted += needed
+        field = re.compile(re.escape(start) + r"_from-boldref_to-(auto\d+)_mode-image_xfm\.txt")
+        for path in sorted(filter(field.fullmatch, there)):
+            name = re.compile(
+                rf"{re.escape(home)}/sub-{subject}/(ses-[A-Za-z0-9]+/)?fmap/.*"
+                rf"_fmapid-{field.fullmatch(path)[1]}_.*\.(nii\.gz|json)"  # type: ignore[index]
+            )
+            wanted += [path, *sorted(filter(name.fullmatch, there))]
+    anatomy = re.compile(
+        rf"{re.escape(home)}/sub-{subject}/(ses-[A-Za-z0-9]+/)?anat/sub-{subject}(_ses-[A-Za-z0-9]+)?_("
+        r"desc-brain_mask\.nii\.gz|desc-preproc_T1w\.nii\.gz|label-(CSF|GM|WM)_probseg\.nii\.gz|"
+        rf"from-T1w_to-{'MNI152NLin2009cAsym'}_mode-image_xfm\.h5)"
+    )
+    return list(dict.fromkeys([*wanted, *sorted(filter(anatomy.fullmatch, there))]))
+
+
+def spm_files(dataset: Dataset, layout: SpmLayout, subject: str, there: set[str]) -> list[str]:
+    """BOLD that SPM preprocessed, with the raw dataset's events and sidecars, and region masks."""
+    wanted = _if_there([DESCRIPTION], there)
+    for run in dataset.runs_of(subject):
+        bold = spm_path(layout.bold, subject, run)
+        events = inherited(f"{raw_run(subject, run)}_events.tsv", there)
+        if bold not in there or not events:
+            lacks = f"{raw_run(subject, run)}_events.tsv" if bold in there else bold
+            raise _absent(dataset, subject, run, lacks)
+        wanted += [bold, *events, *inherited(f"{raw_run(subject, run)}_bold.json", there)]
+    masks = {mask for union in layout.regions.values() for mask in union}
+    wanted += _if_there(
+        [spm_path(layout.rois, subject, "").format(roi=mask) for mask in sorted(masks)], there
+    )
+    return list(dict.fromkeys(wanted))
+
+
+def spm_path(template: str, subject: str, run: str) -> str:
+    """A path of an :class:`SpmLayout`; ``{roi}`` stays."""
+    session = re.match(r"ses-[A-Za-z0-9]+", run)
+    filled = {"{subject}": subject, "{run}": run, "{session}": session.group() if session else ""}
+    for field, value in filled.items():
+        template = template.replace(field, value)
+    return template
 
 
 def _of_run(

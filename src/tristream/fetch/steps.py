@@ -10,6 +10,7 @@ from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.contents import description, subject_files
 from tristream.fetch.files import lock
+from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
 from tristream.fetch.sources import Listing, Origin, open_origin
 from tristream.fetch.weights import fetch_network
@@ -28,7 +29,13 @@ def origin_of(resolved: Resolved, dataset: str) -> Origin:
         raise UserError(
             f"{dataset}: not among the study's datasets ({', '.join(resolved.datasets)})"
         )
-    return open_origin(resolved.source(dataset), dataset, Path(resolved.study.data))
+    data = Path(resolved.study.data)
+    origin = open_origin(resolved.source(dataset), dataset, data)
+    about = resolved.datasets[dataset]
+    folder = getattr(about.layout, "derivatives", "").strip("/")
+    if about.derivatives is None or not folder:
+        return origin
+    return NestedOrigin(origin, folder, open_origin(about.derivatives, f"{dataset}/{folder}", data))
 
 
 def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
@@ -104,37 +111,6 @@ def fetch_subject(
         licence=listed.licence,
         files=tuple(origin.bring(listing, paths)),
         simulated=listed.simulated,
-        code=code,
-    )
-
-
-def fetch_stimuli(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
-    """Bring the stimuli that the dataset's stimulus table names.
-
-    Raises
-    ------
-    UserError
-        If the dataset has no stimulus source, or a stimulus can't be had.
-    """
-    origin_of(resolved, dataset)
-    stimuli = resolved.datasets[dataset].stimuli
-    if stimuli.source is None:
-        raise UserError(f"{dataset}: its descriptor names no stimuli; there is nothing to fetch")
-    origin = open_origin(stimuli.source, f"{dataset}_stimuli", Path(resolved.study.data))
-    listing = origin.listing()
-    paths = list(dict.fromkeys(row.path for row in stimuli.table))
-    said = description(listing.root, [file.path for file in listing.files])
-    archive = stimuli.source if isinstance(stimuli.source, ArchiveSource) else None
-    return Receipt(
-        dataset=dataset,
-        subject=None,
-        source=stimuli.source.model_dump(mode="json"),
-        commit="",
-        root=listing.root,
-        name=f"{archive.package} {archive.version}" if archive else listing.root.name,
-        licence=archive.licence if archive else str(said.get("License", "")),
-        files=tuple(origin.bring(listing, paths)),
-        simulated=says_simulated(said),
         code=code,
     )
 

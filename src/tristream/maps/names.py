@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tristream import __version__
-from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import FmriprepLayout
 from tristream.store import atomic_path
 
 IGNORED = ("*_statmap.*", "figures", "maps.json")

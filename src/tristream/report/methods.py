@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from tristream import __version__
 from tristream.config.analysis import Decoder, EncodingModel
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FmriprepLayout
 from tristream.config.fusion import Fusion, is_fitted
+from tristream.config.layouts import FmriprepLayout
 from tristream.config.load import Resolved
 from tristream.config.sources import ArchiveSource, DataladSource, SimulateSource
 from tristream.report.references import REFERENCES, Reference

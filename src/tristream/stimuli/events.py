@@ -6,10 +6,11 @@ labels, only BIDS' ``n/a`` is a missing value); quotes around them are stripped.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tristream.config.dataset import Dataset, Stimulus
+from tristream.config.events import FIELD, Events
 from tristream.errors import UserError
 from tristream.paths import inside
 
@@ -35,7 +36,9 @@ class Event:
     media_start : float
         Second of the film or sound at which the event begins; NaN where there is no media time.
     keep : bool
-        False for events without a label: they are modelled but are no samples.
+        False for events that are modelled but are no samples.
+    label : str
+        What a decoder is to tell from the BOLD; may be empty.
     """
 
     onset: float
@@ -45,6 +48,7 @@ class Event:
     item: str
     media_start: float = math.nan
     keep: bool = True
+    label: str = ""
 
     @property
     def end(self) -> float:
@@ -53,7 +57,9 @@ class Event:
 
     def same(self, other: "Event") -> bool:
         """Whether `other` shows the same at the same time, to 1 ms."""
-        if (self.stimulus, self.kind, self.keep) != (other.stimulus, other.kind, other.keep):
+        if (self.stimulus, self.kind, self.label) != (other.stimulus, other.kind, other.label):
+            return False
+        if self.keep != other.keep:
             return False
         return all(
             (math.isnan(a) and math.isnan(b)) or abs(a - b) <= TOLERANCE
@@ -73,18 +79,22 @@ def first_difference(a: Sequence[Event], b: Sequence[Event]) -> int | None:
     return None if len(a) == len(b) else min(len(a), len(b))
 
 
-def read_bids_events(path: Path, table: Sequence[Stimulus] = (), where: str = "") -> list[Event]:
+def read_bids_events(
+    path: Path, table: Sequence[Stimulus] = (), where: str = "", reading: Events | None = None
+) -> list[Event]:
     """Read a BIDS ``*_events.tsv``.
 
     Parameters
     ----------
     path : Path
-        Columns ``onset``, ``duration`` and at least one of ``trial_type`` and ``stim_file``;
-        ``media_start`` (or ``stim_start``) is the second at which a film or sound is entered.
+        Columns ``onset``, ``duration`` and those that `reading` names: at least one of the label
+        and the stimulus's.
     table : list of Stimulus
-        The descriptor's stimulus table; a row whose ``stim_file`` is not in it is an error.
+        The descriptor's stimulus table; a row whose stimulus is not in it is an error.
     where : str
         Name of the file in messages; `path` by default.
+    reading : Events, optional
+        The descriptor's ``events``: which columns say what, and which rows are samples.
 
     Returns
     -------
@@ -97,16 +107,42 @@ def read_bids_events(path: Path, table: Sequence[Stimulus] = (), where: str = ""
         Missing columns, times that are no numbers or negative, a stimulus that is not in the
         table or whose path leaves the dataset.
     """
-    where = where or str(path)
+    where, reading = where or str(path), reading or Events()
     known = {row.match or row.path: row for row in table}
     rows = _rows(path, where)
-    if rows and not {"trial_type", "stim_file"} & rows[0].keys():
+    _check_columns(rows, reading, where)
+    events = [
+        _event(row, known, f"{where}: row {n}", reading)
+        for n, row in enumerate(rows, start=1)
+        if not _matches(row, reading.ignore)
+    ]
+    return _samples_of(sorted(events, key=lambda event: event.onset), reading)
+
+
+def _check_columns(rows: Sequence[Mapping[str, str]], reading: Events, where: str) -> None:
+    columns = rows[0].keys() if rows else set()
+    if rows and reading.label not in columns and not set(reading.stimulus_columns) <= columns:
         raise UserError(
-            f"{where}: has neither trial_type nor stim_file (columns: {', '.join(rows[0])}); "
-            "one of them must say what was shown"
+            f"{where}: has neither {reading.label} nor {' and '.join(reading.stimulus_columns)} "
+            f"(columns: {', '.join(columns)}); one of them must say what was shown: mend `events` "
+            "in the descriptor"
         )
-    events = [_event(row, known, f"{where}: row {n}") for n, row in enumerate(rows, start=1)]
-    return sorted(events, key=lambda event: event.onset)
+
+
+def _matches(row: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> bool:
+    return any(row.get(column) in values for column, values in wanted.items())
+
+
+def _samples_of(events: Sequence[Event], reading: Events) -> list[Event]:
+    """Events that carry over from the run before, or repeat the sample before, are no samples."""
+    out: list[Event] = []
+    last = None
+    for index, event in enumerate(events):
+        carried = reading.carry_over and index == 0
+        repeated = reading.one_back and event.keep and event.item == last
+        out.append(replace(event, keep=False) if carried or repeated else event)
+        last = event.item if event.keep else last
+    return out
 
 
 def read_volume_table(path: Path, dataset: Dataset, rest: str) -> dict[str, list[Event]]:
@@ -150,7 +186,8 @@ def _blocks(labels: Sequence[str], tr: float, rest: str) -> list[Event]:
             continue
         label = labels[first]
         if label != rest:
-            events.append(Event(first * tr, (index - first) * tr, label, "label", label))
+            length = (index - first) * tr
+            events.append(Event(first * tr, length, label, "label", label, label=label))
         first = index
     return events
 
@@ -185,33 +222,45 @@ def _rows(path: Path, where: str) -> list[dict[str, str]]:
     return rows
 
 
-def _event(row: Mapping[str, str], known: Mapping[str, Stimulus], where: str) -> Event:
-    onset, duration = _seconds(row, "onset", where), _seconds(row, "duration", where)
+def _event(
+    row: Mapping[str, str], known: Mapping[str, Stimulus], where: str, reading: Events
+) -> Event:
+    onset = _seconds(row, "onset", where)
+    duration = reading.duration or _seconds(row, "duration", where)
     if duration < 0:
         raise UserError(f"{where}: duration {duration:g} s is negative; mend the events file")
-    file = row.get("stim_file", "")
-    if file in MISSING:
-        label = row.get("trial_type", "")
-        if label in MISSING:
-            return Event(onset, duration, "", "label", "", keep=False)
-        return Event(onset, duration, label, "label", label)
+    label = row.get(reading.label, "")
+    label = "" if label in MISSING else label
+    keep = not _matches(row, reading.modelled)
+    file = _stimulus_name(row, reading)
+    if not file:
+        return Event(onset, duration, label, "label", label, keep=keep and bool(label), label=label)
     if file not in known:
         inside(Path(where), file)  # a name that leaves the dataset is said to do so
+        some = ", ".join(list(known)[:5]) + (", …" if len(known) > 5 else "")
         raise UserError(
-            f"{where}: stim_file {file!r} is not in the stimulus table (stimuli.table of the "
-            f"descriptor matches: {', '.join(known) or 'nothing'}); add it there"
+            f"{where}: stimulus {file!r} is not in the stimulus table (stimuli.table of the "
+            f"descriptor matches: {some or 'nothing'}); add it there"
         )
     stimulus = known[file]
-    if stimulus.kind == "image":
-        return Event(onset, duration, stimulus.stimulus, "image", stimulus.stimulus)
+    name, kind, label = stimulus.stimulus, stimulus.kind, label or stimulus.label
+    if kind == "image":
+        return Event(onset, duration, name, kind, name, keep=keep, label=label)
     if duration == 0:
-        raise UserError(f"{where}: a {stimulus.kind} of 0 s; give its duration in seconds")
-    column = "media_start" if "media_start" in row else "stim_start"
-    start = 0.0 if row.get(column, "") in MISSING else _seconds(row, column, where)
+        raise UserError(f"{where}: a {kind} of 0 s; give its duration in seconds")
+    column = next((c for c in reading.media_start if row.get(c, "") not in MISSING), "")
+    start = _seconds(row, column, where) if column else 0.0
     if start < 0:
-        raise UserError(f"{where}: {column} {start:g} s is before the {stimulus.kind} begins")
-    item = f"{stimulus.stimulus}@{round(start, 3):g}" if start else stimulus.stimulus
-    return Event(onset, duration, stimulus.stimulus, stimulus.kind, item, start)
+        raise UserError(f"{where}: {column} {start:g} s is before the {kind} begins")
+    item = f"{name}@{round(start, 3):g}" if start else name
+    return Event(onset, duration, name, kind, item, start, keep, label)
+
+
+def _stimulus_name(row: Mapping[str, str], reading: Events) -> str:
+    """The stimulus that a row names; empty if one of its columns is missing."""
+    if any(row.get(column, "") in MISSING for column in reading.stimulus_columns):
+        return ""
+    return FIELD.sub(lambda m: row[m[1]].zfill(int(m[2] or 0)), reading.stimulus)
 
 
 def _seconds(row: Mapping[str, str], column: str, where: str) -> float:

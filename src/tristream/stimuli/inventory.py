@@ -8,12 +8,14 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tristream.config.dataset import Dataset, FmriprepLayout
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import VolumeTableLayout
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import Event, first_difference, read_bids_events, read_volume_table
@@ -38,6 +40,7 @@ COLUMNS = {
     "kind": "film, sound, image or label",
     "media_start": "Second of the film or sound at which the event begins",
     "item": "What is shown: label, image or clip",
+    "label": "What a decoder is to tell; n/a where there is none",
     "unit": "Exchangeable unit; n/a for stretches of time",
     "keep": "False: modelled, but no sample",
 }
@@ -89,6 +92,30 @@ def read_timelines(
     }
 
 
+def without_absent(
+    dataset: Dataset, timelines: Mapping[str, Timeline], receipt: Receipt | None
+) -> dict[str, Timeline]:
+    """Events whose stimulus the receipt lacks are modelled, but are no samples.
+
+    A dataset whose stimuli nobody has named (no receipt) keeps its events: labels can be decoded
+    and modelled without the media.
+    """
+    if receipt is None:
+        return dict(timelines)
+    there = {file.path for file in receipt.files}
+    absent = {row.stimulus for row in dataset.stimuli.table if row.path not in there}
+
+    def shown(event: Event) -> Event:
+        if event.kind == "label" or event.stimulus not in absent:
+            return event
+        return replace(event, kind="label", media_start=math.nan, keep=False)
+
+    return {
+        name: {run: [shown(event) for event in events] for run, events in runs.items()}
+        for name, runs in timelines.items()
+    }
+
+
 def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFrame:
     """One row an event; see `COLUMNS`.
 
@@ -111,6 +138,7 @@ def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFram
             "kind": event.kind,
             "media_start": event.media_start,
             "item": event.item,
+            "label": event.label or None,
             "unit": f"{run}/{units[number - 1]}" if units else None,
             "keep": event.keep,
         }
@@ -133,14 +161,17 @@ def stimulus_list(
         If the receipt is not given, a file is damaged, or an event shows more of a film or sound
         than there is.
     """
-    if not dataset.stimuli.table:
+    if dataset.stimuli.source is None:
         return []
     if receipt is None:
         raise UserError(
             f"{dataset.id}: has a stimulus table; name the receipt of its stimuli (--receipt)"
         )
     listed: list[dict[str, Any]] = []
+    there = {file.path for file in receipt.files}
     for row in dataset.stimuli.table:
+        if row.path not in there:
+            continue
         path = receipt.path(row.path)
         duration = None if row.kind == "image" else media_info(path).duration
         listed.append(
@@ -173,11 +204,11 @@ def _check_ends(
 
 
 def _events_of(dataset: Dataset, subject: str, listing: Receipt) -> Timeline:
-    if not isinstance(dataset.layout, FmriprepLayout):
+    if isinstance(dataset.layout, VolumeTableLayout):
         path = listing.path(dataset.layout.table)
         return read_volume_table(path, dataset, dataset.layout.rest)
     return {
-        run: read_bids_events(listing.path(file), dataset.stimuli.table, file)
+        run: read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
         for run in dataset.runs_of(subject)
         for file in [_events_file(dataset.id, subject, run, listing)]
     }

@@ -164,7 +164,8 @@ def clips_of(
                 run=row.run,
                 split=split[row.run],
                 stimulus=row.stimulus,
-                media=known[row.stimulus]["sha256"],
+                # Without its file, a stimulus is what its name says.
+                media=known.get(row.stimulus, {}).get("sha256", row.stimulus),
                 kind=row.kind,
                 start=start,
                 stop=start + (float(row.duration) if moving else 0.0),
@@ -178,14 +179,14 @@ def units_of(events: pd.DataFrame, runs: pd.DataFrame) -> list[Unit]:
     """The labelled units of one timeline, each once: repeats of a test run add nothing."""
     first = runs[~(runs["repeat"].duplicated() & runs["repeat"].notna())]
     split = dict(zip(first["run"], first["split"], strict=True))
-    rows = events[(events["kind"] == "label") & events["keep"] & events["run"].isin(split)]
+    rows = events[events["label"].notna() & events["keep"] & events["run"].isin(split)]
     rows = rows.sort_values(["run", "onset"], kind="stable")
     named = rows["unit"].fillna("")
     again = (named != "") & rows.duplicated(["run", "unit"])
     return [
         Unit(
             run=row.run,
-            label=row.item,
+            label=row.label,
             onset=float(row.onset),
             train=split[row.run] != "test",
             test=split[row.run] != "train",
@@ -206,7 +207,7 @@ def _all_prints(
 ) -> dict[str, dict[str, Prints]]:
     """Prints of each film and sound that is shown, by check and content; each is read once."""
     moving = inventory[inventory["kind"].isin(["film", "sound"])]
-    names = list(dict.fromkeys(moving["stimulus"]))
+    names = [name for name in dict.fromkeys(moving["stimulus"]) if name in known]
     if names and receipt is None:
         raise UserError(f"{dataset}: shows films or sounds; name their receipt (--receipt)")
     prints: dict[str, dict[str, Prints]] = {"picture": {}, "sound": {}}

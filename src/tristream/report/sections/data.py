@@ -1,6 +1,6 @@
 """Where the data come from, and what the runs are like."""
 
-from tristream.config.dataset import FmriprepLayout
+from tristream.config.layouts import FmriprepLayout
 from tristream.report.blocks import Block, Section, Table, facts
 from tristream.report.results import Results
 from tristream.store import read_json

@@ -1,0 +1,93 @@
+"""How a dataset's files are laid out, and so which road leads to clean BOLD."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tristream.config.base import Name, Section
+
+Confound = Literal["motion", "high_pass", "wm_csf", "global_signal", "compcor", "scrub"]
+CONFOUNDS: list[Confound] = ["motion", "high_pass"]
+
+
+class FmriprepLayout(Section):
+    """A BIDS dataset with whole fMRIPrep outputs: preprocessed BOLD, masks, confounds."""
+
+    kind: Literal["fmriprep"] = "fmriprep"
+    derivatives: str = Field(
+        default="derivatives/fmriprep", description="folder of the outputs inside the dataset"
+    )
+    space: str = Field(
+        default="MNI152NLin2009cAsym",
+        pattern=r"^[A-Za-z0-9]+((_res|_den)-[A-Za-z0-9]+)?$",
+        description="space-<label> of the BOLD, with its resolution: `MNI152NLin2009cAsym_res-2`",
+    )
+    padded_runs: bool = Field(
+        default=True, description="false: the outputs write run-1 where the dataset has run-01"
+    )
+    confounds: list[Confound] = Field(
+        default=CONFOUNDS, description="strategy of nilearn's load_confounds"
+    )
+
+
+class MinimalLayout(Section):
+    """A BIDS dataset with fMRIPrep's minimal outputs: transforms, from which BOLD is resampled."""
+
+    kind: Literal["fmriprep_minimal"] = "fmriprep_minimal"
+    derivatives: str = Field(
+        default="derivatives/fmriprep", description="folder of the outputs inside the dataset"
+    )
+    space: Literal["T1w", "MNI152NLin2009cAsym"] = Field(
+        default="MNI152NLin2009cAsym", description="where the BOLD is resampled to"
+    )
+    resolution: float = Field(default=3.0, gt=0, description="edge of a voxel in mm")
+    distortion: bool = Field(
+        default=True, description="use the distortion field where there is one"
+    )
+    slice_timing: bool = Field(default=False, description="shift slices to the middle of the scan")
+    confounds: list[Confound] = Field(
+        default=CONFOUNDS, description="computed as fMRIPrep defines them, then projected out"
+    )
+
+
+class SpmLayout(Section):
+    """BOLD that was preprocessed with SPM, and masks of regions.
+
+    Paths are templates: ``{subject}``, ``{run}`` (all entities without the subject), ``{session}``
+    (``ses-01``), and ``{roi}`` in `rois`.
+    """
+
+    kind: Literal["spm"] = "spm"
+    bold: str = Field(description="path of a run's BOLD")
+    rois: str = Field(default="", description="path of a region's mask, with {roi}")
+    regions: dict[Name, list[str]] = Field(
+        default={}, description="region to the masks whose union it is"
+    )
+
+
+class RawLayout(Section):
+    """A BIDS dataset without derivatives: motion correction and registration are done here."""
+
+    kind: Literal["raw"] = "raw"
+    resolution: float = Field(default=3.0, gt=0, description="edge of a voxel in mm")
+    confounds: list[Confound] = Field(default=CONFOUNDS, description="what is projected out")
+
+
+class VolumeTableLayout(Section):
+    """One 4-D image with one table row a volume: label and run number.
+
+    `bold`, `mask` and `table` are file names inside the source. `rest` names the label of volumes
+    without a stimulus.
+    """
+
+    kind: Literal["volume_table"] = "volume_table"
+    bold: str = Field(description="the 4-D image")
+    table: str = Field(description="the text table, one row a volume: label and run number")
+    mask: str | None = Field(default=None, description="brain mask; default: nonzero voxels")
+    rest: str = Field(default="rest", description="label of volumes without a stimulus")
+
+
+Layout = Annotated[
+    FmriprepLayout | MinimalLayout | SpmLayout | RawLayout | VolumeTableLayout,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,51 @@
+"""A dataset and its derivatives, which are a dataset of their own, as one source.
+
+The derivatives are cloned into a folder of the dataset's clone, as their paths would be if the
+dataset shipped them: later stages know no difference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tristream.fetch.receipt import FetchedFile
+from tristream.fetch.sources import Listing, Origin
+
+
+@dataclass(frozen=True)
+class NestedOrigin:
+    """An origin whose `folder` is another origin's content.
+
+    The commit of its listing is that of both, ``dataset+derivatives``.
+    """
+
+    outer: Origin
+    folder: str
+    inner: Origin
+
+    def listing(self) -> Listing:
+        """Files of both; those of the derivatives below `folder`."""
+        own, other = self.outer.listing(), self.inner.listing()
+        files = [replace(file, path=self._down(file.path)) for file in other.files]
+        omitted = [replace(o, what=self._down(o.what)) for o in other.omitted]
+        commit = f"{own.commit}+{other.commit}"
+        return Listing(own.root, commit, (*own.files, *files), (*own.omitted, *omitted))
+
+    def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
+        """Bring files of both, in the order of `paths`."""
+        commit, _, other = listing.commit.partition("+")
+        start = self._down("")
+        inner = tuple(
+            replace(file, path=file.path.removeprefix(start))
+            for file in listing.files
+            if file.path.startswith(start)
+        )
+        own = [path for path in paths if not path.startswith(start)]
+        theirs = [path.removeprefix(start) for path in paths if path.startswith(start)]
+        got = self.outer.bring(Listing(listing.root, commit, listing.files), own)
+        made = self.inner.bring(Listing(listing.root / self.folder, other, inner), theirs)
+        found = {file.path: file for file in got}
+        found |= {self._down(file.path): replace(file, path=self._down(file.path)) for file in made}
+        return [found[path] for path in paths]
+
+    def _down(self, path: str) -> str:
+        return f"{self.folder}/{path}"
