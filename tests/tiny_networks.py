@@ -83,6 +83,50 @@ IMAGE: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
+def _videomae() -> tuple[Any, Any]:
+    config = t.VideoMAEConfig(num_frames=4, use_mean_pooling=False, **PATCHES)
+    return t.VideoMAEModel(config), t.VideoMAEImageProcessor(**CROPPED)
+
+
+def _timesformer() -> tuple[Any, Any]:
+    config = t.TimesformerConfig(num_frames=4, **PATCHES)
+    return t.TimesformerModel(config), t.VideoMAEImageProcessor(**CROPPED)
+
+
+def _vjepa2() -> tuple[Any, Any]:
+    config = t.VJEPA2Config(
+        crop_size=32,
+        patch_size=8,
+        frames_per_clip=4,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        pred_hidden_size=32,
+        pred_num_attention_heads=2,
+        pred_num_hidden_layers=1,
+    )
+    return t.VJEPA2Model(config), t.VideoMAEImageProcessor(**CROPPED)
+
+
+def _xclip() -> tuple[Any, Any]:
+    mit = {"mit_hidden_size": 16, "mit_intermediate_size": 24, "mit_num_attention_heads": 2}
+    config = t.XCLIPConfig(
+        vision_config={"num_frames": 4, **mit, **PATCHES},
+        text_config={**TRANSFORMER, "vocab_size": 50},
+        projection_dim=16,
+        prompt_num_attention_heads=2,
+    )
+    return t.XCLIPModel(config), t.VideoMAEImageProcessor(**CROPPED)
+
+
+VIDEO: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "videomae": _videomae,
+    "timesformer": _timesformer,
+    "vjepa2": _vjepa2,
+    "xclip": _xclip,
+}
+
+
 def save(make: Callable[[], tuple[Any, Any]], folder: Path) -> Path:
     """Save a network and its processor; every weight is random, batch statistics too."""
     torch.manual_seed(0)

@@ -108,7 +108,7 @@ def test_hidden_states_are_those_of_transformers(
 def test_default_layers_go_through_the_network(networks: dict[str, Path]) -> None:
     assert layers_of(networks["vit"], "") == ("layer1", "layer2", "layer3")
     chosen = layers_of(networks["mobilenet_v2"], "")
-    assert chosen == ("layer5", "layer9", "layer12", "layer16")
+    assert chosen == ("layer4", "layer8", "layer12", "layer16")
 
 
 def test_tokens_and_pooling(networks: dict[str, Path], photographs: tuple[Path, ...]) -> None:

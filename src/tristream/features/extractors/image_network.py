@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tristream.errors import UserError
 from tristream.features.networks.families import (
     IMAGE,
     POOLED,
     family_of,
     hidden_layer,
     layer_names,
+    spread_layers,
     vision_config,
 )
 from tristream.features.networks.options import network_source
@@ -34,20 +34,11 @@ class ImageNetworkOptions(LayerOptions):
 
 
 def _layers(options: ImageNetworkOptions, folder: Path | None) -> tuple[str, ...]:
-    names = layer_names(folder, IMAGE)
-    config = vision_config(folder)
-    if options.tokens != "patches" and not family_of(config, IMAGE, folder).leading(config):
-        raise UserError(
-            f"{config['model_type']} has no class token: tokens: {options.tokens} is not possible"
-        )
-    return names
+    return layer_names(folder, IMAGE, options.tokens)
 
 
 def _default(options: ImageNetworkOptions, folder: Path | None) -> tuple[str, ...]:
-    """Four blocks, evenly through the network."""
-    blocks = [name for name in _layers(options, folder) if name.startswith("layer")]
-    places = np.linspace(0, len(blocks) - 1, 5).round().astype(int)[1:]
-    return tuple(dict.fromkeys(blocks[place] for place in places))
+    return spread_layers(_layers(options, folder))
 
 
 def window(layer: str, options: Any) -> float:

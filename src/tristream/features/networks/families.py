@@ -7,7 +7,7 @@ convolution), ``pooled`` the network's own summary of the picture.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,17 @@ class Family:
         Whether it has a summary of its own (of trained or no weights).
     options : dict
         For ``from_pretrained``.
+    call : str
+        Method that takes the pixels.
+    pixels : str
+        Its argument for them.
     forward : dict
-        For the call.
+        Its further arguments.
     order : str
-        Video networks: order of the tokens, ``thw`` or ``hwt``.
+        Video networks: order of the tokens of a clip, ``thw`` or ``hwt``, or ``frames`` where
+        each frame has its own.
+    any_length : bool
+        Video networks: whether they take clips of other lengths than in training.
     """
 
     kind: str = "AutoModel"
@@ -66,8 +73,11 @@ class Family:
     leading: Callable[[Config], int] = lambda config: 0
     pooled: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    call: str = "forward"
+    pixels: str = "pixel_values"
     forward: Mapping[str, Any] = field(default_factory=dict)
     order: str = ""
+    any_length: bool = False
 
 
 def _one(config: Config) -> int:
@@ -99,9 +109,13 @@ IMAGE = {
 }
 VIDEO = {
     "videomae": Family(order="thw"),
-    "timesformer": Family(leading=_one, order="hwt"),
-    "vjepa2": Family(order="thw", forward={"skip_predictor": True}),
-    "xclip": Family("XCLIPModel", leading=_one, pooled=True, order="thw"),
+    "timesformer": Family(leading=_one, order="hwt", any_length=True),
+    "vjepa2": Family(
+        pixels="pixel_values_videos", forward={"skip_predictor": True}, order="thw", any_length=True
+    ),
+    "xclip": Family(
+        "XCLIPModel", leading=_one, pooled=True, call="get_video_features", order="frames"
+    ),
 }
 
 
@@ -127,13 +141,32 @@ def vision_config(folder: Path | None) -> dict[str, Any]:
     return {**config, **config.get("vision_config", {}), "model_type": config["model_type"]}
 
 
-def layer_names(folder: Path | None, known: Mapping[str, Family]) -> tuple[str, ...]:
-    """Every layer of the network in `folder`."""
+def layer_names(
+    folder: Path | None, known: Mapping[str, Family], tokens: str = "patches"
+) -> tuple[str, ...]:
+    """Every layer of the network in `folder`.
+
+    Raises
+    ------
+    UserError
+        If it is not known, or `tokens` asks for a class token that it does not have.
+    """
     config = vision_config(folder)
     family = family_of(config, known, folder)
+    if tokens != "patches" and not family.leading(config):
+        raise UserError(
+            f"{config['model_type']} has no class token: tokens: {tokens} is not possible"
+        )
     blocks = [f"layer{index}" for index in range(1, family.count(config) + 1)]
     stem = [EMBEDDINGS] if family.stem else []
     return (*stem, *blocks, LAST, *([POOLED] if family.pooled else []))
+
+
+def spread_layers(layers: Sequence[str]) -> tuple[str, ...]:
+    """Four of the blocks, evenly through the network up to the last."""
+    blocks = [name for name in layers if name.startswith("layer")]
+    places = [math.ceil(len(blocks) * quarter / 4) - 1 for quarter in (1, 2, 3, 4)]
+    return tuple(dict.fromkeys(blocks[place] for place in places))
 
 
 def hidden_layer(output: Any, layer: str, family: Family) -> Any:
