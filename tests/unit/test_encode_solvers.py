@@ -91,7 +91,7 @@ def test_samples_need_not_be_sorted_by_run():
     order = np.random.default_rng(3).permutation(len(RUNS))
     one = banded_ridge.search(grams, y, RUNS, gammas, ALPHAS)
     two = banded_ridge.search(
-        grams[:, order][:, :, order], y[order], RUNS[order], gammas, ALPHAS, chunk=7
+        grams[:, order][:, :, order], y[order], RUNS[order], gammas, ALPHAS
     )
     assert torch.equal(one.gamma, two.gamma)
     assert torch.equal(one.alpha, two.alpha)

@@ -1,21 +1,29 @@
-"""Banded (multiple-kernel) ridge regression by random search, exact, in dual form.
+"""Banded (multiple-kernel) ridge regression by random search, in dual form.
 
 A candidate is a weighting `gamma` of the bands' kernels and a ridge penalty `alpha`; each voxel
-takes the candidate with the best leave-one-group-out R² (Dupré la Tour, Eickenberg, Nunez-Elizalde
-& Gallant 2022, NeuroImage 264:119728). All groups of one candidate come from one inverse: with
-C = (K + alpha I)^-1, corrected for an unpenalised intercept, the residuals of group f, when the
-model is fitted without it, are (C_ff)^-1 C_f y (An, Liu & Venkatesh 2007, Pattern Recognition
-40:2154). Matrices of n by n are handled in float64, products with voxels in the voxels' own type.
+takes the candidate with the best cross-validated score, and is fitted under it (Dupré la Tour,
+Eickenberg, Nunez-Elizalde & Gallant 2022, NeuroImage 264:119728).
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-# Relative to the kernel's trace; a smaller penalty can't be told from zero in float64.
-SMALLEST_PENALTY = 1e-12
+from tristream.encode.solvers import exact, skeleton
+from tristream.encode.solvers.folds import Folds, Groups, make_folds
+from tristream.encode.solvers.nodes import Progress, fast_type
+from tristream.encode.solvers.operators import Operators, block_operator
+from tristream.encode.solvers.problem import Floats, Problem, Targets, mix_sparse
+from tristream.encode.solvers.scores import R2, Correlation, Score
+from tristream.encode.solvers.verify import Winners
+
+# Bytes that operators held for a second use, and a copy of the targets, may take.
+MEMORY = 2 * 2**30
+# Share of a CUDA device's memory for the same.
+CUDA_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -27,12 +35,42 @@ class Choice:
     gamma, alpha : Tensor of int of shape (voxels,)
         Indices into the candidates.
     score : Tensor of shape (voxels,)
-        Cross-validated R² of the choice, mean over groups.
+        Cross-validated score of the choice, mean over folds.
     """
 
     gamma: torch.Tensor
     alpha: torch.Tensor
     score: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model of every voxel.
+
+    Attributes
+    ----------
+    choice : Choice
+    duals : Tensor of shape (n, voxels)
+        Dual weights; under an intercept they add up to zero.
+    intercept : Tensor of shape (voxels,)
+    improve : float
+        Mean score that exact scoring of the likely winners gained over the interpolated first
+        guess; the loss that remains is smaller. 0 for ``exact``.
+    rank : int
+        Candidates that were scored on all voxels.
+    solver : {'exact', 'skeleton'}
+        The one that ran.
+    dtype : str
+        Type in which candidates were searched.
+    """
+
+    choice: Choice
+    duals: torch.Tensor
+    intercept: torch.Tensor
+    improve: float
+    rank: int
+    solver: str
+    dtype: str
 
 
 def dirichlet_candidates(number: int, bands: int, seed: int = 0) -> np.ndarray:
@@ -61,94 +99,243 @@ def dirichlet_candidates(number: int, bands: int, seed: int = 0) -> np.ndarray:
     return np.vstack([fixed, *drawn])
 
 
-def search(
-    kernels: torch.Tensor,
+def fit(
+    kernels: torch.Tensor | Sequence[torch.Tensor],
     targets: torch.Tensor,
-    groups: np.ndarray,
-    gammas: np.ndarray,
-    alphas: np.ndarray,
-    chunk: int = 1024,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> Choice:
-    """Choose band weights and penalty for every voxel by leave-one-group-out R².
-
-    The model has an intercept that is not penalised and is fitted anew without each group. A
-    group in which a voxel does not vary counts zero. Equal scores go to the larger penalty.
+    groups: Groups,
+    gammas: Floats,
+    alphas: Floats,
+    *,
+    intercept: bool = True,
+    score: str = "r2",
+    solver: str = "skeleton",
+    memory: int | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress = iter,
+) -> Fit:
+    """Choose band weights and penalty of every voxel by cross-validation, and fit it.
 
     Parameters
     ----------
-    kernels : Tensor of shape (bands, n, n), float64
+    kernels : Tensor of shape (bands, n, n), or sequence of (n, n)
+        Positive semidefinite.
     targets : Tensor of shape (n, voxels), float32 or float64
-        On the kernels' device.
-    groups : ndarray of shape (n,)
-        Runs; at least two.
+        May lie on another device, or on disk (a tensor over a memory map); chunks are moved.
+        With float64 everything is computed in it.
+    groups : ndarray of shape (n,), or sequence of (train, test)
+        Runs, of which each is left out in turn; or the rows of every fold. Where these are no
+        partition, or train on less than the rest, the solver is ``exact``.
     gammas : ndarray of shape (candidates, bands)
+        Band weights to try, not negative.
     alphas : ndarray of shape (penalties,)
         Positive.
-    chunk : int
-        Voxels scored at a time, so that their residuals stay in cache.
+    intercept : bool
+        Fit one, not penalised, anew in every fold.
+    score : {'r2', 'correlation'}
+        What is maximised, as a mean over folds. A fold in which a voxel does not vary counts
+        zero. Equal scores go to the larger penalty.
+    solver : {'skeleton', 'exact'}
+        ``exact`` scores every candidate on every voxel, operators in float64. ``skeleton`` scores
+        a few, interpolates the others and verifies each voxel's likely winners; it loses 1e-5 to
+        3e-5 of mean score and takes a twentieth of the time.
+    memory : int, optional
+        Bytes for what is kept only to save time; by default 2 GiB, on CUDA 40 % of the device.
+    device : str, optional
+        Where to compute; by default where the kernels are.
     progress : callable, optional
-        Wraps the loop over `gammas`.
+        Wraps the long loops, e.g. ``tqdm``.
 
     Raises
     ------
     ValueError
-        If there are fewer than two groups, or a penalty is not positive.
+        If shapes do not agree, a target or a kernel is not finite (naming how many voxels, or
+        the band), there are fewer than two folds, or a penalty is not positive.
     """
-    order, folds = _folds(groups)
-    if len(folds) < 2:
-        raise ValueError("cross-validation needs at least two groups")
-    if min(alphas) <= 0:
+    if solver not in ("exact", "skeleton"):
+        raise ValueError(f"solver {solver!r} is neither 'exact' nor 'skeleton'")
+    where = torch.device(device) if device is not None else kernels[0].device
+    problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
+    room = _memory(memory, where)
+    if targets.nbytes <= room // 2:
+        problem.targets.keep()
+        room -= targets.nbytes
+    folds = problem.folds
+    if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
+        operators = Operators(problem, accurate=True, memory=0)
+        winners = exact.search(problem, operators, _scorer(problem), progress)
+        return _result(problem, winners, 0.0, problem.candidates, "exact", targets.dtype)
+    operators = Operators(problem, accurate=False, memory=room)
+    dtype = fast_type(where, targets.dtype)
+    found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress)
+    return _result(problem, found.winners, found.improve, found.rank, "skeleton", dtype)
+
+
+def _problem(
+    kernels: torch.Tensor | Sequence[torch.Tensor],
+    targets: torch.Tensor,
+    groups: Groups,
+    gammas: Floats,
+    alphas: Floats,
+    intercept: bool,
+    score: str,
+    device: torch.device,
+) -> Problem:
+    """Everything checked and put together."""
+    gammas, alphas = np.asarray(gammas, float), np.asarray(alphas, float)
+    n = len(targets)
+    if targets.ndim != 2 or not targets.shape[1]:
+        raise ValueError(f"targets of shape {tuple(targets.shape)}: expected (n, voxels)")
+    if targets.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"targets are {targets.dtype}: expected float32 or float64")
+    if score not in ("r2", "correlation"):
+        raise ValueError(f"score {score!r} is neither 'r2' nor 'correlation'")
+    for band, kernel in enumerate(kernels):
+        if kernel.shape != (n, n):
+            raise ValueError(
+                f"the kernel of band {band} has shape {tuple(kernel.shape)} for {n} samples"
+            )
+        if not bool(torch.isfinite(kernel).all()):
+            raise ValueError(f"the kernel of band {band} holds NaN or infinite values")
+    if gammas.ndim != 2 or gammas.shape[1] != len(kernels) or not len(gammas):
+        raise ValueError(f"band weights of shape {gammas.shape} for {len(kernels)} bands")
+    if not (np.isfinite(gammas).all() and gammas.min() >= 0):
+        raise ValueError("band weights must be finite and not negative")
+    if not (alphas.ndim == 1 and len(alphas) and np.isfinite(alphas).all() and alphas.min() > 0):
         raise ValueError("penalties must be positive")
-    order = order.to(kernels.device)
-    kernels = kernels[:, order][:, :, order]
-    y = targets[order].T.contiguous()
-    y = y - y.mean(1, keepdim=True)
-    weight = _inverse_variance(y, folds)
-    voxels = len(y)
-    best = torch.full((voxels,), -torch.inf, dtype=y.dtype, device=y.device)
-    gamma = torch.zeros(voxels, dtype=torch.long, device=y.device)
-    alpha = torch.zeros_like(gamma)
-    penalties = torch.as_tensor(np.asarray(alphas, float), device=y.device)
-    for g in progress(range(len(gammas))):
-        kernel = mix(kernels, gammas[g])
-        for a in range(len(alphas)):
-            operator = _left_out_operator(kernel, float(alphas[a]), folds).to(y.dtype)
-            score = _score(y, operator, folds, weight, chunk)
-            tie = (score == best) & (penalties[a] > penalties[alpha])
-            better = (score > best) | tie
-            best = torch.where(better, score, best)
-            gamma[better], alpha[better] = g, a
-    return Choice(gamma, alpha, best)
-
-
-def _folds(groups: np.ndarray) -> tuple[torch.Tensor, list[slice]]:
-    """An order in which groups are contiguous, and their slices."""
-    _, index, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    folds = [slice(int(e - c), int(e)) for e, c in zip(ends, counts, strict=True)]
-    return torch.from_numpy(np.argsort(index, kind="stable")), folds
-
-
-def _inverse_variance(y: torch.Tensor, folds: list[slice]) -> torch.Tensor:
-    """1 / (total sum of squares) of each voxel in each fold, (voxels, folds); 0 if constant."""
-    spread = torch.stack(
-        [(y[:, f] - y[:, f].mean(1, keepdim=True)).square().sum(1) for f in folds], dim=1
+    folds = make_folds(groups, n)
+    return Problem(
+        kernels, gammas, alphas, folds, Targets(targets, folds, intercept, device), intercept, score
     )
-    return torch.where(spread > 0, 1 / spread, 0.0)
 
 
-def mix(kernels: torch.Tensor, gamma: np.ndarray) -> torch.Tensor:
+def _scorer(problem: Problem) -> Score:
+    return R2(problem) if problem.score == "r2" else Correlation(problem)
+
+
+def _memory(memory: int | None, device: torch.device) -> int:
+    if memory is not None:
+        return memory
+    if device.type == "cuda":
+        return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
+    return MEMORY
+
+
+def _worth_it(problem: Problem) -> bool:
+    """Whether voxels and folds can tell as many candidates apart as there would be nodes."""
+    columns = problem.targets.voxels * len(problem.folds.pairs())
+    rank = skeleton.start_rank(problem.gammas.shape[1])
+    return problem.candidates <= rank or columns >= 2 * rank
+
+
+def _result(
+    problem: Problem, winners: Winners, improve: float, rank: int, solver: str, dtype: torch.dtype
+) -> Fit:
+    """Back in the samples' order and the targets' scale."""
+    targets = problem.targets
+    chosen = winners.candidate
+    # Voxels that never vary score zero under all candidates.
+    dead = ~(targets.weight > 0).any(1)
+    chosen[dead] = int(np.argmax(problem.alphas))
+    winners.score[dead] = 0
+    duals = winners.duals.mul_(targets.scale[:, None]).T
+    if isinstance(problem.folds, Folds) and not problem.folds.sorted:
+        out = torch.empty_like(duals)
+        out[torch.from_numpy(problem.folds.order).to(duals.device)] = duals
+        duals = out
+    intercept = targets.mean + targets.scale * winners.offset
+    penalties = len(problem.alphas)
+    choice = Choice(chosen // penalties, chosen % penalties, winners.score)
+    name = str(dtype).removeprefix("torch.")
+    return Fit(choice, duals, intercept, improve, rank, solver, name)
+
+
+def fit_stack(
+    kernels: torch.Tensor | Sequence[torch.Tensor],
+    targets: Sequence[torch.Tensor],
+    groups: Groups,
+    gammas: Floats,
+    alphas: Floats,
+    **options,
+) -> list[Fit]:
+    """Fit several subjects who share kernels as one stack of voxels.
+
+    That holds for subjects of one stimulus timeline whose BOLD had the same projection and
+    censoring. What is done once a stack: probing, and the operators of all candidates.
+
+    Parameters
+    ----------
+    kernels, groups, gammas, alphas, **options
+        As of :func:`fit`.
+    targets : sequence of Tensor of shape (n, voxels of the subject)
+
+    Returns
+    -------
+    list of Fit, one a subject
+    """
+    stack = fit(kernels, torch.cat(list(targets), 1), groups, gammas, alphas, **options)
+    sizes = [y.shape[1] for y in targets]
+    parts = zip(
+        stack.choice.gamma.split(sizes),
+        stack.choice.alpha.split(sizes),
+        stack.choice.score.split(sizes),
+        stack.duals.split(sizes, 1),
+        stack.intercept.split(sizes),
+        strict=True,
+    )
+    return [
+        replace(stack, choice=Choice(g, a, s), duals=duals, intercept=intercept)
+        for g, a, s, duals, intercept in parts
+    ]
+
+
+def search(
+    kernels: torch.Tensor,
+    targets: torch.Tensor,
+    groups: Groups,
+    gammas: Floats,
+    alphas: Floats,
+    progress: Progress = iter,
+) -> Choice:
+    """The choice alone, of :func:`fit` with ``solver="exact"``."""
+    return fit(kernels, targets, groups, gammas, alphas, solver="exact", progress=progress).choice
+
+
+def refit(
+    kernels: torch.Tensor | Sequence[torch.Tensor],
+    targets: torch.Tensor,
+    gammas: Floats,
+    alphas: Floats,
+    choice: Choice,
+    intercept: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dual weights and intercept of every voxel under its own candidate.
+
+    Parameters
+    ----------
+    kernels, targets, gammas, alphas, intercept
+        As for :func:`fit`.
+    choice : Choice
+        Candidate of each voxel.
+
+    Returns
+    -------
+    duals : Tensor of shape (n, voxels)
+        Adding up to zero over n.
+    intercept : Tensor of shape (voxels,)
+    """
+    halves = np.arange(len(targets)) % 2  # No score is asked for.
+    device = kernels[0].device
+    problem = _problem(kernels, targets, halves, gammas, alphas, intercept, "r2", device)
+    operators = Operators(problem, accurate=True, memory=0)
+    chosen = choice.gamma * len(problem.alphas) + choice.alpha
+    winners = exact.refit(problem, operators, _scorer(problem), chosen)
+    found = _result(problem, winners, 0.0, 0, "exact", targets.dtype)
+    return found.duals, found.intercept
+
+
+def mix(kernels: torch.Tensor | Sequence[torch.Tensor], gamma: npt.ArrayLike) -> torch.Tensor:
     """Kernels (bands, m, n) under weights (bands,), added up."""
-    weights = torch.as_tensor(np.asarray(gamma, float), device=kernels.device)
-    return torch.einsum("b,bij->ij", weights, kernels)
-
-
-def _factor(kernel: torch.Tensor, alpha: float) -> torch.Tensor:
-    """Cholesky factor of the penalised kernel."""
-    penalised = kernel.clone()
-    penalised.diagonal().add_(max(alpha, SMALLEST_PENALTY * float(kernel.trace())))
-    return torch.linalg.cholesky(penalised)
+    return mix_sparse(list(kernels), np.asarray(gamma, float))
 
 
 def dual_operator(kernel: torch.Tensor, alpha: float) -> torch.Tensor:
@@ -161,73 +348,11 @@ def dual_operator(kernel: torch.Tensor, alpha: float) -> torch.Tensor:
     alpha : float
         Penalty.
     """
-    inverse = torch.cholesky_inverse(_factor(kernel, alpha))
-    ones = inverse.sum(1)
-    return inverse - torch.outer(ones, ones) / ones.sum()
-
-
-def _left_out_operator(kernel: torch.Tensor, alpha: float, folds: list[slice]) -> torch.Tensor:
-    """M such that y' M holds each group's residuals under the model fitted without it."""
-    inverse = dual_operator(kernel, alpha)
-    operator = torch.empty_like(inverse)
-    for f in folds:
-        own = torch.cholesky_inverse(torch.linalg.cholesky(inverse[f, f]))
-        torch.mm(inverse[:, f], own, out=operator[:, f])
-    return operator
-
-
-def _score(
-    y: torch.Tensor, operator: torch.Tensor, folds: list[slice], weight: torch.Tensor, chunk: int
-) -> torch.Tensor:
-    """Mean R² over groups, (voxels,)."""
-    out = torch.empty(len(y), dtype=y.dtype, device=y.device)
-    for start in range(0, len(y), chunk):
-        part = slice(start, start + chunk)
-        residual = y[part] @ operator
-        norms = torch.stack([torch.linalg.vector_norm(residual[:, f], dim=1) for f in folds], 1)
-        varies = (weight[part] > 0).to(y.dtype)
-        out[part] = (varies - norms.square() * weight[part]).sum(1) / len(folds)
-    return out
-
-
-def refit(
-    kernels: torch.Tensor,
-    targets: torch.Tensor,
-    gammas: np.ndarray,
-    alphas: np.ndarray,
-    choice: Choice,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Dual weights and intercept of every voxel under its own candidate.
-
-    Parameters
-    ----------
-    kernels, targets, gammas, alphas
-        As for :func:`search`.
-    choice : Choice
-        Candidate of each voxel.
-
-    Returns
-    -------
-    duals : Tensor of shape (n, voxels)
-        Adding up to zero over n.
-    intercept : Tensor of shape (voxels,)
-    """
-    duals = torch.empty_like(targets)
-    intercept = torch.empty_like(targets[0])
-    candidate = choice.gamma * len(alphas) + choice.alpha
-    order = torch.argsort(candidate, stable=True)
-    values, counts = torch.unique_consecutive(candidate[order], return_counts=True)
-    for value, voxels in zip(values.tolist(), order.split(counts.tolist()), strict=True):
-        g, a = divmod(value, len(alphas))
-        factor = _factor(mix(kernels, gammas[g]), float(alphas[a]))
-        y = targets[:, voxels].double()
-        one = torch.ones_like(y[:, :1])
-        solved = torch.cholesky_solve(torch.cat([y, one], 1), factor)
-        w, u = solved[:, :-1], solved[:, -1:]
-        b = w.sum(0) / u.sum()
-        duals[:, voxels] = (w - u * b).to(targets.dtype)
-        intercept[voxels] = b.to(targets.dtype)
-    return duals, intercept
+    everything = Folds(np.arange(len(kernel)), ())
+    operator = block_operator(kernel, max(alpha, 1e-12 * float(kernel.trace())), everything, True)
+    if operator is None:
+        raise ValueError("the kernel is not positive semidefinite")
+    return operator.inverse / operator.scale
 
 
 def predict(kernels: torch.Tensor, duals: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:

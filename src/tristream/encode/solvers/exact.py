@@ -1,0 +1,43 @@
+"""Score every candidate on every voxel, operators in float64: slow, and right by construction."""
+
+import torch
+
+from tristream.encode.solvers.nodes import Progress, score_nodes
+from tristream.encode.solvers.operators import Operators
+from tristream.encode.solvers.problem import Problem
+from tristream.encode.solvers.scores import Score
+from tristream.encode.solvers.verify import Winners, verify
+
+
+def search(
+    problem: Problem, operators: Operators, score: Score, progress: Progress = iter
+) -> Winners:
+    """Choose every voxel's candidate and fit it; equal scores go to the larger penalty."""
+    return refit(problem, operators, score, choose(problem, operators, score, progress))
+
+
+def choose(
+    problem: Problem, operators: Operators, score: Score, progress: Progress = iter
+) -> torch.Tensor:
+    """Each voxel's best candidate, (voxels,)."""
+    voxels, dtype = problem.targets.voxels, problem.targets.dtype
+    best = torch.full((voxels,), -torch.inf, dtype=dtype, device=problem.device)
+    chosen = torch.zeros(voxels, dtype=torch.long, device=problem.device)
+    alphas = torch.as_tensor(problem.alphas, device=problem.device)
+    found = score_nodes(
+        problem, operators, score, range(problem.candidates), dtype, progress=progress
+    )
+    for candidates, planes in found:
+        for candidate, own in zip(candidates, score.combine(planes, slice(None)), strict=True):
+            tie = (own == best) & (problem.penalty(candidate) > alphas[chosen % len(alphas)])
+            better = (own > best) | tie
+            best = torch.where(better, own, best)
+            chosen[better] = candidate
+    return chosen
+
+
+def refit(problem: Problem, operators: Operators, score: Score, chosen: torch.Tensor) -> Winners:
+    """Fit every voxel under its candidate."""
+    winners = Winners.none(problem)
+    verify(problem, operators, score, chosen[:, None], winners)
+    return winners

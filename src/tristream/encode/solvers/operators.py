@@ -1,0 +1,319 @@
+"""What one candidate does to targets: dual weights, intercept, and predictions of left-out groups.
+
+All groups come from one inverse. With C = (K + alpha I)^-1 and B_f = (C_ff)^-1, the residuals of
+group f under the model fitted without it are B_f (C y)_f (An, Liu & Venkatesh 2007, Pattern
+Recognition 40:2154). An intercept that is not penalised borders the system with a column of ones;
+its Schur complement makes C - C 1 1'C / (1'C 1) of C, and everything else stays.
+
+Targets are rows here, so operators stand on their right.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.problem import Problem
+
+# Penalty over trace. Below, float32 loses more than 1e-4 of a score:
+SINGLE = 2e-5
+# below, a block of a float64 inverse is inexact too;
+DOUBLE = 1e-9
+# above, what is left of the kernel in the inverse is rounded away in float32, in float64.
+# That only matters to the direction of predictions, thus to correlation.
+SINGLE_DIRECTION, DOUBLE_DIRECTION = 1.0, 1e4
+# Eigenvalues below this share of the largest are rounding, in float64 and float32 kernels.
+RANK = {torch.float64: 1e-13, torch.float32: 1e-6}
+
+
+@dataclass(frozen=True)
+class BlockOperator:
+    """One inverse and the inverses of its diagonal blocks.
+
+    Attributes
+    ----------
+    inverse : Tensor of shape (n, n)
+        C times `scale`.
+    scale : float
+    boost : float
+        What keeps predictions in range: 1 + alpha over the kernel's mean diagonal.
+    mean : Tensor of shape (n,)
+        Intercept of targets y: y @ mean.
+    blocks : list of Tensor
+        B_f / scale.
+    folds : Folds
+    """
+
+    inverse: torch.Tensor
+    scale: float
+    boost: float
+    mean: torch.Tensor
+    blocks: list[torch.Tensor]
+    folds: Folds
+
+    def fill(self, out: torch.Tensor, predictions: bool) -> None:
+        """Write into `out` (n, n) what turns targets into left-out residuals or predictions.
+
+        Predictions are centred in their group, and times `boost`.
+        """
+        for f, own in zip(self.folds.slices, self.blocks, strict=True):
+            columns = self.inverse[:, f] @ own
+            if predictions:
+                columns.mul_(-self.boost)
+                columns[f] = 0
+                columns -= columns.mean(1, keepdim=True)
+            out[:, f] = columns
+
+    def solve(self, y: torch.Tensor) -> torch.Tensor:
+        """Dual weights of targets, times `scale`."""
+        return y @ self.inverse
+
+    def residuals(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
+        """Left-out residuals of every group, from targets and what :meth:`solve` makes of them."""
+        slices = self.folds.slices
+        return [solved[:, f] @ own for f, own in zip(slices, self.blocks, strict=True)]
+
+    def predictions(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
+        """Left-out predictions of every group."""
+        residuals = self.residuals(y, solved)
+        return [y[:, f] - r for f, r in zip(self.folds.slices, residuals, strict=True)]
+
+
+@dataclass(frozen=True)
+class ExplicitOperator:
+    """Every fold's model fitted by itself; for folds or penalties that blocks can't serve.
+
+    Attributes
+    ----------
+    inverse, scale, boost, mean
+        As of :class:`BlockOperator`; of a kernel of lower rank, on its range alone.
+    columns : list of Tensor of shape (n, test samples)
+        y @ columns are the left-out predictions of targets y, times `boost` and without the
+        training mean.
+    averages : list of Tensor of shape (n,)
+        y @ averages is the training mean of each fold, or 0 without an intercept.
+    tests : list
+        Test rows of every fold.
+    """
+
+    inverse: torch.Tensor
+    scale: float
+    boost: float
+    mean: torch.Tensor
+    columns: list[torch.Tensor]
+    averages: list[torch.Tensor]
+    tests: list[torch.Tensor]
+
+    def fill(self, out: torch.Tensor, predictions: bool) -> None:
+        """As of :class:`BlockOperator`; `out` has as many columns as there are test samples."""
+        start = 0
+        for columns, average, test in zip(self.columns, self.averages, self.tests, strict=True):
+            part = out[:, start : start + len(test)]
+            if predictions:
+                part.copy_(columns - columns.mean(1, keepdim=True))
+            else:
+                residual = columns.div(-self.boost).sub_(average[:, None])
+                residual[test, torch.arange(len(test))] += 1
+                part.copy_(residual)
+            start += len(test)
+
+    def solve(self, y: torch.Tensor) -> torch.Tensor:
+        """Dual weights of targets, times `scale`."""
+        return y @ self.inverse
+
+    def residuals(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
+        """Left-out residuals of every fold."""
+        parts = zip(self.columns, self.averages, self.tests, strict=True)
+        return [y[:, t] - y @ c / self.boost - (y @ a)[:, None] for c, a, t in parts]
+
+    def predictions(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
+        """Left-out predictions of every fold, scaled and less a constant."""
+        return [y @ columns for columns in self.columns]
+
+
+Operator = BlockOperator | ExplicitOperator
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """A training kernel's eigenvalues and vectors, and the test rows in their terms."""
+
+    values: torch.Tensor
+    vectors: torch.Tensor
+    test: torch.Tensor
+
+
+class Operators:
+    """Builds operators of candidates, and holds some of them.
+
+    Parameters
+    ----------
+    problem : Problem
+    accurate : bool
+        Always in float64; else where float32 would not do.
+    memory : int
+        Bytes that held operators may take.
+    """
+
+    def __init__(self, problem: Problem, accurate: bool, memory: int) -> None:
+        self.problem = problem
+        self.accurate = accurate
+        self.memory = memory
+        self._held: dict[int, Operator] = {}
+        self._mixed: tuple[object, torch.Tensor] | None = None
+        self._spectra: tuple[object, list[_Spectrum], _Spectrum, torch.Tensor] | None = None
+
+    def __contains__(self, candidate: int) -> bool:
+        return candidate in self._held
+
+    def get(self, candidate: int, hold: bool = False) -> Operator:
+        """The operator of a candidate, held from now on if asked and if there is room."""
+        if candidate in self._held:
+            return self._held[candidate]
+        operator = self._build(candidate)
+        if hold:
+            tensors = [operator.inverse]
+            tensors += operator.blocks if isinstance(operator, BlockOperator) else operator.columns
+            size = sum(t.nbytes for t in tensors)
+            if size <= self.memory:
+                self.memory -= size
+                self._held[candidate] = operator
+        return operator
+
+    def _build(self, candidate: int) -> Operator:
+        problem = self.problem
+        trace, alpha = problem.trace(candidate), problem.penalty(candidate)
+        ratio = alpha / trace if trace > 0 else torch.inf
+        directed = problem.score == "correlation"
+        explicit = ratio < DOUBLE or trace <= 0 or (directed and ratio > DOUBLE_DIRECTION)
+        if explicit or not isinstance(problem.folds, Folds):
+            return self._explicit(candidate)
+        single = ratio > SINGLE and not (directed and ratio > SINGLE_DIRECTION)
+        dtype = torch.float64 if self.accurate or not single else problem.targets.dtype
+        found = block_operator(self._mix(candidate, dtype), alpha, problem.folds, problem.intercept)
+        return self._explicit(candidate) if found is None else found
+
+    def _mix(self, candidate: int, dtype: torch.dtype) -> torch.Tensor:
+        key = (candidate // len(self.problem.alphas), dtype)
+        if self._mixed is None or self._mixed[0] != key:
+            self._mixed = (key, self.problem.kernel(candidate, dtype))
+        return self._mixed[1]
+
+    def _explicit(self, candidate: int) -> ExplicitOperator:
+        problem = self.problem
+        weighting = candidate // len(problem.alphas)
+        if self._spectra is None or self._spectra[0] != weighting:
+            kernel = problem.kernel(candidate, torch.float64)
+            check_semidefinite(problem, candidate, kernel)
+            tolerance = RANK[torch.promote_types(problem.kernels[0].dtype, torch.float32)]
+            folds = [
+                _spectrum(
+                    kernel, self._index(train), self._index(test), problem.intercept, tolerance
+                )
+                for train, test in problem.folds.pairs()
+            ]
+            rows = torch.arange(len(kernel), device=kernel.device)
+            whole = _spectrum(kernel, rows, rows[:0], problem.intercept, tolerance)
+            self._spectra = (weighting, folds, whole, kernel.mean(0))
+        _, folds, whole, column_mean = self._spectra
+        alpha = problem.penalty(candidate)
+        n = problem.samples
+        scale, boost = scales(alpha, problem.trace(candidate) / n)
+        columns, averages, tests = [], [], []
+        for spectrum, (train, test) in zip(folds, problem.folds.pairs(), strict=True):
+            rows = self._index(train)
+            full = torch.zeros(n, len(test), dtype=torch.float64, device=problem.device)
+            gain = boost / (spectrum.values + alpha)
+            full[rows] = (spectrum.vectors * gain) @ spectrum.test.T
+            average = torch.zeros(n, dtype=torch.float64, device=problem.device)
+            if problem.intercept:
+                full[rows] -= full[rows].mean(0)
+                average[rows] = 1 / len(train)
+            columns.append(full)
+            averages.append(average)
+            tests.append(self._index(test))
+        inverse = (whole.vectors * (scale / (whole.values + alpha))) @ whole.vectors.T
+        mean = torch.zeros_like(column_mean)
+        if problem.intercept:
+            inverse = inverse - inverse.mean(0)
+            mean = 1 / n - inverse @ column_mean / scale
+        return ExplicitOperator(inverse, scale, boost, mean, columns, averages, tests)
+
+    def _index(self, rows: object) -> torch.Tensor:
+        return torch.as_tensor(rows, device=self.problem.device)
+
+
+def block_operator(
+    kernel: torch.Tensor, alpha: float, folds: Folds, intercept: bool
+) -> BlockOperator | None:
+    """Invert K + alpha I and its diagonal blocks; None where it is not positive definite.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (n, n)
+        In the folds' order.
+    alpha : float
+    folds : Folds
+    intercept : bool
+    """
+    scale, boost = scales(alpha, float(kernel.diagonal().mean()))
+    penalised = kernel / scale
+    penalised.diagonal().add_(alpha / scale)
+    factor, failed = torch.linalg.cholesky_ex(penalised)
+    if int(failed):
+        return None
+    inverse = torch.cholesky_inverse(factor)
+    mean = torch.zeros_like(inverse[0])
+    if intercept:
+        ones = inverse.sum(1)
+        mean = ones / ones.sum()
+        inverse -= torch.outer(mean, ones)
+    blocks = []
+    for f in folds.slices:
+        factor, failed = torch.linalg.cholesky_ex(inverse[f, f])
+        if int(failed):
+            return None
+        blocks.append(torch.cholesky_inverse(factor))
+    return BlockOperator(inverse, scale, boost, mean, blocks, folds)
+
+
+def scales(alpha: float, diagonal: float) -> tuple[float, float]:
+    """Of inverses and of predictions: penalties from 1e-10 to 1e20 neither vanish nor overflow."""
+    scale = alpha + diagonal
+    return scale, scale / diagonal if diagonal > 0 else 1.0
+
+
+def _spectrum(
+    kernel: torch.Tensor,
+    train: torch.Tensor,
+    test: torch.Tensor,
+    intercept: bool,
+    tolerance: float,
+) -> _Spectrum:
+    """Eigenvectors of a training kernel, centred on its rows, and the test rows against them."""
+    own, new = kernel[train][:, train], kernel[test][:, train]
+    if intercept:
+        mean = own.mean(0)
+        new = new - mean - new.mean(1, keepdim=True) + mean.mean()
+        own = own - mean - mean[:, None] + mean.mean()
+    values, vectors = torch.linalg.eigh(own)
+    real = values > tolerance * values[-1].clamp_min(0)
+    values, vectors = values[real], vectors[:, real]
+    return _Spectrum(values, vectors, new @ vectors)
+
+
+def check_semidefinite(problem: Problem, candidate: int, kernel: torch.Tensor) -> None:
+    """Refuse a kernel that is none.
+
+    Raises
+    ------
+    ValueError
+        Naming the bands that are mixed.
+    """
+    values = torch.linalg.eigvalsh(kernel)
+    if values[0] < -1e-4 * values.abs().max():
+        bands = [str(b) for b, weight in enumerate(problem.weighting(candidate)) if weight > 0]
+        raise ValueError(
+            f"the kernel of band {' and '.join(bands)} has negative eigenvalues: "
+            "it is no inner product of features"
+        )

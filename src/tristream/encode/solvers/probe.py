@@ -1,0 +1,129 @@
+"""Score every candidate on a few voxels and half of the samples, to learn how candidates depend.
+
+The scores themselves are thrown away but for the hopeless candidates and the probes' winners;
+which candidates are linear combinations of which carries over to all voxels and samples.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.problem import Problem, mix_sparse
+
+VOXELS = 300
+# Runs are halved only while a probe keeps this many samples.
+FEWEST_SAMPLES = 200
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the probes say of all candidates.
+
+    Attributes
+    ----------
+    surfaces : list of Tensor of shape (candidates, folds times voxels)
+        One a kind of plane.
+    score : Tensor of shape (candidates, voxels)
+    """
+
+    surfaces: list[torch.Tensor]
+    score: torch.Tensor
+
+
+def probe(problem: Problem, folds: Folds) -> Probe:
+    """Scores of all candidates on a few voxels, by eigendecompositions in the targets' type.
+
+    Parameters
+    ----------
+    problem : Problem
+    folds : Folds
+        Its folds.
+    """
+    targets = problem.targets
+    generator = torch.Generator().manual_seed(SEED)
+    varying = torch.nonzero((targets.weight > 0).any(1).cpu())[:, 0]
+    chosen = varying[torch.randperm(len(varying), generator=generator)[:VOXELS]]
+    y = targets.rows(chosen.to(problem.device))
+    pieces = [_first_half(s, folds.size) for s in folds.slices]
+    wanted = -(-VOXELS // max(len(chosen), 1))
+    left_out = _middle(pieces)[: min(wanted, len(pieces))]
+    along, square = [], []
+    for f in left_out:
+        train = np.concatenate([p for i, p in enumerate(pieces) if i != f])
+        a, s = _fold(problem, y, train, pieces[f], len(train) / (folds.size - len(pieces[f])))
+        along.append(a)
+        square.append(s)
+    if problem.score == "correlation":
+        r = [a * s.clamp_min(1e-30).rsqrt() for a, s in zip(along, square, strict=True)]
+        return Probe([torch.cat(along, 1), torch.cat(square, 1)], torch.stack(r).mean(0))
+    gain = [2 * a - s for a, s in zip(along, square, strict=True)]
+    return Probe([torch.cat(gain, 1)], torch.stack(gain).mean(0))
+
+
+def _first_half(group: slice, samples: int) -> npt.NDArray[np.int64]:
+    """The first half of a group: neighbours in time stay neighbours."""
+    rows = np.arange(group.start, group.stop)
+    return rows if samples < 2 * FEWEST_SAMPLES else rows[: max(2, -(-len(rows) // 2))]
+
+
+def _middle(pieces: list[npt.NDArray[np.int64]]) -> list[int]:
+    """Groups, those of middling size first."""
+    sizes = np.array([len(p) for p in pieces])
+    return np.argsort(np.abs(sizes - np.median(sizes)), kind="stable").tolist()
+
+
+def _fold(
+    problem: Problem,
+    y: torch.Tensor,
+    train: npt.NDArray[np.int64],
+    test: npt.NDArray[np.int64],
+    shrink: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """<y, p> and <p, p> over <y, y>, each (candidates, voxels), of one left-out group.
+
+    Penalties shrink with the number of training samples.
+    """
+    rows = torch.from_numpy(np.concatenate([train, test])).to(problem.device)
+    n = len(train)
+    kernels = [_contrast(k[rows][:, rows[:n]], n, problem.intercept) for k in problem.single]
+    own, new = y[:, rows[:n]].T, y[:, rows[n:]].T
+    if problem.intercept:
+        new = new - own.mean(0)
+        own = own - own.mean(0)
+    length = new.square().sum(0).clamp_min(1e-30)
+    directed = problem.score == "correlation"
+    if directed:
+        new = new - new.mean(0)
+        length = new.square().sum(0).clamp_min(1e-30)
+    alphas = torch.as_tensor(problem.alphas * shrink, dtype=y.dtype, device=problem.device)
+    shape = (len(problem.gammas), len(alphas), y.shape[0])
+    along = torch.empty(shape, dtype=y.dtype, device=problem.device)
+    square = torch.empty_like(along)
+    for g, gamma in enumerate(problem.gammas):
+        kernel = mix_sparse(kernels, gamma)
+        diagonal = float(kernel[:n].diagonal().mean())
+        values, vectors = torch.linalg.eigh(kernel[:n])
+        values = values.clamp_min_(1e-7 * float(values[-1]))
+        basis = kernel[n:] @ vectors
+        if directed:
+            basis = basis - basis.mean(0)
+        gain = 1 / (values + alphas[:, None])
+        if directed and diagonal > 0:
+            gain = gain * ((alphas + diagonal) / diagonal)[:, None]
+        scaled = (basis[None] * gain[:, None]).flatten(0, 1)
+        predicted = (scaled @ (vectors.T @ own)).view(len(alphas), len(test), -1)
+        along[g] = (predicted * new).sum(1) / length
+        square[g] = predicted.square_().sum(1) / length
+    return along.flatten(0, 1), square.flatten(0, 1)
+
+
+def _contrast(kernel: torch.Tensor, train: int, intercept: bool) -> torch.Tensor:
+    """Kernel (samples, train), its first rows the training ones, centred on these if asked."""
+    if not intercept:
+        return kernel
+    mean = kernel[:train].mean(0)
+    return kernel - mean - kernel.mean(1, keepdim=True) + mean.mean()

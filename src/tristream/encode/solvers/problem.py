@@ -1,0 +1,230 @@
+"""What is solved: kernels, targets, folds and candidates, in the form that the solvers share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tristream.encode.solvers.folds import Folds, Splits
+
+Floats = npt.NDArray[np.floating]
+Step = Callable[[slice], None]
+SMALLEST_CHUNK = 16
+STATISTICS = 2048
+
+
+class Targets:
+    """Targets as rows, standardised: what a chunk of them costs is all the memory they take.
+
+    The source may stay on the CPU, or on disk as a memory map, while chunks go to the device.
+    Without NaN and infinities; a model's R² and correlation don't depend on a target's scale.
+
+    Parameters
+    ----------
+    source : Tensor of shape (n, voxels)
+        As given.
+    folds : Folds or Splits
+    intercept : bool
+        Take each target's mean; else only its scale is changed.
+    device : torch.device
+        Where chunks go.
+
+    Attributes
+    ----------
+    mean, scale : Tensor of shape (voxels,)
+        Taken from every target.
+    weight : Tensor of shape (voxels, folds)
+        1 / total sum of squares of a target in a fold; 0 where it doesn't vary.
+    """
+
+    def __init__(
+        self, source: torch.Tensor, folds: Folds | Splits, intercept: bool, device: torch.device
+    ) -> None:
+        self.source = source
+        self.folds = folds
+        self.device = device
+        self.order = None
+        if isinstance(folds, Folds) and not folds.sorted:
+            self.order = torch.from_numpy(folds.order).to(source.device)
+        voxels = source.shape[1]
+        self.mean = torch.zeros(voxels, dtype=source.dtype, device=device)
+        self.scale = torch.ones(voxels, dtype=source.dtype, device=device)
+        self.weight = torch.zeros(voxels, len(folds.pairs()), dtype=source.dtype, device=device)
+        self._tests = [torch.from_numpy(test).to(device) for _, test in folds.pairs()]
+        bad = 0
+        for start in range(0, voxels, STATISTICS):
+            bad += self._describe(slice(start, start + STATISTICS), intercept)
+        if bad:
+            raise ValueError(f"{bad} of {voxels} voxels hold NaN or infinite values")
+
+    def _describe(self, part: slice, intercept: bool) -> int:
+        """Statistics of some targets; how many of them are not finite."""
+        y = self._raw(part)
+        if intercept:
+            # Constant targets become zeros exactly.
+            constant = y.amax(1) == y.amin(1)
+            self.mean[part] = torch.where(constant, y[:, 0], y.mean(1))
+        y = y - self.mean[part, None]
+        scale = y.abs().amax(1)
+        scale = scale * (y / scale[:, None]).square().mean(1).sqrt()
+        self.scale[part] = torch.where(scale > 0, scale, 1.0)
+        y = y / self.scale[part, None]
+        for f, test in enumerate(self._tests):
+            own = y[:, test]
+            spread = (own - own.mean(1, keepdim=True)).square().sum(1)
+            varies = (own.amax(1) > own.amin(1)) & (spread > 0)
+            self.weight[part, f] = torch.where(varies, 1 / spread, 0.0)
+        return int((~torch.isfinite(y).all(1)).sum())
+
+    def _raw(self, index: slice | torch.Tensor) -> torch.Tensor:
+        """Targets as given, one a row, samples in the folds' order."""
+        if isinstance(index, torch.Tensor):
+            index = index.to(self.source.device)
+        y = self.source[:, index]
+        if self.order is not None:
+            y = y[self.order]
+        return y.to(self.device).T
+
+    def rows(self, index: slice | torch.Tensor) -> torch.Tensor:
+        """Some targets, (voxels, n), standardised, contiguous."""
+        if self._cache is not None:
+            return self._cache[index]
+        y = self._raw(index) - self.mean[index, None]
+        return y.div_(self.scale[index, None]).contiguous()
+
+    _cache: torch.Tensor | None = None
+
+    def keep(self) -> None:
+        """Hold all rows on the device from now on; gathering them is then quick."""
+        self._cache = self.rows(slice(None))
+
+    @property
+    def voxels(self) -> int:
+        """Number of targets."""
+        return self.source.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the targets."""
+        return self.source.dtype
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fit.
+
+    Candidate `c` is band weighting ``c // penalties`` with penalty ``c % penalties``.
+
+    Attributes
+    ----------
+    kernels : Tensor of shape (bands, n, n), or sequence of (n, n)
+        As given.
+    gammas : ndarray of shape (weightings, bands)
+    alphas : ndarray of shape (penalties,)
+    folds : Folds or Splits
+    targets : Targets
+    intercept : bool
+        Whether the model has one, not penalised.
+    score : {'r2', 'correlation'}
+    """
+
+    kernels: torch.Tensor | Sequence[torch.Tensor]
+    gammas: Floats
+    alphas: Floats
+    folds: Folds | Splits
+    targets: Targets
+    intercept: bool
+    score: str
+
+    @property
+    def samples(self) -> int:
+        """n."""
+        return self.folds.size
+
+    @property
+    def candidates(self) -> int:
+        """Weightings times penalties."""
+        return len(self.gammas) * len(self.alphas)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is solved."""
+        return self.targets.device
+
+    def penalty(self, candidate: int) -> float:
+        """Alpha of a candidate."""
+        return float(self.alphas[candidate % len(self.alphas)])
+
+    def weighting(self, candidate: int) -> Floats:
+        """Gamma of a candidate."""
+        return self.gammas[candidate // len(self.alphas)]
+
+    @cached_property
+    def traces(self) -> Floats:
+        """Trace of every band's kernel."""
+        return np.array([float(k.diagonal().double().sum()) for k in self.kernels])
+
+    def trace(self, candidate: int) -> float:
+        """Trace of a candidate's kernel, an upper bound of its largest eigenvalue."""
+        return float(self.weighting(candidate) @ self.traces)
+
+    @cached_property
+    def single(self) -> list[torch.Tensor]:
+        """Kernels in the folds' order and the targets' type."""
+        return [self._ordered(k.to(self.device, self.targets.dtype)) for k in self.kernels]
+
+    def kernel(self, candidate: int, dtype: torch.dtype) -> torch.Tensor:
+        """Kernel of a candidate in the folds' order, mixed in the type asked for; a new tensor."""
+        if dtype == self.targets.dtype:
+            return mix_sparse(self.single, self.weighting(candidate))
+        kernels = [k.to(self.device, dtype) for k in self.kernels]
+        return self._ordered(mix_sparse(kernels, self.weighting(candidate)))
+
+    def _ordered(self, kernel: torch.Tensor) -> torch.Tensor:
+        if isinstance(self.folds, Splits) or self.folds.sorted:
+            return kernel
+        order = torch.from_numpy(self.folds.order).to(kernel.device)
+        return kernel[order][:, order]
+
+
+def mix_sparse(kernels: Sequence[torch.Tensor], gamma: Floats) -> torch.Tensor:
+    """Kernels under weights, added up; those of weight zero cost nothing."""
+    out: torch.Tensor | None = None
+    for kernel, weight in zip(kernels, gamma.tolist(), strict=True):
+        if weight:
+            out = kernel * weight if out is None else out.add_(kernel, alpha=weight)
+    return torch.zeros_like(kernels[0]) if out is None else out
+
+
+def in_chunks(voxels: int, chunk: int, step: Step) -> int:
+    """Call `step` with slices of voxels; where CUDA runs out of memory, with smaller ones.
+
+    Parameters
+    ----------
+    voxels : int
+        How many there are.
+    chunk : int
+        How many at a time, to begin with.
+    step : callable
+        What to do with a slice; may be called again with a part of it.
+
+    Returns
+    -------
+    int
+        The chunk that fitted.
+    """
+    start = 0
+    while start < voxels:
+        try:
+            step(slice(start, min(start + chunk, voxels)))
+        except torch.OutOfMemoryError:
+            if chunk <= SMALLEST_CHUNK:
+                raise
+            torch.cuda.empty_cache()
+            chunk //= 2
+        else:
+            start += chunk
+    return chunk

@@ -1,0 +1,132 @@
+"""R² and correlation of left-out groups: what is kept of a candidate to interpolate each.
+
+R² is linear in the sum of squared residuals, so one number a voxel does. A correlation needs the
+product with the data and the length of the prediction, group by group. Those are *planes*: arrays
+(candidates, voxels) in which other candidates are linear combinations of a few.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from tristream.encode.solvers.operators import Operator
+from tristream.encode.solvers.problem import Problem
+
+TINY = 1e-30
+
+
+class Score(Protocol):
+    """What a solver needs to know of a score."""
+
+    predictions: bool
+    """Whether operators give predictions (centred in their group), or residuals."""
+    kinds: int
+    """Kinds of planes, each with its own interpolation."""
+
+    def planes(
+        self, product: Sequence[torch.Tensor], y: torch.Tensor, voxels: slice
+    ) -> torch.Tensor:
+        """Planes (planes, candidates, v) of left-out products, a (v, candidates, rows) a fold."""
+
+    def combine(self, planes: torch.Tensor, voxels: slice | torch.Tensor) -> torch.Tensor:
+        """Planes (planes, candidates, v) to scores (candidates, v)."""
+
+    def exact(
+        self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores (v,) of targets `y` (v, n) under one candidate."""
+
+
+class R2:
+    """Mean R² over groups; one in which the voxel doesn't vary counts zero."""
+
+    predictions = False
+    kinds = 1
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.weight = problem.targets.weight
+        self.tests = [torch.as_tensor(t, device=problem.device) for _, t in problem.folds.pairs()]
+
+    def planes(
+        self, product: Sequence[torch.Tensor], y: torch.Tensor, voxels: slice
+    ) -> torch.Tensor:
+        """Rise over the null model, in R², less nothing but rounding in `y`'s own type."""
+        squares = torch.stack([torch.linalg.vector_norm(r, dim=2) for r in product], 2).square_()
+        null = self.null(y)[:, None]
+        weight = self.weight[voxels, None]
+        return ((null - squares) * weight).sum(2).T[None] / len(self.tests)
+
+    def null(self, y: torch.Tensor) -> torch.Tensor:
+        """Squared error (v, folds) of the training mean (of zero, without an intercept)."""
+        columns = []
+        for (train, _), test in zip(self.problem.folds.pairs(), self.tests, strict=True):
+            own = y[:, test]
+            if self.problem.intercept:
+                if len(train) + len(test) == y.shape[1]:
+                    mean = (y.sum(1) - own.sum(1)) / len(train)
+                else:
+                    mean = y[:, torch.as_tensor(train, device=y.device)].mean(1)
+                own = own - mean[:, None]
+            columns.append(torch.linalg.vector_norm(own, dim=1).square())
+        return torch.stack(columns, 1)
+
+    def combine(self, planes: torch.Tensor, voxels: slice | torch.Tensor) -> torch.Tensor:
+        """R² above that of the null model."""
+        return planes[0]
+
+    def exact(
+        self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
+    ) -> torch.Tensor:
+        """R²."""
+        residuals = operator.residuals(y, solved)
+        squares = torch.stack([torch.linalg.vector_norm(r, dim=1) for r in residuals], 1).square()
+        weight = self.weight[voxels]
+        return ((weight > 0).to(squares.dtype) - squares * weight).mean(1)
+
+
+class Correlation:
+    """Mean Pearson correlation over groups; zero where voxel or prediction doesn't vary."""
+
+    predictions = True
+    kinds = 2
+
+    def __init__(self, problem: Problem) -> None:
+        self.weight = problem.targets.weight
+        self.tests = [torch.as_tensor(t, device=problem.device) for _, t in problem.folds.pairs()]
+
+    def planes(
+        self, product: Sequence[torch.Tensor], y: torch.Tensor, voxels: slice
+    ) -> torch.Tensor:
+        """Inner products with the data in every group, then squared lengths."""
+        along, square = [], []
+        for p, test in zip(product, self.tests, strict=True):
+            own = y[:, test]
+            own = (own - own.mean(1, keepdim=True))[:, :, None]
+            along.append(torch.bmm(p, own)[:, :, 0].T)
+            square.append(torch.linalg.vector_norm(p, dim=2).square_().T)
+        return torch.stack(along + square)
+
+    def combine(self, planes: torch.Tensor, voxels: slice | torch.Tensor) -> torch.Tensor:
+        """Correlation."""
+        folds = len(planes) // 2
+        length = planes[folds:].clamp_min(TINY) / self.weight[voxels].T[:, None].clamp_min(TINY)
+        r = (planes[:folds] * length.rsqrt()).clamp_(-1, 1)
+        return torch.where(self.weight[voxels].T[:, None] > 0, r, 0.0).mean(0)
+
+    def exact(
+        self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
+    ) -> torch.Tensor:
+        """Correlation."""
+        total = torch.zeros_like(solved[:, 0])
+        predictions = operator.predictions(y, solved)
+        for f, (p, test) in enumerate(zip(predictions, self.tests, strict=True)):
+            own = y[:, test]
+            own = own - own.mean(1, keepdim=True)
+            p = p - p.mean(1, keepdim=True)
+            length = torch.linalg.vector_norm(p, dim=1)
+            weight = self.weight[voxels, f].to(p.dtype)
+            r = (own * p).sum(1) / length.clamp_min(TINY) * weight.sqrt()
+            total += torch.where(length > 0, r, 0.0)
+        return total / len(self.tests)
