@@ -20,7 +20,7 @@ from tristream.features.audio.short_time import (
     spectra,
 )
 from tristream.features.audio.stream import Track, averaged, decibel
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 MODULATIONS = ((1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0))
 """Hz; one octave each."""
@@ -102,6 +102,22 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     }.get(layer, [layer])
 
 
+def _preview(path: Path, options: Options, at: float) -> Preview:
+    """Mel bands at 100 Hz, 2 s around `at`, before they are averaged."""
+    from tristream.stimuli.media import media_info, read_sound
+
+    stop = min(at + 1, media_info(path).duration)
+    start = max(stop - 2, 0.0)
+    track = Track.of(read_sound(path, RATE, start, stop), RATE)
+    levels = np.concatenate([f.levels[f.inner] for f in spectra(track, options.n_mels)])
+    return Preview(
+        levels[:, : options.n_mels].T,
+        start,
+        start + len(levels) * HOP / RATE,
+        f"{options.n_mels} mel bands up to 8 kHz, dB",
+    )
+
+
 @extractor(
     "acoustics",
     media="sound",
@@ -122,6 +138,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     options=Options,
     names=column_names,
     window=lambda layer, options: (RMS_WINDOW if layer == "rms_spectrum" else FRAMES) * HOP / RATE,
+    preview=_preview,
 )
 def acoustics(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str
