@@ -111,7 +111,7 @@ def test_pickled_weights_are_not_executed(tmp_path: Path, study: FilmStudy) -> N
     """A weight file that would run code when unpickled is refused."""
     import pickle
 
-    from tristream.features.extractors.efficientnet_lite0 import MEMBER, _network
+    from tristream.features.extractors.efficientnet_lite0 import MEMBER, load_network
 
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -121,7 +121,7 @@ def test_pickled_weights_are_not_executed(tmp_path: Path, study: FilmStudy) -> N
     file.parent.mkdir(parents=True)
     file.write_bytes(pickle.dumps({"weight": Evil()}, protocol=2))
     with pytest.raises(UserError, match="does not hold EfficientNet-Lite0's weights"):
-        _network(tmp_path, "cpu")
+        load_network(tmp_path, "cpu")
     assert not (tmp_path / "executed").exists()
 
 

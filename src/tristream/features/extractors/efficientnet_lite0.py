@@ -11,7 +11,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,15 @@ class EfficientNetOptions(Section):
     )
 
 
+def _preview(path: Path, options: EfficientNetOptions, at: float) -> Preview:
+    """The square that reaches the network."""
+    from tristream.features.frames import still
+
+    picture = still(path, at, size=_scaled_size(path))
+    square = _prepared(picture[None], "cpu")[0].permute(1, 2, 0).numpy()
+    return Preview(square, at, at, f"{PIXELS} x {PIXELS} pixels, values -1 to 1")
+
+
 @extractor(
     "efficientnet_lite0",
     media="film",
@@ -49,6 +58,7 @@ class EfficientNetOptions(Section):
     options=EfficientNetOptions,
     weights=WEIGHTS,
     window=lambda layer, options: 1 / options.fps,
+    preview=_preview,
 )
 def efficientnet_lite0(
     path: Path,
@@ -69,19 +79,25 @@ def efficientnet_lite0(
     import torch
 
     from tristream.features.frames import frame_batches
-    from tristream.stimuli.media import media_info
 
-    network = _network(weights, device)
-    info = media_info(path)
-    scale = PIXELS / min(info.width, info.height)
-    size = (max(round(info.width * scale), PIXELS), max(round(info.height * scale), PIXELS))
+    network = load_network(weights, device)
+    size = _scaled_size(path)
     for times, images in frame_batches(path, fps=options.fps, size=size, length=BATCH, skip=skip):
         with torch.inference_mode():
             activations = _activations(network, _prepared(images, device), layers, options.grid)
         yield {name: Block(a.cpu().numpy(), times) for name, a in activations.items()}
 
 
-def _network(weights: Path, device: str) -> Any:
+def _scaled_size(path: Path) -> tuple[int, int]:
+    """Width and height of a frame whose short side has 224 pixels."""
+    from tristream.stimuli.media import media_info
+
+    info = media_info(path)
+    scale = PIXELS / min(info.width, info.height)
+    return max(round(info.width * scale), PIXELS), max(round(info.height * scale), PIXELS)
+
+
+def load_network(weights: Path, device: str) -> Any:
     """The network with its ImageNet weights, in evaluation mode."""
     import torch
     from efficientnet_lite_pytorch import EfficientNet

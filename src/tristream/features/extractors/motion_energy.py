@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from tristream.config.base import Section
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 if TYPE_CHECKING:
     import torch
@@ -119,6 +119,16 @@ def _centres(extent: float, envelope: float) -> np.ndarray:
     return step * np.arange(-count, count + 1) + extent / 2
 
 
+def _preview(path: Path, options: MotionEnergyOptions, at: float) -> Preview:
+    """One of the frames that are filtered."""
+    import torch
+
+    from tristream.features.frames import still
+
+    level = luminance(torch.from_numpy(still(path, at, size=options.size))[None])[0].numpy()
+    return Preview(level, at, at, f"{options.size[0]} x {options.size[1]} pixels, CIE L*")
+
+
 @extractor(
     "motion_energy",
     media="film",
@@ -126,6 +136,7 @@ def _centres(extent: float, envelope: float) -> np.ndarray:
     options=MotionEnergyOptions,
     names=lambda layer, options, p: [one.name for one in pyramid(options)],
     window=lambda layer, options: options.width / options.fps,
+    preview=_preview,
 )
 def motion_energy(
     path: Path,

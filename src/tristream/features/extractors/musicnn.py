@@ -16,7 +16,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.features.registry import Block, extractor, numbered
+from tristream.features.registry import Block, Preview, extractor, numbered
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,23 @@ def _names(layer: str, options: Options, p: int) -> list[str]:
     return list(TAGS)
 
 
+def _preview(path: Path, options: Options, at: float) -> Preview:
+    """The log-mel spectrogram of the window that is nearest to `at`."""
+    from tristream.stimuli.media import media_info, read_sound
+
+    samples = round(media_info(path).duration * RATE)
+    start = min(window_starts(samples, options.hop), key=lambda s: abs(_centre(s) - at))
+    sound = read_sound(path, RATE, 0.0, (start + FRAMES + 1) * HOP / RATE)
+    centre, half = _centre(start), FRAMES * HOP / RATE / 2
+    window = log_mel_windows(sound, [start])[0].T
+    return Preview(window, centre - half, centre + half, "96 mel bands, log power, 3 s")
+
+
+def _centre(start: int) -> float:
+    """Seconds at which the middle of a window stands that begins at spectrogram frame `start`."""
+    return (start + (FRAMES - 1) / 2) * HOP / RATE
+
+
 @extractor(
     "musicnn",
     media="sound",
@@ -73,6 +90,7 @@ def _names(layer: str, options: Options, p: int) -> list[str]:
     ),
     names=_names,
     window=lambda layer, options: FRAMES * HOP / RATE,
+    preview=_preview,
 )
 def musicnn(
     path: Path,
@@ -103,7 +121,7 @@ def musicnn(
         starts = every[first : first + CHUNK]
         windows = torch.from_numpy(log_mel_windows(sound, starts))
         outputs = [network(part.to(device)) for part in windows.split(BATCH)]
-        times = (np.array(starts) + (FRAMES - 1) / 2) * HOP / RATE
+        times = np.array([_centre(start) for start in starts])
         yield {
             layer: Block(torch.cat([_average(o[layer]) for o in outputs]).cpu().numpy(), times)
             for layer in layers

@@ -10,7 +10,7 @@ from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.features.flow import camera, measures
 from tristream.features.flow.fields import IFNET, NETWORKS, Method
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 LAYERS = ("flow", "directions", "speeds", "camera", "local")
 BATCH = 360
@@ -47,6 +47,16 @@ def _names(layer: str, options: FlowOptions, p: int) -> list[str]:
     return measures.cell_names(names.get(layer, measures.MEASURES), options.grid)
 
 
+def _preview(path: Path, options: FlowOptions, at: float) -> Preview:
+    """One of the two frames between which the flow is found."""
+    from tristream.features.frames import still
+
+    colour = options.method in NETWORKS
+    picture = still(path, at, size=options.size, format="rgb24" if colour else "gray")
+    what = f"{options.size[0]} x {options.size[1]} pixels, {'colour' if colour else 'grey'}"
+    return Preview(picture, at, at, what)
+
+
 @extractor(
     "optical_flow",
     media="film",
@@ -57,6 +67,7 @@ def _names(layer: str, options: FlowOptions, p: int) -> list[str]:
     reads=lambda options: [options.checkpoint] if options.checkpoint else [],
     names=_names,
     window=lambda layer, options: 1 / options.fps,
+    preview=_preview,
 )
 def optical_flow(
     path: Path,

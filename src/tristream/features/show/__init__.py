@@ -1,0 +1,1 @@
+"""See what went into a feature space, and what came out."""
