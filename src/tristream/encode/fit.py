@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,15 +14,42 @@ from tqdm import tqdm
 from tristream.config.analysis import EncodingModel
 from tristream.encode.bands import BandKernels, band_kernels
 from tristream.encode.ceiling import Ceiling, noise_ceiling
-from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, TrainingRun, write_encoding
 from tristream.encode.inputs import Floats, Inputs, file_hash, read_inputs
 from tristream.encode.scores import correlation, fisher_mean, split_r2
+from tristream.encode.solvers import banded_ridge
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
 FEWEST_SAMPLES = 5
+# Share of the voxels that are predicted at all; more of them at an edge of the grid is too many.
+EDGE = 0.1
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model: what :func:`tristream.encode.solvers.banded_ridge.fit` found, as arrays.
+
+    Attributes
+    ----------
+    gamma, alpha, cv : ndarray of shape (bands, voxels), (voxels,), (voxels,)
+    found : Fit
+    """
+
+    gamma: Floats
+    alpha: Floats
+    cv: Floats
+    found: banded_ridge.Fit
+
+    def edge(self, grid: Floats) -> float:
+        """Share of voxels whose penalty is the smallest or the largest of the grid."""
+        return float(np.isin(self.alpha, [grid.min(), grid.max()]).mean())
+
+    def predict(self, kernel: torch.Tensor) -> Floats:
+        """Each band's prediction from kernels (bands, m, n), without the intercept."""
+        gamma = torch.as_tensor(self.gamma, dtype=self.found.duals.dtype).to(kernel.device)
+        return banded_ridge.predict(kernel, self.found.duals, gamma).cpu().numpy()
 
 
 def fit_subject(
@@ -107,6 +134,7 @@ def fit_encoding(
         }
     else:
         tests = {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
+    _warn_of_edges(fitted, penalties(model))
     ceiling, omitted = _ceiling(inputs, groups)
     encoding = Encoding(
         bands=list(inputs.layout),
@@ -116,8 +144,8 @@ def fit_encoding(
         tests=tests,
         scores=_scores(list(tests.values())),
         ceiling=ceiling,
-        fitted=_to_file(fitted, inputs, train),
-        about=_about(inputs, model, kernels, scheme, groups),
+        fitted=_to_file(fitted, inputs, train, model),
+        about=_about(inputs, model, kernels, scheme, groups) | _solution(fitted),
     )
     why = "it needs one more fit without each band; scores/band_r2 splits R² without them"
     return encoding, [*omitted, Omission("unique/r2", why)]
@@ -164,7 +192,7 @@ def _fit(
     test: Sequence[str],
     device: str,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> tuple[BandedRidgeCV, BandKernels]:
+) -> tuple[Model, BandKernels]:
     kernels = band_kernels(
         inputs.features,
         inputs.layout,
@@ -177,15 +205,14 @@ def _fit(
     )
     y = np.concatenate([inputs.runs[name].bold(inputs.runs[name].rows) for name in train])
     runs = np.repeat(np.arange(len(train)), [len(inputs.runs[name].rows) for name in train])
-    estimator = BandedRidgeCV(
-        alphas=penalties(model),
-        candidates=model.candidates,
-        kernel="precomputed",
-        random_state=model.seed,
-        device=device,
-        progress=progress,
+    grid = penalties(model)
+    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
+    found = banded_ridge.fit(
+        kernels.train, torch.from_numpy(y), runs, gammas, grid, progress=progress
     )
-    return estimator.fit(kernels.train, y, runs), kernels
+    gamma = gammas[found.choice.gamma.cpu().numpy()].T
+    alpha = grid[found.choice.alpha.cpu().numpy()]
+    return Model(gamma, alpha, found.choice.score.cpu().numpy(), found), kernels
 
 
 def _progress(items: Iterable[T]) -> Iterable[T]:
@@ -198,15 +225,15 @@ def penalties(model: EncodingModel) -> Floats:
 
 
 def _predict(
-    inputs: Inputs, fitted: BandedRidgeCV, kernels: BandKernels, members: Sequence[str]
+    inputs: Inputs, fitted: Model, kernels: BandKernels, members: Sequence[str]
 ) -> HeldOut:
     """Mean prediction and mean BOLD over the runs of a repeat group."""
     rows = inputs.runs[members[0]].rows
     kernel = torch.stack([kernels.test[name] for name in members]).mean(0)
-    parts = fitted.predict(kernel, split=True)
+    parts = fitted.predict(kernel)
     y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
     unit = inputs.runs[members[0]].unit[rows]
-    return HeldOut(parts.sum(0), parts, y, unit, tuple(members), fitted.gamma_, fitted.alpha_)
+    return HeldOut(parts.sum(0), parts, y, unit, tuple(members), fitted.gamma, fitted.alpha)
 
 
 def _nested(
@@ -243,18 +270,44 @@ def _ceiling(
     return noise_ceiling(np.concatenate(repeats, axis=1), index), []
 
 
-def _to_file(fitted: BandedRidgeCV, inputs: Inputs, train: Sequence[str]) -> Fitted:
+def _warn_of_edges(fitted: Model, grid: Floats) -> None:
+    """Voxels without signal take the largest penalty; the others should not."""
+    predicted = fitted.cv > 0
+    if len(grid) < 2 or not predicted.any():
+        return
+    for end, edge in (("lowest", grid.min()), ("highest", grid.max())):
+        share = float((fitted.alpha[predicted] == edge).mean())
+        if share > EDGE:
+            print(
+                f"warning: {share:.0%} of the voxels with a cross-validated R² above 0 take "
+                f"alpha {edge:g}, an edge of the grid: widen `alphas.{end}`",
+                file=sys.stderr,
+            )
+
+
+def _solution(fitted: Model) -> dict[str, Any]:
+    """How the stored model was found."""
+    found = fitted.found
+    return {
+        "solver": found.solver,
+        "improve": found.improve,
+        "rank": found.rank,
+        "search_dtype": found.dtype,
+    }
+
+
+def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: EncodingModel) -> Fitted:
     return Fitted(
-        gamma=fitted.gamma_,
-        alpha=fitted.alpha_,
-        cv=fitted.cv_,
-        dual=fitted.dual_,
-        intercept=fitted.intercept_,
+        gamma=fitted.gamma,
+        alpha=fitted.alpha,
+        cv=fitted.cv,
+        dual=fitted.found.duals.cpu().numpy(),
+        intercept=fitted.found.intercept.cpu().numpy(),
         runs={
             name: TrainingRun(run.rows, run.projection, run.stimulated)
             for name, run in ((name, inputs.runs[name]) for name in train)
         },
-        edge=fitted.edge_,
+        edge=fitted.edge(penalties(model)),
     )
 
 
