@@ -131,3 +131,11 @@ def test_a_drifting_grating_peaks_in_its_channel(
     assert best.gabor.frequency == spatial
     assert best.temporal_frequency == temporal
     assert best.name.endswith(f"_sf{spatial:g}_tf{temporal:g}_dir{direction}")
+    against = next(
+        i
+        for i, one in enumerate(filters)
+        if one.preferred == (direction + 180) % 360
+        and one.gabor._replace(direction=0) == best.gabor._replace(direction=0)
+        and one.temporal_frequency == temporal
+    )
+    assert energy[against] < energy[filters.index(best)] / 5

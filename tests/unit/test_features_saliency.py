@@ -49,6 +49,10 @@ def test_a_bright_popout_is_the_peak(tmp_path: Path, column: int, row: int) -> N
     times, values = layers((path, path))
     np.testing.assert_array_equal(times, [0, 1])
     summary = dict(zip(SUMMARY, values["summary"][0], strict=True))
+    assert saliency.preview is not None
+    np.testing.assert_array_equal(
+        saliency.preview((path, path), SaliencyOptions(), 1).values, popout(column, row)
+    )
     x, y = column / SIZE[0] - 0.5, row / SIZE[1] - 0.5
     assert summary["peak_right"] == pytest.approx(x, abs=0.04)
     assert summary["peak_down"] == pytest.approx(y, abs=0.06)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.features.flow.measures import cell_means, cell_names
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 SUMMARY = ("right", "down", "peak_right", "peak_down", "spread", "entropy")
 BATCH = 360
@@ -32,6 +32,14 @@ def _names(layer: str, options: SaliencyOptions, p: int) -> list[str]:
     return cell_names(("saliency",), options.grid)
 
 
+def _preview(path: Path | tuple[Path, ...], options: SaliencyOptions, at: float) -> Preview:
+    """The grey picture whose saliency is mapped."""
+    from tristream.features.frames import still
+
+    picture = still(path, at, size=options.size, format="gray")
+    return Preview(picture, at, at, f"{options.size[0]} x {options.size[1]} pixels, grey")
+
+
 @extractor(
     "saliency",
     media="film",
@@ -40,6 +48,7 @@ def _names(layer: str, options: SaliencyOptions, p: int) -> list[str]:
     options=SaliencyOptions,
     names=_names,
     window=lambda layer, options: 1 / options.fps,
+    preview=_preview,
 )
 def saliency(
     path: Path | tuple[Path, ...],
