@@ -1,9 +1,19 @@
 """Unique and shared variance: the algebra, the bootstrap, and what nested fits recover."""
 
+from dataclasses import replace
+
+import h5py
 import numpy as np
 import pytest
 
+from encoding_files import model, write_study
+from tristream.config.analysis import Inference
+from tristream.encode.files import read_encoding
+from tristream.encode.fit import fit_subject
+from tristream.encode.nested import chosen_bands, partition_subject
 from tristream.encode.partitioning import NestedRun, commonality, partition, set_names
+from tristream.errors import UserError
+from tristream.store import open_h5, read_strings
 
 
 def test_names_of_subsets():
@@ -83,3 +93,80 @@ def test_few_blocks_have_no_interval():
     assert np.isnan(found.parts.low).all()
     assert np.isnan(found.means.high).all()
     assert np.isfinite(found.parts.value).all()
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A fitted model of the planted study, and its inputs."""
+    folder = tmp_path_factory.mktemp("nested")
+    study = write_study(folder)
+    path = folder / "encoding.h5"
+    inputs = (study["aligned"], study["bold"], study["samples"])
+    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    return path, inputs
+
+
+def written(fitted, output, wanted=(), settings=None):
+    path, inputs = fitted
+    settings = settings or Inference(bootstrap=200)
+    partition_subject(model(), wanted, settings, path, *inputs, output, device="cpu", code="abc")
+    return output
+
+
+def test_each_band_is_unique_where_it_drives_the_voxel(fitted, tmp_path):
+    output = written(fitted, tmp_path / "partition.h5")
+    with open_h5(output, "partition") as (file, said), h5py.File(fitted[0]) as encoding:
+        assert read_strings(file, "sets") == ["ventral", "dorsal", "ventral+dorsal"]
+        assert read_strings(file, "rest") == []
+        r2, value = file["r2"][()], file["parts/value"][()]
+        assert r2[3] == pytest.approx(encoding["scores/r2"][()], abs=1e-5)
+        assert (r2[0] == 0).all()
+        assert value.sum(0) == pytest.approx(r2[3], abs=1e-5)
+        third = r2.shape[1] // 3
+        ventral, dorsal, both = value[:, :third].mean(1)
+        assert ventral > 0.25 > 5 * abs(dorsal)
+        assert value[1, third : 2 * third].mean() > 0.25
+        assert abs(both) < 0.06
+        low, high = file["parts/low"][()], file["parts/high"][()]
+        assert (low <= high).all()
+        assert (low[0, :third] > 0).mean() > 0.8
+        assert read_strings(file, "groups")[0] == "all voxels"
+        assert file["means/value"][0] == pytest.approx(value.mean(1), abs=1e-5)
+        assert file.attrs["blocks"] == 6
+        assert said.simulated
+        assert said.code == "abc"
+
+
+def test_bands_that_are_not_named_stay_in_every_model(fitted, tmp_path):
+    with open_h5(written(fitted, tmp_path / "one.h5", ["dorsal"]), "partition") as (file, _):
+        assert read_strings(file, "rest") == ["ventral"]
+        without = file["r2"][0]
+        assert file["parts/value"][0] == pytest.approx(file["r2"][1] - without, abs=1e-6)
+        assert without[: len(without) // 3].mean() > 0.25
+
+
+def test_the_same_command_gives_the_same_file(fitted, tmp_path):
+    one, two = (h5py.File(written(fitted, tmp_path / f"{i}.h5"))["parts/low"][()] for i in "ab")
+    assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [(["sound"], r"partition\.streams: no band 'sound' among ventral, dorsal")],
+)
+def test_unknown_bands_are_refused(fitted, tmp_path, wanted, message):
+    with pytest.raises(UserError, match=message):
+        written(fitted, tmp_path / "bad.h5", wanted)
+    assert not (tmp_path / "bad.h5").exists()
+
+
+def test_more_than_four_bands_are_refused_and_nuisance_stays_in(fitted):
+    encoding, _ = read_encoding(fitted[0])
+    bands = ["a", "b", "c", "d", "e"]
+    streams = {band: ["ventral"] for band in bands}
+    five = replace(encoding, bands=bands, about={**encoding.about, "streams": streams})
+    with pytest.raises(UserError, match="5 bands .* name one to 4"):
+        chosen_bands(five, [])
+    streams["c"] = ["nuisance"]
+    assert chosen_bands(five, []) == ["a", "b", "d", "e"]
+    assert chosen_bands(five, ["c", "a"]) == ["a", "c"]

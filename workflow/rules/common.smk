@@ -59,6 +59,8 @@ wildcard_constraints:
     fused="|".join(STUDY.fusion) or "none",
     layer="[A-Za-z0-9_]+",
     model="|".join(STUDY.models) or "none",
+    first="|".join(STUDY.models) or "none",
+    second="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",
     timeline="[A-Za-z0-9_]+",
     preset="[A-Za-z0-9_]+",
@@ -222,6 +224,43 @@ def encodings_of(wildcards):
     ]
 
 
+def inference_keys(*keys):
+    """Some keys of `inference` as text for `params`."""
+    said = STUDY.inference.model_dump(mode="json")
+    return json.dumps({key: said[key] for key in keys}, sort_keys=True)
+
+
+def regions_of(wildcards):
+    """The atlas, for a dataset whose volumes are in MNI space."""
+    space = getattr(RESOLVED.datasets[wildcards.dataset].layout, "space", None) or ""
+    wanted = STUDY.inference.regions and space.startswith("MNI")
+    return f"{R}/inference/regions.h5" if wanted else []
+
+
+def regions_option(wildcards):
+    file = regions_of(wildcards)
+    return f"--regions {file}" if file else ""
+
+
+def inference_files():
+    """What the report shows of tests beyond the p values that the maps need."""
+    settings = STUDY.inference
+    folder = "{R}/inference/{dataset}/{name}/sub-{subject}"
+    files = analyses(STUDY.models, f"{folder}_regions.tsv")
+    files += analyses(STUDY.models, f"{folder}_clusters.tsv")
+    for name, model in STUDY.models.items():
+        files += [f"{R}/inference/{d}/{name}/group.h5" for d in model.datasets]
+    wanted = {name: STUDY.models[name] for name in settings.partition}
+    files += analyses(wanted, "{R}/partition/{dataset}/{name}/sub-{subject}.h5")
+    for pair in settings.comparisons:
+        # Both models must have been fitted to the dataset.
+        for dataset in STUDY.models[pair.first].datasets:
+            if dataset in STUDY.models[pair.second].datasets:
+                place = f"{{R}}/inference/{{dataset}}/comparisons/{pair.first}/{pair.second}"
+                files += per_subject(dataset, place + "/sub-{subject}.h5")
+    return files
+
+
 def report_input(wildcards):
     """Everything that the report shows."""
     files = []
@@ -239,7 +278,7 @@ def report_input(wildcards):
             files.append(f"{R}/inference/{dataset}/recovery.tsv")
     files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
     files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
-    return files
+    return files + inference_files()
 
 
 for name in STUDY.models:

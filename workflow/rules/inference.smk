@@ -1,4 +1,9 @@
-# p values from stored predictions; for simulated data, what was recovered of the truth.
+# From stored predictions: p values, comparisons, tables, the group; unique variance by nested fits;
+# for simulated data, what was recovered of the truth.
+
+
+localrules:
+    fetch_regions,
 
 
 rule inference:
@@ -17,7 +22,7 @@ rule inference:
         mem_mb=2000,
         runtime=120,
     params:
-        inference=dump(STUDY.inference),
+        inference=inference_keys("permutations", "null", "fdr", "procedure", "seed"),
         code=fingerprint("tristream.inference.encoding"),
     shell:
         "python -m tristream inference encoding --dataset {wildcards.dataset}"
@@ -48,3 +53,161 @@ rule recovery:
         "python -m tristream inference recovery --dataset {wildcards.dataset}"
         " --truth {input.truth} --encodings {input.encodings}"
         " --output {output.table} --code {params.code} > {log} 2>&1"
+
+
+rule partition:
+    input:
+        encoding=rules.encode.output,
+        aligned=lambda w: [
+            aligned_file(w.dataset, w.subject, *p) for p in spaces_of(w.model)
+        ],
+        bold=lambda w: bold_files(w.dataset, w.subject),
+        samples=rules.samples.output.table,
+    output:
+        f"{R}/partition/{{dataset}}/{{model}}/sub-{{subject}}.h5",
+    log:
+        f"{R}/logs/partition/{{dataset}}/{{model}}/sub-{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/partition/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=int(STUDY.device == "cuda"),
+    params:
+        bands=lambda w: json.dumps(STUDY.inference.partition.get(w.model, [])),
+        model=lambda w: dump(STUDY.models[w.model]),
+        inference=inference_keys("bootstrap", "seed"),
+        code=fingerprint("tristream.encode.nested"),
+    shell:
+        "python -m tristream inference partition --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
+        " --aligned {input.aligned} --bold {input.bold} --samples {input.samples}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule compare:
+    input:
+        first=f"{R}/encode/{{dataset}}/{{first}}/sub-{{subject}}.h5",
+        second=f"{R}/encode/{{dataset}}/{{second}}/sub-{{subject}}.h5",
+        regions=regions_of,
+    output:
+        f"{R}/inference/{{dataset}}/comparisons/{{first}}/{{second}}/sub-{{subject}}.h5",
+    log:
+        f"{R}/logs/inference/{{dataset}}/comparisons/{{first}}/{{second}}/sub-{{subject}}.log",
+    benchmark:
+        f"{R}/benchmarks/inference/{{dataset}}/comparisons/{{first}}/{{second}}/sub-{{subject}}.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        regions=regions_option,
+        inference=inference_keys("permutations", "fdr", "procedure", "seed"),
+        code=fingerprint("tristream.inference.comparison"),
+    shell:
+        "python -m tristream inference compare --dataset {wildcards.dataset}"
+        " --first {input.first} --second {input.second} {params.regions}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule group:
+    input:
+        encodings=lambda w: per_subject(
+            w.dataset, f"{{R}}/encode/{{dataset}}/{w.model}/sub-{{subject}}.h5"
+        ),
+        inferences=lambda w: per_subject(
+            w.dataset, f"{{R}}/inference/{{dataset}}/{w.model}/sub-{{subject}}.h5"
+        ),
+    output:
+        f"{R}/inference/{{dataset}}/{{model}}/group.h5",
+    log:
+        f"{R}/logs/inference/{{dataset}}/{{model}}/group.log",
+    benchmark:
+        f"{R}/benchmarks/inference/{{dataset}}/{{model}}/group.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        inference=inference_keys("permutations", "procedure", "seed"),
+        code=fingerprint("tristream.inference.group"),
+    shell:
+        "python -m tristream inference group --dataset {wildcards.dataset}"
+        " --encodings {input.encodings} --inferences {input.inferences}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule tables:
+    input:
+        encoding=rules.encode.output,
+        inference=rules.inference.output,
+        regions=regions_of,
+    output:
+        regions=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_regions.tsv",
+        regions_sidecar=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_regions.json",
+        clusters=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_clusters.tsv",
+        clusters_sidecar=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_clusters.json",
+    log:
+        f"{R}/logs/inference/{{dataset}}/{{model}}/sub-{{subject}}_tables.log",
+    benchmark:
+        f"{R}/benchmarks/inference/{{dataset}}/{{model}}/sub-{{subject}}_tables.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        regions=regions_option,
+        code=fingerprint("tristream.inference.tables"),
+    shell:
+        "python -m tristream inference tables --dataset {wildcards.dataset}"
+        " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
+        " --inference {input.inference} {params.regions} --by-region {output.regions}"
+        " --by-cluster {output.clusters} --code {params.code} > {log} 2>&1"
+
+
+rule fetch_regions:
+    output:
+        f"{R}/fetch/regions/receipt.json",
+    log:
+        f"{R}/logs/fetch/regions.log",
+    benchmark:
+        f"{R}/benchmarks/fetch/regions.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    shell:
+        "python -m tristream inference atlas --output {output} > {log} 2>&1"
+
+
+rule regions:
+    input:
+        rules.fetch_regions.output,
+    output:
+        f"{R}/inference/regions.h5",
+    log:
+        f"{R}/logs/inference/regions.log",
+    benchmark:
+        f"{R}/benchmarks/inference/regions.tsv"
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=fingerprint("tristream.inference.regions"),
+    shell:
+        "python -m tristream inference regions --receipt {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"

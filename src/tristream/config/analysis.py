@@ -33,13 +33,33 @@ class Alphas(Section):
         return self
 
 
-class EncodingModel(Section):
-    """A voxelwise banded ridge model.
+class Network(Section):
+    """A temporal convolutional network over the features of all bands (`kind: tcn`)."""
 
-    `bands` maps a band's name to feature spaces, whole (``musicnn``) or by layer
-    (``musicnn/cnn1``). `delays` are in TR. `control: shifted` moves the features by half of each
-    stimulus, so that nothing should be predicted.
+    width: int = Field(default=32, ge=1, description="channels of the trunk")
+    blocks: int = Field(
+        default=3, ge=1, description="residual blocks; each doubles the reach into the past"
+    )
+    epochs: int = Field(default=200, ge=1, description="passes over the training runs, at most")
+    patience: int = Field(default=10, ge=1, description="passes without gain before it stops")
+    learning_rate: float = Field(default=3e-3, gt=0, description="of AdamW")
+    weight_decay: float = Field(default=1e-2, ge=0, description="of AdamW")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="channels left out in training")
+
+
+class EncodingModel(Section):
+    """A voxelwise encoding model.
+
+    `kind`: banded ridge; stacking of one ridge model a band with convex weights; or a temporal
+    convolutional network. `bands` maps a band's name to feature spaces, whole (``musicnn``) or by
+    layer (``musicnn/cnn1``). `delays` are in TR; with `hrf: spm` the canonical response and its
+    derivatives take their place. `control: shifted` moves the features by half of each stimulus,
+    so that nothing should be predicted.
     """
+
+    kind: Literal["banded_ridge", "stacking", "tcn"] = Field(
+        default="banded_ridge", description="how bands become a prediction"
+    )
 
     datasets: list[Name] = Field(description="datasets that the model is fitted to")
     bands: dict[Name, list[str]] = Field(
@@ -47,6 +67,12 @@ class EncodingModel(Section):
     )
     delays: list[Annotated[int, Field(ge=0)]] = Field(
         default=[1, 2, 3, 4], min_length=1, description="delays of the FIR model in TR"
+    )
+    hrf: Literal["fir", "spm"] = Field(
+        default="fir", description="delays, or SPM's response with time and dispersion derivatives"
+    )
+    kernels: dict[Name, Literal["linear", "rbf", "polynomial"]] = Field(
+        default={}, description="kernel of a band; linear if not named"
     )
     alphas: Alphas = Field(default=Alphas(), description="grid of ridge penalties")
     candidates: int = Field(default=50, ge=1, description="band weightings tried per voxel")
@@ -56,7 +82,15 @@ class EncodingModel(Section):
     control: Literal["none", "shifted"] = Field(
         default="none", description="shifted: a negative control"
     )
-    seed: int = Field(default=0, description="seed of the band weightings")
+    seed: int = Field(default=0, description="seed of the band weightings, or of the network")
+    network: Network = Field(default=Network(), description="of `kind: tcn`")
+
+    @model_validator(mode="after")
+    def _kernels_of_bands(self) -> "EncodingModel":
+        unknown = [band for band in self.kernels if band not in self.bands]
+        if unknown:
+            raise ValueError(f"kernels names {', '.join(unknown)}, which is no band of the model")
+        return self
 
 
 class Decoder(Section):

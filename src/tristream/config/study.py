@@ -98,6 +98,20 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
+    def _inference_names_exist(self) -> "Study":
+        named = {"partition": list(self.inference.partition)}
+        named["comparisons"] = [m for c in self.inference.comparisons for m in (c.first, c.second)]
+        for key, models in named.items():
+            for model in models:
+                if model not in self.models:
+                    raise ValueError(f"inference.{key}: no model {model!r} in models")
+        for model, bands in self.inference.partition.items():
+            for band in bands:
+                if band not in self.models[model].bands:
+                    raise ValueError(f"inference.partition.{model}: no band {band!r} in the model")
+        return self
+
+    @model_validator(mode="after")
     def _fusion_has_parents(self) -> "Study":
         for name, block in self.fusion.items():
             if name in self.features:
