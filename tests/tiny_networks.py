@@ -127,6 +127,71 @@ VIDEO: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
+BACKBONE: dict[str, Any] = {
+    "embedding_size": 8,
+    "hidden_sizes": [8, 12, 16, 16],
+    "depths": [1, 1, 1, 1],
+    "out_features": ["stage4"],
+}
+LABELS = {"id2label": {0: "N/A", 1: "person", 2: "N/A", 3: "dog"}}
+
+
+def _detr() -> tuple[Any, Any]:
+    config = t.DetrConfig(
+        backbone_config=t.ResNetConfig(**BACKBONE),
+        use_timm_backbone=False,
+        backbone=None,
+        d_model=16,
+        num_queries=7,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        **LABELS,
+    )
+    size = {"shortest_edge": 64, "longest_edge": 100}
+    return t.DetrForObjectDetection(config), t.DetrImageProcessor(size=size)
+
+
+def _yolos() -> tuple[Any, Any]:
+    config = t.YolosConfig(**{**PATCHES, "image_size": [48, 80]}, num_detection_tokens=7, **LABELS)
+    size = {"shortest_edge": 50, "longest_edge": 100}
+    return t.YolosForObjectDetection(config), t.YolosImageProcessor(size=size)
+
+
+def _rt_detr() -> tuple[Any, Any]:
+    backbone = t.RTDetrResNetConfig(
+        **{**BACKBONE, "out_features": ["stage2", "stage3", "stage4"]}, layer_type="basic"
+    )
+    config = t.RTDetrConfig(
+        backbone_config=backbone,
+        encoder_hidden_dim=16,
+        encoder_in_channels=[12, 16, 16],
+        encoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        d_model=16,
+        num_queries=7,
+        decoder_in_channels=[16, 16, 16],
+        decoder_ffn_dim=16,
+        decoder_layers=1,
+        decoder_attention_heads=2,
+        decoder_n_points=2,
+        num_denoising=0,
+        **LABELS,
+    )
+    size = {"height": 64, "width": 64}
+    return t.RTDetrForObjectDetection(config), t.RTDetrImageProcessor(size=size)
+
+
+DETECTOR: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "detr": _detr,
+    "yolos": _yolos,
+    "rt_detr": _rt_detr,
+}
+
+
 def save(make: Callable[[], tuple[Any, Any]], folder: Path) -> Path:
     """Save a network and its processor; every weight is random, batch statistics too."""
     torch.manual_seed(0)
@@ -136,6 +201,10 @@ def save(make: Callable[[], tuple[Any, Any]], folder: Path) -> Path:
             value.normal_(0, 0.1)
         elif name.endswith("running_var"):
             value.uniform_(0.5, 1.5)
+    for name, value in network.named_parameters():
+        if "class" in name or "score_head" in name:  # so that a detector is sure of something
+            torch.nn.init.normal_(value, 0, 2)
+            value.data[-1:] = -2  # not of there being no object
     network.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

@@ -17,6 +17,7 @@ from tristream.features.resources import Medium
 from tristream.store import Omission, Provenance, create_h5, write_strings
 
 KIND = "features"
+COLUMNS = "columns"
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,28 @@ class Layer:
         group.attrs["window"] = float(self.extractor.window(self.layer, self.space.options))
         return group
 
-    def write_names(self, file: h5py.File, widths: set[int]) -> None:
-        """Names of the columns; every stimulus must have the same number of them."""
+    def write_names(
+        self, file: h5py.File, widths: set[int], noted: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Names of the columns; every stimulus must have the same number of them.
+
+        Those that the pass noted for this layer take the place of the extractor's.
+        """
         if len(widths) != 1:
             raise UserError(
                 f"{self.extractor.module}: {self.extractor.name}/{self.layer}: stimuli differ in "
                 f"their number of columns: {sorted(widths)}"
             )
-        names = self.extractor.names(self.layer, self.space.options, widths.pop())
+        names = (noted or {}).get(self.layer)
+        if names is None:
+            names = self.extractor.names(self.layer, self.space.options, widths.pop())
         write_strings(file, "names", names)
 
 
 def assemble(file: h5py.File, layer: Layer, media: Sequence[Medium], folder: ChunkFolder) -> None:
     """Join the chunks of the wanted layer, one in memory at a time."""
     widths = set()
+    noted = None
     for medium in media:
         times = folder.times(layer.layer, medium.stimulus)
         if len(times) == 0 or np.any(np.diff(times) <= 0):
@@ -105,7 +114,9 @@ def assemble(file: h5py.File, layer: Layer, media: Sequence[Medium], folder: Chu
             _write_items(file, layer, medium, len(times))
         else:
             group = layer.timed_group(file, medium.stimulus, times)
-        _note(group, folder.notes(medium.stimulus))
+        notes = folder.notes(medium.stimulus)
+        noted = notes.pop(COLUMNS, None)
+        group.attrs.update(notes)
         at, values = 0, None
         for block in folder.blocks(layer.layer, medium.stimulus):
             if values is None:
@@ -113,7 +124,7 @@ def assemble(file: h5py.File, layer: Layer, media: Sequence[Medium], folder: Chu
             values[at : at + len(block)] = block
             at += len(block)
         widths.add(group["values"].shape[1])
-    layer.write_names(file, widths)
+    layer.write_names(file, widths, noted)
 
 
 def _write_items(file: h5py.File, layer: Layer, medium: Medium, rows: int) -> None:
@@ -123,8 +134,3 @@ def _write_items(file: h5py.File, layer: Layer, medium: Medium, rows: int) -> No
             f"{len(medium.items)} images"
         )
     write_strings(file, "items", medium.items)
-
-
-def _note(group: h5py.Group, notes: Mapping[str, Any]) -> None:
-    for key, value in notes.items():
-        group.attrs[key] = value

@@ -51,8 +51,9 @@ at their top level; torch, OpenCV, librosa inside functions.
 
     One more parameter ``notes: dict`` takes what the function has to say of its pass (numbers,
     strings, booleans), such as ``notes["busy"] = 0.9``; until the last chunk is taken it may
-    change. Notes become attributes of the stimulus in the feature file; ``notes["window"]`` takes
-    the place of the decorator's ``window``.
+    change. Notes become attributes of the stimulus in the feature file; ``notes["window"]`` (a
+    number) and ``notes["columns"]`` (a dict of layer to list of names) take the place of the
+    decorator's ``window`` and ``names``.
 ``film`` with ``images=True``
     The function gets image files, too: then `path` is a tuple of paths, and the rows of the
     blocks are the images in this order, with ``times`` 0, 1, 2 …
