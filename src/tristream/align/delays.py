@@ -1,4 +1,4 @@
-"""Delayed features, for tests and small designs; the encoders build kernels instead."""
+"""Delays and haemodynamic bases; delayed features for small designs, as encoders build kernels."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +8,8 @@ import numpy.typing as npt
 from tristream.bold.cleaning import project_out
 
 Array = npt.NDArray[np.float64]
+# Samples a second from which a response is read at whole volumes.
+FINE = 100
 
 
 def delay(features: npt.NDArray, delays: Sequence[int]) -> Array:
@@ -68,3 +70,40 @@ def delayed_design(
         parts.append(part)
         names += [run] * len(part)
     return np.concatenate(parts), np.array(names)
+
+
+def spm_basis(tr: float, length: float = 32.0) -> Array:
+    """SPM's canonical haemodynamic response with its time and dispersion derivatives.
+
+    Sampled at whole volumes, which is what features resampled under a triangle want (see
+    :mod:`tristream.align.resample`). The derivatives keep their units: a weight of 1 moves the
+    response by one second, or widens its dispersion by 1 (Friston et al. 1998, NeuroImage 7:30),
+    so that under one penalty small shifts come cheaper than large ones.
+
+    Parameters
+    ----------
+    tr : float
+        Seconds between volumes.
+    length : float
+        Seconds of the response.
+
+    Returns
+    -------
+    ndarray of shape (3, lags)
+        Weight of each lag, 0 the volume itself; the canonical response has length one.
+    """
+    from nilearn.glm.first_level import hemodynamic_models
+
+    curves = [
+        make(1.0, FINE, length)
+        for make in (
+            hemodynamic_models.spm_hrf,
+            hemodynamic_models.spm_time_derivative,
+            hemodynamic_models.spm_dispersion_derivative,
+        )
+    ]
+    # nilearn spreads the samples over the whole length, ends included.
+    seconds = np.linspace(0, length, len(curves[0]))
+    lags = np.arange(0, length, tr)
+    basis = np.stack([np.interp(lags, seconds, curve) for curve in curves])
+    return basis / np.linalg.norm(basis[0])

@@ -1,14 +1,17 @@
 """From undelayed features to one kernel a band: standardise, delay, project, select, balance."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from tristream.align.delays import spm_basis
+from tristream.encode.convolution import convolved_kernel
 from tristream.encode.inputs import Floats, Ints, Layout
+from tristream.encode.nonlinear import KernelMap, Kind
 from tristream.encode.solvers.kernels import (
     Scaler,
     centre,
@@ -28,6 +31,31 @@ class Rows(Protocol):
 
     @property
     def rows(self) -> Ints: ...
+
+
+@dataclass(frozen=True)
+class Form:
+    """What kernels are made of beyond delayed linear features.
+
+    Attributes
+    ----------
+    kernels : dict of str to {'linear', 'rbf', 'polynomial'}
+        Band to its kernel; linear if not named.
+    basis : ndarray of shape (k, lags), optional
+        Haemodynamic basis that takes the place of the delays.
+    """
+
+    kernels: Mapping[str, Kind] = field(default_factory=dict)
+    basis: Floats | None = None
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Form":
+        """From a model's `kernels` and `hrf`, and its `tr`: the attributes of an encoding."""
+        basis = spm_basis(float(said["tr"])) if said.get("hrf", "fir") == "spm" else None
+        return cls(dict(said.get("kernels", {})), basis)
+
+
+LINEAR = Form()
 
 
 @dataclass(frozen=True)
@@ -58,13 +86,15 @@ def band_kernels(
     delays: Sequence[int],
     components: int | None = None,
     device: str = "cpu",
+    form: Form = LINEAR,
 ) -> BandKernels:
     """Kernels of all bands for one division into training and test runs.
 
     Columns are standardised by the used training volumes, optionally reduced to principal
     components fitted on them, delayed inside each run, and projected like the BOLD of their run.
     Then unused volumes go, the training mean is taken, and each layer is scaled to mean diagonal
-    one, so that layers weigh alike in their space and spaces in their band.
+    one, so that layers weigh alike in their space and spaces in their band. A nonlinear kernel is
+    one of delayed features, and what is projected and centred is its own feature space.
 
     Parameters
     ----------
@@ -82,6 +112,8 @@ def band_kernels(
         Principal components kept of each layer.
     device : str
         Where the kernels lie.
+    form : Form
+        Nonlinear kernels, or a haemodynamic basis instead of the delays.
 
     Raises
     ------
@@ -101,15 +133,23 @@ def band_kernels(
     fitted_on[torch.from_numpy(kept)] = True
     constant: dict[str, int] = {}
 
-    def layer(label: str) -> torch.Tensor:
+    def layer(label: str, kind: Kind) -> torch.Tensor:
         by_run = features(label)
         x = np.concatenate([by_run[name] for name in (*train, *test)])
         scaler = Scaler.fit(x[kept])
         constant[label] = int((~scaler.live).sum())
-        kernel = linear_kernel(x, columns, scaler, device)
+        # A nonlinear kernel asks for the length of every row: its kernel with itself.
+        width = columns if kind == "linear" else len(x)
+        kernel = linear_kernel(x, width, scaler, device)
         if components:
-            kernel = principal_kernel(kernel, fitted_on, components)
-        kernel = delayed_kernel(kernel, position, position[:columns], delays)
+            fitted = torch.nn.functional.pad(fitted_on, (0, width - columns))
+            kernel = principal_kernel(kernel, fitted, components)
+        if form.basis is None:
+            kernel = delayed_kernel(kernel, position, position[:width], delays)
+        else:
+            kernel = convolved_kernel(kernel, position, position[:width], form.basis)
+        if kind != "linear":
+            kernel = _mapped(kernel, kind, kept, columns, label)
         kernel = project_rows(kernel, bases)
         kernel = project_rows(kernel.T, bases[: len(train)]).T
         kernel = kernel[torch.from_numpy(np.concatenate(used)).to(device)][:, fitted_on]
@@ -124,12 +164,30 @@ def band_kernels(
 
     stacked = torch.stack(
         [
-            _mean([_mean([layer(label) for label in s]) for s in spaces])
-            for spaces in layout.values()
+            _mean(
+                [
+                    _mean([layer(label, form.kernels.get(band, "linear")) for label in s])
+                    for s in spaces
+                ]
+            )
+            for band, spaces in layout.items()
         ]
     )
     parts = stacked.split([len(kept), *(len(rows) for rows in used[len(train) :])], dim=1)
     return BandKernels(parts[0], dict(zip(test, parts[1:], strict=True)), constant)
+
+
+def _mapped(
+    kernel: torch.Tensor, kind: Kind, kept: npt.NDArray[np.int64], columns: int, label: str
+) -> torch.Tensor:
+    """Nonlinear kernel (m, columns) of the features of a linear one (m, m)."""
+    norms = kernel.diagonal().clone()
+    rows = torch.from_numpy(kept).to(kernel.device)
+    try:
+        learnt = KernelMap.fit(kind, kernel[rows][:, rows])
+    except ValueError as error:
+        raise UserError(f"features {label}: {error}") from None
+    return learnt(kernel[:, :columns], norms, norms[:columns])
 
 
 def _mean(kernels: list[torch.Tensor]) -> torch.Tensor:

@@ -46,8 +46,8 @@ class _Ridge(RegressorMixin, BaseEstimator):
     alphas: Any
     cv: Any
     fit_intercept: bool
-    score_func: Score
-    solver: Solver
+    score_func: Any
+    solver: Any
     device: str
     progress: Progress | None = None
 
@@ -157,13 +157,32 @@ class _Ridge(RegressorMixin, BaseEstimator):
         kinds: Sequence[Kind],
     ) -> None:
         kernels = self._train_kernels(parts, kinds)
-        choice = banded_ridge.search(
-            kernels, targets, groups, gammas, alphas, progress=self.progress or iter
-        )
-        dual, intercept = banded_ridge.refit(kernels, targets, gammas, alphas, choice)
-        self._keep(choice.gamma, choice.alpha, choice.score, intercept, gammas, alphas)
+        found = self._solve(kernels, targets, groups, gammas, alphas)
+        choice = found.choice
+        self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
+        self.solver_, self.improve_ = found.solver, found.improve
         self.weights_ = None
-        self.dual_ = dual.cpu().numpy()
+        self.dual_ = found.duals.cpu().numpy()
+
+    def _solve(
+        self,
+        kernels: torch.Tensor,
+        targets: torch.Tensor,
+        groups: Groups,
+        gammas: Floats,
+        alphas: Floats,
+    ) -> banded_ridge.Fit:
+        return banded_ridge.fit(
+            kernels,
+            targets,
+            groups,
+            gammas,
+            alphas,
+            intercept=self.fit_intercept,
+            score=self.score_func,
+            solver=self.solver_,
+            progress=self.progress or iter,
+        )
 
     def _train_kernels(self, parts: Sequence[torch.Tensor], kinds: Sequence[Kind]) -> torch.Tensor:
         """Kernels (bands, n, n), and what predicts with them later."""
@@ -325,6 +344,8 @@ class RidgeCV(_Ridge):
         Cross-validated score of the choice, mean over folds.
     solver_ : str
         The solver that was used.
+    improve_ : float
+        Of ``skeleton``: what verifying gained in mean score; the loss that remains is smaller.
     edge_ : float
         Share of targets whose penalty is the smallest or the largest of the grid.
     coef_, intercept_ : ndarray of shape (targets, p), (targets,)
