@@ -11,6 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from features_study import FilmStudy
 from films import clocks, make_film
 from tristream.errors import UserError
 from tristream.features.extractors.optical_flow import FlowOptions, optical_flow
@@ -19,6 +20,8 @@ from tristream.features.flow.fields import IFNET, flow_fields
 from tristream.features.flow.ifnet import warp
 from tristream.features.flow.measures import DIRECTIONS, MEASURES, SPEEDS, Motion
 from tristream.fetch.archive import fetch_archive
+from tristream.fetch.steps import fetch_weights
+from tristream.store import open_h5
 
 FPS = 24
 SIZE = (160, 90)
@@ -256,6 +259,30 @@ def test_a_sample_stands_between_its_frames(tmp_path: Path) -> None:
     assert sum(len(b["flow"].times) for b in blocks) == COUNT - 1
     speed = blocks[0]["flow"].values[:, :24].mean(axis=1)
     assert blocks[0]["flow"].times[speed.argmax()] == pytest.approx(6 / FPS)
+
+
+def test_a_study_names_the_network_and_its_weights(tmp_path: Path, cache: Path) -> None:
+    """Two layers from one pass, with what the file says of IFNet's weights; none without them."""
+    film = warped_film(tmp_path / "films/pan.mp4", lambda t: shifted(0.4 * t, 0), count=4)
+    space = {
+        "stream": "dorsal",
+        "extractor": "optical_flow",
+        "layers": ["flow", "camera"],
+        "options": {"method": "ifnet", "fps": FPS},
+    }
+    study = FilmStudy(tmp_path, [film], {"motion": space})
+    with pytest.raises(UserError, match="optical_flow needs --weights"):
+        study.extract("motion", "flow")
+    fetch_weights("motion", IFNET, cache).write(tmp_path / "weights.json")
+    for layer in ("flow", "camera"):
+        path = study.extract("motion", layer, weights=tmp_path / "weights.json")
+        with open_h5(path, "features") as (file, _):
+            assert IFNET.sha256 in file.attrs["weights"]
+            assert len(file["stimuli/pan/values"]) == 3
+    names = list(camera.COLUMNS)
+    with open_h5(path, "features") as (file, _):
+        assert [name.decode() for name in file["names"]] == names
+        assert np.median(file["stimuli/pan/values"][:, 0]) == pytest.approx(0.4, abs=0.05)
 
 
 def test_warp_takes_from_where_the_flow_points() -> None:
