@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource, FolderSource, HubSource
+from tristream.config.sources import FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.features.registry import CheckedSpace, Extractor
 from tristream.fetch.files import hash_file
@@ -75,6 +75,19 @@ def find_weights(space: CheckedSpace, receipt: Path | None) -> Weights:
     UserError
         If they are missing, or the receipt is one of other weights.
     """
+    weights = _of_source(space, receipt)
+    own = [_hashes(Path(path)) for path in space.extractor.reads(space.options)]
+    if not own:
+        return weights
+    said = weights.said if isinstance(weights.said, list) else [weights.said] * bool(weights.said)
+    said = [
+        *said,
+        *({"file": name, "sha256": h, "licence": ""} for one in own for name, h in one.items()),
+    ]
+    return Weights(weights.folder, json.dumps([weights.digest, own]), said)
+
+
+def _of_source(space: CheckedSpace, receipt: Path | None) -> Weights:
     source = space.weights
     if source is None:
         return Weights(None, "", "")
@@ -98,7 +111,8 @@ def find_weights(space: CheckedSpace, receipt: Path | None) -> Weights:
     _check_same(receipt, fetched, wanted, f"{source.package} {source.version}", space)
     for member in source.members:
         fetched.path(member)
-    return Weights(fetched.root, source.sha256, _of_archive(source))
+    said = {"file": source.members, "sha256": source.sha256, "licence": source.licence}
+    return Weights(fetched.root, source.sha256, said)
 
 
 def _check_same(
@@ -109,10 +123,6 @@ def _check_same(
             f"{path}: is not the archive of {space.extractor.name} ({title}); delete it and run "
             "again"
         )
-
-
-def _of_archive(source: ArchiveSource) -> dict[str, Any]:
-    return {"file": source.members, "sha256": source.sha256, "licence": source.licence}
 
 
 def _of_network(folder: Path, digests: dict[str, str], title: str, licence: str) -> Weights:
@@ -181,13 +191,12 @@ def content_hash(space: CheckedSpace, media: Sequence[Medium], weights: Weights)
         "options": space.options.model_dump(mode="json"),
         "code": fingerprint(space.extractor.module),
         "weights": weights.digest,
-        "reads": [_digest(Path(path)) for path in space.extractor.reads(space.options)],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _digest(path: Path) -> dict[str, str]:
-    """Names and hashes of a file, or of the files of a folder."""
+def _hashes(path: Path) -> dict[str, str]:
+    """Name and hash of a file, or of each file of a folder."""
     if path.is_file():
         return {path.name: hash_file(path)}
     if not path.is_dir():

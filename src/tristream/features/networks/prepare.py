@@ -101,6 +101,20 @@ class Preparation:
         return scaled.movedim(-1, -3).contiguous()
 
 
+# How networks are usually tested on ImageNet.
+IMAGENET = Preparation(
+    family="",
+    size={"shortest_edge": 256},
+    resample=BILINEAR,
+    crop=(224, 224),
+    crop_share=1.0,
+    scale=1 / 255,
+    offset=0.0,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
+
+
 def read_preparation(folder: Path) -> Preparation:
     """Read how a network's input is prepared.
 

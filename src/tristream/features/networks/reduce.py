@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from tristream.config.base import Section
 from tristream.features.networks.options import NetworkOptions
 
 if TYPE_CHECKING:
@@ -13,12 +14,9 @@ if TYPE_CHECKING:
 Tokens = Literal["patches", "cls", "all"]
 
 
-class LayerOptions(NetworkOptions):
-    """Options of networks of pictures: what of a layer becomes a column."""
+class ColumnOptions(Section):
+    """Options of networks that keep the picture's plan: what of a layer becomes a column."""
 
-    tokens: Tokens = Field(
-        default="patches", description="transformers: patches, cls (the class token), or all"
-    )
     pooling: str = Field(
         default="mean",
         pattern=r"^(mean|none|grid:[1-9][0-9]?)$",
@@ -32,18 +30,26 @@ class LayerOptions(NetworkOptions):
         default="float32", description="of the network's arithmetic; features are float32"
     )
 
-    @model_validator(mode="after")
-    def _possible(self) -> "LayerOptions":
-        if self.tokens == "all" and self.pooling.startswith("grid"):
-            raise ValueError("tokens: all includes tokens that stand nowhere; a grid needs patches")
-        return self
-
     @property
     def grid(self) -> int:
         """Cells along a side; 0: no pooling."""
         if self.pooling == "none":
             return 0
         return int(self.pooling.partition(":")[2] or 1)
+
+
+class LayerOptions(ColumnOptions, NetworkOptions):
+    """Options of networks of ``transformers``."""
+
+    tokens: Tokens = Field(
+        default="patches", description="transformers: patches, cls (the class token), or all"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> "LayerOptions":
+        if self.tokens == "all" and self.pooling.startswith("grid"):
+            raise ValueError("tokens: all includes tokens that stand nowhere; a grid needs patches")
+        return self
 
 
 def columns(
@@ -103,11 +109,11 @@ class Projection:
 
     Parameters
     ----------
-    options : LayerOptions
+    options : ColumnOptions
         ``project`` and ``seed``.
     """
 
-    def __init__(self, options: LayerOptions) -> None:
+    def __init__(self, options: ColumnOptions) -> None:
         self.wanted = options.project
         self.seed = options.seed
         self._matrices: dict[int, Any] = {}
