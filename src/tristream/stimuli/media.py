@@ -30,7 +30,7 @@ FORMATS = (
     "aiff,au,asf,flv,caf"
 )
 # Readers of images that read one file and nothing else.
-IMAGE_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "TIFF", "GIF", "WEBP", "PPM")
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 # What shows through transparent pixels: mid-grey, as between stimuli in most experiments.
 BACKGROUND = 128
 # A step of the sound's time stamps beyond this is a gap or an overlap, not rounding (s).
