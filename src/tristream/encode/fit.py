@@ -1,8 +1,8 @@
 """Fit, test and score the encoding model of one subject."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,12 +12,11 @@ import torch
 from tqdm import tqdm
 
 from tristream.config.analysis import EncodingModel
-from tristream.encode.bands import BandKernels, band_kernels
 from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, TrainingRun, write_encoding
 from tristream.encode.inputs import Floats, Inputs, file_hash, read_inputs
+from tristream.encode.models import Model, fit_model, penalties, said_of
 from tristream.encode.scores import correlation, fisher_mean, split_r2
-from tristream.encode.solvers import banded_ridge
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
@@ -25,31 +24,6 @@ FEWEST_SAMPLES = 5
 # Share of the voxels that are predicted at all; more of them at an edge of the grid is too many.
 EDGE = 0.1
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Model:
-    """A fitted model: what :func:`tristream.encode.solvers.banded_ridge.fit` found, as arrays.
-
-    Attributes
-    ----------
-    gamma, alpha, cv : ndarray of shape (bands, voxels), (voxels,), (voxels,)
-    found : Fit
-    """
-
-    gamma: Floats
-    alpha: Floats
-    cv: Floats
-    found: banded_ridge.Fit
-
-    def edge(self, grid: Floats) -> float:
-        """Share of voxels whose penalty is the smallest or the largest of the grid."""
-        return float(np.isin(self.alpha, [grid.min(), grid.max()]).mean())
-
-    def predict(self, kernel: torch.Tensor) -> Floats:
-        """Each band's prediction from kernels (bands, m, n), without the intercept."""
-        gamma = torch.as_tensor(self.gamma, dtype=self.found.duals.dtype).to(kernel.device)
-        return banded_ridge.predict(kernel, self.found.duals, gamma).cpu().numpy()
 
 
 def fit_subject(
@@ -127,11 +101,9 @@ def fit_encoding(
         scheme, train = "leave-one-run-out", list(inputs.runs)
     _check(inputs, train, groups)
     tested = [name for members in groups.values() for name in members]
-    fitted, kernels = _fit(inputs, model, train, tested, device, _progress)
+    fitted = fit_model(inputs, model, train, tested, device, _progress)
     if groups:
-        tests = {
-            group: _predict(inputs, fitted, kernels, members) for group, members in groups.items()
-        }
+        tests = {group: _predict(inputs, fitted, members) for group, members in groups.items()}
     else:
         tests = {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
     _warn_of_edges(fitted, penalties(model))
@@ -145,7 +117,7 @@ def fit_encoding(
         scores=_scores(list(tests.values())),
         ceiling=ceiling,
         fitted=_to_file(fitted, inputs, train, model),
-        about=_about(inputs, model, kernels, scheme, groups) | _solution(fitted),
+        about=_about(inputs, model, fitted, scheme, groups),
     )
     why = "it needs one more fit without each band; scores/band_r2 splits R² without them"
     return encoding, [*omitted, Omission("unique/r2", why)]
@@ -185,52 +157,14 @@ def _check(inputs: Inputs, train: Sequence[str], groups: Mapping[str, Sequence[s
             )
 
 
-def _fit(
-    inputs: Inputs,
-    model: EncodingModel,
-    train: Sequence[str],
-    test: Sequence[str],
-    device: str,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> tuple[Model, BandKernels]:
-    kernels = band_kernels(
-        inputs.features,
-        inputs.layout,
-        inputs.runs,
-        train,
-        test,
-        model.delays,
-        model.components,
-        device,
-    )
-    y = np.concatenate([inputs.runs[name].bold(inputs.runs[name].rows) for name in train])
-    runs = np.repeat(np.arange(len(train)), [len(inputs.runs[name].rows) for name in train])
-    grid = penalties(model)
-    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
-    found = banded_ridge.fit(
-        kernels.train, torch.from_numpy(y), runs, gammas, grid, progress=progress
-    )
-    gamma = gammas[found.choice.gamma.cpu().numpy()].T
-    alpha = grid[found.choice.alpha.cpu().numpy()]
-    return Model(gamma, alpha, found.choice.score.cpu().numpy(), found), kernels
-
-
 def _progress(items: Iterable[T]) -> Iterable[T]:
     return tqdm(items, mininterval=5, file=sys.stderr)
 
 
-def penalties(model: EncodingModel) -> Floats:
-    """The grid of alphas, relative to kernels whose mean diagonal is one."""
-    return np.logspace(model.alphas.lowest, model.alphas.highest, model.alphas.number)
-
-
-def _predict(
-    inputs: Inputs, fitted: Model, kernels: BandKernels, members: Sequence[str]
-) -> HeldOut:
+def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
     """Mean prediction and mean BOLD over the runs of a repeat group."""
     rows = inputs.runs[members[0]].rows
-    kernel = torch.stack([kernels.test[name] for name in members]).mean(0)
-    parts = fitted.predict(kernel)
+    parts = fitted.predict(members)
     y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
     unit = inputs.runs[members[0]].unit[rows]
     return HeldOut(parts.sum(0), parts, y, unit, tuple(members), fitted.gamma, fitted.alpha)
@@ -240,8 +174,7 @@ def _nested(
     inputs: Inputs, model: EncodingModel, runs: Sequence[str], run: str, device: str
 ) -> HeldOut:
     train = [name for name in runs if name != run]
-    fitted, kernels = _fit(inputs, model, train, [run], device)
-    return _predict(inputs, fitted, kernels, [run])
+    return _predict(inputs, fit_model(inputs, model, train, [run], device), [run])
 
 
 def _scores(tests: Sequence[HeldOut]) -> Scores:
@@ -276,7 +209,7 @@ def _warn_of_edges(fitted: Model, grid: Floats) -> None:
     if len(grid) < 2 or not predicted.any():
         return
     for end, edge in (("lowest", grid.min()), ("highest", grid.max())):
-        share = float((fitted.alpha[predicted] == edge).mean())
+        share = float((fitted.alpha[..., predicted] == edge).mean())
         if share > EDGE:
             print(
                 f"warning: {share:.0%} of the voxels with a cross-validated R² above 0 take "
@@ -285,24 +218,13 @@ def _warn_of_edges(fitted: Model, grid: Floats) -> None:
             )
 
 
-def _solution(fitted: Model) -> dict[str, Any]:
-    """How the stored model was found."""
-    found = fitted.found
-    return {
-        "solver": found.solver,
-        "improve": found.improve,
-        "rank": found.rank,
-        "search_dtype": found.dtype,
-    }
-
-
 def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: EncodingModel) -> Fitted:
     return Fitted(
         gamma=fitted.gamma,
         alpha=fitted.alpha,
         cv=fitted.cv,
-        dual=fitted.found.duals.cpu().numpy(),
-        intercept=fitted.found.intercept.cpu().numpy(),
+        dual=fitted.dual,
+        intercept=fitted.intercept,
         runs={
             name: TrainingRun(run.rows, run.projection, run.stimulated)
             for name, run in ((name, inputs.runs[name]) for name in train)
@@ -314,17 +236,14 @@ def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: Encodin
 def _about(
     inputs: Inputs,
     model: EncodingModel,
-    kernels: BandKernels,
+    fitted: Model,
     scheme: str,
     groups: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     return {
+        **said_of(model),
+        **fitted.solution,
         "scheme": scheme,
-        "delays": list(model.delays),
-        "alphas": penalties(model).tolist(),
-        "candidates": model.candidates,
-        "components": model.components or 0,
-        "control": model.control,
         "dtype": "float32",
         "tr": inputs.tr,
         "start_time": inputs.start_time,
@@ -335,7 +254,7 @@ def _about(
             label: {
                 "path": str(path),
                 "sha256": file_hash(path),
-                "constant_columns": kernels.constant[label],
+                "constant_columns": fitted.constant[label],
             }
             for label, path in inputs.files.items()
         },

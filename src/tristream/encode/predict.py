@@ -9,10 +9,9 @@ import numpy.typing as npt
 import torch
 
 from tristream.align.resample import Piece, resample_timed
-from tristream.encode.bands import band_kernels
+from tristream.encode.bands import Form, band_kernels
 from tristream.encode.files import Encoding, TrainingRun, read_encoding
 from tristream.encode.inputs import Floats
-from tristream.encode.solvers.banded_ridge import predict
 from tristream.encode.training import TrainingFeatures
 from tristream.errors import UserError
 from tristream.store import Provenance, create_h5, open_h5
@@ -70,6 +69,8 @@ def predict_stimulus(
     fitted, said = read_encoding(encoding)
     if fitted.about["control"] != "none":
         raise UserError(f"{encoding}: is a control, fitted to predict nothing; choose a model")
+    if fitted.about.get("model_kind") == "tcn":
+        raise UserError(f"{encoding}: is a network, whose weights are not stored; choose another")
     labels = [label for spaces in fitted.about["layout"].values() for s in spaces for label in s]
     source = TrainingFeatures(fitted, encoding)
     training = {label: source(label) for label in labels}
@@ -110,8 +111,13 @@ def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes
         [NEW],
         about["delays"],
         about["components"] or None,
+        form=Form.of(about),
     )
-    parts = predict(kernels.test[NEW], torch.from_numpy(model.dual), torch.from_numpy(model.gamma))
+    # Stacking has dual weights of its own for each band.
+    shape = (len(model.gamma), *model.dual.shape[-2:])
+    duals = torch.from_numpy(model.dual).expand(shape)
+    weights = torch.from_numpy(model.gamma)[:, None]
+    parts = kernels.test[NEW].to(duals.dtype) @ duals * weights
     return parts.sum(0).numpy() + model.intercept
 
 

@@ -27,6 +27,7 @@ FEWEST_SHIFTED = 200
 MANY = 10**15
 STATISTIC = "correlation of prediction and BOLD, mean over test runs in Fisher z, one-sided"
 TIME = "time"
+RIDGE = "banded_ridge"
 """The exchangeable unit of a film: stretches of time, cut at arbitrary moments."""
 
 FIXED = "blocks of the prediction permuted within the test run, the model fixed"
@@ -131,8 +132,12 @@ def _write(file: h5py.File, result: Permuted, settings: Inference) -> None:
 def design_of(encoding: Encoding, null: Null, unit: str) -> Design:
     """What can be permuted in a tested model, and whether that is enough."""
     runs = runs_of(encoding)
-    nested = encoding.about["scheme"] == "leave-one-run-out"
+    scheme = encoding.about["scheme"]
+    nested = scheme == "leave-one-run-out"
     distinct = distinct_permutations(runs, null)
+    if nested and encoding.about.get("model_kind", RIDGE) != RIDGE:
+        why = f"the null of {scheme} refits every fold, which is written for {RIDGE} alone"
+        return Design(null, nested, distinct, why)
     if null == "shift":
         return Design(null, nested, distinct, _shift_refusal(runs, nested, unit))
     enough = distinct >= FEWEST_DISTINCT

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from tristream.encode.bands import BandKernels, band_kernels
+from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.files import Encoding
 from tristream.encode.scores import centred
 from tristream.encode.solvers.banded_ridge import dual_operator, mix
@@ -83,6 +83,7 @@ def refit_test(
             [name],
             encoding.about["delays"],
             encoding.about["components"] or None,
+            form=Form.of(encoding.about),
         )
         wider = (widening or {}).get(name, 1.0)
         _add_fold(total, encoding, name, train, kernels, orders, wider)
