@@ -35,6 +35,8 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
     os.environ["HF_HUB_OFFLINE"] = "1"
     network_files(folder)
     transformers = import_transformers()
+    from safetensors import SafetensorError
+
     try:
         network, said = getattr(transformers, kind).from_pretrained(
             str(folder),
@@ -45,7 +47,7 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
             dtype="float32",
             **options,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{folder}: can't be loaded as {kind} ({reason}); fetch the network again"
