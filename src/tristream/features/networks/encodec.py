@@ -50,7 +50,7 @@ def latents(
     track : Track
         At its rate.
     chunk : int
-        Frames a piece.
+        Frames a piece; more than the last convolution is long, which mirrors the first ones.
 
     Yields
     ------

@@ -326,9 +326,8 @@ def hidden(
         elif layer == "projected":
             state = output.audio_embeds
         else:
-            state = output.hidden_states[
-                int(layer.removeprefix("layer") or 0) if layer != "embeddings" else 0
-            ]
+            number = layer.removeprefix("layer") if layer != "embeddings" else 0
+            state = output.hidden_states[int(number)]
         found[layer] = _by_time(state, kind, config)
     return found
 
