@@ -5,8 +5,14 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
+from encoding_files import model, write_study
+from tristream.cli import main
+from tristream.encode.comparison import compare_models
 from tristream.encode.estimators import BandedRidgeCV
+from tristream.encode.fit import fit_subject
 from tristream.encode.selection import effective_degrees, effective_samples, ridge_criteria
+from tristream.errors import UserError
+from tristream.store import read_table
 
 RUNS = np.repeat(np.arange(3), [50, 60, 55])
 N = len(RUNS)
@@ -50,12 +56,12 @@ def test_criteria_are_those_of_the_residuals_and_choose_the_true_model():
     for name, bands in {"true": [true], "both": [true, other], "other": [other]}.items():
         grams = np.stack([b @ b.T for b in bands])
         fixed = np.ones((1, len(bands)))
-        model = BandedRidgeCV(alphas=[1.0], candidates=fixed, kernel="precomputed")
-        model.fit(grams, y, runs=RUNS)
+        ridge = BandedRidgeCV(alphas=[1.0], candidates=fixed, kernel="precomputed")
+        ridge.fit(grams, y, runs=RUNS)
         found[name] = ridge_criteria(
-            torch.from_numpy(grams), model.gamma_, model.alpha_, model.dual_, RUNS
+            torch.from_numpy(grams), ridge.gamma_, ridge.alpha_, ridge.dual_, RUNS
         )
-        residual = y - model.predict(grams)
+        residual = y - ridge.predict(grams)
         c = found[name]
         fit = c.samples * np.log((residual**2).mean(0))
         assert c.aic == pytest.approx(fit + 2 * (c.degrees + 1), rel=1e-6)
@@ -63,3 +69,55 @@ def test_criteria_are_those_of_the_residuals_and_choose_the_true_model():
     assert (found["true"].bic < found["both"].bic).mean() > 0.95
     assert (found["true"].aic < found["both"].aic).mean() > 0.8
     assert (found["true"].bic < found["other"].bic).mean() > 0.95
+
+
+@pytest.fixture(scope="module")
+def encodings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("selection")
+    study = write_study(folder)
+    files = study["aligned"], study["bold"], study["samples"]
+    models = {
+        "right": {},
+        "half": {"bands": {"ventral": ["net"]}},
+        "stacked": {"kind": "stacking"},
+        "network": {"kind": "tcn", "network": {"width": 16, "epochs": 12, "learning_rate": 1e-2}},
+    }
+    for name, changes in models.items():
+        path = folder / f"{name}.h5"
+        fit_subject(name, "planted", "01", model(**changes), *files, path, device="cpu")
+    return [folder / f"{name}.h5" for name in models]
+
+
+def test_models_of_all_kinds_are_compared(encodings, tmp_path):
+    output = tmp_path / "comparison.tsv"
+    paths = [str(path) for path in encodings]
+    assert main(["encode", "compare", "--encodings", *paths, "--output", str(output)]) == 0
+    table, said = read_table(output, "selection")
+    table = table.set_index("model")
+    assert said.simulated
+    assert list(table.index) == ["right", "half", "stacked", "network"]
+    assert table["kind"].tolist() == ["banded_ridge", "banded_ridge", "stacking", "tcn"]
+    assert table["cv_best"].sum() == pytest.approx(1)
+    assert table["cv_mean"]["right"] > table["cv_mean"]["half"]
+    assert table["cv_best"]["right"] > table["cv_best"]["half"]
+    assert table["bic_best"]["right"] > 0.6
+    assert table["bic_best"][["right", "half"]].sum() == pytest.approx(1)
+    assert np.isnan(table["aic_best"]["network"])
+    assert [o.what for o in said.omitted] == ["AIC and BIC of stacked", "AIC and BIC of network"]
+    # The residuals of a model with the right features are white: as many samples as there are.
+    assert table["samples"]["right"] < 276
+    assert table["samples"]["right"] > table["samples"]["half"]
+
+
+def test_what_can_not_be_compared_is_refused(encodings, tmp_path):
+    with pytest.raises(UserError, match="two encodings"):
+        compare_models(encodings[:1], tmp_path / "out.tsv")
+
+    def change(study):
+        study["samples"].loc[study["samples"]["row"] == 30, "censor"] = True
+
+    study = write_study(tmp_path, change=change)
+    files = study["aligned"], study["bold"], study["samples"]
+    fit_subject("m", "planted", "01", model(), *files, tmp_path / "m.h5", device="cpu")
+    with pytest.raises(UserError, match="other volumes"):
+        compare_models([encodings[0], tmp_path / "m.h5"], tmp_path / "out.tsv")

@@ -13,6 +13,10 @@ EXAMPLES = """\
       --bold results/bold/bunny/sub-01/task-*.h5 \\
       --samples results/align/bunny/sub-01_samples.tsv \\
       --output results/encode/bunny/streams/sub-01.h5
+  tristream encode compare --encodings results/encode/bunny/*/sub-01.h5 \\
+      --output comparison.tsv
+  tristream encode weights --encoding results/encode/bunny/streams/sub-01.h5 \\
+      --output responses.tsv
 """
 
 
@@ -34,6 +38,26 @@ def register(stages: Any) -> None:
     fit.add_argument("--output", type=Path, required=True, help="encoding file to write")
     fit.add_argument("--code", default="", help="fingerprint to store in the file")
     fit.set_defaults(run=run_fit)
+    help = "Compare models of one subject by cross-validation, ridge by AIC and BIC, too."
+    compare = actions.add_parser("compare", help=help, description=help)
+    compare.add_argument(
+        "--encodings", nargs="+", type=Path, required=True, help="files of `encode fit`"
+    )
+    compare.add_argument("--output", type=Path, required=True, help="table to write (.tsv)")
+    compare.add_argument("--code", default="", help="fingerprint to store in the file")
+    compare.set_defaults(run=run_compare)
+    help = "Haemodynamic responses of a model's bands, from its weights at each delay."
+    weights = actions.add_parser("weights", help=help, description=help)
+    weights.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
+    weights.add_argument(
+        "--regions", type=Path, help="NIfTI image of labels; by default no regions"
+    )
+    weights.add_argument(
+        "--threshold", type=float, default=0.0, help="voxels of a CV R² above it (default: 0)"
+    )
+    weights.add_argument("--output", type=Path, required=True, help="table to write (.tsv)")
+    weights.add_argument("--code", default="", help="fingerprint to store in the file")
+    weights.set_defaults(run=run_weights)
 
 
 def run_fit(args: argparse.Namespace) -> None:
@@ -56,3 +80,17 @@ def run_fit(args: argparse.Namespace) -> None:
         resolved.study.device,
         args.code,
     )
+
+
+def run_compare(args: argparse.Namespace) -> None:
+    """Compare models of one subject."""
+    from tristream.encode.comparison import compare_models
+
+    compare_models(args.encodings, args.output, args.code)
+
+
+def run_weights(args: argparse.Namespace) -> None:
+    """Write the responses of a model's bands."""
+    from tristream.encode.weights import write_responses
+
+    write_responses(args.encoding, args.output, args.regions, args.threshold, args.code)
