@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from efficientnet_lite_pytorch import EfficientNet
+from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from films import make_film
@@ -36,9 +37,11 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_film(path, images, np.arange(48) / 24)
 
 
-def run(film: Path, weights: Path, layers: tuple[str, ...], **options: float) -> dict:
+def run(
+    film: Path | tuple[Path, ...], weights: Path, layers: tuple[str, ...], **options: float
+) -> dict:
     found = EfficientNetOptions(**options)
-    chunks = list(efficientnet_lite0(film, layers, found, weights, "cpu"))
+    chunks = list(efficientnet_lite0(film, layers, found, weights, "cpu", {}))
     return {name: np.concatenate([chunk[name].values for chunk in chunks]) for name in layers}
 
 
@@ -49,6 +52,16 @@ def test_it_names_what_it_sees(photographs: Path, weights: Path) -> None:
         assert {PALACE, MONASTERY, STUPA} & set(row[:2])
     for row in best[2:]:
         assert DAISY in row[:2]
+
+
+def test_it_names_what_it_sees_in_images(weights: Path, tmp_path: Path) -> None:
+    paths = []
+    for name in ("china", "flower"):
+        paths.append(tmp_path / f"{name}.png")
+        Image.fromarray(load_sample_image(f"{name}.jpg")).save(paths[-1])
+    best = run(tuple(paths), weights, ("logits",))["logits"].argsort(axis=1)[:, ::-1]
+    assert {PALACE, MONASTERY, STUPA} & set(best[0, :2])
+    assert DAISY in best[1, :2]
 
 
 def test_layers_are_those_of_the_network(photographs: Path, weights: Path) -> None:
@@ -64,7 +77,8 @@ def test_layers_are_those_of_the_network(photographs: Path, weights: Path) -> No
     _, images = next(frame_batches(photographs, fps=2, length=4, size=(337, 224)))
     assert images.shape[1:3] == (224, 337)
     with torch.inference_mode():
-        seen["logits"] = network(module._prepared(images, "cpu")).numpy()
+        squares = torch.from_numpy(np.stack([module._square(image) for image in images]))
+        seen["logits"] = network(module._prepared(squares)).numpy()
     ours = run(photographs, weights, LAYERS)
     assert list(ours) == list(LAYERS)
     # The film is 640 x 426, so that its short side becomes 224 and its long side 337.

@@ -70,10 +70,11 @@ def pictures(
     source: Source,
     fps: float | None,
     *,
+    size: tuple[int, int] | None = None,
     skip: int = 0,
     prepare: Callable[[np.ndarray], np.ndarray] = lambda image: image,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Frames or images one by one, as they are.
+    """Frames or images one by one.
 
     Parameters
     ----------
@@ -81,6 +82,8 @@ def pictures(
         A film, or images.
     fps : float or None
         Samples per second of a film, as in :func:`frame_batches`; None: every frame.
+    size : (width, height), optional
+        Scale the frames of a film to this size; images stay as they are.
     skip : int
         Leave out this many; they are not prepared.
     prepare : callable
@@ -96,10 +99,13 @@ def pictures(
         for index in range(skip, len(source)):
             yield float(index), prepare(read_image(source[index]))
     elif fps is not None:
-        for time, image in frames(source, fps=fps, skip=skip):
+        for time, image in frames(source, fps=fps, size=size, skip=skip):
             yield time + 0.5 / fps, prepare(image)
     else:
-        yield from islice(_every_frame(source, max(skip - 1, 0), prepare), min(skip, 1), None)
+        # One frame more: how long the last but one was shown, the last is taken to be.
+        timed = _every_frame(frames(source, size=size, skip=max(skip - 1, 0)))
+        for time, image in islice(timed, min(skip, 1), None):
+            yield time, prepare(image)
 
 
 def still(
@@ -129,18 +135,15 @@ def still(
     return frame_at(source, at, size=size, format=format)
 
 
-def _every_frame(
-    path: Path, skip: int, prepare: Callable[[np.ndarray], np.ndarray]
-) -> Iterator[tuple[float, np.ndarray]]:
+def _every_frame(given: Iterator[tuple[float, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:
     """Frames at the middle of the time that they are on screen."""
     waiting, step = None, 0.0
-    for time, image in frames(path, skip=skip):
+    for time, image in given:
         if waiting is not None:
             step = time - waiting[0]
             yield waiting[0] + step / 2, waiting[1]
-        waiting = time, prepare(image)
+        waiting = time, image
     if waiting is not None:
-        # How long the last frame is shown is not known; as long as the one before.
         yield waiting[0] + step / 2, waiting[1]
 
 

@@ -263,8 +263,10 @@ class Extractor:
         return tuple(default(options, folder) if callable(default) else default)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function itself."""
-        return self.function(*args, **kwargs)
+        """Call the function itself; its notes are lost unless the caller gives a dict for them."""
+        given = inspect.signature(self.function).bind_partial(*args, **kwargs).arguments
+        lost: dict[str, Any] = {"notes": {}} if self.takes_notes and "notes" not in given else {}
+        return self.function(*args, **kwargs, **lost)
 
 
 def extractor(

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0, a convolutional network trained on ImageNet, applied to film frames."""
+"""EfficientNet-Lite0, a network trained on ImageNet, applied to film frames and images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -30,12 +30,16 @@ PIXELS = 224
 BLOCKS = tuple(f"blocks{index}" for index in range(16))
 LAYERS = (*BLOCKS, "head", "logits")
 BATCH = 16
+# Batches that are stored together.
+TOGETHER = 8
 
 
 class EfficientNetOptions(Section):
     """Options of EfficientNet-Lite0."""
 
-    fps: float = Field(default=2.0, gt=0, description="frames per second that the network sees")
+    fps: float | None = Field(
+        default=2.0, gt=0, description="frames per second that the network sees; null: every frame"
+    )
     grid: int = Field(
         default=1, ge=1, le=7, description="blocks are averaged in grid x grid cells of the picture"
     )
@@ -43,49 +47,56 @@ class EfficientNetOptions(Section):
 
 def _preview(path: Path, options: EfficientNetOptions, at: float) -> Preview:
     """The square that reaches the network."""
+    import torch
+
     from tristream.features.frames import still
 
-    picture = still(path, at, size=_scaled_size(path))
-    square = _prepared(picture[None], "cpu")[0].permute(1, 2, 0).numpy()
-    return Preview(square, at, at, f"{PIXELS} x {PIXELS} pixels, values -1 to 1")
+    square = torch.from_numpy(_square(still(path, at, size=_scaled_size(path))).copy())
+    seen = _prepared(square[None])[0].permute(1, 2, 0).numpy()
+    return Preview(seen, at, at, f"{PIXELS} x {PIXELS} pixels, values -1 to 1")
 
 
 @extractor(
     "efficientnet_lite0",
     media="film",
+    images=True,
     layers=LAYERS,
     default=("blocks2", "blocks6", "blocks12", "head"),
     options=EfficientNetOptions,
     weights=WEIGHTS,
-    window=lambda layer, options: 1 / options.fps,
+    window=lambda layer, options: 1 / options.fps if options.fps else 0.0,
     preview=_preview,
 )
 def efficientnet_lite0(
-    path: Path,
+    path: Path | tuple[Path, ...],
     layers: tuple[str, ...],
     options: EfficientNetOptions,
     weights: Path,
     device: str,
+    notes: MutableMapping[str, Any],
     skip: int = 0,
 ) -> Iterator[dict[str, Block]]:
     """Activations of EfficientNet-Lite0 (Tan & Le 2019), trained on ImageNet.
 
-    Each sampled frame is scaled so that its short side has 224 pixels (area averaging), its middle
+    Each picture is scaled so that its short side has 224 pixels (area averaging), its middle
     224 x 224 is taken, and values 0 to 255 become -1 to 1. ``blocksI`` is the output of block I
     averaged over the picture, or over each cell of a grid (cells in reading order within each
     channel); ``head`` the 1280 pooled features before the classifier, ``logits`` the scores of
     the 1000 classes before softmax.
     """
-    import torch
-
-    from tristream.features.frames import frame_batches
+    from tristream.features.frames import pictures
+    from tristream.features.networks.stream import run, stacked
 
     network = load_network(weights, device)
-    size = _scaled_size(path)
-    for times, images in frame_batches(path, fps=options.fps, size=size, length=BATCH, skip=skip):
-        with torch.inference_mode():
-            activations = _activations(network, _prepared(images, device), layers, options.grid)
-        yield {name: Block(a.cpu().numpy(), times) for name, a in activations.items()}
+
+    def compute(images: Any) -> dict[str, np.ndarray]:
+        activations = _activations(network, _prepared(images), layers, options.grid)
+        return {layer: values.cpu().numpy() for layer, values in activations.items()}
+
+    chunk = BATCH * TOGETHER
+    size = None if isinstance(path, tuple) else _scaled_size(path)
+    source = pictures(path, options.fps, size=size, skip=skip * chunk, prepare=_square)
+    yield from run(stacked(source, BATCH, chunk), compute, device, notes, chunk)
 
 
 def _scaled_size(path: Path) -> tuple[int, int]:
@@ -93,8 +104,23 @@ def _scaled_size(path: Path) -> tuple[int, int]:
     from tristream.stimuli.media import media_info
 
     info = media_info(path)
-    scale = PIXELS / min(info.width, info.height)
-    return max(round(info.width * scale), PIXELS), max(round(info.height * scale), PIXELS)
+    return _scaled(info.width, info.height)
+
+
+def _scaled(width: int, height: int) -> tuple[int, int]:
+    scale = PIXELS / min(width, height)
+    return max(round(width * scale), PIXELS), max(round(height * scale), PIXELS)
+
+
+def _square(image: np.ndarray) -> np.ndarray:
+    """The middle square of a picture, scaled if that has not been done."""
+    height, width = image.shape[:2]
+    if min(height, width) != PIXELS:
+        import cv2
+
+        image = np.asarray(cv2.resize(image, _scaled(width, height), interpolation=cv2.INTER_AREA))
+    top, left = ((side - PIXELS) // 2 for side in image.shape[:2])
+    return image[top : top + PIXELS, left : left + PIXELS]
 
 
 def load_network(weights: Path, device: str) -> Any:
@@ -131,14 +157,9 @@ def _fused(network: Any) -> Any:
     return network
 
 
-def _prepared(images: np.ndarray, device: str) -> "torch.Tensor":
-    """Middle squares of RGB images, as the network's input (n, 3, 224, 224)."""
-    import torch
-
-    top, left = ((side - PIXELS) // 2 for side in images.shape[1:3])
-    square = images[:, top : top + PIXELS, left : left + PIXELS]
-    batch = torch.as_tensor(square, device=device).permute(0, 3, 1, 2)
-    return (batch.float() / 255 - 0.5) / 0.5
+def _prepared(squares: "torch.Tensor") -> "torch.Tensor":
+    """RGB squares (n, 224, 224, 3) as the network's input (n, 3, 224, 224)."""
+    return (squares.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.5
 
 
 def _activations(
