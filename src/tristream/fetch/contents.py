@@ -218,9 +218,10 @@ def inherited(path: str, listed: Iterable[str]) -> list[str]:
     """
     target = PurePosixPath(path)
     entities = set(target.name.split("_"))
+    ending = target.name.split("_")[-1]
     applies = [
         other
-        for other in map(PurePosixPath, listed)
+        for other in map(PurePosixPath, filter(lambda p: p.endswith(ending), listed))
         if (other.parent == target.parent or other.parent in target.parent.parents)
         and set(other.name.split("_")) <= entities
         and other.name.split("_")[-1] == target.name.split("_")[-1]

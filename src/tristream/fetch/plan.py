@@ -11,7 +11,8 @@ from tristream.fetch import annex
 from tristream.fetch.clone import present
 from tristream.fetch.contents import subject_files
 from tristream.fetch.index import size_of
-from tristream.fetch.sources import DataladOrigin
+from tristream.fetch.nested import NestedOrigin
+from tristream.fetch.sources import DataladOrigin, Origin
 from tristream.fetch.steps import origin_of
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -70,8 +71,10 @@ def plan_dataset(resolved: Resolved, dataset: str, clone: bool = True) -> Plan:
     source = resolved.source(dataset)
     if isinstance(source, ArchiveSource):
         return plan_archive(dataset, source, Path(resolved.study.data))
-    if isinstance(origin, DataladOrigin) and isinstance(source, DataladSource):
-        return _plan_datalad(resolved, dataset, origin, source, clone)
+    clones = [origin.outer, origin.inner] if isinstance(origin, NestedOrigin) else [origin]
+    datalad = [c for c in clones if isinstance(c, DataladOrigin)]
+    if isinstance(clones[0], DataladOrigin) and isinstance(source, DataladSource):
+        return _plan_datalad(resolved, dataset, origin, datalad, clone)
     return Plan(dataset, (), 0, 0, "a folder, read in place; nothing to download")
 
 
@@ -90,19 +93,19 @@ def plan_archive(name: str, source: ArchiveSource, data: Path) -> Plan:
 
 
 def _plan_datalad(
-    resolved: Resolved, dataset: str, origin: DataladOrigin, source: DataladSource, clone: bool
+    resolved: Resolved, dataset: str, origin: Origin, clones: Sequence[DataladOrigin], clone: bool
 ) -> Plan:
-    unknown = Plan(dataset, (), None, 0, "known after the clone")
-    if source.commit_file and not Path(source.commit_file).is_file():
+    files_of_pins = [c.source.commit_file for c in clones if c.source.commit_file]
+    if not all(Path(file).is_file() for file in files_of_pins):
         return Plan(dataset, (), 0, 0, "written by an earlier step of the run; nothing to download")
-    if not clone and present(source, origin.root) is None:
-        return unknown
+    if not clone and any(present(c.source, c.root) is None for c in clones):
+        return Plan(dataset, (), None, 0, "known after the clone")
     listing = origin.listing()
     files = {file.path: file for file in listing.files}
     wanted: dict[str, None] = {}
     for subject in resolved.subjects[dataset]:
         wanted |= dict.fromkeys(subject_files(resolved.datasets[dataset], subject, files))
-    absent = [files[p] for p in wanted if not annex.is_present(origin.root, files[p])]
+    absent = [files[p] for p in wanted if not annex.is_present(listing.root, files[p])]
     download = sum(file.size or 0 for file in absent)
     total = sum(files[p].size or 0 for p in wanted)
     summary = f"{len(absent)} of {len(wanted)} files to get, {human(download)} of {human(total)}"

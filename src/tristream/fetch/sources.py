@@ -75,17 +75,28 @@ def open_origin(
 
 @dataclass(frozen=True)
 class DataladOrigin:
-    """A clone in the data folder; one process at a time works in it."""
+    """A clone in the data folder; one process at a time works in it.
+
+    Attributes
+    ----------
+    source : DataladSource
+        Address and pinned commit.
+    root : Path
+        Where the clone is.
+    metadata : tuple of str
+        Ends of the names of small files that are brought when the files are listed.
+    """
 
     source: DataladSource
     root: Path
+    metadata: tuple[str, ...] = METADATA
 
     def listing(self) -> Listing:
         """Clone if needed, check out the commit, list its files."""
         with lock(self.root.with_suffix(".lock")):
             commit = check_out(self.source, self.root)
             files, omitted = annex.list_files(self.root)
-            small = [f for f in files if f.annexed and f.path.endswith(METADATA)]
+            small = [f for f in files if f.annexed and f.path.endswith(self.metadata)]
             annex.get(self.root, small)
             annex.verify(self.root, small)
         return Listing(self.root, commit, tuple(files), tuple(omitted))

@@ -1,6 +1,7 @@
 """The steps of the stage: each brings something and says so in a receipt."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tristream.fetch.contents import description, subject_files
 from tristream.fetch.files import lock
 from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
-from tristream.fetch.sources import Listing, Origin, open_origin
+from tristream.fetch.sources import DataladOrigin, Listing, Origin, open_origin
 from tristream.fetch.weights import fetch_network
 from tristream.store import Omission, Provenance, write_json
 
@@ -35,7 +36,11 @@ def origin_of(resolved: Resolved, dataset: str) -> Origin:
     folder = getattr(about.layout, "derivatives", "").strip("/")
     if about.derivatives is None or not folder:
         return origin
-    return NestedOrigin(origin, folder, open_origin(about.derivatives, f"{dataset}/{folder}", data))
+    inner = open_origin(about.derivatives, f"{dataset}/{folder}", data)
+    if isinstance(inner, DataladOrigin):
+        # Events and descriptions that all subjects need are the outer dataset's.
+        inner = replace(inner, metadata=())
+    return NestedOrigin(origin, folder, inner)
 
 
 def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
