@@ -1,0 +1,265 @@
+"""The descriptors of the four OpenNeuro datasets, on the real events.
+
+A sample of the real events is kept in tests/data; where the whole repositories are at hand as git
+bundles (TRISTREAM_OPENNEURO_BUNDLES), they are cloned with DataLad at their tags and read whole.
+"""
+
+import os
+import subprocess
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tristream.config.dataset import Dataset
+from tristream.config.load import descriptor, resolve
+from tristream.config.sources import DataladSource
+from tristream.errors import UserError
+from tristream.fetch.contents import inherited, run_files, subject_files
+from tristream.fetch.plan import plan_dataset
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.fetch.sources import DataladOrigin
+from tristream.stimuli.inventory import inventory_table, read_timelines
+from tristream.stimuli.leakage import units_of
+from tristream.stimuli.order_baseline import order_baseline
+from tristream.stimuli.splits import split_table
+
+REPO = Path(__file__).parents[2]
+DESCRIPTORS = REPO / "workflow" / "datasets"
+SAMPLE = {
+    "ds003720": ["001", "002"],
+    "ds001246": ["01"],
+    "ds003717": ["01", "02"],
+    "ds000105": ["1", "5"],
+}
+BUNDLES = os.environ.get("TRISTREAM_OPENNEURO_BUNDLES")
+
+
+def described(name: str) -> Dataset:
+    return descriptor(name, [DESCRIPTORS], Path("config.yaml"))
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the real events of a few subjects of each dataset."""
+    folder = tmp_path_factory.mktemp("openneuro")
+    with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def listed(root: Path, name: str) -> Receipt:
+    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    return Receipt(
+        name, None, {}, "", root, name, "", tuple(FetchedFile(p, 0) for p in files), False
+    )
+
+
+def inventory(dataset: Dataset, subjects: list[str], listing: Receipt) -> pd.DataFrame:
+    """Events of all runs with their split."""
+    timelines = read_timelines(dataset, subjects, listing)
+    table = inventory_table(timelines, dataset.exchange.unit)
+    return table.merge(split_table(dataset, subjects, timelines), on=["timeline", "run"])
+
+
+@pytest.fixture(scope="module")
+def tables(sample: Path) -> dict[str, pd.DataFrame]:
+    return {
+        name: inventory(described(name), subjects, listed(sample / name, name))
+        for name, subjects in SAMPLE.items()
+    }
+
+
+def samples(table: pd.DataFrame, split: str) -> pd.DataFrame:
+    return table[table["keep"] & (table["split"] == split)]
+
+
+def repeats(table: pd.DataFrame) -> Counter:
+    """How many items are shown how many times."""
+    return Counter(table["item"].value_counts().tolist())
+
+
+def test_music_counts_clips_once_they_are_not_carried_over(tables):
+    table = tables["ds003720"]
+    assert len(table) == 18 * 41
+    train, test = samples(table, "train"), samples(table, "test")
+    assert repeats(train) == {1: 480}
+    assert repeats(test) == {4: 60}
+    assert set(train["label"].value_counts()) == {48}
+    assert set(test.drop_duplicates("item")["label"].value_counts()) == {6}
+    assert not set(train["stimulus"]) & set(test["stimulus"])
+    # All four repeats of a test clip lie in one run.
+    assert (test.groupby("item")["run"].nunique() == 1).all()
+    # Row 0 was heard, so it is there; it is no sample.
+    first = table[table["trial"] == 1]
+    assert len(first) == 18
+    assert not first["keep"].any()
+    assert (first["onset"] == 0).all()
+
+
+def test_carried_over_clips_are_those_of_the_run_before(tables):
+    table = tables["ds003720"].set_index(["run", "trial"])
+    for number in range(2, 13):
+        carried = table.loc[(f"task-Training_run-{number:02}", 1)]
+        assert carried["item"] == table.loc[(f"task-Training_run-{number - 1:02}", 41), "item"]
+
+
+def test_stray_quotes_are_no_part_of_a_genre(tables):
+    assert len(tables["ds003720"]["label"].unique()) == 10
+    assert not tables["ds003720"]["label"].str.contains("'").any()
+
+
+def test_media_start_is_the_excerpts_start(tables):
+    table = tables["ds003720"]
+    row = table[(table["run"] == "task-Training_run-12") & (table["stimulus"] == "pop_00049")]
+    assert (row["kind"] == "sound").all()
+    assert (row["duration"] == 15).all()
+    assert table["media_start"].between(0, 16).all()
+    assert table["media_start"].nunique() > 300
+
+
+def test_objects_counts_leave_one_backs_out(tables):
+    table = tables["ds001246"]
+    seen = table[table["kind"] == "image"]
+    assert len(seen[seen["split"] == "train"]) == 1320
+    assert len(seen[seen["split"] == "test"]) == 1925
+    # Five a run are modelled and are no samples.
+    dropped = seen[~seen["keep"]].groupby("run").size()
+    assert set(dropped) == {5}
+    assert repeats(samples(table, "train")) == {1: 1200}
+    imagined = samples(table, "test")["kind"] == "label"
+    assert repeats(samples(table, "test")[~imagined]) == {35: 50}
+    assert repeats(samples(table, "test")[imagined]) == {10: 50}
+
+
+def test_objects_categories_are_disjoint_and_imagery_has_those_of_the_test(tables):
+    table = tables["ds001246"]
+    train, test = samples(table, "train"), samples(table, "test")
+    assert set(train["label"].value_counts()) == {8}
+    assert train["label"].nunique() == 150
+    assert not set(train["label"]) & set(test["label"])
+    imagined = test[test["kind"] == "label"]
+    assert set(imagined["label"]) == set(test[test["kind"] == "image"]["label"])
+    assert (imagined["duration"] == 15).all()
+    # Cues and evaluations are modelled; rest is no event.
+    assert len(table[(table["kind"] == "label") & ~table["keep"]]) == 2 * len(imagined)
+
+
+def test_words_keep_the_condition_that_is_called_null(tables):
+    own = tables["ds003717"].query("timeline == 'sub01'")
+    counts = own["label"].value_counts().to_dict()
+    assert counts == {
+        "NULL": 150,
+        "A_Quiet": 50,
+        "AV_Quiet": 50,
+        "AV_0_SNR": 50,
+        "AV_n5_SNR": 50,
+        "AV_n10_SNR": 50,
+        "AV_p5_SNR": 49,
+        "V_only_Quiet_InScanner": 49,
+        "Reading_Aloud": 47,
+    }
+    # The column is shifted by a row; a clip lasts 1.5 s. Onsets are multiples of the TR.
+    assert (own["duration"] == 1.5).all()
+    assert ((own["onset"] / described("ds003717").tr) % 1).round(3).isin([0, 1]).all()
+
+
+def test_faces_and_houses_come_in_blocks(tables):
+    table = tables["ds000105"]
+    for timeline, runs in (("sub1", 12), ("sub5", 11)):
+        own = table[table["timeline"] == timeline]
+        assert own["run"].nunique() == runs
+        assert len(own) == 96 * runs
+        first = own.groupby("unit")["onset"].min().groupby(lambda unit: unit.split("/")[0])
+        assert all(sorted(o) == [12, 48, 84, 120, 156, 192, 228, 264] for _, o in first)
+        assert own["label"].nunique() == 8
+
+
+def test_a_missing_run_is_one_line(sample):
+    dataset = described("ds000105").model_copy(update={"missing": {}})
+    with pytest.raises(UserError, match=r"no events file sub-5_task-objectviewing_run-12_events"):
+        read_timelines(dataset, ["5"], listed(sample / "ds000105", "ds000105"))
+
+
+def test_order_gives_away_nothing_that_it_should_not(tables):
+    """Blocks of ds000105 come in another order in each run: time alone finds no label."""
+    table = tables["ds000105"]
+    own = table[table["timeline"] == "sub1"]
+    runs = own.drop_duplicates("run")[["run", "split", "repeat"]]
+    baseline = order_baseline(units_of(own, runs))
+    assert baseline is not None
+    assert not baseline.flagged
+
+
+def test_derivatives_write_runs_without_zeros():
+    files = run_files(described("ds000105").layout, "2", "task-objectviewing_run-03")
+    assert files.bold == (
+        "derivatives/fmriprep/sub-2/func/sub-2_task-objectviewing_run-3_"
+        "space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii.gz"
+    )
+    assert files.events == "sub-2/func/sub-2_task-objectviewing_run-03_events.tsv"
+
+
+def test_sidecars_at_the_root_are_inherited():
+    names = ["task-imagery_bold.json", "task-perception_bold.json", "T1w.json"]
+    path = "sub-01/ses-perceptionTest01/func/sub-01_ses-perceptionTest01_task-perception_run-01"
+    assert inherited(f"{path}_bold.json", names) == ["task-perception_bold.json"]
+
+
+if BUNDLES:
+    WHOLE = {
+        "ds003720": {"runs": 90, "events": 738, "annexed": 95},
+        "ds001246": {"runs": 395, "events": 23725, "annexed": 967},
+        "ds003717": {"runs": 360, "events": 32700, "annexed": 480},
+        "ds000105": {"runs": 71, "events": 6816, "annexed": 93},
+    }
+
+    @pytest.fixture(scope="module", params=sorted(WHOLE))
+    def cloned(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Receipt]:
+        """A real repository, cloned with DataLad at the tag of its descriptor."""
+        name = request.param
+        folder = tmp_path_factory.mktemp(name)
+        bare = folder / "bare"
+        bundle = Path(str(BUNDLES)) / f"{name}.bundle"
+        subprocess.run(["git", "clone", "-q", "--bare", bundle, bare], check=True)
+        dataset = described(name)
+        assert isinstance(dataset.source, DataladSource)
+        source = dataset.source.model_copy(update={"url": str(bare)})
+        listing = DataladOrigin(source, folder / "clone").listing()
+        receipt = Receipt(
+            name, None, {}, listing.commit, listing.root, name, "", listing.files, False
+        )
+        return dataset, receipt
+
+    def test_the_whole_repository_is_as_the_descriptor_says(cloned):
+        dataset, listing = cloned
+        expected = WHOLE[dataset.id]
+        assert sum(file.annexed for file in listing.files) == expected["annexed"]
+        assert sum(len(dataset.runs_of(s)) for s in dataset.subjects) == expected["runs"]
+        events = [f for f in listing.files if f.path.endswith("_events.tsv")]
+        assert len(events) == expected["runs"]
+        table = inventory(dataset, dataset.subjects, listing)
+        assert len(table) == expected["events"]
+        if dataset.id == "ds001246":
+            for _, own in table.groupby("timeline"):
+                assert repeats(samples(own, "train")) == {1: 1200}
+                assert repeats(samples(own, "test")) == {35: 50, 10: 50}
+            wanted = subject_files(dataset, "01", [f.path for f in listing.files])
+            assert sum("bold_preproc" in path for path in wanted) == 79
+            assert sum("_mask_" in path for path in wanted) == 22
+
+    def test_the_plan_tells_files_and_bytes_without_getting_them(tmp_path):
+        bare = tmp_path / "bare"
+        bundle = Path(str(BUNDLES)) / "ds001246.bundle"
+        subprocess.run(["git", "clone", "-q", "--bare", bundle, bare], check=True)
+        content = {
+            "data": str(tmp_path / "data"),
+            "datasets": {"ds001246": {"subjects": ["01"], "source": {"url": str(bare)}}},
+        }
+        plan = plan_dataset(resolve(content, tmp_path / "config.yaml", [DESCRIPTORS]), "ds001246")
+        bold = [size for path, size in plan.files if "bold_preproc" in path]
+        assert len(bold) == 79
+        assert all(size is not None and size > 1e7 for size in bold)
+        assert plan.download == sum(size or 0 for _, size in plan.files)
