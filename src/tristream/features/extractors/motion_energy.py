@@ -249,6 +249,13 @@ class Bank:
             key = (gabor.x, gabor.y, gabor.envelope)
             groups.setdefault(key, {})[_below_180(gabor)] = None
         self.places = [self._place(list(group)) for group in groups.values()]
+        # Places one above the other, by the columns that they cover, with their first output row.
+        self.strips: dict[tuple[int, int], list[tuple[int, Place]]] = {}
+        row = 0
+        for place in self.places:
+            columns = (place.columns.start, place.columns.stop)
+            self.strips.setdefault(columns, []).append((row, place))
+            row += len(place.weights) // 2
         self.temporal = torch.as_tensor(_temporal(options), device=device)
         gabors = [gabor for group in groups.values() for gabor in group]
         self.wanted = torch.as_tensor(self._wanted(gabors), device=device)
@@ -309,17 +316,18 @@ class Bank:
         """Responses (2, Gabors, frames): real, then imaginary parts."""
         import torch
 
-        counts = [len(place.weights) // 2 for place in self.places]
-        out = torch.empty(2, sum(counts), len(frames), device=self.device)
+        count = sum(len(place.weights) // 2 for place in self.places)
+        out = torch.empty(2, count, len(frames), device=self.device)
         together = TOGETHER if self.device == "cpu" else len(frames)
         for first in range(0, len(frames), together):
             part = frames[first : first + together]
-            row = 0
-            for place, count in zip(self.places, counts, strict=True):
-                cut = part[:, place.rows, place.columns].flatten(1)
-                product = (place.weights @ cut.T).view(2, count, len(part))
-                out[:, row : row + count, first : first + len(part)] = product
-                row += count
+            for columns, places in self.strips.items():
+                # Cut once; the rows of a place are then a view.
+                strip = part[:, :, slice(*columns)].contiguous()
+                for row, place in places:
+                    product = place.weights @ strip[:, place.rows].flatten(1).T
+                    target = out[:, row : row + len(place.weights) // 2]
+                    target[..., first : first + len(part)] = product.unflatten(0, (2, -1))
         return out
 
     def _energy(self, responses: "torch.Tensor") -> "torch.Tensor":
