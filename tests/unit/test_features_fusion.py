@@ -471,5 +471,5 @@ def test_a_space_has_one_name_and_a_model_can_name_it(world: World) -> None:
     assert study.spaces["both"].stream == "ventral"
     content["fusion"]["a"] = content["fusion"]["both"]
     path.write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match="fusion.a: features has a space of this name already"):
+    with pytest.raises(UserError, match=r"fusion\.a: features has a space of this name already"):
         load(path)

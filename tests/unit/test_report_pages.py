@@ -15,6 +15,16 @@ from tristream.maps.draw import draw
 from tristream.report.build import build
 from tristream.store import read_table
 
+SPACES = [
+    "efficientnet",
+    "motion_energy",
+    "flow",
+    "acoustics",
+    "musicnn",
+    "lowlevel",
+    "categories",
+    "latents",
+]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -68,7 +78,7 @@ def pages(folder):
     return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
 
 
-def test_there_is_a_page_for_the_study_each_dataset_and_each_subject(folder):
+def test_there_is_a_page_for_the_study_each_space_each_dataset_and_each_subject(folder):
     assert set(pages(folder)) == {
         "index.html",
         "haxby2001_slice.html",
@@ -76,6 +86,7 @@ def test_there_is_a_page_for_the_study_each_dataset_and_each_subject(folder):
         "bunny.html",
         "bunny_sub-01.html",
         "bunny_sub-02.html",
+        *(f"space_{name}.html" for name in SPACES),
     }
 
 

@@ -11,6 +11,7 @@ EXAMPLES = """\
   tristream features extract --dataset bunny --space flow --layer flow \\
       --receipt results/fetch/bunny/stimuli/receipt.json \\
       --output results/features/bunny/flow/flow.h5
+  tristream features show flow --at 120
 """
 
 
@@ -34,6 +35,14 @@ def register(stages: Any) -> None:
     extract.set_defaults(run=_extract)
 
     _add_fusion(actions)
+    seen = actions.add_parser("show", help="figures: what went into a space, what came out")
+    seen.add_argument("space", help="feature space, as named in the study")
+    add_config(seen)
+    seen.add_argument("--dataset", help="dataset id (default: the first that has the features)")
+    seen.add_argument("--stimulus", help="film or sound (default: the first)")
+    seen.add_argument("--at", type=float, nargs="+", help="seconds of the film or sound")
+    seen.add_argument("--output", type=Path, help="folder (default: RESULTS/show/DATASET)")
+    seen.set_defaults(run=_show)
     known = actions.add_parser("list", help="extractors, their layers and options")
     known.add_argument("--module", help="list those of a .py file of your own")
     known.set_defaults(run=_list)
@@ -90,6 +99,21 @@ def _fuse(args: argparse.Namespace) -> None:
         code=args.code,
         threads=args.threads,
     )
+
+
+def _show(args: argparse.Namespace) -> None:
+    from tristream.features.show.command import show
+    from tristream.maps.style import STREAM_COLOURS, save, style
+
+    resolved = study(args)
+    with style():
+        shown = show(resolved, args.space, args.dataset, args.stimulus, args.at, STREAM_COLOURS)
+        folder = args.output or Path(resolved.study.results) / "show" / shown.dataset
+        for name, figure in shown.figures.items():
+            path = folder / f"{args.space}_{name}.png"
+            save(figure, path)
+            print(path)
+    print(shown.text)
 
 
 def _extract(args: argparse.Namespace) -> None:

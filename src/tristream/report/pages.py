@@ -1,7 +1,8 @@
 """Which pages there are, and which sections each holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tristream.features.show.space import Space, find_space
 from tristream.maps.style import SIMULATED
 from tristream.report.blocks import Page
 from tristream.report.checks import Check
@@ -18,29 +19,49 @@ from tristream.report.sections import (
     methods,
     omissions,
     provenance,
+    space,
     stimuli,
     streams,
     summary,
 )
+from tristream.report.similarity import Similarity
 
 
 def all_pages(results: Results, checks: Sequence[Check]) -> list[Page]:
-    """The index first, then each dataset with its subjects.
+    """The index first, then the feature spaces, then each dataset with its subjects.
 
     The index is built last: it lists what the others have met.
     """
-    pages = []
+    spaces = existing_spaces(results)
+    alike = {
+        dataset: Similarity(results, dataset, features.spaces_of(results, dataset))
+        for dataset in results.resolved.datasets
+    }
+    pages = [space_page(results, name, found, alike) for name, found in spaces.items()]
     for dataset, subjects in results.resolved.subjects.items():
         pages.append(dataset_page(results, dataset))
         pages += [subject_page(results, dataset, subject, checks) for subject in subjects]
-    return [index_page(results, checks), *pages]
+    return [index_page(results, checks, spaces), *pages]
+
+
+def existing_spaces(results: Results) -> dict[str, list[Space]]:
+    """Feature spaces that have files, each with the datasets that have them."""
+    found: dict[str, list[Space]] = {}
+    for name in results.resolved.study.spaces:
+        for dataset in results.resolved.datasets:
+            one = find_space(results.resolved, dataset, name)
+            if one.layers:
+                found.setdefault(name, []).append(one)
+    return found
 
 
 def _banner(results: Results, dataset: str) -> str:
     return f"{SIMULATED}: no measurement was made" if results.simulated(dataset) else ""
 
 
-def index_page(results: Results, checks: Sequence[Check]) -> Page:
+def index_page(
+    results: Results, checks: Sequence[Check], spaces: Mapping[str, Sequence[Space]]
+) -> Page:
     """The study as a whole."""
     simulated = [d for d in results.resolved.datasets if results.simulated(d)]
     banner = f"{SIMULATED} in {', '.join(simulated)}" if simulated else ""
@@ -48,11 +69,26 @@ def index_page(results: Results, checks: Sequence[Check]) -> Page:
     page.sections = [
         summary.study_section(results, checks),
         summary.checks_section(checks),
+        features.index_section(results, {n: [s.dataset for s in f] for n, f in spaces.items()}),
         compute.section(results),
         methods.section(results),
         omissions.section(results),
         provenance.section(results),
     ]
+    return page
+
+
+def space_page(
+    results: Results, name: str, found: Sequence[Space], alike: Mapping[str, Similarity]
+) -> Page:
+    """One feature space: how it is made, what went in, what came out, for each dataset."""
+    page = Page(features.page_of(name), name, "Feature space")
+    page.sections = [space.about(results, found[0])]
+    for one in found:
+        page.sections += [
+            space.went_in(results, one),
+            space.came_out(results, one, alike[one.dataset]),
+        ]
     return page
 
 

@@ -82,6 +82,11 @@ class Results:
         self.omitted.setdefault(Omission(what, why), [])
         return [Missing(what, why)]
 
+    def leave_out(self, what: str, why: str) -> list[Missing]:
+        """Note that something is not shown; `why` names the dataset."""
+        self.omitted.setdefault(Omission(what, why), [])
+        return [Missing(what, why)]
+
     def read(self, path: Path, provenance: Provenance) -> list[Missing]:
         """Note that `path` was read; what it says was left out of it."""
         name = path.relative_to(self.root).as_posix()

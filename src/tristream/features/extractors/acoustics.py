@@ -106,16 +106,16 @@ def _preview(path: Path, options: Options, at: float) -> Preview:
     """Mel bands at 100 Hz, 2 s around `at`, before they are averaged."""
     from tristream.stimuli.media import media_info, read_sound
 
-    stop = min(at + 1, media_info(path).duration)
-    start = max(stop - 2, 0.0)
-    track = Track.of(read_sound(path, RATE, start, stop), RATE)
+    end = media_info(path).duration
+    first, stop = max(round(at - 1, 1), 0.0), min(round(at + 1, 1), end)
+    # A tenth of a second more on both sides: a cut through the sound is heard at all frequencies.
+    before = min(first, 0.1)
+    track = Track.of(read_sound(path, RATE, first - before, min(stop + 0.1, end)), RATE)
     levels = np.concatenate([f.levels[f.inner] for f in spectra(track, options.n_mels)])
-    return Preview(
-        levels[:, : options.n_mels].T,
-        start,
-        start + len(levels) * HOP / RATE,
-        f"{options.n_mels} mel bands up to 8 kHz, dB",
-    )
+    skipped, count = round(before * RATE / HOP), round((stop - first) * RATE / HOP)
+    levels = levels[skipped : skipped + count, : options.n_mels]
+    what = f"{options.n_mels} mel bands up to 8 kHz, dB"
+    return Preview(levels.T, first, first + len(levels) * HOP / RATE, what)
 
 
 @extractor(

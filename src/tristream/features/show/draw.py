@@ -1,6 +1,6 @@
 """Figures of a feature space: what went in, what came out over time, where a network looks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tristream.features.registry import Preview
 from tristream.features.show.gradcam import Attention
 from tristream.features.show.look import Look
+from tristream.features.show.traces import Traces
 
 INK = "#222222"
 MOST_COLOURS = 20
@@ -64,6 +65,7 @@ def _waveform(axes: Axes, sound: npt.NDArray[Any], span: tuple[float, float], ti
     axes.fill_between(time, low, high, color="#33708F", linewidth=0)
     axes.set_title(title, fontsize=8, color=INK)
     axes.set_xlabel("seconds")
+    axes.locator_params(axis="x", nbins=5)
     axes.margins(x=0)
 
 
@@ -82,6 +84,7 @@ def _seen(axes: Axes, seen: Preview) -> None:
             interpolation="nearest",
         )
         axes.set(xlabel="seconds", ylabel="band")
+        axes.locator_params(axis="x", nbins=5)
         axes.set_title(title, fontsize=8, color=INK)
     else:
         _picture(axes, _stretched(values), title)
@@ -94,26 +97,13 @@ def _stretched(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def trace_figure(
-    pictures: Sequence[npt.NDArray[Any]],
-    times: npt.NDArray[np.float64],
-    traces: Mapping[str, npt.NDArray[np.float64]],
+    found: Traces,
     colour: str,
 ) -> Figure:
-    """Traces over the film's time, under a strip of its frames.
-
-    Parameters
-    ----------
-    pictures : sequence of ndarray
-        Frames, evenly spaced in the time that the traces cover; may be empty.
-    times : ndarray of shape (n,)
-        Seconds of media time.
-    traces : dict of name to ndarray of shape (n,)
-        Each is drawn on its own scale.
-    colour : str
-        Of the lines.
-    """
-    strip = [0.95] if len(pictures) else []
-    heights = [*strip, *([0.55] * len(traces))]
+    """Traces over the film's time, each on its own scale, under a strip of its frames."""
+    pictures, (first, last) = found.pictures, found.span
+    strip = [0.5] if pictures else []
+    heights = [*strip, *([0.55] * len(found.rows))]
     figure, grid = plt.subplots(
         len(heights),
         1,
@@ -122,8 +112,7 @@ def trace_figure(
         squeeze=False,
         layout="constrained",
     )
-    first, last = float(times[0]), float(times[-1])
-    if len(pictures):
+    if pictures:
         axes = grid[0, 0]
         width = (last - first) / len(pictures)
         for number, picture in enumerate(pictures):
@@ -133,8 +122,8 @@ def trace_figure(
             )
         axes.set(xlim=(first, last), ylim=(0, 1))
         axes.set_axis_off()
-    for axes, (name, trace) in zip(grid[len(strip) :, 0], traces.items(), strict=True):
-        axes.plot(times, trace, color=colour, linewidth=0.9)
+    for axes, (name, trace) in zip(grid[len(strip) :, 0], found.rows.items(), strict=True):
+        axes.plot(found.times, trace, color=colour, linewidth=0.9)
         axes.set(xlim=(first, last), yticks=[])
         axes.spines[["left", "top", "right"]].set_visible(False)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
@@ -151,7 +140,7 @@ def point_figure(points: npt.NDArray[np.float64], labels: Sequence[str]) -> Figu
     colours = plt.get_cmap("tab20" if len(names) > 10 else "tab10").colors  # type: ignore[attr-defined]
     for name, colour in zip(names, cycle(colours), strict=False):
         mine = np.array([label == name for label in labels])
-        axes.scatter(*points[mine].T, s=9, color=colour, label=name, linewidths=0)
+        axes.scatter(points[mine, 0], points[mine, 1], s=9, color=colour, label=name, linewidths=0)
     axes.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
     if len(names) <= MOST_COLOURS:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.extmath import randomized_svd
 
 from tristream.features.show.space import BLOCK
 from tristream.store import open_h5
@@ -18,7 +19,7 @@ DEAD = 1e-6
 FEWEST_POINTS = 10
 TSNE_COMPONENTS = 30
 PERPLEXITY = 30.0
-STEPS = 500
+STEPS = 300
 SHARE = 0.9
 
 
@@ -79,7 +80,9 @@ def summarise(path: Path, rows: Array) -> Summary:
                 samples += len(block)
     variance = np.asarray(scaler.var_)
     dead = np.sqrt(variance) <= DEAD * np.maximum(largest, DEAD)
-    spectrum = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False) ** 2
+    centred = rows - rows.mean(axis=0)
+    gram = centred @ centred.T if len(rows) < rows.shape[1] else centred.T @ centred
+    spectrum = np.maximum(np.linalg.eigvalsh(gram)[::-1], 0)
     total = spectrum.sum()
     shares = spectrum / total if total > 0 else spectrum
     return Summary(
@@ -98,8 +101,8 @@ def components(rows: Array, number: int) -> Array:
     centred = rows - rows.mean(axis=0)
     spread = centred.std(axis=0)
     scaled = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
-    u, s, _ = np.linalg.svd(scaled, full_matrices=False)
-    scores = u[:, :number] * s[:number]
+    u, s, _ = randomized_svd(scaled, min(number, *rows.shape), random_state=0)
+    scores = u * s
     peaks = scores[np.abs(scores).argmax(axis=0), np.arange(scores.shape[1])]
     return np.asarray(scores * np.where(peaks < 0, -1.0, 1.0))
 
@@ -136,9 +139,10 @@ def labels_of(
 ) -> list[str]:
     """A label for each row: what an event (stimulus, start, stop, label) says of its time.
 
-    Rows that no event holds keep the name of their stimulus.
+    Labels and images are their own label; so is a stimulus that no event shows.
     """
-    labels = list(owners)
+    shown = {stimulus for stimulus, *_ in events}
+    labels = [f"{owner}, in no run" if owner in shown else owner for owner in owners]
     for stimulus, start, stop, label in reversed(events):
         for row, (time, owner) in enumerate(zip(times, owners, strict=True)):
             if owner == stimulus and start <= time < stop:

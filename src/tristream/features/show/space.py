@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -28,8 +29,10 @@ class Space:
         As in the study.
     checked : CheckedSpace or None
         Extractor and options; None for a space made from others.
+    wanted : tuple of str
+        Its layers.
     layers : dict of str to Path
-        Feature files that exist.
+        Feature files that exist, by layer.
     root : Path
         The study's results.
     resolved : Resolved
@@ -39,6 +42,7 @@ class Space:
     name: str
     dataset: str
     checked: CheckedSpace | None
+    wanted: tuple[str, ...]
     layers: dict[str, Path]
     root: Path
     resolved: Resolved
@@ -106,18 +110,13 @@ def find_space(resolved: Resolved, dataset: str, name: str) -> Space:
         raise UserError(f"no feature space {name!r}; there is {', '.join(study.spaces)}")
     root = Path(study.results)
     if name in study.fusion:
-        checked, wanted = None, study.fusion[name].layers
+        checked, wanted = None, tuple(study.fusion[name].layers)
     else:
         checked = check(name, study.features[name], data=study.data)
-        wanted = checked.layers
+        wanted = tuple(checked.layers)
     folder = root / "features" / dataset / name
     layers = {one: folder / f"{one}.h5" for one in wanted if (folder / f"{one}.h5").is_file()}
-    return Space(name, dataset, checked, layers, root, resolved)
-
-
-def datasets_of(resolved: Resolved, name: str) -> list[str]:
-    """Datasets that have features of a space."""
-    return [d for d in resolved.datasets if find_space(resolved, d, name).layers]
+    return Space(name, dataset, checked, wanted, layers, root, resolved)
 
 
 @dataclass(frozen=True)
@@ -166,14 +165,14 @@ def _spread(count: int, most: int) -> npt.NDArray[np.intp]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
-def _read(values: "npt.ArrayLike", chosen: npt.NDArray[np.intp]) -> Array:
+def _read(values: h5py.Dataset, chosen: npt.NDArray[np.intp]) -> Array:
     """Chosen rows of an HDF5 array: read in stretches, which is quicker than row by row."""
-    p = values.shape[1]  # type: ignore[union-attr]
+    p = values.shape[1]
     stretch = max(BLOCK // max(p, 1), 1)
     out = np.empty((len(chosen), p))
     for first in range(0, int(chosen[-1]) + 1, stretch):
         mine = (chosen >= first) & (chosen < first + stretch)
         if mine.any():
-            block = values[first : first + stretch]  # type: ignore[index]
+            block = values[first : first + stretch]
             out[mine] = block[chosen[mine] - first]
     return out

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.features.registry import check
+from tristream.features.show.space import find_space
 from tristream.maps.style import STREAM_COLOURS
 from tristream.report import figures
-from tristream.report.blocks import Block, Section, Table
+from tristream.report.blocks import Block, Link, Section, Table, Text
 from tristream.report.results import Results
 from tristream.store import open_h5
 
@@ -20,7 +20,7 @@ FIRST_VOLUMES = 300
 
 def section(results: Results, dataset: str) -> Section:
     """Dimensions, similarity between spaces, and traces, for one dataset."""
-    spaces = _spaces(results, dataset)
+    spaces = spaces_of(results, dataset)
     blocks: list[Block] = [*_table(results, dataset, spaces)]
     timeline = results.resolved.datasets[dataset].timeline_names[0]
     aligned = {
@@ -34,16 +34,42 @@ def section(results: Results, dataset: str) -> Section:
     return Section("features", "Features", blocks)
 
 
-def _spaces(results: Results, dataset: str) -> dict[str, tuple[str, ...]]:
+def page_of(space: str) -> str:
+    """File of a feature space's own page."""
+    return f"space_{space}.html"
+
+
+def index_section(results: Results, pages: dict[str, list[str]]) -> Section:
+    """Links to the pages of the feature spaces; `pages` maps a space to its datasets."""
+    if not pages:
+        return Section("spaces", "Feature spaces", [Text("No features have been computed.")])
+    study = results.resolved.study
+    rows = tuple(
+        (Link(name, page_of(name)), study.spaces[name].stream, _made(results, name), datasets)
+        for name, datasets in pages.items()
+    )
+    caption = "What went into each feature space and what came out, on a page of its own."
+    table = Table(caption, ("space", "stream", "made by", "datasets"), rows)
+    return Section("spaces", "Feature spaces", [table])
+
+
+def _made(results: Results, name: str) -> str:
+    study = results.resolved.study
+    if name in study.fusion:
+        return f"{study.fusion[name].method} of {', '.join(study.fusion[name].parents)}"
+    return study.features[name].extractor
+
+
+def spaces_of(results: Results, dataset: str) -> dict[str, tuple[str, ...]]:
     """Layers of each feature space that a model of the dataset uses."""
-    blocks = results.resolved.study.features
     names = [
         s.split("/")[0]
         for model in results.models(dataset).values()
         for band in model.bands.values()
         for s in band
     ]
-    return {name: tuple(check(name, blocks[name]).layers) for name in dict.fromkeys(names)}
+    resolved = results.resolved
+    return {n: find_space(resolved, dataset, n).wanted for n in dict.fromkeys(names)}
 
 
 def _table(results: Results, dataset: str, spaces: dict[str, tuple[str, ...]]) -> list[Block]:
@@ -57,8 +83,15 @@ def _table(results: Results, dataset: str, spaces: dict[str, tuple[str, ...]]) -
             with open_h5(path, "features") as (file, said):
                 notes += results.read(path, said)
                 weights = json.loads(file.attrs.get("weights", "") or "{}")
-                row = (space, layer, str(file.attrs["stream"]), len(file["names"]))
-                rows.append((*row, str(file.attrs["extractor"]), _weights(weights)))
+                row = (layer, str(file.attrs["stream"]), len(file["names"]))
+                rows.append(
+                    (
+                        Link(space, page_of(space)),
+                        *row,
+                        str(file.attrs["extractor"]),
+                        _weights(weights),
+                    )
+                )
     columns = ("space", "layer", "stream", "dimensions", "extractor", "pretrained weights")
     caption = "Feature spaces of this dataset's encoding models, before delays."
     return [Table(caption, columns, tuple(rows)), *notes]
@@ -148,7 +181,7 @@ def _traces(results: Results, dataset: str, aligned: dict[str, list]) -> list[Bl
     for space, paths in aligned.items():
         values, _, tr = _load(paths, [run])
         rows[space] = _first_component(_scaled(values[:FIRST_VOLUMES]))
-        colours[space] = STREAM_COLOURS[results.resolved.study.features[space].stream]
+        colours[space] = STREAM_COLOURS[results.resolved.study.spaces[space].stream]
     time = tr * np.arange(len(next(iter(rows.values()))))
     drawing = figures.traces(time, rows, "seconds from the first volume", colours)
     table = pd.DataFrame({"seconds": time, **{k: v.round(4) for k, v in rows.items()}})

@@ -1,0 +1,276 @@
+"""The page of one feature space: what went in, what came out."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tristream.errors import UserError
+from tristream.features.show import draw, gradcam, numbers
+from tristream.features.show.look import Look, look
+from tristream.features.show.space import Space, some_rows
+from tristream.features.show.traces import moments, traces
+from tristream.maps.style import STREAM_COLOURS
+from tristream.report import figures
+from tristream.report.blocks import Block, Section, Table, facts
+from tristream.report.results import Results
+from tristream.report.similarity import Similarity
+from tristream.store import open_h5, read_table
+
+SPECTRUM_ROWS = 500
+POINTS = 300
+MOST_DEAD = 12
+
+
+def about(results: Results, space: Space) -> Section:
+    """How the space is made."""
+    block = results.resolved.study.spaces[space.name]
+    rows: list[tuple[str, Any]] = [("Stream", block.stream)]
+    if space.checked is not None:
+        extractor = space.checked.extractor
+        rows += [("Extractor", extractor.name), ("Method", extractor.summary)]
+        options = space.checked.options.model_dump(mode="json")
+    else:
+        options = block.model_dump(mode="json", exclude={"stream"})
+    rows += [(name.capitalize().replace("_", " "), value) for name, value in options.items()]
+    rows.append(("Layers", list(space.layers)))
+    path = next(iter(space.layers.values()))
+    with open_h5(path, "features") as (file, said):
+        results.read(path, said)
+        rows += list(json.loads(file.attrs.get("said", "{}")).items())
+    return Section("about", "How it is made", [facts(rows)])
+
+
+def went_in(results: Results, space: Space) -> Section:
+    """The original beside what the extractor got of it."""
+    blocks: list[Block] = []
+    if not space.timed:
+        blocks += results.leave_out(
+            f"Input of {space.name}", f"{space.dataset}: its rows are labels or images, not films"
+        )
+        return _section("input", "What went in", space, blocks)
+    receipt = results.path("fetch", space.dataset, "stimuli", "receipt.json")
+    if gone := results.missing(f"Stimuli of {space.dataset}", receipt):
+        return _section("input", "What went in", space, list(gone))
+    stimulus = space.stimuli[0]
+    try:
+        looks = [look(space, stimulus, at) for at in moments(space, stimulus)]
+    except UserError as error:
+        blocks += results.leave_out(f"Input of {space.name}", f"{space.dataset}: {error}")
+        return _section("input", "What went in", space, blocks)
+    if not looks[0].seen:
+        why = "its parents are shown on their own pages" if space.checked is None else "no preview"
+        blocks += results.leave_out(
+            f"Input of {space.name} as it was computed from", f"{space.dataset}: {why}"
+        )
+    blocks.append(_input_figure(results, space, stimulus, looks))
+    blocks += _attention(results, space, looks)
+    return _section("input", "What went in", space, blocks)
+
+
+def _section(id: str, title: str, space: Space, blocks: list[Block]) -> Section:
+    return Section(f"{id}-{space.dataset}", f"{title}, {space.dataset}", blocks)
+
+
+def _input_figure(results: Results, space: Space, stimulus: str, looks: list[Look]) -> Block:
+    table = pd.DataFrame(
+        [
+            {
+                "stimulus": stimulus,
+                "seconds": one.at,
+                "original": one.size,
+                "seen": one.seen.what if one.seen else "n/a",
+                "lowest": float(np.min(one.seen.values)) if one.seen else np.nan,
+                "highest": float(np.max(one.seen.values)) if one.seen else np.nan,
+            }
+            for one in looks
+        ]
+    )
+    seen = looks[0].seen
+    caption = f"Two moments of {stimulus} ({looks[0].size}) as they are"
+    caption += (
+        f", and what the extractor computed from after resizing, cropping and scaling ({seen.what};"
+        " drawn from its lowest to its highest value)."
+        if seen
+        else "."
+    )
+    return results.figure(
+        draw.input_figure(looks),
+        f"{space.dataset}/spaces/{space.name}_input",
+        f"Original and input of {space.name}",
+        caption,
+        table,
+        False,
+        wide=True,
+    )
+
+
+def _attention(results: Results, space: Space, looks: list[Look]) -> list[Block]:
+    """Grad-CAM, for networks that end in class scores."""
+    if space.checked is None or space.checked.extractor.name not in gradcam.CLASS_NETWORKS:
+        return []
+    if why := gradcam.why_not(space):
+        return list(results.leave_out(f"Grad-CAM of {space.name}", f"{space.dataset}: {why}"))
+    pictures = [np.asarray(one.seen.values) for one in looks if one.seen]
+    found = gradcam.attend(space, pictures)
+    table = pd.DataFrame(
+        {
+            "seconds": [one.at for one in looks],
+            "class": [one.label for one in found],
+            "probability": [round(one.probability, 4) for one in found],
+            "share above half": [round(float((one.heat > 0.5).mean()), 4) for one in found],
+        }
+    )
+    caption = (
+        "What in the input speaks for the class with the highest score (number of the class in "
+        "ImageNet): Grad-CAM of the last convolution, from none (dark) to the most of this picture "
+        "(bright)."
+    )
+    name = f"{space.dataset}/spaces/{space.name}_gradcam"
+    title = f"Where {space.name} looks"
+    return [results.figure(draw.attention_figure(found), name, title, caption, table, False)]
+
+
+def came_out(results: Results, space: Space, similarity: Similarity) -> Section:
+    """Traces, numbers of each layer, similarity to other spaces, t-SNE."""
+    blocks: list[Block] = []
+    with_rows = {name: path for name, path in space.layers.items() if _has_rows(path)}
+    if not with_rows:
+        why = f"{space.dataset}: its files hold no values"
+        blocks += results.leave_out(f"Output of {space.name}", why)
+        return _section("output", "What came out", space, blocks)
+    simulated = _simulated(space)
+    if space.timed:
+        blocks.append(_traces(results, space, simulated))
+    blocks += _numbers(results, space)
+    blocks += _similar(results, space, similarity, simulated)
+    blocks += _points(results, space, simulated)
+    return _section("output", "What came out", space, blocks)
+
+
+def _has_rows(path: Any) -> bool:
+    with open_h5(path, "features") as (file, _):
+        return bool("values" in file or len(file.get("stimuli", ())))
+
+
+def _simulated(space: Space) -> bool:
+    """Whether the features are the simulator's own signals."""
+    return space.resolved.study.spaces[space.name].stream == "truth"
+
+
+def _traces(results: Results, space: Space, simulated: bool) -> Block:
+    stimulus = space.stimuli[0]
+    found = traces(space, stimulus)
+    colour = STREAM_COLOURS[space.resolved.study.spaces[space.name].stream]
+    table = pd.DataFrame({"seconds": found.times.round(3)})
+    for name, trace in found.rows.items():
+        table[name] = trace.round(4)
+    return results.figure(
+        draw.trace_figure(found, colour),
+        f"{space.dataset}/spaces/{space.name}_traces",
+        f"{space.name} over {stimulus}",
+        "The first principal components of each layer (columns z-scored) under frames of the "
+        "film, each on its own scale. The sign of a component is arbitrary.",
+        table,
+        simulated,
+        wide=True,
+    )
+
+
+def _numbers(results: Results, space: Space) -> list[Block]:
+    rows, notes = [], []
+    for layer, path in space.layers.items():
+        found = numbers.summarise(path, some_rows(path, SPECTRUM_ROWS).values)
+        dead = len(found.dead)
+        rows.append(
+            (
+                layer,
+                found.samples,
+                found.dimensions,
+                dead,
+                found.variance,
+                round(found.effective, 1),
+                found.for_most,
+            )
+        )
+        if dead:
+            named = ", ".join(found.dead[:MOST_DEAD])
+            more = f" and {dead - MOST_DEAD} more" if dead > MOST_DEAD else ""
+            notes.append((f"Dead in {layer}", f"{named}{more}"))
+    columns = (
+        "layer",
+        "samples",
+        "dimensions",
+        "dead",
+        "variance",
+        "effective dimensions",
+        "components for 90 %",
+    )
+    caption = (
+        "Size and spread of each layer. Dead: a dimension that does not vary over all stimuli. "
+        "Effective dimensions: participation ratio of the principal components' variances."
+    )
+    return [Table(caption, columns, tuple(rows)), *([facts(notes)] if notes else [])]
+
+
+def _similar(
+    results: Results, space: Space, similarity: Similarity, simulated: bool
+) -> list[Block]:
+    """Linear CKA of each layer of the space with each space of the dataset."""
+    rows, columns, values = similarity.of(space.name)
+    if not rows or len(columns) < 2:
+        why = f"{space.dataset}: no model has it at the times of volumes beside another space"
+        return list(results.leave_out(f"Similarity of {space.name} to other spaces", why))
+    table = pd.DataFrame(values.round(4), columns=columns)
+    table.insert(0, "layer", rows)
+    drawing = figures.heatmap(
+        values, rows, columns, (space.name, "feature space", "linear CKA"), (0, 1)
+    )
+    caption = (
+        "Linear centred kernel alignment at the volumes: 1 is the same geometry, 0 nothing in "
+        "common. A space takes all its layers side by side, columns z-scored."
+    )
+    name = f"{space.dataset}/spaces/{space.name}_similarity"
+    title = f"{space.name} and the other spaces"
+    return [results.figure(drawing, name, title, caption, table, simulated)]
+
+
+def _points(results: Results, space: Space, simulated: bool) -> list[Block]:
+    layer, path = list(space.layers.items())[-1]
+    rows = some_rows(path, POINTS)
+    points = numbers.embed_points(rows.values)
+    if points is None:
+        why = f"{space.dataset}: {len(rows.values)} rows are too few for neighbourhoods"
+        return list(results.leave_out(f"t-SNE of {space.name}", why))
+    labels = numbers.labels_of(rows.times, rows.owners, _events(results, space))
+    table = pd.DataFrame(points.round(3), columns=["x", "y"])
+    table.insert(0, "seconds", np.round(rows.times, 3))
+    table.insert(0, "label", labels)
+    caption = (
+        f"{len(points)} samples of {layer}, evenly spaced; near points are alike (t-SNE of 30 "
+        "principal components of z-scored columns). Colour: the run that shows the sample first, "
+        "or the label. Distances between far points mean nothing."
+    )
+    name = f"{space.dataset}/spaces/{space.name}_tsne"
+    title = f"Samples of {space.name}/{layer}"
+    drawing = draw.point_figure(points, labels)
+    return [results.figure(drawing, name, title, caption, table, simulated)]
+
+
+def _events(results: Results, space: Space) -> list[tuple[str, float, float, str]]:
+    """Which run shows which stretch of which film or sound."""
+    path = results.path("stimuli", space.dataset, "inventory.tsv")
+    if not path.is_file():
+        return []
+    table, _ = read_table(path, "inventory")
+    shown = table[table["kind"].isin(["film", "sound"])]
+    return [
+        (
+            str(row["stimulus"]),
+            float(row["media_start"]),
+            float(row["media_start"]) + float(row["duration"]),
+            str(row["run"]),
+        )
+        for row in shown.to_dict("records")
+    ]
