@@ -15,8 +15,8 @@ from tristream.features import registry
 from tristream.features.audio.stream import Track
 from tristream.features.networks.encodec import latents, memory_of
 
-SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-CONVS = {
+SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+CONVS: dict[str, Any] = {
     "conv_dim": (8, 8, 8),
     "conv_kernel": (10, 8, 8),
     "conv_stride": (5, 8, 8),
@@ -77,7 +77,6 @@ def clap(fused: bool = False) -> tuple[Any, Any]:
         window_size=4,
         num_hidden_layers=2,
         enable_fusion=fused,
-        enable_patch_layer_fusion=fused,
         aff_block_r=2,
     )
     extractor = transformers.ClapFeatureExtractor(

@@ -10,12 +10,14 @@ from scipy.io import wavfile
 
 from tristream.errors import UserError
 from tristream.features import registry
+from tristream.features.audio.stream import Track
 from tristream.features.extractors.musicnn import (
     FOLDER,
     FRAMES,
     HOP,
     RATE,
-    log_mel_windows,
+    log_mel,
+    samples_of,
     window_starts,
 )
 from tristream.features.musicnn.checkpoint import read_checkpoint
@@ -97,12 +99,34 @@ def test_window_starts() -> None:
     assert last + FRAMES <= 60 * RATE // HOP + 1
 
 
+def spectrogram_of(sound: np.ndarray, starts: list[int]) -> np.ndarray:
+    return log_mel(next(Track.of(sound, RATE).stretches([samples_of(starts)])))
+
+
 def test_windows_do_not_depend_on_their_neighbours() -> None:
     sound = np.random.default_rng(0).standard_normal(RATE * 12).astype(np.float32)
     starts = window_starts(len(sound), 1.0)
-    together = log_mel_windows(sound, starts)
+    together = spectrogram_of(sound, starts)
     for i in (0, 4, len(starts) - 1):
-        np.testing.assert_allclose(log_mel_windows(sound, [starts[i]])[0], together[i], atol=1e-5)
+        alone = spectrogram_of(sound, [starts[i]])
+        np.testing.assert_allclose(alone, together[starts[i] :][:FRAMES], atol=1e-5)
+
+
+def test_windows_that_overlap_equal_windows_by_themselves(network: Musicnn) -> None:
+    spectrogram = torch.rand(700, 96, generator=torch.Generator().manual_seed(0))
+    starts = [100, 162, 225, 400]
+    together = network.overlapping(spectrogram[: 300 + FRAMES], starts)
+    windows = torch.stack([spectrogram[s - 100 :][:FRAMES] for s in starts])
+    for layer, expected in network(windows).items():
+        torch.testing.assert_close(together[layer], expected, atol=1e-5, rtol=1e-5)
+
+
+def test_maximum_before_normalisation_is_the_one_after(network: Musicnn) -> None:
+    x = torch.rand(1, 1, 40, 96, generator=torch.Generator().manual_seed(0))
+    assert any((block.normalisation.weight < 0).any() for block in network.timbral)
+    for block in network.timbral:
+        expected = block(x, 0, 0).amax(3)
+        torch.testing.assert_close(block.peaks(x), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_spectrogram_is_the_originals() -> None:
@@ -111,9 +135,8 @@ def test_spectrogram_is_the_originals() -> None:
     sound = np.random.default_rng(0).standard_normal(RATE * 5).astype(np.float32) * 0.1
     mel = librosa.feature.melspectrogram(y=sound, sr=RATE, hop_length=HOP, n_fft=512, n_mels=96)
     original = np.log10(10000 * mel.T.astype(np.float16).astype(np.float32) + 1)
-    ours = log_mel_windows(sound, [0, 62])
-    np.testing.assert_allclose(ours[1], original[62 : 62 + FRAMES], atol=2e-3)
-    np.testing.assert_allclose(ours[0], original[:FRAMES], atol=2e-3)
+    ours = spectrogram_of(sound, [0, 62])
+    np.testing.assert_allclose(ours, original[: 62 + FRAMES], atol=2e-3)
 
 
 def test_top_tags_of_a_real_film(trailer: Path, weights: Path) -> None:

@@ -1,6 +1,6 @@
 """Sounds in overlapping pieces, so that memory does not grow with a film's length."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +74,20 @@ class Track:
     ) -> Iterator[NDArray]:
         """See :func:`overlapping`; outside of the sound there is silence."""
         total = self.samples if total is None else total
-        source = _cut(self.chunks(), self.samples)
-        return overlapping(source, total, length, before, after, skip=skip)
+        return overlapping(self._source(), total, length, before, after, skip=skip)
+
+    def stretches(self, bounds: Iterable[tuple[int, int]]) -> Iterator[NDArray]:
+        """See :func:`stretches`; outside of the sound there is silence."""
+        return stretches(self._source(), bounds)
+
+    def _source(self) -> Iterator[NDArray]:
+        """The first `samples`: a track may outlast what the file's header says."""
+        left = self.samples
+        for chunk in self.chunks():
+            yield chunk[:left]
+            left -= min(len(chunk), left)
+            if not left:
+                return
 
 
 def overlapping(
@@ -111,26 +123,49 @@ def overlapping(
     ------
     ndarray, (rows + before + after, ...)
     """
-    parts: list[NDArray] = []
-    first, end = -before, -before
-    for index, start in enumerate(range(0, total, length)):
-        stop = min(start + length, total) + after
-        while end < stop:
-            chunk = next(chunks, None)
-            if not parts:
-                if chunk is None:
-                    raise ValueError("the stream holds nothing")
-                parts = [np.full((before, *chunk.shape[1:]), fill, chunk.dtype)]
-                end = 0
-            if chunk is None:
-                chunk = np.full((stop - end, *parts[0].shape[1:]), fill, parts[0].dtype)
-            parts.append(chunk)
+    bounds = (
+        (start - before, min(start + length, total) + after)
+        for start in range(skip * length, total, length)
+    )
+    return stretches(chunks, bounds, fill)
+
+
+def stretches(
+    chunks: Iterator[NDArray], bounds: Iterable[tuple[int, int]], fill: float = 0.0
+) -> Iterator[NDArray]:
+    """Stretches of a stream of rows; only what is needed for one is held.
+
+    Parameters
+    ----------
+    chunks : iterator of ndarray, (n, ...)
+        Consecutive rows.
+    bounds : iterable of (int, int)
+        First row and end of each stretch, neither falling.
+    fill : float
+        What stands before the first and after the last row.
+
+    Yields
+    ------
+    ndarray, (end - first, ...)
+    """
+    held = next(chunks)
+    start = 0
+    for low, high in bounds:
+        parts, end = [held], start + len(held)
+        while end < high and (chunk := next(chunks, None)) is not None:
+            if end + len(chunk) <= low:
+                start, parts = end + len(chunk), [chunk[:0]]
+            else:
+                parts.append(chunk)
             end += len(chunk)
-        held = np.concatenate(parts)[start - before - first :]
-        first = start - before
-        parts = [held]
-        if index >= skip:
-            yield held[: stop - first]
+        held = np.concatenate(parts)
+        gone = min(max(low - start, 0), len(held))
+        held, start = held[gone:], start + gone
+        inside = held[: max(high - start, 0)]
+        before = min(max(start - low, 0), high - low)
+        margins = (before, high - low - before - len(inside))
+        rest = ((0, 0),) * (inside.ndim - 1)
+        yield np.pad(inside, (margins, *rest), constant_values=fill) if any(margins) else inside
 
 
 def averaged(frames: NDArray, size: int) -> NDArray:
@@ -151,13 +186,3 @@ def averaged(frames: NDArray, size: int) -> NDArray:
 def decibel(power: NDArray, floor: float = 1e-8) -> NDArray:
     """10 log10 of power, not less than that of `floor`."""
     return 10 * np.log10(np.maximum(power, floor))
-
-
-def _cut(chunks: Iterator[NDArray], samples: int) -> Iterator[NDArray]:
-    """The first `samples` of a sound: its track may outlast what the file's header says."""
-    left = samples
-    for chunk in chunks:
-        yield chunk[:left]
-        left -= min(len(chunk), left)
-        if not left:
-            return

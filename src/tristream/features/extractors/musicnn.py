@@ -16,6 +16,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
+from tristream.features.audio.stream import Track
 from tristream.features.registry import Block, Preview, extractor, numbered
 
 if TYPE_CHECKING:
@@ -58,13 +59,10 @@ def _names(layer: str, options: Options, p: int) -> list[str]:
 
 def _preview(path: Path, options: Options, at: float) -> Preview:
     """The log-mel spectrogram of the window that is nearest to `at`."""
-    from tristream.stimuli.media import media_info, read_sound
-
-    samples = round(media_info(path).duration * RATE)
-    start = min(window_starts(samples, options.hop), key=lambda s: abs(_centre(s) - at))
-    sound = read_sound(path, RATE, 0.0, (start + FRAMES + 1) * HOP / RATE)
+    track = Track.open(path, RATE)
+    start = min(window_starts(track.samples, options.hop), key=lambda s: abs(_centre(s) - at))
     centre, half = _centre(start), FRAMES * HOP / RATE / 2
-    window = log_mel_windows(sound, [start])[0].T
+    window = log_mel(next(track.stretches([samples_of([start])]))).T
     return Preview(window, centre - half, centre + half, "96 mel bands, log power, 3 s")
 
 
@@ -108,19 +106,23 @@ def musicnn(
 
     from tristream.features.musicnn.checkpoint import read_checkpoint
     from tristream.features.musicnn.network import Musicnn
-    from tristream.stimuli.media import read_sound
 
     variables = read_checkpoint(weights / FOLDER)
     try:
         network = Musicnn(variables).to(device)
     except ValueError as error:
         raise UserError(f"{weights / FOLDER}: {error}; fetch the weights again") from None
-    sound = read_sound(path, RATE)
-    every = window_starts(len(sound), options.hop)
-    for first in range(skip * CHUNK, len(every), CHUNK):
-        starts = every[first : first + CHUNK]
-        windows = torch.from_numpy(log_mel_windows(sound, starts))
-        outputs = [network(part.to(device)) for part in windows.split(BATCH)]
+    track = Track.open(path, RATE)
+    every = window_starts(track.samples, options.hop)
+    chunks = [every[i : i + CHUNK] for i in range(skip * CHUNK, len(every), CHUNK)]
+    pieces = track.stretches(samples_of(starts) for starts in chunks)
+    for starts, sound in zip(chunks, pieces, strict=True):
+        spectrogram = torch.from_numpy(log_mel(sound)).to(device)
+        outputs = []
+        for begin in range(0, len(starts), BATCH):
+            part = starts[begin : begin + BATCH]
+            piece = spectrogram[part[0] - starts[0] : part[-1] - starts[0] + FRAMES]
+            outputs.append(network.overlapping(piece, part))
         times = np.array([_centre(start) for start in starts])
         yield {
             layer: Block(torch.cat([_average(o[layer]) for o in outputs]).cpu().numpy(), times)
@@ -139,31 +141,35 @@ def window_starts(samples: int, hop: float) -> list[int]:
     return [start for i in range(int(last / step) + 2) if (start := round(i * step)) <= last]
 
 
-def log_mel_windows(sound: np.ndarray, starts: list[int]) -> np.ndarray:
-    """Windows of log10(10000 x mel power + 1), of consecutive starts.
+def samples_of(starts: list[int]) -> tuple[int, int]:
+    """Samples that the spectrogram needs from the first of these windows to the end of the last.
+
+    Parameters
+    ----------
+    starts : list of int
+        Ascending, from :func:`window_starts`.
+    """
+    return starts[0] * HOP - N_FFT // 2, (starts[-1] + FRAMES - 1) * HOP + N_FFT // 2
+
+
+def log_mel(sound: np.ndarray) -> np.ndarray:
+    """Spectrogram of log10(10000 x mel power + 1).
 
     Parameters
     ----------
     sound : ndarray of shape (samples,)
-        Mono, 16 kHz.
-    starts : list of int
-        Ascending, from :func:`window_starts`.
+        Mono, 16 kHz; from half a window before the first frame's middle on.
 
     Returns
     -------
-    ndarray of float32, shape (len(starts), 187, 96)
+    ndarray of float32, shape (frames, 96)
     """
     import librosa
 
-    first, stop = starts[0], starts[-1] + FRAMES
-    low, high = first * HOP - N_FFT // 2, (stop - 1) * HOP + N_FFT // 2
-    piece = sound[max(low, 0) : high]
-    piece = np.pad(piece, (max(-low, 0), high - max(low, 0) - len(piece)))
     mel = librosa.feature.melspectrogram(
-        y=piece, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=96, center=False
+        y=sound, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=96, center=False
     )
-    spectrogram = np.log10(10_000 * mel.T + 1).astype(np.float32)
-    return np.stack([spectrogram[s - first : s - first + FRAMES] for s in starts])
+    return np.log10(10_000 * mel.T + 1).astype(np.float32)
 
 
 def _average(activation: "torch.Tensor") -> "torch.Tensor":

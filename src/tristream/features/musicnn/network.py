@@ -8,7 +8,7 @@ tagging. arXiv:1909.06654.
 
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,6 +32,12 @@ MIDDLE = 64
 UNITS = 200
 
 
+EDGE = 3
+"""Frames at either end of a window whose timbral features see the padding."""
+SLICE = 256
+"""Frames whose timbral features are computed at once."""
+
+
 class Normalised(nn.Module):
     """Convolution, rectification, batch normalisation: in this order, as in the original."""
 
@@ -44,6 +50,22 @@ class Normalised(nn.Module):
         """Zero-pad (batch, 1, time, width) in time; -> (batch, filters, time, width')."""
         padded = F.pad(x, (0, 0, before, after))
         return self.normalisation(F.relu(self.convolution(padded)))
+
+    def peaks(self, x: torch.Tensor) -> torch.Tensor:
+        """Maximum of :meth:`forward` over the width, (batch, filters, time'), without padding.
+
+        What follows the convolution rises with it, or falls where gamma is negative: so it is
+        applied to the maximum, or the minimum, instead of to everything.
+        """
+        sign = torch.where(self.normalisation.weight < 0, -1.0, 1.0)
+        kernel, bias = self.convolution.weight, cast(torch.Tensor, self.convolution.bias)
+        flipped = F.conv2d(x, kernel * sign[:, None, None, None], bias * sign)
+        extreme = flipped.amax(3) * sign[:, None]
+        return self.normalisation(F.relu(extreme)[..., None])[..., 0]
+
+
+def _peaks(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return cast(Normalised, block).peaks(x)
 
 
 class Musicnn(nn.Module):
@@ -90,12 +112,50 @@ class Musicnn(nn.Module):
             ``timbral``, ``temporal``, ``cnn1``, ``cnn2``, ``cnn3``: (batch, frames, units);
             ``mean_pool``, ``max_pool``, ``penultimate``, ``tags`` (likelihoods): (batch, units).
         """
+        padded = F.pad(self.input(windows[:, None]), (0, 0, EDGE, EDGE))
+        timbral = torch.cat([_peaks(block, padded) for block in self.timbral], 1)
+        return self._from_timbral(windows, timbral)
+
+    @torch.inference_mode()
+    def overlapping(self, spectrogram: torch.Tensor, starts: list[int]) -> dict[str, torch.Tensor]:
+        """As :meth:`forward`, of windows that overlap; what they share is computed once.
+
+        Parameters
+        ----------
+        spectrogram : tensor of shape (frames, 96)
+        starts : list of int
+            First frame of each window, ascending.
+        """
+        length = starts[0] + len(spectrogram) - starts[-1]
+        windows = torch.stack([spectrogram[s - starts[0] :][:length] for s in starts])
+        inner = self._inner_timbral(spectrogram)
+        middles = [inner[:, s - starts[0] :][:, : length - 2 * EDGE] for s in starts]
+        ends = self.input(windows[:, None])
+        first = F.pad(ends[:, :, : 2 * EDGE], (0, 0, EDGE, 0))
+        last = F.pad(ends[:, :, -2 * EDGE :], (0, 0, 0, EDGE))
+        edges = torch.cat([_peaks(block, torch.cat([first, last])) for block in self.timbral], 1)
+        before, after = edges.chunk(2)
+        timbral = torch.cat([before, torch.stack(middles), after], 2)
+        return self._from_timbral(windows, timbral)
+
+    def _inner_timbral(self, spectrogram: torch.Tensor) -> torch.Tensor:
+        """Timbral features of all frames but the first and last, (units, frames - 2 EDGE)."""
+        normalised = self.input(spectrogram[None, None])
+        parts = []
+        for start in range(0, len(spectrogram) - 2 * EDGE, SLICE):
+            piece = normalised[:, :, start : start + SLICE + 2 * EDGE]
+            parts.append(torch.cat([_peaks(block, piece) for block in self.timbral], 1)[0])
+        return torch.cat(parts, 1)
+
+    def _from_timbral(
+        self, windows: torch.Tensor, timbral: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """All layers, from windows and their timbral features (batch, units, frames)."""
         x = self.input(windows[:, None])
-        timbral = torch.cat([block(x, 3, 3).amax(3) for block in self.timbral], 1)
         temporal = []
         for block, (frames, _) in zip(self.temporal, TEMPORAL, strict=True):
             before = (frames - 1) // 2  # TensorFlow's "same": the longer side comes after
-            temporal.append(block(x, before, frames - 1 - before).amax(3))
+            temporal.append(_peaks(block, F.pad(x, (0, 0, before, frames - 1 - before))))
         front = torch.cat([timbral, *temporal], 1)
         layers = [front]
         for block in self.middle:
