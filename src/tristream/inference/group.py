@@ -19,7 +19,6 @@ from scipy import optimize, stats
 from scipy.stats import false_discovery_control
 
 from tristream.config.analysis import Inference
-from tristream.encode.files import Encoding, read_encoding
 from tristream.errors import UserError
 from tristream.inference.permutation import TOLERANCE
 from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
@@ -134,7 +133,10 @@ class Subject:
     """What the group level takes of one subject; p values are None where they were refused."""
 
     name: str
-    encoding: Encoding
+    r: Floats
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: tuple[int, ...]
     p: Floats | None
     p_fwe: Floats | None
     significant: npt.NDArray[np.bool_] | None
@@ -194,8 +196,8 @@ def infer_group(
             file.attrs["prevalence"] = list(vars(prevalence(count, number)).values())
         if isinstance(voxels, Omission):
             return
-        file["ijk"] = subjects[0].encoding.ijk[voxels[0]]
-        file["affine"], file["shape"] = subjects[0].encoding.affine, subjects[0].encoding.shape
+        file["ijk"] = subjects[0].ijk[voxels[0]]
+        file["affine"], file["shape"] = subjects[0].affine, subjects[0].shape
         z = np.stack([_z(s)[v] for s, v in zip(subjects, voxels, strict=True)])
         file["mean_r"] = np.tanh(z.mean(0)).astype(np.float32)
         if not refused:
@@ -222,29 +224,28 @@ def _write_counts(
 
 
 def _read(encoding: Path, inference: Path) -> Subject:
-    fitted, said = read_encoding(encoding)
+    with open_h5(encoding, "encoding") as (file, said):
+        name, r = str(file.attrs["subject"]), file["scores/r"][()]
+        ijk, affine = file["ijk"][()], file["affine"][()]
+        shape = tuple(int(n) for n in file["shape"][()])
     with open_h5(inference, "inference") as (file, tested):
-        arrays = {
-            key: file[key][()] if key in file else None for key in ("p", "p_fwe", "significant")
-        }
-    p = arrays["p"]
-    if p is not None and len(p) != len(fitted.ijk):
+        p, p_fwe, significant = (
+            file[key][()] if key in file else None for key in ("p", "p_fwe", "significant")
+        )
+    if p is not None and len(p) != len(ijk):
         raise UserError(
-            f"{inference}: has {len(p)} voxels, {encoding} has {len(fitted.ijk)}; delete the "
+            f"{inference}: has {len(p)} voxels, {encoding} has {len(ijk)}; delete the "
             "first and run again"
         )
     why = next((o.why for o in tested.omitted if o.what == "p"), "")
     simulated = said.simulated or tested.simulated
-    name = str(fitted.about["subject"])
-    return Subject(
-        name, fitted, arrays["p"], arrays["p_fwe"], arrays["significant"], why, simulated
-    )
+    return Subject(name, r, ijk, affine, shape, p, p_fwe, significant, why, simulated)
 
 
 def _table(subjects: Sequence[Subject]) -> pd.DataFrame:
     rows = []
     for one in subjects:
-        r = one.encoding.scores.r
+        r = one.r
         rows.append(
             {
                 "voxels": len(r),
@@ -259,16 +260,12 @@ def _table(subjects: Sequence[Subject]) -> pd.DataFrame:
 
 def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omission:
     """For each subject, the places of the voxels that all have, in one order."""
-    first = subjects[0].encoding
+    first = subjects[0]
     what = "voxel by voxel over subjects"
     for other in subjects[1:]:
-        same = np.array_equal(first.shape, other.encoding.shape)
-        if not (same and np.allclose(first.affine, other.encoding.affine)):
-            return Omission(
-                what, f"sub-{other.name} lies on another grid than sub-{subjects[0].name}"
-            )
-    shape = tuple(int(n) for n in first.shape)
-    flat = [np.ravel_multi_index(tuple(s.encoding.ijk.T), shape) for s in subjects]
+        if other.shape != first.shape or not np.allclose(first.affine, other.affine):
+            return Omission(what, f"sub-{other.name} lies on another grid than sub-{first.name}")
+    flat = [np.ravel_multi_index(tuple(s.ijk.T), first.shape) for s in subjects]
     shared = flat[0]
     for other in flat[1:]:
         shared = np.intersect1d(shared, other)
@@ -283,4 +280,4 @@ def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omissio
 
 def _z(subject: Subject) -> npt.NDArray[np.float64]:
     limit = 1 - 1e-7
-    return np.arctanh(np.clip(subject.encoding.scores.r.astype(np.float64), -limit, limit))
+    return np.arctanh(np.clip(subject.r.astype(np.float64), -limit, limit))
