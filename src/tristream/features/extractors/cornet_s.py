@@ -76,22 +76,26 @@ def cornet_s(
 
 def _network(layers: tuple[str, ...], options: CornetOptions, device: str) -> Any:
     """Function from pixels to the wanted layers' columns."""
+    import torch
+
     from tristream.features.networks import cornet
     from tristream.features.networks.prepare import IMAGENET
     from tristream.features.networks.reduce import Projection, pool
     from tristream.features.networks.stream import autocast
 
-    found = (
+    network: Any = (
         cornet.untrained(options.seed)
         if options.untrained
         else cornet.load(Path(options.checkpoint))
     )
-    network = found.requires_grad_(False).to(device)
+    layout = torch.channels_last
+    network.requires_grad_(False).to(device, memory_format=layout)
     projection = Projection(options)
 
     def compute(pixels: Any) -> dict[str, np.ndarray]:
         with autocast(device, options.precision):
-            states = network(IMAGENET.tensor(pixels), layers)
+            batch = IMAGENET.tensor(pixels).contiguous(memory_format=layout)
+            states = network(batch, layers)
         return {
             layer: projection(
                 (state if layer == DECODER else pool(state, options.grid)).float().cpu().numpy()

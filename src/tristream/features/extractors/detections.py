@@ -72,7 +72,7 @@ def detections(
 
     def compute(pixels: Any) -> dict[str, np.ndarray]:
         with autocast(device, options.precision):
-            output = network(pixel_values=preparation.tensor(pixels))
+            output = network(pixel_values=preparation.tensor(pixels).contiguous())
         found = describe(
             output.logits.float(), output.pred_boxes.float(), chooses, options.threshold
         )

@@ -87,6 +87,8 @@ def _network(
     weights: Path, layers: tuple[str, ...], options: ImageNetworkOptions, device: str, prep: Any
 ) -> Any:
     """Function from pixels to the wanted layers' columns."""
+    import torch
+
     from tristream.features.networks.load import load_network
     from tristream.features.networks.reduce import Projection, columns
     from tristream.features.networks.stream import autocast
@@ -94,11 +96,13 @@ def _network(
     config = vision_config(weights)
     family = family_of(config, IMAGE, weights)
     network = load_network(weights, family.kind, device, **family.options)
+    layout = torch.channels_last if family.maps else torch.contiguous_format
+    network = network.to(memory_format=layout)
     leading = family.leading(config)
     projection = Projection(options)
 
     def compute(pixels: Any) -> dict[str, np.ndarray]:
-        batch = prep.tensor(pixels)
+        batch = prep.tensor(pixels).contiguous(memory_format=layout)
         aspect = batch.shape[2] / batch.shape[3]
         with autocast(device, options.precision):
             output = network(batch, output_hidden_states=True)

@@ -118,7 +118,7 @@ def _network(
     tubelet = int(config.get("tubelet_size", 2)) if family.order == "thw" else 1
 
     def compute(pixels: Any) -> dict[str, np.ndarray]:
-        batch = prep.tensor(pixels)
+        batch = prep.tensor(pixels).contiguous()
         aspect = batch.shape[3] / batch.shape[4]
         given = {family.pixels: batch, **family.forward, "output_hidden_states": True}
         with autocast(device, options.precision):

@@ -48,6 +48,8 @@ class Family:
         Number of blocks, from the config.
     stem : bool
         Whether ``hidden_states`` begin with what enters the first block.
+    maps : bool
+        Whether it is made of convolutions, whose layers are maps and not tokens.
     leading : callable
         Tokens before those of the patches: the class token, registers. 0: none.
     pooled : bool
@@ -70,6 +72,7 @@ class Family:
     kind: str = "AutoModel"
     count: Callable[[Config], int] = _layers
     stem: bool = True
+    maps: bool = False
     leading: Callable[[Config], int] = lambda config: 0
     pooled: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -93,11 +96,13 @@ def _registers(config: Config) -> int:
 _NO_POOLER = {"add_pooling_layer": False}
 
 IMAGE = {
-    "resnet": Family(count=_stages, pooled=True),
-    "convnext": Family(count=_stages, pooled=True),
-    "convnextv2": Family(count=_stages, pooled=True),
-    "efficientnet": Family(count=_efficientnet, pooled=True),
-    "mobilenet_v2": Family(count=lambda config: MOBILENET_BLOCKS, stem=False, pooled=True),
+    "resnet": Family(count=_stages, maps=True, pooled=True),
+    "convnext": Family(count=_stages, maps=True, pooled=True),
+    "convnextv2": Family(count=_stages, maps=True, pooled=True),
+    "efficientnet": Family(count=_efficientnet, maps=True, pooled=True),
+    "mobilenet_v2": Family(
+        count=lambda config: MOBILENET_BLOCKS, stem=False, maps=True, pooled=True
+    ),
     "swinv2": Family(count=lambda config: len(config.get("depths", (2, 2, 6, 2))), pooled=True),
     "vit": Family(leading=_one, options=_NO_POOLER),
     "dinov2": Family(leading=_one, pooled=True),

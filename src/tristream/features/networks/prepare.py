@@ -98,7 +98,7 @@ class Preparation:
         mean = torch.tensor(self.mean, device=pixels.device)
         std = torch.tensor(self.std, device=pixels.device)
         scaled = (pixels.float() * self.scale + self.offset - mean) / std
-        return scaled.movedim(-1, -3).contiguous()
+        return scaled.movedim(-1, -3)
 
 
 # How networks are usually tested on ImageNet.
