@@ -159,8 +159,12 @@ def bars(
     label: str,
     colours: Sequence[str] | None = None,
     line: tuple[str, float] | None = None,
+    intervals: Mapping[str, tuple[npt.NDArray, npt.NDArray]] | None = None,
 ) -> Figure:
-    """Horizontal bars, one block a name; the second group is drawn lighter."""
+    """Horizontal bars, one block a name; the second group is drawn lighter.
+
+    `intervals` are ends of a line across each bar, by group.
+    """
     figure, axes = panel(5.2, 0.34 * len(names) * len(groups) + 1.3)
     thick = 0.8 / len(groups)
     for number, (group, values) in enumerate(groups.items()):
@@ -168,6 +172,8 @@ def bars(
         colour = list(colours) if colours else OTHER_COLOURS[0]
         alpha = 1 - 0.55 * number / max(1, len(groups) - 1)
         axes.barh(place, np.asarray(values), thick * 0.92, color=colour, alpha=alpha, label=group)
+        if intervals:
+            axes.hlines(place, *intervals[group], color=INK, linewidth=1.0)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.invert_yaxis()
     axes.axvline(0, color="#999999", linewidth=0.7)

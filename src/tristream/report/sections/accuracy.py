@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.encode.ceiling import within_run_repeats
 from tristream.maps.scores import MIN_CEILING
 from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Missing, Section, Table, Text
+from tristream.report.blocks import Block, Heading, Missing, Section, Table, Text, facts
 from tristream.report.results import Results
 from tristream.report.sections.maps import figures_of, files_of
-from tristream.store import open_h5
+from tristream.store import open_h5, read_table
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Fit:
     r: npt.NDArray
     r2: npt.NDArray
     ceiling: npt.NDArray | None
+    explainable: npt.NDArray | None
+    halves: npt.NDArray | None
     alpha: npt.NDArray
     cv: npt.NDArray
     attrs: dict[str, Any]
@@ -42,6 +45,8 @@ def section(results: Results, dataset: str, subject: str) -> Section:
             fits[name] = _read(results, path)
     if not results.models(dataset):
         blocks.append(Text("The study has no encoding model for this dataset."))
+    if any(fit.ceiling is not None for fit in fits.values()):
+        blocks += _within_run(results, dataset)
     if fits:
         blocks += [_table(fits), _histogram(results, dataset, subject, fits)]
     for name, fit in fits.items():
@@ -50,6 +55,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         blocks += fit.notes
         if fit.ceiling is not None and not plain:
             blocks.append(_ceiling(results, dataset, subject, name, fit))
+            blocks += _second_opinion(fit)
         blocks += figures_of(results, dataset, name, subject, ("r", "normalized"))
         blocks += files_of(results, dataset, name, subject)
     return Section("accuracy", "Accuracy", blocks)
@@ -57,11 +63,14 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 def _read(results: Results, path: Any) -> Fit:
     with open_h5(path, "encoding") as (file, said):
-        ceiling = file["ceiling/r"][()] if "ceiling/r" in file else None
+        keys = ("ceiling/r", "ceiling/explainable", "ceiling/halves")
+        ceiling, explainable, halves = (file[k][()] if k in file else None for k in keys)
         return Fit(
             file["scores/r"][()],
             file["scores/r2"][()],
             ceiling,
+            explainable,
+            halves,
             file["hyper/alpha"][()],
             file["hyper/cv"][()],
             dict(file.attrs),
@@ -131,3 +140,42 @@ def _ceiling(results: Results, dataset: str, subject: str, model: str, fit: Fit)
     title = f"Accuracy and noise ceiling, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/ceiling_{model}"
     return results.figure(drawing, name, title, caption, table, fit.simulated)
+
+
+def _second_opinion(fit: Fit) -> list[Block]:
+    """The ceiling's two estimates side by side."""
+    if fit.halves is None or fit.explainable is None:
+        return []
+    both = np.isfinite(fit.halves) & np.isfinite(fit.explainable)
+    rows = {
+        "Explainable variance of the averaged test run, mean over voxels": float(
+            fit.explainable[both].mean()
+        ),
+        "The same by split halves (Spearman-Brown)": float(fit.halves[both].mean()),
+        "Correlation of the two over voxels": float(
+            np.corrcoef(fit.explainable[both], fit.halves[both])[0, 1]
+        ),
+        "Repeats": int(fit.attrs.get("n_repeats", 0)),
+    }
+    return [facts(rows)]
+
+
+def _within_run(results: Results, dataset: str) -> list[Block]:
+    """Stimuli that one test run shows twice: they are no repeats, and a reader should know."""
+    path = results.path("stimuli", dataset, "inventory.tsv")
+    if not path.is_file():
+        return []
+    table, said = read_table(path, "inventory")
+    results.read(path, said)
+    split = results.resolved.datasets[dataset].split
+    tested = table[table["run"].map(split.is_test) & (table["kind"] != "label")]
+    found = within_run_repeats(zip(tested["run"], tested["item"].astype(str), strict=True))
+    if not found:
+        return []
+    listed = "; ".join(f"{run}: {', '.join(items)}" for run, items in found.items())
+    return [
+        Text(
+            f"Some test runs show a stimulus more than once ({listed}). The ceiling takes whole "
+            "runs for repeats, never showings within a run, which share slow noise."
+        )
+    ]

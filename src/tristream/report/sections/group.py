@@ -1,11 +1,14 @@
 """All subjects of a dataset side by side."""
 
 import numpy as np
+import pandas as pd
 
 from tristream.report.blocks import Block, Link, Section, Table, Text
 from tristream.report.results import Results
 from tristream.report.sections.decoding import names
-from tristream.store import open_h5, read_table
+from tristream.store import Provenance, open_h5, read_table, write_table
+
+FDR = 0.05
 
 
 def section(results: Results, dataset: str) -> Section:
@@ -21,6 +24,7 @@ def section(results: Results, dataset: str) -> Section:
                 "themselves, each tested on its own."
             )
         )
+    blocks += _group(results, dataset)
     return Section("subjects", "Subjects", blocks + _recovery(results, dataset))
 
 
@@ -43,6 +47,60 @@ def _encoding(results: Results, dataset: str) -> Table:
     columns = ("model", "subject", "voxels", "mean r", "99th percentile of r", "significant voxels")
     caption = "Encoding models. r: test correlation; a dash where no p values could be written."
     return Table(caption, columns, tuple(rows))
+
+
+def _group(results: Results, dataset: str) -> list[Block]:
+    """How many subjects show an effect, and what that says of the population."""
+    rows: list[tuple[object, ...]] = []
+    notes: list[Block] = []
+    for name in results.models(dataset):
+        path = results.path("inference", dataset, name, "group.h5")
+        if gone := results.missing(f"Group level of {name}", path):
+            notes += gone
+            continue
+        with open_h5(path, "group") as (file, said):
+            notes += results.read(path, said)
+            subjects = len(file["subjects"])
+            best, low, high = file.attrs.get("prevalence", (None, None, None))
+            everywhere = file["count"][()] if "count" in file else None
+            q = file["q"][()] if "q" in file else None
+            smallest = file.attrs.get("smallest_p")
+            counted = file.attrs.get("count")
+        rows.append(
+            (
+                name,
+                subjects,
+                None if counted is None else int(counted),
+                None if best is None else float(best),
+                None if low is None else f"{low:.2f} to {high:.2f}",
+                None if everywhere is None else int((everywhere == subjects).sum()),
+                None if q is None else int((q <= FDR).sum()),
+                None if smallest is None else float(smallest),
+            )
+        )
+    if not rows:
+        return notes
+    columns = (
+        "model",
+        "subjects",
+        "with an effect",
+        "prevalence",
+        "95 % interval",
+        "voxels in all subjects",
+        "voxels of the group test",
+        "smallest attainable p",
+    )
+    caption = (
+        "Group level. With an effect: subjects whose best voxel is significant at .05, corrected "
+        "for all voxels. Prevalence: the share of the population that would show it, given that "
+        "count (Bayesian, uniform prior; Ince et al. 2021). Voxels in all subjects: p at most .05 "
+        "in every subject, uncorrected. The group test flips the signs of the subjects' Fisher z, "
+        f"from 8 subjects on; voxels at a false discovery rate of {FDR}."
+    )
+    table = pd.DataFrame(rows, columns=list(columns))
+    path = results.folder / "figures" / dataset / "group.tsv"
+    write_table(path, table, Provenance("figure", results.simulated(dataset), {}, results.code))
+    return [Table(caption, columns, tuple(rows), results.link(path)), *notes]
 
 
 def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:

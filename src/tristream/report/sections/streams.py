@@ -14,7 +14,7 @@ from tristream.report import figures
 from tristream.report.blocks import Block, Heading, Missing, Section, Table, Text
 from tristream.report.results import Results
 from tristream.report.sections.maps import figures_of
-from tristream.store import open_h5, read_strings
+from tristream.store import Omission, open_h5, read_strings
 
 MIN_R = 0.2
 MIN_CEILING = 0.3
@@ -62,7 +62,8 @@ def section(results: Results, dataset: str, subject: str) -> Section:
             continue
         split = read_split(results, path, competing)
         blocks += [Heading(f"Model {name}"), _shares(results, dataset, subject, name, split)]
-        blocks += [_winners(split), *_regions(results, dataset, subject, name, split)]
+        blocks += [_winners(split), *_partition(results, dataset, subject, name)]
+        blocks += _regions(results, dataset, subject, name, split)
         blocks += figures_of(results, dataset, name, subject, ("winner",))
     if not blocks:
         blocks.append(Text("No encoding model of this dataset has bands of two or more streams."))
@@ -104,6 +105,47 @@ def _shares(results: Results, dataset: str, subject: str, model: str, split: Spl
     title = f"Split variance, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/streams_{model}"
     return results.figure(drawing, name, title, caption, table, split.simulated)
+
+
+def _partition(results: Results, dataset: str, subject: str, model: str) -> list[Block]:
+    """Unique and shared variance, where the study asks for it."""
+    if model not in results.resolved.study.inference.partition:
+        what = f"Unique and shared variance of {model}"
+        why = "inference.partition does not name the model: it costs a fit for each set of bands"
+        results.omitted.setdefault(Omission(what, why), [])
+        return [Missing(what, why)]
+    path = results.path("partition", dataset, model, f"sub-{subject}.h5")
+    if gone := results.missing(f"Unique and shared variance of {model}", path):
+        return [*gone]
+    with open_h5(path, "partition") as (file, said):
+        notes = results.read(path, said)
+        sets, groups = read_strings(file, "sets"), read_strings(file, "groups")
+        rest = read_strings(file, "rest")
+        value, low, high = (file[f"means/{key}"][()] for key in ("value", "low", "high"))
+        blocks_drawn = int(file.attrs["blocks"])
+    names = [f"{s} alone" if "+" not in s else s.replace("+", " and ") for s in sets]
+    table = pd.DataFrame({"bands": names})
+    for number, group in enumerate(groups):
+        for key, values in (("mean", value), ("low", low), ("high", high)):
+            table[f"{key}, {group}"] = values[number].round(5)
+    shown = [number for number in reversed(range(len(groups))) if np.isfinite(value[number]).all()]
+    drawing = figures.bars(
+        names,
+        {groups[number]: value[number] for number in shown},
+        "mean test R²",
+        intervals={groups[number]: (low[number], high[number]) for number in shown},
+    )
+    over = f" beyond {', '.join(rest)}, which every model holds" if rest else ""
+    caption = (
+        f"What each set of bands explains{over}. Alone: what the full model loses without the "
+        "band. Several bands: what any of them can explain in place of the others. The bars of a "
+        "group add up to what all bands explain together; below 0 a band makes the prediction "
+        f"worse, or two explain more together than apart. Lines: 95 % bootstrap intervals over "
+        f"{blocks_drawn} blocks of test data."
+    )
+    title = f"Unique and shared variance, model {model}, sub-{subject}"
+    name = f"{dataset}/sub-{subject}/partition_{model}"
+    return [results.figure(drawing, name, title, caption, table, said.simulated), *notes]
 
 
 def _winners(split: Split) -> Table:
