@@ -1,0 +1,261 @@
+"""Odd and broken films, sounds and images through `tristream features extract`.
+
+Each gives the right features, or one clear line and no file.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from PIL import Image
+
+from features_study import FilmStudy
+from films import flash_film, make_film
+from tristream.cli import main
+from tristream.store import open_h5, read_strings
+
+LOW = {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 12}}
+SOUND = {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]}
+COLOUR = '''
+from tristream.features.frames import frame_batches
+from tristream.features.registry import Block, extractor
+
+
+@extractor("mean_colour", media="film", images=True, layers=("rgb",))
+def mean_colour(path, layers, options, weights, device):
+    """Mean of the channels of each picture."""
+    for times, images in frame_batches(path, fps=2, length=8, size=(16, 16)):
+        yield {"rgb": Block(images.reshape(len(images), -1, 3).mean(1), times)}
+'''
+
+
+def study_of(folder: Path, files: list[Path], kind: str, **features: Any) -> FilmStudy:
+    """A study whose stimuli are these files, films, sounds or images."""
+    study = FilmStudy(folder, files, features)
+    path = folder / "workflow/datasets/films.yaml"
+    content = yaml.safe_load(path.read_text())
+    for row in content["stimuli"]["table"]:
+        row["kind"] = kind
+    path.write_text(yaml.safe_dump(content))
+    return study
+
+
+def extract(study: FilmStudy, space: str, layer: str) -> int:
+    """Status of the command."""
+    command = f"features extract --config {study.folder}/config.yaml --dataset films "
+    command += f"--space {space} --layer {layer} --receipt {study.receipt} "
+    return main([*command.split(), "--output", str(study.output(space, layer))])
+
+
+def fails(
+    study: FilmStudy, space: str, layer: str, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    """The command ends with status 2, one line that has `words`, and no file."""
+    assert extract(study, space, layer) == 2
+    lines = [x for x in capsys.readouterr().err.splitlines() if x.startswith("tristream: error")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert not study.output(space, layer).exists()
+
+
+def values(study: FilmStudy, space: str, layer: str, stimulus: str) -> tuple[Any, Any]:
+    """Times and values of one stimulus."""
+    with open_h5(study.output(space, layer), "features") as (file, _):
+        group = file["stimuli"][stimulus]
+        return group["times"][()], group["values"][()]
+
+
+def noise_film(path: Path, seconds: float = 4.0) -> Path:
+    """A film that does not compress to nothing."""
+    count = round(seconds * 24)
+    images = np.random.default_rng(0).integers(0, 255, (count, 36, 64), dtype=np.uint8)
+    return make_film(path, images, np.arange(count) / 24)
+
+
+def first_seconds(source: Path, path: Path, seconds: float) -> Path:
+    """The beginning of a film with its sound, as it is encoded."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(source)) as film, av.open(str(path), "w") as container:
+        streams = {
+            stream.index: container.add_stream_from_template(stream)
+            for stream in (film.streams.video[0], film.streams.audio[0])
+        }
+        for packet in film.demux(*(film.streams[index] for index in streams)):
+            if packet.dts is not None and packet.dts * packet.time_base < seconds:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    return path
+
+
+def test_film_of_scrambled_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The headers are whole, the pictures are not."""
+    film = noise_film(tmp_path / "stimuli/clip.mp4")
+    content = bytearray(film.read_bytes())
+    middle = slice(len(content) // 8, len(content) * 7 // 8)
+    content[middle] = np.random.default_rng(1).bytes(len(content[middle]))
+    film.write_bytes(bytes(content))
+    study = study_of(tmp_path, [film], "film", low=LOW)
+    fails(study, "low", "lowlevel", capsys, "clip.mp4")
+
+
+def test_film_that_is_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = noise_film(tmp_path / "stimuli/clip.mp4")
+    film.write_bytes(film.read_bytes()[:-2000])
+    study = study_of(tmp_path, [film], "film", low=LOW)
+    fails(study, "low", "lowlevel", capsys, "clip.mp4")
+
+
+def test_film_without_sound_beside_one_that_has_it(tmp_path: Path, trailer: Path) -> None:
+    """Sound features leave it out and say so; loudness has its floor; pictures are there."""
+    silent = noise_film(tmp_path / "stimuli/silent.mp4")
+    films = [silent, first_seconds(trailer, tmp_path / "stimuli/loud.mp4", 20)]
+    study = study_of(tmp_path, films, "film", low=LOW, sound=SOUND)
+    assert extract(study, "sound", "logmel") == 0
+    with open_h5(study.output("sound", "logmel"), "features") as (file, said):
+        assert list(file["stimuli"]) == ["loud"]
+        assert [(o.what, o.why) for o in said.omitted] == [("silent", "it has no sound")]
+    assert extract(study, "low", "lowlevel") == 0
+    times, found = values(study, "low", "lowlevel", "silent")
+    assert len(times) == 48
+    assert set(found[:, 2]) == {found[0, 2]}
+    assert values(study, "low", "lowlevel", "loud")[1][:, 2].std() > 1
+
+
+def test_film_without_sound_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = study_of(tmp_path, [noise_film(tmp_path / "stimuli/clip.mp4")], "film", sound=SOUND)
+    fails(study, "sound", "logmel", capsys, "acoustics reads sounds, and none of the stimuli")
+
+
+def test_sound_without_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "stimuli/tone.wav"
+    path.parent.mkdir()
+    soundfile.write(path, np.zeros(16_000), 16_000)
+    study = study_of(tmp_path, [path], "sound", low=LOW)
+    fails(study, "low", "lowlevel", capsys, "lowlevel reads films, and none of the stimuli")
+
+
+def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
+    """Frames 20 ms to 120 ms long: the flash stands where it is on screen, in both films."""
+    rng = np.random.default_rng(0)
+    regular = np.arange(240) / 24
+    variable = np.concatenate([[0.0], np.cumsum(rng.uniform(0.02, 0.12, 140))])
+    (tmp_path / "stimuli").mkdir()
+    middles = {
+        name: flash_film(tmp_path / f"stimuli/{name}.mp4", times, 5.0, (64, 36))
+        for name, times in (("regular", regular), ("variable", variable))
+    }
+    films = [tmp_path / f"stimuli/{name}.mp4" for name in middles]
+    study = study_of(tmp_path, films, "film", low={**LOW, "options": {"fps": 48}})
+    assert extract(study, "low", "lowlevel") == 0
+    for name, middle in middles.items():
+        times, found = values(study, "low", "lowlevel", name)
+        bright = found[:, 0] > 0.5
+        assert bright.any()
+        assert times[bright].mean() == pytest.approx(middle, abs=0.02), name
+        np.testing.assert_allclose(np.diff(times), 1 / 48)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000, 96_000])
+def test_a_tone_is_the_same_at_any_rate_in_mono_and_stereo(tmp_path: Path, rate: int) -> None:
+    time = np.arange(3 * rate) / rate
+    tone = 0.2 * np.sin(2 * np.pi * 1000 * time)
+    (tmp_path / "stimuli").mkdir()
+    sounds = {"mono": tone, "stereo": np.stack([tone, tone], axis=1)}
+    paths = []
+    for name, sound in sounds.items():
+        paths.append(tmp_path / f"stimuli/{name}.wav")
+        soundfile.write(paths[-1], sound, rate, subtype="FLOAT")
+    study = study_of(tmp_path, paths, "sound", sound=SOUND)
+    assert extract(study, "sound", "logmel") == 0
+    mono, stereo = (values(study, "sound", "logmel", name) for name in sounds)
+    np.testing.assert_allclose(mono[1], stereo[1], atol=1e-3)
+    inner = mono[1][5:-5].mean(axis=0)
+    with open_h5(study.output("sound", "logmel"), "features") as (file, _):
+        centre = float(read_strings(file, "names")[int(inner.argmax())].split()[0])
+    assert centre == pytest.approx(1000, rel=0.05)
+    # Full scale is 0 dB; a tone of 0.2 stands 14 dB below it.
+    assert inner.max() == pytest.approx(20 * np.log10(0.2), abs=1.5)
+    assert len(mono[0]) == 30
+
+
+def test_a_clip_that_lasts_no_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A film file with a picture stream and no picture, a sound of no samples, an empty file."""
+    folder = tmp_path / "stimuli"
+    folder.mkdir()
+    with av.open(str(folder / "none.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 36, "yuv420p"
+        container.start_encoding()
+    soundfile.write(folder / "none.wav", np.zeros(0), 16_000)
+    (folder / "empty.mp4").touch()
+    for name, kind, space, layer in (
+        ("none.mp4", "film", "low", "lowlevel"),
+        ("none.wav", "sound", "sound", "logmel"),
+        ("empty.mp4", "film", "low", "lowlevel"),
+    ):
+        study = study_of(tmp_path, [folder / name], kind, low=LOW, sound=SOUND)
+        fails(study, space, layer, capsys, name)
+
+
+def write_images(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """One image of each odd kind, and the colour that it shows."""
+    folder.mkdir()
+    size = (40, 30)
+    Image.new("RGB", size, (200, 100, 50)).save(folder / "plain.png")
+    Image.new("RGBA", size, (200, 100, 50, 0)).save(folder / "clear.png")
+    Image.new("RGBA", size, (200, 100, 50, 255)).save(folder / "opaque.png")
+    Image.fromarray(np.full((30, 40), 51_400, np.uint16)).save(folder / "deep.png")
+    Image.new("CMYK", size, (0, 127, 255, 0)).save(folder / "press.tif")
+    Image.new("RGB", size, (200, 100, 50)).quantize(4).save(folder / "palette.png")
+    Image.new("L", size, 77).save(folder / "grey.png")
+    return {
+        "plain": (200, 100, 50),
+        "clear": (128, 128, 128),
+        "opaque": (200, 100, 50),
+        "deep": (200, 200, 200),
+        "press": (255, 128, 0),
+        "palette": (200, 100, 50),
+        "grey": (77, 77, 77),
+    }
+
+
+def image_study(folder: Path) -> tuple[FilmStudy, dict[str, tuple[int, int, int]]]:
+    expected = write_images(folder / "stimuli")
+    (folder / "colour.py").write_text(COLOUR)
+    block = {"stream": "ventral", "extractor": "mean_colour", "module": str(folder / "colour.py")}
+    files = {path.stem: path for path in (folder / "stimuli").iterdir()}
+    return study_of(folder, [files[name] for name in expected], "image", colour=block), expected
+
+
+def test_images_with_alpha_of_16_bits_and_of_cmyk(tmp_path: Path) -> None:
+    study, expected = image_study(tmp_path)
+    assert extract(study, "colour", "rgb") == 0
+    with open_h5(study.output("colour", "rgb"), "features") as (file, _):
+        assert file.attrs["sampling"] == "item"
+        assert read_strings(file, "items") == list(expected)
+        for name, row in zip(expected, file["values"][()], strict=True):
+            np.testing.assert_allclose(row, expected[name], atol=1.5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:60]), "can't be read as an image"),
+        (lambda path: path.write_text("no image"), "can't be read as an image"),
+        (
+            lambda path: Image.fromarray(np.ones((4, 4), np.float32)).save(path, format="TIFF"),
+            "floating-point pixels",
+        ),
+    ],
+)
+def test_damaged_and_unknown_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Any, words: str
+) -> None:
+    study, _ = image_study(tmp_path)
+    damage(tmp_path / "stimuli/plain.png")
+    study.write_receipt()
+    fails(study, "colour", "rgb", capsys, words)
