@@ -55,6 +55,18 @@ def trailer(cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pedestrians(cache: Path) -> Path:
+    """People who cross a street corner, filmed from above: 795 frames, 768 x 576, 10 fps."""
+    source = ArchiveSource(
+        package="opencv-python",
+        version="5.0.0.93",
+        sha256="66aac3e5b5faa48d4025816592f3af19e4bfc2c68dec067bae2dbb4ca10aa9e2",
+        members=["opencv/samples/data/vtest.avi"],
+    )
+    return _one(cache, source)
+
+
+@pytest.fixture(scope="session")
 def haxby(cache: Path) -> Path:
     """Folder with bold.nii.gz, mask.nii.gz and attributes_literal.txt of one real slice."""
     source = ArchiveSource(

@@ -43,6 +43,14 @@ def register(stages: Any) -> None:
     seen.add_argument("--at", type=float, nargs="+", help="seconds of the film or sound")
     seen.add_argument("--output", type=Path, help="folder (default: RESULTS/show/DATASET)")
     seen.set_defaults(run=_show)
+    draw = actions.add_parser("draw-tracks", help="draw a space of tracked objects over a film")
+    add_config(draw)
+    draw.add_argument("--space", required=True, help="feature space of tracked_objects")
+    draw.add_argument("--film", type=Path, required=True, help="the film")
+    draw.add_argument("--weights", type=Path, required=True, help="receipt of the space's weights")
+    draw.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
+    draw.add_argument("--output", type=Path, required=True, help=".mp4 to write")
+    draw.set_defaults(run=_draw_tracks)
     known = actions.add_parser("list", help="extractors, their layers and options")
     known.add_argument("--module", help="list those of a .py file of your own")
     known.set_defaults(run=_list)
@@ -129,6 +137,12 @@ def _extract(args: argparse.Namespace) -> None:
         code=args.code,
         threads=args.threads,
     )
+
+
+def _draw_tracks(args: argparse.Namespace) -> None:
+    from tristream.features.tracking.draw import draw_space
+
+    draw_space(study(args), args.space, args.film, args.weights, args.output, threads=args.threads)
 
 
 def _list(args: argparse.Namespace) -> None:

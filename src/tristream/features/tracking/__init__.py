@@ -1,0 +1,1 @@
+"""Multi-object tracking: detect, predict, associate by looks and by distance, summarise, draw."""
