@@ -194,6 +194,8 @@ def _problem(
             raise ValueError(
                 f"the kernel of band {band} has shape {tuple(kernel.shape)} for {n} samples"
             )
+        if kernel.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"the kernel of band {band} is {kernel.dtype}: expected a float type")
         if not bool(torch.isfinite(kernel).all()):
             raise ValueError(f"the kernel of band {band} holds NaN or infinite values")
     if gammas.ndim != 2 or gammas.shape[1] != len(kernels) or not len(gammas):
@@ -244,6 +246,12 @@ def _result(
         duals = out
     intercept = targets.mean + targets.scale * winners.offset
     penalties = len(problem.alphas)
+    if problem.intercept:
+        # Of kernels as given, not centred.
+        weights = torch.as_tensor(problem.gammas, device=duals.device)
+        for band in range(len(problem.traces)):
+            part = problem.shift(band).to(duals.dtype) @ duals
+            intercept = intercept - part * weights[chosen // penalties, band].to(duals.dtype)
     choice = Choice(chosen // penalties, chosen % penalties, winners.score)
     name = str(dtype).removeprefix("torch.")
     return Fit(choice, duals, intercept, improve, rank, solver, name)
@@ -286,18 +294,6 @@ def fit_stack(
         replace(stack, choice=Choice(g, a, s), duals=duals, intercept=intercept)
         for g, a, s, duals, intercept in parts
     ]
-
-
-def search(
-    kernels: torch.Tensor,
-    targets: torch.Tensor,
-    groups: Groups,
-    gammas: Floats,
-    alphas: Floats,
-    progress: Progress = iter,
-) -> Choice:
-    """The choice alone, of :func:`fit` with ``solver="exact"``."""
-    return fit(kernels, targets, groups, gammas, alphas, solver="exact", progress=progress).choice
 
 
 def refit(

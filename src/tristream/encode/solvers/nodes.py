@@ -64,6 +64,12 @@ def score_nodes(
     width = sum(tests)
     chunk = CHUNK.get(problem.device.type, CHUNK["cuda"])
     matrix = torch.empty(n, TOGETHER * width, dtype=dtype, device=problem.device)
+
+    def look(part: slice) -> None:
+        rounded = problem.targets.rows(part).to(dtype)
+        score.prepare(rounded.to(problem.targets.dtype), part)
+
+    in_chunks(voxels, chunk, look)
     blocks = range(0, len(candidates), TOGETHER)
     for start in progress(blocks):
         block = list(candidates[start : start + TOGETHER])
@@ -76,8 +82,7 @@ def score_nodes(
         def step(part: slice, used: torch.Tensor = used, parts: dict = parts) -> None:
             y = problem.targets.rows(part).to(dtype)
             product = (y @ used).to(problem.targets.dtype).view(len(y), -1, width)
-            y = y.to(problem.targets.dtype)
-            parts[part.start] = score.planes(product.split(tests, dim=2), y, part)
+            parts[part.start] = score.planes(product.split(tests, dim=2), part)
 
         chunk = in_chunks(voxels, chunk, step)
         yield block, torch.cat([parts[at] for at in sorted(parts)], dim=2)

@@ -267,7 +267,7 @@ def block_operator(
     if intercept:
         ones = inverse.sum(1)
         mean = ones / ones.sum()
-        inverse -= torch.outer(mean, ones)
+        inverse.addr_(mean, ones, alpha=-1)
     blocks = []
     for f in folds.slices:
         factor, failed = torch.linalg.cholesky_ex(inverse[f, f])

@@ -90,20 +90,21 @@ def _fold(
     rows = torch.from_numpy(np.concatenate([train, test])).to(problem.device)
     n = len(train)
     kernels = [_contrast(k[rows][:, rows[:n]], n, problem.intercept) for k in problem.single]
-    own, new = y[:, rows[:n]].T, y[:, rows[n:]].T
+    own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
-        new = new - own.mean(0)
-        own = own - own.mean(0)
-    length = new.square().sum(0).clamp_min(1e-30)
+        mean = own.mean(1, keepdim=True)
+        own, new = own - mean, new - mean
+    length = new.square().sum(1).clamp_min(1e-30)
     directed = problem.score == "correlation"
     if directed:
-        new = new - new.mean(0)
-        length = new.square().sum(0).clamp_min(1e-30)
+        new = new - new.mean(1, keepdim=True)
+        length = new.square().sum(1).clamp_min(1e-30)
     alphas = torch.as_tensor(problem.alphas * shrink, dtype=y.dtype, device=problem.device)
-    shape = (len(problem.gammas), len(alphas), y.shape[0])
+    shape = (len(problem.gammas), len(alphas), len(y))
     along = torch.empty(shape, dtype=y.dtype, device=problem.device)
     square = torch.empty_like(along)
-    for g, gamma in enumerate(problem.gammas):
+    for g in range(len(problem.gammas)):
+        gamma = problem.weighting(g * len(alphas))
         kernel = mix_sparse(kernels, gamma)
         diagonal = float(kernel[:n].diagonal().mean())
         values, vectors = torch.linalg.eigh(kernel[:n])
@@ -114,10 +115,11 @@ def _fold(
         gain = 1 / (values + alphas[:, None])
         if directed and diagonal > 0:
             gain = gain * ((alphas + diagonal) / diagonal)[:, None]
-        scaled = (basis[None] * gain[:, None]).flatten(0, 1)
-        predicted = (scaled @ (vectors.T @ own)).view(len(alphas), len(test), -1)
-        along[g] = (predicted * new).sum(1) / length
-        square[g] = predicted.square_().sum(1) / length
+        operator = (gain[:, None] * basis).flatten(0, 1).T
+        # Test samples on the last axis: sums over it run in cache.
+        predicted = (own @ vectors @ operator).view(len(y), len(alphas), len(test))
+        along[g] = torch.bmm(predicted, new[:, :, None])[:, :, 0].T / length
+        square[g] = torch.linalg.vector_norm(predicted, dim=2).square().T / length
     return along.flatten(0, 1), square.flatten(0, 1)
 
 

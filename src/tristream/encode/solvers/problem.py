@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.floating]
 Step = Callable[[slice], None]
 SMALLEST_CHUNK = 16
 STATISTICS = 2048
+# What centring leaves of a constant kernel, as a share of its trace.
+CONSTANT = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
 class Targets:
@@ -159,13 +161,20 @@ class Problem:
         return float(self.alphas[candidate % len(self.alphas)])
 
     def weighting(self, candidate: int) -> Floats:
-        """Gamma of a candidate."""
-        return self.gammas[candidate // len(self.alphas)]
+        """Gamma of a candidate, zero for bands that don't vary."""
+        return self.gammas[candidate // len(self.alphas)] * (self.traces != 0)
 
     @cached_property
     def traces(self) -> Floats:
-        """Trace of every band's kernel."""
-        return np.array([float(k.diagonal().double().sum()) for k in self.kernels])
+        """Trace of every band's kernel, centred under an intercept; 0 where that is rounding."""
+        out = []
+        for kernel in self.kernels:
+            trace = float(kernel.diagonal().sum(dtype=torch.float64))
+            centred = trace
+            if self.intercept:
+                centred -= float(kernel.sum(dtype=torch.float64)) / len(kernel)
+            out.append(centred if abs(centred) > CONSTANT[kernel.dtype] * abs(trace) else 0.0)
+        return np.array(out)
 
     def trace(self, candidate: int) -> float:
         """Trace of a candidate's kernel, an upper bound of its largest eigenvalue."""
@@ -173,17 +182,27 @@ class Problem:
 
     @cached_property
     def single(self) -> list[torch.Tensor]:
-        """Kernels in the folds' order and the targets' type."""
-        return [self._ordered(k.to(self.device, self.targets.dtype)) for k in self.kernels]
+        """Kernels in the folds' order and the targets' type, centred under an intercept."""
+        return [self._ready(k.to(self.device)).to(self.targets.dtype) for k in self.kernels]
 
     def kernel(self, candidate: int, dtype: torch.dtype) -> torch.Tensor:
-        """Kernel of a candidate in the folds' order, mixed in the type asked for; a new tensor."""
+        """Kernel of a candidate in the folds' order, of the type asked for; a new tensor.
+
+        Under an intercept it is centred, which changes nothing but the intercept and rounding.
+        """
         if dtype == self.targets.dtype:
             return mix_sparse(self.single, self.weighting(candidate))
         kernels = [k.to(self.device, dtype) for k in self.kernels]
-        return self._ordered(mix_sparse(kernels, self.weighting(candidate)))
+        return self._ready(mix_sparse(kernels, self.weighting(candidate)))
 
-    def _ordered(self, kernel: torch.Tensor) -> torch.Tensor:
+    def shift(self, band: int) -> torch.Tensor:
+        """What centring took from each column of a band's kernel, (n,), samples as given."""
+        return self.kernels[band].to(self.device).mean(0, dtype=torch.float64)
+
+    def _ready(self, kernel: torch.Tensor) -> torch.Tensor:
+        if self.intercept:
+            mean = kernel.mean(0)
+            kernel = kernel - mean - mean[:, None] + mean.mean()
         if isinstance(self.folds, Splits) or self.folds.sorted:
             return kernel
         order = torch.from_numpy(self.folds.order).to(kernel.device)

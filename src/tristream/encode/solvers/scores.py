@@ -24,9 +24,10 @@ class Score(Protocol):
     kinds: int
     """Kinds of planes, each with its own interpolation."""
 
-    def planes(
-        self, product: Sequence[torch.Tensor], y: torch.Tensor, voxels: slice
-    ) -> torch.Tensor:
+    def prepare(self, y: torch.Tensor, voxels: slice) -> None:
+        """Look at targets `y` (v, n) as they enter the products."""
+
+    def planes(self, product: Sequence[torch.Tensor], voxels: slice) -> torch.Tensor:
         """Planes (planes, candidates, v) of left-out products, a (v, candidates, rows) a fold."""
 
     def combine(self, planes: torch.Tensor, voxels: slice | torch.Tensor) -> torch.Tensor:
@@ -48,18 +49,13 @@ class R2:
         self.problem = problem
         self.weight = problem.targets.weight
         self.tests = [torch.as_tensor(t, device=problem.device) for _, t in problem.folds.pairs()]
+        self.null = torch.zeros_like(self.weight)
 
-    def planes(
-        self, product: Sequence[torch.Tensor], y: torch.Tensor, voxels: slice
-    ) -> torch.Tensor:
-        """Rise over the null model, in R², less nothing but rounding in `y`'s own type."""
-        squares = torch.stack([torch.linalg.vector_norm(r, dim=2) for r in product], 2).square_()
-        null = self.null(y)[:, None]
-        weight = self.weight[voxels, None]
-        return ((null - squares) * weight).sum(2).T[None] / len(self.tests)
+    def prepare(self, y: torch.Tensor, voxels: slice) -> None:
+        """Squared error of the training mean (of zero, without an intercept), in every fold.
 
-    def null(self, y: torch.Tensor) -> torch.Tensor:
-        """Squared error (v, folds) of the training mean (of zero, without an intercept)."""
+        Of the targets as rounded for the products: what rounding adds to both cancels.
+        """
         columns = []
         for (train, _), test in zip(self.problem.folds.pairs(), self.tests, strict=True):
             own = y[:, test]
@@ -70,7 +66,13 @@ class R2:
                     mean = y[:, torch.as_tensor(train, device=y.device)].mean(1)
                 own = own - mean[:, None]
             columns.append(torch.linalg.vector_norm(own, dim=1).square())
-        return torch.stack(columns, 1)
+        self.null[voxels] = torch.stack(columns, 1)
+
+    def planes(self, product: Sequence[torch.Tensor], voxels: slice) -> torch.Tensor:
+        """Rise over the null model, in R²."""
+        squares = torch.stack([torch.linalg.vector_norm(r, dim=2) for r in product], 2).square_()
+        rise = (self.null[voxels, None] - squares) * self.weight[voxels, None]
+        return rise.sum(2).T[None] / len(self.tests)
 
     def combine(self, planes: torch.Tensor, voxels: slice | torch.Tensor) -> torch.Tensor:
         """R² above that of the null model."""
@@ -95,11 +97,14 @@ class Correlation:
     def __init__(self, problem: Problem) -> None:
         self.weight = problem.targets.weight
         self.tests = [torch.as_tensor(t, device=problem.device) for _, t in problem.folds.pairs()]
+        self.targets = problem.targets
 
-    def planes(
-        self, product: Sequence[torch.Tensor], y: torch.Tensor, voxels: slice
-    ) -> torch.Tensor:
+    def prepare(self, y: torch.Tensor, voxels: slice) -> None:
+        """Nothing: products are taken with the targets as they are."""
+
+    def planes(self, product: Sequence[torch.Tensor], voxels: slice) -> torch.Tensor:
         """Inner products with the data in every group, then squared lengths."""
+        y = self.targets.rows(voxels)
         along, square = [], []
         for p, test in zip(product, self.tests, strict=True):
             own = y[:, test]

@@ -1,0 +1,213 @@
+"""The skeleton keeps its promise: what it loses to scoring every candidate."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from tristream.encode.solvers import banded_ridge, nodes, problem, skeleton
+
+RUNS = np.repeat(np.arange(5), [30, 46, 28, 41, 35])
+NEW = 80
+ALPHAS = np.logspace(-1, 5, 10)
+
+
+def study(columns, spectrum, voxels=250, seed=0):
+    """Kernels of training rows and of new rows against them, and data of both."""
+    rng = np.random.default_rng(seed)
+    n = len(RUNS) + NEW
+    kernels, new_kernels, signal = [], [], np.zeros((n, voxels))
+    shares = rng.dirichlet([0.35] * len(columns), voxels).T
+    for p, share in zip(columns, shares, strict=True):
+        latent = rng.standard_normal((n, p)) * np.arange(1, p + 1) ** (-spectrum / 2)
+        for t in range(1, n):
+            latent[t] += 0.5 * latent[t - 1]
+        x = latent - latent[: len(RUNS)].mean(0)
+        gram = x @ x[: len(RUNS)].T
+        gram /= np.trace(gram[: len(RUNS)]) / len(RUNS)
+        kernels.append(gram[: len(RUNS)])
+        new_kernels.append(gram[len(RUNS) :])
+        part = x @ rng.standard_normal((p, voxels))
+        signal += part / part.std(0) * np.sqrt(share)
+    explained = rng.beta(1, 5, voxels)
+    y = np.sqrt(explained) * signal + np.sqrt(1 - explained) * rng.standard_normal((n, voxels))
+    y = torch.from_numpy(y.astype(np.float32))
+    stacks = (torch.from_numpy(np.stack(k)) for k in (kernels, new_kernels))
+    return *stacks, y[: len(RUNS)], y[len(RUNS) :]
+
+
+def held_out_r2(kernels, y, gammas, found):
+    weights = torch.from_numpy(gammas.T)[:, found.choice.gamma].to(y.dtype)
+    prediction = banded_ridge.predict(kernels, found.duals, weights).sum(0) + found.intercept
+    return 1 - (y - prediction).square().sum(0) / (y - y.mean(0)).square().sum(0)
+
+
+def check(kernels, new_kernels, y, new_y, runs, score="r2", candidates=25, alphas=ALPHAS):
+    """The gates: loss of CV score, and of test R²."""
+    gammas = banded_ridge.dirichlet_candidates(candidates, len(kernels), seed=1)
+    exact, quick = (
+        banded_ridge.fit(kernels, y, runs, gammas, alphas, score=score, solver=solver)
+        for solver in ("exact", "skeleton")
+    )
+    assert quick.solver == "skeleton"
+    assert quick.rank <= len(gammas) * len(alphas)
+    loss = quick.choice.score - exact.choice.score
+    assert float(loss.mean()) >= -3e-5
+    assert float(loss.quantile(0.01)) >= -5e-4
+    assert float(loss.max()) < 5e-5  # Nothing is better than the best.
+    rise = held_out_r2(new_kernels, new_y, gammas, quick) - held_out_r2(
+        new_kernels, new_y, gammas, exact
+    )
+    error = float(rise.std()) / len(rise) ** 0.5
+    assert abs(float(rise.mean())) <= max(1e-4, 2 * error)
+    return quick
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+@pytest.mark.parametrize(
+    ("columns", "spectrum"),
+    [
+        pytest.param((400,), 1.0, id="one band"),
+        pytest.param((500, 60), 0.0, id="two, flat"),
+        pytest.param((600, 300, 40), 1.0, id="three"),
+        pytest.param((600, 300, 40), 3.0, id="three, steep"),
+        pytest.param((20, 15, 8), 0.0, id="p much smaller than n"),
+        pytest.param((1200, 900, 500), 0.0, id="p much larger than n"),
+        pytest.param((300, 300, 100, 100, 30), 1.0, id="five"),
+    ],
+)
+def test_loss_is_within_the_promise(columns, spectrum, score):
+    kernels, new_kernels, y, new_y = study(columns, spectrum)
+    check(kernels, new_kernels, y, new_y, RUNS, score)
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+def test_penalties_far_beyond_the_kernels_lose_nothing(score):
+    kernels, new_kernels, y, new_y = study((300, 100), 1.0, voxels=200)
+    alphas = np.logspace(1, 20, 20)
+    check(kernels, new_kernels, y, new_y, RUNS, score, candidates=15, alphas=alphas)
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+def test_real_bold(haxby, score):
+    """Haxby's slice: labels of its blocks, and neighbouring voxels as features."""
+    bold = nib.load(haxby / "bold.nii.gz").get_fdata()
+    mask = nib.load(haxby / "mask.nii.gz").get_fdata().reshape(bold.shape[:3]) > 0
+    series = bold[mask].T
+    lines = (haxby / "attributes_literal.txt").read_text().split("\n")
+    labels, chunks = zip(*[line.split()[:2] for line in lines if line.strip()], strict=True)
+    chunks = np.array(chunks).astype(float).astype(int)
+    for chunk in np.unique(chunks):
+        rows = chunks == chunk
+        series[rows] = series[rows] - series[rows].mean(0)
+    series = series / np.where(series.std(0) > 0, series.std(0), 1)
+    names = np.unique(labels)
+    design = (np.array(labels)[:, None] == names).astype(float)
+    delayed = np.hstack([np.vstack([np.zeros((d, 9)), design[: len(design) - d]]) for d in (1, 2)])
+    features = [delayed[:, : 2 * len(names)], series[:, ::7], series[:, 3::50]]
+    kept = np.unique(chunks)[:3]
+    train, new = np.flatnonzero(np.isin(chunks, kept)), np.flatnonzero(chunks == kept[-1] + 1)
+    grams = []
+    for x in features:
+        x = x - x[train].mean(0)
+        gram = x @ x[train].T
+        grams.append(gram / np.trace(gram[train]) * len(train))
+    grams = torch.from_numpy(np.stack(grams))
+    y = torch.from_numpy(np.delete(series, np.s_[::7], axis=1).astype(np.float32))
+    runs = chunks[train]
+    check(grams[:, train], grams[:, new], y[train], y[new], runs, score, candidates=12)
+
+
+def test_few_candidates_are_all_scored():
+    kernels, _, y, _ = study((100,), 1.0, voxels=20)
+    found = banded_ridge.fit(kernels, y, RUNS, np.ones((1, 1)), ALPHAS)
+    assert (found.solver, found.rank) == ("skeleton", len(ALPHAS))
+    exact = banded_ridge.fit(kernels, y, RUNS, np.ones((1, 1)), ALPHAS, solver="exact")
+    assert torch.allclose(found.choice.score, exact.choice.score, atol=1e-5)
+
+
+def test_one_voxel_is_solved_exactly():
+    kernels, _, y, _ = study((100, 30), 1.0, voxels=1)
+    gammas = banded_ridge.dirichlet_candidates(20, 2)
+    found = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    exact = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver="exact")
+    assert found.solver == "exact"
+    assert torch.equal(found.duals, exact.duals)
+
+
+def test_the_skeleton_grows_until_verifying_gains_little(monkeypatch):
+    kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
+    gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
+    monkeypatch.setattr(skeleton, "RANKS", {3: 4})
+    monkeypatch.setattr(skeleton, "ROUNDS", 1)
+    poor = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    assert poor.rank == 4
+    assert poor.improve > skeleton.IMPROVE
+    monkeypatch.setattr(skeleton, "ROUNDS", 12)
+    grown = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    assert grown.rank > 4
+    assert grown.improve <= skeleton.IMPROVE
+    assert grown.choice.score.mean() >= poor.choice.score.mean()
+
+
+def test_float32_search_and_little_memory_change_nothing_but_rounding(monkeypatch):
+    kernels, _, y, _ = study((100, 60, 30), 1.0, voxels=200)
+    gammas = banded_ridge.dirichlet_candidates(30, 3)
+    free = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    tight = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, memory=0)
+    assert torch.allclose(free.choice.score, tight.choice.score, atol=1e-5)
+    monkeypatch.setattr(banded_ridge, "fast_type", lambda device, dtype: dtype)
+    single = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    assert single.dtype == "float32"
+    assert abs(float((single.choice.score - free.choice.score).mean())) < 5e-5
+
+
+def test_targets_may_lie_on_disk(tmp_path):
+    kernels, _, y, _ = study((100, 60, 30), 1.0, voxels=100)
+    gammas = banded_ridge.dirichlet_candidates(20, 3)
+    np.save(tmp_path / "y.npy", y.numpy())
+    mapped = torch.from_numpy(np.load(tmp_path / "y.npy", mmap_mode="c"))
+    one, two = (banded_ridge.fit(kernels, t, RUNS, gammas, ALPHAS, memory=0) for t in (y, mapped))
+    assert torch.equal(one.duals, two.duals)
+
+
+def test_equal_inputs_give_equal_arrays():
+    kernels, _, y, _ = study((100, 60, 30), 1.0, voxels=100)
+    gammas = banded_ridge.dirichlet_candidates(20, 3)
+    one, two = (banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS) for _ in range(2))
+    assert torch.equal(one.duals, two.duals)
+    assert torch.equal(one.choice.gamma, two.choice.gamma)
+
+
+def test_out_of_memory_halves_the_chunk():
+    seen = []
+
+    def step(part):
+        if part.stop - part.start > 100:
+            raise torch.OutOfMemoryError
+        seen.append(part)
+
+    assert problem.in_chunks(450, 400, step) == 100
+    assert [(p.start, p.stop) for p in seen] == [(i, min(i + 100, 450)) for i in range(0, 450, 100)]
+    with pytest.raises(torch.OutOfMemoryError):
+        problem.in_chunks(450, 400, lambda part: step(slice(0, 200)))
+
+
+def test_bfloat16_is_searched_only_for_float32():
+    cpu = torch.device("cpu")
+    assert nodes.fast_type(cpu, torch.float64) == torch.float64
+    assert nodes.fast_type(cpu, torch.float32) in (torch.float32, torch.bfloat16)
+
+
+@pytest.mark.gpu
+def test_cuda_predicts_as_the_cpu():
+    kernels, new_kernels, y, _ = study((600, 300, 40), 1.0)
+    gammas = banded_ridge.dirichlet_candidates(10, 3)
+    predicted = []
+    for device in ("cpu", "cuda"):
+        found = banded_ridge.fit(
+            kernels.to(device), y, RUNS, gammas, ALPHAS, solver="exact", device=device
+        )
+        weights = torch.from_numpy(gammas.T)[:, found.choice.gamma.cpu()].to(y.dtype)
+        predicted.append(banded_ridge.predict(new_kernels, found.duals.cpu(), weights).sum(0))
+    assert float((predicted[0] - predicted[1]).abs().max()) < 1e-4
