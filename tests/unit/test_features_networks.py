@@ -243,6 +243,17 @@ def test_old_processor_files(tmp_path: Path) -> None:
     assert read_preparation(tmp_path).pixels(image).shape == (24, 24, 3)
 
 
+def test_a_preview_is_what_reaches_the_network(networks: dict[str, Path], tmp_path: Path) -> None:
+    film = watermarked(tmp_path / "film.mp4", 24)
+    options = {"folder": str(networks["vit"])}
+    block = FeatureSpace(stream="ventral", extractor="image_network", options=options)
+    seen = registry.check("net", block).preview(film, 10.5 / RATE)
+    assert seen is not None
+    assert seen.values.shape == (32, 32, 3)
+    assert number_of(seen.values * 128 + 128) == 10
+    assert seen.what.startswith("32 x 32 pixels, values -0.")
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -52,7 +52,8 @@ def test_packaged_extractors_are_found_by_their_decorator() -> None:
         assert one.name == name
         assert one.summary
         # A network has to be named; all else has a default.
-        named = {"folder": "network"} if "folder" in one.options.model_fields else {}
+        choices = {"folder": "network", "untrained": True}
+        named = {key: choices[key] for key in choices if key in one.options.model_fields}
         options = one.options(**named)
         if not callable(one.layers):
             assert set(one.default_of(options, None)) <= set(one.layers_of(options, None))

@@ -86,6 +86,7 @@ decides the values (a trained checkpoint, a second network).
 
 **What it saw** stands beside the original in ``tristream features show`` and in the report, if the
 decorator gets ``preview=(path, options, at) -> Preview``: the input of the computation around `at`.
+One more parameter ``folder`` is the network's folder.
 """
 
 import hashlib
@@ -231,7 +232,7 @@ class Extractor:
     function: Callable[..., Any]
     names: Callable[[str, Any, int], list[str]]
     window: Callable[[str, Any], float]
-    preview: Callable[[Any, Any, float], Preview] | None
+    preview: Callable[..., Preview] | None
     module: str
 
     @property
@@ -281,7 +282,7 @@ def extractor(
     images: bool = False,
     names: Callable[[str, Any, int], list[str]] = numbered,
     window: Callable[[str, Any], float] = instant,
-    preview: Callable[[Any, Any, float], Preview] | None = None,
+    preview: Callable[..., Preview] | None = None,
 ) -> Callable[[Callable[..., Any]], Extractor]:
     """Make the decorated function an extractor; `default` layers are all unless given."""
 
@@ -323,12 +324,30 @@ class CheckedSpace:
         Its options, typed.
     weights : source or None
         Where its weights come from.
+    folder : Path or None
+        Where the network lies, if it is one and is there.
     """
 
     extractor: Extractor
     layers: tuple[str, ...]
     options: Section
     weights: WeightSource | None = None
+    folder: Path | None = None
+
+    def preview(self, path: Path, at: float) -> Preview | None:
+        """What reaches the computation at `at`; None if that is not told, or there is no network.
+
+        Raises
+        ------
+        UserError
+            If the network's folder does not say how its input is prepared.
+        """
+        shown = self.extractor.preview
+        if shown is None:
+            return None
+        if "folder" not in inspect.signature(shown).parameters:
+            return shown(path, self.options, at)
+        return shown(path, self.options, at, folder=self.folder) if self.folder else None
 
     @property
     def is_fetched(self) -> bool:
@@ -413,7 +432,7 @@ def check(
         layers = _layers(found, block.layers, options, source, Path(data))
     except UserError as error:
         raise UserError(f"{config}: features.{space}.layers: {error}") from None
-    return CheckedSpace(found, layers, options, source)
+    return CheckedSpace(found, layers, options, source, network_folder(source, Path(data)))
 
 
 def weights_of(

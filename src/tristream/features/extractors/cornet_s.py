@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
+from tristream.features.networks.preview import prepared_preview
 from tristream.features.networks.reduce import ColumnOptions
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 STEPS = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 DECODER = "decoder"
@@ -37,6 +38,12 @@ class CornetOptions(ColumnOptions):
         return self
 
 
+def _preview(path: Path, options: CornetOptions, at: float) -> Preview:
+    from tristream.features.networks.prepare import IMAGENET
+
+    return prepared_preview(path, at, IMAGENET)
+
+
 @extractor(
     "cornet_s",
     media="film",
@@ -46,6 +53,7 @@ class CornetOptions(ColumnOptions):
     options=CornetOptions,
     reads=lambda options: [options.checkpoint] if options.checkpoint else [],
     window=lambda layer, options: 1 / options.fps if options.fps else 0.0,
+    preview=_preview,
 )
 def cornet_s(
     path: Path | tuple[Path, ...],

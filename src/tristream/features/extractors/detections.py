@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tristream.features.networks.options import NetworkOptions, network_source, read_config
+from tristream.features.networks.preview import network_preview
 from tristream.features.registry import Block, extractor
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class DetectionOptions(NetworkOptions):
     layers=LAYERS,
     options=DetectionOptions,
     weights=network_source,
+    preview=network_preview,
     window=lambda layer, options: 1 / options.fps if options.fps else 0.0,
 )
 def detections(

@@ -17,6 +17,7 @@ from tristream.features.networks.families import (
     vision_config,
 )
 from tristream.features.networks.options import network_source
+from tristream.features.networks.preview import network_preview
 from tristream.features.networks.reduce import LayerOptions
 from tristream.features.registry import Block, extractor
 
@@ -54,6 +55,7 @@ def window(layer: str, options: Any) -> float:
     default=_default,
     options=ImageNetworkOptions,
     weights=network_source,
+    preview=network_preview,
     window=window,
 )
 def image_network(

@@ -19,6 +19,7 @@ from tristream.features.networks.families import (
     vision_config,
 )
 from tristream.features.networks.options import network_source
+from tristream.features.networks.preview import network_preview
 from tristream.features.networks.reduce import LayerOptions
 from tristream.features.registry import Block, extractor
 
@@ -67,6 +68,7 @@ def _window(layer: str, options: VideoNetworkOptions) -> float:
     default=_default,
     options=VideoNetworkOptions,
     weights=network_source,
+    preview=network_preview,
     window=_window,
 )
 def video_network(

@@ -59,9 +59,7 @@ def look(space: Space, stimulus: str, at: float) -> Look:
     info = media_info(path)
     if not 0 <= at <= info.duration:
         raise UserError(f"{path}: lasts {info.duration:.1f} s; there is nothing at {at:g} s")
-    seen = None
-    if space.checked is not None and space.checked.extractor.preview is not None:
-        seen = space.checked.extractor.preview(path, space.checked.options, at)
+    seen = space.checked.preview(path, at) if space.checked else None
     picture = thumbnail(path, at, WIDTH) if info.has_video else None
     sound, span = None, (at, at)
     if space.hears and info.has_audio:

@@ -1,0 +1,28 @@
+"""One picture as it reaches a network, for a reader's eye."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tristream.features.registry import Preview
+
+if TYPE_CHECKING:
+    from tristream.features.networks.prepare import Preparation
+
+
+def network_preview(path: Path, options: Any, at: float, folder: Path) -> Preview:
+    """The frame on screen at `at`, prepared as the network in `folder` wants it."""
+    from tristream.features.networks.prepare import read_preparation
+
+    return prepared_preview(path, at, read_preparation(folder))
+
+
+def prepared_preview(path: Path, at: float, preparation: "Preparation") -> Preview:
+    """The frame on screen at `at`, prepared."""
+    import torch
+
+    from tristream.features.frames import still
+
+    pixels = torch.from_numpy(preparation.pixels(still(path, at)).copy())
+    seen = preparation.tensor(pixels).movedim(0, -1).numpy()
+    size = f"{seen.shape[1]} x {seen.shape[0]} pixels"
+    return Preview(seen, at, at, f"{size}, values {seen.min():.2f} to {seen.max():.2f}")
