@@ -12,11 +12,32 @@ from tristream.config.sources import ArchiveSource, DataladSource, SimulateSourc
 from tristream.report.references import REFERENCES, Reference
 
 EXTRACTOR_PAPERS = {
-    "efficientnet_lite0": "tan2019",
-    "motion_energy": "nishimoto2011",
-    "optical_flow": "kroeger2016",
     "acoustics": "mcfee2015",
+    "audio_network": "wolf2020",
+    "bispectrum": "nikias1987",
+    "cornet_s": "kubilius2019",
+    "detections": "wolf2020",
+    "efficientnet_lite0": "tan2019",
+    "gammatone": "glasberg1990",
+    "hilbert_huang": "huang1998",
+    "image_network": "wolf2020",
+    "modulation": "chi2005",
+    "motion_energy": "nishimoto2011",
     "musicnn": "pons2019",
+    "rhythm": "ellis2007",
+    "saliency": "hou2007",
+    "tracked_objects": "wojke2017",
+    "transnetv2": "soucek2020",
+    "two_stream": "simonyan2014",
+    "video_network": "wolf2020",
+    "wavelets": "lee2019",
+}
+FLOW_PAPERS = {
+    "dis": "kroeger2016",
+    "farneback": "farneback2003",
+    "tvl1": "zach2007",
+    "ifnet": "huang2022",
+    "raft": "teed2020",
 }
 FUSION_PAPERS = {"cca": "hotelling1936", "pls": "wegelin2000", "embedding": "oord2018"}
 
@@ -148,6 +169,8 @@ def _features(methods: Methods, resolved: Resolved, models: dict[str, EncodingMo
             continue
         block = study.features[name]
         paper = EXTRACTOR_PAPERS.get(block.extractor)
+        if block.extractor == "optical_flow":
+            paper = FLOW_PAPERS.get(str(block.options.get("method", "dis")))
         cited = f" {methods.cite(paper)}" if paper else ""
         layers = f", layers {', '.join(block.layers)}" if block.layers else ""
         said.append(f"{name} (extractor {block.extractor}{cited}{layers}; stream {block.stream})")
@@ -203,25 +226,71 @@ def _bands(model: EncodingModel) -> str:
 
 
 def _encoding(methods: Methods, name: str, model: EncodingModel, dataset: Dataset) -> str:
-    delays = ", ".join(f"{d * dataset.tr:g}" for d in model.delays)
-    banded = len(model.bands) > 1
-    kind = "ridge regression"
-    if banded:
-        kind = f"banded ridge regression {methods.cite('nunezelizalde2019', 'dupre2022')}"
-    grid = model.alphas
-    weights = f" and the weights of the bands ({model.candidates} candidates, seed {model.seed})"
-    said = [
-        f"Model {name}: {kind} {_bands(model)}, each delayed by {delays} s, delays never crossing "
-        f"runs. For each voxel the penalty ({grid.number} values from 10^{grid.lowest:g} to "
-        f"10^{grid.highest:g}){weights if banded else ''} {'were' if banded else 'was'} chosen by "
-        "cross-validation over the training runs."
-    ]
+    said = _network(methods, name, model) if model.kind == "tcn" else _ridge(methods, name, model)
+    if model.kind != "tcn":
+        said[0] += f", {_time(methods, model, dataset)}. {_search(model)}"
     if model.components:
         said.append(
             f"Each space was reduced to {model.components} principal components that were fitted "
             "on training runs."
         )
     return " ".join([*said, _scores(methods, dataset, len(model.bands))])
+
+
+def _ridge(methods: Methods, name: str, model: EncodingModel) -> list[str]:
+    kind = "ridge regression"
+    if model.kind == "stacking":
+        kind = (
+            "ridge regression of each band alone, stacked for each voxel with convex weights that "
+            "minimise the squared error in left-out training runs "
+            f"{methods.cite('breiman1996', 'lin2023')},"
+        )
+    elif len(model.bands) > 1:
+        kind = f"banded ridge regression {methods.cite('nunezelizalde2019', 'dupre2022')}"
+    said = [f"Model {name}: {kind} {_bands(model)}"]
+    names = {
+        "rbf": "a Gaussian kernel whose width is the median distance of training volumes",
+        "polynomial": "a quadratic kernel",
+    }
+    for band, kernel in model.kernels.items():
+        if kernel in names:
+            said[0] += f", band {band} under {names[kernel]}"
+    return said
+
+
+def _time(methods: Methods, model: EncodingModel, dataset: Dataset) -> str:
+    if model.hrf == "spm":
+        return (
+            "each convolved with SPM's canonical response and its time and dispersion derivatives "
+            f"{methods.cite('friston1998')}, within runs"
+        )
+    delays = ", ".join(f"{d * dataset.tr:g}" for d in model.delays)
+    return f"each delayed by {delays} s, delays never crossing runs"
+
+
+def _search(model: EncodingModel) -> str:
+    grid = model.alphas
+    banded = len(model.bands) > 1 and model.kind == "banded_ridge"
+    weights = f" and the weights of the bands ({model.candidates} candidates, seed {model.seed})"
+    return (
+        f"For each voxel the penalty ({grid.number} values from 10^{grid.lowest:g} to "
+        f"10^{grid.highest:g}){weights if banded else ''} {'were' if banded else 'was'} chosen by "
+        "cross-validation over the training runs."
+    )
+
+
+def _network(methods: Methods, name: str, model: EncodingModel) -> list[str]:
+    network = model.network
+    return [
+        f"Model {name}: a temporal convolutional network {methods.cite('bai2018')} "
+        f"{_bands(model)}: a projection to {network.width} channels and {network.blocks} residual "
+        "blocks of causal convolutions that all voxels share, then a linear readout, trained by "
+        f"AdamW (learning rate {network.learning_rate:g}, weight decay {network.weight_decay:g}, "
+        f"dropout {network.dropout:g}, seed {model.seed}). The number of passes was chosen by "
+        "leave-one-run-out over the training runs.",
+        "Its prediction was split over the bands by their Shapley values "
+        f"{methods.cite('lundberg2017')}.",
+    ]
 
 
 def _scores(methods: Methods, dataset: Dataset, bands: int) -> str:
