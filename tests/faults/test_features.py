@@ -1,11 +1,13 @@
 """Bad films, bad requests, bad extractors: each is one clear line, and no file is left."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import tiny_networks
 from features_study import FilmStudy
 from films import make_film
 from tristream.errors import UserError
@@ -153,3 +155,55 @@ def test_stimuli_with_other_numbers_of_columns(study: FilmStudy) -> None:
     module.write_text(OWN.format(body=body))
     study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
     assert "stimuli differ in their number of columns: [4, 5]" in fails(study, "own", "a")
+
+
+@pytest.fixture
+def network(study: FilmStudy) -> Path:
+    """The study with a space of a tiny network; the network's folder."""
+    folder = tiny_networks.save(tiny_networks.IMAGE["vit"], study.folder / "network")
+    net = {"stream": "ventral", "extractor": "image_network", "options": {"folder": str(folder)}}
+    study.write_config({"net": {**net, "layers": ["layer1"]}})
+    return folder
+
+
+def test_truncated_film_in_a_network(study: FilmStudy, network: Path) -> None:
+    """The thread that decodes hands its error on, and ends."""
+    before = threading.active_count()
+    content = study.films[0].read_bytes()
+    study.films[0].write_bytes(content[: len(content) // 2])
+    study.write_receipt()
+    assert "clip.mp4" in fails(study, "net", "layer1")
+    assert threading.active_count() == before
+
+
+def test_network_without_a_preparation(study: FilmStudy, network: Path) -> None:
+    (network / "preprocessor_config.json").unlink()
+    assert "does not say how images are prepared" in fails(study, "net", "layer1")
+
+
+def test_network_that_says_no_mean(study: FilmStudy, network: Path) -> None:
+    (network / "preprocessor_config.json").write_text('{"size": 32, "image_std": [1, 1, 1]}')
+    assert "lacks image_mean or image_std" in fails(study, "net", "layer1")
+
+
+def test_network_of_pickles(study: FilmStudy, network: Path) -> None:
+    (network / "model.safetensors").rename(network / "pytorch_model.bin")
+    assert "weights must be safetensors" in fails(study, "net", "layer1")
+
+
+def test_network_without_its_config(study: FilmStudy, network: Path) -> None:
+    (network / "config.json").unlink()
+    message = fails(study, "net", "layer1")
+    assert message.startswith("config.yaml: features.net.layers: ")
+    assert "config.json: no such file" in message
+
+
+def test_network_of_half_its_weights(study: FilmStudy, network: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(network / "model.safetensors")
+    kept = {name: value for name, value in state.items() if "layers.1." not in name}
+    kept = {name: value for name, value in kept.items() if "layer.1." not in name}
+    assert len(kept) < len(state)
+    save_file(kept, network / "model.safetensors", metadata={"format": "pt"})
+    assert "an untrained network is not used in its place" in fails(study, "net", "layer1")

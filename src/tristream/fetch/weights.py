@@ -94,9 +94,13 @@ def fetch_network(name: str, source: HubSource, data: Path, code: str = "") -> R
 
 def _download(source: HubSource, root: Path) -> None:
     """All files into a temporary folder beside, which takes its name when it is whole."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ModuleNotFoundError:
+        raise UserError(
+            "networks of the hub need its client; run `pip install tristream[networks]`"
+        ) from None
     temporary = root.with_name(f".{root.name}.{os.getpid()}.part")
     try:
         snapshot_download(
