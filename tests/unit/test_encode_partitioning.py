@@ -1,6 +1,7 @@
 """Unique and shared variance: the algebra, the bootstrap, and what nested fits recover."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from encoding_files import model, write_study
 from tristream.config.analysis import Inference
+from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.files import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.nested import chosen_bands, partition_subject
@@ -165,8 +167,62 @@ def test_more_than_four_bands_are_refused_and_nuisance_stays_in(fitted):
     bands = ["a", "b", "c", "d", "e"]
     streams = {band: ["ventral"] for band in bands}
     five = replace(encoding, bands=bands, about={**encoding.about, "streams": streams})
-    with pytest.raises(UserError, match="5 bands .* name one to 4"):
+    with pytest.raises(UserError, match=r"5 bands .* name one to 4"):
         chosen_bands(five, [])
     streams["c"] = ["nuisance"]
     assert chosen_bands(five, []) == ["a", "b", "d", "e"]
     assert chosen_bands(five, ["c", "a"]) == ["a", "c"]
+
+
+SIZES = (6, 5, 4)
+
+
+def population(seed=0):
+    """Correlated bands: covariance of all columns, weights, and the true coefficients."""
+    rng = np.random.default_rng(seed)
+    p = sum(SIZES)
+    mixing = rng.standard_normal((p, p)) + 2 * np.eye(p)
+    covariance = mixing @ mixing.T / p
+    weights = rng.standard_normal(p) * 0.25
+    edges = np.cumsum((0, *SIZES))
+    columns = [np.arange(a, b) for a, b in pairwise(edges)]
+    signal = weights @ covariance @ weights
+    total = signal * 2.5
+    r2 = np.zeros(8)
+    for subset in range(1, 8):
+        own = np.concatenate([c for b, c in enumerate(columns) if subset >> b & 1])
+        with_y = covariance[own] @ weights
+        r2[subset] = with_y @ np.linalg.solve(covariance[np.ix_(own, own)], with_y) / total
+    return covariance, weights, np.sqrt(total - signal), columns, r2
+
+
+def estimated(n, voxels, solver, seed=1, tested=4000, candidates=12):
+    """Mean R² of every subset over voxels: one design, each voxel with noise of its own."""
+    covariance, weights, noise, columns, _ = population()
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n + tested, len(weights))) @ np.linalg.cholesky(covariance).T
+    y = (x @ weights)[:, None] + noise * rng.standard_normal((n + tested, voxels))
+    runs = np.arange(n) * 5 // n
+    predictions = np.zeros((8, tested, voxels))
+    for subset in range(1, 8):
+        own = [x[:, c] for b, c in enumerate(columns) if subset >> b & 1]
+        fitted = BandedRidgeCV(
+            alphas=np.logspace(-2, 4, 13), candidates=candidates, solver=solver, device="cpu"
+        ).fit([band[:n] for band in own], y[:n], runs=runs)
+        predictions[subset] = fitted.predict([band[n:] for band in own])
+    run = NestedRun(y[n:], predictions, np.arange(tested) // 20)
+    return partition([run], {"all": np.ones(voxels, bool)}, resamples=100).means
+
+
+@pytest.mark.filterwarnings("ignore:.*extend the grid")
+def test_the_mean_over_200_simulations_is_that_of_an_exact_solver():
+    quick, exact = (estimated(150, 200, solver) for solver in ("skeleton", "exact"))
+    assert np.abs(quick.value - exact.value).max() <= 0.005
+
+
+@pytest.mark.filterwarnings("ignore:.*extend the grid")
+def test_with_many_samples_the_parts_are_those_of_the_population():
+    found = estimated(20_000, 6, "auto", tested=20_000, candidates=6)
+    truth = commonality(population()[-1])
+    assert np.abs(truth).max() > 0.05
+    assert np.abs(found.value[0] - truth).max() <= 0.01

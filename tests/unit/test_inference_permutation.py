@@ -169,3 +169,56 @@ def test_more_permutations_need_no_refit_and_change_p_little(fitted, tmp_path):
     assert fitted.read_bytes() == before
     assert np.abs(p[0] - p[1]).max() < 0.15
     assert p[1].min() < p[0].min()
+
+
+def test_corrected_for_the_largest_voxel_and_for_any_dependence(fitted, tmp_path):
+    output = tmp_path / "inference.h5"
+    infer_encoding(fitted, Inference(permutations=499, procedure="by"), "time", output)
+    with h5py.File(output) as file:
+        p, p_fwe, q_by = file["p"][()], file["p_fwe"][()], file["q_by"][()]
+        null, observed = file["null_max"][()], file["observed"][()]
+        by_hand = [(1 + (null >= r).sum()) / 500 for r in observed.astype(float)]
+        assert p_fwe == pytest.approx(np.array(by_hand), abs=0.003)
+        assert (p_fwe >= p).all()
+        assert q_by == pytest.approx(stats.false_discovery_control(p, method="by"))
+        assert np.array_equal(file["significant"], q_by <= 0.05)
+        assert file.attrs["smallest_p"] == 1 / 500
+        assert file.attrs["widening"][0] >= 1
+
+
+def test_blocks_of_a_design_are_not_widened(fitted, tmp_path):
+    infer_encoding(fitted, Inference(permutations=50), "item", tmp_path / "out.h5")
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file.attrs["widening"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("unit", "why"),
+    [
+        ("time", "116 test volumes: a circular shift needs 200"),
+        ("block", "null: shift is for films; the exchangeable unit here is block"),
+    ],
+)
+def test_shifts_are_refused_where_they_can_t_be_had(fitted, tmp_path, unit, why):
+    infer_encoding(fitted, Inference(null="shift"), unit, tmp_path / "out.h5")
+    with open_h5(tmp_path / "out.h5", "inference") as (file, said):
+        assert "p" not in file
+        assert {o.why for o in said.omitted} == {why}
+        assert file.attrs["n_permutations"] == 0
+
+
+def test_shifts_equal_rolling_the_prediction():
+    rng = np.random.default_rng(0)
+    run = PredictedRun(rng.random((31, 4)), rng.random((31, 4)), np.arange(31))
+    orders = draw([run], 100, seed=0, null="shift")
+    assert orders[0].tolist() == list(range(1, 31))
+    observed, null = null_correlations([run], orders)
+    for shift, row in zip(orders[0], null, strict=True):
+        moved = np.roll(run.prediction, shift, axis=0)
+        assert row == pytest.approx([stats.pearsonr(moved[:, v], run.y[:, v])[0] for v in range(4)])
+    found = permutation_test([run], 100, null="shift")
+    assert found.observed == pytest.approx(observed)
+    assert len(found.null_max) == 30
+    assert found.p == pytest.approx((1 + (null >= observed).sum(0)) / 31)
+    assert distinct_permutations([run, run], "shift") == 31**2
+    assert [len(o) for o in draw([run, run], 100, seed=0, null="shift")] == [100, 100]

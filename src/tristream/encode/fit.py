@@ -119,8 +119,7 @@ def fit_encoding(
         fitted=_to_file(fitted, inputs, train, model),
         about=_about(inputs, model, fitted, scheme, groups),
     )
-    why = "it needs one more fit without each band; scores/band_r2 splits R² without them"
-    return encoding, [*omitted, Omission("unique/r2", why)]
+    return encoding, omitted
 
 
 def _test_groups(inputs: Inputs) -> dict[str, list[str]]:

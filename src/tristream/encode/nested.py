@@ -150,4 +150,7 @@ def _without(inputs: Inputs, dropped: set[str]) -> Inputs:
 
 
 def _model(model: EncodingModel, bands: Sequence[str]) -> EncodingModel:
-    return model.model_copy(update={"bands": {band: model.bands[band] for band in bands}})
+    kernels = {band: kind for band, kind in model.kernels.items() if band in bands}
+    return model.model_copy(
+        update={"bands": {band: model.bands[band] for band in bands}, "kernels": kernels}
+    )

@@ -27,8 +27,8 @@ FEWEST_SHIFTED = 200
 MANY = 10**15
 STATISTIC = "correlation of prediction and BOLD, mean over test runs in Fisher z, one-sided"
 TIME = "time"
-RIDGE = "banded_ridge"
 """The exchangeable unit of a film: stretches of time, cut at arbitrary moments."""
+RIDGE = "banded_ridge"
 
 FIXED = "blocks of the prediction permuted within the test run, the model fixed"
 SHIFTED = "prediction shifted in a circle within the test run, the model fixed"

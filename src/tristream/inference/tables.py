@@ -42,7 +42,7 @@ CLUSTER_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcome:
     """An encoding and what inference says of it; `why` there are no p values, if so."""
 
     encoding: Encoding
@@ -56,7 +56,7 @@ class Tested:
         return apply_affine(self.encoding.affine, self.encoding.ijk)
 
 
-def read_tested(encoding: Path, inference: Path) -> Tested:
+def read_tested(encoding: Path, inference: Path) -> Outcome:
     """Read an encoding and its inference.
 
     Raises
@@ -73,7 +73,7 @@ def read_tested(encoding: Path, inference: Path) -> Tested:
             "delete the first and run again"
         )
     why = next((o.why for o in tested.omitted if o.what == "significant"), "")
-    return Tested(fitted, significant, why, said.simulated or tested.simulated)
+    return Outcome(fitted, significant, why, said.simulated or tested.simulated)
 
 
 def write_tables(
@@ -113,7 +113,7 @@ def write_tables(
     write_table(cluster_table, by_cluster(tested, atlas), said, CLUSTER_COLUMNS)
 
 
-def by_region(tested: Tested, atlas: Regions | None) -> pd.DataFrame:
+def by_region(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
     """One row a region that has voxels, the whole mask first."""
     scores, xyz = tested.encoding.scores, tested.xyz
     label = atlas.at(xyz) if atlas else np.full(len(xyz), NOWHERE)
@@ -139,7 +139,7 @@ def by_region(tested: Tested, atlas: Regions | None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def by_cluster(tested: Tested, atlas: Regions | None) -> pd.DataFrame:
+def by_cluster(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
     """Clusters of significant voxels that touch by their faces, and their peaks 8 mm apart."""
     empty = pd.DataFrame(columns=list(CLUSTER_COLUMNS))
     encoding, found = tested.encoding, tested.significant

@@ -121,9 +121,10 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         notes = results.read(path, said)
         sets, groups = read_strings(file, "sets"), read_strings(file, "groups")
         rest = read_strings(file, "rest")
-        value, low, high = (file[f"means/{key}"][()] for key in ("value", "low", "high"))
+        order = sorted(range(len(sets)), key=lambda place: sets[place].count("+"))
+        value, low, high = (file[f"means/{key}"][:, order] for key in ("value", "low", "high"))
         blocks_drawn = int(file.attrs["blocks"])
-    names = [f"{s} alone" if "+" not in s else s.replace("+", " and ") for s in sets]
+    names = [f"{sets[i]} alone" if "+" not in sets[i] else sets[i] for i in order]
     table = pd.DataFrame({"bands": names})
     for number, group in enumerate(groups):
         for key, values in (("mean", value), ("low", low), ("high", high)):
@@ -140,9 +141,10 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         f"What each set of bands explains{over}. Alone: what the full model loses without the "
         "band. Several bands: what any of them can explain in place of the others. The bars of a "
         "group add up to what all bands explain together; below 0 a band makes the prediction "
-        f"worse, or two explain more together than apart. Lines: 95 % bootstrap intervals over "
-        f"{blocks_drawn} blocks of test data."
+        "worse, or two explain more together than apart."
     )
+    if np.isfinite(low).any():
+        caption += f" Lines: 95 % bootstrap intervals over {blocks_drawn} blocks of test data."
     title = f"Unique and shared variance, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/partition_{model}"
     return [results.figure(drawing, name, title, caption, table, said.simulated), *notes]
