@@ -51,6 +51,7 @@ def register(stages: Any) -> None:
     draw.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
     draw.add_argument("--output", type=Path, required=True, help=".mp4 to write")
     draw.set_defaults(run=_draw_tracks)
+    _add_training(actions)
     known = actions.add_parser("list", help="extractors, their layers and options")
     known.add_argument("--module", help="list those of a .py file of your own")
     known.set_defaults(run=_list)
@@ -137,6 +138,49 @@ def _extract(args: argparse.Namespace) -> None:
         code=args.code,
         threads=args.threads,
     )
+
+
+def _add_training(actions: Any) -> None:
+    train = actions.add_parser(
+        "train-two-stream", help="train a two-stream network on labelled clips"
+    )
+    train.add_argument(
+        "--clips", type=Path, required=True, help="table: path label group split [start stop]"
+    )
+    train.add_argument("--folder", type=Path, required=True, help="folder to write")
+    train.add_argument("--fps", type=float, default=12.0, help="frames per second (default: 12)")
+    train.add_argument("--size", type=int, default=64, help="pixels of a side (default: 64)")
+    train.add_argument("--stack", type=int, default=10, help="flow fields at once (default: 10)")
+    train.add_argument(
+        "--keep-mean", action="store_true", help="keep each field's mean: the camera's motion"
+    )
+    train.add_argument("--epochs", type=int, default=60, help="at most (default: 60)")
+    train.add_argument("--seed", type=int, default=0, help="default: 0")
+    train.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
+    train.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: cpu")
+    train.set_defaults(run=_train)
+
+
+def _train(args: argparse.Namespace) -> None:
+    import cv2
+    import torch
+
+    from tristream.features.two_stream.train import Training, train
+
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(args.threads)
+    report = train(
+        args.clips,
+        args.folder,
+        fps=args.fps,
+        size=args.size,
+        stack=args.stack,
+        subtract_mean=not args.keep_mean,
+        training=Training(epochs=args.epochs, seed=args.seed),
+        device=args.device,
+    )
+    for name, accuracy in report["test"].items():
+        print(f"{name}: {accuracy:.3f} of the test clips (chance {report['chance']:.3f})")
 
 
 def _draw_tracks(args: argparse.Namespace) -> None:
