@@ -360,8 +360,8 @@ _ALL = (
         "huang1998",
         "Huang, N. E. and Shen, Z. and Long, S. R. and others",
         1998,
-        "The empirical mode decomposition and the Hilbert spectrum for nonlinear and non-stationary "
-        "time series analysis",
+        "The empirical mode decomposition and the Hilbert spectrum for nonlinear and "
+        "non-stationary time series analysis",
         "Proceedings of the Royal Society A 454, 903-995",
         "10.1098/rspa.1998.0193",
     ),
