@@ -19,8 +19,9 @@ from tristream.features.extractors.image_network import (
     ImageNetworkOptions,
     image_network,
 )
+from tristream.features.extractors.video_network import VideoNetworkOptions, clip_length
 from tristream.features.frames import pictures
-from tristream.features.networks.families import IMAGE
+from tristream.features.networks.families import IMAGE, VIDEO, layer_names
 from tristream.features.networks.prepare import read_preparation
 from tristream.stimuli.media import frames
 from watermarks import RATE, number_of, watermark, watermarked
@@ -109,6 +110,29 @@ def test_default_layers_go_through_the_network(networks: dict[str, Path]) -> Non
     assert layers_of(networks["vit"], "") == ("layer1", "layer2", "layer3")
     chosen = layers_of(networks["mobilenet_v2"], "")
     assert chosen == ("layer4", "layer8", "layer12", "layer16")
+
+
+@pytest.mark.parametrize("name", [*IMAGE, *VIDEO])
+def test_layers_of_configs_that_keep_quiet(name: str, tmp_path: Path) -> None:
+    """What a config.json leaves out is as transformers takes it to be."""
+    config = transformers.AutoConfig.for_model(name)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": name}))
+    vision = getattr(config, "vision_config", config)
+    if name == "efficientnet":
+        with torch.device("meta"):
+            blocks = len(transformers.EfficientNetModel(config).encoder.blocks)
+    elif name == "mobilenet_v2":
+        with torch.device("meta"):
+            blocks = len(transformers.MobileNetV2Model(config).layer)
+    elif hasattr(vision, "depths"):
+        blocks = len(vision.depths)
+    else:
+        blocks = vision.num_hidden_layers
+    names = layer_names(tmp_path, {**IMAGE, **VIDEO})
+    assert [name for name in names if name.startswith("layer")][-1] == f"layer{blocks}"
+    if name in VIDEO:
+        length = getattr(vision, "num_frames", None) or vision.frames_per_clip
+        assert clip_length(VideoNetworkOptions(folder="x"), tmp_path) == length
 
 
 def test_tokens_and_pooling(networks: dict[str, Path], photographs: tuple[Path, ...]) -> None:

@@ -49,6 +49,7 @@ def study(tmp_path: Path) -> FilmStudy:
 def command(study: FilmStudy, *words: str, endpoint: str = "") -> subprocess.CompletedProcess:
     env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_TELEMETRY": "1"}
     env |= {"HF_HOME": str(study.folder / "home"), "HF_HUB_DISABLE_XET": "1"}
+    env.pop("HF_HUB_OFFLINE", None)  # jobs set it, and tests of jobs share this process
     call = [
         sys.executable,
         "-m",

@@ -116,7 +116,11 @@ VIDEO = {
     "videomae": Family(order="thw"),
     "timesformer": Family(leading=_one, order="hwt", any_length=True),
     "vjepa2": Family(
-        pixels="pixel_values_videos", forward={"skip_predictor": True}, order="thw", any_length=True
+        count=lambda config: int(config.get("num_hidden_layers", 24)),
+        pixels="pixel_values_videos",
+        forward={"skip_predictor": True},
+        order="thw",
+        any_length=True,
     ),
     "xclip": Family(
         "XCLIPModel", leading=_one, pooled=True, call="get_video_features", order="frames"
