@@ -109,16 +109,27 @@ def delayed_kernel(
     kernel : Tensor of shape (m, n)
         Undelayed.
     row_position, column_position : Tensor of int of shape (m,) and (n,)
-        Each volume's place in its run, 0 for the first.
+        Each volume's place in its run: 0, 1, 2 … in every one.
     delays : sequence of int
         In volumes, not negative.
     """
     out = torch.zeros_like(kernel)
-    for delay in delays:
-        i = torch.nonzero(row_position >= delay)[:, 0]
-        j = torch.nonzero(column_position >= delay)[:, 0]
-        out[i[:, None], j] += kernel[i[:, None] - delay, j - delay]
+    columns = _runs(column_position)
+    for rows in _runs(row_position):
+        for delay in delays:
+            for run in columns:
+                height, width = rows.stop - rows.start - delay, run.stop - run.start - delay
+                if height > 0 and width > 0:
+                    own = kernel[rows.start :, run.start :][:height, :width]
+                    out[rows.start + delay :, run.start + delay :][:height, :width] += own
     return out
+
+
+def _runs(position: torch.Tensor) -> list[slice]:
+    """Where each run lies, from every volume's place in it."""
+    starts = torch.nonzero(position == 0)[:, 0].tolist()
+    ends = [*starts[1:], len(position)]
+    return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 def project_rows(kernel: torch.Tensor, bases: Sequence[torch.Tensor]) -> torch.Tensor:
