@@ -103,6 +103,25 @@ def expand_space(text, where):
     return [(space, one) for one in ([layer] if layer else LAYERS[space])]
 
 
+def fused_parents(dataset, space):
+    """Feature files of the parents of a derived space."""
+    pairs = [
+        pair
+        for parent in STUDY.fusion[space].parents
+        for pair in expand_space(parent, f"fusion.{space}.parents")
+    ]
+    return [
+        f"{R}/features/{dataset}/{parent}/{layer}.h5"
+        for parent, layer in dict.fromkeys(pairs)
+    ]
+
+
+def fused_params(space):
+    """What is learned; another stream or another variate reruns no fit."""
+    block = STUDY.fusion[space].model_dump(mode="json", exclude={"stream", "variates"})
+    return json.dumps(block, sort_keys=True)
+
+
 def spaces_of(name):
     return [
         pair
@@ -256,8 +275,8 @@ def inference_files():
         # Both models must have been fitted to the dataset.
         for dataset in STUDY.models[pair.first].datasets:
             if dataset in STUDY.models[pair.second].datasets:
-                place = f"{{R}}/inference/{{dataset}}/comparisons/{pair.first}/{pair.second}"
-                files += per_subject(dataset, place + "/sub-{subject}.h5")
+                place = f"comparisons/{pair.first}/{pair.second}/sub-{{subject}}.h5"
+                files += per_subject(dataset, f"{{R}}/inference/{{dataset}}/{place}")
     return files
 
 
@@ -283,3 +302,5 @@ def report_input(wildcards):
 
 for name in STUDY.models:
     spaces_of(name)
+for name in STUDY.fusion:
+    fused_parents("", name)

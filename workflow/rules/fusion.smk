@@ -1,29 +1,6 @@
 # Feature spaces made from others: what they learn from the training stimuli, then one job a layer.
 
 
-def fused_parents(dataset, space):
-    """Feature files of the parents of a derived space."""
-    pairs = [
-        pair
-        for parent in STUDY.fusion[space].parents
-        for pair in expand_space(parent, f"fusion.{space}.parents")
-    ]
-    return [
-        f"{R}/features/{dataset}/{parent}/{layer}.h5"
-        for parent, layer in dict.fromkeys(pairs)
-    ]
-
-
-def fused_params(space):
-    """What is learned; another stream or another variate reruns no fit."""
-    block = STUDY.fusion[space].model_dump(mode="json", exclude={"stream", "variates"})
-    return json.dumps(block, sort_keys=True)
-
-
-for name in STUDY.fusion:
-    fused_parents("", name)
-
-
 rule fusion_fit:
     input:
         parents=lambda w: fused_parents(w.dataset, w.fused),
