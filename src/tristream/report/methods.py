@@ -314,11 +314,46 @@ def _inference(methods: Methods, resolved: Resolved, dataset: Dataset) -> str:
     inference = resolved.study.inference
     exchange = dataset.exchange
     unit = f"{exchange.unit}s" if exchange.unit != "time" else f"blocks of {exchange.seconds:g} s"
-    return (
-        f"The test data were permuted {inference.permutations} times (seed {inference.seed}) in "
-        f"whole {unit} within runs. p values were written only where at least 1,000 distinct "
-        f"permutations exist, and corrected to a false discovery rate of {inference.fdr:g} "
-        f"{methods.cite('benjamini1995')}."
+    moved = f"permuted {inference.permutations} times (seed {inference.seed}) in whole {unit}"
+    if inference.null == "shift":
+        moved = f"shifted in a circle up to {inference.permutations} times (seed {inference.seed})"
+    text = (
+        f"The test data were {moved} within runs. p values were written only where at least "
+        f"{200 if inference.null == 'shift' else '1,000'} distinct permutations exist, and "
+        f"corrected to a false discovery rate of {inference.fdr:g} "
+        f"{methods.cite('benjamini1995' if inference.procedure == 'bh' else 'benjamini2001')}"
+        " and, for the largest voxel of each permutation, family-wise."
+    )
+    if exchange.unit == "time" and inference.null == "blocks":
+        text += (
+            " A film's blocks are cut at arbitrary moments, which makes their null too narrow "
+            f"{methods.cite('kunsch1989')}: it was stretched until its variance, as a mean over "
+            "voxels, was that over all circular shifts."
+        )
+    return text + _compared(methods, resolved, dataset)
+
+
+def _compared(methods: Methods, resolved: Resolved, dataset: Dataset) -> str:
+    """Comparisons, partition and group level, as far as the study asks for them."""
+    study, text = resolved.study, ""
+    own = {name for name, model in study.models.items() if dataset.id in model.datasets}
+    pairs = [c for c in study.inference.comparisons if {c.first, c.second} <= own]
+    if pairs:
+        named = ", ".join(f"{c.first} with {c.second}" for c in pairs)
+        text += (
+            f" Models were compared ({named}) by the difference of their test correlations, whose "
+            "sign was flipped block by block where at least ten blocks allow it, and whose blocks "
+            "were permuted otherwise."
+        )
+    if own & set(study.inference.partition):
+        text += (
+            " Unique and shared variance come from nested models, fitted anew to every set of "
+            f"bands {methods.cite('deheer2017')}, with intervals from "
+            f"{study.inference.bootstrap:,} bootstrap resamples of test blocks."
+        )
+    return text + (
+        " Over subjects, those with a significant effect were counted, and its prevalence was "
+        f"estimated {methods.cite('ince2021')}."
     )
 
 

@@ -100,7 +100,8 @@ def _group(results: Results, dataset: str) -> list[Block]:
     table = pd.DataFrame(rows, columns=list(columns))
     path = results.folder / "figures" / dataset / "group.tsv"
     write_table(path, table, Provenance("figure", results.simulated(dataset), {}, results.code))
-    return [Table(caption, columns, tuple(rows), results.link(path)), *notes]
+    # Models share their reasons.
+    return [Table(caption, columns, tuple(rows), results.link(path)), *dict.fromkeys(notes)]
 
 
 def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:

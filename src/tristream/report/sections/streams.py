@@ -122,7 +122,7 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         sets, groups = read_strings(file, "sets"), read_strings(file, "groups")
         rest = read_strings(file, "rest")
         order = sorted(range(len(sets)), key=lambda place: sets[place].count("+"))
-        value, low, high = (file[f"means/{key}"][:, order] for key in ("value", "low", "high"))
+        value, low, high = (file[f"means/{key}"][()][:, order] for key in ("value", "low", "high"))
         blocks_drawn = int(file.attrs["blocks"])
     names = [f"{sets[i]} alone" if "+" not in sets[i] else sets[i] for i in order]
     table = pd.DataFrame({"bands": names})
