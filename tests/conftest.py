@@ -83,6 +83,20 @@ def haxby(cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def localizer(cache: Path) -> Path:
+    """Folder with BOLD, regions and events of a real auditory and visual localizer."""
+    folder = "python/pyhrf/datafiles"
+    names = ("real_data_vol_4_regions_BOLD.nii.gz", "real_data_vol_4_regions_mask.nii.gz")
+    source = ArchiveSource(
+        package="pyhrf",
+        version="0.5.0.post1",
+        sha256="dc2384973631ba5df01d136c0f2643f67f1df7501580c9cd1bb50b66fcafee24",
+        members=[f"{folder}/{name}" for name in (*names, "paradigm_loc_av_d.csv")],
+    )
+    return _one(cache, source).parent
+
+
+@pytest.fixture(scope="session")
 def atlas(cache: Path) -> Path:
     """The Harvard-Oxford volume atlas."""
     source = ArchiveSource(

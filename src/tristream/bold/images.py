@@ -100,6 +100,17 @@ def read_mask(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArray
     UserError
         If it can't be read, or shape or affine differ.
     """
+    return read_labels(path, like, like_path) > 0
+
+
+def read_labels(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArray[np.int32]:
+    """Read an image of labels that must lie on the grid of the image `like`; 0 is outside.
+
+    Raises
+    ------
+    UserError
+        If it can't be read, or shape or affine differ.
+    """
     image = open_image(path, 3)
     if image.shape != like.shape[:3] or not same_affine(image.affine, like.affine):
         raise UserError(
@@ -107,9 +118,11 @@ def read_mask(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArray
             f"({_grid(image)}, not {_grid(like)}); resample one to the other"
         )
     try:
-        return np.asarray(image.dataobj) > 0
+        values = np.nan_to_num(np.asarray(image.dataobj, np.float64))
     except DAMAGED as error:
         raise damaged(path, error) from None
+    # Interpolated masks hold small shares: any share is inside.
+    return np.ceil(values).astype(np.int32)
 
 
 def same_affine(a: npt.NDArray, b: npt.NDArray) -> bool:

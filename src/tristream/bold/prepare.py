@@ -1,12 +1,21 @@
 """One run of a subject, by the layout of its dataset."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from tristream.bold import fmriprep, volume_table
-from tristream.bold.run_file import write_run
+from tristream.bold import fmriprep, scan, volume_table
+from tristream.bold.minimal import prepare as minimal
+from tristream.bold.run_file import Run, write_run
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FmriprepLayout
+from tristream.config.layouts import FmriprepLayout, MinimalLayout, ScanLayout, VolumeTableLayout
 from tristream.fetch.receipt import Receipt
+
+ROADS: dict[type, Callable[[Dataset, str, str, Receipt], Run]] = {
+    FmriprepLayout: fmriprep.prepare,
+    VolumeTableLayout: volume_table.prepare,
+    ScanLayout: scan.prepare,
+    MinimalLayout: minimal.prepare,
+}
 
 
 def prepare_run(
@@ -32,7 +41,6 @@ def prepare_run(
     UserError
         Whatever is wrong with the data: the file and what to do.
     """
-    layout = fmriprep if isinstance(dataset.layout, FmriprepLayout) else volume_table
-    prepared = layout.prepare(dataset, subject, run, Receipt.read(receipt))
+    prepared = ROADS[type(dataset.layout)](dataset, subject, run, Receipt.read(receipt))
     said = dataset.model_dump(mode="json", include={"layout", "tr", "trims"})
     write_run(output, prepared, {"dataset": dataset.id, **said}, code)

@@ -1,5 +1,6 @@
 """The file of one BOLD run: what `bold prepare` writes and every later stage reads."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,28 @@ from tristream.store import Omission, Provenance, create_h5, open_h5, read_strin
 KIND = "bold"
 # Voxels a chunk: a chunk holds all volumes of the run, as encoders read blocks of voxels.
 CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Trials as the rows of a run file; `time` is their onset.
+
+    Attributes
+    ----------
+    estimate : str
+        ``mean``, ``lsa`` or ``lss``.
+    scale : str
+        What the rows are scaled by, see :mod:`tristream.bold.trials`.
+    duration : ndarray of shape (trials,)
+        Seconds.
+    averaged : ndarray of int, shape (trials,)
+        Presentations that a row is the mean of.
+    """
+
+    estimate: str
+    scale: str
+    duration: npt.NDArray[np.float64]
+    averaged: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,6 +78,13 @@ class Run:
         Whether the BOLD is simulated.
     omitted : tuple of Omission
         What the reader should know is not there, or was assumed.
+    regions : dict of str to ndarray of int32
+        Named regions of the dataset: which of the file's voxels they hold, rising.
+    trials : Trials, optional
+        What the rows are where they are trials instead of volumes.
+    sources : dict of str to str
+        Files and transforms that went into the run, by their part; empty where it was read from
+        one image.
     """
 
     subject: str
@@ -77,10 +107,13 @@ class Run:
     constant: int
     simulated: bool
     omitted: tuple[Omission, ...] = field(default=())
+    regions: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+    trials: Trials | None = None
+    sources: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_volumes(self) -> int:
-        """Volumes in the file."""
+        """Rows of the file: volumes, or trials."""
         return len(self.time)
 
 
@@ -110,7 +143,15 @@ def write_run(path: Path | str, run: Run, config: dict[str, object], code: str =
         write_strings(file, "confound_names", run.confound_names)
         for name in ("tr", "start_time", "subject", "run", "space", "constant"):
             file.attrs[name] = getattr(run, name)
-        file.attrs["standardized"] = "run"
+        for name, members in run.regions.items():
+            file[f"regions/{name}"] = members
+        file.attrs["sources"] = json.dumps(run.sources)
+        file.attrs["rows"] = "trials" if run.trials else "volumes"
+        file.attrs["standardized"] = run.trials.scale if run.trials else "run"
+        if run.trials:
+            file.attrs["estimate"] = run.trials.estimate
+            file["trials/duration"] = run.trials.duration
+            file["trials/averaged"] = run.trials.averaged
 
 
 def read_run(path: Path | str, *, signal: bool = True, voxels: slice = slice(None)) -> Run:
@@ -123,7 +164,8 @@ def read_run(path: Path | str, *, signal: bool = True, voxels: slice = slice(Non
     signal : bool
         False: leave `bold` on disk (it gets no columns).
     voxels : slice
-        Which voxels to read; cuts `bold`, `ijk`, `mean` and `tsnr`.
+        Which voxels to read; cuts `bold`, `ijk`, `mean` and `tsnr`. Regions count in the whole
+        file's voxels.
 
     Raises
     ------
@@ -160,6 +202,20 @@ def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provena
         constant=int(attrs["constant"]),
         simulated=provenance.simulated,
         omitted=provenance.omitted,
+        regions={name: members[()] for name, members in file.get("regions", {}).items()},
+        trials=_trials(file),
+        sources=json.loads(attrs.get("sources", "{}")),
+    )
+
+
+def _trials(file: h5py.File) -> Trials | None:
+    if file.attrs.get("rows", "volumes") == "volumes":
+        return None
+    return Trials(
+        str(file.attrs["estimate"]),
+        str(file.attrs["standardized"]),
+        file["trials/duration"][()],
+        file["trials/averaged"][()],
     )
 
 

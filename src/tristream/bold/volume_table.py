@@ -1,8 +1,11 @@
 """BOLD given as one 4-D image with a table row for every volume: label and run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import check_tr, kept_volumes, open_image, read_mask, read_masked
@@ -48,12 +51,48 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         mask = read_mask(receipt.path(layout.mask), image, path)
     if not mask.any():
         raise UserError(f"{receipt.path(str(layout.mask))}: the mask is empty")
+    return part_of_image(dataset, subject, run, receipt, (path, image), mask, rows)
+
+
+def part_of_image(
+    dataset: Dataset,
+    subject: str,
+    run: str,
+    receipt: Receipt,
+    source: tuple[Path, nib.Nifti1Image],
+    mask: npt.NDArray[np.bool_],
+    rows: Mapping[str, slice],
+) -> Run:
+    """One run of an image that holds all of them, cleaned by itself.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its `tr` and `trims`.
+    subject, run : str
+        Subject label, and name of the run.
+    receipt : Receipt
+        Says whether the data are simulated.
+    source : (Path, Nifti1Image)
+        The image and its file.
+    mask : ndarray of bool, shape of a volume
+        Voxels; those that don't vary in some run are left out.
+    rows : dict of run to slice
+        Volumes of every run.
+
+    Raises
+    ------
+    UserError
+        Damaged data, NaN in the mask, or no voxel that varies.
+    """
+    path, image = source
     whole = read_masked(path, image, mask, slice(None))
     constant = np.zeros(whole.shape[1], bool)
     for part in rows.values():
         constant |= np.ptp(whole[part], axis=0) == 0
     if constant.all():
         raise UserError(f"{path}: no voxel of the mask varies in every run")
+    mask = mask.copy()
     mask[mask] = ~constant
     part = kept_volumes(path, rows[run].stop - rows[run].start, dataset.trims)
     bold = np.ascontiguousarray(whole[rows[run]][part][:, ~constant])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tristream.config.base import Name, Section
 
@@ -87,7 +87,39 @@ class VolumeTableLayout(Section):
     rest: str = Field(default="rest", description="label of volumes without a stimulus")
 
 
+class ScanLayout(Section):
+    """One 4-D image of one continuous scan, and one table of its events, as in many examples.
+
+    The scan is cut into as many runs of `volumes` as the descriptor lists, so that there is
+    something to hold out. Each is cleaned by itself, and delays don't cross the cuts.
+    """
+
+    kind: Literal["scan"] = "scan"
+    bold: str = Field(description="the 4-D image")
+    events: str = Field(description="the table of events, one row an event, without a header")
+    columns: list[str] = Field(
+        default=["trial_type", "onset", "duration"],
+        description="its columns in order, parted by blanks, `trial_type` and `onset` among them",
+    )
+    volumes: int = Field(gt=7, description="volumes a run")
+    mask: str | None = Field(default=None, description="brain mask; default: all voxels that vary")
+    regions: dict[Name, list[int]] = Field(
+        default={}, description="region to the labels of the mask that it is made of"
+    )
+    header_tr: float | None = Field(
+        default=None, gt=0, description="TR that the header wrongly states: only then is it ignored"
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _says_what_and_when(cls, value: list[str]) -> list[str]:
+        lacking = [name for name in ("trial_type", "onset") if name not in value]
+        if lacking:
+            raise ValueError(f"no column {' and '.join(lacking)}")
+        return value
+
+
 Layout = Annotated[
-    FmriprepLayout | MinimalLayout | SpmLayout | RawLayout | VolumeTableLayout,
+    FmriprepLayout | MinimalLayout | SpmLayout | RawLayout | VolumeTableLayout | ScanLayout,
     Field(discriminator="kind"),
 ]

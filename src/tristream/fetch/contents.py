@@ -12,6 +12,7 @@ from tristream.config.layouts import (
     FmriprepLayout,
     MinimalLayout,
     RawLayout,
+    ScanLayout,
     SpmLayout,
     VolumeTableLayout,
 )
@@ -89,8 +90,9 @@ def subject_files(dataset: Dataset, subject: str, listed: Iterable[str]) -> list
         return spm_files(dataset, layout, subject, there)
     if isinstance(layout, RawLayout):
         return raw_files(dataset, subject, there)
-    if isinstance(layout, VolumeTableLayout):
-        wanted = [layout.bold, layout.table, *([layout.mask] if layout.mask else [])]
+    if isinstance(layout, VolumeTableLayout | ScanLayout):
+        table = layout.events if isinstance(layout, ScanLayout) else layout.table
+        wanted = [layout.bold, table, *([layout.mask] if layout.mask else [])]
         for path in wanted:
             if path not in there:
                 raise UserError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tristream.config.dataset import Dataset, Stimulus
 from tristream.config.events import FIELD, Events
+from tristream.config.layouts import ScanLayout
 from tristream.errors import UserError
 from tristream.paths import inside
 
@@ -177,6 +178,52 @@ def read_volume_table(path: Path, dataset: Dataset, rest: str) -> dict[str, list
         run: _blocks(labels, dataset.tr, rest)
         for run, labels in zip(dataset.runs, volumes.values(), strict=True)
     }
+
+
+def read_scan_events(path: Path, dataset: Dataset, layout: ScanLayout) -> dict[str, list[Event]]:
+    """Read a table of the events of one scan, and deal them out to the runs that it is cut into.
+
+    An event belongs to the run in which it begins, and ends with that run at the latest.
+
+    Parameters
+    ----------
+    path : Path
+        Words separated by blanks, ``layout.columns`` in a row; quotes are stripped.
+    dataset : Dataset
+        Its `runs`, `tr`, and ``events.duration`` if the table's durations are not to be used.
+    layout : ScanLayout
+        Columns, and volumes a run.
+
+    Raises
+    ------
+    UserError
+        A row with another number of words, times that are no seconds of the scan.
+    """
+    length = layout.volumes * dataset.tr
+    runs: dict[str, list[Event]] = {run: [] for run in dataset.runs}
+    for number, line in enumerate(_text(path, str(path)).splitlines(), start=1):
+        where = f"{path}: line {number}"
+        words = [_unquoted(word) for word in line.split()]
+        if not words:
+            continue
+        if len(words) != len(layout.columns):
+            raise UserError(f"{where}: {line!r} is not `{' '.join(layout.columns)}`")
+        row = dict(zip(layout.columns, words, strict=True))
+        onset = _seconds(row, "onset", where)
+        duration = dataset.events.duration or (
+            _seconds(row, "duration", where) if "duration" in row else 0.0
+        )
+        part = math.floor((onset + TOLERANCE) / length)
+        if not 0 <= part < len(dataset.runs) or duration < 0:
+            raise UserError(
+                f"{where}: an event of {duration:g} s at {onset:g} s is none of a scan of "
+                f"{len(dataset.runs) * length:g} s; mend the table, `runs`, `tr` or layout.volumes"
+            )
+        start = max(onset - part * length, 0.0)
+        label = row["trial_type"]
+        ends = min(duration, length - start)
+        runs[dataset.runs[part]].append(Event(start, ends, label, "label", label, label=label))
+    return {run: sorted(events, key=lambda event: event.onset) for run, events in runs.items()}
 
 
 def _blocks(labels: Sequence[str], tr: float, rest: str) -> list[Event]:

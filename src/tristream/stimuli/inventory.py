@@ -15,10 +15,16 @@ from typing import Any
 import pandas as pd
 
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import VolumeTableLayout
+from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.events import Event, first_difference, read_bids_events, read_volume_table
+from tristream.stimuli.events import (
+    Event,
+    first_difference,
+    read_bids_events,
+    read_scan_events,
+    read_volume_table,
+)
 from tristream.stimuli.media import media_info
 
 Timeline = dict[str, list[Event]]
@@ -207,6 +213,8 @@ def _events_of(dataset: Dataset, subject: str, listing: Receipt) -> Timeline:
     if isinstance(dataset.layout, VolumeTableLayout):
         path = listing.path(dataset.layout.table)
         return read_volume_table(path, dataset, dataset.layout.rest)
+    if isinstance(dataset.layout, ScanLayout):
+        return read_scan_events(listing.path(dataset.layout.events), dataset, dataset.layout)
     return {
         run: read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
         for run in dataset.runs_of(subject)
