@@ -340,7 +340,7 @@ def test_the_embedding_is_the_same_each_time_and_leaves_torch_s_generator_alone(
 
 def test_what_is_faster_than_the_grid_does_not_alias() -> None:
     """A constant and a slope pass; a frequency of one cycle a step is gone, a slow one is kept."""
-    times, grid = (np.arange(600) + 0.5) / 10, np.arange(60) + 0.5
+    times, grid = (np.arange(600.0) + 0.5) / 10, np.arange(60.0) + 0.5
     weights = to_grid(times, grid, 1.0)
     inside = slice(2, -2)
     np.testing.assert_allclose(weights @ np.full(600, 3.0), 3.0)

@@ -1,4 +1,4 @@
-"""Derived spaces in the workflow: fitted once, a file a layer, brought to the volumes like others."""
+"""Derived spaces in the workflow: fitted once, a file a layer, at the volumes like others."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_a_derived_space_is_fitted_once_and_reaches_the_volumes(study: Path) -> 
     target = "results/align/tiny/main/both/shared.h5"
     snakemake(study, target)
     with open_h5(study / target, "aligned") as (file, said):
-        assert file.attrs["extractor" if "extractor" in file.attrs else "space"]
+        assert file.attrs["space"] == "both"
         assert all(runs.shape[1] == 3 for runs in file["runs"].values())
         assert said.simulated
     edit(study / "config.yaml", lambda c: c["fusion"]["both"].update(stream="dorsal"))

@@ -1,0 +1,135 @@
+"""Peak memory of a 10-minute 720p film through four extractors, killed in the middle on the way.
+
+Each extractor runs as the workflow runs it (``tristream features extract``, one thread), all its
+layers in one pass: EfficientNet-Lite0 (pooled), motion energy, optical flow, musicnn. The job is
+killed (SIGKILL) once it has stored some chunks and begun again. Gates, else a non-zero exit: no
+process above 3 GB (maximum resident set as the kernel counts it); chunks that were stored before
+the kill are not written again.
+
+    python benchmarks/film_memory.py
+
+Takes minutes an extractor on one core; `--spaces flow` runs one of them.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+MOST = 3e9
+SPACES = {
+    "efficientnet": {"stream": "ventral", "extractor": "efficientnet_lite0", "layers": ["all"]},
+    "motion_energy": {"stream": "dorsal", "extractor": "motion_energy"},
+    "flow": {"stream": "dorsal", "extractor": "optical_flow", "layers": ["all"]},
+    "musicnn": {"stream": "auditory", "extractor": "musicnn", "layers": ["all"]},
+}
+FIRST_LAYER = {
+    "efficientnet": "head",
+    "motion_energy": "energy",
+    "flow": "flow",
+    "musicnn": "timbral",
+}
+STORED = 2
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+def command(*words: object) -> list[str]:
+    """A command line of tristream."""
+    return [sys.executable, "-m", "tristream", *map(str, words)]
+
+
+def chunks(results: Path, layer: str) -> dict[str, int]:
+    """Stored chunks of a layer and the times of their writing."""
+    files = (results / ".chunks").glob(f"*/{layer}/*/*.npz")
+    found = {}
+    for path in files:
+        try:
+            found[str(path)] = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def wait(job: subprocess.Popen[bytes]) -> tuple[int, float]:
+    """Exit status and peak resident memory (bytes) of a process."""
+    _, status, used = os.wait4(job.pid, 0)
+    job.returncode = os.waitstatus_to_exitcode(status)
+    return job.returncode, used.ru_maxrss * 1024.0
+
+
+def run(call: list[str], results: Path, layer: str) -> tuple[float, int, int, float]:
+    """Kill the job once it has stored chunks, then let it end.
+
+    Returns
+    -------
+    peak : float
+        Bytes, the larger of both runs.
+    kept, again : int
+        Chunks that were stored at the kill; those of them that the second run wrote again.
+    seconds : float
+        Wall time of both runs.
+    """
+    began, env = time.perf_counter(), {**os.environ, **ONE_THREAD}
+    job = subprocess.Popen(call, env=env)
+    while (
+        len(chunks(results, layer)) < STORED
+        and os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    ):
+        time.sleep(0.05)
+    os.kill(job.pid, signal.SIGKILL)
+    _, peak = wait(job)
+    before = chunks(results, layer)
+    job = subprocess.Popen(call, env=env)
+    after = before
+    while os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        after = chunks(results, layer) or after
+        time.sleep(0.05)
+    status, second = wait(job)
+    if status:
+        sys.exit(f"{' '.join(call)}: ended with {status}")
+    again = sum(after.get(path, at) != at for path, at in before.items())
+    return max(peak, second), len(before), again, time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--spaces", nargs="+", choices=SPACES, default=list(SPACES))
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of downloads")
+    args = parser.parse_args()
+    failed = False
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        config = folder / "config.yaml"
+        study = {"results": str(folder / "results"), "data": str(args.data.resolve())}
+        study |= {"datasets": ["bunny"], "features": SPACES, "device": "cpu"}
+        config.write_text(yaml.safe_dump(study))
+        shared = ["--config", config, "--datasets", "workflow/datasets"]
+        film = folder / "film.json"
+        fetch = command("fetch", "stimuli", *shared, "--dataset", "bunny", "--output", film)
+        subprocess.run(fetch, check=True)
+        print(f"{'space':15}{'peak (GB)':>10}{'seconds':>9}{'kept':>6}{'again':>7}")
+        for space in args.spaces:
+            layer = FIRST_LAYER[space]
+            output = folder / f"results/features/bunny/{space}/{layer}.h5"
+            call = ["features", "extract", *shared, "--dataset", "bunny", "--space", space]
+            call += ["--layer", layer, "--receipt", film, "--output", output]
+            if space in ("efficientnet", "musicnn"):
+                weights = folder / f"{space}.json"
+                fetch = command("fetch", "weights", *shared, "--space", space, "--output", weights)
+                subprocess.run(fetch, check=True)
+                call += ["--weights", weights]
+            peak, kept, again, seconds = run(command(*call), folder / "results", layer)
+            print(f"{space:15}{peak / 1e9:10.2f}{seconds:9.0f}{kept:6}{again:7}", flush=True)
+            failed |= peak > MOST or again > 0 or kept < STORED
+    if failed:
+        sys.exit("a gate is not met: above 3 GB, or a stored chunk was computed again")
+
+
+if __name__ == "__main__":
+    main()
