@@ -21,7 +21,13 @@ from tristream.features.extractors.tracked_objects import LAYERS, TrackingOption
 from tristream.features.tracking import summary
 from tristream.features.tracking.appearance import Appearance, MobileNetV2
 from tristream.features.tracking.associate import Weights, assign
-from tristream.features.tracking.detect import Detections, NetworkDetector, PedestrianDetector
+from tristream.features.tracking.detect import (
+    Detections,
+    NetworkDetector,
+    PedestrianDetector,
+    without_doubles,
+    without_nested,
+)
 from tristream.features.tracking.film import Tracked
 from tristream.features.tracking.kalman import BoxFilter
 from tristream.features.tracking.tracks import Frame, Tracker
@@ -168,6 +174,15 @@ def test_real_people_are_found(pedestrians: Path) -> None:
     assert (overlap(truth, found.boxes).max(axis=1) > 0.5).all()
     empty = PedestrianDetector(0.3)(np.full((200, 200, 3), 90, np.uint8))
     assert empty.boxes.shape == (0, 4)
+
+
+def test_of_nested_windows_the_surest_stays() -> None:
+    boxes = np.array([[0, 0, 100, 200], [30, 60, 40, 100], [60, 0, 100, 200], [300, 0, 40, 90.0]])
+    found = without_nested(Detections(boxes, np.array([0.5, 2.0, 1.0, -0.1])))
+    np.testing.assert_array_equal(found.boxes, boxes[[1, 2, 3]])
+    doubles = boxes[[0, 0, 1]] + np.array([[0], [5], [0]])
+    found = without_doubles(Detections(doubles, np.array([-0.5, 0.5, 1.0])))
+    np.testing.assert_array_equal(found.scores, [1.0, 0.5])
 
 
 def test_network_detector_gives_what_transformers_give(tmp_path: Path, pedestrians: Path) -> None:

@@ -15,6 +15,8 @@ Boxes = np.ndarray
 
 OVERLAP = 0.5
 """Of two boxes that overlap more (intersection over union), the one of the lower score goes."""
+NESTED = 0.65
+"""The same for windows of the pedestrian detector, as a share of the smaller one."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class PedestrianDetector:
         across, down = self.MARGINS
         boxes[:, :2] += boxes[:, 2:] * [across, down]
         boxes[:, 2:] *= [1 - 2 * across, 1 - 2 * down]
-        return without_doubles(Detections(boxes, np.ravel(scores).astype(np.float64)))
+        return without_nested(Detections(boxes, np.ravel(scores).astype(np.float64)))
 
 
 class NetworkDetector:
@@ -144,4 +146,22 @@ def without_doubles(found: Detections) -> Detections:
     scores = found.scores - found.scores.min() + 1
     kept = np.ravel(cv2.dnn.NMSBoxes(found.boxes.tolist(), scores.tolist(), 0.0, OVERLAP))
     kept = kept.astype(int)
+    return Detections(found.boxes[kept], found.scores[kept])
+
+
+def without_nested(found: Detections) -> Detections:
+    """Keep the surest of boxes of which one holds most of the other.
+
+    The pedestrian detector answers at many scales, so a person often stands in a larger window, of
+    a lower score, that overlap by union does not take for the same.
+    """
+    low, high = found.boxes[:, :2], found.boxes[:, :2] + found.boxes[:, 2:]
+    sides = np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])
+    shared = np.prod(np.maximum(sides, 0), axis=2)
+    areas = np.prod(found.boxes[:, 2:], axis=1)
+    nested = shared > NESTED * np.minimum(areas[:, None], areas[None])
+    kept: list[int] = []
+    for index in np.argsort(-found.scores, kind="stable"):
+        if not nested[index, kept].any():
+            kept.append(int(index))
     return Detections(found.boxes[kept], found.scores[kept])
