@@ -8,7 +8,8 @@ import pytest
 from small_study import REPO, edit, planned
 
 pytestmark = pytest.mark.xdist_group("study")
-DOWNSTREAM = {"align", "lagscan", "encode", "inference", "recovery", "maps", "report"}
+TESTS = {"inference", "group", "tables", "compare", "partition"}
+DOWNSTREAM = {"align", "lagscan", "encode", "recovery", "maps", "report"} | TESTS
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_a_changed_solver_reruns_the_encoder_and_no_feature(study: Path, code: P
     append(solver, "\nCHANGED = 1\n")
     jobs = planned(study, source=code)
     assert jobs["encode"] == 1
-    assert set(jobs) <= {"encode", "inference", "recovery", "maps", "report"}
+    assert set(jobs) <= {"encode", "recovery", "maps", "report"} | TESTS
 
 
 def test_another_layer_computes_that_layer(study: Path):
@@ -65,7 +66,12 @@ def test_another_layer_computes_that_layer(study: Path):
 def test_more_permutations_never_refit(study: Path):
     edit(study / "config.yaml", lambda c: c["inference"].update(permutations=50))
     jobs = planned(study)
-    assert set(jobs) == {"inference", "maps", "report"}
+    assert set(jobs) == {"inference", "group", "tables", "maps", "report"}
+
+
+def test_asking_for_unique_variance_fits_nested_models_alone(study: Path):
+    edit(study / "config.yaml", lambda c: c["inference"].update(partition={"streams": []}))
+    assert set(planned(study)) == {"partition", "report"}
 
 
 def test_another_title_rebuilds_only_the_report(study: Path):
