@@ -27,7 +27,10 @@ class TwoStreamOptions(Section):
     """Options of the two-stream network."""
 
     folder: str = Field(
-        min_length=1, description="what `tristream features train-two-stream` wrote"
+        default="",
+        validate_default=True,
+        min_length=1,
+        description="what `tristream features train-two-stream` wrote",
     )
 
 
