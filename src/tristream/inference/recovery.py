@@ -20,9 +20,8 @@ from tristream.encode.files import Encoding, read_encoding
 from tristream.encode.scores import centred
 from tristream.errors import UserError
 from tristream.inference.blocks import Blocks, BlockSums, Estimate, estimate
-from tristream.inference.encoding import FEWEST_DISTINCT, runs_of
+from tristream.inference.encoding import FEWEST_DISTINCT, TIME, runs_of
 from tristream.inference.permutation import (
-    PredictedRun,
     distinct_permutations,
     draw,
     movable_rows,
@@ -403,13 +402,12 @@ def _rejection(cases: Sequence[Case], settings: Inference) -> Check | Omission:
 
 def _rejected(case: Case, settings: Inference) -> tuple[Mask, Floats]:
     """Silent voxels that are rejected, and how many each permutation rejects."""
-    runs = runs_of(case.fitted)
+    runs = runs_of(case.fitted, TIME)  # a simulated film
     silent = case.truth.driven_by("none")
     orders = draw(runs, settings.permutations, settings.seed)
     rejected, null_count = np.zeros(0, bool), np.zeros(settings.permutations)
     for part in np.array_split(np.flatnonzero(silent), 1 + silent.sum() // 512):
-        slim = [PredictedRun(run.y[:, part], run.prediction[:, part], run.unit) for run in runs]
-        seen, null = null_correlations(slim, orders)
+        seen, null = null_correlations([run.part(part) for run in runs], orders)
         limit = np.quantile(np.vstack([seen, null]), 1 - P, axis=0)
         rejected = np.append(rejected, seen > limit)
         null_count += (null > limit).sum(1)
