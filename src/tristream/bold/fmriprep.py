@@ -16,13 +16,13 @@ from nilearn.interfaces.fmriprep import load_confounds
 
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import (
+    check_one_grid,
     check_tr,
-    constant_voxels,
     kept_volumes,
     open_image,
     read_mask,
     read_masked,
-    same_affine,
+    varying,
 )
 from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
@@ -225,14 +225,8 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
         Voxels that were left out because they don't vary at the start of some run.
     """
     images = [open_image(files.bold, 4) for files in runs]
-    for files, image in zip(runs[1:], images[1:], strict=True):
-        if image.shape[:3] != images[0].shape[:3] or not same_affine(
-            image.affine, images[0].affine
-        ):
-            raise UserError(
-                f"{files.bold}: shape or affine differ from {runs[0].bold.name}; all runs of a "
-                "subject must lie on one grid"
-            )
+    paths = [files.bold for files in runs]
+    check_one_grid(paths, images)
     mask = np.ones(images[0].shape[:3], bool)
     for files, image in zip(runs, images, strict=True):
         mask &= read_mask(files.mask, image, files.bold)
@@ -240,13 +234,7 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
         raise UserError(
             f"{runs[0].mask}: no voxel lies in the masks of all {len(runs)} runs; look at them"
         )
-    constant = np.zeros(int(mask.sum()), bool)
-    for files, image in zip(runs, images, strict=True):
-        constant |= constant_voxels(files.bold, image, mask, first)
-    if constant.all():
-        raise UserError(f"{runs[0].bold}: no voxel of the mask varies in every run")
-    mask[mask] = ~constant
-    return mask, int(constant.sum())
+    return varying(mask, paths, images, first)
 
 
 def _layout(dataset: Dataset) -> FmriprepLayout:

@@ -1,6 +1,7 @@
 """Reading 4-D NIfTI images within a mask, in blocks of volumes, with checks on the way."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -141,6 +142,62 @@ def constant_voxels(
     """
     few = _volumes(path, image, mask, slice(first, min(first + PROBE, image.shape[3])))
     return np.ptp(few, axis=0) == 0
+
+
+def check_one_grid(paths: Sequence[Path], images: Sequence[nib.Nifti1Image]) -> None:
+    """Check that all runs of a subject lie on the grid of the first.
+
+    Raises
+    ------
+    UserError
+        Names the run that does not.
+    """
+    for path, image in zip(paths[1:], images[1:], strict=True):
+        if image.shape[:3] != images[0].shape[:3] or not same_affine(
+            image.affine, images[0].affine
+        ):
+            raise UserError(
+                f"{path}: shape or affine differ from {paths[0].name}; all runs of a "
+                "subject must lie on one grid"
+            )
+
+
+def varying(
+    mask: npt.NDArray[np.bool_],
+    paths: Sequence[Path],
+    images: Sequence[nib.Nifti1Image],
+    first: int,
+) -> tuple[npt.NDArray[np.bool_], int]:
+    """Voxels of the mask that vary in every run, and how many of it do not.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape of a volume
+    paths, images : list
+        All runs of the subject.
+    first : int
+        First volume that is used.
+
+    Raises
+    ------
+    UserError
+        If no voxel is left.
+    """
+    constant = np.zeros(int(mask.sum()), bool)
+    for path, image in zip(paths, images, strict=True):
+        constant |= constant_voxels(path, image, mask, first)
+    if constant.all():
+        raise UserError(f"{paths[0]}: no voxel of the mask varies in every run")
+    left = mask.copy()
+    left[mask] = ~constant
+    return left, int(constant.sum())
+
+
+def first_mean(path: Path, image: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+    """Mean of the first `PROBE` volumes, shape of a volume; what is not finite counts as 0."""
+    everywhere = np.ones(image.shape[:3], bool)
+    few = _volumes(path, image, everywhere, slice(0, min(PROBE, image.shape[3])))
+    return np.asarray(np.nan_to_num(few).mean(axis=0).reshape(image.shape[:3]), np.float32)
 
 
 def read_masked(

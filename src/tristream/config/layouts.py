@@ -63,6 +63,9 @@ class SpmLayout(Section):
     regions: dict[Name, list[str]] = Field(
         default={}, description="region to the masks whose union it is"
     )
+    high_pass: float = Field(
+        default=128.0, gt=0, description="slower periods than this are filtered out (s)"
+    )
 
 
 class RawLayout(Section):

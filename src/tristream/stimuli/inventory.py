@@ -209,17 +209,28 @@ def _check_ends(
             )
 
 
+def events_of_run(dataset: Dataset, subject: str, run: str, listing: Receipt) -> list[Event]:
+    """Events of one run of one subject, by onset.
+
+    Raises
+    ------
+    UserError
+        If its events file is missing or faulty.
+    """
+    if isinstance(dataset.layout, VolumeTableLayout | ScanLayout):
+        return _events_of(dataset, subject, listing)[run]
+    file = _events_file(dataset.id, subject, run, listing)
+    return read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
+
+
 def _events_of(dataset: Dataset, subject: str, listing: Receipt) -> Timeline:
     if isinstance(dataset.layout, VolumeTableLayout):
         path = listing.path(dataset.layout.table)
         return read_volume_table(path, dataset, dataset.layout.rest)
     if isinstance(dataset.layout, ScanLayout):
         return read_scan_events(listing.path(dataset.layout.events), dataset, dataset.layout)
-    return {
-        run: read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
-        for run in dataset.runs_of(subject)
-        for file in [_events_file(dataset.id, subject, run, listing)]
-    }
+    runs = dataset.runs_of(subject)
+    return {run: events_of_run(dataset, subject, run, listing) for run in runs}
 
 
 def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:

@@ -1,0 +1,224 @@
+"""BOLD runs that SPM preprocessed, within the union of the dataset's region masks."""
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from nilearn.exceptions import MaskWarning
+from nilearn.glm.first_level import make_first_level_design_matrix
+from nilearn.masking import compute_epi_mask
+
+from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.images import (
+    check_one_grid,
+    check_tr,
+    first_mean,
+    kept_volumes,
+    open_image,
+    read_mask,
+    read_masked,
+    varying,
+)
+from tristream.bold.quality import mean_and_tsnr
+from tristream.bold.run_file import Run
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import SpmLayout
+from tristream.errors import UserError
+from tristream.fetch.contents import inherited, raw_run, spm_path
+from tristream.fetch.receipt import Receipt
+from tristream.stimuli.inventory import events_of_run
+from tristream.store import Omission
+
+Mask = npt.NDArray[np.bool_]
+
+
+def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
+    """Read and clean one run in the voxels of all regions.
+
+    Mean, linear trend and the cosines of a high-pass filter (nilearn's, ``layout.high_pass``
+    seconds) are projected out. SPM's outputs hold no confounds beside the images, and their slices
+    are not corrected for timing unless the dataset says so: a volume stands for the middle of its
+    acquisition, TR / 2, and the file says that this was assumed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its layout is ``spm``.
+    subject, run : str
+        Subject label, and BIDS entities of the run.
+    receipt : Receipt
+        Lists the subject's files.
+
+    Raises
+    ------
+    UserError
+        Missing run or mask, truncated image, disagreeing TR or grid, empty mask, NaN, BOLD that is
+        shorter than its events: always the file and what is wrong.
+    """
+    paths = _images(dataset, subject, receipt)
+    if run not in paths:
+        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(paths)}")
+    path, layout = paths[run], _layout(dataset)
+    images = {name: open_image(file, 4) for name, file in paths.items()}
+    image = images[run]
+    check_tr(path, image, {"descriptor": dataset.tr, **_said(subject, run, receipt)})
+    _check_events(dataset, subject, run, receipt, path, image.shape[3])
+    volumes = kept_volumes(path, image.shape[3], dataset.trims)
+    everyone = list(paths.values()), list(images.values())
+    check_one_grid(*everyone)
+    regions = _region_masks(layout, subject, receipt, image, path)
+    whole = np.logical_or.reduce(list(regions.values())) if regions else _brain(*everyone)
+    if not whole.any():
+        raise UserError(
+            f"{path}: the mask is empty; name regions in layout.regions, or look at the image"
+        )
+    mask, constant = varying(whole, *everyone, dataset.trims.start)
+    bold = read_masked(path, image, mask, volumes)
+    mean, tsnr = mean_and_tsnr(bold)
+    censor = np.zeros(len(bold), bool)
+    time = dataset.tr * (np.arange(volumes.start, volumes.stop) + 0.5)
+    cosines = high_pass_cosines(time, layout.high_pass)
+    try:
+        basis = projection_basis(len(bold), cosines)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return Run(
+        subject=subject,
+        run=run,
+        space="native",
+        tr=dataset.tr,
+        start_time=dataset.tr / 2,
+        time=time,
+        bold=clean(bold, basis, censor),
+        ijk=np.argwhere(mask).astype(np.int32),
+        affine=np.asarray(image.affine, np.float64),
+        shape=image.shape[:3],
+        confounds=cosines,
+        confound_names=tuple(f"cosine{n:02d}" for n in range(cosines.shape[1])),
+        projection=basis,
+        censor=censor,
+        mean=mean,
+        tsnr=tsnr,
+        fd=np.full(len(bold), np.nan),
+        constant=constant,
+        simulated=receipt.simulated,
+        omitted=(
+            Omission("StartTime", "SPM's outputs don't say it; TR / 2 was assumed"),
+            Omission("motion confounds", "SPM's outputs in this dataset hold none"),
+        ),
+        regions={name: _members(own, mask, name, path) for name, own in regions.items()},
+    )
+
+
+def high_pass_cosines(time: npt.NDArray[np.float64], period: float) -> npt.NDArray[np.float64]:
+    """Cosines of nilearn's high-pass filter, as SPM has it.
+
+    Parameters
+    ----------
+    time : ndarray of shape (volumes,)
+        Equally spaced seconds.
+    period : float
+        Longest period that is kept (s).
+
+    Returns
+    -------
+    ndarray of shape (volumes, k)
+        No columns if the run is too short for one.
+    """
+    design = make_first_level_design_matrix(
+        time - time[0], drift_model="cosine", high_pass=1 / period
+    )
+    drifts = [name for name in design.columns if name.startswith("drift")]
+    return design[drifts].to_numpy(np.float64)
+
+
+def _layout(dataset: Dataset) -> SpmLayout:
+    assert isinstance(dataset.layout, SpmLayout)
+    return dataset.layout
+
+
+def _images(dataset: Dataset, subject: str, receipt: Receipt) -> dict[str, Path]:
+    listed = {file.path for file in receipt.files}
+    paths = {}
+    for run in dataset.runs_of(subject):
+        path = spm_path(_layout(dataset).bold, subject, run)
+        if path not in listed:
+            raise UserError(
+                f"{receipt.root}: has no {path}; mend `runs`, `missing` or layout.bold of "
+                f"{dataset.id}.yaml, or fetch again"
+            )
+        paths[run] = receipt.path(path)
+    return paths
+
+
+def _said(subject: str, run: str, receipt: Receipt) -> dict[str, float]:
+    """The TR of the raw run's sidecars; of several, the most special."""
+    listed = {file.path for file in receipt.files}
+    said: dict[str, float] = {}
+    for name in inherited(f"{raw_run(subject, run)}_bold.json", listed):
+        path = receipt.path(name)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if "RepetitionTime" in content:
+                said = {"sidecar": float(content["RepetitionTime"])}
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path}: not a usable sidecar ({error}); mend it") from None
+    return said
+
+
+def _check_events(
+    dataset: Dataset, subject: str, run: str, receipt: Receipt, path: Path, volumes: int
+) -> None:
+    events = events_of_run(dataset, subject, run, receipt)
+    last = max((event.end for event in events), default=0.0)
+    if last > (volumes + 1) * dataset.tr:
+        raise UserError(
+            f"{path}: ends at {volumes * dataset.tr:g} s ({volumes} volumes of {dataset.tr:g} s), "
+            f"but its events last until {last:g} s; it is cut short, or not of this run"
+        )
+
+
+def _region_masks(
+    layout: SpmLayout, subject: str, receipt: Receipt, like: nib.Nifti1Image, like_path: Path
+) -> dict[str, Mask]:
+    """Unions of masks; a mask that is named must be there, as a union without it is another."""
+    listed = {file.path for file in receipt.files}
+    names = list(dict.fromkeys(name for union in layout.regions.values() for name in union))
+    masks = {}
+    for name in names:
+        path = spm_path(layout.rois, subject, "").format(roi=name)
+        if path not in listed:
+            raise UserError(
+                f"{receipt.root}: has no mask {path}; fetch it, or take {name} out of "
+                "layout.regions"
+            )
+        masks[name] = read_mask(receipt.path(path), like, like_path)
+        if not masks[name].any():
+            raise UserError(f"{receipt.path(path)}: the mask is empty; fetch it again")
+    return {
+        region: np.logical_or.reduce([masks[name] for name in union])
+        for region, union in layout.regions.items()
+    }
+
+
+def _brain(paths: Sequence[Path], images: Sequence[nib.Nifti1Image]) -> Mask:
+    """Voxels that nilearn takes for brain in the first volumes of every run."""
+    masks = []
+    for path, image in zip(paths, images, strict=True):
+        mean = nib.Nifti1Image(first_mean(path, image), image.affine)
+        with warnings.catch_warnings():
+            # An empty mask is an error of its own here.
+            warnings.simplefilter("ignore", MaskWarning)
+            masks.append(np.asarray(compute_epi_mask(mean).dataobj) > 0)
+    return np.asarray(np.logical_and.reduce(masks))
+
+
+def _members(own: Mask, mask: Mask, name: str, path: Path) -> npt.NDArray[np.int32]:
+    members = np.flatnonzero(own[mask]).astype(np.int32)
+    if not len(members):
+        raise UserError(f"{path}: no voxel of region {name} varies in every run; look at its masks")
+    return members
