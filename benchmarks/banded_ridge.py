@@ -112,10 +112,16 @@ def our_kernels(data: Data) -> torch.Tensor:
     return torch.stack(kernels)
 
 
-def ours(data: Data, gammas: np.ndarray, score: str) -> Found:
+def ours(data: Data, gammas: np.ndarray, score: str, budget: int | None = None) -> Found:
     """Timed: kernels, search, refit."""
     found = banded_ridge.fit(
-        our_kernels(data), torch.from_numpy(data.y), data.runs, gammas, ALPHAS, score=score
+        our_kernels(data),
+        torch.from_numpy(data.y),
+        data.runs,
+        gammas,
+        ALPHAS,
+        score=score,
+        memory=budget,
     )
     print(f"ours: rank {found.rank}, improve {found.improve:.1e}, searched in {found.dtype}")
     choice = found.choice
@@ -238,19 +244,21 @@ def peak(contestant: str, args: argparse.Namespace) -> float:
     command = [sys.executable, __file__, "--only", contestant]
     for name in ("samples", "voxels", "candidates", "bands", "score", "explained", "spectrum"):
         command += [f"--{name}", str(getattr(args, name))]
+    if args.budget is not None:
+        command += ["--budget", str(args.budget)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
-def only(contestant: str, data: Data, gammas: np.ndarray, score: str) -> None:
-    """Fit once and print the rise of peak memory; himalaya with few weightings, its loop."""
+def only(contestant: str, data: Data, gammas: np.ndarray, score: str, budget: int | None) -> None:
+    """Fit once and print the rise of peak memory; himalaya with few weightings, as by default."""
     # Forget the peak that making the data had.
     Path("/proc/self/clear_refs").write_text("5")
     before = resident_peak()
     if contestant == "ours":
-        ours(data, gammas, score)
+        ours(data, gammas, score, budget)
     else:
-        himalaya(data, gammas[:2], score, BATCHES[1])
+        himalaya(data, gammas[:2], score, BATCHES[0])
     print((resident_peak() - before) / 1024)
 
 
@@ -274,6 +282,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="run himalaya as it is")
     parser.add_argument("--memory", action="store_true", help="measure peak memory too")
     parser.add_argument("--float32", action="store_true", help="search without bfloat16")
+    parser.add_argument("--budget", type=int, help="bytes that ours may keep to save time")
     parser.add_argument("--only", choices=["ours", "himalaya"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -284,12 +293,12 @@ def main() -> int:
     gammas = banded_ridge.dirichlet_candidates(args.candidates, len(columns))
     with threadpool_limits(1):
         if args.only:
-            only(args.only, data, gammas, args.score)
+            only(args.only, data, gammas, args.score, args.budget)
             return 0
         peer = gammas[: args.peer_candidates or len(gammas)]
-        seconds = [clock(lambda: ours(data, gammas, args.score))]
+        seconds = [clock(lambda: ours(data, gammas, args.score, args.budget))]
         theirs_s, batch, theirs, voxels = time_himalaya(data, peer, args.score, args.full)
-        seconds.append(clock(lambda: ours(data, gammas, args.score)))
+        seconds.append(clock(lambda: ours(data, gammas, args.score, args.budget)))
     ours_s, found = float(np.mean([s for s, _ in seconds])), seconds[0][1]
     found = tuple(x[..., voxels] for x in found)
     print(

@@ -20,9 +20,10 @@ from tristream.encode.solvers.problem import Floats, Problem, Targets, mix_spars
 from tristream.encode.solvers.scores import R2, Correlation, Score
 from tristream.encode.solvers.verify import Winners
 
-# Bytes that operators held for a second use, and a copy of the targets, may take.
-MEMORY = 2 * 2**30
-# Share of a CUDA device's memory for the same.
+# Bytes, on a CPU, of a copy of the targets and of operators held for a second use. Holding all of
+# these would save a tenth of the time and take most of the memory.
+COPY, HELD = 2**31, 2**26
+# Share of a CUDA device's memory for both.
 CUDA_SHARE = 0.4
 
 
@@ -139,7 +140,9 @@ def fit(
         a few, interpolates the others and verifies each voxel's likely winners; it loses 1e-5 to
         3e-5 of mean score and takes a twentieth of the time.
     memory : int, optional
-        Bytes for what is kept only to save time; by default 2 GiB, on CUDA 40 % of the device.
+        Bytes for what is kept only to save time: a copy of the targets in the order that products
+        want, and operators. By default that copy, up to 2 GiB, and 64 MiB; on CUDA 40 % of the
+        device.
     device : str, optional
         Where to compute; by default where the kernels are.
     progress : callable, optional
@@ -155,8 +158,8 @@ def fit(
         raise ValueError(f"solver {solver!r} is neither 'exact' nor 'skeleton'")
     where = torch.device(device) if device is not None else kernels[0].device
     problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
-    room = _memory(memory, where)
-    if targets.nbytes <= room // 2:
+    room = _memory(memory, where, targets)
+    if targets.nbytes <= room:
         problem.targets.keep()
         room -= targets.nbytes
     folds = problem.folds
@@ -214,12 +217,12 @@ def _scorer(problem: Problem) -> Score:
     return R2(problem) if problem.score == "r2" else Correlation(problem)
 
 
-def _memory(memory: int | None, device: torch.device) -> int:
+def _memory(memory: int | None, device: torch.device, targets: torch.Tensor) -> int:
     if memory is not None:
         return memory
     if device.type == "cuda":
         return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
-    return MEMORY
+    return HELD + (targets.nbytes if targets.nbytes <= COPY else 0)
 
 
 def _worth_it(problem: Problem) -> bool:
