@@ -182,7 +182,11 @@ def _rt_detr() -> tuple[Any, Any]:
         **LABELS,
     )
     size = {"height": 64, "width": 64}
-    return t.RTDetrForObjectDetection(config), t.RTDetrImageProcessor(size=size)
+    network = t.RTDetrForObjectDetection(config)
+    for value in network.parameters():
+        if value.ndim > 1:  # its own beginning hardly looks at the picture
+            torch.nn.init.xavier_normal_(value, gain=2)
+    return network, t.RTDetrImageProcessor(size=size)
 
 
 DETECTOR: dict[str, Callable[[], tuple[Any, Any]]] = {
@@ -203,7 +207,7 @@ def save(make: Callable[[], tuple[Any, Any]], folder: Path) -> Path:
             value.uniform_(0.5, 1.5)
     for name, value in network.named_parameters():
         if "class" in name or "score_head" in name:  # so that a detector is sure of something
-            torch.nn.init.normal_(value, 0, 2)
+            torch.nn.init.normal_(value, 0, 2 if "class_labels" in name else 0.3)
             value.data[-1:] = -2  # not of there being no object
     network.save_pretrained(folder)
     processor.save_pretrained(folder)
