@@ -22,7 +22,7 @@ from tqdm import tqdm
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.files import Encoding
 from tristream.encode.scores import centred
-from tristream.encode.solvers.banded_ridge import dual_operator, mix
+from tristream.encode.solvers.banded_ridge import mix, prediction_operator
 from tristream.encode.training import TrainingFeatures
 from tristream.inference.permutation import Permuted, movable_rows
 
@@ -148,9 +148,10 @@ def _operators(
     values, group = np.unique(chosen, axis=1, return_inverse=True)
     for index, column in enumerate(values.T):
         gamma, alpha = column[:-1], float(column[-1])
-        duals = dual_operator(mix(kernels.train, gamma), alpha)
-        operator = (mix(kernels.test[name], gamma) @ duals).float()
-        yield np.flatnonzero(group.ravel() == index), operator
+        operator = prediction_operator(
+            mix(kernels.train, gamma), mix(kernels.test[name], gamma), alpha
+        )
+        yield np.flatnonzero(group.ravel() == index), operator.float()
 
 
 def _normed(y: Floats) -> npt.NDArray[np.float32]:

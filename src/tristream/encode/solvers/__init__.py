@@ -1,1 +1,1 @@
-"""Solvers on numpy and torch alone: kernels of delayed features, banded kernel ridge."""
+"""Solvers on numpy and torch alone; `banded_ridge.fit` is the entry of the dual form."""
