@@ -19,6 +19,7 @@ rule bold:
     params:
         layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
         trims=lambda w: dump(RESOLVED.datasets[w.dataset].trims),
+        trials=lambda w: dump_trials(RESOLVED.datasets[w.dataset]),
         tr=lambda w: RESOLVED.datasets[w.dataset].tr,
         code=fingerprint("tristream.bold.prepare", "tristream.bold.run_file"),
     shell:

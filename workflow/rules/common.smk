@@ -71,6 +71,13 @@ def dump(section):
     return json.dumps(section.model_dump(mode="json"), sort_keys=True)
 
 
+def dump_trials(descriptor):
+    """How trials are estimated, and from which events; empty where rows are volumes."""
+    if descriptor.trials is None:
+        return ""
+    return dump(descriptor.trials) + dump(descriptor.events)
+
+
 def is_simulated(dataset):
     return RESOLVED.datasets[dataset].source.kind == "simulate"
 
@@ -287,7 +294,7 @@ def report_input(wildcards):
         files += per_subject(dataset, "{R}/bold/{dataset}/sub-{subject}/index.json")
         files += per_subject(dataset, "{R}/fetch/{dataset}/sub-{subject}/receipt.json")
         files.append(f"{R}/stimuli/{dataset}/leakage.tsv")
-        if spaces_in(dataset):
+        if spaces_in(dataset) and descriptor.trials is None:
             files += per_subject(
                 dataset, "{R}/align/{dataset}/sub-{subject}_lagscan.h5"
             )

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from tristream.align.resample import Piece, resample_items, resample_timed
-from tristream.align.timeline import Event, check_fit, read_timeline
+from tristream.align.resample import Piece, mean_over, resample_items, resample_timed
+from tristream.align.timeline import Event, check_fit, read_timeline, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
@@ -144,7 +144,8 @@ def align_features(
             file.attrs["tr"] = runs[0].tr
             write_strings(file, "names", read_strings(source, "names"))
             for run in runs:
-                file[f"runs/{run.run}"] = layer.at_volumes(run, events[run.run])
+                at_rows = layer.at_trials if run.trials else layer.at_volumes
+                file[f"runs/{run.run}"] = at_rows(run, events[run.run])
                 file[f"times/{run.run}"] = run.time
 
 
@@ -163,6 +164,16 @@ class _Timed:
             return np.zeros((run.n_volumes, width), np.float32)
         pieces = [self._piece(run.run, event) for event in shown]
         return resample_timed(run.time, run.tr, pieces)
+
+    def at_trials(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
+        """Mean over each trial's event; zero for trials without film or sound."""
+        width = next(iter(self.stimuli.values()))["values"].shape[1]
+        out = np.zeros((run.n_volumes, width), np.float32)
+        for row, here in enumerate(trial_events(run, events)):
+            shown = [e for e in here if e.timed and e.stimulus not in self.absent]
+            if shown:
+                out[row] = mean_over(self._piece(run.run, shown[0]))
+        return out
 
     def _piece(self, run: str, event: Event) -> Piece:
         if event.stimulus not in self.stimuli:
@@ -195,6 +206,23 @@ class _Items:
     width: int
 
     def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
+        shown = self._shown(run, events)
+        onsets, durations = (
+            np.array([getattr(e, n) for e in shown]) for n in ("onset", "duration")
+        )
+        vectors = np.array([self.vectors[e.item] for e in shown]).reshape(len(shown), self.width)
+        return resample_items(run.time, run.tr, onsets, durations, vectors)
+
+    def at_trials(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
+        """The features of each trial's item; zero for trials without one."""
+        out = np.zeros((run.n_volumes, self.width), np.float32)
+        for row, here in enumerate(trial_events(run, events)):
+            shown = self._shown(run, here)
+            if shown:
+                out[row] = self.vectors[shown[0].item]
+        return out
+
+    def _shown(self, run: Run, events: Sequence[Event]) -> list[Event]:
         shown = [e for e in events if not e.timed and e.item]
         unknown = sorted({e.item for e in shown} - set(self.vectors))
         if unknown:
@@ -202,11 +230,7 @@ class _Items:
                 f"{self.path}: holds no features of {', '.join(unknown)}, shown in {run.run}; "
                 "extract the features again"
             )
-        onsets, durations = (
-            np.array([getattr(e, n) for e in shown]) for n in ("onset", "duration")
-        )
-        vectors = np.array([self.vectors[e.item] for e in shown]).reshape(len(shown), self.width)
-        return resample_items(run.time, run.tr, onsets, durations, vectors)
+        return shown
 
 
 def _layer(source: h5py.File, path: Path, said: Provenance) -> _Timed | _Items:

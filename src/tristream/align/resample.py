@@ -87,6 +87,13 @@ def resample_timed(volumes: Array, tr: float, pieces: Sequence[Piece]) -> npt.ND
     return out
 
 
+def mean_over(piece: Piece) -> npt.NDArray[np.float32]:
+    """Mean over time of a stretch's features, shape (p,)."""
+    integral = _weights(np.array([piece.onset]), 1.0, piece).integral
+    mean = integral @ np.asarray(piece.values, np.float64) / piece.duration
+    return np.asarray(mean, np.float32)
+
+
 def resample_items(
     volumes: Array, tr: float, onsets: Array, durations: Array, vectors: Array
 ) -> npt.NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.align.timeline import TOLERANCE, Event, check_fit, read_timeline
+from tristream.align.timeline import TOLERANCE, Event, check_fit, read_timeline, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.dataset import Dataset, Exchange
 from tristream.errors import UserError
@@ -26,13 +26,17 @@ COLUMNS = {
     "repeat": "Test runs of one group show the same at the same times",
     "censor": "True: the volume carries no data",
     "keep": "True: the volume is a sample",
+    "session": "Session of the run; n/a where the dataset has none",
+    "presentation": "How often the subject has met the item, from 1; n/a where rows are volumes",
 }
 
 
 def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
     """Read a sample index: one row a volume, columns as `COLUMNS`, text missing as ""."""
     table, provenance = read_table(path, KIND)
-    for column in ("run", "item", "label", "unit", "split", "repeat"):
+    for column in ("run", "item", "label", "unit", "split", "repeat", "session"):
+        if column not in table:
+            continue
         table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
     for column in ("censor", "keep"):
         table[column] = table[column].astype(bool)
@@ -101,7 +105,12 @@ def write_samples(
         if groups[name][0] != "train":
             part.loc[_dropped(part["time"].to_numpy(), name, audit["drop"]), "keep"] = False
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    table = pd.concat(parts, ignore_index=True)
+    table["session"] = table["run"].str.extract(r"^ses-([A-Za-z0-9]+)", expand=False)
+    trials = table["run"].map({name: run.trials is not None for name, run in runs.items()})
+    table["presentation"] = (table.groupby("item").cumcount() + 1).where(trials & table["keep"])
+    table["presentation"] = table["presentation"].astype("Int64")
+    table = table[list(COLUMNS)]
     _check_left(table, output)
     simulated = listed.simulated or audited.simulated or any(r.simulated for r in runs.values())
     config = {"dataset": dataset.id, **dataset.model_dump(mode="json", include={"exchange"})}
@@ -125,15 +134,14 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
     label = np.full(run.n_volumes, None, object)
     unit = np.full(run.n_volumes, None, object)
     keep = np.zeros(run.n_volumes, bool)
-    for event in sorted(events, key=lambda e: e.onset):
-        shown = event.holds(run.time)
+    for event, shown in _rows(run, events):
         by_time = exchange.unit == "time"
         item[shown] = (event.stimulus if by_time else event.item) or None
         label[shown] = event.label or None
         unit[shown] = event.unit or None
         keep[shown] = event.keep
     if exchange.unit == "time":
-        shown = np.logical_or.reduce([e.holds(run.time) for e in events])
+        shown = np.logical_or.reduce([rows for _, rows in _rows(run, events)])
         unit[shown] = [f"{run.run}/{k}" for k in stretches(run.time[shown], exchange.seconds)]
     return pd.DataFrame(
         {
@@ -147,6 +155,15 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
             "keep": keep & ~run.censor,
         }
     )
+
+
+def _rows(run: Run, events: Sequence[Event]) -> list[tuple[Event, npt.NDArray[np.bool_]]]:
+    """Each event, by onset, and which rows of the run it fills."""
+    ordered = sorted(events, key=lambda event: event.onset)
+    if not run.trials:
+        return [(event, event.holds(run.time)) for event in ordered]
+    own = trial_events(run, ordered)
+    return [(event, np.array([event in here for here in own])) for event in ordered]
 
 
 def stretches(times: npt.NDArray[np.float64], seconds: float) -> npt.NDArray[np.intp]:

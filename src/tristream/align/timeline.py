@@ -127,6 +127,9 @@ def check_fit(
     for run in runs:
         if run.run not in events:
             raise UserError(f"{inventory}: holds no event of {run.run}; take it out of `runs:`")
+        if run.trials:
+            trial_events(run, events[run.run])
+            continue
         acquired = run.time[-1] - run.start_time + run.tr * (1 + trims.end)
         end = max(event.end for event in events[run.run])
         if end > acquired + run.tr:
@@ -135,6 +138,26 @@ def check_fit(
                 f"{acquired:.2f} s ({run.n_volumes} volumes of {run.tr:g} s after trims); mend the "
                 "events, tr or trims"
             )
+
+
+def trial_events(run: Run, events: Sequence[Event]) -> list[list[Event]]:
+    """The events that begin with each trial of a run whose rows are trials.
+
+    Raises
+    ------
+    UserError
+        If a trial has none: the run was prepared from other events.
+    """
+    onsets = np.array([event.onset for event in events])
+    close = np.abs(onsets - run.time[:, None]) <= TOLERANCE
+    found = [[event for event, on in zip(events, row, strict=True) if on] for row in close]
+    lost = [time for time, here in zip(run.time, found, strict=True) if not here]
+    if lost:
+        raise UserError(
+            f"sub-{run.subject} {run.run}: its trial at {lost[0]:g} s is not in the inventory; "
+            "prepare the run again"
+        )
+    return found
 
 
 def _text(value: object) -> str:

@@ -95,7 +95,10 @@ def project_out(signals: Array, basis: Array) -> Array:
 
 
 def clean(
-    bold: npt.NDArray[np.float32], basis: Array, censor: npt.NDArray[np.bool_]
+    bold: npt.NDArray[np.float32],
+    basis: Array,
+    censor: npt.NDArray[np.bool_],
+    percent_of: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Project out `basis`, then z-score each voxel by its own uncensored volumes, in place.
 
@@ -107,6 +110,9 @@ def clean(
         From :func:`projection_basis`.
     censor : ndarray of bool, shape (volumes,)
         Censored volumes; they become exactly zero.
+    percent_of : ndarray of shape (voxels,), optional
+        Each voxel's mean signal: what is left is given in percent of it instead of as z-scores, as
+        estimates of single trials want it. Voxels of no positive mean become zero.
 
     Returns
     -------
@@ -122,5 +128,8 @@ def clean(
         left[censor] = 0
         deviation = np.sqrt(np.sum(left**2, axis=0) / max((~censor).sum() - 1, 1))
         lives = deviation > RESIDUAL_TOLERANCE * scale
+        if percent_of is not None:
+            deviation = percent_of[start : start + BLOCK].astype(np.float64) / 100
+            lives &= deviation > 0
         bold[:, start : start + BLOCK] = np.where(lives, left, 0) / np.where(lives, deviation, 1)
     return bold

@@ -111,7 +111,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         tr=dataset.tr,
         start_time=start_time,
         time=start_time + dataset.tr * np.arange(volumes.start, volumes.stop),
-        bold=clean(bold, basis, censor),
+        bold=clean(bold, basis, censor, mean if dataset.trials else None),
         ijk=np.argwhere(mask).astype(np.int32),
         affine=np.asarray(image.affine, np.float64),
         shape=image.shape[:3],

@@ -3,17 +3,26 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tristream.bold import fmriprep, scan, volume_table
+from tristream.bold import fmriprep, scan, spm, volume_table
 from tristream.bold.minimal import prepare as minimal
 from tristream.bold.run_file import Run, write_run
+from tristream.bold.trials import as_trials
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FmriprepLayout, MinimalLayout, ScanLayout, VolumeTableLayout
+from tristream.config.layouts import (
+    FmriprepLayout,
+    MinimalLayout,
+    ScanLayout,
+    SpmLayout,
+    VolumeTableLayout,
+)
 from tristream.fetch.receipt import Receipt
+from tristream.stimuli.inventory import events_of_run
 
 ROADS: dict[type, Callable[[Dataset, str, str, Receipt], Run]] = {
     FmriprepLayout: fmriprep.prepare,
     VolumeTableLayout: volume_table.prepare,
     ScanLayout: scan.prepare,
+    SpmLayout: spm.prepare,
     MinimalLayout: minimal.prepare,
 }
 
@@ -41,6 +50,10 @@ def prepare_run(
     UserError
         Whatever is wrong with the data: the file and what to do.
     """
-    prepared = ROADS[type(dataset.layout)](dataset, subject, run, Receipt.read(receipt))
-    said = dataset.model_dump(mode="json", include={"layout", "tr", "trims"})
+    files = Receipt.read(receipt)
+    prepared = ROADS[type(dataset.layout)](dataset, subject, run, files)
+    if dataset.trials:
+        events = events_of_run(dataset, subject, run, files)
+        prepared = as_trials(prepared, events, dataset.trials)
+    said = dataset.model_dump(mode="json", include={"layout", "tr", "trims", "trials"})
     write_run(output, prepared, {"dataset": dataset.id, **said}, code)

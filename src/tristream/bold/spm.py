@@ -93,7 +93,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         tr=dataset.tr,
         start_time=dataset.tr / 2,
         time=time,
-        bold=clean(bold, basis, censor),
+        bold=clean(bold, basis, censor, mean if dataset.trials else None),
         ijk=np.argwhere(mask).astype(np.int32),
         affine=np.asarray(image.affine, np.float64),
         shape=image.shape[:3],

@@ -107,7 +107,7 @@ def part_of_image(
         tr=dataset.tr,
         start_time=0.0,
         time=dataset.tr * np.arange(part.start, part.stop),
-        bold=clean(bold, basis, censor),
+        bold=clean(bold, basis, censor, mean if dataset.trials else None),
         ijk=np.argwhere(mask).astype(np.int32),
         affine=np.asarray(image.affine, np.float64),
         shape=image.shape[:3],

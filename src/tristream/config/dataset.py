@@ -9,6 +9,7 @@ from tristream.config.base import Label, Name, Section, expand
 from tristream.config.events import Events
 from tristream.config.layouts import Layout
 from tristream.config.sources import ArchiveSource, DataladSource, FolderSource, Source
+from tristream.config.trials import Trials
 
 
 class Stimulus(Section):
@@ -122,6 +123,9 @@ class Dataset(Section):
     split: Split = Field(description="training and test runs")
     exchange: Exchange = Field(description="the exchangeable unit of permutation tests")
     trims: Trims = Field(default=Trims(), description="volumes to leave out")
+    trials: Trials | None = Field(
+        default=None, description="one row a trial instead of one a volume"
+    )
 
     @field_validator("missing", mode="before")
     @classmethod

@@ -90,6 +90,8 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
     simulated = provenance.simulated
     volumes, rows = [], []
     for path, run in zip(bold, read_runs(bold), strict=True):
+        if run.trials:
+            _check_trials(run, decoder, path)
         part = _labelled(table[table["run"] == run.run], run, decoder.delay, path, samples)
         volumes.append(run.bold[part["row"].to_numpy()].astype(np.float64))
         rows.append(part)
@@ -99,6 +101,16 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
     labelled = pd.concat(rows, ignore_index=True)
     x, omitted = _finite(np.concatenate(volumes), samples)
     return _assembled(x, labelled, samples, decoder.samples == "blocks", simulated, omitted)
+
+
+def _check_trials(run: Run, decoder: Decoder, path: Path) -> None:
+    if decoder.delay:
+        raise UserError(f"{path}: its rows are trials; the decoder needs `delay: 0`")
+    if run.trials and run.trials.scale == "training" and decoder.standardize != "training":
+        raise UserError(
+            f"{path}: its trials are to be scaled by training trials (trials.scale); the decoder "
+            "needs `standardize: training`"
+        )
 
 
 def _labelled(

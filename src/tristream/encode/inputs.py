@@ -150,6 +150,11 @@ def read_inputs(
     """
     table, provenance = read_samples(samples)
     heads = read_runs(bold, signal=False)
+    if heads[0].trials and (model.hrf != "fir" or list(model.delays) != [0]):
+        raise UserError(
+            f"{bold[0]}: its rows are trials, whose estimates allow for the response's lag; "
+            "give the model `delays: [0]`"
+        )
     runs = {
         head.run: _run(path, head.projection, table, head.run, samples)
         for path, head in zip(bold, heads, strict=True)

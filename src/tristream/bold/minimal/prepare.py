@@ -122,7 +122,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         tr=dataset.tr,
         start_time=timing.start_time,
         time=timing.start_time + dataset.tr * np.arange(kept.start, kept.stop),
-        bold=clean(bold, basis, censor),
+        bold=clean(bold, basis, censor, mean if dataset.trials else None),
         ijk=target.ijk[keep],
         affine=target.affine,
         shape=target.shape,

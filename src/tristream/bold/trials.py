@@ -1,0 +1,214 @@
+"""Single trials: one row an event instead of one row a volume.
+
+Every estimate is linear in the cleaned BOLD, so that it is one matrix (trials, volumes): window
+means, or rows of the pseudoinverse of a general linear model whose columns went through the same
+projection as the BOLD (which, by the theorem of Frisch, Waugh and Lovell, is the model with mean,
+trend, confounds and censored volumes in it).
+
+Events that are no samples (repeats for the subject's task, carried-over clips, cues) stay in the
+models, one regressor for those of equal length; they get no row.
+
+A run of few trials can't tell what its voxels' mean and variance are, and an imagery run's differ
+from those of perception. With ``scale: training`` the rows are therefore left in percent of the
+voxel's mean signal; decoders take mean and variance from training rows, encoders an intercept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from nilearn.glm.first_level import make_first_level_design_matrix
+
+from tristream.bold.cleaning import Array, project_out
+from tristream.bold.run_file import Run, Trials
+from tristream.config import trials as config
+from tristream.errors import UserError
+from tristream.stimuli.events import TOLERANCE, Event
+
+# A regressor of which the projection leaves less than this share of its length is not estimable.
+ESTIMABLE = 1e-3
+
+
+def as_trials(run: Run, events: Sequence[Event], settings: config.Trials) -> Run:
+    """The run with one row a trial.
+
+    Parameters
+    ----------
+    run : Run
+        Cleaned volumes, in percent of each voxel's mean.
+    events : list of Event
+        All events of the run; those with `keep` are the trials.
+    settings : Trials
+        The descriptor's ``trials``.
+
+    Returns
+    -------
+    Run
+        `time` holds onsets; rows whose volumes are censored or not there are censored, and zero.
+
+    Raises
+    ------
+    UserError
+        If the run has no trial, or none that can be estimated.
+    """
+    kept = [event for event in events if event.keep]
+    where = f"sub-{run.subject} {run.run}"
+    if not kept:
+        raise UserError(f"{where}: no event is a sample; mend `events` in the descriptor")
+    if settings.estimate == "mean":
+        weights = window_weights(run.time, run.censor, kept, settings.shift, settings.window)
+    else:
+        others = [event for event in events if not event.keep]
+        design = trial_design(run.time, kept, others, settings.hrf)
+        weights = model_weights(design, len(kept), run.projection, settings.estimate)
+    lost = np.all(weights == 0, axis=1)
+    if lost.all():
+        raise UserError(f"{where}: no trial lies within uncensored volumes; look at its events")
+    first, averaged = np.arange(len(kept)), np.ones(len(kept), np.int64)
+    if settings.average_repeats:
+        weights, first, averaged = _averaged(weights, [event.item for event in kept], lost)
+        lost = lost[first]
+    rows = weights @ run.bold.astype(np.float64)
+    projection = np.zeros((len(rows), 0))
+    if settings.scale == "run":
+        rows, projection = _standardized(rows, lost), np.where(lost, 0, 1.0)[:, None]
+        projection /= np.linalg.norm(projection)
+    shown = [kept[index] for index in first]
+    return replace(
+        run,
+        time=np.array([event.onset for event in shown]),
+        bold=rows.astype(np.float32),
+        confounds=np.empty((0, len(run.confound_names))),
+        projection=projection,
+        censor=lost,
+        fd=np.full(len(rows), np.nan),
+        trials=Trials(
+            estimate=settings.estimate,
+            scale=settings.scale,
+            duration=np.array([event.duration for event in shown]),
+            averaged=averaged,
+        ),
+    )
+
+
+def window_weights(
+    time: Array,
+    censor: npt.NDArray[np.bool_],
+    trials: Sequence[Event],
+    shift: float,
+    window: float | None,
+) -> Array:
+    """Average of the uncensored volumes that stand in each trial's shifted window.
+
+    Parameters
+    ----------
+    time : ndarray of shape (volumes,)
+        Seconds of the run at which the volumes stand.
+    censor : ndarray of bool, shape (volumes,)
+    trials : list of Event
+    shift : float
+        Seconds from onset to the window's begin.
+    window : float, optional
+        Its length (s); each trial's own by default.
+
+    Returns
+    -------
+    ndarray of shape (trials, volumes)
+        Zero for a trial without volumes.
+    """
+    start = np.array([event.onset for event in trials])[:, None] + shift - TOLERANCE
+    length = np.array([window or event.duration for event in trials])[:, None]
+    inside = (time >= start) & (time < start + length) & ~censor
+    return np.asarray(inside / np.maximum(inside.sum(axis=1, keepdims=True), 1), np.float64)
+
+
+def trial_design(time: Array, trials: Sequence[Event], others: Sequence[Event], hrf: str) -> Array:
+    """Expected responses: one column a trial, then one for each length of the other events.
+
+    Parameters
+    ----------
+    time : ndarray of shape (volumes,)
+        Seconds of the run at which the volumes stand.
+    trials, others : list of Event
+    hrf : str
+        nilearn's name of the response function.
+
+    Returns
+    -------
+    ndarray of shape (volumes, trials + lengths)
+    """
+    lengths = sorted({round(event.duration, 3) for event in others})
+    names = [f"trial{n:05d}" for n in range(len(trials))]
+    names += [f"other{lengths.index(round(event.duration, 3)):05d}" for event in others]
+    everything = [*trials, *others]
+    table = pd.DataFrame(
+        {
+            "onset": [event.onset for event in everything],
+            "duration": [event.duration for event in everything],
+            "trial_type": names,
+        }
+    )
+    design = make_first_level_design_matrix(time, table, hrf_model=hrf, drift_model=None)
+    columns = sorted(set(names), key=lambda name: (name.startswith("other"), name))
+    return design[columns].to_numpy(np.float64)
+
+
+def model_weights(design: Array, trials: int, projection: Array, estimate: str) -> Array:
+    """Rows that give least-squares trial estimates from projected BOLD.
+
+    Parameters
+    ----------
+    design : ndarray of shape (volumes, trials + others)
+        From :func:`trial_design`.
+    trials : int
+        How many of its columns are trials.
+    projection : ndarray of shape (volumes, q)
+        What was projected out of the BOLD.
+    estimate : {"lsa", "lss"}
+
+    Returns
+    -------
+    ndarray of shape (trials, volumes)
+        Zero for a trial whose response the projection takes out.
+    """
+    left = project_out(design, projection)
+    size = np.linalg.norm(design, axis=0)
+    estimable = np.linalg.norm(left, axis=0) > ESTIMABLE * np.maximum(size, ESTIMABLE)
+    left = left * estimable
+    if estimate == "lsa":
+        weights = np.linalg.pinv(left)[:trials]
+    else:
+        total, others = left[:, :trials].sum(axis=1), left[:, trials:]
+        weights = np.stack(
+            [
+                np.linalg.pinv(np.column_stack([left[:, n], total - left[:, n], others]))[0]
+                for n in range(trials)
+            ]
+        )
+    return np.asarray(np.where(estimable[:trials, None], weights, 0), np.float64)
+
+
+def _averaged(
+    weights: Array, items: Sequence[str], lost: npt.NDArray[np.bool_]
+) -> tuple[Array, npt.NDArray[np.intp], npt.NDArray[np.int64]]:
+    """Rows of one item averaged, in the order of first presentations."""
+    groups: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        groups.setdefault(item, []).append(index)
+    usable = [[n for n in group if not lost[n]] or group[:1] for group in groups.values()]
+    first = np.array([group[0] for group in usable])
+    averaged = np.array([len(group) for group in usable], np.int64)
+    rows = np.stack([weights[group].mean(axis=0) for group in usable])
+    order = np.argsort(first, kind="stable")
+    return rows[order], first[order], averaged[order]
+
+
+def _standardized(rows: Array, lost: npt.NDArray[np.bool_]) -> Array:
+    """Each voxel z-scored over the run's trials; lost ones stay zero."""
+    good = rows[~lost]
+    deviation = good.std(axis=0, ddof=1) if len(good) > 1 else np.zeros(rows.shape[1])
+    out = np.zeros_like(rows)
+    out[~lost] = (good - good.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    return out

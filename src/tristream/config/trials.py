@@ -1,0 +1,37 @@
+"""How single trials are estimated from the BOLD of a run."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tristream.config.base import Section
+
+
+class Trials(Section):
+    """One row a trial instead of one row a volume.
+
+    ``mean``: the volumes of a window after the onset, averaged (Horikawa & Kamitani 2017).
+    ``lsa``: one regressor a trial, all in one model. ``lss``: a model of its own for each trial, in
+    which the others share a regressor (Mumford et al. 2012).
+    """
+
+    estimate: Literal["mean", "lsa", "lss"] = Field(description="how a trial's response is found")
+    shift: float = Field(
+        default=3.0, ge=0, description="seconds from onset to window, for the response's lag (mean)"
+    )
+    window: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds of the window (mean); default: the trial's own",
+    )
+    hrf: Literal["spm", "glover"] = Field(
+        default="spm", description="nilearn's response function (lsa, lss)"
+    )
+    scale: Literal["run", "training"] = Field(
+        default="training",
+        description="run: z-scored over the run's own trials, where these are many; training: left "
+        "in percent of the voxel's mean, for decoders to scale by training trials",
+    )
+    average_repeats: bool = Field(
+        default=False, description="average the trials of one item within a run"
+    )
