@@ -129,9 +129,11 @@ class Head:
         """A raw volume."""
         seen = np.indices(SHAPE).reshape(3, -1).T.astype(float)
         back = np.linalg.inv(self.motion[volume]) @ self.affine
-        true = seen.copy()
-        for _ in range(20 if self.distorted else 0):
+        true, off = seen.copy(), float(self.distorted)
+        while off > 1e-3:
+            before = true[:, 1].copy()
             true[:, 1] = seen[:, 1] - self.readout * self.hertz(apply_affine(back, true))
+            off = np.abs(true[:, 1] - before).max()
         t1w = apply_affine(np.linalg.inv(self.coregistration) @ back, true)
         return self.intensity(t1w, volume).reshape(SHAPE)
 
@@ -232,11 +234,12 @@ def write_anatomy(anat: Path, head: Head) -> None:
     shape = (33, 37, 29)
     points = apply_affine(affine, np.indices(shape).reshape(3, -1).T)
     radius = np.sqrt(((points / BRAIN) ** 2).sum(axis=1)).reshape(shape)
+    right = points[:, 0].reshape(shape) > 2
     maps = {
         "desc-brain_mask": head.in_brain(points).reshape(shape),
-        "label-CSF_probseg": radius < 0.25,
-        "label-WM_probseg": (radius >= 0.25) & (radius < 0.8),
-        "label-GM_probseg": (radius >= 0.92) & (radius < 1.0),
+        "label-CSF_probseg": (radius < 0.75) & right,
+        "label-WM_probseg": (radius < 0.75) & ~right,
+        "label-GM_probseg": (radius >= 0.97) & (radius < 1.0),
     }
     for name, values in maps.items():
         image = nib.Nifti1Image(values.astype(np.float32), affine)

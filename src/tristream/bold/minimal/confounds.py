@@ -184,7 +184,7 @@ def noise_masks(
     Raises
     ------
     UserError
-        If a map is missing.
+        If a map is missing, or no voxel is white matter or CSF alone.
     """
     if len(tissues) != 3:
         raise UserError(
@@ -204,7 +204,14 @@ def noise_masks(
         smooth = ndimage.gaussian_filter(share, 1.0, truncate=1.0)
         return sample(smooth, affine, points) > PURE
 
-    return pure(white), pure(fluid), pure(both)
+    found = pure(white), pure(fluid), pure(both)
+    for path, mask in zip(tissues[1:], found, strict=False):
+        if not mask.any():
+            raise UserError(
+                f"{path}: no voxel of the BOLD lies wholly in this tissue, away from grey matter; "
+                "take out wm_csf and compcor of layout.confounds"
+            )
+    return found
 
 
 def table_of(
@@ -247,19 +254,17 @@ def table_of(
     if bold is not None and len(masks):
         white, fluid, both = masks
         for name, mask in (("white_matter", white), ("csf", fluid)):
-            if mask.any():
-                columns[name] = bold[:, mask].mean(axis=1, dtype=np.float64)
-        if both.any():
-            parts, share = compcor(bold[unsteady:, both], slow)
-            for k, part in enumerate(parts.T):
-                name = f"a_comp_cor_{k:02d}"
-                columns[name] = np.r_[padding, part]
-                said[name] = {
-                    "Method": "aCompCor",
-                    "Mask": "combined",
-                    "Retained": True,
-                    "VarianceExplained": float(share[k]),
-                }
+            columns[name] = bold[:, mask].mean(axis=1, dtype=np.float64)
+        parts, share = compcor(bold[unsteady:, both], slow)
+        for k, part in enumerate(parts.T):
+            name = f"a_comp_cor_{k:02d}"
+            columns[name] = np.r_[padding, part]
+            said[name] = {
+                "Method": "aCompCor",
+                "Mask": "combined",
+                "Retained": True,
+                "VarianceExplained": float(share[k]),
+            }
     return pd.DataFrame(columns), said
 
 
