@@ -344,3 +344,11 @@ def test_a_run_without_trials(root: Path, tmp_path: Path) -> None:  # noqa: F811
     run, _ = world(events(), noise=1.0)
     with pytest.raises(UserError, match="no event is a sample"):
         as_trials(run, [replace(e, keep=False) for e in events()], Trials(estimate="mean"))
+
+
+def test_events_that_outlast_the_bold() -> None:
+    run, _ = world(events(), noise=1.0)
+    late = [*events(), event(480, "late", 9.0)]
+    with pytest.raises(UserError, match=r"events last until 489.00 s, but the BOLD ends at 480.00"):
+        as_trials(run, late, Trials(estimate="mean"))
+    as_trials(run, late, Trials(estimate="mean"), trimmed=4)

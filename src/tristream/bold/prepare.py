@@ -54,6 +54,6 @@ def prepare_run(
     prepared = ROADS[type(dataset.layout)](dataset, subject, run, files)
     if dataset.trials:
         events = events_of_run(dataset, subject, run, files)
-        prepared = as_trials(prepared, events, dataset.trials)
+        prepared = as_trials(prepared, events, dataset.trials, dataset.trims.end)
     said = dataset.model_dump(mode="json", include={"layout", "tr", "trims", "trials"})
     write_run(output, prepared, {"dataset": dataset.id, **said}, code)

@@ -31,7 +31,7 @@ from tristream.stimuli.events import TOLERANCE, Event
 ESTIMABLE = 1e-3
 
 
-def as_trials(run: Run, events: Sequence[Event], settings: config.Trials) -> Run:
+def as_trials(run: Run, events: Sequence[Event], settings: config.Trials, trimmed: int = 0) -> Run:
     """The run with one row a trial.
 
     Parameters
@@ -42,6 +42,8 @@ def as_trials(run: Run, events: Sequence[Event], settings: config.Trials) -> Run
         All events of the run; those with `keep` are the trials.
     settings : Trials
         The descriptor's ``trials``.
+    trimmed : int
+        Volumes that were acquired after those of the run, and left out.
 
     Returns
     -------
@@ -51,10 +53,17 @@ def as_trials(run: Run, events: Sequence[Event], settings: config.Trials) -> Run
     Raises
     ------
     UserError
-        If the run has no trial, or none that can be estimated.
+        If the run has no trial, none that can be estimated, or ends before its events do.
     """
     kept = [event for event in events if event.keep]
     where = f"sub-{run.subject} {run.run}"
+    acquired = run.time[-1] - run.start_time + run.tr * (1 + trimmed)
+    end = max((event.end for event in events), default=0.0)
+    if end > acquired + run.tr:
+        raise UserError(
+            f"{where}: events last until {end:.2f} s, but the BOLD ends at {acquired:.2f} s; mend "
+            "the events, tr or trims"
+        )
     if not kept:
         raise UserError(f"{where}: no event is a sample; mend `events` in the descriptor")
     if settings.estimate == "mean":
