@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 from scipy.stats import gamma
-from test_bold_spm import RUNS, bold_path, dataset, root  # noqa: F401
 
 from bold_tree import receipt_of
+from continuous_world import write_leakage
+from spm_tree import RUNS, dataset
 from tristream.align.aligned import align_features, read_aligned
 from tristream.align.resample import Piece, mean_over
 from tristream.align.samples import read_samples, write_samples
@@ -256,8 +257,9 @@ def test_features_of_a_film_are_averaged_over_the_event() -> None:
     np.testing.assert_allclose(mean_over(piece), [10.0, 1.0], rtol=1e-6)
 
 
-def write_study(root: Path, folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:  # noqa: F811
+def write_study(folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:
     """Two runs with one-backs, prepared as trials, and the tables of the stimuli stage."""
+    root = write_spm(folder / "raw")
     items = ["a", "b", "b", "c", "d", "d", "e", "f", "g"]
     for run in RUNS:
         func = root / "sub-01" / run.split("_")[0] / "func"
@@ -275,8 +277,6 @@ def write_study(root: Path, folder: Path, **trials: Any) -> tuple[Dataset, list[
     write_table(folder / "inventory.tsv", inventory_table(timelines, "item"), quiet)
     splits = split_table(study, ["01"], timelines)
     write_table(folder / "splits.tsv", splits, replace(quiet, kind="splits"))
-    from continuous_world import write_leakage
-
     write_leakage(folder, [])
     tables = [folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
     write_samples(study, "01", *tables, bold, folder / "samples.tsv")
@@ -291,8 +291,8 @@ def write_study(root: Path, folder: Path, **trials: Any) -> tuple[Dataset, list[
     return study, bold
 
 
-def test_from_events_to_samples_and_features(root: Path, tmp_path: Path) -> None:  # noqa: F811
-    _, bold = write_study(root, tmp_path, estimate="lss")
+def test_from_events_to_samples_and_features(tmp_path: Path) -> None:
+    _, bold = write_study(tmp_path, estimate="lss")
     run = read_run(bold[0])
     assert run.trials is not None
     assert (run.trials.estimate, run.trials.scale) == ("lss", "training")
@@ -312,8 +312,8 @@ def test_from_events_to_samples_and_features(root: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(read_aligned(tmp_path / "aligned.h5")[RUNS[0]], np.eye(7))
 
 
-def test_models_and_decoders_of_trials(root: Path, tmp_path: Path) -> None:  # noqa: F811
-    _, bold = write_study(root, tmp_path, estimate="mean")
+def test_models_and_decoders_of_trials(tmp_path: Path) -> None:
+    _, bold = write_study(tmp_path, estimate="mean")
     files = ([tmp_path / "aligned.h5"], bold, tmp_path / "samples.tsv")
     model = EncodingModel(datasets=["small"], bands={"letters": ["letters"]})
     with pytest.raises(UserError, match=r"rows are trials.* `delays: \[0\]`"):
@@ -330,8 +330,8 @@ def test_models_and_decoders_of_trials(root: Path, tmp_path: Path) -> None:  # n
         read_decoded(bold, files[2], decoder.model_copy(update={"delay": 3.0}))
 
 
-def test_trials_of_other_events_are_noticed(root: Path, tmp_path: Path) -> None:  # noqa: F811
-    study, bold = write_study(root, tmp_path, estimate="mean")
+def test_trials_of_other_events_are_noticed(tmp_path: Path) -> None:
+    study, bold = write_study(tmp_path, estimate="mean")
     path = tmp_path / "inventory.tsv"
     table = pd.read_csv(path, sep="\t")
     write_table(path, table.assign(onset=table["onset"] + 1), Provenance("inventory", False))
@@ -340,7 +340,7 @@ def test_trials_of_other_events_are_noticed(root: Path, tmp_path: Path) -> None:
         write_samples(study, "01", *tables, bold, tmp_path / "samples.tsv")
 
 
-def test_a_run_without_trials(root: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_run_without_trials() -> None:
     run, _ = world(events(), noise=1.0)
     with pytest.raises(UserError, match="no event is a sample"):
         as_trials(run, [replace(e, keep=False) for e in events()], Trials(estimate="mean"))
