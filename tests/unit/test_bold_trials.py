@@ -12,7 +12,7 @@ from scipy.stats import gamma
 
 from bold_tree import receipt_of
 from continuous_world import write_leakage
-from spm_tree import RUNS, dataset
+from spm_tree import RUNS, dataset, write_spm
 from tristream.align.aligned import align_features, read_aligned
 from tristream.align.resample import Piece, mean_over
 from tristream.align.samples import read_samples, write_samples
