@@ -24,7 +24,7 @@ COREG = f"sub-01_{FIRST}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt"
 H5 = "sub-01_from-T1w_to-MNI152NLin2009cAsym_mode-image_xfm.h5"
 BOLD = f"sub-01_{FIRST}_bold.nii.gz"
 SIDECAR = f"sub-01_{FIRST}_bold.json"
-HEADS = [world.Head(volumes=18), world.Head(volumes=2, distorted=True)]
+HEADS = [world.Head(volumes=18), world.Head(volumes=3, distorted=True)]
 
 
 @pytest.fixture(scope="module")
