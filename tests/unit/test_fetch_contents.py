@@ -174,7 +174,9 @@ def test_folders_and_files_that_are_not_there(folder_study, tmp_path):
     with pytest.raises(UserError, match=r"tiny: has no file labels\.txt; mend `layout`"):
         fetch_subject(resolved, "tiny", "01", fetch_dataset(resolved, "tiny"))
     (folder_study / "mine" / "sounds" / "a.wav").unlink()
-    with pytest.raises(UserError, match=r"1 of 1 stimuli of tiny are missing \(sounds/a\.wav\), 2 files"):
+    with pytest.raises(
+        UserError, match=r"1 of 1 stimuli of tiny are missing \(sounds/a\.wav\), 2 files"
+    ):
         fetch_stimuli(resolved, "tiny")
     with pytest.raises(UserError, match="other: not among the study's datasets"):
         fetch_dataset(resolved, "other")
