@@ -52,7 +52,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, capsys, damage):
 
 def test_hostile_text_is_shown_and_never_obeyed(tmp_path):
     study = yaml.safe_load((report_tree.REPOSITORY / "config.yaml").read_text())
-    study |= {"title": HOSTILE, "results": str(tmp_path / "results"), "models": {}}
+    study |= {"title": HOSTILE, "results": str(tmp_path / "results"), "models": {}, "inference": {}}
     study["datasets"] = {"haxby2001_slice": {}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(study))
     source = report_tree.REPOSITORY / "workflow/datasets/haxby2001_slice.yaml"

@@ -21,7 +21,8 @@ def test_a_second_run_has_nothing_to_do(finished: Path):
 def test_every_measured_file_says_simulated(finished: Path):
     results = finished / "results"
     for stage in ("bold", "encode", "inference"):
-        files = list((results / stage).rglob("*.h5"))
+        # The atlas is a real one, drawn by nobody's simulation.
+        files = [f for f in (results / stage).rglob("*.h5") if f.name != "regions.h5"]
         assert files, stage
         for path in files:
             with h5py.File(path) as file:

@@ -25,12 +25,16 @@ class Winners:
         Of the standardised targets, samples in the folds' order.
     offset : Tensor of shape (voxels,)
         Intercept of the standardised targets.
+    tried, tried_score : Tensor of shape (voxels, tries)
+        Candidates verified so far, and what they scored.
     """
 
     candidate: torch.Tensor
     score: torch.Tensor
     duals: torch.Tensor
     offset: torch.Tensor
+    tried: torch.Tensor
+    tried_score: torch.Tensor
 
     @classmethod
     def none(cls, problem: Problem) -> "Winners":
@@ -41,6 +45,8 @@ class Winners:
             torch.full((voxels,), -torch.inf, dtype=dtype, device=device),
             torch.zeros(voxels, problem.samples, dtype=dtype, device=device),
             torch.zeros(voxels, dtype=dtype, device=device),
+            torch.zeros(voxels, 0, dtype=torch.long, device=device),
+            torch.zeros(voxels, 0, dtype=dtype, device=device),
         )
 
 
@@ -72,9 +78,14 @@ def verify(
     Tensor of shape (voxels,): the exact score of each voxel's first guess
     """
     k = likely.shape[1]
-    first = torch.zeros_like(winners.score)
-    flat = likely.flatten()
-    order = torch.argsort(flat, stable=True)
+    scores = torch.zeros(likely.shape, dtype=winners.score.dtype, device=likely.device)
+    same = likely[:, :, None] == winners.tried[:, None]
+    known = same.any(2)
+    if winners.tried.shape[1]:
+        scores = torch.where(known, winners.tried_score.gather(1, same.int().argmax(2)), scores)
+    flat, exact_scores = likely.flatten(), scores.flatten()
+    new = torch.nonzero(~known.flatten())[:, 0]
+    order = new[torch.argsort(flat[new], stable=True)]
     values, counts = torch.unique_consecutive(flat[order], return_counts=True)
     alphas = torch.as_tensor(problem.alphas, device=problem.device)
     pairs = zip(values.tolist(), order.split(counts.tolist()), strict=True)
@@ -87,8 +98,7 @@ def verify(
             y = problem.targets.rows(voxels).to(operator.inverse.dtype)
             solved = operator.solve(y)
             exact = score.exact(operator, y, solved, voxels).to(winners.score.dtype)
-            guessed = own % k == 0
-            first[voxels[guessed]] = exact[guessed]
+            exact_scores[own] = exact
             held = alphas[winners.candidate[voxels] % len(alphas)]
             tie = (exact == winners.score[voxels]) & (problem.penalty(candidate) > held)
             better = (exact > winners.score[voxels]) | tie
@@ -100,4 +110,7 @@ def verify(
             winners.offset[voxels] = (y[better] @ operator.mean).to(winners.offset.dtype)
 
         in_chunks(len(places), CHUNK, step)
-    return first
+    scores = exact_scores.view(likely.shape)
+    winners.tried = torch.cat([winners.tried, likely], 1)
+    winners.tried_score = torch.cat([winners.tried_score, scores], 1)
+    return scores[:, 0]

@@ -110,9 +110,10 @@ def components(rows: Array, number: int) -> Array:
 def embed_points(rows: Array, seed: int = 0) -> Array | None:
     """t-SNE (n, 2) of rows (van der Maaten & Hinton 2008), from their first principal components.
 
-    None if there are fewer than 10 rows, whose neighbourhoods mean nothing.
+    None if there are fewer than 10 rows, whose neighbourhoods mean nothing, or a single column,
+    which is a line already.
     """
-    if len(rows) < FEWEST_POINTS:
+    if len(rows) < FEWEST_POINTS or rows.shape[1] < 2:
         return None
     reduced = components(rows, TSNE_COMPONENTS)
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
