@@ -241,7 +241,8 @@ def _points(results: Results, space: Space, simulated: bool) -> list[Block]:
     rows = some_rows(path, POINTS)
     points = numbers.embed_points(rows.values)
     if points is None:
-        why = f"{space.dataset}: {len(rows.values)} rows are too few for neighbourhoods"
+        shape = "{} rows of {} columns".format(*rows.values.shape)
+        why = f"{space.dataset}: {shape}; neighbourhoods need 10 rows of 2 columns"
         return list(results.leave_out(f"t-SNE of {space.name}", why))
     labels = numbers.labels_of(rows.times, rows.owners, _events(results, space))
     table = pd.DataFrame(points.round(3), columns=["x", "y"])
