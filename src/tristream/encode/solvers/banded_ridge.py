@@ -230,7 +230,7 @@ def _memory(memory: int | None, device: torch.device, targets: torch.Tensor) -> 
 def _worth_it(problem: Problem) -> bool:
     """Whether voxels and folds can tell as many candidates apart as there would be nodes."""
     columns = problem.targets.voxels * len(problem.folds.pairs())
-    rank = skeleton.start_rank(problem.gammas.shape[1])
+    rank = skeleton.start_rank(problem)
     return problem.candidates <= rank or columns >= 2 * rank
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 # Of the Gram matrix of the nodes, relative to its norm.
-RIDGE = 1e-10
+RIDGE = 1e-9
 # A greedy step looks at so many of the most promising candidates at once.
 LOOK = 8
 

@@ -20,18 +20,20 @@ from tristream.encode.solvers.problem import Problem
 from tristream.encode.solvers.scores import Score
 from tristream.encode.solvers.verify import Winners, verify
 
-# Nodes to begin with, by the number of bands.
+# Nodes to begin with, by the number of bands; correlation, of two kinds of planes, wants more.
 RANKS = {1: 40, 2: 60, 3: 80, 4: 140}
 MANY_BANDS = 200
+MORE = {"r2": 1.0, "correlation": 1.5}
 # Candidates this far below the best of every probe voxel are left out: overfitted ones are large
 # and wild, and would take all pivots.
 HOPELESS = 0.05
-# Probe winners within this of a voxel's best do for it; half of the nodes at most.
+# Probe winners within this of a voxel's best do for it; half of the nodes at most are such anchors,
+# for correlation none: its rows are scaled, and anchors make their fit to each other unstable.
 NEAR = 2e-3
-ANCHORS = 0.5
+ANCHORS = {"r2": 0.5, "correlation": 0.0}
 # A candidate joins the pool if it raises the mean score by this; a node, whose operator is there
 # already, by a tenth.
-RISE = 2.5e-7
+RISE = {"r2": 2.5e-7, "correlation": 1.2e-7}
 NODE_COST = 0.1
 VERIFIED = 4
 # Entries of the table from which the pool is chosen.
@@ -61,9 +63,9 @@ class Search:
     rank: int
 
 
-def start_rank(bands: int) -> int:
+def start_rank(problem: Problem) -> int:
     """Nodes to begin with."""
-    return RANKS.get(bands, MANY_BANDS)
+    return int(MORE[problem.score] * RANKS.get(problem.gammas.shape[1], MANY_BANDS))
 
 
 def search(
@@ -88,7 +90,7 @@ def search(
     progress : callable
         Wraps the loops over nodes and over candidates to verify.
     """
-    rank = start_rank(problem.gammas.shape[1])
+    rank = start_rank(problem)
     probed = None
     if problem.candidates > rank:
         probed = probe(problem, folds)
@@ -100,14 +102,14 @@ def search(
     nodes: list[int] = []
     planes = torch.empty(0)
     for _ in range(ROUNDS):
-        added = _nodes(probed, rank, nodes, len(live))
+        added = _nodes(problem, probed, rank, nodes, len(live))
         found = score_nodes(
             problem, operators, score, live[added].tolist(), dtype, hold=True, progress=progress
         )
         new = torch.cat([p for _, p in found], dim=1)
         planes = torch.cat([planes, new], dim=1) if nodes else new
         nodes = nodes + added
-        likely = live.to(problem.device)[_likely(probed, score, nodes, planes)]
+        likely = live.to(problem.device)[_likely(problem, probed, score, nodes, planes)]
         first = verify(problem, operators, score, likely, winners, progress)
         improve = float((winners.score - first).mean())
         if improve <= IMPROVE or len(nodes) == len(live):
@@ -121,11 +123,13 @@ def _live(score: torch.Tensor) -> torch.Tensor:
     return torch.nonzero((score >= score.amax(0) - HOPELESS).any(1))[:, 0].cpu()
 
 
-def _nodes(probed: Probe | None, rank: int, held: list[int], live: int) -> list[int]:
+def _nodes(
+    problem: Problem, probed: Probe | None, rank: int, held: list[int], live: int
+) -> list[int]:
     """Nodes to add to those held, ascending."""
     if probed is None or rank >= live:
         return sorted(set(range(live)) - set(held))
-    first = held or cover(probed.score, NEAR, int(ANCHORS * rank))
+    first = held or cover(probed.score, NEAR, int(ANCHORS[problem.score] * rank))
     surfaces = [s / length for s, length in zip(probed.surfaces, _lengths(probed), strict=True)]
     return sorted(set(pivots(torch.cat(surfaces, 1), rank, first)) - set(held))
 
@@ -144,7 +148,7 @@ def _lengths(probed: Probe) -> list[torch.Tensor | float]:
 
 
 def _likely(
-    probed: Probe | None, score: Score, nodes: list[int], planes: torch.Tensor
+    problem: Problem, probed: Probe | None, score: Score, nodes: list[int], planes: torch.Tensor
 ) -> torch.Tensor:
     """Each voxel's likely winners among the live candidates, (voxels, k), best guess first."""
     everything = slice(None)
@@ -176,7 +180,9 @@ def _likely(
     cost[index] = NODE_COST
     rows = torch.arange(live, device=planes.device)
     drawn = torch.cat([table(rows, part) for part in sample.split(VOXELS)], dim=1)
-    pool = torch.as_tensor(facilities(drawn, cost, some * RISE, live), device=planes.device)
+    pool = torch.as_tensor(
+        facilities(drawn, cost, some * RISE[problem.score], live), device=planes.device
+    )
     k = min(VERIFIED, len(pool))
     parts = [
         table(pool, slice(start, start + VOXELS)).topk(k, dim=0).indices.T
