@@ -11,11 +11,13 @@ from tristream.config.base import Section
 from tristream.features.audio.short_time import FRAMES, HOP, RATE, STEP, sample_times, spectra
 from tristream.features.audio.stream import Track, averaged, overlapping
 from tristream.features.registry import Block, extractor
+from tristream.fetch.files import lock
 
 N_MELS = 64
 WINDOW = 800
 """Frames that tempo is estimated from: 8 s."""
 CHUNK = 6000
+COMPILING = Path.home() / ".cache" / "tristream" / "librosa.lock"
 NAMES = {
     "onset": ["onset strength"],
     "tempo": ["beats per minute", "pulse clarity"],
@@ -119,13 +121,16 @@ def beats(onsets: NDArray, tempo: NDArray) -> NDArray:
     """
     import librosa
 
-    _, found = librosa.beat.beat_track(
-        onset_envelope=onsets,
-        sr=RATE,
-        hop_length=HOP,
-        bpm=np.repeat(tempo, FRAMES)[: len(onsets)],
-        units="time",
-    )
+    # librosa compiles here and keeps the result on disk; two processes that do so at once, on a
+    # fresh installation, crash each other.
+    with lock(COMPILING):
+        _, found = librosa.beat.beat_track(
+            onset_envelope=onsets,
+            sr=RATE,
+            hop_length=HOP,
+            bpm=np.repeat(tempo, FRAMES)[: len(onsets)],
+            units="time",
+        )
     return np.asarray(found, np.float64)
 
 
