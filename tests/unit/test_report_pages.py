@@ -55,6 +55,16 @@ def folder(resolved):
     return Path(resolved.study.results) / "report"
 
 
+def test_workers_change_no_page(resolved, folder):
+    other = folder.with_name("made_by_two")
+    build(resolved, other / "index.html", "c0de", workers=2)
+    pages = sorted(path.name for path in folder.glob("*.html"))
+    assert len(pages) > 3
+    for name in pages:
+        here, there = (path.joinpath(name).read_text() for path in (folder, other))
+        assert there.replace(str(other), str(folder)) == here, name
+
+
 class Links(HTMLParser):
     """Every href and src, every id, every tag of a page."""
 

@@ -18,12 +18,13 @@ rule report:
         f"{R}/benchmarks/report.tsv"
     conda:
         "../../envs/tristream.yaml"
-    threads: 1
+    threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=60,
     params:
         title=STUDY.title,
         code=fingerprint("tristream.report.build"),
     shell:
-        "python -m tristream report build --output {output}/index.html --code {params.code} > {log} 2>&1"
+        "python -m tristream report build --output {output}/index.html --workers {threads}"
+        " --code {params.code} > {log} 2>&1"

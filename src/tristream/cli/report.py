@@ -22,10 +22,11 @@ def register(stages: Any) -> None:
     add_config(build)
     build.add_argument("--output", required=True, type=Path, help="report/index.html")
     build.add_argument("--code", default="", help="fingerprint to store in the provenance")
+    build.add_argument("--workers", type=int, default=1, help="processes that make pages")
     build.set_defaults(run=_build)
 
 
 def _build(args: argparse.Namespace) -> None:
     from tristream.report.build import build
 
-    build(study(args), args.output, args.code)
+    build(study(args), args.output, args.code, args.workers)

@@ -17,7 +17,7 @@ from tristream.report.results import Results
 from tristream.store import atomic_path
 
 
-def build(resolved: Resolved, output: Path, code: str = "") -> None:
+def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) -> None:
     """Write the report of a study from the files on disk.
 
     Parameters
@@ -28,6 +28,8 @@ def build(resolved: Resolved, output: Path, code: str = "") -> None:
         ``…/index.html``; everything else goes into its folder.
     code : str
         Fingerprint for the provenance of the tables.
+    workers : int
+        Processes that make pages.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def build(resolved: Resolved, output: Path, code: str = "") -> None:
     """
     results = Results(resolved, output.parent, code)
     with style():
-        pages = all_pages(results, all_checks(results))
+        pages = all_pages(results, all_checks(results), workers)
     template = _environment().get_template("page.html")
     css = files("tristream.report").joinpath("assets/report.css").read_text(encoding="utf-8")
     navigation = _navigation(resolved)

@@ -1,6 +1,7 @@
 """Which pages there are, and which sections each holds."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from tristream.features.show.space import Space, find_space
 from tristream.maps.style import SIMULATED
@@ -25,9 +26,10 @@ from tristream.report.sections import (
     summary,
 )
 from tristream.report.similarity import Similarity
+from tristream.report.workers import make
 
 
-def all_pages(results: Results, checks: Sequence[Check]) -> list[Page]:
+def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> list[Page]:
     """The index first, then the feature spaces, then each dataset with its subjects.
 
     The index is built last: it lists what the others have met.
@@ -37,10 +39,11 @@ def all_pages(results: Results, checks: Sequence[Check]) -> list[Page]:
         dataset: Similarity(results, dataset, features.spaces_of(results, dataset))
         for dataset in results.resolved.datasets
     }
-    pages = [space_page(results, name, found, alike) for name, found in spaces.items()]
+    jobs = [partial(space_page, results, name, found, alike) for name, found in spaces.items()]
     for dataset, subjects in results.resolved.subjects.items():
-        pages.append(dataset_page(results, dataset))
-        pages += [subject_page(results, dataset, subject, checks) for subject in subjects]
+        jobs.append(partial(dataset_page, results, dataset))
+        jobs += [partial(subject_page, results, dataset, subject, checks) for subject in subjects]
+    pages = make(results, jobs, workers)
     return [index_page(results, checks, spaces), *pages]
 
 

@@ -1,0 +1,54 @@
+"""Pages made by several processes at once."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tristream.report.blocks import Page
+from tristream.report.results import Results, Source
+from tristream.store import Omission
+
+Job = Callable[[], Page]
+Sources = dict[Path, Source]
+Omitted = dict[Omission, list[str]]
+_jobs: Sequence[Job] = ()
+_results: Results | None = None
+
+
+def make(results: Results, jobs: Sequence[Job], workers: int) -> list[Page]:
+    """Make pages, each of which notes in `results` what it has read and left out.
+
+    Workers are forked, so that nothing is imported or read twice; where the system cannot fork
+    safely (macOS, Windows), the pages are made one after the other.
+
+    Parameters
+    ----------
+    results : Results
+        What the jobs note things in; afterwards it holds the notes of all of them.
+    jobs : sequence of callable
+        Each makes one page.
+    workers : int
+        Number of processes.
+    """
+    global _jobs, _results
+    _jobs, _results = jobs, results
+    before = results.sources, results.omitted
+    if workers < 2 or len(jobs) < 2 or multiprocessing.get_start_method() == "spawn":
+        done = [_one(number) for number in range(len(jobs))]
+    else:
+        with multiprocessing.get_context("fork").Pool(min(workers, len(jobs))) as pool:
+            done = pool.map(_one, range(len(jobs)), chunksize=1)
+    results.sources, results.omitted = before
+    for _, sources, omitted in done:
+        results.sources |= sources
+        for omission, files in omitted.items():
+            known = results.omitted.setdefault(omission, [])
+            known += [file for file in files if file not in known]
+    return [page for page, _, _ in done]
+
+
+def _one(number: int) -> tuple[Page, Sources, Omitted]:
+    """One page, and what it has read and left out: the same whoever makes it."""
+    assert _results is not None
+    _results.sources, _results.omitted = {}, {}
+    return _jobs[number](), _results.sources, _results.omitted
