@@ -6,7 +6,6 @@ from pathlib import Path
 from tristream.bold import fmriprep, scan, spm, volume_table
 from tristream.bold.minimal import prepare as minimal
 from tristream.bold.run_file import Run, write_run
-from tristream.bold.trials import as_trials
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import (
     FmriprepLayout,
@@ -53,6 +52,8 @@ def prepare_run(
     files = Receipt.read(receipt)
     prepared = ROADS[type(dataset.layout)](dataset, subject, run, files)
     if dataset.trials:
+        from tristream.bold.trials import as_trials
+
         events = events_of_run(dataset, subject, run, files)
         prepared = as_trials(prepared, events, dataset.trials, dataset.trims.end)
     said = dataset.model_dump(mode="json", include={"layout", "tr", "trims", "trials"})

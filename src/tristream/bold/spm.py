@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nilearn.exceptions import MaskWarning
-from nilearn.glm.first_level import make_first_level_design_matrix
 from nilearn.masking import compute_epi_mask
 
 from tristream.bold.cleaning import clean, projection_basis
@@ -129,6 +128,9 @@ def high_pass_cosines(time: npt.NDArray[np.float64], period: float) -> npt.NDArr
     ndarray of shape (volumes, k)
         No columns if the run is too short for one.
     """
+    # Not above: every road's job imports this module, and nilearn's models take half a second.
+    from nilearn.glm.first_level import make_first_level_design_matrix
+
     design = make_first_level_design_matrix(
         time - time[0], drift_model="cosine", high_pass=1 / period
     )

@@ -17,7 +17,6 @@ from tristream.inference.permutation import (
     movable_rows,
     permutation_test,
 )
-from tristream.inference.refit import refit_test
 from tristream.inference.widening import widened
 from tristream.store import Omission, Provenance, create_h5
 
@@ -106,6 +105,9 @@ def infer_encoding(
             return
         runs = runs_of(fitted, unit)
         if design.nested:
+            # Not above: it brings torch, which the other tests do without.
+            from tristream.inference.refit import refit_test
+
             wider = dict(zip(fitted.tests, (run.widening for run in runs), strict=True))
             result = refit_test(fitted, encoding, settings.permutations, settings.seed, wider)
         else:
