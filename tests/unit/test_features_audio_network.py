@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from sounds import RATE, at_rate, clicks, write
+from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
 from tristream.features import registry
 from tristream.features.audio.stream import Track
@@ -241,6 +242,30 @@ def test_windows_are_as_documented(
     first, count = (6400 - start) // stride, 6400 // stride
     got = found["layer1"][0][6400 // stride :][:count]
     np.testing.assert_allclose(got, expected[first : first + count], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["wav2vec2_layer_norm", "ast", "whisper", "clap", "encodec"])
+def test_a_preview_is_the_window_that_the_network_is_given(
+    saved: Callable[[str], tuple[Path, Any, Any]], tmp_path: Path, name: str
+) -> None:
+    folder, _, extractor = saved(name)
+    rate = extractor.sampling_rate
+    file = write(tmp_path / "s.wav", 0.1 * np.random.default_rng(0).standard_normal(rate * 3), rate)
+    heard = next(Track.open(file, rate).pieces(3 * rate))
+    options: dict[str, Any] = {"folder": str(folder), "step": 0}
+    options |= {} if name == "encodec" else {"window": 1, "hop": 0.4}
+    block = FeatureSpace(stream="auditory", extractor="audio_network", options=options)
+    seen = registry.check("net", block).preview(file, 0.6)
+    assert seen is not None
+    assert seen.start <= 0.6 <= seen.stop
+    if name == "encodec":
+        np.testing.assert_allclose(seen.values, heard[: round(1.6 * rate)], atol=1e-6)
+        return
+    part = heard[round(seen.start * rate) :][:rate]
+    given = extractor(part, sampling_rate=rate, return_tensors="np")
+    expected = next(iter(given.values()))[0].squeeze()
+    turned = name in ("ast", "clap")
+    np.testing.assert_allclose(seen.values, expected.T if turned else expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["wav2vec2_layer_norm", "ast", "whisper", "encodec", "clap"])

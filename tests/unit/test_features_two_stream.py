@@ -15,7 +15,9 @@ from features_study import FilmStudy
 from films import make_film
 from moving_textures import DIRECTIONS, FPS, KINDS, clip, write_clips
 from tristream.cli import main
+from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
+from tristream.features import registry
 from tristream.features.extractors.two_stream import LAYERS, TwoStreamOptions, two_stream
 from tristream.features.two_stream.clips import read_table
 from tristream.features.two_stream.network import Shape, TwoStream, load, save
@@ -69,6 +71,19 @@ def test_each_stream_learns_its_own_and_fusion_both(
     assert np.mean(right["tint"]) >= 0.9
     assert np.mean(right["direction"]) >= 0.9
     assert np.mean(right["blind"]) < 0.5
+
+
+def test_the_preview_is_the_frame_of_the_spatial_stream(
+    table: Path, trained: tuple[Path, dict[str, Any]]
+) -> None:
+    film = Path(read_table(table).path[0])
+    [(times, images, _)] = samples(film, load(trained[0]).shape)
+    block = FeatureSpace(
+        stream="dorsal", extractor="two_stream", options={"folder": str(trained[0])}
+    )
+    seen = registry.check("net", block).preview(film, float(times[2]))
+    assert seen is not None
+    np.testing.assert_allclose(np.moveaxis(seen.values, 2, 0), images[2], atol=1e-6)
 
 
 def best(network: TwoStream, scores: torch.Tensor, part: int) -> str:

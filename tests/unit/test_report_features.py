@@ -10,6 +10,7 @@ import yaml
 from features_study import FilmStudy
 from films import make_film
 from tristream.config.load import load
+from tristream.features.registry import CheckedSpace
 from tristream.report.build import build
 from tristream.report.methods import write_methods
 from tristream.store import Provenance, create_h5, open_h5, read_table, write_table
@@ -140,8 +141,12 @@ def test_a_derived_space_names_its_parents_and_what_its_fit_found(folder: Path) 
     assert "its parents are shown on their own pages" in text
 
 
-def test_what_can_not_be_shown_is_an_omission_with_its_reason(folder: Path) -> None:
-    index = (folder / "index.html").read_text()
+def test_what_can_not_be_shown_is_an_omission_with_its_reason(
+    study: FilmStudy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CheckedSpace, "preview", lambda self, path, at: None)
+    build(study.resolved(), folder.with_name("unseen") / "index.html", "c0de")
+    index = (folder.with_name("unseen") / "index.html").read_text()
     assert "films: no preview" in index
     assert "Input of low as it was computed from" in index
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from tristream.features.networks.families import spread_layers
 from tristream.features.networks.options import NetworkOptions, network_source
 from tristream.features.networks.sounds import ENCODEC, Grid, Window, sound_layers
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +49,31 @@ def _default(options: AudioNetworkOptions, folder: Path | None) -> tuple[str, ..
     return spread_layers(layers) if len(layers) > 1 else layers
 
 
+def _preview(path: Path, options: AudioNetworkOptions, at: float, folder: Path) -> Preview:
+    """The window that answers for `at`, as the network's feature extractor prepares it."""
+    from tristream.features.audio.stream import Track
+    from tristream.features.networks import sounds
+    from tristream.features.previews import waveform
+
+    config = sounds.sound_config(folder)
+    preparation = sounds.Preparation(folder)
+    if config["model_type"] == ENCODEC:
+        return waveform(lambda options: preparation.rate)(path, options, at)
+    grid = sounds.grid_of(config, preparation, options.window, options.hop, options.step)
+    track = Track.open(path, preparation.rate, SHORTEST)
+    total = grid.frames(track.samples)
+    index = min(int(at * grid.rate / grid.hop), (total - 1) * grid.stride // grid.hop)
+    one = next(sounds.windows(track, grid, 1, index))
+    given = next(iter(preparation([one.sound]).values()))[0].numpy().squeeze()
+    start = (one.first - one.kept.start) * grid.stride / grid.rate
+    stop = start + len(one.sound) / grid.rate
+    if given.ndim == 1:
+        return Preview(given, start, stop, f"mono waveform, {grid.rate} Hz, normalised")
+    bands = given if config["model_type"] == sounds.WHISPER else given.T
+    what = f"{bands.shape[0]} mel bands, normalised"
+    return Preview(bands, start, max(stop, start + grid.window / grid.rate), what)
+
+
 @extractor(
     "audio_network",
     media="sound",
@@ -57,6 +82,7 @@ def _default(options: AudioNetworkOptions, folder: Path | None) -> tuple[str, ..
     options=AudioNetworkOptions,
     weights=network_source,
     window=lambda layer, options: options.step,
+    preview=_preview,
 )
 def audio_network(
     path: Path,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.features.audio.stream import Track
+from tristream.features.previews import waveform
 from tristream.features.registry import Block, extractor
 
 RATE = 8_000
@@ -52,6 +53,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     options=Options,
     names=column_names,
     window=lambda layer, options: options.window,
+    preview=waveform(lambda options: RATE),
 )
 def bispectrum(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

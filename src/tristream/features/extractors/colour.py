@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tristream.config.base import Section
+from tristream.features.previews import picture
 from tristream.features.registry import Block, extractor
 
 SIZE = (96, 54)
@@ -35,6 +36,7 @@ def _names(layer: str, options: ColourOptions, p: int) -> list[str]:
     options=ColourOptions,
     names=_names,
     window=lambda layer, options: 1 / options.fps,
+    preview=picture(SIZE),
 )
 def colour(
     path: Path,

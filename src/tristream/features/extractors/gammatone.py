@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from tristream.config.base import Section
 from tristream.features.audio.cochlea import HOP, RATE, Bank, cochleagram, erb_spaced
 from tristream.features.audio.stream import Track, averaged
+from tristream.features.previews import cochlea
 from tristream.features.registry import Block, extractor
 
 FRAMES = 10
@@ -41,6 +42,7 @@ class Options(Section):
     options=Options,
     names=lambda layer, options, p: [f"{centre:.0f} Hz" for centre in options.bank.centres],
     window=lambda layer, options: FRAMES * HOP / RATE,
+    preview=cochlea(lambda options: options.bank),
 )
 def gammatone(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.features.audio.stream import Track, decibel
+from tristream.features.previews import waveform
 from tristream.features.registry import Block, extractor
 
 SIFTINGS = 10
@@ -37,6 +38,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     options=Options,
     names=column_names,
     window=lambda layer, options: options.step,
+    preview=waveform(lambda options: options.rate),
 )
 def hilbert_huang(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tristream.config.base import Section
+from tristream.features.previews import picture
 from tristream.features.registry import Block, extractor
 
 COLUMNS = ("luminance", "contrast", "loudness", "cut")
@@ -37,6 +38,7 @@ class LowlevelOptions(Section):
     options=LowlevelOptions,
     names=lambda layer, options, p: list(COLUMNS),
     window=lambda layer, options: 1 / options.fps,
+    preview=picture(SIZE, "gray"),
 )
 def lowlevel(
     path: Path,

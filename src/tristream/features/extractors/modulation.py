@@ -28,6 +28,7 @@ from tristream.config.base import Section
 from tristream.features.audio.cochlea import HOP, RATE, Bank, cochleagram, octave_spaced
 from tristream.features.audio.modulation import Filters
 from tristream.features.audio.stream import Track, overlapping
+from tristream.features.previews import cochlea
 from tristream.features.registry import Block, extractor
 
 PER_OCTAVE = 24
@@ -107,6 +108,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     options=Options,
     names=column_names,
     window=lambda layer, options: options.step,
+    preview=cochlea(lambda options: _bank(), LEAK),
 )
 def modulation(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -10,6 +10,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.features.audio.short_time import FRAMES, HOP, RATE, STEP, sample_times, spectra
 from tristream.features.audio.stream import Track, averaged, overlapping
+from tristream.features.previews import waveform
 from tristream.features.registry import Block, extractor
 from tristream.fetch.files import lock
 
@@ -38,6 +39,7 @@ class Options(Section):
     options=Options,
     names=lambda layer, options, p: NAMES[layer],
     window=lambda layer, options: (WINDOW if layer == "tempo" else FRAMES) * HOP / RATE,
+    preview=waveform(lambda options: RATE),
 )
 def rhythm(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
-from tristream.features.registry import Block, extractor
+from tristream.features.registry import Block, Preview, extractor
 
 if TYPE_CHECKING:
     from tristream.features.tracking.film import Tracked
@@ -69,6 +69,15 @@ def _names(layer: str, options: TrackingOptions, p: int) -> list[str]:
     return summary.cell_names(options.grid)
 
 
+def _preview(path: Path, options: TrackingOptions, at: float) -> Preview:
+    """The frame in which objects are looked for."""
+    from tristream.features.frames import still
+    from tristream.features.tracking.film import sampled_size
+
+    size = sampled_size(path, options.width)
+    return Preview(still(path, at, size=size), at, at, f"{size[0]} x {size[1]} pixels, colour")
+
+
 @extractor(
     "tracked_objects",
     media="film",
@@ -78,6 +87,7 @@ def _names(layer: str, options: TrackingOptions, p: int) -> list[str]:
     reads=lambda options: [options.detector] if options.detector else [],
     names=_names,
     window=lambda layer, options: 1 / options.fps,
+    preview=_preview,
 )
 def tracked_objects(
     path: Path,

@@ -18,6 +18,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
+from tristream.features.previews import picture
 from tristream.features.registry import Block, extractor, numbered
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _names(layer: str, options: TransNetOptions, p: int) -> list[str]:
     weights=WEIGHTS,
     names=_names,
     window=lambda layer, options: 1 / options.fps,
+    preview=picture(SIZE),
 )
 def transnetv2(
     path: Path,

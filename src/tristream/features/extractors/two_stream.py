@@ -14,7 +14,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.config.sources import FolderSource
-from tristream.features.registry import Block, extractor, numbered
+from tristream.features.registry import Block, Preview, extractor, numbered
 
 LAYERS = (
     *("spatial_conv", "spatial", "spatial_scores"),
@@ -54,6 +54,15 @@ def _window(layer: str, options: TwoStreamOptions) -> float:
     return 1 / fps if layer.startswith("spatial") else (int(str(said["stack"])) + 1) / fps
 
 
+def _preview(path: Path, options: TwoStreamOptions, at: float) -> Preview:
+    """The frame of the spatial stream, scaled to a square; the flow is of frames like it."""
+    from tristream.features.frames import still
+
+    size = int(str(_said(options)["size"]))
+    values = still(path, at, size=(size, size)) / 255
+    return Preview(values, at, at, f"{size} x {size} pixels, 0 to 1")
+
+
 @extractor(
     "two_stream",
     media="film",
@@ -63,6 +72,7 @@ def _window(layer: str, options: TwoStreamOptions) -> float:
     weights=lambda options: FolderSource(path=options.folder),
     names=_names,
     window=_window,
+    preview=_preview,
 )
 def two_stream(
     path: Path,

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from tristream.config.base import Section
 from tristream.features.audio.stream import Track, averaged, decibel
+from tristream.features.previews import waveform
 from tristream.features.registry import Block, extractor
 
 RATE = 16_000
@@ -61,6 +62,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     options=Options,
     names=column_names,
     window=lambda layer, options: STEP / RATE,
+    preview=waveform(lambda options: RATE),
 )
 def wavelets(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str
