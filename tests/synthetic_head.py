@@ -2,7 +2,7 @@
 
 The head is a sum of Gaussians, each with a time course of its own, so that its intensity is known
 at any point and needs no interpolation. Raw volumes are evaluated where head motion, coregistration
-and distortion put their voxels; the transform files are written here by code of its own.
+and distortion put their voxels; the transform files are written by the simulation's own code.
 """
 
 import json
@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine
-from scipy.spatial.transform import Rotation
 
 from tristream.config.dataset import Dataset
+from tristream.simulate.twin import transform_files
+from tristream.simulate.twin.transform_files import CoefficientField, rigid, write_affines
 
-LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 RUNS = ["task-film_run-01", "task-film_run-02"]
 TR = 1.5
 EDGE = 3.2
@@ -27,14 +26,6 @@ SHAPE = (32, 36, 28)
 BRAIN = np.array([26.0, 30.0, 20.0])
 HOME = "derivatives/fmriprep"
 ECHO_SPACING = 0.0007
-
-
-def rigid(moved: Sequence[float], degrees: Sequence[float]) -> np.ndarray:
-    """A rigid transform: rotation, then translation."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
-    matrix[:3, 3] = moved
-    return matrix
 
 
 def head_motion(volumes: int, seed: int = 0) -> np.ndarray:
@@ -104,12 +95,7 @@ class Head:
     def hertz(self, reference: np.ndarray) -> np.ndarray:
         """The distortion field at points of the reference volume, B-spline by B-spline."""
         there = apply_affine(np.linalg.inv(self.to_reference), reference)
-        index = apply_affine(np.linalg.inv(self.knots_affine), there)
-        weights = [cubic_b_spline(index[:, a, None] - np.arange(10)) for a in range(3)]
-        last = np.tensordot(weights[2], self.knots, (1, 2))
-        return np.einsum(
-            "ni,nij,nj->n", weights[0], last, weights[1], optimize=["einsum_path", (1, 2), (0, 1)]
-        )
+        return CoefficientField(self.knots, self.knots_affine)(there)
 
     @property
     def knots(self) -> np.ndarray:
@@ -152,48 +138,10 @@ def warp(points: np.ndarray) -> np.ndarray:
     return np.stack(parts, axis=1)
 
 
-def cubic_b_spline(at: np.ndarray) -> np.ndarray:
-    """The cubic B-spline, written out."""
-    t = np.abs(at)
-    near = 2 / 3 - t**2 + t**3 / 2
-    return np.where(t < 1, near, np.clip(2 - t, 0, None) ** 3 / 6)
-
-
-def write_affines(path: Path, matrices: Sequence[np.ndarray]) -> None:
-    """Write ITK's text file, with a centre of rotation that is not the origin."""
-    lines = ["#Insight Transform File V1.0"]
-    centre = np.array([3.0, -5.0, 2.0])
-    for number, matrix in enumerate(matrices):
-        m = LPS @ matrix @ LPS
-        moved = m[:3, 3] - centre + m[:3, :3] @ centre
-        values = " ".join(f"{v:.12g}" for v in [*m[:3, :3].ravel(), *moved])
-        lines += [f"#Transform {number}", "Transform: AffineTransform_double_3_3"]
-        lines += [f"Parameters: {values}", "FixedParameters: " + " ".join(map(str, centre))]
-    path.write_text("\n".join(lines) + "\n")
-
-
 def write_composite(path: Path, linear: np.ndarray) -> None:
-    """Write ITK's composite of `warp` and an affine, the affine first, as it applies last."""
-    edge, size, start = 3.0, (44, 48, 42), np.array([-66.0, -72.0, -63.0])
-    nodes = start + edge * np.indices(size).reshape(3, -1).T
-    lps = (warp(nodes) * [-1, -1, 1]).reshape(*size, 3)
-    m = LPS @ linear @ LPS
-    with h5py.File(path, "w") as file:
-        group = file.create_group("TransformGroup")
-
-        def add(number: int, kind: str, parameters: Any, fixed: Any) -> None:
-            one = group.create_group(str(number))
-            one["TransformType"] = [f"{kind}_double_3_3".encode()]
-            if parameters is not None:
-                one["TransformParameters"] = np.asarray(parameters, "f8")
-                one["TransformFixedParameters"] = np.asarray(fixed, "f8")
-
-        add(0, "CompositeTransform", None, None)
-        add(1, "AffineTransform", [*m[:3, :3].ravel(), *m[:3, 3]], np.zeros(3))
-        # LPS: the first two axes run backwards in space.
-        fixed = [*size, *(start * [-1, -1, 1]), edge, edge, edge, *np.diag([-1, -1, 1]).ravel()]
-        values = np.moveaxis(lps, -1, 0).reshape(-1, order="F")
-        add(2, "DisplacementFieldTransform", values, fixed)
+    """Write ITK's composite of `warp` and an affine."""
+    start = np.array([-66.0, -72.0, -63.0])
+    transform_files.write_composite(path, linear, warp, 3.0, (44, 48, 42), start)
 
 
 def write(root: Path, heads: Sequence[Head] | None = None) -> Path:
@@ -221,9 +169,8 @@ def write(root: Path, heads: Sequence[Head] | None = None) -> Path:
             label = f"auto{number:05}"
             field_file = made / f"{stem}_from-boldref_to-{label}_mode-image_xfm.txt"
             write_affines(field_file, [head.to_reference])
-            knots = nib.Nifti1Image(head.knots.astype(np.float32), head.knots_affine)
             name = f"sub-01_run-{number + 1:02}_fmapid-{label}_desc-coeff0_fieldmap.nii.gz"
-            nib.save(knots, fmap / name)
+            CoefficientField(head.knots, head.knots_affine).write(fmap / name)
     return root
 
 

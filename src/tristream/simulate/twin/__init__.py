@@ -1,0 +1,1 @@
+"""Twins: datasets like a real one, with simulated BOLD of known ground truth."""
