@@ -180,7 +180,7 @@ def test_the_command_draws_and_says_what_it_can_not_draw(
         assert (folder / f"flow_{name}.svg").is_file()
         assert str(folder / f"flow_{name}.png") in said
     assert "flow: 47 samples, 120 dimensions" in said
-    assert "no Grad-CAM: Grad-CAM is for networks that end in class scores" in said
+    assert "no Grad-CAM: Grad-CAM is for networks of convolutions that end in class scores" in said
     cases = [
         (["flow", "--at", "9"], "there is nothing at 9 s"),
         (["flow", "--stimulus", "x"], "has no features of 'x'"),

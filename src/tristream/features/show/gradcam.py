@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tristream.features.networks.options import read_config
+from tristream.features.registry import CheckedSpace
 from tristream.features.resources import find_weights
 from tristream.features.show.space import Space
 
@@ -25,7 +27,7 @@ class Attention:
         From 0 to 1: the positive part of the last convolution's channels, each weighted by the
         mean gradient of the class score, scaled up to the input's size.
     label : int
-        Number of the class (of ImageNet's 1000, from 0).
+        Number of the class, from 0 (for most networks, of ImageNet's 1000).
     probability : float
         Softmax of its score.
     """
@@ -38,30 +40,81 @@ class Attention:
 
 @dataclass(frozen=True)
 class _ClassNetwork:
-    """How to get a network that ends in class scores, and its last convolution."""
+    """What gives class scores of a batch of pictures, and the module whose maps are weighed."""
 
-    load: Callable[[Path], Any]
-    layer: Callable[[Any], Any]
+    scores: Callable[[Any], Any]
+    layer: Any
 
 
-def _efficientnet(weights: Path) -> Any:
+def _efficientnet_lite0(space: CheckedSpace, folder: Path | None) -> _ClassNetwork:
     from tristream.features.extractors.efficientnet_lite0 import load_network
 
-    return load_network(weights, "cpu")
+    assert folder is not None
+    network = load_network(folder, "cpu")
+    return _ClassNetwork(network, network._conv_head)
+
+
+def _cornet_s(space: CheckedSpace, folder: Path | None) -> _ClassNetwork:
+    from tristream.features.extractors.cornet_s import DECODER, CornetOptions
+    from tristream.features.networks import cornet
+
+    assert isinstance(space.options, CornetOptions)
+    network = cornet.load(Path(space.options.checkpoint))
+    last = network.get_submodule("IT.norm3_1")
+    return _ClassNetwork(lambda batch: network(batch, (DECODER,))[DECODER], last)
+
+
+# Last maps of networks of convolutions in ``transformers``, by type.
+LAST_MAPS = {
+    "resnet": "resnet.encoder",
+    "convnext": "convnext.encoder",
+    "convnextv2": "convnextv2.encoder",
+    "efficientnet": "efficientnet.encoder.top_activation",
+    "mobilenet_v2": "mobilenet_v2.conv_1x1",
+}
+
+
+def _image_network(space: CheckedSpace, folder: Path | None) -> _ClassNetwork:
+    from tristream.features.networks.load import load_network
+
+    assert folder is not None
+    network = load_network(folder, "AutoModelForImageClassification", "cpu")
+    path = LAST_MAPS[read_config(folder)["model_type"]]
+    last = network.get_submodule(path)
+    if path.endswith("encoder"):
+        last = last.stages[-1]
+    return _ClassNetwork(lambda batch: network(batch).logits, last)
 
 
 CLASS_NETWORKS = {
-    "efficientnet_lite0": _ClassNetwork(_efficientnet, lambda network: network._conv_head),
+    "efficientnet_lite0": _efficientnet_lite0,
+    "cornet_s": _cornet_s,
+    "image_network": _image_network,
 }
+
+
+def has_classes(space: Space) -> bool:
+    """Whether a space is of a network of convolutions that ends in class scores."""
+    checked = space.checked
+    if checked is None or checked.extractor.name not in CLASS_NETWORKS:
+        return False
+    if checked.extractor.name == "cornet_s":
+        return bool(getattr(checked.options, "checkpoint", ""))
+    if checked.extractor.name != "image_network" or checked.folder is None:
+        return True
+    said = read_config(checked.folder)
+    trained = any("ImageClassification" in name for name in said.get("architectures") or [])
+    return trained and said["model_type"] in LAST_MAPS
 
 
 def why_not(space: Space) -> str:
     """Why there is no Grad-CAM of a space; empty if there can be."""
-    if space.checked is None or space.checked.extractor.name not in CLASS_NETWORKS:
-        return "Grad-CAM is for networks that end in class scores"
+    if not has_classes(space):
+        return "Grad-CAM is for networks of convolutions that end in class scores"
     if find_spec("captum") is None:
         return "captum is not installed: pip install 'tristream[networks]'"
-    if not space.weights.is_file():
+    assert space.checked is not None
+    if space.checked.is_fetched and not space.weights.is_file():
         return f"the weights are not there: no {space.weights}"
     return ""
 
@@ -81,16 +134,13 @@ def attend(space: Space, pictures: list[npt.NDArray[Any]]) -> list[Attention]:
 
     if space.checked is None:
         raise ValueError(why_not(space))
-    kind = CLASS_NETWORKS[space.checked.extractor.name]
-    weights = find_weights(space.checked, space.weights).folder
-    if weights is None:
-        raise ValueError("a class network without weights")
-    network = kind.load(weights)
+    folder = find_weights(space.checked, space.weights).folder
+    network = CLASS_NETWORKS[space.checked.extractor.name](space.checked, folder)
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        probabilities = network(batch).softmax(1)
+        probabilities = network.scores(batch).softmax(1)
     best = probabilities.argmax(1)
-    heat = LayerGradCam(network, kind.layer(network)).attribute(
+    heat = LayerGradCam(network.scores, network.layer).attribute(
         batch, target=best, relu_attributions=True
     )
     heat = LayerAttribution.interpolate(heat, batch.shape[-2:], "bilinear")[:, 0]

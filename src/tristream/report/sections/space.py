@@ -108,7 +108,7 @@ def _input_figure(results: Results, space: Space, stimulus: str, looks: list[Loo
 
 def _attention(results: Results, space: Space, looks: list[Look]) -> list[Block]:
     """Grad-CAM, for networks that end in class scores."""
-    if space.checked is None or space.checked.extractor.name not in gradcam.CLASS_NETWORKS:
+    if not gradcam.has_classes(space):
         return []
     if why := gradcam.why_not(space):
         return list(results.leave_out(f"Grad-CAM of {space.name}", f"{space.dataset}: {why}"))
@@ -123,9 +123,9 @@ def _attention(results: Results, space: Space, looks: list[Look]) -> list[Block]
         }
     )
     caption = (
-        "What in the input speaks for the class with the highest score (number of the class in "
-        "ImageNet): Grad-CAM of the last convolution, from none (dark) to the most of this picture "
-        "(bright)."
+        "What in the input speaks for the class with the highest score (its number, for "
+        "most networks that in ImageNet): Grad-CAM of the last convolution, from none (dark) to "
+        "the most of this picture (bright)."
     )
     name = f"{space.dataset}/spaces/{space.name}_gradcam"
     title = f"Where {space.name} looks"
