@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, dataset_of
+from tristream.cli.common import add_config, add_output, add_stage, add_target, dataset_of
 
 EXAMPLES = """\
   tristream align features --dataset bunny --timeline main \\
@@ -36,14 +36,14 @@ def register(stages: Any) -> None:
 
     samples = actions.add_parser("samples", help="a subject's sample index")
     _add_common(samples)
-    samples.add_argument("--subject", required=True, help="subject label, without sub-")
+    add_target(samples, "subject")
     for name in ("inventory", "splits", "leakage"):
         samples.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.tsv")
     samples.set_defaults(run=_samples)
 
     lagscan = actions.add_parser("lagscan", help="prediction as a function of the lag")
     _add_common(lagscan)
-    lagscan.add_argument("--subject", required=True, help="subject label, without sub-")
+    add_target(lagscan, "subject")
     lagscan.add_argument("--aligned", type=Path, nargs="+", required=True, help="aligned layers")
     lagscan.add_argument("--samples", type=Path, required=True, help="the subject's samples.tsv")
     lagscan.set_defaults(run=_lagscan)
@@ -51,10 +51,9 @@ def register(stages: Any) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("--dataset", required=True, help="dataset id")
+    add_target(parser, "dataset")
     parser.add_argument("--bold", type=Path, nargs="+", required=True, help="one subject's runs")
-    parser.add_argument("--output", type=Path, required=True, help="file to write")
-    parser.add_argument("--code", default="", help="fingerprint to store in the file")
+    add_output(parser, "file")
 
 
 def _features(args: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 from tristream.config.dataset import Dataset
@@ -30,6 +31,26 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--datasets", help="folder of dataset descriptors (default: workflow/datasets)"
     )
+
+
+TARGETS = {
+    "dataset": "dataset id",
+    "subject": "subject label, without sub-",
+    "model": "name of the model in the study",
+    "decoder": "name of the decoder in the study",
+}
+
+
+def add_target(parser: argparse.ArgumentParser, *names: str) -> None:
+    """``--dataset``, ``--subject`` … : what of the study is meant."""
+    for name in names:
+        parser.add_argument(f"--{name}", required=True, help=TARGETS[name])
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--output``, and ``--code`` for its provenance."""
+    parser.add_argument("--output", type=Path, required=True, help=f"{what} to write")
+    parser.add_argument("--code", default="", help="fingerprint to store in the file")
 
 
 def study(args: argparse.Namespace) -> Resolved:

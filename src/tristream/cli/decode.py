@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_config, add_output, add_stage, add_target, study
 from tristream.errors import UserError
 
 EXAMPLES = """\
@@ -21,13 +21,10 @@ def register(stages: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     fitted = actions.add_parser("fit", help="fit one decoder to one subject, with its null")
     add_config(fitted)
-    fitted.add_argument("--dataset", required=True, help="dataset id")
-    fitted.add_argument("--decoder", required=True, help="name in `decoders` of the study")
-    fitted.add_argument("--subject", required=True, help="subject label")
+    add_target(fitted, "dataset", "decoder", "subject")
     fitted.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
     fitted.add_argument("--samples", required=True, type=Path, help="the sample index")
-    fitted.add_argument("--output", required=True, type=Path, help="HDF5 file to write")
-    fitted.add_argument("--code", default="", help="code fingerprint for the provenance")
+    add_output(fitted, "HDF5 file")
     fitted.set_defaults(run=fit)
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_config, add_output, add_stage, add_target, study
 from tristream.errors import UserError
 
 EXAMPLES = """\
@@ -27,24 +27,20 @@ def register(stages: Any) -> None:
     help = "Fit the model on the training runs, predict the test runs, score."
     fit = actions.add_parser("fit", help=help, description=help)
     add_config(fit)
-    fit.add_argument("--dataset", required=True, help="name of the dataset in the study")
-    fit.add_argument("--model", required=True, help="name of the model in the study")
-    fit.add_argument("--subject", required=True, help="label without sub-")
+    add_target(fit, "dataset", "model", "subject")
     fit.add_argument(
         "--aligned", nargs="+", type=Path, required=True, help="aligned features of its spaces"
     )
     fit.add_argument("--bold", nargs="+", type=Path, required=True, help="run files of the subject")
     fit.add_argument("--samples", type=Path, required=True, help="sample index of the subject")
-    fit.add_argument("--output", type=Path, required=True, help="encoding file to write")
-    fit.add_argument("--code", default="", help="fingerprint to store in the file")
+    add_output(fit, "encoding file")
     fit.set_defaults(run=run_fit)
     help = "Compare models of one subject by cross-validation, ridge by AIC and BIC, too."
     compare = actions.add_parser("compare", help=help, description=help)
     compare.add_argument(
         "--encodings", nargs="+", type=Path, required=True, help="files of `encode fit`"
     )
-    compare.add_argument("--output", type=Path, required=True, help="table to write (.tsv)")
-    compare.add_argument("--code", default="", help="fingerprint to store in the file")
+    add_output(compare, "table to write (.tsv)")
     compare.set_defaults(run=run_compare)
     help = "Haemodynamic responses of a model's bands, from its weights at each delay."
     weights = actions.add_parser("weights", help=help, description=help)
@@ -55,8 +51,7 @@ def register(stages: Any) -> None:
     weights.add_argument(
         "--threshold", type=float, default=0.0, help="voxels of a CV R² above it (default: 0)"
     )
-    weights.add_argument("--output", type=Path, required=True, help="table to write (.tsv)")
-    weights.add_argument("--code", default="", help="fingerprint to store in the file")
+    add_output(weights, "table to write (.tsv)")
     weights.set_defaults(run=run_weights)
 
 

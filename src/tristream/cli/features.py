@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_config, add_output, add_stage, add_target, study
 
 EXAMPLES = """\
   tristream features list
@@ -22,7 +22,7 @@ def register(stages: Any) -> None:
 
     extract = actions.add_parser("extract", help="write one layer of a feature space")
     add_config(extract)
-    extract.add_argument("--dataset", required=True, help="dataset id")
+    add_target(extract, "dataset")
     extract.add_argument("--space", required=True, help="feature space, as named in the study")
     extract.add_argument("--layer", required=True, help="one of the space's layers")
     extract.add_argument("--receipt", type=Path, help="receipt of the stimuli (films, sounds)")
@@ -30,8 +30,7 @@ def register(stages: Any) -> None:
     extract.add_argument("--weights", type=Path, help="receipt of pretrained weights")
     extract.add_argument("--truth", type=Path, help="truth.h5 of a simulated dataset")
     extract.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
-    extract.add_argument("--code", default="", help="fingerprint to store in the file")
-    extract.add_argument("--output", type=Path, required=True, help="LAYER.h5 to write")
+    add_output(extract, "LAYER.h5")
     extract.set_defaults(run=_extract)
 
     _add_fusion(actions)
@@ -68,14 +67,13 @@ def _add_fusion(actions: Any) -> None:
     fuse.set_defaults(run=_fuse)
     for parser in (fit, fuse):
         add_config(parser)
-        parser.add_argument("--dataset", required=True, help="dataset id")
+        add_target(parser, "dataset")
         parser.add_argument("--space", required=True, help="space of `fusion:` in the study")
         parser.add_argument(
             "--parents", type=Path, nargs="+", required=True, help="feature files of the parents"
         )
         parser.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
-        parser.add_argument("--code", default="", help="fingerprint to store in the file")
-        parser.add_argument("--output", type=Path, required=True, help="file to write")
+        add_output(parser, "file")
 
 
 def _fit(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, dataset_of, study
+from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
 from tristream.config.analysis import EncodingModel
 from tristream.errors import UserError
 
@@ -31,7 +31,7 @@ def register(stages: Any) -> None:
         parser = actions.add_parser(name, help=help, description=help)
         add_config(parser)
         if dataset:
-            parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
+            add_target(parser, "dataset")
         parser.add_argument("--code", default="", help="fingerprint to store in the file")
         parser.set_defaults(run=run)
         return parser
@@ -97,8 +97,7 @@ def _register_tables(action: Any) -> None:
 
 
 def _model_and_subject(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, help="name of the model in the study")
-    parser.add_argument("--subject", required=True, help="label without sub-")
+    add_target(parser, "model", "subject")
 
 
 def _model(args: argparse.Namespace) -> EncodingModel:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_config, add_output, add_stage, add_target, study
 
 EXAMPLES = """\
   tristream maps draw --dataset bunny --model streams --subject 01 \\
@@ -21,14 +21,11 @@ def register(stages: Any) -> None:
         "draw", help="all maps of one subject and model"
     )
     add_config(draw)
-    draw.add_argument("--dataset", required=True)
-    draw.add_argument("--model", required=True)
-    draw.add_argument("--subject", required=True)
+    add_target(draw, "dataset", "model", "subject")
     draw.add_argument("--encoding", required=True, type=Path, help="encode/D/M/sub-S.h5")
     draw.add_argument("--inference", required=True, type=Path, help="inference/D/M/sub-S.h5")
     draw.add_argument("--index", required=True, type=Path, help="bold/D/sub-S/index.json")
-    draw.add_argument("--output", required=True, type=Path, help="maps/D/M/sub-S/maps.json")
-    draw.add_argument("--code", default="", help="fingerprint to store in the provenance")
+    add_output(draw, "maps/D/M/sub-S/maps.json")
     draw.set_defaults(run=_draw)
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_stage
+from tristream.cli.common import add_output, add_stage
 
 EXAMPLES = """\
   tristream predict --encoding results/encode/bunny/streams/sub-01.h5 \\
@@ -26,8 +26,7 @@ def register(stages: Any) -> None:
         help="feature files of the new stimulus, one a layer of the model",
     )
     parser.add_argument("--stimulus", help="which stimulus, if the feature files hold several")
-    parser.add_argument("--output", type=Path, required=True, help="prediction file to write")
-    parser.add_argument("--code", default="", help="fingerprint to store in the file")
+    add_output(parser, "prediction file")
     parser.set_defaults(run=run)
 
 

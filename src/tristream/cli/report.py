@@ -1,10 +1,9 @@
 """``tristream report``: the pages that a researcher reads."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_config, add_output, add_stage, study
 
 EXAMPLES = """\
   tristream report build --output results/report/index.html
@@ -20,8 +19,7 @@ def register(stages: Any) -> None:
         "build", help="index.html, one page a dataset and one a subject"
     )
     add_config(build)
-    build.add_argument("--output", required=True, type=Path, help="report/index.html")
-    build.add_argument("--code", default="", help="fingerprint to store in the provenance")
+    add_output(build, "report/index.html")
     build.add_argument("--workers", type=int, default=1, help="processes that make pages")
     build.set_defaults(run=_build)
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, dataset_of, study
+from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
 
 
 def register(stages: Any) -> None:
@@ -35,7 +35,7 @@ def register(stages: Any) -> None:
     leakage.set_defaults(run=_leakage)
 
     for command in (inventory, leakage):
-        command.add_argument("--dataset", required=True, help="dataset id")
+        add_target(command, "dataset")
         command.add_argument("--receipt", help="receipt of the stimuli, where there are any")
         command.add_argument("--code", default="", help="fingerprint to store")
         add_config(command)
