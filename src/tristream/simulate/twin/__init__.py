@@ -1,1 +1,1 @@
-"""Twins: datasets like a real one, with simulated BOLD of known ground truth."""
+"""Twins: simulated BOLD under the names, events and shapes of a real dataset."""
