@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -18,6 +17,7 @@ from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
 from tristream.simulate.twin.minimal import ACQUISITIONS, Anatomy, write_minimal_subject
+from tristream.simulate.twin.settings import TwinSettings
 from tristream.simulate.twin.transform_files import write_affines
 
 HOME = "derivatives/fmriprep"
@@ -31,10 +31,7 @@ SIDECAR = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
-    scale: float = 4.0
-    runs: tuple[str, ...] = RUNS
+SETTINGS = TwinSettings("ds003720", ("001",), RUNS, scale=4.0)
 
 
 def responses(run: str, worlds: np.ndarray) -> np.ndarray:
@@ -74,7 +71,7 @@ def dataset(**layout: object) -> Dataset:
 def write(root: Path) -> Path:
     """One subject with the sidecars that the real dataset has, of as many slices as are left."""
     rng = np.random.default_rng(0)
-    write_minimal_subject(root, root / HOME, dataset(), Settings(), "001", responses, rng)
+    write_minimal_subject(root, root / HOME, dataset(), SETTINGS, "001", responses, rng)
     for run in RUNS:
         path = root / f"sub-001/func/sub-001_{run}_bold.json"
         path.write_text(json.dumps(SIDECAR))
@@ -219,4 +216,4 @@ def test_unknown_acquisition(tmp_path: Path) -> None:
     unknown = dataset().model_copy(update={"id": "ds000001"})
     rng = np.random.default_rng(0)
     with pytest.raises(UserError, match="ds000001: raw images can be simulated like those of"):
-        write_minimal_subject(tmp_path, tmp_path, unknown, Settings(), "1", responses, rng)
+        write_minimal_subject(tmp_path, tmp_path, unknown, SETTINGS, "1", responses, rng)

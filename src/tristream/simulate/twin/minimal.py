@@ -7,11 +7,11 @@ distortion put its voxels. Nothing is read back from the files that are written.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -22,7 +22,9 @@ from nilearn import datasets
 from scipy import ndimage
 
 from tristream import __version__
+from tristream.config.dataset import Dataset
 from tristream.errors import UserError
+from tristream.simulate.twin.settings import Responses, TwinSettings
 from tristream.simulate.twin.transform_files import (
     CoefficientField,
     rigid,
@@ -32,9 +34,6 @@ from tristream.simulate.twin.transform_files import (
 
 Array = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]
-# BOLD (volumes, n), float32, baseline included, of a run at MNI points (n, 3), RAS mm.
-Responses = Callable[[str, Array], Volume]
-
 TEMPLATE = "MNI152NLin2009cAsym"
 # Middle of what is scanned (MNI mm).
 MIDDLE = np.array([0.0, -17.0, 5.0])
@@ -52,18 +51,6 @@ BLOCK = 20_000
 LEVELS = ((40.0, 40.0), (20.0, 15.0))
 # Passes of the inversion of the distortion; each leaves less than a third of the error before it.
 PASSES = 5
-
-
-class Settings(Protocol):
-    """What is asked of the twin: `runs` to write, factor `scale` on the edges of voxels."""
-
-    @property
-    def runs(self) -> Sequence[str]:
-        """BIDS entities of the runs."""
-
-    @property
-    def scale(self) -> float:
-        """Factor on the edges of voxels."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +189,8 @@ class Scan:
 def write_minimal_subject(
     raw: Path,
     derivatives: Path,
-    descriptor: Any,
-    settings: Settings,
+    descriptor: Dataset,
+    settings: TwinSettings,
     subject: str,
     responses: Responses,
     rng: np.random.Generator,
@@ -216,12 +203,12 @@ def write_minimal_subject(
         Root of the dataset and of the derivative dataset.
     descriptor : Dataset
         Its `id` names the acquisition, `tr` is in seconds.
-    settings : Settings
-        Runs and scale.
+    settings : TwinSettings
+        Runs, of which those are written that the subject has, and scale.
     subject : str
         Label without ``sub-``.
     responses : callable
-        See `Responses`.
+        BOLD (volumes, n) of a run at MNI points, see `Responses`.
     rng : numpy Generator
         Of anatomy, positions and motion.
 
@@ -245,7 +232,8 @@ def write_minimal_subject(
     for folder in ("anat", "func", "fmap"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     brain = write_anatomy(home / "anat", subject, anatomy, settings.scale)
-    for number, run in enumerate(settings.runs):
+    runs = [run for run in descriptor.runs_of(subject) if run in settings.runs]
+    for number, run in enumerate(runs):
         scan = place(acquisition, anatomy, rng)
         points, inside = brain.around(scan, anatomy)
         series = np.concatenate(
@@ -360,7 +348,7 @@ def write_bold(
     header.set_slope_inter(slope, 0)
     header["magic"] = b"n+1"
     header["vox_offset"] = 352
-    with ImageOpener(path, "wb") as file:
+    with ImageOpener(str(path), "wb") as file:
         header.write_to(file)
         file.write(b"\0" * (352 - file.tell()))
         for volume in raw_volumes(scan, series, inside):
