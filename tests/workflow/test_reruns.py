@@ -37,7 +37,7 @@ def test_a_comment_reruns_nothing(study: Path, code: Path):
 
 
 def test_a_changed_feature_reruns_itself_and_what_depends_on_it(study: Path, code: Path):
-    append(code / "src/tristream/features/extractors/colour.py", "\nCHANGED = 1\n")
+    append(code / "src/tristream/features/extractors/gammatone.py", "\nCHANGED = 1\n")
     jobs = planned(study, source=code)
     assert jobs["features"] == 1
     assert set(jobs) <= {"features"} | DOWNSTREAM
