@@ -28,6 +28,8 @@ SIDECAR = {
     "RepetitionTime": 1.5,
     "PhaseEncodingDirection": "j-",
     "EffectiveEchoSpacing": 0.000691085003455425,
+    # 68 slices, four at once.
+    "SliceTiming": 4 * [round(0.0885 * ((k * 9) % 17), 4) for k in range(17)],
 }
 
 
@@ -69,12 +71,13 @@ def dataset(**layout: object) -> Dataset:
 
 
 def write(root: Path) -> Path:
-    """One subject with the sidecars that the real dataset has, of as many slices as are left."""
+    """One subject beside the sidecars of the real dataset."""
     rng = np.random.default_rng(0)
-    write_minimal_subject(root, root / HOME, dataset(), SETTINGS, "001", responses, rng)
     for run in RUNS:
         path = root / f"sub-001/func/sub-001_{run}_bold.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(SIDECAR))
+    write_minimal_subject(root, root / HOME, dataset(), SETTINGS, "001", responses, rng)
     return root
 
 
@@ -110,6 +113,7 @@ def test_truth_comes_back(root: Path, run: str) -> None:
     assert comes_back(found)
     assert found.fd[1:].max() > 0.8
     assert len(found.ijk) > 5000
+    assert 0.6 < found.start_time < 0.75
     truth = responses(run, apply_affine(found.affine, found.ijk)).mean(axis=0)
     assert np.corrcoef(found.mean, truth)[0, 1] > 0.99
 

@@ -197,6 +197,8 @@ def write_minimal_subject(
 ) -> None:
     """Write a subject's raw BOLD and its minimal derivatives.
 
+    The runs' sidecars lie there already, copied from the real dataset.
+
     Parameters
     ----------
     raw, derivatives : Path
@@ -243,6 +245,7 @@ def write_minimal_subject(
         stem = f"sub-{subject}_{run}"
         path = raw / f"sub-{subject}/func/{stem}_bold{acquisition.ending}"
         write_bold(path, scan, series, inside, descriptor.tr)
+        thin_slice_times(path.with_name(f"{stem}_bold.json"), scan.shape[2])
         write_transforms(home, subject, run, number, scan)
         write_references(home / "func", stem, scan, series.mean(axis=0), inside)
 
@@ -347,12 +350,22 @@ def write_bold(
     header.set_xyzt_units("mm", "sec")
     header.set_slope_inter(slope, 0)
     header["magic"] = b"n+1"
+    header["descrip"] = b"simulated"
     header["vox_offset"] = 352
     with ImageOpener(str(path), "wb") as file:
         header.write_to(file)
         file.write(b"\0" * (352 - file.tell()))
         for volume in raw_volumes(scan, series, inside):
             file.write(np.rint(volume / slope).astype(np.int16).tobytes(order="F"))
+
+
+def thin_slice_times(path: Path, slices: int) -> None:
+    """Leave as many slice times in a sidecar, if it has any, as a coarser image has slices."""
+    said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    times = said.get("SliceTiming", [])
+    if len(times) > slices:
+        kept = np.rint(np.linspace(0, len(times) - 1, slices)).astype(int)
+        _json(path, said | {"SliceTiming": [times[k] for k in kept]})
 
 
 def write_transforms(home: Path, subject: str, run: str, number: int, scan: Scan) -> None:
