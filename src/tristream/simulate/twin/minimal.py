@@ -308,7 +308,7 @@ def moved(scan: Scan, volumes: int, rng: np.random.Generator) -> Scan:
     walk /= max(float(np.abs(walk).max()), 1e-9)
     nods = np.zeros((volumes, 6))
     for at in rng.integers(1, volumes, size=1 + volumes // 150):
-        nods[at : at + 3] += rng.normal(0, 0.3, 6)
+        nods[at : at + 3] += rng.normal(0, 0.15, 6)
     turned = np.array([1.5, 0.8, 0.8])
     positions = walk + nods + 0.02 * rng.normal(0, 1, (volumes, 6))
     motion = np.stack([rigid(1.5 * p[:3], turned * p[3:]) for p in positions])
