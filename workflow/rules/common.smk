@@ -52,7 +52,7 @@ hand_over(RESOLVED, Path(R) / ".config")
 
 
 wildcard_constraints:
-    dataset="|".join(RESOLVED.datasets),
+    dataset="|".join(RESOLVED.datasets) or "none",
     subject="[A-Za-z0-9]+",
     run="[A-Za-z0-9_-]+",
     space="|".join(STUDY.features) or "none",
@@ -62,6 +62,7 @@ wildcard_constraints:
     first="|".join(STUDY.models) or "none",
     second="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",
+    power="|".join(STUDY.power) or "none",
     timeline="[A-Za-z0-9_]+",
     preset="[A-Za-z0-9_]+",
 
@@ -287,6 +288,20 @@ def inference_files():
     return files
 
 
+def power_files():
+    """Power analyses of designs; they need no dataset."""
+    return [f"{R}/power/{name}.h5" for name in STUDY.power]
+
+
+def design_files(wildcards):
+    """Events files or aligned features of a design."""
+    name = wildcards.power
+    try:
+        return STUDY.power[name].files(name)
+    except UserError as error:
+        raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None
+
+
 def report_input(wildcards):
     """Everything that the report shows."""
     files = []
@@ -304,7 +319,7 @@ def report_input(wildcards):
             files.append(f"{R}/inference/{dataset}/recovery.tsv")
     files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
     files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
-    return files + inference_files()
+    return files + inference_files() + power_files()
 
 
 for name in STUDY.models:

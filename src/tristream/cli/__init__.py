@@ -26,6 +26,7 @@ STAGES = (
     "predict",
     "decode",
     "inference",
+    "power",
     "maps",
     "report",
 )

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
 from tristream.config.base import Label, Name, Section
 from tristream.config.fusion import Fusion
+from tristream.config.power import Power
 
 
 class Mirror(Section):
@@ -54,7 +55,7 @@ class Study(Section):
     data: str = Field(default="data", description="folder of downloads and clones")
     keep_raw: bool = Field(default=True, description="false: drop annexed content after its use")
     datasets: dict[Name, DatasetChoice] = Field(
-        min_length=1, description="datasets by the name of their descriptor; a list takes all"
+        default={}, description="datasets by the name of their descriptor; a list takes all"
     )
     leakage: Leakage = Field(
         default=Leakage(), description="test stimuli that resemble training ones; or the action"
@@ -66,6 +67,9 @@ class Study(Section):
     models: dict[Name, EncodingModel] = Field(default={}, description="encoding models by name")
     decoders: dict[Name, Decoder] = Field(default={}, description="decoders by name")
     inference: Inference = Field(default=Inference(), description="permutation tests")
+    power: dict[Name, Power] = Field(
+        default={}, description="power analyses by name: designs that are still to be scanned"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where networks and solvers run"
     )
@@ -80,6 +84,12 @@ class Study(Section):
             if isinstance(value.get("leakage"), str):
                 value["leakage"] = {"action": value["leakage"]}
         return value
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> "Study":
+        if not self.datasets and not self.power:
+            raise ValueError("datasets: none is named; name one, or plan a study under `power`")
+        return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Study":

@@ -19,6 +19,7 @@ from tristream.report.sections import (
     inference,
     methods,
     omissions,
+    power,
     provenance,
     space,
     stimuli,
@@ -43,6 +44,7 @@ def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> li
     for dataset, subjects in results.resolved.subjects.items():
         jobs.append(partial(dataset_page, results, dataset))
         jobs += [partial(subject_page, results, dataset, subject, checks) for subject in subjects]
+    jobs += power.jobs(results)
     pages = make(results, jobs, workers)
     return [index_page(results, checks, spaces), *pages]
 
@@ -73,6 +75,7 @@ def index_page(
         summary.study_section(results, checks),
         summary.checks_section(checks),
         features.index_section(results, {n: [s.dataset for s in f] for n, f in spaces.items()}),
+        *power.index_sections(results),
         compute.section(results),
         methods.section(results),
         omissions.section(results),

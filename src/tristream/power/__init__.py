@@ -1,0 +1,1 @@
+"""Power analysis before scanning: simulated BOLD of a design, through the study's own analyses."""
