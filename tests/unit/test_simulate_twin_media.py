@@ -12,6 +12,8 @@ from tristream.config.dataset import Dataset
 from tristream.config.load import descriptor
 from tristream.config.load import load as load_study
 from tristream.errors import UserError
+from tristream.features import registry
+from tristream.features.resources import find_media
 from tristream.fetch.stimuli import fetch_stimuli
 from tristream.simulate.twin.media import media_latents, write_media
 
@@ -139,9 +141,13 @@ models:
   one: {{datasets: [ds003720], bands: {{auditory: [acoustics]}}}}
 """
     )
-    receipt = fetch_stimuli(load_study(config, DATASETS), "ds003720")
+    resolved = load_study(config, DATASETS)
+    receipt = fetch_stimuli(resolved, "ds003720")
     assert receipt.simulated
     assert len(receipt.files) == 4
+    read, omitted = find_media(registry.get("acoustics"), resolved, "ds003720", receipt)
+    assert {medium.stimulus for medium in read} == CLIPS
+    assert len(omitted) == 540 - 4
 
 
 def test_unknown_stimulus_film_and_missing_file(tmp_path: Path, music: Dataset) -> None:

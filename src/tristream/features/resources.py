@@ -150,6 +150,10 @@ def find_media(
     images = extractor.images and not any(row.kind == "film" for row in table)
     media, omitted, pictures = [], [], []
     for row in table:
+        if row.path not in checksums:
+            # Only where `missing_stimuli: drop` lets it: else fetching would have stopped.
+            omitted.append(Omission(row.stimulus, "the stimulus is not there"))
+            continue
         path = receipt.path(row.path)
         if row.kind == "image" and images:
             pictures.append(Medium(row.stimulus, path, _sha256(path, checksums[row.path])))
