@@ -356,10 +356,10 @@ def write_bold(
 
 
 def thin_slice_times(path: Path, slices: int) -> None:
-    """Leave as many slice times in a sidecar, if it has any, as a coarser image has slices."""
+    """Make a sidecar's slice times, if it has any, as many as a coarser image has slices."""
     said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     times = said.get("SliceTiming", [])
-    if len(times) > slices:
+    if times and len(times) != slices:
         kept = np.rint(np.linspace(0, len(times) - 1, slices)).astype(int)
         _json(path, said | {"SliceTiming": [times[k] for k in kept]})
 
