@@ -1,7 +1,7 @@
 """Power analyses of studies still to be scanned: the ``power:`` blocks of ``config.yaml``."""
 
 from fnmatch import fnmatchcase
-from glob import glob
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -126,7 +126,7 @@ class Power(Section):
         return any(fnmatchcase(run, pattern) for pattern in self.test)
 
     def files(self, name: str) -> list[str]:
-        """The design's files, in order.
+        """The design's files, in order; aligned features named in full may still be to be made.
 
         Parameters
         ----------
@@ -141,6 +141,9 @@ class Power(Section):
         key = "events" if self.events else "aligned"
         found: dict[str, None] = {}
         for pattern in self.events or self.aligned:
+            if self.aligned and not has_magic(pattern):
+                found[pattern] = None
+                continue
             matched = sorted(p for p in glob(pattern, recursive=True) if Path(p).is_file())
             if not matched:
                 raise UserError(
