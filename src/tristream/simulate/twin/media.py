@@ -30,7 +30,9 @@ RATE, SECONDS = 22_050, 30.0
 BANDS = ((60, 300), (300, 1200), (1200, 4000), (4000, 10_000))
 MEASURED = 4.0
 # Share of the film in the mixture; spread of the bands' loudness over time and clips (dB).
-EXCERPT, WANDERS, DIFFERS = 0.3, 6.0, 5.0
+EXCERPT, WANDERS, DIFFERS = 0.25, 6.0, 5.0
+# At which excerpts are played, relative to the film's.
+SPEEDS = (0.7, 1.4)
 # Edge of an image in pixels; places of the film from which frames are taken.
 PIXELS, PLACES = 160, 12
 README = """\
@@ -176,10 +178,13 @@ def _wandering(rng: np.random.Generator, count: int) -> Array:
 
 
 def _excerpt(track: media.Sound, count: int, rng: np.random.Generator) -> Array:
-    start = int(rng.integers(0, max(len(track) - count, 0) + 1))
-    taken = np.resize(track[start : start + count], count).astype(float)
+    """A place of the film at a speed of its own, so that clips that overlap there still differ."""
+    at = rng.uniform(0, len(track)) + np.arange(count) * rng.uniform(*SPEEDS)
+    before = at.astype(np.int64)
+    left = track.take(before, mode="wrap").astype(float)
+    taken = left + (at - before) * (track.take(before + 1, mode="wrap") - left)
     spread = taken.std()
-    return taken / spread if spread > 0 else taken
+    return np.asarray(taken / spread if spread > 0 else taken)
 
 
 def _frames(film: Path | None, images: list[Stimulus]) -> Iterator[Image.Image]:
