@@ -16,7 +16,12 @@ from tristream.bold.minimal.transforms import read_affines
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
-from tristream.simulate.twin.minimal import ACQUISITIONS, Anatomy, write_minimal_subject
+from tristream.simulate.twin.minimal import (
+    ACQUISITIONS,
+    Anatomy,
+    complete_sidecar,
+    write_minimal_subject,
+)
 from tristream.simulate.twin.settings import TwinSettings
 from tristream.simulate.twin.transform_files import write_affines
 
@@ -192,6 +197,20 @@ def test_names_are_those_of_the_real_derivatives(root: Path) -> None:
     assert image.get_data_dtype() == np.int16
     assert image.shape == (26, 26, 19, VOLUMES)
     np.testing.assert_allclose(image.header.get_zooms(), [8, 8, 8, 1.5])
+
+
+def test_sidecar_fits_the_image_and_is_made_where_there_is_none(root: Path, tmp_path: Path) -> None:
+    scaled = ACQUISITIONS["ds003720"].scaled(4)
+    path = tmp_path / "bold.json"
+    complete_sidecar(path, scaled, 1.5)
+    wanted = {name: value for name, value in SIDECAR.items() if name != "SliceTiming"}
+    assert json.loads(path.read_text()) == wanted
+    written = root / f"sub-001/func/sub-001_{RUNS[0]}_bold.json"
+    assert len(json.loads(written.read_text())["SliceTiming"]) == scaled.shape[2]
+    real = json.dumps(SIDECAR)
+    path.write_text(real)
+    complete_sidecar(path, ACQUISITIONS["ds003720"], 1.5)
+    assert path.read_text() == real
 
 
 def test_full_size_is_the_real_one() -> None:

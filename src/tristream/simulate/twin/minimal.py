@@ -197,7 +197,7 @@ def write_minimal_subject(
 ) -> None:
     """Write a subject's raw BOLD and its minimal derivatives.
 
-    The runs' sidecars lie there already, copied from the real dataset.
+    The runs' sidecars lie there already, copied from the real dataset, if the user has them.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def write_minimal_subject(
         stem = f"sub-{subject}_{run}"
         path = raw / f"sub-{subject}/func/{stem}_bold{acquisition.ending}"
         write_bold(path, scan, series, inside, descriptor.tr)
-        thin_slice_times(path.with_name(f"{stem}_bold.json"), scan.shape[2])
+        complete_sidecar(path.with_name(f"{stem}_bold.json"), acquisition, descriptor.tr)
         write_transforms(home, subject, run, number, scan)
         write_references(home / "func", stem, scan, series.mean(axis=0), inside)
 
@@ -355,13 +355,22 @@ def write_bold(
             file.write(np.rint(volume / slope).astype(np.int16).tobytes(order="F"))
 
 
-def thin_slice_times(path: Path, slices: int) -> None:
-    """Make a sidecar's slice times, if it has any, as many as a coarser image has slices."""
-    said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    times = said.get("SliceTiming", [])
+def complete_sidecar(path: Path, acquisition: Acquisition, tr: float) -> None:
+    """Let a run's sidecar fit its image: as many slice times as slices; and what lacks, if it does.
+
+    The real sidecar is there unless the user has the real dataset's events alone.
+    """
+    said = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+    before = dict(said)
+    slices, times = acquisition.shape[2], said.get("SliceTiming", [])
     if times and len(times) != slices:
         kept = np.rint(np.linspace(0, len(times) - 1, slices)).astype(int)
-        _json(path, said | {"SliceTiming": [times[k] for k in kept]})
+        said["SliceTiming"] = [times[k] for k in kept]
+    said.setdefault("RepetitionTime", tr)
+    said.setdefault("PhaseEncodingDirection", "j-")
+    said.setdefault("EffectiveEchoSpacing", -acquisition.echo_spacing)
+    if said != before:
+        _json(path, said)
 
 
 def write_transforms(home: Path, subject: str, run: str, number: int, scan: Scan) -> None:
