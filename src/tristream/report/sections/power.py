@@ -218,7 +218,8 @@ def _calibration(table: pd.DataFrame) -> list[Block]:
             f"{worst.training_runs:.0f} training runs). Uncorrected p is at most .05 in "
             f"{raw.false_uncorrected:.1%} of them ({raw.uncorrected_low:.1%} to "
             f"{raw.uncorrected_high:.1%}, {raw.training_runs:.0f} training runs); 5 % would be "
-            "nominal."
+            f"nominal. Up to {one['false_discoveries'].max():.1%} of what is significant has no "
+            "signal, in the mean over simulated subjects."
         )
     ]
     if is_liberal(table):
@@ -270,6 +271,7 @@ def _methods(results: Results, block: Power, said: Mapping[str, Any]) -> list[st
         if said["labels"]
         else "aligned features with random weights"
     )
+    widened = ", its null widened to what circular shifts show" if said["unit"] == "time" else ""
     procedure = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}[settings.procedure]
     texts = [
         f"Power was estimated before scanning, on {SIMULATED} of {block.realisations} subjects. "
@@ -284,7 +286,7 @@ def _methods(results: Results, block: Power, said: Mapping[str, Any]) -> list[st
         f"{', '.join(map(str, said['delays']))} TR, the penalty of each voxel chosen by leaving "
         "one training run out; the correlation of prediction and the mean of test repeats; "
         f"{settings.permutations} permutations of {said['unit']} units of the prediction within "
-        f"test runs; {procedure} at {settings.fdr:g} over all voxels.",
+        f"test runs{widened}; {procedure} at {settings.fdr:g} over all voxels.",
     ]
     if said["labels"]:
         texts.append(
