@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.affines import apply_affine
+from nilearn.datasets import load_mni152_brain_mask
 
 from bold_tree import receipt_of
 from tristream.bold.minimal.prepare import prepare
@@ -172,6 +173,28 @@ def test_landmarks_lie_where_they_were_and_need_the_distortion_field(root: Path)
     without = prepared(root, RUNS[0], distortion=False)
     assert "distortion" not in without.sources
     assert landmark_errors(without).max() > 1.0
+
+
+def test_ants_reads_the_transforms_too(root: Path, tmp_path: Path) -> None:
+    """The undistorted reference in template space, by the program whose files they are."""
+    import ants
+
+    func, anat = root / HOME / "sub-001/func", root / HOME / "sub-001/anat"
+    start = f"{func}/sub-001_{RUNS[0]}"
+    template = load_mni152_brain_mask(resolution=4)
+    nib.save(template, tmp_path / "template.nii.gz")
+    found = ants.apply_transforms(
+        ants.image_read(str(tmp_path / "template.nii.gz")),
+        ants.image_read(f"{start}_desc-coreg_boldref.nii.gz"),
+        [
+            str(anat / "sub-001_from-T1w_to-MNI152NLin2009cAsym_mode-image_xfm.h5"),
+            f"{start}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt",
+        ],
+        interpolator="bSpline",
+    ).numpy()
+    ijk = np.argwhere(template.get_fdata() > 0)
+    truth = responses(RUNS[0], apply_affine(template.affine, ijk)).mean(axis=0)
+    assert np.corrcoef(found[tuple(ijk.T)], truth)[0, 1] > 0.9999
 
 
 def test_names_are_those_of_the_real_derivatives(root: Path) -> None:
