@@ -176,3 +176,14 @@ def test_volume_table_runs_are_named_in_order_of_appearance(tmp_path: Path) -> N
     assert not np.allclose(runs[0].bold, runs[1].bold)
     trimmed = volume_table.prepare(tree.table_dataset(trims={"start": 2}), "1", "run-03", receipt)
     np.testing.assert_allclose(trimmed.time, tree.TR * np.arange(2, 20))
+
+
+def test_outputs_may_write_runs_without_zeros(root: Path) -> None:
+    for path in sorted((root / tree.FUNC).iterdir()):
+        path.rename(path.with_name(path.name.replace("run-0", "run-")))
+    layout = {"kind": "fmriprep", "padded_runs": False}
+    dataset = tree.fmriprep_dataset(layout=layout)
+    files = fmriprep.find_runs(dataset, "01", tree.receipt_of(root))
+    assert list(files) == tree.RUNS
+    assert "task-film_run-1_space-" in files[FIRST].bold.name
+    assert files[FIRST].confounds is not None

@@ -29,6 +29,7 @@ from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import FmriprepLayout
 from tristream.errors import UserError
+from tristream.fetch.contents import run_files
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
@@ -245,7 +246,8 @@ def _layout(dataset: Dataset) -> FmriprepLayout:
 def _files(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunFiles:
     layout = _layout(dataset)
     folder = (PurePosixPath(layout.derivatives) / f"sub-{subject}").as_posix() + "/"
-    stem = f"sub-{subject}_{run}"
+    # The outputs may write run-1 where the dataset has run-01.
+    stem = PurePosixPath(run_files(layout, subject, run).bold).name.partition("_space-")[0]
     name = re.compile(
         rf"{re.escape(stem)}_space-{re.escape(layout.space)}(_res-[A-Za-z0-9]+)?"
         r"_desc-preproc_bold\.nii(\.gz)?"
