@@ -1,0 +1,164 @@
+"""Twins of the four OpenNeuro datasets go from DataLad to report, and their truth is found.
+
+The dataset files are the real ones, but for fewer runs and subjects, and, where raw BOLD that moved
+is undone by transforms, for voxels as coarse as the twins'.
+"""
+
+import io
+import json
+import tarfile
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+from nibabel.affines import apply_affine
+
+from small_study import REPO, snakemake
+from tristream.cli import main
+from tristream.simulate.twin.settings import ITEM, LABEL, NONE, region_at
+
+DESCRIPTORS = REPO / "workflow/datasets"
+FIT = {"delays": [2, 3, 4, 5], "alphas": {"lowest": -1, "highest": 5, "number": 7}}
+DECODER = {"kind": "ridge", "samples": "blocks", "delay": 5, "permutations": 100}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Of a dataset: what is simulated, how it is modelled, and which region that predicts."""
+
+    subject: str
+    runs: tuple[str, ...]
+    band: str
+    region: str
+    delays: tuple[int, ...] = (2, 3, 4, 5)
+    resolution: float | None = None
+    scale: int = 3
+
+
+CHOICES = {
+    "ds003720": Choice(
+        "001",
+        ("task-Training_run-01", "task-Training_run-02", "task-Test_run-01"),
+        "sound",
+        ITEM,
+        resolution=8.0,
+        scale=4,
+    ),
+    "ds003717": Choice(
+        "01",
+        ("task-SESS01", "task-SESS02", "task-SESS03"),
+        "conditions",
+        LABEL,
+        resolution=8.0,
+        scale=4,
+    ),
+    "ds000105": Choice(
+        "1", tuple(f"task-objectviewing_run-0{n}" for n in (1, 2, 3)), "conditions", LABEL
+    ),
+    "ds001246": Choice(
+        "01",
+        (
+            "ses-perceptionTraining01_task-perception_run-01",
+            "ses-perceptionTraining01_task-perception_run-02",
+            "ses-perceptionTest01_task-perception_run-01",
+        ),
+        "pictures",
+        ITEM,
+        delays=(0,),
+    ),
+}
+MINIMAL = [name for name, choice in CHOICES.items() if choice.resolution]
+LABELLED = ["ds003720", "ds003717", "ds000105"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, trailer: Path) -> Path:
+    """Everything that the workflow makes of the twins."""
+    folder = tmp_path_factory.mktemp("twins")
+    with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
+        archive.extractall(folder / "real", filter="data")
+    (folder / "twin").mkdir()
+    (folder / "workflow/datasets").mkdir(parents=True)
+    study = {
+        "datasets": {name: twin(folder, name, choice, trailer) for name, choice in CHOICES.items()},
+        "features": {
+            "sound": {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]},
+            "conditions": {"stream": "label", "extractor": "labels"},
+            "pictures": {"stream": "ventral", "extractor": "saliency"},
+        },
+        "models": {
+            f"model_{name}": {
+                "datasets": [name],
+                "bands": {choice.band: [choice.band]},
+                **FIT,
+                "delays": list(choice.delays),
+            }
+            for name, choice in CHOICES.items()
+        },
+        "decoders": {"label": {"datasets": LABELLED, **DECODER}},
+        "inference": {"permutations": 100, "regions": False},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(study))
+    snakemake(folder)
+    return folder / "results"
+
+
+def twin(folder: Path, name: str, choice: Choice, film: Path) -> dict[str, Any]:
+    """Write a twin and its descriptor; what config.yaml says of it."""
+    call = ["simulate", "like", "--dataset", name, "--datasets", str(DESCRIPTORS)]
+    call += ["--output", str(folder / "twin" / name), "--from", str(folder / "real" / name)]
+    call += ["--scale", str(choice.scale), "--film", str(film)]
+    with redirect_stdout(io.StringIO()) as said:
+        assert main([*call, "--subjects", choice.subject, "--runs", *choice.runs]) == 0
+    described = yaml.safe_load((DESCRIPTORS / f"{name}.yaml").read_text())
+    described |= {"runs": list(choice.runs), "subjects": [choice.subject], "missing": {}}
+    if choice.resolution:
+        described["layout"]["resolution"] = choice.resolution
+    own = folder / "workflow/datasets"
+    (own / f"{name}.yaml").write_text(yaml.safe_dump(described))
+    for table in DESCRIPTORS.glob(f"{name}_*.tsv"):
+        (own / table.name).write_bytes(table.read_bytes())
+    found: dict[str, Any] = yaml.safe_load(said.getvalue())["datasets"][name]
+    found.pop("runs")
+    return found
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_encoder_finds_the_truth(results: Path, name: str) -> None:
+    choice = CHOICES[name]
+    with h5py.File(results / f"encode/{name}/model_{name}/sub-{choice.subject}.h5") as file:
+        assert file.attrs["simulated"]
+        r, worlds = file["scores/r"][()], apply_affine(file["affine"][()], file["ijk"][()])
+    region = region_at(worlds)
+    assert np.median(r[region == choice.region]) > 0.15
+    assert abs(np.median(r[region == NONE])) < 0.05
+    if name == "ds003720":
+        # A genre is told only in part by its sounds.
+        assert np.median(r[region == LABEL]) < np.median(r[region == ITEM]) - 0.15
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_decoder_finds_the_truth(results: Path, name: str) -> None:
+    with h5py.File(results / f"decode/{name}/label/sub-{CHOICES[name].subject}.h5") as file:
+        assert file.attrs["simulated"]
+        assert file.attrs["accuracy"] > file.attrs["chance"] + 0.15
+        assert file.attrs["p"] < 0.05
+
+
+@pytest.mark.parametrize("name", MINIMAL)
+def test_raw_bold_came_through_all_transforms(results: Path, name: str) -> None:
+    choice = CHOICES[name]
+    with h5py.File(results / f"bold/{name}/sub-{choice.subject}/{choice.runs[0]}.h5") as file:
+        used = json.loads(file.attrs["sources"])
+    assert {"head motion", "coregistration", "distortion", "normalisation"} <= set(used)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_report_says_simulated(results: Path, name: str) -> None:
+    page = (results / f"report/{name}_sub-{CHOICES[name].subject}.html").read_text()
+    assert "SIMULATED" in page.upper()
