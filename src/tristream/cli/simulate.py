@@ -14,6 +14,8 @@ EXAMPLES = """\
       --output results/simulate/bunny/dataset \\
       --commit results/simulate/bunny/commit.txt \\
       --truth results/simulate/bunny/truth.h5
+  tristream simulate like --dataset ds003720 --output twin/ds003720 \\
+      --subjects 001 --runs 'task-Training_run-0[1-3]' task-Test_run-01 --scale 3
 """
 
 
@@ -36,6 +38,47 @@ def register(stages: Any) -> None:
     dataset.add_argument("--truth", type=Path, required=True, help="truth.h5 to write")
     dataset.add_argument("--code", default="", help="fingerprint to store in the files")
     dataset.set_defaults(run=_dataset)
+
+    _add_like(actions)
+
+
+def _add_like(actions: Any) -> None:
+    like = actions.add_parser(
+        "like",
+        help="write a twin of a real dataset: its events and names, simulated images",
+        description="Write a twin of a real dataset, and print the lines of config.yaml for it.",
+    )
+    like.add_argument("--dataset", required=True, help="dataset id, as in workflow/datasets")
+    like.add_argument("--datasets", help="folder of descriptors (default: workflow/datasets)")
+    like.add_argument("--output", type=Path, required=True, help="folder of the twin, a new one")
+    like.add_argument("--subjects", nargs="+", default=[], help="labels (default: all)")
+    like.add_argument("--runs", nargs="+", default=[], help="runs or patterns (default: all)")
+    like.add_argument("--scale", type=float, default=1.0, help="factor on the edges of voxels")
+    like.add_argument(
+        "--ceiling",
+        type=float,
+        default=0.5,
+        help="effect size: correlation of signal and one run's data in voxels with a signal",
+    )
+    like.add_argument("--seed", type=int, default=0, help="fixes everything that is random")
+    like.add_argument(
+        "--from",
+        dest="given",
+        type=Path,
+        help="a clone, git bundle or folder of the real dataset (default: its own address)",
+    )
+    like.add_argument("--film", type=Path, help="film that stand-in media are cut from")
+    like.add_argument("--code", default="", help="fingerprint to store in the truth")
+    like.set_defaults(run=_like)
+
+
+def _like(args: argparse.Namespace) -> None:
+    from tristream.config.load import DESCRIPTORS, descriptor
+    from tristream.simulate.twin.write import Wish, write_twin
+
+    dataset = descriptor(args.dataset, [Path(args.datasets or DESCRIPTORS)], Path("--dataset"))
+    wish = Wish(tuple(args.subjects), tuple(args.runs), args.scale, args.ceiling, args.seed)
+    print(write_twin(dataset, wish, args.output, args.given, args.film, args.code), end="")
 
 
 def _dataset(args: argparse.Namespace) -> None:
