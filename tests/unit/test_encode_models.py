@@ -93,7 +93,8 @@ def test_network_repeats_itself(study, tmp_path):
 def test_network_features_enter_with_equal_power(study):
     inputs = read_inputs(model(), study["aligned"], study["bold"], study["samples"])
     train = [name for name in inputs.runs if "training" in name]
-    x, owner, constant = network_features(inputs, train, None)
+    rows = {name: run.rows for name, run in inputs.runs.items()}
+    x, owner, constant = network_features(inputs.features, inputs.layout, rows, train, None)
     used = np.concatenate([x[n][inputs.runs[n].rows] for n in train])
     assert owner.tolist() == [0] * 10 + [1] * 8
     assert set(constant.values()) == {0}

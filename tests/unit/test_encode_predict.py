@@ -52,11 +52,11 @@ def fitted(tmp_path_factory):
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
     fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
-    return folder, path, write_features(folder, values), values
+    return folder, path, write_features(folder, values), values, inputs
 
 
 def test_the_test_clip_seen_as_new_gives_the_stored_prediction(fitted, tmp_path):
-    _, path, features, _ = fitted
+    _, path, features, _, _ = fitted
     output = tmp_path / "predicted.h5"
     command = ["predict", "--encoding", str(path), "--output", str(output), "--features"]
     assert main([*command, *map(str, features)]) == 0
@@ -70,6 +70,21 @@ def test_the_test_clip_seen_as_new_gives_the_stored_prediction(fitted, tmp_path)
         assert np.array_equal(file["ijk"], encoding.ijk)
 
 
+def test_a_network_predicts_the_test_clip_seen_as_new(fitted, tmp_path):
+    folder, _, features, _, inputs = fitted
+    path = folder / "network.h5"
+    network = {"epochs": 4, "width": 8}
+    settings = model(kind="tcn", network=network, components=3)
+    fit_subject("net", "planted", "01", settings, *inputs, path, device="cpu")
+    predict_stimulus(path, features, tmp_path / "out.h5")
+    encoding, _ = read_encoding(path)
+    assert encoding.about["network"]["width"] == 8
+    with open_h5(tmp_path / "out.h5", "prediction") as (file, _):
+        expected = encoding.tests["clip"].prediction + encoding.fitted.intercept
+        assert expected.std() > 0.01
+        assert file["prediction"][4:] == pytest.approx(expected, abs=1e-4)
+
+
 def refused(fitted, tmp_path, match, features=None, **options):
     with pytest.raises(UserError, match=match) as caught:
         predict_stimulus(fitted[1], features or fitted[2], tmp_path / "out.h5", **options)
@@ -78,7 +93,7 @@ def refused(fitted, tmp_path, match, features=None, **options):
 
 
 def test_features_of_another_kind_are_refused(fitted, tmp_path):
-    _, _, features, values = fitted
+    _, _, features, values, _ = fitted
     refused(fitted, tmp_path, "no features of motion/energy were", features[:2] + features[3:])
     refused(fitted, tmp_path, "no stimulus 'other' among clip", stimulus="other")
     two = write_features(tmp_path, values, ("a", "b"))

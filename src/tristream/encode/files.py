@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,8 @@ class Fitted:
         In the order of the dual weights.
     edge : float
         Share of voxels whose penalty is the smallest or largest of the grid.
+    network : dict of str to ndarray
+        Weights of a network by name; empty for other kinds.
     """
 
     gamma: Floats
@@ -88,6 +90,7 @@ class Fitted:
     intercept: Floats
     runs: Mapping[str, TrainingRun]
     edge: float
+    network: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
     for name, run in fitted.runs.items():
         for key in ("rows", "projection", "stimulated"):
             runs[f"{name}/{key}"] = getattr(run, key)
+    for name, values in fitted.network.items():
+        group[f"network/{name}"] = values
 
 
 def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
@@ -193,6 +198,7 @@ def _fitted(file: h5py.File) -> Fitted:
             for name, run in model["runs"].items()
         },
         edge=float(model.attrs["edge_share"]),
+        network={name: values[()] for name, values in model.get("network", {}).items()},
     )
 
 

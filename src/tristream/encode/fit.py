@@ -229,6 +229,7 @@ def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: Encodin
             for name, run in ((name, inputs.runs[name]) for name in train)
         },
         edge=fitted.edge(penalties(model)),
+        network=fitted.network,
     )
 
 

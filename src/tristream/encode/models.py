@@ -1,7 +1,7 @@
 """The kinds of encoding model: each fitted to training runs, each predicting test runs by band."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from math import factorial
 from typing import Any
@@ -45,6 +45,8 @@ class Model:
     predict : callable
         Names of test runs that are repeats to each band's mean prediction, (bands, rows, voxels),
         without the intercept.
+    network : dict of str to ndarray
+        Parameters of a network by name; empty for other kinds.
     """
 
     gamma: Floats
@@ -55,6 +57,7 @@ class Model:
     constant: dict[str, int]
     solution: dict[str, Any]
     predict: Callable[[Sequence[str]], Floats]
+    network: Mapping[str, Floats] = field(default_factory=dict)
 
     def edge(self, grid: Floats) -> float:
         """Share of penalties that are the smallest or the largest of the grid."""
@@ -182,7 +185,10 @@ def _fit_network(
             f"a model of kind tcn has {len(bands)} bands; its prediction is split over "
             f"{MOST_NETWORK_BANDS} at most: join some"
         )
-    x, owner, constant = network_features(inputs, train, model.components)
+    rows = {name: run.rows for name, run in inputs.runs.items()}
+    x, owner, constant = network_features(
+        inputs.features, inputs.layout, rows, train, model.components
+    )
     recordings = {
         name: Recording(x[name], run.rows, run.projection, run.bold(run.rows))
         for name, run in ((name, inputs.runs[name]) for name in train)
@@ -210,16 +216,33 @@ def _fit_network(
             "curve": [round(float(loss), 6) for loss in fitted.curve],
         },
         predict=predict,
+        network=fitted.parameters,
     )
 
 
 def network_features(
-    inputs: Inputs, train: Sequence[str], components: int | None
+    features: Callable[[str], Mapping[str, Floats]],
+    layout: Mapping[str, Sequence[Sequence[str]]],
+    rows: Mapping[str, Ints],
+    train: Sequence[str],
+    components: int | None,
 ) -> tuple[dict[str, Floats], Ints, dict[str, int]]:
     """Standardised features of every run, side by side; each column's band; constant columns.
 
     Columns are standardised by the used training volumes, optionally reduced to principal
     components fitted on them, and scaled so that layers enter with equal power.
+
+    Parameters
+    ----------
+    features : callable
+        ``space/layer`` to run to array (volumes, p).
+    layout : dict of str to sequence of sequence of str
+        Band to its spaces, each with its layers.
+    rows : dict of str to ndarray of int
+        Run to its used volumes; the runs that are returned.
+    train : sequence of str
+        Which of them are training runs.
+    components : int or None
 
     Returns
     -------
@@ -233,26 +256,28 @@ def network_features(
     UserError
         If a layer does not vary over the training volumes.
     """
-    parts: dict[str, list[Floats]] = {name: [] for name in inputs.runs}
+    parts: dict[str, list[Floats]] = {name: [] for name in rows}
     owner: list[int] = []
     constant: dict[str, int] = {}
-    for band, spaces in enumerate(inputs.layout.values()):
+    for band, spaces in enumerate(layout.values()):
         for label in (label for layers in spaces for label in layers):
-            values, constant[label] = _standardised(inputs, label, train, components)
+            by_run = features(label)
+            used = np.concatenate([by_run[name][rows[name]] for name in train])
+            standard, constant[label] = _standardiser(used, label, components)
+            values = {name: standard(by_run[name]) for name in rows}
             width = next(iter(values.values())).shape[1]
             owner += [band] * width
             for name, own in values.items():
                 parts[name].append(own / np.sqrt(width))
-    scale = np.sqrt(len(owner) / sum(len(s) for spaces in inputs.layout.values() for s in spaces))
+    scale = np.sqrt(len(owner) / sum(len(s) for spaces in layout.values() for s in spaces))
     joined = {name: (np.hstack(own) * scale).astype(np.float32) for name, own in parts.items()}
     return joined, np.array(owner), constant
 
 
-def _standardised(
-    inputs: Inputs, label: str, train: Sequence[str], components: int | None
-) -> tuple[dict[str, Floats], int]:
-    by_run = inputs.features(label)
-    used = np.concatenate([by_run[name][inputs.runs[name].rows] for name in train])
+def _standardiser(
+    used: Floats, label: str, components: int | None
+) -> tuple[Callable[[Floats], Floats], int]:
+    """What makes a layer's columns those of the network; the number of constant ones."""
     scaler = Scaler.fit(used)
     if not scaler.live.any():
         raise UserError(f"features {label}: nothing varies over the training volumes")
@@ -262,13 +287,13 @@ def _standardised(
 
     dead = int((~scaler.live).sum())
     if not components:
-        return {name: standard(x) for name, x in by_run.items()}, dead
+        return standard, dead
     _, values, vectors = np.linalg.svd(standard(used), full_matrices=False)
     kept = values[:components] > 1e-5 * values[0]
     basis = vectors[:components][kept] / values[:components][kept, None] * np.sqrt(len(used))
     # Components keep their share of the variance.
     basis = basis * (values[:components][kept] / values[0])[:, None]
-    return {name: standard(x) @ basis.T for name, x in by_run.items()}, dead
+    return lambda x: standard(x) @ basis.T, dead
 
 
 def shapley_parts(fitted: FittedNetwork, run: Recording, owner: Ints, bands: int) -> Floats:
@@ -305,7 +330,9 @@ def _shapley_weight(size: int, bands: int, inside: bool) -> float:
 
 def said_of(model: EncodingModel) -> Mapping[str, Any]:
     """What an encoding file says of how its model is made, for those who rebuild it."""
+    network = {"network": model.network.model_dump()} if model.kind == "tcn" else {}
     return {
+        **network,
         "model_kind": model.kind,
         "hrf": model.hrf,
         "kernels": dict(model.kernels),

@@ -9,9 +9,12 @@ import numpy.typing as npt
 import torch
 
 from tristream.align.resample import Piece, resample_timed
+from tristream.config.analysis import Network
 from tristream.encode.bands import Form, band_kernels
 from tristream.encode.files import Encoding, TrainingRun, read_encoding
 from tristream.encode.inputs import Floats
+from tristream.encode.models import network_features
+from tristream.encode.tcn import Recording, predict, rebuild
 from tristream.encode.training import TrainingFeatures
 from tristream.errors import UserError
 from tristream.store import Provenance, create_h5, open_h5
@@ -69,8 +72,6 @@ def predict_stimulus(
     fitted, said = read_encoding(encoding)
     if fitted.about["control"] != "none":
         raise UserError(f"{encoding}: is a control, fitted to predict nothing; choose a model")
-    if fitted.about.get("model_kind") == "tcn":
-        raise UserError(f"{encoding}: is a network, whose weights are not stored; choose another")
     labels = [label for spaces in fitted.about["layout"].values() for s in spaces for label in s]
     source = TrainingFeatures(fitted, encoding)
     training = {label: source(label) for label in labels}
@@ -88,7 +89,8 @@ def predict_stimulus(
                 "extract both with the same options"
             )
         training[label][NEW] = values
-    prediction = _predict(fitted, training, len(times))
+    made = _predict_network if fitted.fitted.network else _predict
+    prediction = made(fitted, training, len(times))
     simulated = said.simulated or any(layer.simulated for layer in new.values())
     config = {"model": fitted.about["model"], "subject": fitted.about["subject"]}
     with create_h5(output, Provenance("prediction", simulated, config, code)) as file:
@@ -119,6 +121,23 @@ def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes
     weights = torch.from_numpy(model.gamma)[:, None]
     parts = kernels.test[NEW].to(duals.dtype) @ duals * weights
     return parts.sum(0).numpy() + model.intercept
+
+
+def _predict_network(
+    encoding: Encoding, features: dict[str, dict[str, Floats]], volumes: int
+) -> Floats:
+    about, model = encoding.about, encoding.fitted
+    everything = np.arange(volumes)
+    rows = {name: run.rows for name, run in model.runs.items()} | {NEW: everything}
+    x, _, _ = network_features(
+        lambda label: features[label],
+        about["layout"],
+        rows,
+        list(model.runs),
+        about["components"] or None,
+    )
+    network = rebuild(model.network, Network(**about["network"]))
+    return predict(network, Recording(x[NEW], everything, np.zeros((volumes, 0)))) + model.intercept
 
 
 def _read_stimulus(

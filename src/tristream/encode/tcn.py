@@ -117,12 +117,40 @@ class FittedNetwork:
     epochs: int
     curve: npt.NDArray[np.float64]
 
+    @property
+    def parameters(self) -> dict[str, npt.NDArray[np.float32]]:
+        """All weights by name, as :func:`rebuild` takes them."""
+        state = self.network.state_dict()
+        return {name: value.cpu().numpy() for name, value in state.items()}
+
     def predict(self, run: Recording) -> npt.NDArray[np.float32]:
         """Prediction of a run's used volumes, (rows, voxels), relative to the training mean."""
-        device = next(self.network.parameters()).device
-        self.network.eval()
-        with torch.no_grad():
-            return _forward(self.network, _Tensors(run, None, device)).cpu().numpy()
+        return predict(self.network, run)
+
+
+def predict(network: Trunk, run: Recording) -> npt.NDArray[np.float32]:
+    """What a network makes of a run's used volumes, (rows, voxels)."""
+    device = next(network.parameters()).device
+    network.eval()
+    with torch.no_grad():
+        return _forward(network, _Tensors(run, None, device)).cpu().numpy()
+
+
+def rebuild(parameters: Mapping[str, Floats], settings: Network) -> Trunk:
+    """A trained network from its weights by name.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of a network of these settings.
+    """
+    features, voxels = (parameters[f"{name}.weight"] for name in ("enter", "readout"))
+    network = Trunk(features.shape[1], len(voxels), settings)
+    try:
+        network.load_state_dict({n: torch.from_numpy(v) for n, v in parameters.items()})
+    except RuntimeError as error:
+        raise ValueError(f"weights of another network: {error}") from None
+    return network
 
 
 class _Tensors:
