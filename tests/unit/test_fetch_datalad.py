@@ -126,6 +126,20 @@ def test_a_subject_is_fetched_by_commit_and_verified(program, upstream, tmp_path
         receipt.path(bold)
 
 
+def test_data_may_lie_behind_a_link(upstream, tmp_path):
+    root, commit = upstream
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "disk")
+    resolved = study(tmp_path, str(root), commit=commit)
+    receipt = fetch_subject(resolved, "tiny", "01", fetch_dataset(resolved, "tiny"))
+    assert sum(file.annexed for file in receipt.files) == NEEDED_ANNEXED
+
+
+@pytest.mark.parametrize("message", ["gone for 5 %", ["%s is gone", "it"], ["gone for 5 %"]])
+def test_reasons_of_datalad_are_told_in_one_line(message):
+    assert "gone" in annex.reason({"message": message})
+
+
 def test_a_tag_by_file_url_then_a_new_commit_from_a_file(program, upstream, tmp_path):
     root, commit = upstream
     program(root, "git", "tag", "1.0.0")

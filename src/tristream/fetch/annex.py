@@ -98,19 +98,24 @@ def get(root: Path, files: Sequence[FetchedFile]) -> None:
     total = sum(absent.values())
     with tqdm(total=total, unit="B", unit_scale=True, mininterval=5, disable=not absent) as bar:
         for first in range(0, len(paths), BATCH):
-            batch = [str(inside(root, p).absolute()) for p in paths[first : first + BATCH]]
+            # DataLad takes a folder behind a link for another one.
+            batch = [str(inside(root.resolve(), p)) for p in paths[first : first + BATCH]]
             for said in stream(*base, *batch, at=root):
                 if said["status"] in FAILURES:
-                    raise _not_had(root, said["path"], said.get("message") or _why(said))
+                    raise _not_had(root, said["path"], reason(said))
                 bar.update(absent.get(_relative(root, said["path"]), 0))
 
 
-def _why(said: Mapping[str, Any]) -> str:
-    return str(said.get("error_message") or "no reason given")
+def reason(said: Mapping[str, Any]) -> str:
+    """Why a command failed, from the record that it printed."""
+    message = said.get("message") or said.get("error_message") or "no reason given"
+    # DataLad may leave a text and its arguments apart.
+    text, *arguments = [message] if isinstance(message, str) else message
+    return str(text) % tuple(arguments) if arguments else str(text)
 
 
 def _relative(root: Path, path: str) -> str:
-    return Path(path).relative_to(root.absolute()).as_posix()
+    return Path(path).relative_to(root.resolve()).as_posix()
 
 
 def _not_had(root: Path, path: str, message: str) -> UserError:
