@@ -131,7 +131,15 @@ def write_bold(
             file["affine"], file["shape"] = affine, shape
             file["mean"] = 800 + 100 * rng.random(len(ijk))
             file["tsnr"] = 60 + 20 * rng.random(len(ijk))
-            file.attrs.update(tr=descriptor.tr, subject=subject, run=run)
+            file["confounds"], file["projection"] = np.empty((volumes, 0)), np.eye(volumes)[:, :2]
+            write_strings(file, "confound_names", [])
+            file["censor"] = np.arange(volumes) == 30
+            fd = 0.1 + 0.05 * rng.random(volumes) + 0.6 * (np.arange(volumes) == 30)
+            file["fd"] = fd if simulated else np.full(volumes, np.nan)
+            file.attrs.update(tr=descriptor.tr, start_time=descriptor.tr / 2, space="native")
+            file.attrs.update(subject=subject, run=run, constant=0, own_mask=len(ijk) + 9)
+            sources = {"bold": f"{run}_bold.nii.gz", "head motion": f"{run}_xfm.txt"}
+            file.attrs["sources"] = json.dumps({**sources, "road": "written by a test"})
         runs.append(
             {
                 "run": run,
@@ -143,6 +151,7 @@ def write_bold(
                 "fd_mean": 0.1 if simulated else None,
                 "censored": 1,
                 "mask_voxels": len(ijk),
+                "mask_overlap": 0.98,
             }
         )
     write_json(folder / "index.json", {"runs": runs}, Provenance("bold-index", simulated))

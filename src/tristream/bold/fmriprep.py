@@ -126,7 +126,18 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         constant=constant,
         simulated=receipt.simulated,
         omitted=omitted,
+        sources=_sources(here, _layout(dataset), receipt.root),
+        own_mask=int(read_mask(here.mask, image, here.bold).sum()),
     )
+
+
+def _sources(files: RunFiles, layout: FmriprepLayout, root: Path) -> dict[str, str]:
+    used = {"bold": files.bold, "brain mask": files.mask, "timing": files.sidecar}
+    if files.confounds is not None:
+        used["confounds"] = files.confounds
+    found = {part: path.relative_to(root).as_posix() for part, path in used.items()}
+    taken = ", ".join(layout.confounds) or "none"
+    return {**found, "road": f"fMRIPrep's outputs in {layout.space}; confounds: {taken}"}
 
 
 def find_runs(dataset: Dataset, subject: str, receipt: Receipt) -> dict[str, RunFiles]:

@@ -98,6 +98,7 @@ def _entry(path: Path, run: Run) -> dict[str, Any]:
         "fd_mean": round(float(known.mean()), 4) if len(known) else None,
         "censored": int(run.censor.sum()),
         "mask_voxels": len(run.ijk),
+        "mask_overlap": None if run.mask_overlap is None else round(run.mask_overlap, 4),
         "confounds": len(run.confound_names),
         "projected": run.projection.shape[1],
     }

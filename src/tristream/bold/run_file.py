@@ -83,8 +83,10 @@ class Run:
     trials : Trials, optional
         What the rows are where they are trials instead of volumes.
     sources : dict of str to str
-        Files and transforms that went into the run, by their part; empty where it was read from
-        one image.
+        Files and transforms that went into the run, by their part, and the ``road`` in words.
+    own_mask : int, optional
+        Voxels that the run alone would have: its own mask, before what other runs lack was left
+        out.
     """
 
     subject: str
@@ -110,11 +112,19 @@ class Run:
     regions: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     trials: Trials | None = None
     sources: dict[str, str] = field(default_factory=dict)
+    own_mask: int | None = None
 
     @property
     def n_volumes(self) -> int:
         """Rows of the file: volumes, or trials."""
         return len(self.time)
+
+    @property
+    def mask_overlap(self) -> float | None:
+        """Dice coefficient of the run's own mask and the voxels that all runs share."""
+        if self.own_mask is None:
+            return None
+        return 2 * len(self.ijk) / (len(self.ijk) + self.own_mask)
 
 
 def write_run(path: Path | str, run: Run, config: dict[str, object], code: str = "") -> None:
@@ -146,6 +156,8 @@ def write_run(path: Path | str, run: Run, config: dict[str, object], code: str =
         for name, members in run.regions.items():
             file[f"regions/{name}"] = members
         file.attrs["sources"] = json.dumps(run.sources)
+        if run.own_mask is not None:
+            file.attrs["own_mask"] = run.own_mask
         file.attrs["rows"] = "trials" if run.trials else "volumes"
         file.attrs["standardized"] = run.trials.scale if run.trials else "run"
         if run.trials:
@@ -205,6 +217,7 @@ def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provena
         regions={name: members[()] for name, members in file.get("regions", {}).items()},
         trials=_trials(file),
         sources=json.loads(attrs.get("sources", "{}")),
+        own_mask=int(attrs["own_mask"]) if "own_mask" in attrs else None,
     )
 
 

@@ -61,7 +61,16 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     }
     prepared = part_of_image(dataset, subject, run, receipt, (path, image), labels > 0, rows)
     found = labels[tuple(prepared.ijk.T)]
-    return replace(prepared, omitted=omitted, regions=_regions(layout, found, path))
+    used = {"bold": layout.bold, "events": layout.events}
+    if layout.mask:
+        used["mask"] = layout.mask
+    road = f"one image of a scan, cut into runs of {layout.volumes} volumes"
+    return replace(
+        prepared,
+        omitted=omitted,
+        regions=_regions(layout, found, path),
+        sources={**used, "road": road},
+    )
 
 
 def _check_tr(

@@ -15,6 +15,7 @@ from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import (
     check_one_grid,
     check_tr,
+    constant_voxels,
     first_mean,
     kept_volumes,
     open_image,
@@ -110,7 +111,18 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
             Omission("motion confounds", "SPM's outputs in this dataset hold none"),
         ),
         regions={name: _members(own, mask, name, path) for name, own in regions.items()},
+        sources=_sources(layout, subject, path, receipt.root),
+        own_mask=int((~constant_voxels(path, image, whole, dataset.trims.start)).sum()),
     )
+
+
+def _sources(layout: SpmLayout, subject: str, path: Path, root: Path) -> dict[str, str]:
+    used = {"bold": path.relative_to(root).as_posix()}
+    for name in dict.fromkeys(name for union in layout.regions.values() for name in union):
+        used[f"mask {name}"] = spm_path(layout.rois, subject, "").format(roi=name)
+    within = "the dataset's regions" if layout.regions else "nilearn's brain mask of all runs"
+    road = f"preprocessed with SPM, read within {within}; high-pass {layout.high_pass:g} s"
+    return {**used, "road": road}
 
 
 def high_pass_cosines(time: npt.NDArray[np.float64], period: float) -> npt.NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """BOLD given as one 4-D image with a table row for every volume: label and run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -51,7 +52,11 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         mask = read_mask(receipt.path(layout.mask), image, path)
     if not mask.any():
         raise UserError(f"{receipt.path(str(layout.mask))}: the mask is empty")
-    return part_of_image(dataset, subject, run, receipt, (path, image), mask, rows)
+    used = {"bold": layout.bold, "table of volumes": layout.table}
+    if layout.mask:
+        used["mask"] = layout.mask
+    prepared = part_of_image(dataset, subject, run, receipt, (path, image), mask, rows)
+    return replace(prepared, sources={**used, "road": "one image with a table of its volumes"})
 
 
 def part_of_image(
@@ -87,9 +92,8 @@ def part_of_image(
     """
     path, image = source
     whole = read_masked(path, image, mask, slice(None))
-    constant = np.zeros(whole.shape[1], bool)
-    for part in rows.values():
-        constant |= np.ptp(whole[part], axis=0) == 0
+    still = {name: np.ptp(whole[part], axis=0) == 0 for name, part in rows.items()}
+    constant = np.logical_or.reduce(list(still.values()))
     if constant.all():
         raise UserError(f"{path}: no voxel of the mask varies in every run")
     mask = mask.copy()
@@ -120,6 +124,7 @@ def part_of_image(
         fd=np.full(len(bold), np.nan),
         constant=int(constant.sum()),
         simulated=receipt.simulated,
+        own_mask=int((~still[run]).sum()),
     )
 
 

@@ -11,6 +11,7 @@ from tristream.report.results import Results
 from tristream.report.sections import (
     accuracy,
     alignment,
+    bold,
     compute,
     data,
     decoding,
@@ -120,6 +121,7 @@ def subject_page(results: Results, dataset: str, subject: str, checks: Sequence[
     page.sections = [
         summary.subject_section(results, dataset, subject, checks),
         data.subject_section(results, dataset, subject),
+        bold.section(results, dataset, subject),
     ]
     if results.models(dataset):
         page.sections += [

@@ -106,7 +106,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     anatomy = find_anatomy(dataset, subject, receipt)
     steps = None if anatomy.to_template is None else read_composite(anatomy.to_template)
     target = target_voxels(anatomy.brain_mask, layout.resolution, steps)
-    keep, constant = shared_voxels(target, runs, dataset.trims.start)
+    keep, constant, own = shared_voxels(target, runs, dataset.trims.start)
     bold, confounds = _read(here, target.points[keep], anatomy, layout, timing, dataset.tr)
     bold = np.ascontiguousarray(bold[kept])
     mean, tsnr = mean_and_tsnr(bold)
@@ -137,6 +137,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         simulated=receipt.simulated,
         omitted=(*timing.omitted, *_uncorrected(layout, here, timing)),
         sources=_sources(here.inputs, anatomy, layout, receipt.root),
+        own_mask=own[run],
     )
 
 
@@ -170,7 +171,7 @@ def geometry(inputs: RunInputs) -> Geometry:
 
 def shared_voxels(
     target: Target, runs: dict[str, Geometry], first: int
-) -> tuple[npt.NDArray[np.bool_], int]:
+) -> tuple[npt.NDArray[np.bool_], int, dict[str, int]]:
     """Voxels of the target that every run covers and in which every run varies.
 
     Parameters
@@ -187,15 +188,21 @@ def shared_voxels(
     keep : ndarray of bool, shape (voxels of target,)
     constant : int
         Voxels left out because the nearest raw voxel does not vary at the start of some run.
+    own : dict of str to int
+        Voxels that each run covers and in which it varies.
     """
     covered = np.ones(len(target.points), bool)
     alive = np.ones(len(target.points), bool)
-    for here in runs.values():
+    own: dict[str, int] = {}
+    for name, here in runs.items():
         sampling = here.of_t1w(target.points)
-        covered &= sampling.covered()
+        inside = sampling.covered()
         last = np.array(here.image.shape[:3]) - 1
         nearest = np.rint(sampling.coordinates(min(first, len(here.motion) - 1)).T)
-        alive &= _varying(here, first)[tuple(np.clip(nearest, 0, last).astype(int).T)]
+        living = _varying(here, first)[tuple(np.clip(nearest, 0, last).astype(int).T)]
+        covered &= inside
+        alive &= living
+        own[name] = int((inside & living).sum())
     where = runs[next(iter(runs))].inputs.bold
     if not covered.any():
         raise UserError(
@@ -204,7 +211,7 @@ def shared_voxels(
         )
     if not (covered & alive).any():
         raise UserError(f"{where}: no voxel of the mask varies in every run")
-    return covered & alive, int((covered & ~alive).sum())
+    return covered & alive, int((covered & ~alive).sum()), own
 
 
 def _varying(here: Geometry, first: int) -> npt.NDArray[np.bool_]:

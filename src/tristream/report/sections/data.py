@@ -1,7 +1,7 @@
-"""Where the data come from, and what the runs are like."""
+"""Where the data come from."""
 
 from tristream.config.layouts import FmriprepLayout
-from tristream.report.blocks import Block, Section, Table, facts
+from tristream.report.blocks import Block, Section, facts
 from tristream.report.results import Results
 from tristream.store import read_json
 
@@ -37,8 +37,7 @@ def dataset_section(results: Results, dataset: str) -> Section:
 
 
 def subject_section(results: Results, dataset: str, subject: str) -> Section:
-    """Runs of one subject, with their quality numbers."""
-    path = results.path("bold", dataset, f"sub-{subject}", "index.json")
+    """What was fetched of one subject."""
     receipt = results.path("fetch", dataset, f"sub-{subject}", "receipt.json")
     blocks: list[Block] = [*results.missing("Receipt", receipt)]
     if receipt.is_file():
@@ -51,30 +50,7 @@ def subject_section(results: Results, dataset: str, subject: str) -> Section:
             "Files": f"{len(said['files'])} ({size:,.1f} MB)",
         }
         blocks.append(facts(rows))
-    if gone := results.missing("Table of runs", path):
-        return Section("data", "Data", [*blocks, *gone])
-    index, provenance = read_json(path, "bold-index")
-    notes = results.read(path, provenance)
-    return Section("data", "Data", [*blocks, _runs(index["runs"]), *notes])
-
-
-def _runs(runs: list[dict]) -> Table:
-    columns = {
-        "run": "run",
-        "volumes": "volumes",
-        "tr": "TR (s)",
-        "start_time": "first volume at (s)",
-        "tsnr_median": "median tSNR",
-        "fd_mean": "mean FD (mm)",
-        "censored": "censored volumes",
-        "mask_voxels": "voxels",
-    }
-    rows = tuple(tuple(run.get(key) for key in columns) for run in runs)
-    caption = (
-        "Runs. tSNR: mean over standard deviation in time, median over voxels. FD: framewise "
-        "displacement; a dash where no motion estimates exist."
-    )
-    return Table(caption, tuple(columns.values()), rows)
+    return Section("data", "Data", blocks)
 
 
 def _split(results: Results, dataset: str) -> str:
