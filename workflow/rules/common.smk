@@ -62,6 +62,7 @@ wildcard_constraints:
     first="|".join(STUDY.models) or "none",
     second="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",
+    contrast="|".join(STUDY.contrasts) or "none",
     power="|".join(STUDY.power) or "none",
     timeline="[A-Za-z0-9_]+",
     preset="[A-Za-z0-9_]+",
@@ -319,6 +320,9 @@ def report_input(wildcards):
             files.append(f"{R}/inference/{dataset}/recovery.tsv")
     files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
     files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
+    files += analyses(
+        STUDY.contrasts, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json"
+    )
     return files + inference_files() + power_files()
 
 

@@ -25,6 +25,7 @@ STAGES = (
     "encode",
     "predict",
     "decode",
+    "glm",
     "inference",
     "power",
     "maps",

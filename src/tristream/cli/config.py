@@ -35,7 +35,7 @@ def check(args: argparse.Namespace) -> None:
         print(f"{name}: {len(subjects)} subjects, {len(resolved.datasets[name].runs)} runs")
     counts = (
         f"{len(getattr(resolved.study, part))} {part}"
-        for part in ("features", "models", "decoders")
+        for part in ("features", "models", "decoders", "contrasts")
     )
     print(", ".join(counts))
 

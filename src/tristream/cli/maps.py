@@ -1,4 +1,4 @@
-"""``tristream maps``: brain maps of a fitted encoding model."""
+"""``tristream maps``: brain maps of a fitted encoding model, or of a contrast."""
 
 import argparse
 from pathlib import Path
@@ -17,9 +17,8 @@ EXAMPLES = """\
 def register(stages: Any) -> None:
     """Add the stage to the command line."""
     stage = add_stage(stages, "maps", "Brain maps: volumes, surfaces, figures, tables.", EXAMPLES)
-    draw = stage.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser(
-        "draw", help="all maps of one subject and model"
-    )
+    commands = stage.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    draw = commands.add_parser("draw", help="all maps of one subject and model")
     add_config(draw)
     add_target(draw, "dataset", "model", "subject")
     draw.add_argument("--encoding", required=True, type=Path, help="encode/D/M/sub-S.h5")
@@ -27,6 +26,16 @@ def register(stages: Any) -> None:
     draw.add_argument("--index", required=True, type=Path, help="bold/D/sub-S/index.json")
     add_output(draw, "maps/D/M/sub-S/maps.json")
     draw.set_defaults(run=_draw)
+
+    contrast = commands.add_parser("contrast", help="maps and table of one subject and contrast")
+    add_config(contrast)
+    add_target(contrast, "dataset", "contrast", "subject")
+    contrast.add_argument("--fit", required=True, type=Path, help="contrasts/D/C/sub-S.h5")
+    contrast.add_argument("--index", required=True, type=Path, help="bold/D/sub-S/index.json")
+    contrast.add_argument("--regions", type=Path, help="regions of MNI space")
+    contrast.add_argument("--table", required=True, type=Path, help="counts by region to write")
+    add_output(contrast, "maps/D/C/sub-S/maps.json")
+    contrast.set_defaults(run=_contrast)
 
 
 def _draw(args: argparse.Namespace) -> None:
@@ -41,5 +50,22 @@ def _draw(args: argparse.Namespace) -> None:
         inference=args.inference,
         index=args.index,
         output=args.output,
+        code=args.code,
+    )
+
+
+def _contrast(args: argparse.Namespace) -> None:
+    from tristream.maps.contrast import draw_contrast
+
+    draw_contrast(
+        study(args),
+        args.dataset,
+        args.contrast,
+        args.subject,
+        contrast=args.fit,
+        index=args.index,
+        output=args.output,
+        table=args.table,
+        regions=args.regions,
         code=args.code,
     )

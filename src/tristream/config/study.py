@@ -1,11 +1,12 @@
 """The study: ``config.yaml``."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
 from tristream.config.base import Label, Name, Section
+from tristream.config.contrasts import Contrast
 from tristream.config.fusion import Fusion
 from tristream.config.power import Power
 
@@ -66,6 +67,9 @@ class Study(Section):
     )
     models: dict[Name, EncodingModel] = Field(default={}, description="encoding models by name")
     decoders: dict[Name, Decoder] = Field(default={}, description="decoders by name")
+    contrasts: dict[Name, Contrast] = Field(
+        default={}, description="contrasts between conditions by name: t maps of each subject"
+    )
     inference: Inference = Field(default=Inference(), description="permutation tests")
     power: dict[Name, Power] = Field(
         default={}, description="power analyses by name: designs that are still to be scanned"
@@ -93,7 +97,15 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Study":
-        for section, blocks in (("models", self.models), ("decoders", self.decoders)):
+        for name in self.contrasts:
+            if name in self.models:
+                raise ValueError(f"contrasts.{name}: models has one of this name already")
+        named: dict[str, dict[str, Any]] = {
+            "models": dict(self.models),
+            "decoders": dict(self.decoders),
+            "contrasts": dict(self.contrasts),
+        }
+        for section, blocks in named.items():
             for name, block in blocks.items():
                 for dataset in block.datasets:
                     if dataset not in self.datasets:

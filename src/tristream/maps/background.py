@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,19 @@ from nilearn.datasets import load_mni152_template
 from nilearn.image import resample_img
 
 from tristream.errors import UserError
-from tristream.maps.scores import Voxels
 from tristream.store import open_h5, read_json
+
+
+class Grid(Protocol):
+    """What says on which grid voxels lie."""
+
+    @property
+    def affine(self) -> npt.NDArray[np.floating]:
+        """Voxel to millimetres, (4, 4)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the image."""
 
 
 def to_ras(image: npt.NDArray, affine: npt.NDArray) -> tuple[npt.NDArray, Sequence[float]]:
@@ -23,14 +35,14 @@ def to_ras(image: npt.NDArray, affine: npt.NDArray) -> tuple[npt.NDArray, Sequen
     return apply_orientation(image, orientation), tuple(sizes)
 
 
-def grey_levels(voxels: Voxels, index: Path, space: str | None) -> npt.NDArray:
+def grey_levels(voxels: Grid, index: Path, space: str | None) -> npt.NDArray:
     """Grey levels (0 to 1) under the voxels, in RAS order; NaN where there is nothing."""
     in_template = space is not None and space.startswith("MNI")
     image = _template(voxels) if in_template else _mean(voxels, index)
     return to_ras(image, voxels.affine)[0]
 
 
-def _template(voxels: Voxels) -> npt.NDArray:
+def _template(voxels: Grid) -> npt.NDArray:
     template = resample_img(
         load_mni152_template(resolution=1),
         voxels.affine,
@@ -41,7 +53,7 @@ def _template(voxels: Voxels) -> npt.NDArray:
     return np.where(template > 0.05, 0.25 + 0.7 * template / template.max(), np.nan)
 
 
-def _mean(voxels: Voxels, index: Path) -> npt.NDArray:
+def _mean(voxels: Grid, index: Path) -> npt.NDArray:
     """Mean BOLD of the first run, in the mask that was analysed."""
     runs = read_json(index, "bold-index")[0]["runs"]
     if not runs:

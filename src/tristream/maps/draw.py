@@ -122,7 +122,7 @@ def draw(
         competing if len(competing) > 1 and not plain else (),
         plain,
     )
-    describe_dataset(folder.parent, descriptor, model, voxels.simulated)
+    describe_dataset(folder.parent, descriptor, f"encoding model {model}", voxels.simulated)
     omitted = list(voxels.omitted)
     with style():
         _volumes(job)

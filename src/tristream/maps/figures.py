@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
-from matplotlib.colors import Normalize, to_rgb
+from matplotlib.colors import Colormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -15,6 +16,7 @@ from tristream.maps.style import SEQUENTIAL
 from tristream.maps.surface import HEMISPHERES, Hemisphere, Side, relief, view
 
 SLICES = 12
+TWO_SIDED = "RdBu_r"
 SIDES: Mapping[str, tuple[tuple[Hemisphere, Side, str], ...]] = {
     "inflated": (
         ("left", "lateral", "left, lateral"),
@@ -52,13 +54,27 @@ def scale(low: float, high: float, label: str) -> Paint:
         out[..., 3] = np.isfinite(values)
         return out
 
-    def legend(axes: Any) -> None:
-        mappable = plt.cm.ScalarMappable(norm, colours)
-        bar = axes.figure.colorbar(mappable, cax=axes, orientation="horizontal", extend="both")
-        bar.set_label(label)
-        bar.outline.set_visible(False)
+    return Paint(rgba, partial(_bar, norm, colours, label))
 
-    return Paint(rgba, legend)
+
+def _bar(norm: Normalize, colours: Colormap, label: str, axes: Any) -> None:
+    mappable = plt.cm.ScalarMappable(norm, colours)
+    bar = axes.figure.colorbar(mappable, cax=axes, orientation="horizontal", extend="both")
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+
+
+def two_sided(full: float, label: str) -> Paint:
+    """A scale from -`full` (blue) to `full` (red); values outside take its end colours."""
+    norm = Normalize(-full, full)
+    colours = plt.get_cmap(TWO_SIDED)
+
+    def rgba(values: npt.NDArray) -> npt.NDArray:
+        out = colours(np.clip(norm(np.nan_to_num(values)), 0, 1))
+        out[..., 3] = np.isfinite(values)
+        return out
+
+    return Paint(rgba, partial(_bar, norm, colours, label))
 
 
 def winners(colours: Mapping[str, str], full: float) -> Paint:

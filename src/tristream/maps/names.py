@@ -88,13 +88,13 @@ def _task(dataset: Dataset, runs: Sequence[str]) -> str:
     return tasks.pop() if len(tasks) == 1 else label(dataset.id)
 
 
-def describe_dataset(folder: Path, dataset: Dataset, model: str, simulated: bool) -> None:
+def describe_dataset(folder: Path, dataset: Dataset, of: str, simulated: bool) -> None:
     """Write ``dataset_description.json``, ``README.md`` and ``.bidsignore`` of the derivative.
 
-    The subjects of a model share them. Each subject's job finds or writes the same bytes.
+    All subjects of what `of` names share them. Each subject's job finds or writes the same bytes.
     """
     said = "simulated BOLD: no measurement was made" if simulated else "measured BOLD"
-    title = f"{dataset.title}: maps of the encoding model {model}"
+    title = f"{dataset.title}: maps of the {of}"
     description = {
         "Name": title,
         "BIDSVersion": "1.10.0",

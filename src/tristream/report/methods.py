@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tristream import __version__
 from tristream.config.analysis import Decoder, EncodingModel
+from tristream.config.contrasts import Contrast
 from tristream.config.dataset import Dataset
 from tristream.config.fusion import Fusion, is_fitted
 from tristream.config.layouts import FmriprepLayout
@@ -91,6 +92,10 @@ def write_methods(resolved: Resolved) -> Methods:
         if decoders:
             text = " ".join(_decoding(k, d, dataset) for k, d in decoders.items())
             methods.paragraphs.append((f"Decoding: {name}", text))
+        contrasts = {k: c for k, c in study.contrasts.items() if name in c.datasets}
+        if contrasts:
+            text = " ".join(_contrast(methods, resolved, k, c) for k, c in contrasts.items())
+            methods.paragraphs.append((f"Contrasts: {name}", text))
     methods.paragraphs.append(("Software", _software(methods, resolved)))
     return methods
 
@@ -367,6 +372,29 @@ def _decoding(name: str, decoder: Decoder, dataset: Dataset) -> str:
         f"with mean and variance of {scaled}, leave-one-run-out.{delay} Labels were permuted "
         f"{decoder.permutations} times (seed {decoder.seed}) in whole {dataset.exchange.unit}s "
         "within runs, the classifier fitted again each time."
+    )
+
+
+def _contrast(methods: Methods, resolved: Resolved, name: str, block: Contrast) -> str:
+    hrf = {"spm": "SPM's canonical response", "glover": "Glover's response"}[block.hrf]
+    length = {None: "their own durations", 0.0: "instants"}.get(
+        block.duration, f"events of {block.duration or 0:g} s"
+    )
+    noise = {"ar1": "autoregressive noise of order one", "ols": "white noise"}[block.noise]
+    passed = (
+        f"Voxels count where |t| is above {block.threshold:g}."
+        if block.threshold
+        else f"Voxels count at a two-sided false discovery rate of {resolved.study.inference.fdr:g}"
+        " (Benjamini-Hochberg)."
+    )
+    return (
+        f"Contrast {name}: the mean response to {', '.join(block.plus)} over "
+        + (f"that to {', '.join(block.minus)}" if block.minus else "the baseline")
+        + f", by general linear models of nilearn {methods.cite('nilearn')} with {noise}. Events "
+        f"were convolved with {hrf} as {length}, one regressor a label and one for events that "
+        "are no samples; the model holds all that cleaning projected out, so that estimates and "
+        "degrees of freedom are those of the BOLD before cleaning. Runs were joined as fixed "
+        f"effects. {passed}"
     )
 
 

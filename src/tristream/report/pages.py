@@ -13,6 +13,7 @@ from tristream.report.sections import (
     alignment,
     bold,
     compute,
+    contrasts,
     data,
     decoding,
     features,
@@ -130,6 +131,8 @@ def subject_page(results: Results, dataset: str, subject: str, checks: Sequence[
             streams.section(results, dataset, subject),
             inference.section(results, dataset, subject),
         ]
+    if contrasts.names(results, dataset):
+        page.sections.append(contrasts.section(results, dataset, subject))
     if decoding.names(results, dataset):
         page.sections.append(decoding.section(results, dataset, subject))
     page.sections.append(omissions.section(results, dataset, subject))

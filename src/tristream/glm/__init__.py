@@ -1,0 +1,1 @@
+"""Contrasts between conditions by general linear models."""
