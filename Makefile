@@ -6,7 +6,7 @@ BIN := .venv/bin
 demo: .venv/ready  ## run the demo study; a second call says there is nothing to do
 	$(BIN)/python -m tristream run
 
-test: .venv/ready-test  ## all tests but those that need a GPU
+test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU
 	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup
 
 check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
@@ -29,4 +29,10 @@ clean:  ## delete the results; downloads stay
 .venv/ready-test: .venv/ready
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps pymoten
+	touch $@
+
+# fMRIPrep, which the tests run in a process of its own: over .venv, so that it brings little.
+.venv-fmriprep/ready: .venv/ready-test tests/reference/requirements.txt
+	rm -rf .venv-fmriprep
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target .venv-fmriprep -r tests/reference/requirements.txt
 	touch $@

@@ -1,8 +1,6 @@
 """Resampling through known transforms: a head that moved comes back, and each mistake is seen."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import nibabel as nib
@@ -12,41 +10,29 @@ from nibabel.affines import apply_affine
 from nilearn.image import resample_img
 
 import synthetic_head as world
-from bold_tree import receipt_of
+from minimal_chain import (
+    IN_THE_CHAIN,
+    IN_THE_DISTORTION,
+    RESOLUTION,
+    Change,
+    distorted,
+    read,
+    scan,
+    target,
+)
 from tristream.bold.minimal import transforms
-from tristream.bold.minimal.distortion import Distortion, readout
-from tristream.bold.minimal.grid import Target, image_grid, target_voxels, template_grid
-from tristream.bold.minimal.inputs import find_run
-from tristream.bold.minimal.prepare import Geometry, geometry
+from tristream.bold.minimal.distortion import readout
+from tristream.bold.minimal.grid import image_grid, template_grid
 from tristream.bold.minimal.resample import Sampling, resample, retimed
 from tristream.bold.minimal.transforms import Affine, read_affines, read_composite
 
-RESOLUTION = 3.0
 LANDMARKS = np.array([[0, 0, 0], [14, 0, 0], [-14, 4, 2], [0, 17, 3], [2, -17, -3], [3, 5, 10]])
-Change = Callable[[Geometry], Geometry]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     heads = [world.Head(volumes=4), world.Head(volumes=4, distorted=True)]
     return world.write(tmp_path_factory.mktemp("head") / "raw", heads)
-
-
-def read(root: Path, run: str) -> Geometry:
-    return geometry(find_run(world.dataset(), "01", run, receipt_of(root)))
-
-
-def target(root: Path, space: str) -> Target:
-    anat = root / world.HOME / "sub-01/anat"
-    steps = read_composite(anat / "sub-01_from-T1w_to-MNI152NLin2009cAsym_mode-image_xfm.h5")
-    mask = anat / "sub-01_desc-brain_mask.nii.gz"
-    return target_voxels(mask, RESOLUTION, None if space == "T1w" else steps)
-
-
-@cache
-def scan(root: Path, run: str) -> list[np.ndarray]:
-    image = read(root, run).image
-    return list(np.moveaxis(np.asarray(image.dataobj, np.float32), 3, 0))
 
 
 def errors(root: Path, run: str, space: str, change: Change = lambda g: g) -> tuple[float, float]:
@@ -92,51 +78,12 @@ def test_head_comes_back(tree: Path, run: str, space: str) -> None:
     assert comes_back(tree, run, space)
 
 
-def inverted_motion(here: Geometry) -> Geometry:
-    return replace(here, motion=np.linalg.inv(here.motion))
-
-
-def swapped_order(here: Geometry) -> Geometry:
-    """Head motion before the coregistration."""
-    c = here.coregistration
-    return replace(here, motion=c @ here.motion @ np.linalg.inv(c))
-
-
-def inverted_coregistration(here: Geometry) -> Geometry:
-    return replace(here, coregistration=np.linalg.inv(here.coregistration))
-
-
-def no_motion(here: Geometry) -> Geometry:
-    return replace(here, motion=np.repeat(np.eye(4)[None], len(here.motion), axis=0))
-
-
-def distorted(here: Geometry) -> Distortion:
-    assert here.distortion is not None
-    return here.distortion
-
-
-def wrong_polarity(here: Geometry) -> Geometry:
-    field = distorted(here)
-    return replace(here, distortion=replace(field, readout=-field.readout))
-
-
-def no_distortion(here: Geometry) -> Geometry:
-    return replace(here, distortion=None)
-
-
-def inverted_fieldmap(here: Geometry) -> Geometry:
-    field = distorted(here)
-    return replace(here, distortion=replace(field, to_fieldmap=np.linalg.inv(field.to_fieldmap)))
-
-
-@pytest.mark.parametrize(
-    "mistake", [inverted_motion, swapped_order, inverted_coregistration, no_motion]
-)
+@pytest.mark.parametrize("mistake", IN_THE_CHAIN)
 def test_mistake_in_the_chain_is_seen(tree: Path, mistake: Change) -> None:
     assert not comes_back(tree, world.RUNS[0], "T1w", mistake)
 
 
-@pytest.mark.parametrize("mistake", [wrong_polarity, no_distortion, inverted_fieldmap])
+@pytest.mark.parametrize("mistake", IN_THE_DISTORTION)
 def test_mistake_in_the_distortion_is_seen(tree: Path, mistake: Change) -> None:
     assert not comes_back(tree, world.RUNS[1], "T1w", mistake)
 

@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from tristream.bold import fmriprep
 from tristream.bold.images import DAMAGED, damaged, open_image
-from tristream.bold.minimal.grid import read_volume, sample
+from tristream.bold.minimal.grid import read_volume, sample, sample_gaussian
 from tristream.errors import UserError
 
 Array = npt.NDArray[np.float64]
@@ -38,9 +38,9 @@ EXPLAINED = 0.5
 # white matter does not.
 PURE, GREY = 0.99, 0.05
 GREY_RADIUS = 3
-# Volumes in which the magnetisation may not be steady yet, and the modified z-score above which
-# the first of them are not.
-STEADY_AFTER, UNSTEADY = 50, 3.5
+# Volumes in which the magnetisation may not be steady yet, the modified z-score above which the
+# first of them are not, and the percentile of their intensities that is cut off.
+STEADY_AFTER, UNSTEADY, BRIGHTEST = 40, 3.5, 99.8
 # Strategies that need signals, and not only motion.
 FROM_SIGNALS = frozenset({"wm_csf", "global_signal", "compcor", "scrub"})
 
@@ -149,15 +149,16 @@ def compcor(bold: Bold, slow: Array) -> tuple[Array, Array]:
 
 
 def unsteady_volumes(path: Path, image: nib.Nifti1Image) -> int:
-    """Volumes at the start whose mean signal is an outlier among the first 50.
+    """Volumes at the start whose mean signal is an outlier among the first 40.
 
-    Outliers have a modified z-score (Iglewicz and Hoaglin, 1993) above 3.5.
+    Outliers have a modified z-score (Iglewicz and Hoaglin, 1993) above 3.5. As fMRIPrep does,
+    negative intensities and the highest are cut off before.
     """
     try:
-        first = range(min(STEADY_AFTER, image.shape[3]))
-        means = np.array([np.asarray(image.dataobj[..., n], np.float64).mean() for n in first])
+        first = np.asarray(image.dataobj[..., :STEADY_AFTER], np.float32)
     except DAMAGED as error:
         raise damaged(path, error) from None
+    means = np.clip(first, 0, np.percentile(first, BRIGHTEST)).mean(axis=(0, 1, 2))
     distance = np.abs(means - np.median(means))
     typical = np.median(distance)
     if typical == 0:
@@ -172,7 +173,7 @@ def noise_masks(
     """White matter, CSF, and both, at points of the BOLD grid.
 
     Grey matter (> 0.05), dilated by 3 voxels, is taken out of white matter and of both together in
-    T1w space. The maps are then smoothed by a Gaussian of one T1w voxel and cut at 0.99.
+    T1w space. The maps are then sampled by ITK's Gaussian of one T1w voxel and cut at 0.99.
 
     Parameters
     ----------
@@ -201,8 +202,7 @@ def noise_masks(
     both = np.where(near_grey, 0, white + fluid)
 
     def pure(share: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        smooth = ndimage.gaussian_filter(share, 1.0, truncate=1.0)
-        return sample(smooth, affine, points) > PURE
+        return sample_gaussian(share, affine, points) > PURE
 
     found = pure(white), pure(fluid), pure(both)
     for path, mask in zip(tissues[1:], found, strict=False):
