@@ -93,26 +93,52 @@ def find_run(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunI
     listed = {file.path for file in receipt.files}
     raw = raw_run(subject, run)
     made = f"{layout.derivatives.strip('/')}/{raw}"
-    bold = f"{raw}_bold.nii.gz" if f"{raw}_bold.nii.gz" in listed else f"{raw}_bold.nii"
 
     def needed(path: str, what: str) -> Path:
-        if path not in listed:
-            raise UserError(
-                f"{receipt.root}: {what} of {run} is missing ({path}); fetch again, or, if "
-                f"sub-{subject} lacks this run, list it under `missing:` of {dataset.id}.yaml"
-            )
-        return receipt.path(path)
+        return _needed(dataset, subject, run, receipt, path, what)
 
     field, coefficients = _field(made, listed, receipt) if layout.distortion else (None, ())
     return RunInputs(
-        needed(bold, "the raw BOLD"),
+        raw_bold(dataset, subject, run, receipt),
         needed(f"{made}_from-orig_to-boldref_mode-image_desc-hmc_xfm.txt", "head motion"),
         needed(f"{made}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt", "the coregistration"),
         needed(f"{made}_desc-hmc_boldref.nii.gz", "the reference volume"),
         field,
         coefficients,
-        _sidecar([receipt.path(path) for path in inherited(f"{raw}_bold.json", listed)]),
+        raw_sidecar(subject, run, receipt),
     )
+
+
+def raw_bold(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Path:
+    """The raw image of a run.
+
+    Raises
+    ------
+    UserError
+        If it is not in the receipt.
+    """
+    listed = {file.path for file in receipt.files}
+    raw = raw_run(subject, run)
+    path = f"{raw}_bold.nii.gz" if f"{raw}_bold.nii.gz" in listed else f"{raw}_bold.nii"
+    return _needed(dataset, subject, run, receipt, path, "the raw BOLD")
+
+
+def raw_sidecar(subject: str, run: str, receipt: Receipt) -> dict[str, Any]:
+    """What all sidecars that apply to a run's raw image say."""
+    listed = {file.path for file in receipt.files}
+    paths = inherited(f"{raw_run(subject, run)}_bold.json", listed)
+    return _sidecar([receipt.path(path) for path in paths])
+
+
+def _needed(
+    dataset: Dataset, subject: str, run: str, receipt: Receipt, path: str, what: str
+) -> Path:
+    if path not in {file.path for file in receipt.files}:
+        raise UserError(
+            f"{receipt.root}: {what} of {run} is missing ({path}); fetch again, or, if "
+            f"sub-{subject} lacks this run, list it under `missing:` of {dataset.id}.yaml"
+        )
+    return receipt.path(path)
 
 
 def _field(made: str, listed: set[str], receipt: Receipt) -> tuple[Path | None, tuple[Path, ...]]:
@@ -194,26 +220,36 @@ def _sidecar(paths: list[Path]) -> dict[str, Any]:
     return said
 
 
-def read_timing(inputs: RunInputs, image: nib.Nifti1Image, tr: float) -> Timing:
+def read_timing(path: Path, said: dict[str, Any], image: nib.Nifti1Image, tr: float) -> Timing:
     """Check the TR, and find when slices are acquired.
 
     The middle of the acquisition is the first slice's time plus half of the span of slice times.
     In sparse acquisition that is not TR / 2: the scanner rests for the remainder.
+
+    Parameters
+    ----------
+    path : Path
+        Raw BOLD, named in messages.
+    said : dict
+        What its sidecars say.
+    image : Nifti1Image
+        Raw BOLD.
+    tr : float
+        The descriptor's, in seconds.
 
     Raises
     ------
     UserError
         If the TR disagrees between descriptor, header and sidecar, or slice times don't fit.
     """
-    said = inputs.sidecar
     trs = {"descriptor": tr}
     try:
         if "RepetitionTime" in said:
             trs["sidecar"] = float(said["RepetitionTime"])
         times = np.array(said.get("SliceTiming", []), float)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{inputs.bold}: its sidecars are not usable ({error})") from None
-    check_tr(inputs.bold, image, trs)
+        raise UserError(f"{path}: its sidecars are not usable ({error})") from None
+    check_tr(path, image, trs)
     if not times.size:
         why = "the sidecars hold no SliceTiming; TR / 2 was assumed, the middle of a full scan"
         return Timing(tr / 2, None, 2, (Omission("StartTime", why),))
@@ -222,12 +258,12 @@ def read_timing(inputs: RunInputs, image: nib.Nifti1Image, tr: float) -> Timing:
     slices = image.shape[axis]
     if axis < 0 or times.shape != (slices,):
         raise UserError(
-            f"{inputs.bold}: {times.size} slice times for {slices} slices along {direction!r}; "
+            f"{path}: {times.size} slice times for {slices} slices along {direction!r}; "
             "mend SliceTiming in its sidecars"
         )
     if not np.isfinite(times).all() or times.min() < 0 or times.max() > tr:
         raise UserError(
-            f"{inputs.bold}: slice times from {times.min():g} to {times.max():g} s, but a volume "
+            f"{path}: slice times from {times.min():g} to {times.max():g} s, but a volume "
             f"takes {tr:g} s; SliceTiming is in seconds"
         )
     middle = float(times.min() + np.ptp(times) / 2)

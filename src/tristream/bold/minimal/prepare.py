@@ -1,21 +1,17 @@
 """One run from raw BOLD and fMRIPrep's transforms."""
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nibabel.affines import apply_affine
 from tqdm import tqdm
 
 from tristream.bold import fmriprep
-from tristream.bold.cleaning import clean, projection_basis
-from tristream.bold.images import DAMAGED, PROBE, damaged, kept_volumes, open_image
+from tristream.bold.images import kept_volumes, open_image
 from tristream.bold.minimal import confounds as made
 from tristream.bold.minimal.distortion import Distortion, readout
-from tristream.bold.minimal.grid import Target, read_volume, target_voxels
+from tristream.bold.minimal.geometry import Geometry, clean_run, shared_voxels
+from tristream.bold.minimal.grid import read_volume, target_voxels
 from tristream.bold.minimal.inputs import (
     Anatomy,
     RunInputs,
@@ -24,9 +20,8 @@ from tristream.bold.minimal.inputs import (
     find_run,
     read_timing,
 )
-from tristream.bold.minimal.resample import Sampling, raw_volumes, resample, retimed
+from tristream.bold.minimal.resample import granted_threads, raw_volumes, resample, retimed
 from tristream.bold.minimal.transforms import read_affines, read_composite
-from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import MinimalLayout
@@ -35,40 +30,6 @@ from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """How a run's raw image lies to the T1w.
-
-    Attributes
-    ----------
-    inputs : RunInputs
-    image : Nifti1Image
-        Raw BOLD.
-    motion : ndarray of shape (volumes, 4, 4)
-        RAS mm of the reference volume to RAS mm of each volume.
-    coregistration : ndarray of shape (4, 4)
-        RAS mm of the T1w to RAS mm of the reference volume.
-    distortion : Distortion or None
-    """
-
-    inputs: RunInputs
-    image: nib.Nifti1Image
-    motion: Array
-    coregistration: Array
-    distortion: Distortion | None
-
-    def sampling(self, points: Array) -> Sampling:
-        """Where the raw image is sampled for points in RAS mm of the reference volume."""
-        shift = None if self.distortion is None else self.distortion.shift(points)
-        axis = 0 if self.distortion is None else self.distortion.axis
-        to_voxel = np.linalg.inv(self.image.affine) @ self.motion
-        return Sampling(points, to_voxel, self.image.shape[:3], axis, shift)
-
-    def of_t1w(self, points: Array) -> Sampling:
-        """Where the raw image is sampled for points in RAS mm of the T1w."""
-        return self.sampling(apply_affine(self.coregistration, points))
 
 
 def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
@@ -99,46 +60,20 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     names = dataset.runs_of(subject)
     if run not in names:
         raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(names)}")
-    runs = {name: geometry(find_run(dataset, subject, name, receipt)) for name in names}
+    inputs = {name: find_run(dataset, subject, name, receipt) for name in names}
+    runs = {name: geometry(files) for name, files in inputs.items()}
     here = runs[run]
-    timing = read_timing(here.inputs, here.image, dataset.tr)
-    kept = kept_volumes(here.inputs.bold, here.image.shape[3], dataset.trims)
+    timing = read_timing(here.path, inputs[run].sidecar, here.image, dataset.tr)
+    # Trims that leave nothing are told before the work.
+    kept_volumes(here.path, here.image.shape[3], dataset.trims)
     anatomy = find_anatomy(dataset, subject, receipt)
     steps = None if anatomy.to_template is None else read_composite(anatomy.to_template)
     target = target_voxels(anatomy.brain_mask, layout.resolution, steps)
-    keep, constant, own = shared_voxels(target, runs, dataset.trims.start)
-    bold, confounds = _read(here, target.points[keep], anatomy, layout, timing, dataset.tr)
-    bold = np.ascontiguousarray(bold[kept])
-    mean, tsnr = mean_and_tsnr(bold)
-    censor = confounds.censor[kept]
-    try:
-        basis = projection_basis(len(bold), confounds.values[kept], censor)
-    except UserError as error:
-        raise UserError(f"{here.inputs.bold}: {error}") from None
-    return Run(
-        subject=subject,
-        run=run,
-        space=layout.space,
-        tr=dataset.tr,
-        start_time=timing.start_time,
-        time=timing.start_time + dataset.tr * np.arange(kept.start, kept.stop),
-        bold=clean(bold, basis, censor, mean if dataset.trials else None),
-        ijk=target.ijk[keep],
-        affine=target.affine,
-        shape=target.shape,
-        confounds=confounds.values[kept],
-        confound_names=confounds.names,
-        projection=basis,
-        censor=censor,
-        mean=mean,
-        tsnr=tsnr,
-        fd=confounds.fd[kept],
-        constant=constant,
-        simulated=receipt.simulated,
-        omitted=(*timing.omitted, *_uncorrected(layout, here, timing)),
-        sources=_sources(here.inputs, anatomy, layout, receipt.root),
-        own_mask=own[run],
-    )
+    shared = shared_voxels(target, runs, dataset.trims.start)
+    bold, confounds = _read(here, shared.target.points, anatomy, layout, timing, dataset.tr)
+    said = _sources(inputs[run], anatomy, layout, receipt.root)
+    omitted = _uncorrected(layout, here, timing)
+    return clean_run(dataset, run, receipt, here, timing, shared, bold, confounds, omitted, said)
 
 
 def geometry(inputs: RunInputs) -> Geometry:
@@ -166,61 +101,8 @@ def geometry(inputs: RunInputs) -> Geometry:
         )
         to_fieldmap = np.linalg.inv(read_affines(inputs.to_fieldmap)[0])
         distortion = Distortion(knots, to_fieldmap, axis, seconds)
-    return Geometry(inputs, image, motion, coregistration, distortion)
-
-
-def shared_voxels(
-    target: Target, runs: dict[str, Geometry], first: int
-) -> tuple[npt.NDArray[np.bool_], int, dict[str, int]]:
-    """Voxels of the target that every run covers and in which every run varies.
-
-    Parameters
-    ----------
-    target : Target
-        Brain voxels.
-    runs : dict
-        All runs of the subject.
-    first : int
-        First volume that is used.
-
-    Returns
-    -------
-    keep : ndarray of bool, shape (voxels of target,)
-    constant : int
-        Voxels left out because the nearest raw voxel does not vary at the start of some run.
-    own : dict of str to int
-        Voxels that each run covers and in which it varies.
-    """
-    covered = np.ones(len(target.points), bool)
-    alive = np.ones(len(target.points), bool)
-    own: dict[str, int] = {}
-    for name, here in runs.items():
-        sampling = here.of_t1w(target.points)
-        inside = sampling.covered()
-        last = np.array(here.image.shape[:3]) - 1
-        nearest = np.rint(sampling.coordinates(min(first, len(here.motion) - 1)).T)
-        living = _varying(here, first)[tuple(np.clip(nearest, 0, last).astype(int).T)]
-        covered &= inside
-        alive &= living
-        own[name] = int((inside & living).sum())
-    where = runs[next(iter(runs))].inputs.bold
-    if not covered.any():
-        raise UserError(
-            f"{where}: no voxel of the brain lies in the images of all {len(runs)} runs; look at "
-            "the coregistrations"
-        )
-    if not (covered & alive).any():
-        raise UserError(f"{where}: no voxel of the mask varies in every run")
-    return covered & alive, int((covered & ~alive).sum()), own
-
-
-def _varying(here: Geometry, first: int) -> npt.NDArray[np.bool_]:
-    try:
-        few = np.asarray(here.image.dataobj[..., first : first + PROBE], np.float32)
-    except DAMAGED as error:
-        raise damaged(here.inputs.bold, error) from None
-    # A voxel that is NaN counts as varying: the reader that follows names it.
-    return np.ptp(few, axis=3) != 0
+    reference = open_image(inputs.reference, 3)
+    return Geometry(inputs.bold, image, reference, motion, coregistration, distortion)
 
 
 def _read(
@@ -232,13 +114,12 @@ def _read(
     tr: float,
 ) -> tuple[npt.NDArray[np.float32], fmriprep.Confounds]:
     """BOLD at T1w points, and confounds; signals of both grids come of one pass over the image."""
-    path, image = here.inputs.bold, here.image
+    path, image = here.path, here.image
     sampling = here.of_t1w(points)
-    reference = open_image(here.inputs.reference, 3)
     asked = set(layout.confounds)
     t1w = np.empty((0, 3))
     if asked & made.FROM_SIGNALS:
-        native, t1w = made.native_voxels(reference, here.coregistration, anatomy.brain_mask)
+        native, t1w = made.native_voxels(here.reference, here.coregistration, anatomy.brain_mask)
         own = here.sampling(native)
         inside = own.covered()
         t1w = t1w[inside]
@@ -254,18 +135,12 @@ def _read(
         series = retimed(volumes, image.shape, times, axis, timing.start_time, tr)
         volumes = (series[..., number] for number in range(image.shape[3]))
     shown = tqdm(volumes, path.name, image.shape[3], unit="volume", mininterval=5, delay=5)
-    bold = resample(shown, sampling, _workers())
+    bold = resample(shown, sampling, granted_threads())
     masks = made.noise_masks(anatomy.tissues, t1w) if asked & {"wm_csf", "compcor"} else ()
     unsteady = made.unsteady_volumes(path, image)
     native_bold = bold[:, len(points) :] if len(t1w) else None
-    table, said = made.table_of(here.motion, reference, tr, unsteady, native_bold, masks)
+    table, said = made.table_of(here.motion, here.reference, tr, unsteady, native_bold, masks)
     return bold[:, : len(points)], made.select(table, said, layout.confounds, path)
-
-
-def _workers() -> int:
-    """Threads that the scheduler grants (Snakemake sets the variable), else all cores."""
-    granted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(granted) if granted.isdigit() and int(granted) else os.cpu_count() or 1
 
 
 def _uncorrected(layout: MinimalLayout, here: Geometry, timing: Timing) -> tuple[Omission, ...]:

@@ -1,5 +1,6 @@
 """Sampling raw volumes at the voxels of a mask, through all transforms, in one interpolation."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -205,3 +206,9 @@ def resample(
         for future in pending:
             future.result()
     return out
+
+
+def granted_threads() -> int:
+    """Threads that the scheduler grants (Snakemake sets the variable), else all cores."""
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(granted) if granted.isdigit() and int(granted) else os.cpu_count() or 1
