@@ -3,12 +3,11 @@
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tristream.config.load import Resolved, resolve
+from tiny_dataset import ANNEXED, MADE, RUNS, Program, make_dataset, save, study
 from tristream.config.sources import DataladSource
 from tristream.errors import UserError
 from tristream.fetch import annex
@@ -17,61 +16,6 @@ from tristream.fetch.git import environment
 from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
-
-Program = Callable[..., str]
-RUNS = ["task-film_run-1", "task-film_run-2"]
-MADE = "derivatives/fmriprep/sub-01/func/sub-01_{run}_space-MNI_desc-preproc_bold.nii.gz"
-NEEDED_ANNEXED = 4  # BOLD and mask of two runs
-
-
-def save(program: Program, at: Path, message: str) -> str:
-    program(at, "datalad", "-l", "critical", "save", "-m", message)
-    return program(at, "git", "rev-parse", "HEAD")
-
-
-def write(root: Path, path: str, content: bytes) -> None:
-    place = root / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(content)
-
-
-def make_dataset(program: Program, root: Path) -> str:
-    """A BIDS dataset with fMRIPrep outputs of one subject; images are annexed."""
-    program(root.parent, "datalad", "-l", "critical", "create", "-c", "text2git", root.name)
-    about = {"Name": "Tiny", "License": "CC0", "BIDSVersion": "1.9.0", "Simulated": True}
-    write(root, "dataset_description.json", json.dumps(about).encode())
-    write(root, "derivatives/fmriprep/dataset_description.json", b'{"Name": "fMRIPrep"}')
-    write(root, "task-film_bold.json", b'{"RepetitionTime": 1.0}')
-    write(root, "sub-02/func/sub-02_task-film_run-1_bold.nii.gz", bytes(range(256)) * 8)
-    for run in RUNS:
-        made = f"derivatives/fmriprep/sub-01/func/sub-01_{run}"
-        write(root, MADE.format(run=run), run.encode() + bytes(range(256)) * 100)
-        write(root, f"{made}_space-MNI_desc-preproc_bold.json", b'{"StartTime": 0.5}')
-        write(root, f"{made}_space-MNI_desc-brain_mask.nii.gz", run.encode() + bytes(512))
-        write(root, f"{made}_desc-confounds_timeseries.tsv", b"trans_x\n0\n")
-        write(root, f"sub-01/func/sub-01_{run}_events.tsv", b"onset\tduration\n0\t1\n")
-    return save(program, root, "Make the dataset")
-
-
-def study(tmp: Path, url: str, **source: str) -> Resolved:
-    folder = tmp / "descriptors"
-    folder.mkdir(exist_ok=True)
-    descriptor = {
-        "id": "tiny",
-        "title": "Tiny",
-        "licence": "CC0",
-        "citation": "none",
-        "source": {"kind": "datalad", "url": url, **source},
-        "layout": {"kind": "fmriprep", "space": "MNI"},
-        "tr": 1.0,
-        "subjects": ["01"],
-        "runs": RUNS,
-        "split": {"scheme": "holdout", "test": ["*run-2"]},
-        "exchange": {"unit": "time"},
-    }
-    (folder / "tiny.yaml").write_text(json.dumps(descriptor), encoding="utf-8")  # JSON is YAML
-    content = {"datasets": ["tiny"], "data": str(tmp / "data"), "results": str(tmp / "results")}
-    return resolve(content, tmp / "config.yaml", [folder])
 
 
 @pytest.fixture
@@ -88,7 +32,7 @@ def test_a_subject_is_fetched_by_commit_and_verified(program, upstream, tmp_path
     before = program(root, "git", "log", "--format=%s", "git-annex")
     resolved = study(tmp_path, str(root), commit=commit)
     plan = plan_dataset(resolved, "tiny")
-    assert len(plan.files) == NEEDED_ANNEXED
+    assert len(plan.files) == ANNEXED
     assert plan.download == sum(size for _, size in plan.files)
 
     listed = fetch_dataset(resolved, "tiny", code="abc")
@@ -132,7 +76,7 @@ def test_data_may_lie_behind_a_link(upstream, tmp_path):
     (tmp_path / "data").symlink_to(tmp_path / "disk")
     resolved = study(tmp_path, str(root), commit=commit)
     receipt = fetch_subject(resolved, "tiny", "01", fetch_dataset(resolved, "tiny"))
-    assert sum(file.annexed for file in receipt.files) == NEEDED_ANNEXED
+    assert sum(file.annexed for file in receipt.files) == ANNEXED
 
 
 @pytest.mark.parametrize("message", ["gone for 5 %", ["%s is gone", "it"], ["gone for 5 %"]])

@@ -80,6 +80,11 @@ def dump_trials(descriptor):
     return dump(descriptor.trials) + dump(descriptor.events)
 
 
+def accepted(dataset):
+    """Checksums that the user takes in place of those of annex keys, as text for `params`."""
+    return json.dumps(STUDY.datasets[dataset].accept, sort_keys=True)
+
+
 def is_simulated(dataset):
     return RESOLVED.datasets[dataset].source.kind == "simulate"
 

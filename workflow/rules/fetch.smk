@@ -28,6 +28,7 @@ rule fetch_dataset:
         runtime=120,
     params:
         source=lambda w: dump(RESOLVED.datasets[w.dataset].source),
+        accept=lambda w: accepted(w.dataset),
     shell:
         "python -m tristream fetch dataset --dataset {wildcards.dataset}"
         " --output {output} > {log} 2>&1"
@@ -51,6 +52,7 @@ rule fetch_subject:
     params:
         layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
         runs=lambda w: RESOLVED.datasets[w.dataset].runs_of(w.subject),
+        accept=lambda w: accepted(w.dataset),
     shell:
         "python -m tristream fetch subject --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --listing {input} --output {output} > {log} 2>&1"

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 class Section(BaseModel):
@@ -31,6 +31,9 @@ Name = Annotated[str, AfterValidator(_check_name)]
 
 Label = Annotated[str, AfterValidator(_check_label)]
 """A BIDS label, without its ``sub-``."""
+
+Checksum = Annotated[str, StringConstraints(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
+"""A checksum of a file's content, with its algorithm."""
 
 
 def expand(patterns: list[str]) -> list[str]:

@@ -160,6 +160,8 @@ def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
         update[key] = own.model_copy(
             update={"url": mirror.url, "commit": mirror.commit or own.commit}
         )
+    if choice.accept and not isinstance(dataset.source, DataladSource | SimulateSource):
+        raise UserError(f"{where}.accept: only files of a DataLad dataset have annex keys")
     if choice.stimuli is not None:
         if dataset.stimuli.source is not None or not dataset.stimuli.table:
             raise UserError(f"{where}.stimuli: the descriptor says itself what the stimuli are")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
-from tristream.config.base import Label, Name, Section
+from tristream.config.base import Checksum, Label, Name, Section
 from tristream.config.contrasts import Contrast
 from tristream.config.fusion import Fusion
 from tristream.config.power import Power
@@ -36,6 +36,11 @@ class DatasetChoice(Section):
     )
     missing_stimuli: Literal["error", "drop"] = Field(
         default="error", description="stimuli that are not there: stop, or drop their events"
+    )
+    accept: dict[str, Checksum] = Field(
+        default={},
+        description="path to checksum (`md5:…`, `sha256:…`): take this content of an annexed file, "
+        "though the key in the dataset says another; receipt and report say so",
     )
 
 

@@ -10,6 +10,7 @@ from tristream.errors import UserError
 from tristream.fetch.files import hash_file
 from tristream.fetch.git import FAILURES, call, git, results, stream
 from tristream.fetch.receipt import FetchedFile
+from tristream.fetch.unverified import bring
 from tristream.paths import inside, resolve_inside
 from tristream.store import Omission
 
@@ -82,8 +83,18 @@ def is_present(root: Path, file: FetchedFile) -> bool:
         return not content.read(32).startswith(b"/annex/objects/")
 
 
-def get(root: Path, files: Sequence[FetchedFile]) -> None:
+def get(root: Path, files: Sequence[FetchedFile], accept: Mapping[str, str] | None = None) -> None:
     """Bring the content of exactly `files`; what is present is not fetched again.
+
+    Parameters
+    ----------
+    root : Path
+        The clone.
+    files : sequence of FetchedFile
+        Files of its commit.
+    accept : dict, optional
+        Files whose content may differ from their key: they are brought as they are, and
+        :func:`verify` compares them with the checksums given here.
 
     Raises
     ------
@@ -92,18 +103,22 @@ def get(root: Path, files: Sequence[FetchedFile]) -> None:
     """
     from tqdm import tqdm
 
-    absent = {f.path: f.size or 0 for f in files if f.annexed and not is_present(root, f)}
+    absent = {f.path: f for f in files if f.annexed and not is_present(root, f)}
+    for path in accept or {}:
+        if path in absent:
+            bring(root, path, absent.pop(path).key)
     paths = list(absent)
     base = ("datalad", "-l", "critical", "-f", "json", "get", "-d", ".")
-    total = sum(absent.values())
+    total = sum(file.size or 0 for file in absent.values())
     with tqdm(total=total, unit="B", unit_scale=True, mininterval=5, disable=not absent) as bar:
         for first in range(0, len(paths), BATCH):
             # DataLad takes a folder behind a link for another one.
             batch = [str(inside(root.resolve(), p)) for p in paths[first : first + BATCH]]
             for said in stream(*base, *batch, at=root):
+                file = absent.get(_relative(root, said["path"]))
                 if said["status"] in FAILURES:
-                    raise _not_had(root, said["path"], reason(said))
-                bar.update(absent.get(_relative(root, said["path"]), 0))
+                    _look_into(root, file, said)
+                bar.update(file.size or 0 if file else 0)
 
 
 def reason(said: Mapping[str, Any]) -> str:
@@ -118,23 +133,51 @@ def _relative(root: Path, path: str) -> str:
     return Path(path).relative_to(root.resolve()).as_posix()
 
 
-def _not_had(root: Path, path: str, message: str) -> UserError:
+def _look_into(root: Path, file: FetchedFile | None, said: Mapping[str, Any]) -> None:
+    """Find out why a file could not be had: no remote, a broken transfer, or another content.
+
+    For some remotes git-annex calls the last two by one name, so the file is brought once more
+    and compared here. If it is whole now, all is well.
+    """
+    message = reason(said)
     why = "; ".join(dict.fromkeys(line.strip() for line in message.splitlines() if line.strip()))
-    if "erification" in why or "failed to retrieve" in why:
-        # For some remotes git-annex calls both failures by one name.
-        return UserError(
+    if file is None:
+        raise UserError(f"{said['path']}: DataLad can't get it ({why})")
+    path = inside(root, file.path)
+    if "erification" not in why and "failed to retrieve" not in why:
+        whereis = f"git -C {root} annex whereis '{file.path}'"
+        raise UserError(
+            f"{path}: its content can't be had ({why}); `{whereis}` tells which remotes hold it: "
+            "make one of them reachable and run again"
+        )
+    bring(root, file.path, file.key)
+    if not is_present(root, file):
+        raise UserError(
             f"{path}: a remote has it, but the transfer broke off or the content does not match "
             f"the checksum in the annex key ({why}); run again, and if it stays so the remote's "
             "copy is damaged: tell the dataset's maintainers, or leave the run out with `missing:`"
         )
-    whereis = f"git -C {root} annex whereis '{_relative(root, path)}'"
+    if not _agrees(resolve_inside(root, file.path), file):
+        raise _other_content(root, file)
+
+
+def _other_content(root: Path, file: FetchedFile) -> UserError:
+    """The error for content that a remote holds under a wrong key; the clone does not keep it."""
+    place = resolve_inside(root, file.path)
+    found = _checksum(place, file.checksum.partition(":")[0])
+    size = place.stat().st_size
+    call("git", "annex", "drop", "--force", "--", file.path, at=root)
     return UserError(
-        f"{path}: its content can't be had ({why}); `{whereis}` tells which remotes hold it: make "
-        "one of them reachable and run again"
+        f"{inside(root, file.path)}: what a remote has does not match the checksum in the annex "
+        f"key: it is {found} of {size} bytes, the key says {file.key}; tell the dataset's "
+        "maintainers, then leave the run out with `missing:`, or, if you trust this content, "
+        f'take it with `accept: {{"{file.path}": "{found}"}}` under the dataset in config.yaml'
     )
 
 
-def verify(root: Path, files: Iterable[FetchedFile]) -> list[FetchedFile]:
+def verify(
+    root: Path, files: Iterable[FetchedFile], accept: Mapping[str, str] | None = None
+) -> list[FetchedFile]:
     """Compare each file with size and checksum of its annex key.
 
     Parameters
@@ -143,21 +186,36 @@ def verify(root: Path, files: Iterable[FetchedFile]) -> list[FetchedFile]:
         The clone.
     files : iterable of FetchedFile
         Files whose content is present.
+    accept : dict, optional
+        Path to the checksum of content that is taken although the key says another.
 
     Returns
     -------
     list of FetchedFile
-        With size and checksum filled in: sha256 for files that no key vouches for.
+        With size and checksum filled in: sha256 for files that no key vouches for; the accepted
+        checksum for a file that differs from its key.
 
     Raises
     ------
     UserError
         If a file is absent, leads out of the dataset, or differs from its key.
     """
-    return [_verified(root, file) for file in files]
+    return [_verified(root, file, (accept or {}).get(file.path, "")) for file in files]
 
 
-def _verified(root: Path, file: FetchedFile) -> FetchedFile:
+def departures(files: Iterable[FetchedFile]) -> list[Omission]:
+    """What a receipt says of verified files whose content is not what their keys say."""
+    return [
+        Omission(
+            f"agreement of {file.path} with its annex key",
+            f"the key says {parse_key(file.key)[1]}; the study accepts {file.checksum} (`accept`)",
+        )
+        for file in files
+        if file.annexed and parse_key(file.key)[1] not in ("", file.checksum)
+    ]
+
+
+def _verified(root: Path, file: FetchedFile, accepted: str) -> FetchedFile:
     place = resolve_inside(root, file.path)
     path = inside(root, file.path)
     if not is_present(root, file):
@@ -165,14 +223,29 @@ def _verified(root: Path, file: FetchedFile) -> FetchedFile:
             f"{path}: is missing from the clone; `git -C {root} checkout .` restores it"
         )
     size = place.stat().st_size
+    if accepted and not _agrees(place, file):
+        if _checksum(place, accepted.partition(":")[0]) != accepted:
+            raise _other_content(root, file)
+        return FetchedFile(file.path, size, accepted, file.key, file.annexed)
     algorithm, _, digest = file.checksum.partition(":")
     if file.annexed and file.size is not None and size != file.size:
         raise _damaged(root, file, f"has {size} bytes, its annex key says {file.size}")
-    found = hash_file(place, algorithm or "sha256")
-    if digest and found != digest:
-        raise _damaged(root, file, f"{algorithm} is {found}, its annex key says {digest}")
-    checksum = f"{algorithm or 'sha256'}:{found}"
+    checksum = _checksum(place, algorithm)
+    if digest and checksum != file.checksum:
+        said = checksum.partition(":")[2]
+        raise _damaged(root, file, f"{algorithm} is {said}, its annex key says {digest}")
     return FetchedFile(file.path, size, checksum, file.key, file.annexed)
+
+
+def _agrees(place: Path, file: FetchedFile) -> bool:
+    """Whether content has the size and the checksum that its key states."""
+    if file.size is not None and place.stat().st_size != file.size:
+        return False
+    return not file.checksum or _checksum(place, file.checksum.partition(":")[0]) == file.checksum
+
+
+def _checksum(place: Path, algorithm: str) -> str:
+    return f"{algorithm or 'sha256'}:{hash_file(place, algorithm or 'sha256')}"
 
 
 def _damaged(root: Path, file: FetchedFile, what: str) -> UserError:

@@ -1,8 +1,8 @@
 """The three kinds of source behind one interface: list what there is, bring what is needed."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -85,11 +85,14 @@ class DataladOrigin:
         Where the clone is.
     metadata : tuple of str
         Ends of the names of small files that are brought when the files are listed.
+    accept : dict
+        Path to the checksum of content that is taken although its key says another.
     """
 
     source: DataladSource
     root: Path
     metadata: tuple[str, ...] = METADATA
+    accept: Mapping[str, str] = field(default_factory=dict)
 
     def listing(self) -> Listing:
         """Clone if needed, check out the commit, list its files."""
@@ -97,8 +100,9 @@ class DataladOrigin:
             commit = check_out(self.source, self.root)
             files, omitted = annex.list_files(self.root)
             small = [f for f in files if f.annexed and f.path.endswith(self.metadata)]
-            annex.get(self.root, small)
-            annex.verify(self.root, small)
+            annex.get(self.root, small, self.accept)
+            verified = annex.verify(self.root, small, self.accept)
+        omitted += annex.departures(verified)
         return Listing(self.root, commit, tuple(files), tuple(omitted))
 
     def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
@@ -111,8 +115,8 @@ class DataladOrigin:
                     f"{commit[:12]} is pinned; run `tristream fetch dataset` again"
                 )
             files = _select(listing, paths)
-            annex.get(self.root, files)
-            return annex.verify(self.root, files)
+            annex.get(self.root, files, self.accept)
+            return annex.verify(self.root, files, self.accept)
 
 
 @dataclass(frozen=True)

@@ -31,15 +31,20 @@ def origin_of(resolved: Resolved, dataset: str) -> Origin:
             f"{dataset}: not among the study's datasets ({', '.join(resolved.datasets)})"
         )
     data = Path(resolved.study.data)
+    accept = resolved.study.datasets[dataset].accept
     origin = open_origin(resolved.source(dataset), dataset, data)
+    if isinstance(origin, DataladOrigin):
+        origin = replace(origin, accept=accept)
     about = resolved.datasets[dataset]
     folder = getattr(about.layout, "derivatives", "").strip("/")
     if about.derivatives is None or not folder:
         return origin
     inner = open_origin(about.derivatives, f"{dataset}/{folder}", data)
     if isinstance(inner, DataladOrigin):
+        start = f"{folder}/"
+        theirs = {p.removeprefix(start): c for p, c in accept.items() if p.startswith(start)}
         # Events and descriptions that all subjects need are the outer dataset's.
-        inner = replace(inner, metadata=())
+        inner = replace(inner, metadata=(), accept=theirs)
     return NestedOrigin(origin, folder, inner)
 
 
@@ -61,6 +66,12 @@ def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
         With every file of the dataset and no subject.
     """
     listing = origin_of(resolved, dataset).listing()
+    unknown = set(resolved.study.datasets[dataset].accept) - {f.path for f in listing.files}
+    if unknown:
+        raise UserError(
+            f"datasets.{dataset}.accept: the dataset has no file {min(unknown)}; mend the path in "
+            "config.yaml"
+        )
     said = description(listing.root, [file.path for file in listing.files])
     about = resolved.datasets[dataset]
     return Receipt(
@@ -106,6 +117,7 @@ def fetch_subject(
         raise UserError(f"{dataset}: has no subject {subject!r} in its descriptor")
     listing = Listing(listed.root, listed.commit, listed.files)
     paths = subject_files(resolved.datasets[dataset], subject, [f.path for f in listed.files])
+    files = origin.bring(listing, paths)
     return Receipt(
         dataset=dataset,
         subject=subject,
@@ -114,9 +126,10 @@ def fetch_subject(
         root=listed.root,
         name=listed.name,
         licence=listed.licence,
-        files=tuple(origin.bring(listing, paths)),
+        files=tuple(files),
         simulated=listed.simulated,
         code=code,
+        omitted=tuple(annex.departures(files)),
     )
 
 
