@@ -275,6 +275,17 @@ def regions_option(wildcards):
     return f"--regions {file}" if file else ""
 
 
+def meshes_of(wildcards):
+    """The meshes of fsLR, for a dataset whose BOLD lies on them."""
+    space = getattr(RESOLVED.datasets[wildcards.dataset].layout, "space", None) or ""
+    return f"{R}/fetch/meshes/receipt.json" if space.startswith("fsLR") else []
+
+
+def meshes_option(wildcards):
+    file = meshes_of(wildcards)
+    return f"--meshes {file}" if file else ""
+
+
 def inference_files():
     """What the report shows of tests beyond the p values that the maps need."""
     settings = STUDY.inference

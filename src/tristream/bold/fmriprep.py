@@ -1,4 +1,7 @@
-"""BOLD runs that fMRIPrep preprocessed: images, masks, timing and confounds of one subject."""
+"""BOLD runs that fMRIPrep preprocessed: images, masks, timing and confounds of one subject.
+
+The BOLD is read in a volume, or on a surface (:mod:`tristream.bold.surfaces`).
+"""
 
 import json
 import math
@@ -8,16 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
+from tristream.bold import surfaces
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import (
     check_one_grid,
-    check_tr,
+    check_same_tr,
+    header_tr,
     kept_volumes,
     open_image,
     read_mask,
@@ -29,19 +33,34 @@ from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import FmriprepLayout
 from tristream.errors import UserError
-from tristream.fetch.contents import run_files
+from tristream.fetch.contents import RunFiles as Names
+from tristream.fetch.contents import run_files, sidecars
 from tristream.fetch.receipt import Receipt
+from tristream.grayordinates import Grayordinates
 from tristream.store import Omission
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run; `confounds` is None where there are none."""
+    """The files of one run.
+
+    Attributes
+    ----------
+    bold : Path
+        The image; on fsaverage5 that of the left hemisphere.
+    sidecar, confounds : Path or None
+        None where there are none; a volume has a sidecar.
+    mask : Path or None
+        Brain mask of a volume.
+    right : Path or None
+        BOLD of the right hemisphere on fsaverage5.
+    """
 
     bold: Path
-    mask: Path
-    sidecar: Path
+    sidecar: Path | None
     confounds: Path | None
+    mask: Path | None = None
+    right: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,19 @@ class Confounds:
     names: tuple[str, ...]
     censor: npt.NDArray[np.bool_]
     fd: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """BOLD of one run, (volumes, columns), as fetched, and where its columns lie: see `Run`."""
+
+    bold: npt.NDArray[np.float32]
+    ijk: npt.NDArray[np.int32]
+    affine: npt.NDArray[np.float64]
+    shape: tuple[int, ...]
+    constant: int
+    own_mask: int
+    grayordinates: Grayordinates | None = None
 
 
 def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
@@ -93,12 +125,19 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     if run not in files:
         raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(files)}")
     here = files[run]
-    image = open_image(here.bold, 4)
-    start_time, omitted = _timing(here, image, dataset.tr)
-    volumes = kept_volumes(here.bold, image.shape[3], dataset.trims)
-    confounds = read_confounds(here, _layout(dataset).confounds, image.shape[3])
-    mask, constant = shared_mask(list(files.values()), dataset.trims.start)
-    bold = read_masked(here.bold, image, mask, volumes)
+    on_surface = _layout(dataset).on_surface
+    if on_surface:
+        series = surfaces.open_series(here.bold, here.right)
+        length, tr = series.volumes, series.tr
+    else:
+        image = open_image(here.bold, 4)
+        length, tr = image.shape[3], header_tr(image)
+    start_time, omitted = _timing(here, tr, dataset.tr)
+    volumes = kept_volumes(here.bold, length, dataset.trims)
+    confounds = read_confounds(here, _layout(dataset).confounds, length)
+    read = _on_surface if on_surface else _in_volume
+    columns = read(here, list(files.values()), volumes)
+    bold = columns.bold
     mean, tsnr = mean_and_tsnr(bold)
     censor = confounds.censor[volumes]
     try:
@@ -113,9 +152,9 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         start_time=start_time,
         time=start_time + dataset.tr * np.arange(volumes.start, volumes.stop),
         bold=clean(bold, basis, censor, mean if dataset.trials else None),
-        ijk=np.argwhere(mask).astype(np.int32),
-        affine=np.asarray(image.affine, np.float64),
-        shape=image.shape[:3],
+        ijk=columns.ijk,
+        affine=columns.affine,
+        shape=columns.shape,
         confounds=confounds.values[volumes],
         confound_names=confounds.names,
         projection=basis,
@@ -123,21 +162,46 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         mean=mean,
         tsnr=tsnr,
         fd=confounds.fd[volumes],
-        constant=constant,
+        constant=columns.constant,
         simulated=receipt.simulated,
         omitted=omitted,
         sources=_sources(here, _layout(dataset), receipt.root),
-        own_mask=int(read_mask(here.mask, image, here.bold).sum()),
+        own_mask=columns.own_mask,
+        grayordinates=columns.grayordinates,
     )
 
 
 def _sources(files: RunFiles, layout: FmriprepLayout, root: Path) -> dict[str, str]:
-    used = {"bold": files.bold, "brain mask": files.mask, "timing": files.sidecar}
-    if files.confounds is not None:
-        used["confounds"] = files.confounds
-    found = {part: path.relative_to(root).as_posix() for part, path in used.items()}
+    used = {
+        "bold": files.bold,
+        "bold, right": files.right,
+        "brain mask": files.mask,
+        "timing": files.sidecar,
+        "confounds": files.confounds,
+    }
+    found = {part: path.relative_to(root).as_posix() for part, path in used.items() if path}
     taken = ", ".join(layout.confounds) or "none"
     return {**found, "road": f"fMRIPrep's outputs in {layout.space}; confounds: {taken}"}
+
+
+def _in_volume(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Columns:
+    image = open_image(here.bold, 4)
+    mask, constant = shared_mask(runs, volumes.start)
+    bold = read_masked(here.bold, image, mask, volumes)
+    affine = np.asarray(image.affine, np.float64)
+    assert here.mask is not None
+    own = int(read_mask(here.mask, image, here.bold).sum())
+    return Columns(bold, np.argwhere(mask).astype(np.int32), affine, image.shape[:3], constant, own)
+
+
+def _on_surface(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Columns:
+    series = surfaces.open_series(here.bold, here.right)
+    everyone = (surfaces.open_series(files.bold, files.right) for files in runs)
+    columns, constant = surfaces.shared_columns(everyone, volumes.start)
+    bold = surfaces.read_columns(series, columns, volumes)
+    where = series.grayordinates.take(columns)
+    ijk, own = series.ijk[columns], int(series.cortex.sum())
+    return Columns(bold, ijk, series.affine, series.shape, constant, own, where)
 
 
 def find_runs(dataset: Dataset, subject: str, receipt: Receipt) -> dict[str, RunFiles]:
@@ -241,6 +305,7 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
     check_one_grid(paths, images)
     mask = np.ones(images[0].shape[:3], bool)
     for files, image in zip(runs, images, strict=True):
+        assert files.mask is not None
         mask &= read_mask(files.mask, image, files.bold)
     if not mask.any():
         raise UserError(
@@ -257,8 +322,11 @@ def _layout(dataset: Dataset) -> FmriprepLayout:
 def _files(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunFiles:
     layout = _layout(dataset)
     folder = (PurePosixPath(layout.derivatives) / f"sub-{subject}").as_posix() + "/"
+    names = run_files(layout, subject, run)
+    if layout.on_surface:
+        return _surface_files(names, receipt)
     # The outputs may write run-1 where the dataset has run-01.
-    stem = PurePosixPath(run_files(layout, subject, run).bold).name.partition("_space-")[0]
+    stem = PurePosixPath(names.bold).name.partition("_space-")[0]
     name = re.compile(
         rf"{re.escape(stem)}_space-{re.escape(layout.space)}(_res-[A-Za-z0-9]+)?"
         r"_desc-preproc_bold\.nii(\.gz)?"
@@ -285,25 +353,43 @@ def _files(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunFil
     )
     return RunFiles(
         receipt.path(images[0]),
-        receipt.path(str(mask)),
         receipt.path(sidecar),
         receipt.path(table) if table else None,
+        mask=receipt.path(str(mask)),
     )
 
 
-def _timing(
-    files: RunFiles, image: nib.Nifti1Image, tr: float
-) -> tuple[float, tuple[Omission, ...]]:
+def _surface_files(names: Names, receipt: Receipt) -> RunFiles:
+    listed = {file.path for file in receipt.files}
+    for path in (names.bold, names.right):
+        if path and path not in listed:
+            raise UserError(
+                f"{receipt.root}: no {path}; mend `runs`, `missing` or `layout` of the descriptor, "
+                "or fetch again"
+            )
+    sidecar = next(iter(sidecars(names, listed)), None)
+    table = names.confounds if names.confounds in listed else None
+    return RunFiles(
+        receipt.path(names.bold),
+        receipt.path(sidecar) if sidecar else None,
+        receipt.path(table) if table else None,
+        right=receipt.path(names.right) if names.right else None,
+    )
+
+
+def _timing(files: RunFiles, header: float | None, tr: float) -> tuple[float, tuple[Omission, ...]]:
     """Check the TR, and find where in its acquisition a volume stands (s)."""
     try:
-        said: dict[str, Any] = json.loads(files.sidecar.read_text(encoding="utf-8"))
-        trs = {"descriptor": tr}
+        said: dict[str, Any] = (
+            json.loads(files.sidecar.read_text(encoding="utf-8")) if files.sidecar else {}
+        )
+        trs = {"header": header, "descriptor": tr} if header else {"descriptor": tr}
         if "RepetitionTime" in said:
             trs["sidecar"] = float(said["RepetitionTime"])
         start = float(said.get("StartTime", math.nan))
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); mend it") from None
-    check_tr(files.bold, image, trs)
+    check_same_tr(files.bold, trs)
     if "StartTime" not in said:
         why = "the sidecars don't say it; TR / 2 was assumed, the middle of the acquisition"
         return tr / 2, (Omission("StartTime", why),)

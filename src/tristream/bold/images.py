@@ -86,8 +86,23 @@ def check_tr(path: Path, image: nib.Nifti1Image, said: dict[str, float]) -> None
     UserError
         If two of them differ by more than a millisecond.
     """
+    check_same_tr(path, {"header": header_tr(image), **said})
+
+
+def header_tr(image: nib.Nifti1Image) -> float:
+    """TR that the header of a 4-D image says (s); without units it is taken to hold seconds."""
     unit = image.header.get_xyzt_units()[1]
-    values = {"header": float(image.header.get_zooms()[3]) * SECONDS.get(unit, 1.0), **said}
+    return float(image.header.get_zooms()[3]) * SECONDS.get(unit, 1.0)
+
+
+def check_same_tr(path: Path, values: dict[str, float]) -> None:
+    """Check that TRs (s), by where they stand, don't differ by more than a millisecond.
+
+    Raises
+    ------
+    UserError
+        If two of them do.
+    """
     if max(values.values()) - min(values.values()) > TR_TOLERANCE:
         listed = ", ".join(f"{name} {value:g} s" for name, value in values.items())
         raise UserError(f"{path}: the TR is not the same everywhere ({listed}); mend what is wrong")

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from tristream import grayordinates
 from tristream.errors import UserError
+from tristream.grayordinates import Grayordinates
 from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "bold"
@@ -55,11 +57,11 @@ class Run:
         Cleaned BOLD, each voxel z-scored by the run; censored volumes are zero. No columns if the
         run was read without it.
     ijk : ndarray of int32, shape (voxels, 3)
-        Voxel indices in the reference image.
+        Voxel indices in the reference image; (vertex, 0, 0) on a surface.
     affine : ndarray of shape (4, 4)
         From voxel indices to millimetres.
     shape : tuple of int
-        Shape of the reference image.
+        Shape of the reference image; zeros where no column is a voxel.
     confounds : ndarray of shape (volumes, k)
         Confounds as they were read.
     confound_names : tuple of str
@@ -87,6 +89,8 @@ class Run:
     own_mask : int, optional
         Voxels that the run alone would have: its own mask, before what other runs lack was left
         out.
+    grayordinates : Grayordinates, optional
+        What structures the columns lie on, where they are not all voxels.
     """
 
     subject: str
@@ -113,6 +117,7 @@ class Run:
     trials: Trials | None = None
     sources: dict[str, str] = field(default_factory=dict)
     own_mask: int | None = None
+    grayordinates: Grayordinates | None = None
 
     @property
     def n_volumes(self) -> int:
@@ -150,6 +155,7 @@ def write_run(path: Path | str, run: Run, config: dict[str, object], code: str =
             file[name] = getattr(run, name)
         for name in ("mean", "tsnr", "fd"):
             file[name] = getattr(run, name)
+        grayordinates.write(file, run.grayordinates)
         write_strings(file, "confound_names", run.confound_names)
         for name in ("tr", "start_time", "subject", "run", "space", "constant"):
             file.attrs[name] = getattr(run, name)
@@ -218,6 +224,7 @@ def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provena
         trials=_trials(file),
         sources=json.loads(attrs.get("sources", "{}")),
         own_mask=int(attrs["own_mask"]) if "own_mask" in attrs else None,
+        grayordinates=grayordinates.read(file, voxels),
     )
 
 
@@ -250,7 +257,9 @@ def read_runs(paths: Sequence[Path | str], *, signal: bool = True) -> list[Run]:
             ours, theirs = getattr(run, name), getattr(first, name)
             if ours != theirs:
                 raise UserError(f"{against} {name} ({ours}, not {theirs}); prepare both again")
-        if not np.array_equal(run.ijk, first.ijk):
+        if not np.array_equal(run.ijk, first.ijk) or not grayordinates.same(
+            run.grayordinates, first.grayordinates
+        ):
             raise UserError(
                 f"{against} its voxels ({len(run.ijk)}, not {len(first.ijk)}); prepare both again"
             )

@@ -18,12 +18,17 @@ def register(stages: Any) -> None:
     """Add the stage to the command line."""
     stage = add_stage(stages, "maps", "Brain maps: volumes, surfaces, figures, tables.", EXAMPLES)
     commands = stage.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    meshes = commands.add_parser("meshes", help="fetch the meshes of fsLR")
+    add_config(meshes)
+    add_output(meshes, "fetch/meshes/receipt.json")
+    meshes.set_defaults(run=_meshes)
     draw = commands.add_parser("draw", help="all maps of one subject and model")
     add_config(draw)
     add_target(draw, "dataset", "model", "subject")
     draw.add_argument("--encoding", required=True, type=Path, help="encode/D/M/sub-S.h5")
     draw.add_argument("--inference", required=True, type=Path, help="inference/D/M/sub-S.h5")
     draw.add_argument("--index", required=True, type=Path, help="bold/D/sub-S/index.json")
+    draw.add_argument("--meshes", type=Path, help="fetch/meshes/receipt.json, for BOLD on fsLR")
     add_output(draw, "maps/D/M/sub-S/maps.json")
     draw.set_defaults(run=_draw)
 
@@ -51,6 +56,7 @@ def _draw(args: argparse.Namespace) -> None:
         index=args.index,
         output=args.output,
         code=args.code,
+        meshes=args.meshes,
     )
 
 
@@ -69,3 +75,11 @@ def _contrast(args: argparse.Namespace) -> None:
         regions=args.regions,
         code=args.code,
     )
+
+
+def _meshes(args: argparse.Namespace) -> None:
+    from tristream.fetch.steps import fetch_members
+    from tristream.maps.surface import FSLR_MESHES
+
+    data = Path(study(args).study.data)
+    fetch_members("fsLR", FSLR_MESHES, data, args.code).write(args.output)

@@ -8,6 +8,8 @@ from tristream.config.base import Name, Section
 
 Confound = Literal["motion", "high_pass", "wm_csf", "global_signal", "compcor", "scrub"]
 CONFOUNDS: list[Confound] = ["motion", "high_pass"]
+FSAVERAGE5, FSLR = "fsaverage5", "fsLR_den-91k"
+SURFACES = (FSAVERAGE5, FSLR)
 
 
 class FmriprepLayout(Section):
@@ -20,7 +22,10 @@ class FmriprepLayout(Section):
     space: str = Field(
         default="MNI152NLin2009cAsym",
         pattern=r"^[A-Za-z0-9]+((_res|_den)-[A-Za-z0-9]+)?$",
-        description="space-<label> of the BOLD, with its resolution: `MNI152NLin2009cAsym_res-2`",
+        description=(
+            "space-<label> of the BOLD, with its resolution: `MNI152NLin2009cAsym_res-2`; surfaces "
+            "are `fsaverage5` (GIfTI) and `fsLR_den-91k` (CIFTI)"
+        ),
     )
     padded_runs: bool = Field(
         default=True, description="false: the outputs write run-1 where the dataset has run-01"
@@ -28,6 +33,18 @@ class FmriprepLayout(Section):
     confounds: list[Confound] = Field(
         default=CONFOUNDS, description="strategy of nilearn's load_confounds"
     )
+
+    @field_validator("space")
+    @classmethod
+    def _known_surface(cls, value: str) -> str:
+        if value.startswith("fs") and value not in SURFACES:
+            raise ValueError(f"of the surfaces, {' and '.join(SURFACES)} can be read")
+        return value
+
+    @property
+    def on_surface(self) -> bool:
+        """Whether the BOLD lies on surfaces."""
+        return self.space in SURFACES
 
 
 class MinimalLayout(Section):

@@ -13,6 +13,7 @@ from tristream.encode.files import Encoding, read_encoding
 from tristream.encode.selection import Criteria, ridge_criteria
 from tristream.encode.training import TrainingFeatures
 from tristream.errors import UserError
+from tristream.grayordinates import same
 from tristream.store import Omission, Provenance, write_table
 
 KIND = "selection"
@@ -126,7 +127,9 @@ def rows_of(candidates: Sequence[Candidate]) -> list[tuple]:
 
 
 def _check_same(first: Encoding, other: Encoding, path: Path, other_path: Path) -> None:
-    if not np.array_equal(first.ijk, other.ijk):
+    if not np.array_equal(first.ijk, other.ijk) or not same(
+        first.grayordinates, other.grayordinates
+    ):
         raise UserError(f"{other_path}: has other voxels than {path}; compare models of a subject")
     rows = [
         {name: run.rows.tolist() for name, run in e.fitted.runs.items()} for e in (first, other)

@@ -10,7 +10,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from tristream import grayordinates
 from tristream.encode.ceiling import Ceiling
+from tristream.grayordinates import Grayordinates
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 Floats = npt.NDArray[np.floating]
@@ -106,6 +108,7 @@ class Encoding:
     ceiling: Ceiling | None
     fitted: Fitted
     about: dict[str, Any]
+    grayordinates: Grayordinates | None = None
 
 
 def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> None:
@@ -116,6 +119,7 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
         write_strings(file, "bands", encoding.bands)
         for key in ("ijk", "affine", "shape"):
             file[key] = getattr(encoding, key)
+        grayordinates.write(file, encoding.grayordinates)
         for key in ("gamma", "alpha", "cv"):
             file[f"hyper/{key}"] = getattr(encoding.fitted, key).astype(np.float32)
         for key in ("r", "r2", "band_r2"):
@@ -170,6 +174,7 @@ def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
                 ceiling=ceiling,
                 fitted=_fitted(file),
                 about={key: _plain(value) for key, value in file.attrs.items()},
+                grayordinates=grayordinates.read(file),
             ),
             provenance,
         )

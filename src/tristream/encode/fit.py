@@ -118,6 +118,7 @@ def fit_encoding(
         ceiling=ceiling,
         fitted=_to_file(fitted, inputs, train, model),
         about=_about(inputs, model, fitted, scheme, groups),
+        grayordinates=inputs.grayordinates,
     )
     return encoding, omitted
 

@@ -14,6 +14,7 @@ from tristream.align.samples import read_samples
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.analysis import EncodingModel
 from tristream.errors import UserError
+from tristream.grayordinates import Grayordinates
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -74,8 +75,8 @@ class Inputs:
         ``space/layer`` to its aligned file.
     streams : dict of str to list of str
         Band to the streams of its spaces.
-    ijk, affine, shape : ndarray
-        The subject's voxels.
+    ijk, affine, shape, grayordinates
+        The subject's voxels, or vertices.
     tr, start_time : float
         Of the BOLD, seconds.
     simulated : bool
@@ -95,6 +96,7 @@ class Inputs:
     start_time: float
     simulated: bool
     control: str
+    grayordinates: Grayordinates | None = None
 
     def features(self, label: str) -> dict[str, Floats]:
         """Undelayed features of ``space/layer``, run by run, each (volumes, p).
@@ -174,6 +176,7 @@ def read_inputs(
         start_time=heads[0].start_time,
         simulated=any([provenance.simulated, *flags, *(head.simulated for head in heads)]),
         control=model.control,
+        grayordinates=heads[0].grayordinates,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from tristream import grayordinates
 from tristream.config.analysis import EncodingModel, Inference
 from tristream.encode.files import Encoding, read_encoding
 from tristream.encode.fit import choose_device, fit_encoding
@@ -83,6 +84,7 @@ def partition_subject(
             write_strings(file, key, values)
         write_strings(file, "sets", set_names(chosen))
         file["ijk"] = full.ijk
+        grayordinates.write(file, full.grayordinates)
         file["r2"] = found.r2.astype(np.float32)
         for name, interval in (("parts", found.parts), ("means", found.means)):
             for key in ("value", "se", "low", "high"):

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tristream import grayordinates
 from tristream.align.resample import Piece, resample_timed
 from tristream.config.analysis import Network
 from tristream.encode.bands import Form, band_kernels
@@ -98,6 +99,7 @@ def predict_stimulus(
         file["times"] = times
         file["prediction"] = prediction.astype(np.float32)
         file["ijk"], file["affine"], file["shape"] = fitted.ijk, fitted.affine, fitted.shape
+        grayordinates.write(file, fitted.grayordinates)
 
 
 def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes: int) -> Floats:

@@ -27,11 +27,16 @@ def regions_of(encoding: Encoding, image: Path | None) -> dict[str, npt.NDArray[
     Raises
     ------
     UserError
-        If the image can't be read, does not hold integers, or has no label at any voxel.
+        If the model lies on surfaces, or the image can't be read, does not hold integers, or has
+        no label at any voxel.
     """
     out = {EVERYWHERE: np.ones(len(encoding.ijk), bool)}
     if image is None:
         return out
+    if encoding.grayordinates is not None:
+        raise UserError(
+            f"{image}: a volume of labels says nothing of a model on surfaces; leave it out"
+        )
     try:
         loaded = nib.nifti1.load(image)
         values = np.asarray(loaded.dataobj)

@@ -9,6 +9,8 @@ from typing import Any
 
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import (
+    FSAVERAGE5,
+    FSLR,
     FmriprepLayout,
     MinimalLayout,
     RawLayout,
@@ -28,14 +30,24 @@ class RunFiles:
 
     Attributes
     ----------
-    bold, mask, confounds, events : str
-        Preprocessed BOLD, brain mask, confounds table, and the raw dataset's events.
+    bold, confounds, events : str
+        Preprocessed BOLD, confounds table, and the raw dataset's events.
+    mask : str or None
+        Brain mask of a volume.
+    right : str or None
+        BOLD of the right hemisphere, where `bold` is that of the left.
     """
 
     bold: str
-    mask: str
     confounds: str
     events: str
+    mask: str | None = None
+    right: str | None = None
+
+    @property
+    def sidecar(self) -> str:
+        """The JSON beside `bold`."""
+        return re.sub(r"(\.func|\.dtseries)?\.(gii|nii\.gz|nii)$", ".json", self.bold)
 
 
 def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
@@ -57,12 +69,14 @@ def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
     raw = f"{folder}/sub-{subject}_{run}"
     written = run if layout.padded_runs else re.sub(r"run-0+(?=\d)", "run-", run)
     made = f"{layout.derivatives.strip('/')}/{folder}/sub-{subject}_{written}"
-    return RunFiles(
-        bold=f"{made}_space-{layout.space}_desc-preproc_bold.nii.gz",
-        mask=f"{made}_space-{layout.space}_desc-brain_mask.nii.gz",
-        confounds=f"{made}_desc-confounds_timeseries.tsv",
-        events=f"{raw}_events.tsv",
-    )
+    tables = (f"{made}_desc-confounds_timeseries.tsv", f"{raw}_events.tsv")
+    if layout.space == FSAVERAGE5:
+        left, right = (f"{made}_hemi-{h}_space-{layout.space}_bold.func.gii" for h in "LR")
+        return RunFiles(left, *tables, right=right)
+    if layout.space == FSLR:
+        return RunFiles(f"{made}_space-{layout.space}_bold.dtseries.nii", *tables)
+    made = f"{made}_space-{layout.space}_desc"
+    return RunFiles(f"{made}-preproc_bold.nii.gz", *tables, mask=f"{made}-brain_mask.nii.gz")
 
 
 def subject_files(dataset: Dataset, subject: str, listed: Iterable[str]) -> list[str]:
@@ -200,7 +214,8 @@ def _of_run(
     dataset: Dataset, layout: FmriprepLayout, subject: str, run: str, there: set[str]
 ) -> list[str]:
     files = run_files(layout, subject, run)
-    needed = [files.bold, files.mask, *([files.confounds] if layout.confounds else [])]
+    needed = [path for path in (files.bold, files.right, files.mask) if path]
+    needed += [files.confounds] if layout.confounds else []
     for path in needed:
         if path not in there:
             raise _absent(dataset, subject, run, path)
@@ -208,8 +223,24 @@ def _of_run(
     if not events:
         raise _absent(dataset, subject, run, files.events)
     raw_json = files.events.replace("_events.tsv", "_bold.json")
-    beside = [files.bold.replace(".nii.gz", ".json"), files.confounds.replace(".tsv", ".json")]
+    beside = [files.confounds.replace(".tsv", ".json")]
+    beside += sidecars(files, there)[:1]
     return [*needed, *events, *inherited(raw_json, there), *_if_there(beside, there)]
+
+
+def sidecars(files: RunFiles, listed: Iterable[str]) -> list[str]:
+    """Sidecars that hold for a run's BOLD: its own, then those of the same run in a volume.
+
+    fMRIPrep resamples to surfaces what it has in volumes, whose timing is the same, and not every
+    version of it says so beside the surfaces.
+    """
+    start = re.escape(files.confounds.removesuffix("_desc-confounds_timeseries.tsv"))
+    volume = re.compile(
+        start + r"(_space-[A-Za-z0-9]+(_res-[A-Za-z0-9]+)?)?_desc-preproc_bold\.json"
+    )
+    there = set(listed)
+    others = sorted(filter(volume.fullmatch, there)) if files.mask is None else []
+    return list(dict.fromkeys([*_if_there([files.sidecar], there), *others]))
 
 
 def inherited(path: str, listed: Iterable[str]) -> list[str]:

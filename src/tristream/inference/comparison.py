@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import false_discovery_control
 
+from tristream import grayordinates
 from tristream.config.analysis import Inference
 from tristream.encode.ceiling import block_sums
 from tristream.encode.files import Encoding, read_encoding
@@ -126,6 +127,7 @@ def compare_encodings(
         file.attrs["statistic"], file.attrs["unit"] = STATISTIC, unit
         file.attrs["seed"], file.attrs["fdr"] = settings.seed, settings.fdr
         file["ijk"] = one.ijk
+        grayordinates.write(file, one.grayordinates)
         if why:
             return
         result = compare(runs, parts, settings.permutations, settings.seed, flipped, unit == TIME)
@@ -253,6 +255,7 @@ def _regions(encoding: Encoding, regions: Path | None) -> dict[str, Mask]:
 
 def _check_same(one: Encoding, other: Encoding, first: Path, second: Path) -> None:
     same = np.array_equal(one.ijk, other.ijk) and list(one.tests) == list(other.tests)
+    same = same and grayordinates.same(one.grayordinates, other.grayordinates)
     same = same and all(
         a.y.shape == b.y.shape and np.allclose(a.y, b.y) and np.array_equal(a.unit, b.unit)
         for a, b in zip(one.tests.values(), other.tests.values(), strict=True)

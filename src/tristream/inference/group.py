@@ -18,8 +18,10 @@ import pandas as pd
 from scipy import optimize, stats
 from scipy.stats import false_discovery_control
 
+from tristream import grayordinates
 from tristream.config.analysis import Inference
 from tristream.errors import UserError
+from tristream.grayordinates import Grayordinates
 from tristream.inference.permutation import TOLERANCE
 from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
 
@@ -142,6 +144,7 @@ class Subject:
     significant: npt.NDArray[np.bool_] | None
     why: str
     simulated: bool
+    grayordinates: Grayordinates | None = None
 
     @property
     def p_any(self) -> float:
@@ -198,6 +201,8 @@ def infer_group(
             return
         file["ijk"] = subjects[0].ijk[voxels[0]]
         file["affine"], file["shape"] = subjects[0].affine, subjects[0].shape
+        where = subjects[0].grayordinates
+        grayordinates.write(file, where.take(voxels[0]) if where else None)
         z = np.stack([_z(s)[v] for s, v in zip(subjects, voxels, strict=True)])
         file["mean_r"] = np.tanh(z.mean(0)).astype(np.float32)
         if not refused:
@@ -228,6 +233,7 @@ def _read(encoding: Path, inference: Path) -> Subject:
         name, r = str(file.attrs["subject"]), file["scores/r"][()]
         ijk, affine = file["ijk"][()], file["affine"][()]
         shape = tuple(int(n) for n in file["shape"][()])
+        where = grayordinates.read(file)
     with open_h5(inference, "inference") as (file, tested):
         p, p_fwe, significant = (
             file[key][()] if key in file else None for key in ("p", "p_fwe", "significant")
@@ -239,7 +245,7 @@ def _read(encoding: Path, inference: Path) -> Subject:
         )
     why = next((o.why for o in tested.omitted if o.what == "p"), "")
     simulated = said.simulated or tested.simulated
-    return Subject(name, r, ijk, affine, shape, p, p_fwe, significant, why, simulated)
+    return Subject(name, r, ijk, affine, shape, p, p_fwe, significant, why, simulated, where)
 
 
 def _table(subjects: Sequence[Subject]) -> pd.DataFrame:
@@ -263,12 +269,12 @@ def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omissio
     first = subjects[0]
     what = "voxel by voxel over subjects"
     for other in subjects[1:]:
-        if other.shape != first.shape or not np.allclose(first.affine, other.affine):
+        if _grid(other) != _grid(first) or not np.allclose(first.affine, other.affine):
             return Omission(what, f"sub-{other.name} lies on another grid than sub-{first.name}")
-    flat = [np.ravel_multi_index(tuple(s.ijk.T), first.shape) for s in subjects]
+    flat = [_keys(subject) for subject in subjects]
     shared = flat[0]
-    for other in flat[1:]:
-        shared = np.intersect1d(shared, other)
+    for own in flat[1:]:
+        shared = np.intersect1d(shared, own)
     if not len(shared):
         return Omission(what, "the subjects' masks share no voxel")
     places = []
@@ -276,6 +282,19 @@ def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omissio
         order = np.argsort(own)
         places.append(order[np.searchsorted(own, np.sort(shared), sorter=order)])
     return places
+
+
+def _grid(subject: Subject) -> tuple[object, ...]:
+    """Shape of the volume, and the structures beside it."""
+    where = subject.grayordinates
+    return (subject.shape, *((where.names, where.vertices) if where else ()))
+
+
+def _keys(subject: Subject) -> npt.NDArray[np.int64]:
+    """One number a voxel or vertex, the same in all subjects."""
+    if subject.grayordinates is not None:
+        return subject.grayordinates.keys(subject.ijk)
+    return np.asarray(np.ravel_multi_index(tuple(subject.ijk.T), subject.shape), np.int64)
 
 
 def _z(subject: Subject) -> npt.NDArray[np.float64]:

@@ -52,8 +52,11 @@ class Outcome:
 
     @property
     def xyz(self) -> Floats:
-        """Places of the voxels in mm, (voxels, 3)."""
-        return apply_affine(self.encoding.affine, self.encoding.ijk)
+        """Places of the voxels in mm, (voxels, 3); NaN for vertices."""
+        places = np.asarray(apply_affine(self.encoding.affine, self.encoding.ijk), np.float64)
+        if self.encoding.grayordinates is not None:
+            places[self.encoding.grayordinates.on_mesh] = np.nan
+        return places
 
 
 def read_tested(encoding: Path, inference: Path) -> Outcome:
@@ -91,7 +94,8 @@ def write_tables(
     encoding, inference : Path
         Files of the subject and model.
     regions : Path or None
-        Labels of the atlas; None where voxels are not in MNI space, or no regions are wanted.
+        Labels of the atlas; None where voxels are not in MNI space, or no regions are wanted. BOLD
+        on surfaces has a row a structure instead, and no clusters.
     region_table, cluster_table : Path
         The TSVs to write; what is not there is named in the sidecars.
     code : str
@@ -100,6 +104,11 @@ def write_tables(
     tested = read_tested(encoding, inference)
     atlas = Regions.read(regions) if regions else None
     without = "no atlas fits these voxels (they are not in MNI space), or regions: false"
+    if tested.encoding.grayordinates is not None:
+        without = (
+            "not produced because the atlas is a volume in MNI space and this BOLD lies on "
+            "surfaces; the rows are whole structures"
+        )
     missing = () if atlas else (Omission("values by region", without),)
     config = {"bands": tested.encoding.bands}
     said = Provenance("regions-table", tested.simulated, config, code, missing)
@@ -109,17 +118,23 @@ def write_tables(
     }
     write_table(region_table, by_region(tested, atlas), said, columns)
     missing = (Omission("clusters", tested.why),) if tested.significant is None else ()
+    if tested.encoding.grayordinates is not None:
+        why = "not produced because clusters are of voxels that touch by faces; these are vertices"
+        missing = (Omission("clusters", why),)
     said = Provenance("clusters-table", tested.simulated, config, code, missing)
     write_table(cluster_table, by_cluster(tested, atlas), said, CLUSTER_COLUMNS)
 
 
 def by_region(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
-    """One row a region that has voxels, the whole mask first."""
+    """One row a region that has voxels, the whole mask first; on surfaces one row a structure."""
     scores, xyz = tested.encoding.scores, tested.xyz
     label = atlas.at(xyz) if atlas else np.full(len(xyz), NOWHERE)
     parts = {WHOLE: np.arange(len(xyz))}
     if atlas:
         parts |= {atlas.name(int(one)): np.flatnonzero(label == one) for one in np.unique(label)}
+    if (where := tested.encoding.grayordinates) is not None:
+        named = {name: np.flatnonzero(where.of(name)) for name in where.names}
+        parts |= {name: columns for name, columns in named.items() if len(columns)}
     rows = []
     for name, voxels in parts.items():
         peak = voxels[np.argmax(scores.r[voxels])]
@@ -143,7 +158,7 @@ def by_cluster(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
     """Clusters of significant voxels that touch by their faces, and their peaks 8 mm apart."""
     empty = pd.DataFrame(columns=list(CLUSTER_COLUMNS))
     encoding, found = tested.encoding, tested.significant
-    if found is None or not found.any():
+    if found is None or not found.any() or encoding.grayordinates is not None:
         return empty
     image = np.zeros(tuple(int(n) for n in encoding.shape), np.float32)
     image[tuple(encoding.ijk[found].T)] = encoding.scores.r[found]

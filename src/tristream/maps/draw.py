@@ -1,6 +1,6 @@
 """Maps of one subject and model: export images, draw figures, list everything in ``maps.json``."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +9,26 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tristream.config.analysis import EncodingModel
+from tristream.config.layouts import FSLR
 from tristream.config.load import Resolved
+from tristream.grayordinates import CORTEX
 from tristream.maps import figures
 from tristream.maps.background import grey_levels, to_ras
-from tristream.maps.images import write_gifti, write_nifti
+from tristream.maps.images import write_cifti, write_gifti, write_nifti
 from tristream.maps.names import Names, describe_dataset, names
 from tristream.maps.scores import MIN_CEILING, Scores, Voxels, read, winner
 from tristream.maps.style import colours_of, save, style, titled
-from tristream.maps.surface import HEMISPHERES, MIN_COVERAGE, Hemisphere, coverage, project
+from tristream.maps.surface import (
+    FSAVERAGE5,
+    HEMISPHERES,
+    MIN_COVERAGE,
+    Hemisphere,
+    Template,
+    at_vertices,
+    coverage,
+    fslr,
+    project,
+)
 from tristream.store import Omission, Provenance, write_json, write_table
 
 STREAMS = ("ventral", "dorsal", "auditory")
@@ -28,7 +40,7 @@ COLUMNS = {
     "y": "mm",
     "z": "mm",
     "hemisphere": "left or right",
-    "vertex": "vertex of fsaverage5",
+    "vertex": "vertex of the hemisphere's mesh",
     "r": "correlation of predicted and measured BOLD in the test data",
     "r2": "test R2",
     "ceiling": "noise ceiling of r",
@@ -89,6 +101,7 @@ def draw(
     index: Path,
     output: Path,
     code: str = "",
+    meshes: Path | None = None,
 ) -> None:
     """Write all maps of a subject and model beside `output`, then `output` itself.
 
@@ -104,6 +117,8 @@ def draw(
         ``…/maps.json``; its folder is the subject's, the one above the derivative dataset.
     code : str
         Fingerprint for the provenance.
+    meshes : Path, optional
+        Receipt of the meshes of fsLR, on which grayordinates are drawn.
     """
     voxels = read(encoding, inference)
     block = resolved.study.models[model]
@@ -125,12 +140,15 @@ def draw(
     describe_dataset(folder.parent, descriptor, f"encoding model {model}", voxels.simulated)
     omitted = list(voxels.omitted)
     with style():
-        _volumes(job)
-        _volume_figures(job, grey_levels(voxels, index, job.names.space))
-        if job.competing:
-            omitted += _surfaces(job)
+        if voxels.grayordinates is not None:
+            omitted += _on_surface(job, index, meshes)
         else:
-            omitted.append(Omission(f"surface and stream maps of {model}", _why_plain(job, block)))
+            _volumes(job)
+            _volume_figures(job, grey_levels(voxels, index, job.names.space))
+            omitted += _surfaces(job) if job.competing else []
+        if not job.competing:
+            what = "stream maps" if voxels.grayordinates else "surface and stream maps"
+            omitted.append(Omission(f"{what} of {model}", _why_plain(job, block)))
     said = Provenance("maps", voxels.simulated, config, code, tuple(omitted))
     content = {"dataset": dataset, "model": model, "subject": subject}
     write_json(output, {**content, "maps": [asdict(e) for e in job.entries]}, said)
@@ -166,31 +184,46 @@ def _quantities(job: Job, scores: Scores) -> dict[str, tuple[npt.NDArray, str]]:
     return out
 
 
+def _written(job: Job) -> dict[str, tuple[npt.NDArray, str]]:
+    """Maps of numbers that are exported."""
+    written = _quantities(job, job.voxels.scores)
+    if job.voxels.q is not None:
+        written["q"] = (job.voxels.q, "false discovery rate q")
+    return written
+
+
+def _labelled(job: Job) -> dict[str, tuple[npt.NDArray, dict[int, str]]]:
+    """Maps of labels that are exported: name to labels and their meaning."""
+    out: dict[str, tuple[npt.NDArray, dict[int, str]]] = {}
+    scores, significant = job.voxels.scores, job.voxels.significant
+    if significant is not None:
+        meaning = {0: "not significant", 1: "significant"}
+        out["significant"] = (significant.astype(np.uint8), meaning)
+    if job.competing:
+        labels = winner(scores.band_r2, scores.bands, job.competing)
+        out["winner"] = (labels, dict(enumerate(("none", *job.competing))))
+    return out
+
+
+def _listed(labels: dict[int, str]) -> str:
+    return ", ".join(f"{number} {label}" for number, label in labels.items())
+
+
 def _volumes(job: Job) -> None:
     voxels = job.voxels
-    written = _quantities(job, voxels.scores)
-    if voxels.q is not None:
-        written["q"] = (voxels.q, "false discovery rate q")
-    for name, (values, what) in written.items():
+    for name, (values, what) in _written(job).items():
         path = job.names.volume(name)
         image = voxels.volume(values.astype(np.float32))
         write_nifti(path, image, voxels.affine, what, job.provenance)
         title = titled(what, voxels.simulated)
         job.entries.append(Entry(job.relative(path), title, "NIfTI", "nifti", name))
-    if voxels.significant is not None:
-        image = voxels.volume(voxels.significant.astype(np.uint8), fill=0)
-        _labels(job, "significant", image, {0: "not significant", 1: "significant"})
-    if job.competing:
-        image = voxels.volume(winner(voxels.scores.band_r2, voxels.scores.bands, job.competing), 0)
-        _labels(job, "winner", image, dict(enumerate(("none", *job.competing))))
-
-
-def _labels(job: Job, name: str, image: npt.NDArray, labels: dict[int, str]) -> None:
-    path = job.names.volume(name, "dseg")
-    what = f"{name}: " + ", ".join(f"{number} {label}" for number, label in labels.items())
-    write_nifti(path, image, job.voxels.affine, what, job.provenance, labels)
-    title = titled(what, job.voxels.simulated)
-    job.entries.append(Entry(job.relative(path), title, "NIfTI", "nifti", name))
+    for name, (values, labels) in _labelled(job).items():
+        path = job.names.volume(name, "dseg")
+        what = f"{name}: {_listed(labels)}"
+        image = voxels.volume(values, fill=0)
+        write_nifti(path, image, voxels.affine, what, job.provenance, labels)
+        title = titled(what, voxels.simulated)
+        job.entries.append(Entry(job.relative(path), title, "NIfTI", "nifti", name))
 
 
 def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDArray, str, str]]:
@@ -272,11 +305,6 @@ def _surfaces(job: Job) -> list[Omission]:
             write_gifti(path, values, what, side, job.voxels.simulated)
             title = titled(f"{what}, {side} hemisphere", job.voxels.simulated)
             job.entries.append(Entry(job.relative(path), title, "GIfTI", "gifti", name))
-    _surface_figures(job, surfaces)
-    return []
-
-
-def _surface_figures(job: Job, surfaces: dict[Hemisphere, Scores]) -> None:
     table = job.names.table("vertices")
     parts = []
     for side, scores in surfaces.items():
@@ -284,13 +312,79 @@ def _surface_figures(job: Job, surfaces: dict[Hemisphere, Scores]) -> None:
         columns = {"hemisphere": np.full(len(vertices), side), "vertex": vertices}
         parts.append(_table(job, columns, scores))
     write_table(table, pd.concat(parts), job.provenance, COLUMNS)
+    _surface_figures(job, surfaces, table)
+    return []
+
+
+def _on_surface(job: Job, index: Path, meshes: Path | None) -> list[Omission]:
+    """Maps of BOLD that was measured on surfaces: files, tables, both hemispheres, and slices."""
+    where = job.voxels.grayordinates
+    assert where is not None
+    on_fslr = job.names.space == FSLR
+    (_cifti_files if on_fslr else _gifti_files)(job)
+    cortex = replace(job, voxels=job.voxels.part(where.on_mesh))
+    vertices = cortex.voxels.grayordinates
+    assert vertices is not None
+    table = job.names.table("vertices")
+    side = np.where(vertices.of(CORTEX[0]), *HEMISPHERES)
+    columns = {"hemisphere": side, "vertex": cortex.voxels.ijk[:, 0]}
+    said = _table(cortex, columns, cortex.voxels.scores)
+    write_table(table, said, job.provenance, COLUMNS)
+    if not where.on_mesh.all():
+        below = replace(job, voxels=job.voxels.part(~where.on_mesh))
+        _volume_figures(below, grey_levels(below.voxels, index, "MNI152NLin6Asym"))
+    if on_fslr and meshes is None:
+        return [Omission("surface figures", "the meshes of fsLR were not given (--meshes)")]
+    template = fslr(meshes) if on_fslr and meshes else FSAVERAGE5
+    _surface_figures(job, at_vertices(job.voxels, template), table, template)
+    return []
+
+
+def _gifti_files(job: Job) -> None:
+    where = job.voxels.grayordinates
+    assert where is not None
+    written = _written(job)
+    written |= {k: (v, f"{k}: {_listed(labels)}") for k, (v, labels) in _labelled(job).items()}
+    for side, structure in zip(HEMISPHERES, CORTEX, strict=True):
+        here = where.of(structure)
+        for name, (values, what) in written.items():
+            empty = 0 if values.dtype.kind in "iu" else np.nan
+            texture = np.full(FSAVERAGE5.vertices, empty, values.dtype)
+            texture[job.voxels.ijk[here, 0]] = values[here]
+            path = job.names.surface(name, side)
+            write_gifti(path, texture, what, side, job.voxels.simulated)
+            title = titled(f"{what}, {side} hemisphere", job.voxels.simulated)
+            job.entries.append(Entry(job.relative(path), title, "GIfTI", "gifti", name))
+
+
+def _cifti_files(job: Job) -> None:
+    def write(
+        name: str, values: npt.NDArray, what: str, labels: dict[int, str] | None = None
+    ) -> None:
+        path = job.names.cifti(name, "dlabel" if labels else "dscalar")
+        write_cifti(path, values, job.voxels, what, job.provenance, labels)
+        title = titled(what, job.voxels.simulated)
+        job.entries.append(Entry(job.relative(path), title, "CIFTI", "cifti", name))
+
+    for name, (values, what) in _written(job).items():
+        write(name, values, what)
+    for name, (values, labels) in _labelled(job).items():
+        write(name, values, f"{name}: {_listed(labels)}", labels)
+
+
+def _surface_figures(
+    job: Job,
+    surfaces: dict[Hemisphere, Scores],
+    table: Path,
+    template: Template = FSAVERAGE5,
+) -> None:
     paints = {side: _paints(job, scores) for side, scores in surfaces.items()}
     for kind in ("inflated", "flat"):
         for name, (paint, _, title, caption) in paints["left"].items():
             rgba = {side: paint.rgba(paints[side][name][1]) for side in HEMISPHERES}
             title = titled(f"{title}, sub-{job.names.subject}", job.voxels.simulated)
-            caption = f"{caption} fsaverage5, {kind}; darker grey: sulci."
-            figure = figures.surface(title, kind, rgba)
+            caption = f"{caption} {template.name}, {kind}; darker grey: sulci."
+            figure = figures.surface(title, kind, rgba, template)
             _save(job, figures.finish(figure, paint), name, kind, title, caption, table)
 
 

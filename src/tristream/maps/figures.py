@@ -13,7 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tristream.maps.style import SEQUENTIAL
-from tristream.maps.surface import HEMISPHERES, Hemisphere, Side, relief, view
+from tristream.maps.surface import (
+    FSAVERAGE5,
+    HEMISPHERES,
+    Hemisphere,
+    Side,
+    Template,
+    relief,
+    view,
+)
 
 SLICES = 12
 TWO_SIDED = "RdBu_r"
@@ -140,8 +148,13 @@ def volume(
     return figure
 
 
-def surface(title: str, kind: str, rgba: Mapping[Hemisphere, npt.NDArray]) -> Figure:
-    """Inflated (four views) or flat (two) fsaverage5.
+def surface(
+    title: str,
+    kind: str,
+    rgba: Mapping[Hemisphere, npt.NDArray],
+    template: Template = FSAVERAGE5,
+) -> Figure:
+    """Both hemispheres, inflated (four views) or flat (two).
 
     Parameters
     ----------
@@ -150,9 +163,11 @@ def surface(title: str, kind: str, rgba: Mapping[Hemisphere, npt.NDArray]) -> Fi
     kind : str
         ``inflated`` or ``flat``.
     rgba : mapping
-        Hemisphere to painted vertices, (10242, 4).
+        Hemisphere to painted vertices, (vertices, 4).
+    template : Template
+        The meshes.
     """
-    colours = {side: _over(rgba[side], relief(side)) for side in HEMISPHERES}
+    colours = {side: _over(rgba[side], relief(side, template)) for side in HEMISPHERES}
     views = SIDES[kind]
     rows = len(views) // 2
     figure, legend, grid = _frame(title, 6.2, 2.1 * rows if kind == "inflated" else 2.9)
@@ -160,7 +175,7 @@ def surface(title: str, kind: str, rgba: Mapping[Hemisphere, npt.NDArray]) -> Fi
         grid.subgridspec(rows, 2, wspace=0.04, hspace=0.12), views, strict=True
     ):
         axes = figure.add_subplot(cell)
-        axes.imshow(view(side, angle).image(colours[side]), interpolation="antialiased")
+        axes.imshow(view(side, angle, template).image(colours[side]), interpolation="antialiased")
         axes.axis("off")
         axes.set_title(name, fontsize=8, color="#555555")
     figure.add_subplot(legend)

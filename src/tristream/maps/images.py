@@ -4,11 +4,14 @@ import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from tristream.maps.style import SIMULATED
+from tristream.bold.surfaces import PREFIX
+from tristream.maps.scores import Voxels
+from tristream.maps.style import SIMULATED, titled
 from tristream.maps.surface import Hemisphere
 from tristream.store import Provenance, atomic_path, write_json
 
@@ -65,6 +68,62 @@ def write_gifti(
         meta=nib.gifti.GiftiMetaData(Name=what),
     )
     _write(path, nib.gifti.GiftiImage(meta=meta, darrays=[array]).to_bytes())
+
+
+def write_cifti(
+    path: Path,
+    values: npt.NDArray,
+    voxels: Voxels,
+    what: str,
+    provenance: Provenance,
+    labels: Mapping[int, str] | None = None,
+) -> None:
+    """Write one value a grayordinate that was analysed, and the JSON beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.dscalar.nii``, with `labels` in ``.dlabel.nii``.
+    values : (n,)
+        float32, or integers with `labels`.
+    voxels : Voxels
+        Where they lie.
+    what : str
+        One line: what the values are.
+    provenance : Provenance
+        Goes into the JSON; the metadata of the file say when the BOLD is simulated.
+    labels : mapping, optional
+        Meaning of each integer.
+    """
+    name = titled(what, provenance.simulated)
+    axis: nib.cifti2.Axis = nib.cifti2.ScalarAxis([name])
+    if labels is not None:
+        colours = [(0, 0, 0, 0), *plt.get_cmap("tab10")(np.arange(len(labels) - 1) % 10)]
+        table = {n: (label, tuple(colours[n])) for n, label in labels.items()}
+        axis = nib.cifti2.LabelAxis([name], [table])
+    header = nib.Cifti2Header.from_axes((axis, _brain_models(voxels)))
+    said = {"Description": what, "Simulated": str(provenance.simulated).lower()}
+    header.matrix.metadata = nib.cifti2.Cifti2MetaData(said)
+    image = nib.Cifti2Image(values[None].astype(np.float32), header)
+    image.update_headers()
+    _write(path, image.to_bytes())
+    stem = str(path).removesuffix(".nii").removesuffix(".dscalar").removesuffix(".dlabel")
+    write_json(Path(f"{stem}.json"), {**said, "Simulated": provenance.simulated}, provenance)
+
+
+def _brain_models(voxels: Voxels) -> nib.cifti2.BrainModelAxis:
+    where = voxels.grayordinates
+    assert where is not None
+    on_mesh = where.on_mesh
+    names = np.array([PREFIX + name for name in where.names])[where.structure]
+    return nib.cifti2.BrainModelAxis(
+        names,
+        np.where(on_mesh[:, None], -1, voxels.ijk),
+        np.where(on_mesh, voxels.ijk[:, 0], -1),
+        voxels.affine,
+        voxels.shape,
+        {PREFIX + n: v for n, v in zip(where.names, where.vertices, strict=True) if v},
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

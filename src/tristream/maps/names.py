@@ -29,7 +29,7 @@ class Names:
     subject, task, model : str
         Labels.
     space : str or None
-        The template that the volumes are in; None for the subject's own grid.
+        The template that the BOLD is in; None for the subject's own grid.
     """
 
     folder: Path
@@ -49,6 +49,10 @@ class Names:
             f"task-{self.task}_", f"task-{self.task}_hemi-{hemisphere[0].upper()}_"
         )
         return self.folder / "func" / f"{named}.shape.gii"
+
+    def cifti(self, what: str, kind: str) -> Path:
+        """CIFTI of a quantity on grayordinates; `kind` is ``dscalar`` or ``dlabel``."""
+        return self.folder / "func" / f"{self._stem(self.space, what, 'statmap')}.{kind}.nii"
 
     def figure(self, what: str, view: str) -> Path:
         """PNG of a figure (SVG beside it)."""

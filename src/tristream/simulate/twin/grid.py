@@ -37,7 +37,8 @@ def brain_on(corner: Sequence[float], edge: float, shape: Sequence[int], scale: 
 
 def bold_of(brain: Brain, responses: Responses, run: str) -> npt.NDArray[np.float32]:
     """BOLD of a run in all voxels, (volumes, v)."""
-    worlds: Array = apply_affine(brain.affine, brain.ijk)
+    at = brain.worlds
+    worlds: Array = apply_affine(brain.affine, brain.ijk) if at is None else at
     parts = [responses(run, worlds[n : n + BLOCK]) for n in range(0, len(worlds), BLOCK)]
     return np.concatenate(parts, axis=1)
 

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.grayordinates import Grayordinates
+
 Array = npt.NDArray[np.float64]
 # BOLD (volumes, n), float32, baseline included, of a run at MNI points (n, 3), RAS mm.
 Responses = Callable[[str, Array], npt.NDArray[np.float32]]
@@ -64,12 +66,18 @@ class Brain:
     region : ndarray of str, shape (v,)
         ``label``: follows what the event's label is; ``item``: follows which item is shown;
         ``none``: noise alone.
+    worlds : ndarray of shape (v, 3), optional
+        Where they are (mm), if no affine says so.
+    grayordinates : Grayordinates, optional
+        Structures of vertices.
     """
 
     affine: Array
     shape: tuple[int, int, int]
     ijk: npt.NDArray[np.int64]
     region: npt.NDArray[np.str_]
+    worlds: Array | None = None
+    grayordinates: Grayordinates | None = None
 
     def image(self, values: npt.NDArray, fill: float = 0) -> npt.NDArray:
         """Put voxel values, (v,) or (v, t), into the image."""

@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 from tqdm import tqdm
 
+from tristream import grayordinates
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import FmriprepLayout, MinimalLayout, SpmLayout
 from tristream.errors import UserError
@@ -283,4 +284,5 @@ def _write_truth(
             group[f"courses/{region}/{run}"] = courses.astype(np.float32)
     if brain is not None:
         group["ijk"], group["affine"] = brain.ijk.astype(np.int32), brain.affine
+        grayordinates.write(group, brain.grayordinates)
         write_strings(group, "region", brain.region.tolist())
