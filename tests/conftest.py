@@ -127,6 +127,17 @@ def resting(cache: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
+def fslr_meshes(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Receipt of the meshes of fsLR."""
+    from tristream.fetch.steps import fetch_members
+    from tristream.maps.surface import FSLR_MESHES
+
+    path = tmp_path_factory.mktemp("meshes") / "receipt.json"
+    fetch_members("fsLR", FSLR_MESHES, cache).write(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def extractor_weights(cache: Path) -> Callable[[str], Path]:
     """Function: extractor name -> folder that holds its weight members."""
 

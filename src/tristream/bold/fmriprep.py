@@ -254,8 +254,8 @@ def read_confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> 
 def _load(
     files: RunFiles, strategies: Sequence[str], volumes: int
 ) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
-    # nilearn finds the table by the image's name alone, and wants that to be a compressed one's.
-    name = f"{str(files.bold).removesuffix('.gz')}.gz"
+    # nilearn finds the table by the image's name alone, and wants a volume's to be compressed.
+    name = f"{str(files.bold).removesuffix('.gz')}.gz" if files.mask else str(files.bold)
     try:
         values, sample_mask = load_confounds(
             name,

@@ -7,7 +7,7 @@ from tristream.config.analysis import Decoder, EncodingModel
 from tristream.config.contrasts import Contrast
 from tristream.config.dataset import Dataset
 from tristream.config.fusion import Fusion, is_fitted
-from tristream.config.layouts import FmriprepLayout
+from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout
 from tristream.config.load import Resolved
 from tristream.config.sources import ArchiveSource, DataladSource, SimulateSource
 from tristream.report.references import REFERENCES, Reference
@@ -121,6 +121,7 @@ def _data(methods: Methods, resolved: Resolved, name: str, dataset: Dataset) -> 
             f"{derivatives} in the space {dataset.layout.space} were read; confounds ({confounds}) "
             f"were projected out of each run with nilearn {methods.cite('nilearn')}."
         )
+        said += _surface(methods, dataset.layout)
     said.append(
         "Each voxel was detrended and z-scored within each run by that run's own mean and variance "
         "(no labels and no other run take part)."
@@ -131,6 +132,23 @@ def _data(methods: Methods, resolved: Resolved, name: str, dataset: Dataset) -> 
             "each run were left out."
         )
     return " ".join([*said, _held_out(dataset), _leakage(resolved, dataset)])
+
+
+def _surface(methods: Methods, layout: FmriprepLayout) -> list[str]:
+    """What is analysed where the BOLD lies on surfaces."""
+    if layout.space == FSAVERAGE5:
+        return [
+            f"What is called a voxel is a vertex of fsaverage5 {methods.cite('fischl1999')}; the "
+            "medial wall was left out. Results were drawn on the same meshes, without projection."
+        ]
+    if layout.space == FSLR:
+        return [
+            "What is called a voxel is a grayordinate: a vertex of the fsLR meshes "
+            f"{methods.cite('vanessen2012')} or a voxel below the cortex "
+            f"{methods.cite('glasser2013')}. Results were drawn on average surfaces of the Human "
+            "Connectome Project, without projection."
+        ]
+    return []
 
 
 def _held_out(dataset: Dataset) -> str:
@@ -405,5 +423,7 @@ def _software(methods: Methods, resolved: Resolved) -> str:
         said.append(f"data by DataLad {methods.cite('halchenko2021')} at pinned commits")
     if any(isinstance(s, ArchiveSource) for s in sources):
         said.append("archives from the Python package index by pinned sha256")
-    said.append(f"surface projection by nilearn {methods.cite('nilearn')}")
+    layouts = [dataset.layout for dataset in resolved.datasets.values()]
+    if not all(isinstance(one, FmriprepLayout) and one.on_surface for one in layouts):
+        said.append(f"surface projection by nilearn {methods.cite('nilearn')}")
     return "; ".join(said) + "."

@@ -55,6 +55,33 @@ _ALL = (
         "10.1126/science.1063736",
     ),
     Reference(
+        "fischl1999",
+        "Fischl, B. and Sereno, M. I. and Tootell, R. B. H. and Dale, A. M.",
+        1999,
+        "High-resolution intersubject averaging and a coordinate system for the cortical surface",
+        "Human Brain Mapping 8, 272-284",
+        "10.1002/(SICI)1097-0193(1999)8:4<272::AID-HBM10>3.0.CO;2-4",
+    ),
+    Reference(
+        "vanessen2012",
+        "Van Essen, D. C. and Glasser, M. F. and Dierker, D. L. and Harwell, J. and Coalson, T.",
+        2012,
+        "Parcellations and hemispheric asymmetries of human cerebral cortex analyzed on "
+        "surface-based atlases",
+        "Cerebral Cortex 22, 2241-2262",
+        "10.1093/cercor/bhr291",
+    ),
+    Reference(
+        "glasser2013",
+        "Glasser, M. F. and Sotiropoulos, S. N. and Wilson, J. A. and Coalson, T. S. and Fischl, "
+        "B. and Andersson, J. L. and Xu, J. and Jbabdi, S. and Webster, M. and Polimeni, J. R. and "
+        "Van Essen, D. C. and Jenkinson, M.",
+        2013,
+        "The minimal preprocessing pipelines for the Human Connectome Project",
+        "NeuroImage 80, 105-124",
+        "10.1016/j.neuroimage.2013.04.127",
+    ),
+    Reference(
         "nunezelizalde2019",
         "Nunez-Elizalde, A. O. and Huth, A. G. and Gallant, J. L.",
         2019,

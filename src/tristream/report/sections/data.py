@@ -1,6 +1,6 @@
 """Where the data come from."""
 
-from tristream.config.layouts import FmriprepLayout
+from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, Layout
 from tristream.report.blocks import Block, Section, facts
 from tristream.report.results import Results
 from tristream.store import read_json
@@ -24,7 +24,7 @@ def dataset_section(results: Results, dataset: str) -> Section:
         ("Repetition time", f"{descriptor.tr:g} s"),
         ("Held out", _split(results, dataset)),
         ("Permuted unit", _exchange(results, dataset)),
-        ("Space", layout.space if isinstance(layout, FmriprepLayout) else "the images' own grid"),
+        ("Space", _space(layout)),
         ("Source", _source(receipt.get("source", {}))),
         ("Commit", receipt.get("commit", "")),
         ("Files listed", len(receipt["files"]) if receipt else None),
@@ -34,6 +34,16 @@ def dataset_section(results: Results, dataset: str) -> Section:
         ("Stimuli", _stimuli(results, dataset)),
     ]
     return Section("data", "Data and provenance", [facts(rows), *blocks])
+
+
+def _space(layout: Layout) -> str:
+    if not isinstance(layout, FmriprepLayout):
+        return "the images' own grid"
+    if layout.space == FSAVERAGE5:
+        return f"{layout.space}, surfaces: a voxel is a vertex"
+    if layout.space == FSLR:
+        return f"{layout.space}: a voxel is a vertex of the cortex or a voxel below it"
+    return layout.space
 
 
 def subject_section(results: Results, dataset: str, subject: str) -> Section:

@@ -4,6 +4,12 @@ from tristream.report.blocks import Block, Figure, Heading, Link, Table
 from tristream.report.results import Results
 from tristream.store import read_json
 
+FORMATS = {
+    "nifti": "NIfTI volumes",
+    "gifti": "fsaverage5 GIfTI",
+    "cifti": "CIFTI of the grayordinates that were analysed",
+}
+
 
 def figures_of(
     results: Results, dataset: str, model: str, subject: str, quantities: tuple[str, ...]
@@ -29,7 +35,7 @@ def figures_of(
 
 
 def files_of(results: Results, dataset: str, model: str, subject: str) -> list[Block]:
-    """Links to the NIfTI and GIfTI files of one model and subject."""
+    """Links to the NIfTI, GIfTI and CIFTI files of one model and subject."""
     path = results.path("maps", dataset, model, f"sub-{subject}", "maps.json")
     if not path.is_file():
         return []
@@ -37,7 +43,8 @@ def files_of(results: Results, dataset: str, model: str, subject: str) -> list[B
     rows = tuple(
         (Link(m["file"].rsplit("/", 1)[-1], results.link(path.parent / m["file"])), m["title"])
         for m in content["maps"]
-        if m["kind"] in ("nifti", "gifti")
+        if m["kind"] in FORMATS
     )
-    caption = f"Files of the maps of {model}: NIfTI volumes and fsaverage5 GIfTI."
+    formats = dict.fromkeys(FORMATS[m["kind"]] for m in content["maps"] if m["kind"] in FORMATS)
+    caption = f"Files of the maps of {model}: {' and '.join(formats)}."
     return [Heading(f"Map files of {model}"), Table(caption, ("file", "what"), rows, folded=True)]
