@@ -39,6 +39,7 @@ rule contrast_maps:
         fit=rules.contrast.output,
         index=rules.bold_index.output,
         regions=regions_of,
+        meshes=meshes_of,
     output:
         maps=f"{R}/maps/{{dataset}}/{{contrast}}/sub-{{subject}}/maps.json",
         table=f"{R}/contrasts/{{dataset}}/{{contrast}}/sub-{{subject}}_regions.tsv",
@@ -57,9 +58,10 @@ rule contrast_maps:
         threshold=lambda w: STUDY.contrasts[w.contrast].threshold,
         inference=inference_keys("fdr"),
         regions=regions_option,
+        meshes=meshes_option,
         code=fingerprint("tristream.maps.contrast"),
     shell:
         "python -m tristream maps contrast --dataset {wildcards.dataset}"
         " --contrast {wildcards.contrast} --subject {wildcards.subject} --fit {input.fit}"
-        " --index {input.index} {params.regions} --table {output.table}"
+        " --index {input.index} {params.regions} {params.meshes} --table {output.table}"
         " --output {output.maps} --code {params.code} > {log} 2>&1"

@@ -38,6 +38,7 @@ def register(stages: Any) -> None:
     contrast.add_argument("--fit", required=True, type=Path, help="contrasts/D/C/sub-S.h5")
     contrast.add_argument("--index", required=True, type=Path, help="bold/D/sub-S/index.json")
     contrast.add_argument("--regions", type=Path, help="regions of MNI space")
+    contrast.add_argument("--meshes", type=Path, help="fetch/meshes/receipt.json, for fsLR")
     contrast.add_argument("--table", required=True, type=Path, help="counts by region to write")
     add_output(contrast, "maps/D/C/sub-S/maps.json")
     contrast.set_defaults(run=_contrast)
@@ -74,6 +75,7 @@ def _contrast(args: argparse.Namespace) -> None:
         table=args.table,
         regions=args.regions,
         code=args.code,
+        meshes=args.meshes,
     )
 
 

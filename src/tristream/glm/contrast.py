@@ -18,6 +18,7 @@ from nilearn.glm.contrasts import Contrast as Estimate
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import run_glm
 
+from tristream import grayordinates
 from tristream.align.timeline import Event, check_fit, read_timeline
 from tristream.bold.run_file import Run, read_run, read_runs
 from tristream.config.contrasts import Contrast
@@ -25,6 +26,7 @@ from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout
 from tristream.errors import UserError
 from tristream.glm.design import carried, design
+from tristream.grayordinates import Grayordinates
 from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
 
 KIND = "contrast"
@@ -50,6 +52,8 @@ class Result:
         Events of each in these runs.
     simulated : bool
     omitted : tuple of Omission
+    grayordinates : Grayordinates or None
+        Structures of BOLD on surfaces.
     """
 
     t: npt.NDArray[np.float32]
@@ -63,6 +67,7 @@ class Result:
     conditions: dict[str, int]
     simulated: bool
     omitted: tuple[Omission, ...]
+    grayordinates: Grayordinates | None = None
 
 
 def write_contrast(
@@ -136,6 +141,7 @@ def write_contrast(
         file["z"] = np.nan_to_num(np.asarray(total.z_score(), np.float32).ravel())
         for key in ("ijk", "affine", "shape"):
             file[key] = getattr(first, key)
+        grayordinates.write(file, first.grayordinates)
         for region, members in first.regions.items():
             file[f"regions/{region}"] = members
         write_strings(file, "runs", used)
@@ -201,4 +207,5 @@ def read_contrast(path: Path) -> Result:
             conditions=json.loads(file.attrs["conditions"]),
             simulated=said.simulated,
             omitted=said.omitted,
+            grayordinates=grayordinates.read(file),
         )

@@ -15,7 +15,7 @@ from tristream.inference.regions import NOWHERE, Regions
 Bools = npt.NDArray[np.bool_]
 
 COLUMNS = {
-    "region": "of the dataset or, for MNI volumes, of the Harvard-Oxford atlas; all: every voxel",
+    "region": "of the dataset; in MNI volumes of the Harvard-Oxford atlas; on surfaces a structure",
     "voxels": "voxels of the region",
     "above": "voxels that count for the first side of the contrast",
     "below": "voxels that count for its second side",
@@ -78,6 +78,8 @@ def region_table(result: Result, chosen: Found, atlas: Path | None = None) -> pd
     for name, places in result.regions.items():
         members[name] = np.zeros(len(result.t), bool)
         members[name][places] = True
+    if (where := result.grayordinates) is not None:
+        members |= {name: where.of(name) for name in where.names}
     if atlas is not None:
         regions = Regions.read(atlas)
         label = regions.at(apply_affine(result.affine, result.ijk))

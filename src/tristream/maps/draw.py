@@ -9,25 +9,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tristream.config.analysis import EncodingModel
-from tristream.config.layouts import FSLR
 from tristream.config.load import Resolved
-from tristream.grayordinates import CORTEX
 from tristream.maps import figures
 from tristream.maps.background import grey_levels, to_ras
-from tristream.maps.images import write_cifti, write_gifti, write_nifti
-from tristream.maps.names import Names, describe_dataset, names
+from tristream.maps.export import Map, export
+from tristream.maps.images import write_gifti, write_nifti
+from tristream.maps.names import Entry, Names, describe_dataset, names
 from tristream.maps.scores import MIN_CEILING, Scores, Voxels, read, winner
 from tristream.maps.style import colours_of, save, style, titled
 from tristream.maps.surface import (
+    BELOW,
     FSAVERAGE5,
     HEMISPHERES,
     MIN_COVERAGE,
+    NO_MESHES,
     Hemisphere,
     Template,
     at_vertices,
     coverage,
-    fslr,
     project,
+    sides,
+    template_of,
 )
 from tristream.store import Omission, Provenance, write_json, write_table
 
@@ -49,19 +51,6 @@ COLUMNS = {
     "q": "false discovery rate at which the voxel becomes significant",
     "significant": "1 where q is below the configured rate",
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of ``maps.json``; files are relative to it."""
-
-    file: str
-    title: str
-    caption: str
-    kind: str
-    quantity: str
-    svg: str = ""
-    tsv: str = ""
 
 
 @dataclass
@@ -320,56 +309,23 @@ def _on_surface(job: Job, index: Path, meshes: Path | None) -> list[Omission]:
     """Maps of BOLD that was measured on surfaces: files, tables, both hemispheres, and slices."""
     where = job.voxels.grayordinates
     assert where is not None
-    on_fslr = job.names.space == FSLR
-    (_cifti_files if on_fslr else _gifti_files)(job)
+    exported: dict[str, Map] = {name: (*one, None) for name, one in _written(job).items()}
+    for name, (values, labels) in _labelled(job).items():
+        exported[name] = (values, f"{name}: {_listed(labels)}", labels)
+    job.entries += export(job.names, job.voxels, exported, job.provenance)
     cortex = replace(job, voxels=job.voxels.part(where.on_mesh))
-    vertices = cortex.voxels.grayordinates
-    assert vertices is not None
     table = job.names.table("vertices")
-    side = np.where(vertices.of(CORTEX[0]), *HEMISPHERES)
-    columns = {"hemisphere": side, "vertex": cortex.voxels.ijk[:, 0]}
+    columns = {"hemisphere": sides(cortex.voxels), "vertex": cortex.voxels.ijk[:, 0]}
     said = _table(cortex, columns, cortex.voxels.scores)
     write_table(table, said, job.provenance, COLUMNS)
     if not where.on_mesh.all():
         below = replace(job, voxels=job.voxels.part(~where.on_mesh))
-        _volume_figures(below, grey_levels(below.voxels, index, "MNI152NLin6Asym"))
-    if on_fslr and meshes is None:
-        return [Omission("surface figures", "the meshes of fsLR were not given (--meshes)")]
-    template = fslr(meshes) if on_fslr and meshes else FSAVERAGE5
+        _volume_figures(below, grey_levels(below.voxels, index, BELOW))
+    template = template_of(job.names.space, meshes)
+    if template is None:
+        return [Omission("surface figures", NO_MESHES)]
     _surface_figures(job, at_vertices(job.voxels, template), table, template)
     return []
-
-
-def _gifti_files(job: Job) -> None:
-    where = job.voxels.grayordinates
-    assert where is not None
-    written = _written(job)
-    written |= {k: (v, f"{k}: {_listed(labels)}") for k, (v, labels) in _labelled(job).items()}
-    for side, structure in zip(HEMISPHERES, CORTEX, strict=True):
-        here = where.of(structure)
-        for name, (values, what) in written.items():
-            empty = 0 if values.dtype.kind in "iu" else np.nan
-            texture = np.full(FSAVERAGE5.vertices, empty, values.dtype)
-            texture[job.voxels.ijk[here, 0]] = values[here]
-            path = job.names.surface(name, side)
-            write_gifti(path, texture, what, side, job.voxels.simulated)
-            title = titled(f"{what}, {side} hemisphere", job.voxels.simulated)
-            job.entries.append(Entry(job.relative(path), title, "GIfTI", "gifti", name))
-
-
-def _cifti_files(job: Job) -> None:
-    def write(
-        name: str, values: npt.NDArray, what: str, labels: dict[int, str] | None = None
-    ) -> None:
-        path = job.names.cifti(name, "dlabel" if labels else "dscalar")
-        write_cifti(path, values, job.voxels, what, job.provenance, labels)
-        title = titled(what, job.voxels.simulated)
-        job.entries.append(Entry(job.relative(path), title, "CIFTI", "cifti", name))
-
-    for name, (values, what) in _written(job).items():
-        write(name, values, what)
-    for name, (values, labels) in _labelled(job).items():
-        write(name, values, f"{name}: {_listed(labels)}", labels)
 
 
 def _surface_figures(

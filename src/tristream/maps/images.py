@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.surfaces import PREFIX
-from tristream.maps.scores import Voxels
 from tristream.maps.style import SIMULATED, titled
-from tristream.maps.surface import Hemisphere
+from tristream.maps.surface import Hemisphere, Places
 from tristream.store import Provenance, atomic_path, write_json
 
 
@@ -73,7 +72,7 @@ def write_gifti(
 def write_cifti(
     path: Path,
     values: npt.NDArray,
-    voxels: Voxels,
+    places: Places,
     what: str,
     provenance: Provenance,
     labels: Mapping[int, str] | None = None,
@@ -86,7 +85,7 @@ def write_cifti(
         Ends in ``.dscalar.nii``, with `labels` in ``.dlabel.nii``.
     values : (n,)
         float32, or integers with `labels`.
-    voxels : Voxels
+    places : Places
         Where they lie.
     what : str
         One line: what the values are.
@@ -101,7 +100,7 @@ def write_cifti(
         colours = [(0, 0, 0, 0), *plt.get_cmap("tab10")(np.arange(len(labels) - 1) % 10)]
         table = {n: (label, tuple(colours[n])) for n, label in labels.items()}
         axis = nib.cifti2.LabelAxis([name], [table])
-    header = nib.Cifti2Header.from_axes((axis, _brain_models(voxels)))
+    header = nib.Cifti2Header.from_axes((axis, _brain_models(places)))
     said = {"Description": what, "Simulated": str(provenance.simulated).lower()}
     header.matrix.metadata = nib.cifti2.Cifti2MetaData(said)
     image = nib.Cifti2Image(values[None].astype(np.float32), header)
@@ -111,17 +110,17 @@ def write_cifti(
     write_json(Path(f"{stem}.json"), {**said, "Simulated": provenance.simulated}, provenance)
 
 
-def _brain_models(voxels: Voxels) -> nib.cifti2.BrainModelAxis:
-    where = voxels.grayordinates
+def _brain_models(places: Places) -> nib.cifti2.BrainModelAxis:
+    where = places.grayordinates
     assert where is not None
     on_mesh = where.on_mesh
     names = np.array([PREFIX + name for name in where.names])[where.structure]
     return nib.cifti2.BrainModelAxis(
         names,
-        np.where(on_mesh[:, None], -1, voxels.ijk),
-        np.where(on_mesh, voxels.ijk[:, 0], -1),
-        voxels.affine,
-        voxels.shape,
+        np.where(on_mesh[:, None], -1, places.ijk),
+        np.where(on_mesh, places.ijk[:, 0], -1),
+        places.affine,
+        places.shape,
         {PREFIX + n: v for n, v in zip(where.names, where.vertices, strict=True) if v},
     )
 

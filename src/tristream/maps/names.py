@@ -19,6 +19,19 @@ IGNORED = ("*_statmap.*", "figures", "maps.json")
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One line of ``maps.json``; files are relative to it."""
+
+    file: str
+    title: str
+    caption: str
+    kind: str
+    quantity: str
+    svg: str = ""
+    tsv: str = ""
+
+
+@dataclass(frozen=True)
 class Names:
     """File names of one subject's maps.
 

