@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from nilearn import signal
 
-from tristream.bold.cleaning import clean, project_out, projection_basis
+from tristream.bold.cleaning import clean, project_out, projection_basis, shared_projection
 from tristream.bold.quality import mean_and_tsnr
 from tristream.errors import UserError
 
@@ -94,3 +94,23 @@ def test_tsnr_is_mean_over_noise_about_a_trend() -> None:
     mean, tsnr = mean_and_tsnr(bold.astype(np.float32))
     np.testing.assert_allclose(mean, [800, 800, 5], rtol=1e-3)
     np.testing.assert_allclose(tsnr, [100, 100, 0], rtol=0.05)
+
+
+def test_what_two_runs_lost_alike_is_found():
+    """Cosines, but neither run's own confounds nor its censored volumes."""
+    rng = np.random.default_rng(0)
+    slow = np.cos(np.pi * np.outer(np.arange(90) + 0.5, np.arange(4)) / 90)
+    censor = np.zeros(90, bool)
+    censor[[7, 40]] = True
+    bases = [
+        projection_basis(90, np.hstack([slow, rng.standard_normal((90, 3))]), lost)
+        for lost in (censor, np.zeros(90, bool))
+    ]
+    rows = np.flatnonzero(~censor)
+    shared = shared_projection(bases, rows)
+    linear = np.linspace(-1, 1, 90)[:, None]
+    wanted = np.linalg.qr(np.hstack([slow, linear])[rows])[0]
+    assert shared.T @ shared == pytest.approx(np.eye(5), abs=1e-10)
+    assert np.linalg.svd(shared.T @ wanted)[1].min() > 0.99
+    alone = shared_projection(bases[:1], rows)
+    assert alone.shape[1] == 8

@@ -8,6 +8,8 @@ full model with all confounds in it, and indicators of censored volumes have the
 these volumes after the delays were made.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +25,9 @@ RANK_TOLERANCE = 1e-8
 RESIDUAL_TOLERANCE = 1e-6
 # Volumes that must remain after confounds and censoring, or a z-score means nothing.
 FEWEST_LEFT = 8
+# Length of a projected direction on the used volumes, and square of the cosine between two runs',
+# from which on it counts as gone from the used volumes, and as shared.
+WHOLE, ALIKE = 0.9, 0.98
 # Voxels that are cleaned at a time in double precision.
 BLOCK = 4096
 
@@ -67,6 +72,32 @@ def projection_basis(
             "take fewer confounds in layout.confounds, or leave the run out (missing)"
         )
     return q
+
+
+def shared_projection(
+    bases: Sequence[npt.NDArray[np.floating]], rows: npt.NDArray[np.integer]
+) -> Array:
+    """Orthonormal basis, on some volumes, of what was projected out of every run.
+
+    Parameters
+    ----------
+    bases : sequence of ndarray of shape (volumes, q)
+        Orthonormal, one a run of a repeat group.
+    rows : ndarray of int
+        Volumes that are used. Directions that owe much to other volumes are left out: the used
+        ones still hold some of them.
+
+    Returns
+    -------
+    ndarray of shape (rows, k)
+    """
+    own = [_leading(basis[rows].astype(np.float64), WHOLE) for basis in bases]
+    return _leading(np.hstack(own), (len(own) * ALIKE) ** 0.5)
+
+
+def _leading(columns: Array, least: float) -> Array:
+    left, values, _ = np.linalg.svd(columns, full_matrices=False)
+    return left[:, values > least]
 
 
 def _orthonormal(columns: Array) -> Array:

@@ -37,6 +37,9 @@ class HeldOut:
         The runs that were averaged.
     gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
         Hyperparameters of the model that predicts this run.
+    projection : ndarray of shape (time, q) or None
+        Orthonormal basis of what was projected out of all the runs; None in files of older
+        versions.
     """
 
     prediction: Floats
@@ -46,6 +49,7 @@ class HeldOut:
     runs: tuple[str, ...]
     gamma: Floats
     alpha: Floats
+    projection: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
             for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
                 group[key] = getattr(unit, key).astype(np.float32)
             group["unit"] = unit.unit
+            if unit.projection is not None:
+                group["projection"] = unit.projection
             write_strings(group, "run", unit.runs)
         _write_fitted(file.create_group("model"), encoding.fitted)
 
@@ -189,6 +195,7 @@ def _held_out(group: h5py.Group) -> HeldOut:
         runs=tuple(read_strings(group, "run")),
         gamma=group["gamma"][()],
         alpha=group["alpha"][()],
+        projection=group["projection"][()] if "projection" in group else None,
     )
 
 

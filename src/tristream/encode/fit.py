@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from tristream.bold.cleaning import shared_projection
 from tristream.config.analysis import EncodingModel
 from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, TrainingRun, write_encoding
@@ -167,7 +168,9 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
     parts = fitted.predict(members)
     y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
     unit = inputs.runs[members[0]].unit[rows]
-    return HeldOut(parts.sum(0), parts, y, unit, tuple(members), fitted.gamma, fitted.alpha)
+    projection = shared_projection([inputs.runs[name].projection for name in members], rows)
+    hyper = fitted.gamma, fitted.alpha
+    return HeldOut(parts.sum(0), parts, y, unit, tuple(members), *hyper, projection)
 
 
 def _nested(

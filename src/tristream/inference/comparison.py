@@ -34,7 +34,7 @@ from tristream.inference.permutation import (
 )
 from tristream.inference.regions import Regions
 from tristream.inference.tables import WHOLE
-from tristream.inference.widening import widening
+from tristream.inference.widening import lost_by_shifts, widening
 from tristream.store import Omission, Provenance, create_h5, write_strings
 
 Floats = npt.NDArray[np.floating]
@@ -149,6 +149,7 @@ def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
             a.y,
             unit_length(a.prediction) - unit_length(other.tests[name].prediction),
             a.unit,
+            projection=a.projection,
         )
         for name, a in one.tests.items()
     ]
@@ -240,7 +241,8 @@ def _wider(run: PredictedRun, flipped: bool, chunk: int = 512) -> float:
         y = unit_length(part.y)
         shifted += float((circular_products(y, part.prediction) ** 2).mean(0).sum())
         signs += float((block_sums(y * part.prediction, run.unit) ** 2).sum())
-    return float(np.sqrt(max(1.0, shifted / signs))) if signs > 0 else 1.0
+    share = lost_by_shifts(run, chunk)
+    return float(np.sqrt(max(1.0, share * shifted / signs))) if signs > 0 else 1.0
 
 
 def _regions(encoding: Encoding, regions: Path | None) -> dict[str, Mask]:

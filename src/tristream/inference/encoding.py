@@ -103,7 +103,7 @@ def infer_encoding(
         file.attrs["n_permutations"] = 0
         if design.refusal:
             return
-        runs = runs_of(fitted, unit)
+        runs = runs_of(fitted, unit, settings.null)
         if design.nested:
             # Not above: it brings torch, which the other tests do without.
             from tristream.inference.refit import refit_test
@@ -114,8 +114,7 @@ def infer_encoding(
             result = permutation_test(
                 runs, settings.permutations, settings.seed, null=settings.null
             )
-        if settings.null == "blocks":
-            file.attrs["widening"] = [run.widening for run in runs]
+        file.attrs["widening"] = [run.widening for run in runs]
         _write(file, result, settings)
 
 
@@ -146,10 +145,13 @@ def design_of(encoding: Encoding, null: Null, unit: str) -> Design:
     return Design(null, nested, distinct, "" if enough else _refusal(runs, distinct))
 
 
-def runs_of(encoding: Encoding, unit: str = "") -> list[PredictedRun]:
+def runs_of(encoding: Encoding, unit: str = "", null: Null = "blocks") -> list[PredictedRun]:
     """The parts of an encoding that are permuted; the null of stretches of `time` is widened."""
-    runs = [PredictedRun(t.y, t.prediction, t.unit) for t in encoding.tests.values()]
-    return [widened(run) for run in runs] if unit == TIME else runs
+    runs = [
+        PredictedRun(t.y, t.prediction, t.unit, projection=t.projection)
+        for t in encoding.tests.values()
+    ]
+    return [widened(run, null) for run in runs] if unit == TIME else runs
 
 
 def _shift_refusal(runs: list[PredictedRun], nested: bool, unit: str) -> str:

@@ -5,15 +5,15 @@ block of one label, a presentation of one item. Blocks of the *prediction* chang
 their run, all voxels alike, so that what neighbouring volumes and neighbouring voxels share stays
 as it is. In a design of events the prediction of a block goes where another block was: what all
 blocks have in common (their rise and fall) stays, and the test asks whether it matters which item
-was shown, not whether anything was. Stretches of a film are cut at arbitrary moments, and their
-null is widened by what the cuts lose (:mod:`tristream.inference.widening`). The model is not
-refitted: the null is conditional on weights that never saw the test run. Leave-one-run-out needs
-:mod:`tristream.inference.refit`.
+was shown, not whether anything was. Stretches of a film are cut at arbitrary moments, a
+circle is closed where nothing joins, and the null is widened by what that loses
+(:mod:`tristream.inference.widening`). The model is not refitted: the null is conditional on weights
+that never saw the test run. Leave-one-run-out needs :mod:`tristream.inference.refit`.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -39,17 +39,20 @@ class PredictedRun:
     unit : ndarray of int of shape (time,)
         Exchange unit of each sample.
     widening : float
-        How many times wider the null is than that of permuted blocks.
+        How many times wider the null is than that of permuted blocks or of shifts.
+    projection : ndarray of shape (time, q), optional
+        Orthonormal basis of what was projected out of the data.
     """
 
     y: Floats
     prediction: Floats
     unit: Ints
     widening: float = 1.0
+    projection: Floats | None = None
 
     def part(self, voxels: slice | Ints) -> "PredictedRun":
         """The same for some voxels."""
-        return PredictedRun(self.y[:, voxels], self.prediction[:, voxels], self.unit, self.widening)
+        return replace(self, y=self.y[:, voxels], prediction=self.prediction[:, voxels])
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def permuted_sums(
 
 
 def shifted_sums(
-    y: Floats, prediction: Floats, shifts: Ints
+    y: Floats, prediction: Floats, shifts: Ints, widening: float = 1.0
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Inner products over time, as observed and with the prediction moved in a circle.
 
@@ -199,6 +202,8 @@ def shifted_sums(
     y, prediction : ndarray of shape (time, voxels)
     shifts : ndarray of int of shape (permutations,)
         By how many samples the prediction moves on.
+    widening : float
+        Stretches the shifted values about zero, their mean over all shifts.
 
     Returns
     -------
@@ -206,7 +211,7 @@ def shifted_sums(
     permuted : ndarray of shape (permutations, voxels)
     """
     every = circular_products(y, prediction)
-    return every[0], every[shifts]
+    return every[0], widening * every[shifts]
 
 
 def circular_products(y: Floats, prediction: Floats) -> npt.NDArray[np.float64]:
@@ -261,7 +266,7 @@ def null_correlations(
     for run, order in zip(runs, orders, strict=True):
         y, prediction = unit_length(run.y[:, voxels]), unit_length(run.prediction[:, voxels])
         if order.ndim == 1:
-            one, many = shifted_sums(y, prediction, order)
+            one, many = shifted_sums(y, prediction, order, run.widening)
         else:
             rows = movable_rows(run.unit)
             one, many = permuted_sums(y, prediction, rows, order, run.widening)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.stats import false_discovery_control
 from tqdm import tqdm
 
+from tristream.bold.cleaning import shared_projection
 from tristream.config.analysis import Inference
 from tristream.config.power import Power
 from tristream.errors import UserError
@@ -212,7 +213,12 @@ class Analysis:
     ) -> None:
         """Test all columns at once, and count by realisation and effect."""
         runs = [
-            PredictedRun(y[group[0].rows], predicted, group[0].unit[group[0].rows])
+            PredictedRun(
+                y[group[0].rows],
+                predicted,
+                group[0].unit[group[0].rows],
+                projection=shared_projection([run.projection for run in group], group[0].rows),
+            )
             for group, y, predicted in zip(self._design.test, bold, predictions, strict=True)
         ]
         if self._design.unit == TIME:

@@ -347,11 +347,17 @@ def _inference(methods: Methods, resolved: Resolved, dataset: Dataset) -> str:
         f"{methods.cite('benjamini1995' if inference.procedure == 'bh' else 'benjamini2001')}"
         " and, for the largest voxel of each permutation, family-wise."
     )
-    if exchange.unit == "time" and inference.null == "blocks":
+    if exchange.unit == "time":
+        moving = (
+            "A film's blocks are cut at arbitrary moments"
+            if inference.null == "blocks"
+            else "A shifted film has a seam where its end and its beginning meet"
+        )
         text += (
-            " A film's blocks are cut at arbitrary moments, which makes their null too narrow "
-            f"{methods.cite('kunsch1989')}: it was stretched until its variance, as a mean over "
-            "voxels, was that over all circular shifts."
+            f" {moving}, and a moved prediction has slow components back that the data lost to "
+            f"their high-pass filter, which makes the null too narrow {methods.cite('kunsch1989')}:"
+            " it was stretched until its variance, as a mean over voxels, was that of a "
+            f"correlation of two such series without signal {methods.cite('afyouni2019')}."
         )
     return text + _compared(methods, resolved, dataset)
 

@@ -165,6 +165,15 @@ _ALL = (
         "10.1214/aos/1176347265",
     ),
     Reference(
+        "afyouni2019",
+        "Afyouni, S. and Smith, S. M. and Nichols, T. E.",
+        2019,
+        "Effective degrees of freedom of the Pearson's correlation coefficient under "
+        "autocorrelation",
+        "NeuroImage 199, 609-625",
+        "10.1016/j.neuroimage.2019.05.011",
+    ),
+    Reference(
         "deheer2017",
         "de Heer, W. A. and Huth, A. G. and Griffiths, T. L. and Gallant, J. L. and Theunissen, "
         "F. E.",

@@ -97,11 +97,11 @@ def _model(results: Results, dataset: str, subject: str, model: str, path: Path)
 
 
 def _widening(attrs: dict) -> str | None:
-    """How much the null of a film's blocks was stretched, for the reader."""
+    """How much the null of a film was stretched, for the reader."""
     if "widening" not in attrs or np.allclose(attrs["widening"], 1):
         return None
     factors = ", ".join(f"{factor:.2f}" for factor in np.atleast_1d(attrs["widening"]))
-    return f"{factors} (what cutting a film into blocks loses of the noise's dependence in time)"
+    return f"{factors} (what moving a film's prediction loses of the noise's dependence in time)"
 
 
 def _tables(results: Results, dataset: str, subject: str, model: str) -> list[Block]:
