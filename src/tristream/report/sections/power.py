@@ -271,7 +271,9 @@ def _methods(results: Results, block: Power, said: Mapping[str, Any]) -> list[st
         if said["labels"]
         else "aligned features with random weights"
     )
-    widened = ", its null widened for the film's dependence in time" if said["unit"] == "time" else ""
+    widened = (
+        ", its null widened for the film's dependence in time" if said["unit"] == "time" else ""
+    )
     procedure = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}[settings.procedure]
     texts = [
         f"Power was estimated before scanning, on {SIMULATED} of {block.realisations} subjects. "
