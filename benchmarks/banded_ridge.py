@@ -9,6 +9,8 @@ settings, found on a few band weightings.
 Its search is a loop over band weightings of equal cost. By default the loop is timed on a few and
 scaled, and all weightings are tried on some voxels only, to compare what was chosen; so a run takes
 minutes. `--full` runs himalaya as it is. `--memory` adds peak memory, each in its own process.
+`--subjects` has no peer: the voxels as those of several subjects of one timeline, fitted as a stack
+and one by one.
 
     python benchmarks/banded_ridge.py
     python benchmarks/banded_ridge.py --voxels 20000 --memory
@@ -239,6 +241,26 @@ def gate(ours_: Result, theirs: Result, more: bool) -> bool:
     return bool(loss.mean() >= -3e-5 and (more or np.quantile(loss, 0.01) >= -5e-4) and tested)
 
 
+def stacked(data: Data, gammas: np.ndarray, score: str, subjects: int) -> float:
+    """Print what a stack of subjects saves; the ratio of fitting them one by one to it."""
+    made, kernels = clock(lambda: our_kernels(data))
+    parts = torch.from_numpy(data.y).chunk(subjects, dim=1)
+    rest = (data.runs, gammas, ALPHAS)
+    once, together = clock(lambda: banded_ridge.fit_stack(kernels, parts, *rest, score=score))
+    alone, apart = clock(
+        lambda: [banded_ridge.fit(kernels, part, *rest, score=score) for part in parts]
+    )
+    loss = [
+        float((a.choice.score - b.choice.score).mean())
+        for a, b in zip(together, apart, strict=True)
+    ]
+    print(
+        f"CPU seconds: kernels {made:.2f}, stack of {subjects} subjects {once:.1f}, one by one "
+        f"{alone:.1f}; CV score, stack - alone: {min(loss):.1e} to {max(loss):.1e}"
+    )
+    return (subjects * made + alone) / (made + once)
+
+
 def peak(contestant: str, args: argparse.Namespace) -> float:
     """MB of memory that a fit needs beyond its data, in a process of its own."""
     command = [sys.executable, __file__, "--only", contestant]
@@ -281,6 +303,7 @@ def main() -> int:
     parser.add_argument("--spectrum", type=float, default=1.0, help="decay of feature variances")
     parser.add_argument("--full", action="store_true", help="run himalaya as it is")
     parser.add_argument("--memory", action="store_true", help="measure peak memory too")
+    parser.add_argument("--subjects", type=int, help="time a stack of so many, without the peer")
     parser.add_argument("--float32", action="store_true", help="search without bfloat16")
     parser.add_argument("--budget", type=int, help="bytes that ours may keep to save time")
     parser.add_argument("--only", choices=["ours", "himalaya"], help=argparse.SUPPRESS)
@@ -294,6 +317,10 @@ def main() -> int:
     with threadpool_limits(1):
         if args.only:
             only(args.only, data, gammas, args.score, args.budget)
+            return 0
+        if args.subjects:
+            ratio = stacked(data, gammas, args.score, args.subjects)
+            print(f"RATIO stack_of_{args.subjects}={ratio:.2f}")
             return 0
         peer = gammas[: args.peer_candidates or len(gammas)]
         seconds = [clock(lambda: ours(data, gammas, args.score, args.budget))]
