@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,13 @@ def planned(folder: Path, *args: str, source: Path = REPO) -> dict[str, int]:
         if rule not in ("total", "all", "default"):
             jobs[rule.removesuffix("_first")] += int(n)
     return dict(jobs)
+
+
+def commands(folder: Path, *args: str, source: Path = REPO) -> list[list[str]]:
+    """Arguments of ``tristream`` in every job that a dry run would do, in an order that works."""
+    said = snakemake(folder, "--dry-run", "--printshellcmds", *args, source=source)
+    lines = re.findall(r"^Shell command: python -m tristream (.*) > \S+ 2>&1$", said, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
 
 
 def arrays(results: Path) -> dict[str, np.ndarray]:

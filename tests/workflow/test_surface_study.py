@@ -1,8 +1,13 @@
-"""A twin of ds000105 on fsaverage5 goes from DataLad to the report; on fsLR the plan is whole."""
+"""A twin of ds000105 on fsaverage5 goes from DataLad to the report; on fsLR the plan is whole.
+
+The workflow's own commands are run, one after the other in this process: that the workflow runs
+them itself is no matter of surfaces, and each costs seconds to start.
+"""
 
 import io
 import tarfile
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from small_study import REPO, edit, planned, snakemake
+from small_study import REPO, commands, edit
 from tristream.cli import main
 from tristream.simulate.twin.settings import LABEL, NONE
 from tristream.store import open_h5, read_json, read_strings
@@ -22,8 +27,8 @@ RUNS = [f"task-objectviewing_run-0{n}" for n in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished study of the twin."""
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
+    """The study of a twin, and the commands that the workflow has for it."""
     folder = tmp_path_factory.mktemp("surface")
     with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
         archive.extractall(folder / "real", filter="data")
@@ -51,7 +56,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "inference": {"permutations": 100},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
-    snakemake(folder)
+    return folder, commands(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(planned: tuple[Path, list[list[str]]]) -> Path:
+    """The finished study."""
+    folder, calls = planned
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for call in calls:
+            # The pages are written here, too.
+            call = ["1" if before == "--workers" else a for before, a in pairwise(["", *call])]
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+                code = main(call)
+            assert code == 0, said.getvalue()
     return folder
 
 
@@ -94,16 +113,18 @@ def test_the_report_shows_them_and_says_what_is_left_out(folder: Path) -> None:
     assert "the medial wall was left out" in index
 
 
-def test_on_fslr_the_plan_fetches_the_meshes(folder: Path, tmp_path: Path) -> None:
-    before = planned(folder, "--forceall")
-    assert "fetch_meshes" not in before
-    assert "fetch_regions" not in before
-    path = folder / "workflow/datasets/ds000105.yaml"
-    whole = path.read_text()
-    edit(path, lambda c: c["layout"].update(space="fsLR_den-91k"))
-    try:
-        after = planned(folder, "--forceall")
-    finally:
-        path.write_text(whole)
-    assert after.pop("fetch_meshes") == 1
-    assert after == before
+def test_on_fslr_the_plan_fetches_the_meshes_and_draws_on_them(planned) -> None:
+    folder, before = planned
+    assert not any("meshes" in call or "--meshes" in call for call in before)
+    edit(
+        folder / "workflow/datasets/ds000105.yaml",
+        lambda c: c["layout"].update(space="fsLR_den-91k"),
+    )
+    after = commands(folder, "--forceall")
+    receipt = "results/fetch/meshes/receipt.json"
+    (fetch,) = [call for call in after if call[:2] == ["maps", "meshes"]]
+    assert fetch[2:] == ["--output", receipt]
+    (draw,) = [call for call in after if call[:2] == ["maps", "draw"]]
+    assert draw[draw.index("--meshes") + 1] == receipt
+    assert len(after) == len(before) + 1
+    assert not any("atlas" in call for call in after)
