@@ -223,7 +223,7 @@ def test_repeats_are_averaged_on_request() -> None:
     shown = [event(10 + 20 * n, "ab"[n % 2]) for n in range(10)]
     run, _ = world(shown, noise=0.1)
     single = as_trials(run, shown, Trials(estimate="lsa"))
-    mean = as_trials(run, shown, Trials(estimate="lsa", average_repeats=True))
+    mean = as_trials(run, shown, Trials(estimate="lsa", average_repeats="run"))
     assert mean.trials is not None
     assert mean.trials.averaged.tolist() == [5, 5]
     assert mean.time.tolist() == [10, 30]

@@ -23,6 +23,7 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.fetch.sources import DataladOrigin
 from tristream.stimuli.inventory import inventory_table, read_timelines
 from tristream.stimuli.leakage import units_of
+from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import order_baseline
 from tristream.stimuli.splits import split_table
 
@@ -193,6 +194,35 @@ def test_order_gives_away_nothing_that_it_should_not(tables):
     assert not baseline.flagged
 
 
+def across(name, table):
+    dataset = described(name)
+    return order_across(table, Counter(dataset.timeline_of(s) for s in SAMPLE[name]))
+
+
+def test_words_come_in_one_order_for_all_subjects(tables):
+    """Other subjects tell each label of ds003717 by run and place alone."""
+    found = across("ds003717", tables["ds003717"])
+    assert found.flagged
+    assert found.agreement == found.identical == 1.0
+    assert found.chance < 0.3
+    assert found.units == 2 * 545
+    assert "no decoder over subjects is safe" in found.note
+
+
+def test_objects_come_in_an_order_of_each_subject(tables):
+    """Runs of ds000105 take twelve orders, of which two subjects rarely get one in one run."""
+    found = across("ds000105", tables["ds000105"])
+    assert not found.flagged
+    assert found.identical < 0.2
+    assert found.agreement < 0.3
+    assert found.units == 2 * 11 * 8  # run 12 is one subject's alone
+    # Rarely is more than by chance: the audit says what a decoder over subjects has to beat.
+    assert "has to beat this, not chance" in found.note
+    # Music is heard in one order, by all subjects of its one timeline.
+    assert across("ds003720", tables["ds003720"]).flagged
+    assert across("ds001246", tables["ds001246"]) is None
+
+
 def test_derivatives_write_runs_without_zeros():
     files = run_files(described("ds000105").layout, "2", "task-objectviewing_run-03")
     assert files.bold == (
@@ -242,6 +272,11 @@ if BUNDLES:
         assert len(events) == expected["runs"]
         table = inventory(dataset, dataset.subjects, listing)
         assert len(table) == expected["events"]
+        across = order_across(table, Counter(map(dataset.timeline_of, dataset.subjects)))
+        assert across is not None
+        assert across.flagged == (dataset.id in ("ds003717", "ds003720"))
+        if dataset.id == "ds003717":
+            assert (across.subjects, across.identical, across.units) == (60, 1.0, 32700)
         if dataset.id == "ds001246":
             for _, own in table.groupby("timeline"):
                 assert repeats(samples(own, "train")) == {1: 1200}

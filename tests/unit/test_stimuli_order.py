@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tristream.config.load import descriptor
 from tristream.stimuli.events import read_volume_table
+from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import Unit, order_baseline
 
 DESCRIPTORS = Path(__file__).parents[2] / "workflow" / "datasets"
@@ -88,3 +90,73 @@ def test_nothing_to_ask() -> None:
     assert (
         order_baseline([Unit("a", "A", 0.0, test=False), Unit("b", "B", 0.0, train=False)]) is None
     )
+
+
+def shown(orders: list[list[list[str]]], **columns: object) -> pd.DataFrame:
+    """Events of subjects, runs and places."""
+    rows = [
+        {
+            "timeline": f"sub{s}",
+            "run": f"run-{r}",
+            "onset": 3.0 * place,
+            "label": label,
+            "unit": f"run-{r}/{place}",
+            "keep": True,
+        }
+        for s, runs in enumerate(orders)
+        for r, order in enumerate(runs)
+        for place, label in enumerate(order)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+EACH = {f"sub{s}": 1 for s in range(6)}
+
+
+def test_an_order_that_subjects_share_is_flagged_though_runs_differ() -> None:
+    rng = np.random.default_rng(0)
+    runs = [rng.permutation(LABELS * 2).tolist() for _ in range(4)]
+    # One subject's last run ends early, and another swaps two labels.
+    orders = [[list(run) for run in runs] for _ in range(6)]
+    del orders[1][3][10:]
+    orders[2][0][:2] = orders[2][0][1::-1]
+    found = order_across(shown(orders), EACH)
+    assert found is not None
+    assert found.flagged
+    assert found.agreement > 0.95
+    assert found.chance == pytest.approx(1 / 8, abs=0.08)
+    assert 0.8 < found.identical < 1
+    assert found.units == 6 * 4 * 16 - 6
+
+
+def test_orders_of_their_own_are_flagged_at_the_stated_rate() -> None:
+    flagged = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        orders = [[rng.permutation(LABELS).tolist() for _ in range(3)] for _ in range(4)]
+        found = order_across(shown(orders), EACH, seed)
+        assert found is not None
+        flagged += found.flagged
+    assert flagged <= 3  # binomial(40, 0.01) exceeds 3 once in 1,500 times
+
+
+def test_a_block_counts_once_over_subjects() -> None:
+    rng = np.random.default_rng(3)
+    blocks = [[np.repeat(rng.permutation(LABELS), 12).tolist() for _ in range(6)] for _ in "ab"]
+    table = shown(blocks)
+    table["unit"] = table["run"] + "/" + (table["onset"] // 36).astype(int).astype(str)
+    found = order_across(table, EACH)
+    assert found is not None
+    assert found.units == 2 * 6 * 8
+    assert not found.flagged
+
+
+def test_nothing_to_ask_over_subjects() -> None:
+    one = shown([[LABELS]])
+    assert order_across(one, {"sub0": 1}) is None
+    # A timeline that two subjects share is the same order by definition.
+    shared = order_across(shown([[LABELS] * 4]), {"sub0": 2})
+    assert shared is not None
+    assert shared.flagged
+    assert order_across(shown([[["A"]], [["A"]]]), EACH) is None
+    assert order_across(shown([[LABELS], [LABELS]], keep=False), EACH) is None

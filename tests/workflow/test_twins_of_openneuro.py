@@ -6,13 +6,16 @@ is undone by transforms, for voxels as coarse as the twins'.
 
 import io
 import json
+import re
 import tarfile
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
+import nibabel as nib
 import numpy as np
 import pytest
 import yaml
@@ -24,6 +27,7 @@ from tristream.simulate.twin.settings import ITEM, LABEL, NONE, region_at
 
 DESCRIPTORS = REPO / "workflow/datasets"
 FIT = {"delays": [2, 3, 4, 5], "alphas": {"lowest": -1, "highest": 5, "number": 7}}
+INNOCENT = "Measurements of an experiment"
 DECODER = {"kind": "ridge", "samples": "blocks", "delay": 5, "permutations": 100}
 
 
@@ -77,15 +81,19 @@ LABELLED = ["ds003720", "ds003717", "ds000105"]
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory, trailer: Path) -> Path:
+def results(
+    tmp_path_factory: pytest.TempPathFactory, trailer: Path, program: Callable[..., str]
+) -> Path:
     """Everything that the workflow makes of the twins."""
-    folder = tmp_path_factory.mktemp("twins")
+    folder = tmp_path_factory.mktemp("study")
     with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
         archive.extractall(folder / "real", filter="data")
-    (folder / "twin").mkdir()
+    (folder / "archive").mkdir()
     (folder / "workflow/datasets").mkdir(parents=True)
     study = {
-        "datasets": {name: twin(folder, name, choice, trailer) for name, choice in CHOICES.items()},
+        "datasets": {
+            name: twin(folder, name, choice, trailer, program) for name, choice in CHOICES.items()
+        },
         "features": {
             "sound": {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]},
             "conditions": {"stream": "label", "extractor": "labels"},
@@ -108,15 +116,18 @@ def results(tmp_path_factory: pytest.TempPathFactory, trailer: Path) -> Path:
     return folder / "results"
 
 
-def twin(folder: Path, name: str, choice: Choice, film: Path) -> dict[str, Any]:
+def twin(
+    folder: Path, name: str, choice: Choice, film: Path, program: Callable[..., str]
+) -> dict[str, Any]:
     """Write a twin and its descriptor; what config.yaml says of it."""
     call = ["simulate", "like", "--dataset", name, "--datasets", str(DESCRIPTORS)]
-    call += ["--output", str(folder / "twin" / name), "--from", str(folder / "real" / name)]
+    call += ["--output", str(folder / "archive" / name), "--from", str(folder / "real" / name)]
     call += ["--scale", str(choice.scale), "--film", str(film)]
     with redirect_stdout(io.StringIO()) as said:
         assert main([*call, "--subjects", choice.subject, "--runs", *choice.runs]) == 0
     described = yaml.safe_load((DESCRIPTORS / f"{name}.yaml").read_text())
     described |= {"runs": list(choice.runs), "subjects": [choice.subject], "missing": {}}
+    described["title"] = INNOCENT
     if choice.resolution:
         described["layout"]["resolution"] = choice.resolution
     own = folder / "workflow/datasets"
@@ -125,7 +136,17 @@ def twin(folder: Path, name: str, choice: Choice, film: Path) -> dict[str, Any]:
         (own / table.name).write_bytes(table.read_bytes())
     found: dict[str, Any] = yaml.safe_load(said.getvalue())["datasets"][name]
     found.pop("runs")
+    found["source"]["commit"] = renamed(folder / "archive" / name / "raw", program)
     return found
+
+
+def renamed(root: Path, program: Callable[..., str]) -> str:
+    """Take the word out of the name that the twin gives itself; the commit that does."""
+    path = root / "dataset_description.json"
+    description = json.loads(path.read_text())
+    path.write_text(json.dumps({**description, "Name": INNOCENT}))
+    program(root, "git", "commit", "-qam", "Rename")
+    return program(root, "git", "rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -159,6 +180,42 @@ def test_raw_bold_came_through_all_transforms(results: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_report_says_simulated(results: Path, name: str) -> None:
-    page = (results / f"report/{name}_sub-{CHOICES[name].subject}.html").read_text()
-    assert "SIMULATED" in page.upper()
+def test_that_a_twin_is_simulated_cannot_be_lost(results: Path, name: str) -> None:
+    """Its address, its own name and the descriptor's title say nothing; every figure and map do."""
+    described = (results.parent / f"workflow/datasets/{name}.yaml").read_text()
+    receipt = json.loads((results / f"fetch/{name}/dataset.json").read_text())
+    for said in (described, receipt["name"], receipt["source"]["url"]):
+        assert "simulat" not in said.lower()
+    assert INNOCENT in described
+    for page in (f"{name}.html", f"{name}_sub-{CHOICES[name].subject}.html"):
+        text = (results / "report" / page).read_text()
+        assert 'class="banner"' in text
+        captions = re.findall("<figcaption><b>(.*?)</b>", text)
+        assert captions
+        assert all("simulated" in caption for caption in captions), captions
+    figures = [*(results / f"report/figures/{name}").rglob("*.svg")]
+    figures += (results / f"maps/{name}").rglob("*.svg")
+    assert len(figures) > 8
+    for figure in figures:
+        assert "simulated" in figure.read_text().replace("\n", " "), figure
+        if "maps" not in figure.relative_to(results).parts:
+            assert json.loads(figure.with_suffix(".json").read_text())["simulated"], figure
+    maps = [*(results / f"maps/{name}").rglob("*.nii.gz")]
+    assert maps
+    for path in maps:
+        header = nib.load(path).header
+        assert header["descrip"].item().startswith(b"simulated BOLD"), path
+        assert json.loads(Path(f"{str(path)[:-7]}.json").read_text())["Simulated"]
+    for path in (results / f"maps/{name}").rglob("*.gii"):
+        assert nib.load(path).meta["Simulated"] == "true"
+    described_maps = (results / f"maps/{name}/model_{name}/dataset_description.json").read_text()
+    assert json.loads(described_maps)["Simulated"]
+
+
+def test_the_report_warns_of_decoders_over_subjects(results: Path) -> None:
+    """All subjects of ds003717 meet the words in one order; those of ds000105 do not."""
+    words = "no decoder over subjects is safe"
+    for page in ("ds003717.html", "ds003717_sub-01.html"):
+        assert words in (results / "report" / page).read_text()
+    for page in ("ds000105.html", "ds000105_sub-1.html"):
+        assert words not in (results / "report" / page).read_text()

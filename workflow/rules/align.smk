@@ -50,6 +50,7 @@ rule samples:
         runtime=30,
     params:
         exchange=lambda w: dump(RESOLVED.datasets[w.dataset].exchange),
+        trials=lambda w: dump_trials(RESOLVED.datasets[w.dataset]),
         code=fingerprint("tristream.align.samples"),
     shell:
         "python -m tristream align samples --dataset {wildcards.dataset}"

@@ -52,7 +52,7 @@ rule leakage:
     params:
         leakage=dump(STUDY.leakage),
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
-        code=fingerprint("tristream.stimuli.leakage"),
+        code=fingerprint("tristream.stimuli.leakage", "tristream.stimuli.order_across"),
     shell:
         "python -m tristream stimuli leakage --dataset {wildcards.dataset}"
         " --inventory {input.inventory} --splits {input.splits} {params.receipt}"

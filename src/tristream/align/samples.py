@@ -1,6 +1,6 @@
 """The sample index: what each volume of a subject shows, and whether it is a sample."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from tristream.errors import UserError
 from tristream.store import Provenance, read_json, read_table, sidecar, write_table
 
 KIND = "samples"
+Presentations = dict[int, list[tuple[str, int]]]
+"""Row to the (run, row) of all presentations of its item."""
 COLUMNS = {
     "run": "BIDS entities of the run",
     "row": "Volume in the run's BOLD file, from 0",
@@ -27,6 +29,7 @@ COLUMNS = {
     "censor": "True: the volume carries no data",
     "keep": "True: the volume is a sample",
     "session": "Session of the run; n/a where the dataset has none",
+    "average": "Rows of one name are averaged, in place of the first; n/a: the row stands alone",
     "presentation": "How often the subject has met the item, from 1; n/a where rows are volumes",
 }
 
@@ -34,7 +37,8 @@ COLUMNS = {
 def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
     """Read a sample index: one row a volume, columns as `COLUMNS`, text missing as ""."""
     table, provenance = read_table(path, KIND)
-    for column in ("run", "item", "label", "unit", "split", "repeat", "session"):
+    table = table if "average" in table else table.assign(average="")
+    for column in ("run", "item", "label", "unit", "split", "repeat", "session", "average"):
         if column not in table:
             continue
         table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
@@ -47,6 +51,57 @@ def kept_rows(samples: pd.DataFrame, run: str) -> npt.NDArray[np.intp]:
     """Volumes of a run that are samples, rising."""
     mine = samples[(samples["run"] == run) & samples["keep"]]
     return np.sort(mine["row"].to_numpy(np.intp))
+
+
+def presentations(samples: pd.DataFrame, run: str) -> Presentations:
+    """Rows of a run that stand for an average, each with all the rows that it is the mean of."""
+    grouped = samples[samples["average"] != ""].groupby("average", sort=False)
+    found: Presentations = {}
+    for _, rows in grouped:
+        first = rows[rows["keep"]].iloc[0]
+        if first["run"] == run:
+            found[int(first["row"])] = list(zip(rows["run"], rows["row"].astype(int), strict=True))
+    return found
+
+
+def mean_rows(
+    run: str,
+    rows: npt.NDArray[np.integer],
+    shared: Presentations,
+    signal: Callable[[str], npt.NDArray[np.float32]],
+) -> npt.NDArray[np.float32]:
+    """BOLD of some rows of a run, that of repeated items averaged where this was asked for.
+
+    Parameters
+    ----------
+    run : str
+        Its name.
+    rows : ndarray of int
+        Rows of its file.
+    shared : dict
+        From :func:`presentations`.
+    signal : callable
+        BOLD of a run by its name, (rows, voxels).
+
+    Returns
+    -------
+    ndarray of shape (rows, voxels)
+    """
+    if not shared:
+        return signal(run)[rows]
+    wanted: dict[str, list[tuple[int, int]]] = {}
+    for place, row in enumerate(rows):
+        for name, other in shared.get(int(row), [(run, int(row))]):
+            wanted.setdefault(name, []).append((place, other))
+    total, counted = None, np.zeros(len(rows))
+    for name, pairs in wanted.items():
+        places, others = (list(column) for column in zip(*pairs, strict=True))
+        values = signal(name)[others].astype(np.float64)
+        total = np.zeros((len(rows), values.shape[1])) if total is None else total
+        np.add.at(total, places, values)
+        np.add.at(counted, places, 1)
+    assert total is not None
+    return (total / counted[:, None]).astype(np.float32)
 
 
 def write_samples(
@@ -110,6 +165,10 @@ def write_samples(
     trials = table["run"].map({name: run.trials is not None for name, run in runs.items()})
     table["presentation"] = (table.groupby("item").cumcount() + 1).where(trials & table["keep"])
     table["presentation"] = table["presentation"].astype("Int64")
+    if dataset.trials and dataset.trials.average_repeats == "split":
+        table["average"], table["keep"] = _averages(table)
+    else:
+        table["average"] = None
     table = table[list(COLUMNS)]
     _check_left(table, output)
     simulated = listed.simulated or audited.simulated or any(r.simulated for r in runs.values())
@@ -185,6 +244,16 @@ def stretches(times: npt.NDArray[np.float64], seconds: float) -> npt.NDArray[np.
     if number[-1] > 0 and times[-1] + tr - (times[0] + number[-1] * seconds) < seconds / 2:
         number[last] = number[~last][-1]
     return number + 1
+
+
+def _averages(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Names of what is averaged, and which rows are then samples: each item's first of a split.
+
+    Averages never join training and test runs.
+    """
+    name = (table["split"] + "/" + table["item"]).where(table["keep"])
+    name = name.where(name.duplicated(keep=False))
+    return name, table["keep"] & ~(name.notna() & name.duplicated())
 
 
 def _splits(path: Path, timeline: str) -> dict[str, tuple[str, str | None]]:

@@ -76,7 +76,7 @@ def as_trials(run: Run, events: Sequence[Event], settings: config.Trials, trimme
     if lost.all():
         raise UserError(f"{where}: no trial lies within uncensored volumes; look at its events")
     first, averaged = np.arange(len(kept)), np.ones(len(kept), np.int64)
-    if settings.average_repeats:
+    if settings.average_repeats == "run":
         weights, first, averaged = _averaged(weights, [event.item for event in kept], lost)
         lost = lost[first]
     rows = weights @ run.bold.astype(np.float64)

@@ -1,6 +1,8 @@
 """``tristream stimuli``: what was shown when, and whether the test set was seen in training."""
 
 import argparse
+from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
@@ -74,16 +76,20 @@ def _inventory(args: argparse.Namespace) -> None:
 def _leakage(args: argparse.Namespace) -> None:
     from tristream.fetch.receipt import Receipt
     from tristream.stimuli.leakage import COLUMNS, audit
+    from tristream.stimuli.order_across import order_across
     from tristream.store import Omission, Provenance, read_json, read_table, sidecar, write_table
 
     resolved = study(args)
-    dataset_of(args)
+    dataset = dataset_of(args)
     inventory, said = read_table(args.inventory, "inventory")
     splits, said_splits = read_table(args.splits, "splits")
     stimuli = read_json(sidecar(args.inventory), "inventory")[0].get("stimuli", [])
     receipt = Receipt.read(args.receipt) if args.receipt else None
     chosen = resolved.study.leakage
     result = audit(args.dataset, inventory, splits, stimuli, receipt, chosen)
+    # All subjects of the descriptor, as in the inventory.
+    sharing = Counter(dataset.timeline_of(subject) for subject in dataset.subjects)
+    across = order_across(inventory, sharing)
     omitted = []
     if not result.baseline:
         why = "no label is shown both in training and in test runs"
@@ -98,4 +104,5 @@ def _leakage(args: argparse.Namespace) -> None:
         checked=result.checked,
         baseline=result.baseline,
         drop=result.drop,
+        across=asdict(across) if across else None,
     )

@@ -151,6 +151,14 @@ class Dataset(Section):
                 raise ValueError("split.test: every run is a test run; nothing is left to train on")
         elif len(self.runs) < 3:
             raise ValueError("split: leave-one-run-out needs at least 3 runs")
+        if self.trials and self.trials.average_repeats == "split":
+            if self.split.scheme != "holdout":
+                raise ValueError(
+                    "trials.average_repeats: split needs `scheme: holdout`: where each run is "
+                    "tested in turn, an average over runs would hold training and test data"
+                )
+            if self.trials.scale != "training":
+                raise ValueError("trials.average_repeats: split needs `scale: training`")
         groups = {} if self.timelines == "own" else self.timelines
         listed = [s for subjects in groups.values() for s in subjects]
         if groups and sorted(listed) != sorted(self.subjects):

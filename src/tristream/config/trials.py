@@ -32,6 +32,8 @@ class Trials(Section):
         description="run: z-scored over the run's own trials, where these are many; training: left "
         "in percent of the voxel's mean, for decoders to scale by training trials",
     )
-    average_repeats: bool = Field(
-        default=False, description="average the trials of one item within a run"
+    average_repeats: Literal["never", "run", "split"] = Field(
+        default="never",
+        description="one row an item: averaged within each run, or over all training runs and over "
+        "all test runs (split; never over both)",
     )

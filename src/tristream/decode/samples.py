@@ -89,11 +89,15 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
     table, provenance = index.read_samples(samples)
     simulated = provenance.simulated
     volumes, rows = [], []
-    for path, run in zip(bold, read_runs(bold), strict=True):
+    runs = read_runs(bold)
+    signal = {run.run: run.bold for run in runs}
+    for path, run in zip(bold, runs, strict=True):
         if run.trials:
             _check_trials(run, decoder, path)
         part = _labelled(table[table["run"] == run.run], run, decoder.delay, path, samples)
-        volumes.append(run.bold[part["row"].to_numpy()].astype(np.float64))
+        shared = index.presentations(table, run.run)
+        used = index.mean_rows(run.run, part["row"].to_numpy(), shared, signal.__getitem__)
+        volumes.append(used.astype(np.float64))
         rows.append(part)
         simulated |= run.simulated
     if not sum(map(len, rows)):

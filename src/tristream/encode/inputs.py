@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.align.aligned import check_times, read_aligned, read_info
-from tristream.align.samples import read_samples
+from tristream.align.samples import Presentations, mean_rows, presentations, read_samples
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.analysis import EncodingModel
 from tristream.errors import UserError
@@ -42,6 +42,12 @@ class Run:
         Volumes with an item on (all, if the run names none).
     split, repeat : str
         As in ``samples``.
+    name : str
+        As in ``samples``.
+    shared : dict
+        Rows that are means over presentations, some of them in other runs.
+    files : dict of str to Path
+        Bold files of all runs.
     """
 
     path: Path
@@ -52,10 +58,14 @@ class Run:
     stimulated: npt.NDArray[np.bool_]
     split: str
     repeat: str
+    name: str = ""
+    shared: Presentations = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
 
     def bold(self, rows: Ints) -> npt.NDArray[np.float32]:
         """BOLD of some volumes, (rows, voxels)."""
-        values = read_run(self.path).bold[rows]
+        files = {**self.files, self.name: self.path}
+        values = mean_rows(self.name, rows, self.shared, lambda run: read_run(files[run]).bold)
         if not np.isfinite(values).all():
             raise UserError(f"{self.path}: BOLD has NaN or infinite values; run bold again")
         return values
@@ -157,10 +167,10 @@ def read_inputs(
             f"{bold[0]}: its rows are trials, whose estimates allow for the response's lag; "
             "give the model `delays: [0]`"
         )
-    runs = {
-        head.run: _run(path, head.projection, table, head.run, samples)
-        for path, head in zip(bold, heads, strict=True)
-    }
+    paths = {head.run: path for path, head in zip(bold, heads, strict=True)}
+    runs = {head.run: _run(paths, head.projection, table, head.run, samples) for head in heads}
+    # Where repeats are averaged over runs, those that show nothing new hold no sample.
+    runs = {name: run for name, run in runs.items() if len(run.rows) or not _empties(table, name)}
     layout, files, streams, flags = _spaces(model, aligned)
     for path in files.values():
         check_times(path, heads)
@@ -180,7 +190,14 @@ def read_inputs(
     )
 
 
-def _run(path: Path, projection: Floats, table: pd.DataFrame, name: str, samples: Path) -> Run:
+def _empties(table: pd.DataFrame, name: str) -> bool:
+    return bool((table.loc[table["run"] == name, "average"] != "").any())
+
+
+def _run(
+    paths: dict[str, Path], projection: Floats, table: pd.DataFrame, name: str, samples: Path
+) -> Run:
+    path = paths[name]
     volumes = len(projection)
     own = table[table["run"] == name].sort_values("row")
     if len(own) != volumes or not np.array_equal(own["row"], np.arange(volumes)):
@@ -199,6 +216,9 @@ def _run(path: Path, projection: Floats, table: pd.DataFrame, name: str, samples
         stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
         split=str(own["split"].iloc[0]),
         repeat=str(own["repeat"].iloc[0]) or name,
+        name=name,
+        shared=presentations(table, name),
+        files=paths,
     )
 
 

@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from tristream.store import atomic_path
 
 SIMULATED = "simulated BOLD"
+# Of what is no BOLD but belongs to a simulated dataset: its features, from stand-in stimuli.
+SIMULATED_DATA = "simulated data"
 STREAM_COLOURS = {
     "ventral": "#004488",
     "dorsal": "#DDAA33",
@@ -55,9 +57,9 @@ RC: dict[Any, Any] = {
 }
 
 
-def titled(text: str, simulated: bool) -> str:
+def titled(text: str, simulated: bool, words: str = SIMULATED) -> str:
     """A figure's title, which says when no measurement was made."""
-    return f"{text} ({SIMULATED})" if simulated else text
+    return f"{text} ({words})" if simulated else text
 
 
 def colours_of(bands: Sequence[str], streams: Mapping[str, str]) -> dict[str, str]:

@@ -96,7 +96,15 @@ class Missing:
     why: str
 
 
-Block = Text | Heading | Code | Facts | Table | Figure | Missing
+@dataclass(frozen=True)
+class Caution:
+    """Something that a reader must know before believing what stands beside it."""
+
+    kind: ClassVar[str] = "caution"
+    text: str
+
+
+Block = Text | Heading | Code | Facts | Table | Figure | Missing | Caution
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tristream.report.blocks import Block, Figure, Link, shown
 from tristream.report.checks import all_checks
 from tristream.report.pages import all_pages
 from tristream.report.results import Results
+from tristream.report.sections import power
 from tristream.store import atomic_path
 
 
@@ -79,10 +80,15 @@ def grouped(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
 
 
 def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:
-    return [
+    """Datasets with their subjects, then designs that are still to be scanned."""
+    entries = [
         (
             Link(dataset, f"{dataset}.html"),
             [Link(f"sub-{s}", f"{dataset}_sub-{s}.html") for s in subjects],
         )
         for dataset, subjects in resolved.subjects.items()
     ]
+    if designs := resolved.study.power:
+        links = [Link(name, power.page_of(name)) for name in designs]
+        entries.append((Link("power", "index.html#power"), links))
+    return entries

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Drawing
 
 from tristream.config.analysis import EncodingModel
 from tristream.config.load import Resolved
-from tristream.maps.style import save, titled
+from tristream.maps.style import SIMULATED, save, titled
 from tristream.report.blocks import Figure, Missing
 from tristream.store import Omission, Provenance, read_json, write_table
 
@@ -129,6 +129,7 @@ class Results:
         simulated: bool,
         columns: Mapping[str, str] | None = None,
         wide: bool = False,
+        words: str = SIMULATED,
         **config: Any,
     ) -> Figure:
         """Save a drawing as PNG and SVG, with the numbers behind it as TSV.
@@ -149,10 +150,12 @@ class Results:
             Meaning of the columns.
         wide : bool
             Takes the page's whole width.
+        words : str
+            What the title says of simulated data.
         **config
             What the provenance of the table says.
         """
-        title = titled(title, simulated)
+        title = titled(title, simulated, words)
         per_line = int(13 * drawing.get_figwidth())
         drawing.suptitle("\n".join(wrap(title, per_line)))
         path = self.folder / "figures" / f"{name}.png"

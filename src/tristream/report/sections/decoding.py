@@ -9,6 +9,7 @@ import pandas as pd
 from tristream.report import figures
 from tristream.report.blocks import Block, Heading, Section, Table, count, facts
 from tristream.report.results import Results
+from tristream.report.sections.stimuli import cautions_of
 from tristream.store import open_h5, read_strings
 
 
@@ -20,7 +21,7 @@ def names(results: Results, dataset: str) -> list[str]:
 
 def section(results: Results, dataset: str, subject: str) -> Section:
     """Every decoder of the dataset."""
-    blocks: list[Block] = []
+    blocks: list[Block] = [*cautions_of(results, dataset)]
     for name in names(results, dataset):
         path = results.path("decode", dataset, name, f"sub-{subject}.h5")
         blocks.append(Heading(f"Decoder {name}"))

@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.features.show.space import find_space
-from tristream.maps.style import STREAM_COLOURS
+from tristream.maps.style import SIMULATED_DATA, STREAM_COLOURS
 from tristream.report import figures
 from tristream.report.blocks import Block, Link, Section, Table, Text
 from tristream.report.results import Results
-from tristream.store import open_h5
+from tristream.store import open_h5, provenance_of
 
 MOST_VOLUMES = 1500
 FIRST_VOLUMES = 300
@@ -147,7 +147,9 @@ def _alike(results: Results, dataset: str, aligned: dict[str, list]) -> list[Blo
         "common. Spaces with a high value compete for the same variance in the encoder."
     )
     title = f"Similarity of feature spaces, {dataset}"
-    return [results.figure(drawing, f"{dataset}/similarity", title, caption, table, False)]
+    simulated = _simulated(aligned)
+    name, words = f"{dataset}/similarity", SIMULATED_DATA
+    return [results.figure(drawing, name, title, caption, table, simulated, words=words)]
 
 
 def linear_cka(x: npt.NDArray, y: npt.NDArray) -> float:
@@ -190,7 +192,24 @@ def _traces(results: Results, dataset: str, aligned: dict[str, list]) -> list[Bl
         "not delayed, each on its own scale; colour: stream. Its sign is arbitrary."
     )
     title = f"Features in time, {dataset}"
-    return [results.figure(drawing, f"{dataset}/traces", title, caption, table, False, wide=True)]
+    simulated, words = _simulated(aligned), SIMULATED_DATA
+    return [
+        results.figure(
+            drawing,
+            f"{dataset}/traces",
+            title,
+            caption,
+            table,
+            simulated,
+            wide=True,
+            words=words,
+        )
+    ]
+
+
+def _simulated(aligned: dict[str, list]) -> bool:
+    """Whether features or the volumes whose times they stand at are simulated."""
+    return any(provenance_of(p, "aligned").simulated for paths in aligned.values() for p in paths)
 
 
 def _first_component(x: npt.NDArray) -> npt.NDArray[np.float64]:

@@ -5,18 +5,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure as Drawing
 
 from tristream.errors import UserError
 from tristream.features.show import draw, gradcam, numbers
 from tristream.features.show.look import Look, look
 from tristream.features.show.space import Space, some_rows
 from tristream.features.show.traces import moments, traces
-from tristream.maps.style import STREAM_COLOURS
+from tristream.maps.style import SIMULATED, SIMULATED_DATA, STREAM_COLOURS
 from tristream.report import figures
 from tristream.report.blocks import Block, Section, Table, facts
 from tristream.report.results import Results
 from tristream.report.similarity import Similarity
-from tristream.store import open_h5, read_table
+from tristream.store import open_h5, provenance_of, read_table
 
 SPECTRUM_ROWS = 500
 POINTS = 300
@@ -95,13 +96,14 @@ def _input_figure(results: Results, space: Space, stimulus: str, looks: list[Loo
         if seen
         else "."
     )
-    return results.figure(
+    return _figure(
+        results,
+        space,
         draw.input_figure(looks),
-        f"{space.dataset}/spaces/{space.name}_input",
+        "input",
         f"Original and input of {space.name}",
         caption,
         table,
-        False,
         wide=True,
     )
 
@@ -127,9 +129,8 @@ def _attention(results: Results, space: Space, looks: list[Look]) -> list[Block]
         "most networks that in ImageNet): Grad-CAM of the last convolution, from none (dark) to "
         "the most of this picture (bright)."
     )
-    name = f"{space.dataset}/spaces/{space.name}_gradcam"
-    title = f"Where {space.name} looks"
-    return [results.figure(draw.attention_figure(found), name, title, caption, table, False)]
+    title, drawing = f"Where {space.name} looks", draw.attention_figure(found)
+    return [_figure(results, space, drawing, "gradcam", title, caption, table)]
 
 
 def came_out(results: Results, space: Space, similarity: Similarity) -> Section:
@@ -140,12 +141,11 @@ def came_out(results: Results, space: Space, similarity: Similarity) -> Section:
         why = f"{space.dataset}: its files hold no values"
         blocks += results.leave_out(f"Output of {space.name}", why)
         return _section("output", "What came out", space, blocks)
-    simulated = _simulated(space)
     if space.timed:
-        blocks.append(_traces(results, space, simulated))
+        blocks.append(_traces(results, space))
     blocks += _numbers(results, space)
-    blocks += _similar(results, space, similarity, simulated)
-    blocks += _points(results, space, simulated)
+    blocks += _similar(results, space, similarity)
+    blocks += _points(results, space)
     return _section("output", "What came out", space, blocks)
 
 
@@ -154,26 +154,40 @@ def _has_rows(path: Any) -> bool:
         return bool("values" in file or len(file.get("stimuli", ())))
 
 
-def _simulated(space: Space) -> bool:
-    """Whether the features are the simulator's own signals."""
-    return space.resolved.study.spaces[space.name].stream == "truth"
+def _figure(
+    results: Results,
+    space: Space,
+    drawing: Drawing,
+    what: str,
+    title: str,
+    caption: str,
+    table: pd.DataFrame,
+    wide: bool = False,
+) -> Block:
+    """A figure of a space: the features' files say whether it shows simulated data."""
+    truth = space.resolved.study.spaces[space.name].stream == "truth"
+    simulated = truth or any(provenance_of(p, "features").simulated for p in space.layers.values())
+    words = SIMULATED if truth else SIMULATED_DATA
+    name = f"{space.dataset}/spaces/{space.name}_{what}"
+    return results.figure(drawing, name, title, caption, table, simulated, wide=wide, words=words)
 
 
-def _traces(results: Results, space: Space, simulated: bool) -> Block:
+def _traces(results: Results, space: Space) -> Block:
     stimulus = space.stimuli[0]
     found = traces(space, stimulus)
     colour = STREAM_COLOURS[space.resolved.study.spaces[space.name].stream]
     table = pd.DataFrame({"seconds": found.times.round(3)})
     for name, trace in found.rows.items():
         table[name] = trace.round(4)
-    return results.figure(
+    return _figure(
+        results,
+        space,
         draw.trace_figure(found, colour),
-        f"{space.dataset}/spaces/{space.name}_traces",
+        "traces",
         f"{space.name} over {stimulus}",
         "The first principal components of each layer (columns z-scored) under frames of the "
         "film, each on its own scale. The sign of a component is arbitrary.",
         table,
-        simulated,
         wide=True,
     )
 
@@ -214,9 +228,7 @@ def _numbers(results: Results, space: Space) -> list[Block]:
     return [Table(caption, columns, tuple(rows)), *([facts(notes)] if notes else [])]
 
 
-def _similar(
-    results: Results, space: Space, similarity: Similarity, simulated: bool
-) -> list[Block]:
+def _similar(results: Results, space: Space, similarity: Similarity) -> list[Block]:
     """Linear CKA of each layer of the space with each space of the dataset."""
     rows, columns, values = similarity.of(space.name)
     if not rows or len(columns) < 2:
@@ -231,12 +243,11 @@ def _similar(
         "Linear centred kernel alignment at the volumes: 1 is the same geometry, 0 nothing in "
         "common. A space takes all its layers side by side, columns z-scored."
     )
-    name = f"{space.dataset}/spaces/{space.name}_similarity"
     title = f"{space.name} and the other spaces"
-    return [results.figure(drawing, name, title, caption, table, simulated)]
+    return [_figure(results, space, drawing, "similarity", title, caption, table)]
 
 
-def _points(results: Results, space: Space, simulated: bool) -> list[Block]:
+def _points(results: Results, space: Space) -> list[Block]:
     layer, path = list(space.layers.items())[-1]
     rows = some_rows(path, POINTS)
     points = numbers.embed_points(rows.values)
@@ -253,10 +264,9 @@ def _points(results: Results, space: Space, simulated: bool) -> list[Block]:
         "principal components of z-scored columns). Colour: the run that shows the sample first, "
         "or the label. Distances between far points mean nothing."
     )
-    name = f"{space.dataset}/spaces/{space.name}_tsne"
     title = f"Samples of {space.name}/{layer}"
     drawing = draw.point_figure(points, labels)
-    return [results.figure(drawing, name, title, caption, table, simulated)]
+    return [_figure(results, space, drawing, "tsne", title, caption, table)]
 
 
 def _events(results: Results, space: Space) -> list[tuple[str, float, float, str]]:

@@ -1,8 +1,11 @@
 """What was shown, what was held out, and whether the test set leaks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
-from tristream.report.blocks import Block, Section, Table, Text, shown
+from tristream.report.blocks import Block, Caution, Section, Table, Text, shown
 from tristream.report.results import Results
 from tristream.store import read_json, read_table, sidecar
 
@@ -56,10 +59,36 @@ def _audit(results: Results, dataset: str) -> list[Block]:
     table, said = read_table(path, "leakage")
     notes = results.read(path, said)
     side = read_json(sidecar(path), "leakage")[0]
-    blocks: list[Block] = [_findings(table, results.link(path)), *notes]
-    for title, key in (("What was compared", "checked"), ("Labels from time alone", "baseline")):
+    blocks: list[Block] = [_findings(table, results.link(path)), *notes, *cautions(side)]
+    for title, key in (
+        ("What was compared", "checked"),
+        ("Labels from time alone", "baseline"),
+        ("Labels from the order of other subjects", "across"),
+    ):
         blocks += _said(title, side.get(key))
     return blocks
+
+
+def cautions_of(results: Results, dataset: str) -> list[Block]:
+    """What the audit says against any decoder of the dataset's labels."""
+    path = sidecar(results.path("stimuli", dataset, "leakage.tsv"))
+    return cautions(read_json(path, "leakage")[0]) if path.is_file() else []
+
+
+def cautions(side: Mapping[str, Any]) -> list[Block]:
+    """What the audit's sidecar flags of the order of labels."""
+    found: list[Block] = []
+    for baseline in side.get("baseline") or []:
+        if baseline.get("flagged"):
+            text = (
+                f"time in the run alone names {baseline['accuracy']:.1%} of the labels (chance "
+                f"{baseline['chance']:.1%}); a decoder has to beat that, not chance."
+            )
+            found.append(Caution(text))
+    across = side.get("across") or {}
+    if across.get("flagged"):
+        found.append(Caution(f"{across['note']}."))
+    return found
 
 
 def _findings(table: pd.DataFrame, tsv: str) -> Block:
