@@ -11,6 +11,7 @@ from tristream.report.methods import write_methods
 from tristream.report.references import REFERENCES
 from tristream.report.results import Results
 from tristream.report.sections.features import linear_cka
+from tristream.report.sections.stimuli import cautions
 from tristream.report.sections.summary import count_checks
 from tristream.store import Provenance, create_h5, write_strings
 
@@ -154,3 +155,22 @@ def test_neighbouring_figures_share_a_grid():
     blocks = [Text("a"), figure(), figure(), figure(True), Text("b"), figure()]
     sizes = [(in_grid, len(group)) for in_grid, group in grouped(blocks)]
     assert sizes == [(False, 1), (True, 2), (False, 2), (True, 1)]
+
+
+def test_an_order_that_gives_labels_away_is_a_caution():
+    one = {"flagged": True, "accuracy": 0.9, "chance": 0.125, "note": "one order for all"}
+    assert cautions({"baseline": [{**one, "flagged": False}], "across": None}) == []
+    said = cautions({"baseline": [one], "across": one})
+    assert [block.kind for block in said] == ["caution", "caution"]
+    assert "names 90.0% of the labels (chance 12.5%)" in said[0].text
+    assert said[1].text == "one order for all."
+
+
+def test_methods_tell_of_contrasts(tmp_path):
+    block = {"datasets": ["haxby2001_slice"], "plus": ["face"], "minus": ["house", "cat"]}
+    config = report_tree.write_study(tmp_path, contrasts={"faces": {**block, "duration": 2}})
+    text = dict(write_methods(report_tree.read_study(config)).paragraphs)
+    said = text["Contrasts: haxby2001_slice"]
+    assert "the mean response to face over that to house, cat" in said
+    assert "as events of 2 s" in said
+    assert "two-sided false discovery rate of 0.05" in said

@@ -56,6 +56,9 @@ def test_a_study_is_planned_from_events_alone(tmp_path: Path) -> None:
     assert "80% power at a ceiling r of 0.4: " in page
     assert "simulated BOLD" in page
     assert 'href="power_music.html"' in (results / "report/index.html").read_text()
+    # Every page leads there, its own among them.
+    assert 'href="index.html#power"' in page
+    assert '<a class="subject" href="power_music.html" aria-current="page">music</a>' in page
     for figure in ("power", "r", "accuracy", "repeats"):
         for ending in ("png", "svg", "tsv"):
             assert (results / f"report/figures/power/music_{figure}.{ending}").is_file()

@@ -87,7 +87,6 @@ def _listing(runs: Sequence[dict]) -> Table:
     columns = {
         "run": "run",
         "volumes": "volumes",
-        "tr": "TR (s)",
         "start_time": "first volume at (s)",
         "tsnr_median": "median tSNR",
         "fd_mean": "mean FD (mm)",
