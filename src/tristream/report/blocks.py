@@ -164,7 +164,9 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.3g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        if math.isfinite(value) and abs(value) >= 1000:
+            return shown(round(value))
+        return "–" if math.isnan(value) else f"{value:.3g}"
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     if isinstance(value, Mapping):
