@@ -4,8 +4,9 @@ Volumes of 96×96×68 voxels of 2 mm (ds003720's) go to MNI152NLin2009cAsym at 2
 voxels of the brain alone; the whole grid is timed too. The peer is ANTs' `apply_transforms`
 (antspyx) with the same transforms, from files of its own: displacement, affine, coregistration,
 head motion. Cubic splines are compared with ANTs' B-splines, linear interpolation with linear. Both
-must give the same values in the brain, which is the gate. Times are CPU seconds of one thread;
-contestants alternate, volume by volume.
+must give the same values in the brain, which is the gate; near the image's end the two mean other
+splines (fMRIPrep's and ours take zeros beyond it, ANTs' a mirror): voxels there don't count. Times
+are CPU seconds of one thread; contestants alternate, volume by volume.
 
     python benchmarks/resampling.py
     python benchmarks/resampling.py --full
@@ -42,8 +43,10 @@ FULL = 410
 RUNS = 2
 SUBJECT = 18
 MEMORY = 8
-# In the brain: smallest correlation, and largest difference relative to the image's range.
-GATE = (0.9999, 2e-2)
+# In the brain: smallest correlation, and largest difference relative to the image's range; at
+# least so many voxels from the image's end.
+GATE = (0.999999, 1e-5)
+DEEP = 8
 ORDERS = {"cubic": (3, "bSpline"), "linear": (1, "linear")}
 
 
@@ -101,9 +104,9 @@ def ants_apply(folder: Path, raw: nib.Nifti1Image, motion: np.ndarray) -> Callab
     field = np.moveaxis(displacement.field, 0, -1)[:, :, :, None] * np.float32([-1, -1, 1])
     warp = nib.Nifti1Image(field.astype(np.float32), affine)
     warp.header.set_intent("vector")
-    nib.save(warp, folder / "warp.nii.gz")
-    nib.save(nib.Nifti1Image(np.zeros(shape, np.float32), affine), folder / "fixed.nii.gz")
-    fixed = ants.image_read(str(folder / "fixed.nii.gz"))
+    nib.save(warp, folder / "warp.nii")
+    nib.save(nib.Nifti1Image(np.zeros(shape, np.float32), affine), folder / "fixed.nii")
+    fixed = ants.image_read(str(folder / "fixed.nii"))
 
     def write(name: str, matrix: np.ndarray) -> str:
         m = flip @ matrix @ flip
@@ -113,7 +116,7 @@ def ants_apply(folder: Path, raw: nib.Nifti1Image, motion: np.ndarray) -> Callab
         (folder / name).write_text(text + "FixedParameters: 0 0 0\n")
         return str(folder / name)
 
-    shared = [str(folder / "warp.nii.gz"), write("linear.txt", linear.matrix)]
+    shared = [str(folder / "warp.nii"), write("linear.txt", linear.matrix)]
     shared.append(write("coregistration.txt", coregistration().matrix))
     steps = [write(f"hmc{t}.txt", m) for t, m in enumerate(motion)]
     lps = flip @ raw.affine
@@ -142,7 +145,7 @@ def compare(folder: Path, volumes: int) -> int:
     failed, ratios = False, {}
     for name, (order, interpolator) in ORDERS.items():
         spent = dict.fromkeys(["brain", "grid", "antspyx"], 0.0)
-        r, worst = 1.0, 0.0
+        r, worst, share = 1.0, 0.0, 1.0
         for volume, raw in enumerate(raw_volumes(path, image)):
 
             def ours(keep: np.ndarray, t: int = volume, raw: np.ndarray = raw, k: int = order):
@@ -157,8 +160,11 @@ def compare(folder: Path, volumes: int) -> int:
             start = time.process_time()
             found = theirs(volume, interpolator).ravel()[inside]
             spent["antspyx"] += time.process_time() - start
-            r = min(r, float(np.corrcoef(found, brain)[0, 1]))
-            worst = max(worst, float(np.abs(found - brain).max() / np.ptp(brain)))
+            index = Sampling(points[inside], to_voxel, SHAPE).coordinates(volume).T
+            deep = np.all((index > DEEP) & (index < np.array(SHAPE) - 1 - DEEP), axis=1)
+            r = min(r, float(np.corrcoef(found[deep], brain[deep])[0, 1]))
+            worst = max(worst, float(np.abs(found - brain)[deep].max() / np.ptp(brain)))
+            share = min(share, float(deep.mean()))
         each = {key: value / volumes for key, value in spent.items()}
         ratios[name] = each["antspyx"] / each["brain"]
         print(
@@ -166,7 +172,10 @@ def compare(folder: Path, volumes: int) -> int:
             f"antspyx {interpolator} {each['antspyx']:.3f}; antspyx takes {ratios[name]:.1f} times "
             f"as long as the brain, {each['antspyx'] / each['grid']:.2f} as the grid"
         )
-        print(f"  in the brain: r {r:.7f}, largest difference {worst:.1e} of the range")
+        print(
+            f"  in {share:.0%} of the brain, {DEEP} voxels and more from the image's end: "
+            f"r {r:.7f}, largest difference {worst:.1e} of the range"
+        )
         failed |= r < GATE[0] or worst > GATE[1]
     if failed:
         print(f"FAILED: r must reach {GATE[0]}, and differences stay within {GATE[1]:.0e}")
