@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from nibabel.affines import apply_affine
 from nilearn.image import resample_img
+from scipy.spatial.transform import Rotation
 
 import synthetic_head as world
 from minimal_chain import (
@@ -23,6 +24,7 @@ from minimal_chain import (
 from tristream.bold.minimal import transforms
 from tristream.bold.minimal.distortion import readout
 from tristream.bold.minimal.grid import image_grid, template_grid
+from tristream.bold.minimal.inputs import read_timing
 from tristream.bold.minimal.resample import Sampling, resample, retimed
 from tristream.bold.minimal.transforms import Affine, read_affines, read_composite
 
@@ -75,6 +77,8 @@ def comes_back(root: Path, run: str, space: str, change: Change = lambda g: g) -
 def test_head_comes_back(tree: Path, run: str, space: str) -> None:
     motion = world.Head(volumes=4).motion
     assert np.abs(motion[:, :3, 3]).max() >= 2 * world.EDGE
+    assert np.degrees(Rotation.from_matrix(motion[:, :3, :3]).magnitude()).max() >= 5
+    assert np.linalg.norm(world.warp(LANDMARKS.astype(float)), axis=1).max() > 2
     assert comes_back(tree, run, space)
 
 
@@ -239,6 +243,30 @@ def test_slices_are_shifted_to_the_middle_of_the_scan(axis: int) -> None:
     np.testing.assert_allclose(found[..., 2:-2], wanted[..., 2:-2], atol=0.02)
     wrong = wave(at + tr / 2)
     assert np.abs(found[0, 0, 0] - wrong)[2:-2].max() > 1
+
+
+@pytest.mark.parametrize("direction", ["k", "k-"])
+def test_slices_of_a_sparse_acquisition(direction: str) -> None:
+    """As in ds003717: scans of 0.77 s in every 2.47 s, eight slices at once; no DelayTime."""
+    tr, times = 2.47, np.tile(np.linspace(0, 0.6675, 9), 8)
+    said = {"RepetitionTime": tr, "SliceTiming": list(times), "SliceEncodingDirection": direction}
+    image = nib.Nifti1Image(np.zeros((2, 1, 72, 80), np.float32), np.eye(4))
+    image.header.set_zooms((2, 2, 2, tr))
+    timing = read_timing(Path("bold.nii"), said, image, tr)
+    assert timing.start_time == pytest.approx(0.6675 / 2)
+    assert timing.slice_times is not None
+    at = np.arange(80) * tr
+    acquired = times[::-1] if direction == "k-" else times
+    series = np.stack([np.sin((at + t) / 5) for t in acquired])[None, None].astype(np.float32)
+    series = np.concatenate([series, -series])
+    found = retimed(
+        np.moveaxis(series, 3, 0), series.shape, timing.slice_times, 2, timing.start_time, tr
+    )
+    wanted = np.sin((at + timing.start_time) / 5)[5:-5]
+    np.testing.assert_allclose(found[0, 0, :, 5:-5], np.tile(wanted, (72, 1)), atol=2e-3)
+    np.testing.assert_array_equal(found[1], -found[0])
+    assert np.abs(series[0, 0, :, 5:-5] - wanted).max() > 0.06
+    assert np.abs(np.sin((at + tr / 2) / 5)[5:-5] - wanted).max() > 0.15
 
 
 def test_affines_of_the_file(tree: Path) -> None:

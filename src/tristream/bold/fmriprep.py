@@ -17,6 +17,7 @@ import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
 from tristream.bold import surfaces
+from tristream.bold.checks import Images, check_whole
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import (
     check_one_grid,
@@ -126,12 +127,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(files)}")
     here = files[run]
     on_surface = _layout(dataset).on_surface
-    if on_surface:
-        series = surfaces.open_series(here.bold, here.right)
-        length, tr = series.volumes, series.tr
-    else:
-        image = open_image(here.bold, 4)
-        length, tr = image.shape[3], header_tr(image)
+    length, tr = _length_and_tr(here, on_surface)
     start_time, omitted = _timing(here, tr, dataset.tr)
     volumes = kept_volumes(here.bold, length, dataset.trims)
     confounds = read_confounds(here, _layout(dataset).confounds, length)
@@ -202,6 +198,37 @@ def _on_surface(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Col
     where = series.grayordinates.take(columns)
     ijk, own = series.ijk[columns], int(series.cortex.sum())
     return Columns(bold, ijk, series.affine, series.shape, constant, own, where)
+
+
+def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """Check headers, sidecars, confounds, grids and masks of a subject's runs.
+
+    Raises
+    ------
+    UserError
+        Whatever :func:`prepare` would say that needs no data.
+    """
+    files, seen, layout = find_runs(dataset, subject, receipt), {}, _layout(dataset)
+    for run, here in files.items():
+        length, tr = _length_and_tr(here, layout.on_surface)
+        _timing(here, tr, dataset.tr)
+        kept_volumes(here.bold, length, dataset.trims)
+        read_confounds(here, layout.confounds, length)
+        seen[run] = here.bold, length
+        if not layout.on_surface:
+            check_whole(here.bold, open_image(here.bold, 4))
+    if not layout.on_surface:
+        _common_mask(list(files.values()))
+    return seen
+
+
+def _length_and_tr(here: RunFiles, on_surface: bool) -> tuple[int, float | None]:
+    """Volumes of a run, and the TR that its header says (s)."""
+    if on_surface:
+        series = surfaces.open_series(here.bold, here.right)
+        return series.volumes, series.tr
+    image = open_image(here.bold, 4)
+    return image.shape[3], header_tr(image)
 
 
 def find_runs(dataset: Dataset, subject: str, receipt: Receipt) -> dict[str, RunFiles]:
@@ -300,9 +327,15 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
     constant : int
         Voxels that were left out because they don't vary at the start of some run.
     """
-    images = [open_image(files.bold, 4) for files in runs]
+    mask = _common_mask(runs)
     paths = [files.bold for files in runs]
-    check_one_grid(paths, images)
+    return varying(mask, paths, [open_image(path, 4) for path in paths], first)
+
+
+def _common_mask(runs: Sequence[RunFiles]) -> npt.NDArray[np.bool_]:
+    """Voxels that lie in the brain mask of every run."""
+    images = [open_image(files.bold, 4) for files in runs]
+    check_one_grid([files.bold for files in runs], images)
     mask = np.ones(images[0].shape[:3], bool)
     for files, image in zip(runs, images, strict=True):
         assert files.mask is not None
@@ -311,7 +344,7 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
         raise UserError(
             f"{runs[0].mask}: no voxel lies in the masks of all {len(runs)} runs; look at them"
         )
-    return varying(mask, paths, images, first)
+    return mask
 
 
 def _layout(dataset: Dataset) -> FmriprepLayout:

@@ -128,17 +128,30 @@ def read_labels(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArr
         If it can't be read, or shape or affine differ.
     """
     image = open_image(path, 3)
-    if image.shape != like.shape[:3] or not same_affine(image.affine, like.affine):
-        raise UserError(
-            f"{path}: does not lie on the grid of {like_path.name} "
-            f"({_grid(image)}, not {_grid(like)}); resample one to the other"
-        )
+    check_grid(path, image, like_path, like, "resample one to the other")
     try:
         values = np.nan_to_num(np.asarray(image.dataobj, np.float64))
     except DAMAGED as error:
         raise damaged(path, error) from None
     # Interpolated masks hold small shares: any share is inside.
     return np.ceil(values).astype(np.int32)
+
+
+def check_grid(
+    path: Path, image: nib.Nifti1Image, like_path: Path, like: nib.Nifti1Image, remedy: str
+) -> None:
+    """Check that the voxels of `image` are those of a volume of `like`.
+
+    Raises
+    ------
+    UserError
+        If shape or affine differ; ends with the remedy.
+    """
+    if image.shape != like.shape[:3] or not same_affine(image.affine, like.affine):
+        raise UserError(
+            f"{path}: does not lie on the grid of {like_path.name} "
+            f"({_grid(image)}, not {_grid(like)}); {remedy}"
+        )
 
 
 def same_affine(a: npt.NDArray, b: npt.NDArray) -> bool:

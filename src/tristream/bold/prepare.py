@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tristream.bold import fmriprep, scan, spm, volume_table
+from tristream.bold.checks import Images, check_events
 from tristream.bold.minimal import prepare as minimal
 from tristream.bold.run_file import Run, write_run
 from tristream.config.dataset import Dataset
@@ -24,6 +25,38 @@ ROADS: dict[type, Callable[[Dataset, str, str, Receipt], Run]] = {
     SpmLayout: spm.prepare,
     MinimalLayout: minimal.prepare,
 }
+
+
+CHECKS: dict[type, Callable[[Dataset, str, Receipt], Images]] = {
+    FmriprepLayout: fmriprep.inspect,
+    VolumeTableLayout: volume_table.inspect,
+    ScanLayout: scan.inspect,
+    SpmLayout: spm.inspect,
+    MinimalLayout: minimal.inspect,
+}
+
+
+def check_subject(dataset: Dataset, subject: str, receipt: Receipt) -> None:
+    """Check that a subject's images, sidecars, masks and events fit together; reads no series.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The descriptor.
+    subject : str
+        Subject label.
+    receipt : Receipt
+        Lists the subject's files, which are there.
+
+    Raises
+    ------
+    UserError
+        The file, what is wrong and what to do.
+    """
+    inspect = CHECKS.get(type(dataset.layout))
+    found = inspect(dataset, subject, receipt) if inspect else {}
+    for run, (path, volumes) in found.items():
+        check_events(dataset, subject, run, receipt, path, volumes)
 
 
 def prepare_run(

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from tristream.bold.checks import Images, check_whole
 from tristream.bold.images import check_tr, open_image, read_labels
 from tristream.bold.run_file import Run
 from tristream.bold.volume_table import part_of_image
@@ -38,23 +39,10 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     UserError
         If image, mask and descriptor don't fit together.
     """
-    layout = dataset.layout
-    assert isinstance(layout, ScanLayout)
-    path = receipt.path(layout.bold)
-    image = open_image(path, 4)
-    omitted = _check_tr(path, image, dataset.tr, layout.header_tr)
+    layout = _layout(dataset)
     if run not in dataset.runs:
         raise UserError(f"{dataset.id}: there is no run {run}: {', '.join(dataset.runs)}")
-    if image.shape[3] != layout.volumes * len(dataset.runs):
-        raise UserError(
-            f"{path}: has {image.shape[3]} volumes, the descriptor of {dataset.id} lists "
-            f"{len(dataset.runs)} runs of {layout.volumes}; mend `runs` or layout.volumes"
-        )
-    labels = np.ones(image.shape[:3], np.int32)
-    if layout.mask:
-        labels = read_labels(receipt.path(layout.mask), image, path)
-    if not labels.any():
-        raise UserError(f"{receipt.path(str(layout.mask))}: the mask is empty")
+    (path, image), labels, omitted = _open(dataset, receipt)
     rows = {
         name: slice(n * layout.volumes, (n + 1) * layout.volumes)
         for n, name in enumerate(dataset.runs)
@@ -71,6 +59,45 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         regions=_regions(layout, found, path),
         sources={**used, "road": road},
     )
+
+
+def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """Check that image, mask and descriptor fit together; they are of all subjects.
+
+    Raises
+    ------
+    UserError
+        Whatever :func:`prepare` would say that needs no data.
+    """
+    (path, image), _, _ = _open(dataset, receipt)
+    check_whole(path, image)
+    return {run: (path, _layout(dataset).volumes) for run in dataset.runs}
+
+
+def _layout(dataset: Dataset) -> ScanLayout:
+    assert isinstance(dataset.layout, ScanLayout)
+    return dataset.layout
+
+
+def _open(
+    dataset: Dataset, receipt: Receipt
+) -> tuple[tuple[Path, nib.Nifti1Image], npt.NDArray[np.int32], tuple[Omission, ...]]:
+    """The image and its file, its labels, and what is known to be wrong in its header."""
+    layout = _layout(dataset)
+    path = receipt.path(layout.bold)
+    image = open_image(path, 4)
+    omitted = _check_tr(path, image, dataset.tr, layout.header_tr)
+    if image.shape[3] != layout.volumes * len(dataset.runs):
+        raise UserError(
+            f"{path}: has {image.shape[3]} volumes, the descriptor of {dataset.id} lists "
+            f"{len(dataset.runs)} runs of {layout.volumes}; mend `runs` or layout.volumes"
+        )
+    labels = np.ones(image.shape[:3], np.int32)
+    if layout.mask:
+        labels = read_labels(receipt.path(layout.mask), image, path)
+    if not labels.any():
+        raise UserError(f"{receipt.path(str(layout.mask))}: the mask is empty")
+    return (path, image), labels, omitted
 
 
 def _check_tr(

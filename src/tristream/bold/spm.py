@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nilearn.exceptions import MaskWarning
 from nilearn.masking import compute_epi_mask
 
+from tristream.bold.checks import Images, check_events, check_whole
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import (
     check_one_grid,
@@ -30,7 +31,6 @@ from tristream.config.layouts import SpmLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run, spm_path
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.inventory import events_of_run
 from tristream.store import Omission
 
 Mask = npt.NDArray[np.bool_]
@@ -66,7 +66,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     images = {name: open_image(file, 4) for name, file in paths.items()}
     image = images[run]
     check_tr(path, image, {"descriptor": dataset.tr, **_said(subject, run, receipt)})
-    _check_events(dataset, subject, run, receipt, path, image.shape[3])
+    check_events(dataset, subject, run, receipt, path, image.shape[3])
     volumes = kept_volumes(path, image.shape[3], dataset.trims)
     everyone = list(paths.values()), list(images.values())
     check_one_grid(*everyone)
@@ -123,6 +123,26 @@ def _sources(layout: SpmLayout, subject: str, path: Path, root: Path) -> dict[st
     within = "the dataset's regions" if layout.regions else "nilearn's brain mask of all runs"
     road = f"preprocessed with SPM, read within {within}; high-pass {layout.high_pass:g} s"
     return {**used, "road": road}
+
+
+def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """Check headers, sidecars, grids and region masks of a subject's runs.
+
+    Raises
+    ------
+    UserError
+        Whatever :func:`prepare` would say that needs no data.
+    """
+    paths = _images(dataset, subject, receipt)
+    images = {run: open_image(path, 4) for run, path in paths.items()}
+    for run, image in images.items():
+        check_whole(paths[run], image)
+        check_tr(paths[run], image, {"descriptor": dataset.tr, **_said(subject, run, receipt)})
+        kept_volumes(paths[run], image.shape[3], dataset.trims)
+    check_one_grid(list(paths.values()), list(images.values()))
+    first = next(iter(paths))
+    _region_masks(_layout(dataset), subject, receipt, images[first], paths[first])
+    return {run: (path, images[run].shape[3]) for run, path in paths.items()}
 
 
 def high_pass_cosines(time: npt.NDArray[np.float64], period: float) -> npt.NDArray[np.float64]:
@@ -182,18 +202,6 @@ def _said(subject: str, run: str, receipt: Receipt) -> dict[str, float]:
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: not a usable sidecar ({error}); mend it") from None
     return said
-
-
-def _check_events(
-    dataset: Dataset, subject: str, run: str, receipt: Receipt, path: Path, volumes: int
-) -> None:
-    events = events_of_run(dataset, subject, run, receipt)
-    last = max((event.end for event in events), default=0.0)
-    if last > (volumes + 1) * dataset.tr:
-        raise UserError(
-            f"{path}: ends at {volumes * dataset.tr:g} s ({volumes} volumes of {dataset.tr:g} s), "
-            f"but its events last until {last:g} s; it is cut short, or not of this run"
-        )
 
 
 def _region_masks(

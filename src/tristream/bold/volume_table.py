@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from tristream.bold.checks import Images, check_whole
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.images import check_tr, kept_volumes, open_image, read_mask, read_masked
 from tristream.bold.quality import mean_and_tsnr
@@ -39,24 +40,50 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     UserError
         If image, mask and table don't fit together.
     """
-    layout = dataset.layout
-    assert isinstance(layout, VolumeTableLayout)
+    layout = _layout(dataset)
+    source, mask, rows = _open(dataset, receipt)
+    if run not in rows:
+        raise UserError(f"{dataset.id}: there is no run {run}: {', '.join(rows)}")
+    used = {"bold": layout.bold, "table of volumes": layout.table}
+    if layout.mask:
+        used["mask"] = layout.mask
+    prepared = part_of_image(dataset, subject, run, receipt, source, mask, rows)
+    return replace(prepared, sources={**used, "road": "one image with a table of its volumes"})
+
+
+def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """Check that image, mask and table fit together; they are of all subjects.
+
+    Raises
+    ------
+    UserError
+        Whatever :func:`prepare` would say that needs no data.
+    """
+    (path, image), _, rows = _open(dataset, receipt)
+    check_whole(path, image)
+    return {run: (path, part.stop - part.start) for run, part in rows.items()}
+
+
+def _layout(dataset: Dataset) -> VolumeTableLayout:
+    assert isinstance(dataset.layout, VolumeTableLayout)
+    return dataset.layout
+
+
+def _open(
+    dataset: Dataset, receipt: Receipt
+) -> tuple[tuple[Path, nib.Nifti1Image], npt.NDArray[np.bool_], dict[str, slice]]:
+    """The image and its file, the mask, and the volumes of each run."""
+    layout = _layout(dataset)
     path, table = receipt.path(layout.bold), receipt.path(layout.table)
     image = open_image(path, 4)
     check_tr(path, image, {"descriptor": dataset.tr})
     rows = table_runs(table, dataset, image.shape[3], path)
-    if run not in rows:
-        raise UserError(f"{dataset.id}: there is no run {run}: {', '.join(rows)}")
     mask = np.ones(image.shape[:3], bool)
     if layout.mask:
         mask = read_mask(receipt.path(layout.mask), image, path)
     if not mask.any():
         raise UserError(f"{receipt.path(str(layout.mask))}: the mask is empty")
-    used = {"bold": layout.bold, "table of volumes": layout.table}
-    if layout.mask:
-        used["mask"] = layout.mask
-    prepared = part_of_image(dataset, subject, run, receipt, (path, image), mask, rows)
-    return replace(prepared, sources={**used, "road": "one image with a table of its volumes"})
+    return (path, image), mask, rows
 
 
 def part_of_image(

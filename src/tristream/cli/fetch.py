@@ -36,7 +36,7 @@ def register(stages: Any) -> None:
 
     plan = action("plan", run_plan, "Print which files would be got, and their bytes.")
     dataset = action("dataset", run_dataset, "List a dataset at its pinned commit.")
-    subject = action("subject", run_subject, "Get and verify the files of one subject.")
+    subject = action("subject", run_subject, "Get and check the files of one subject.")
     stimuli = action("stimuli", run_stimuli, "Get the stimuli of a dataset.")
     status = action("status", run_status, "List the stimuli: present, missing, unneeded.")
     for parser in (plan, dataset, subject, stimuli, status):
@@ -69,12 +69,15 @@ def run_dataset(args: argparse.Namespace) -> None:
 
 
 def run_subject(args: argparse.Namespace) -> None:
-    """Get one subject."""
+    """Get one subject, and check that its files fit together before anything is computed."""
+    from tristream.bold.prepare import check_subject
     from tristream.fetch.receipt import Receipt
     from tristream.fetch.steps import fetch_subject
 
-    listed = Receipt.read(args.listing)
-    fetch_subject(study(args), args.dataset, args.subject, listed, args.code).write(args.output)
+    resolved, listed = study(args), Receipt.read(args.listing)
+    receipt = fetch_subject(resolved, args.dataset, args.subject, listed, args.code)
+    check_subject(resolved.datasets[args.dataset], args.subject, receipt)
+    receipt.write(args.output)
 
 
 def run_stimuli(args: argparse.Namespace) -> None:

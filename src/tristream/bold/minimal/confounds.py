@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from tristream.bold import fmriprep
-from tristream.bold.images import DAMAGED, damaged, open_image
+from tristream.bold.images import DAMAGED, check_grid, damaged, open_image
 from tristream.bold.minimal.grid import read_volume, sample, sample_gaussian
 from tristream.errors import UserError
 
@@ -193,8 +193,11 @@ def noise_masks(
             f"(…_label-GM_probseg.nii.gz), but {len(tissues)} were fetched; fetch again, or take "
             "other confounds in layout.confounds"
         )
-    grey, white, fluid = (read_volume(path) for path in tissues)
-    affine = open_image(tissues[0], 3).affine
+    images = [open_image(path, 3) for path in tissues]
+    for path, image in zip(tissues[1:], images[1:], strict=True):
+        check_grid(path, image, tissues[0], images[0], "fetch both again")
+    grey, white, fluid = map(read_volume, tissues, images)
+    affine = images[0].affine
     offsets = np.indices([2 * GREY_RADIUS + 1] * 3) - GREY_RADIUS
     ball = np.sum(offsets**2, axis=0) <= GREY_RADIUS**2
     near_grey = ndimage.binary_dilation(grey > GREY, structure=ball)
@@ -287,7 +290,7 @@ def select(
         table.to_csv(f"{name}.tsv", sep="\t", index=False, na_rep="n/a")
         Path(f"{name}.json").write_text(json.dumps(said), encoding="utf-8")
         bold = Path(f"{stem}_space-T1w_desc-preproc_bold.nii.gz")
-        files = fmriprep.RunFiles(bold, bold, bold, Path(f"{name}.tsv"))
+        files = fmriprep.RunFiles(bold, sidecar=None, confounds=Path(f"{name}.tsv"))
         try:
             return fmriprep.read_confounds(files, strategies, len(table))
         except UserError as error:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.orientations import inv_ornt_aff, io_orientation
 from tqdm import tqdm
 
 from tristream.bold import fmriprep
-from tristream.bold.images import kept_volumes, open_image
+from tristream.bold.checks import Images, check_whole
+from tristream.bold.images import kept_volumes, open_image, same_affine
 from tristream.bold.minimal import confounds as made
 from tristream.bold.minimal.distortion import Distortion, readout
 from tristream.bold.minimal.geometry import Geometry, clean_run, shared_voxels
@@ -63,6 +66,9 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     inputs = {name: find_run(dataset, subject, name, receipt) for name in names}
     runs = {name: geometry(files) for name, files in inputs.items()}
     here = runs[run]
+    # Read through before anything is resampled: a fault in the last volume is told at once.
+    for _ in raw_volumes(here.path, here.image):
+        pass
     timing = read_timing(here.path, inputs[run].sidecar, here.image, dataset.tr)
     # Trims that leave nothing are told before the work.
     kept_volumes(here.path, here.image.shape[3], dataset.trims)
@@ -76,6 +82,29 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     return clean_run(dataset, run, receipt, here, timing, shared, bold, confounds, omitted, said)
 
 
+def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """Check headers, sidecars, transforms and masks of a subject's runs.
+
+    Raises
+    ------
+    UserError
+        Whatever :func:`prepare` would say that needs neither data nor the transform to the
+        template.
+    """
+    seen = {}
+    for run in dataset.runs_of(subject):
+        inputs = find_run(dataset, subject, run, receipt)
+        image = geometry(inputs).image
+        check_whole(inputs.bold, image)
+        read_timing(inputs.bold, inputs.sidecar, image, dataset.tr)
+        kept_volumes(inputs.bold, image.shape[3], dataset.trims)
+        seen[run] = inputs.bold, image.shape[3]
+    anatomy = find_anatomy(dataset, subject, receipt)
+    if not (read_volume(anatomy.brain_mask) > 0).any():
+        raise UserError(f"{anatomy.brain_mask}: the mask is empty; fetch it again")
+    return seen
+
+
 def geometry(inputs: RunInputs) -> Geometry:
     """Read a run's transforms and its image's header.
 
@@ -84,7 +113,12 @@ def geometry(inputs: RunInputs) -> Geometry:
     UserError
         If they can't be read or don't fit together.
     """
-    image = open_image(inputs.bold, 4)
+    image, reference = open_image(inputs.bold, 4), open_image(inputs.reference, 3)
+    if not same_affine(_upright(reference), _upright(image)):
+        raise UserError(
+            f"{inputs.reference}: head motion refers to it, but it lies elsewhere than "
+            f"{inputs.bold.name}; they are not of the same run or version"
+        )
     motion = read_affines(inputs.motion)
     if len(motion) != image.shape[3]:
         raise UserError(
@@ -101,8 +135,13 @@ def geometry(inputs: RunInputs) -> Geometry:
         )
         to_fieldmap = np.linalg.inv(read_affines(inputs.to_fieldmap)[0])
         distortion = Distortion(knots, to_fieldmap, axis, seconds)
-    reference = open_image(inputs.reference, 3)
     return Geometry(inputs.bold, image, reference, motion, coregistration, distortion)
+
+
+def _upright(image: nib.Nifti1Image) -> Array:
+    """The image's affine, as if it were stored along the axes of RAS."""
+    turned = inv_ornt_aff(io_orientation(image.affine), image.shape[:3])
+    return np.asarray(image.affine @ turned)
 
 
 def _read(

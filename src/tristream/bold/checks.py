@@ -1,0 +1,74 @@
+"""Whether a subject's files fit together, told from headers, sidecars, tables and masks alone."""
+
+import gzip
+import math
+import os
+from pathlib import Path
+from typing import cast
+
+import nibabel as nib
+from nibabel.arrayproxy import ArrayProxy
+
+from tristream.bold.images import DAMAGED, damaged
+from tristream.config.dataset import Dataset
+from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+from tristream.stimuli.inventory import events_of_run
+
+Images = dict[str, tuple[Path, int]]
+"""Run to its image, and how many volumes of it are the run's."""
+
+# Bytes that are decompressed at a time.
+BLOCK = 2**22
+
+
+def check_events(
+    dataset: Dataset, subject: str, run: str, receipt: Receipt, path: Path, volumes: int
+) -> None:
+    """Check that no event lasts longer than the run's BOLD, to one volume.
+
+    Raises
+    ------
+    UserError
+        Names the image and the seconds.
+    """
+    events = events_of_run(dataset, subject, run, receipt)
+    last = max((event.end for event in events), default=0.0)
+    if last > (volumes + 1) * dataset.tr:
+        raise UserError(
+            f"{path}: ends at {volumes * dataset.tr:g} s ({volumes} volumes of {dataset.tr:g} s), "
+            f"but the events of {run} last until {last:g} s; it is cut short, or not of this run"
+        )
+
+
+def check_whole(path: Path, image: nib.Nifti1Image) -> None:
+    """Check that a file holds what its header announces, without reading it.
+
+    Raises
+    ------
+    UserError
+        If it is truncated or damaged.
+    """
+    stored = cast(ArrayProxy, image.dataobj)
+    wanted = stored.offset + math.prod(image.shape) * stored.dtype.itemsize
+    found = path.stat().st_size
+    if path.suffix == ".gz":
+        try:
+            found = wanted if _announced(path) == wanted % 2**32 else _decompressed(path)
+        except DAMAGED as error:
+            raise damaged(path, error) from None
+    if found < wanted:
+        raise damaged(path, ValueError(f"{found} bytes, its header announces {wanted}"))
+
+
+def _announced(path: Path) -> int:
+    """What gzip's last four bytes say of the length, modulo 2³²."""
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        return int.from_bytes(file.read(), "little")
+
+
+def _decompressed(path: Path) -> int:
+    """The true length: a file may be several joined, of which the last alone says its own."""
+    with gzip.open(path) as file:
+        return sum(map(len, iter(lambda: file.read(BLOCK), b"")))
