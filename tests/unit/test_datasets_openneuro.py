@@ -1,11 +1,8 @@
 """The descriptors of the four OpenNeuro datasets, on the real events.
 
-A sample of the real events is kept in tests/data; where the whole repositories are at hand as git
-bundles (TRISTREAM_OPENNEURO_BUNDLES), they are cloned with DataLad at their tags and read whole.
+A sample of the real events is kept in tests/data; test_datasets_repositories.py reads all of them.
 """
 
-import os
-import subprocess
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -14,15 +11,13 @@ import pandas as pd
 import pytest
 
 from tristream.config.dataset import Dataset
-from tristream.config.load import descriptor, resolve
-from tristream.config.sources import DataladSource
+from tristream.config.load import descriptor
+from tristream.config.study import Leakage
 from tristream.errors import UserError
-from tristream.fetch.contents import inherited, run_files, subject_files
-from tristream.fetch.plan import plan_dataset
+from tristream.fetch.contents import inherited, run_files
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.fetch.sources import DataladOrigin
 from tristream.stimuli.inventory import inventory_table, read_timelines
-from tristream.stimuli.leakage import units_of
+from tristream.stimuli.leakage import audit, units_of
 from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import order_baseline
 from tristream.stimuli.splits import split_table
@@ -35,7 +30,6 @@ SAMPLE = {
     "ds003717": ["01", "02"],
     "ds000105": ["1", "5"],
 }
-BUNDLES = os.environ.get("TRISTREAM_OPENNEURO_BUNDLES")
 
 
 def described(name: str) -> Dataset:
@@ -112,9 +106,29 @@ def test_stray_quotes_are_no_part_of_a_genre(tables):
     assert not tables["ds003720"]["label"].str.contains("'").any()
 
 
+def test_events_with_other_line_ends_and_none_at_the_last_line(sample, tables):
+    path = sample / "ds003720/sub-001/func/sub-001_task-Training_run-04_events.tsv"
+    raw = path.read_bytes()
+    assert raw.count(b"\r\n") == 41
+    assert not raw.endswith(b"\n")
+    # Three of its rows lack the opening quote, the last one too.
+    assert sum(b"'" in row and b"\t'" not in row for row in raw.splitlines()) == 3
+    own = tables["ds003720"].query("run == 'task-Training_run-04'")
+    assert own["stimulus"].tolist()[-3:] == ["classical_00037", "jazz_00058", "metal_00097"]
+
+
+def test_the_corrupt_sound_is_not_asked_for():
+    table = described("ds003720").stimuli.table
+    assert len(table) == 540
+    assert "jazz/jazz.00054.wav" not in {row.path for row in table}
+
+
 def test_media_start_is_the_excerpts_start(tables):
     table = tables["ds003720"]
     row = table[(table["run"] == "task-Training_run-12") & (table["stimulus"] == "pop_00049")]
+    # Its `end` says 14.99 s; the clip was played for 15 s like all others.
+    assert row["media_start"].tolist() == [9.59]
+    assert row["duration"].tolist() == [15]
     assert (row["kind"] == "sound").all()
     assert (row["duration"] == 15).all()
     assert table["media_start"].between(0, 16).all()
@@ -146,6 +160,35 @@ def test_objects_categories_are_disjoint_and_imagery_has_those_of_the_test(table
     assert (imagined["duration"] == 15).all()
     # Cues and evaluations are modelled; rest is no event.
     assert len(table[(table["kind"] == "label") & ~table["keep"]]) == 2 * len(imagined)
+
+
+def test_images_are_known_by_name_not_by_a_number_that_is_written_in_two_ways(sample):
+    written: dict[str, set[str]] = {}
+    indices: dict[str, dict[str, set[str]]] = {"Training": {}, "Test": {}}
+    for path in sorted((sample / "ds001246").rglob("*task-perception*_events.tsv")):
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        shown = table[table["event_type"] == "stimulus"]
+        kind = "Training" if "Training" in path.name else "Test"
+        for row in shown.itertuples():
+            written.setdefault(row.stimulus_name, set()).add(row.stimulus_id)
+            category = row.stimulus_name.split("_")[0]
+            indices[kind].setdefault(row.category_index, set()).add(category)
+    assert {"1621127.019020", "1621127.01902"} >= written["n01621127_19020"]
+    assert len({name for name, ids in written.items() if len({float(i) for i in ids}) > 1}) == 0
+    # The index restarts: the same number is one category in training and another in the test.
+    both = set(indices["Training"]) & set(indices["Test"])
+    assert len(both) == 50
+    assert not any(indices["Training"][n] & indices["Test"][n] for n in both)
+    names = {row.match for row in described("ds001246").stimuli.table}
+    assert set(written) == names
+
+
+def test_runs_of_objects_last_as_long_as_the_scans_should(sample):
+    for task, seconds, rows in (("perception", 534, 57), ("imagery", 639, 102)):
+        path = next((sample / "ds001246").rglob(f"*task-{task}*_events.tsv"))
+        table = pd.read_csv(path, sep="\t")
+        assert len(table) == rows
+        assert table["onset"].iloc[-1] + table["duration"].iloc[-1] == seconds
 
 
 def test_words_keep_the_condition_that_is_called_null(tables):
@@ -223,6 +266,17 @@ def test_objects_come_in_an_order_of_each_subject(tables):
     assert across("ds001246", tables["ds001246"]) is None
 
 
+def test_the_audit_says_what_networks_have_seen_of_the_test_images(tables):
+    known = described("ds001246").stimuli.known_leaks
+    table = tables["ds001246"].head(10)
+    splits = table.drop_duplicates("run")[["timeline", "run", "split", "repeat"]]
+    for action in ("warn", "error"):
+        said = audit("ds001246", table, splits, [], None, Leakage(action=action), known).table
+        (row,) = said[said["check"] == "known"].itertuples()
+        assert "20 of the 50 test images" in row.note
+        assert (row.timeline, row.action) == ("all", "warn")
+
+
 def test_derivatives_write_runs_without_zeros():
     files = run_files(described("ds000105").layout, "2", "task-objectviewing_run-03")
     assert files.bold == (
@@ -236,65 +290,3 @@ def test_sidecars_at_the_root_are_inherited():
     names = ["task-imagery_bold.json", "task-perception_bold.json", "T1w.json"]
     path = "sub-01/ses-perceptionTest01/func/sub-01_ses-perceptionTest01_task-perception_run-01"
     assert inherited(f"{path}_bold.json", names) == ["task-perception_bold.json"]
-
-
-if BUNDLES:
-    WHOLE = {
-        "ds003720": {"runs": 90, "events": 738, "annexed": 95},
-        "ds001246": {"runs": 395, "events": 23725, "annexed": 967},
-        "ds003717": {"runs": 360, "events": 32700, "annexed": 480},
-        "ds000105": {"runs": 71, "events": 6816, "annexed": 93},
-    }
-
-    @pytest.fixture(scope="module", params=sorted(WHOLE))
-    def cloned(request, tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Receipt]:
-        """A real repository, cloned with DataLad at the tag of its descriptor."""
-        name = request.param
-        folder = tmp_path_factory.mktemp(name)
-        bare = folder / "bare"
-        bundle = Path(str(BUNDLES)) / f"{name}.bundle"
-        subprocess.run(["git", "clone", "-q", "--bare", bundle, bare], check=True)
-        dataset = described(name)
-        assert isinstance(dataset.source, DataladSource)
-        source = dataset.source.model_copy(update={"url": str(bare)})
-        listing = DataladOrigin(source, folder / "clone").listing()
-        receipt = Receipt(
-            name, None, {}, listing.commit, listing.root, name, "", listing.files, False
-        )
-        return dataset, receipt
-
-    def test_the_whole_repository_is_as_the_descriptor_says(cloned):
-        dataset, listing = cloned
-        expected = WHOLE[dataset.id]
-        assert sum(file.annexed for file in listing.files) == expected["annexed"]
-        assert sum(len(dataset.runs_of(s)) for s in dataset.subjects) == expected["runs"]
-        events = [f for f in listing.files if f.path.endswith("_events.tsv")]
-        assert len(events) == expected["runs"]
-        table = inventory(dataset, dataset.subjects, listing)
-        assert len(table) == expected["events"]
-        across = order_across(table, Counter(map(dataset.timeline_of, dataset.subjects)))
-        assert across is not None
-        assert across.flagged == (dataset.id in ("ds003717", "ds003720"))
-        if dataset.id == "ds003717":
-            assert (across.subjects, across.identical, across.units) == (60, 1.0, 32700)
-        if dataset.id == "ds001246":
-            for _, own in table.groupby("timeline"):
-                assert repeats(samples(own, "train")) == {1: 1200}
-                assert repeats(samples(own, "test")) == {35: 50, 10: 50}
-            wanted = subject_files(dataset, "01", [f.path for f in listing.files])
-            assert sum("bold_preproc" in path for path in wanted) == 79
-            assert sum("_mask_" in path for path in wanted) == 22
-
-    def test_the_plan_tells_files_and_bytes_without_getting_them(tmp_path):
-        bare = tmp_path / "bare"
-        bundle = Path(str(BUNDLES)) / "ds001246.bundle"
-        subprocess.run(["git", "clone", "-q", "--bare", bundle, bare], check=True)
-        content = {
-            "data": str(tmp_path / "data"),
-            "datasets": {"ds001246": {"subjects": ["01"], "source": {"url": str(bare)}}},
-        }
-        plan = plan_dataset(resolve(content, tmp_path / "config.yaml", [DESCRIPTORS]), "ds001246")
-        bold = [size for path, size in plan.files if "bold_preproc" in path]
-        assert len(bold) == 79
-        assert all(size is not None and size > 1e7 for size in bold)
-        assert plan.download == sum(size or 0 for _, size in plan.files)

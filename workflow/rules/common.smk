@@ -1,10 +1,13 @@
 # What all rules share: the checked study, where files lie, what a rule is rerun for.
 
 import json
+import math
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 
@@ -83,6 +86,27 @@ def dump_trials(descriptor):
 def accepted(dataset):
     """Checksums that the user takes in place of those of annex keys, as text for `params`."""
     return json.dumps(STUDY.datasets[dataset].accept, sort_keys=True)
+
+
+@lru_cache(None)
+def download_mb(dataset, subject):
+    """MB to get, as far as they are known here; a dry run lists the files. Asks no network."""
+    from tristream.fetch.plan import human, plan_subject
+
+    try:
+        plan = plan_subject(RESOLVED, dataset, subject)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    if workflow.dryrun and plan is None:
+        logger.info(
+            f"{dataset} sub-{subject}: files and bytes are known once the dataset is listed: "
+            f"`tristream fetch plan --dataset {dataset}` does that and gets no image"
+        )
+    elif workflow.dryrun and plan.files:
+        logger.info(f"{dataset} sub-{subject}: {plan.summary}")
+        for path, size in plan.files:
+            logger.info(f"    {human(size):>8}  {path}")
+    return math.ceil((plan.download or 0) / 1e6) if plan else 0
 
 
 def is_simulated(dataset):

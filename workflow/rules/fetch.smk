@@ -49,6 +49,7 @@ rule fetch_subject:
     resources:
         mem_mb=1000,
         runtime=1440,
+        download_mb=lambda w: download_mb(w.dataset, w.subject),
     params:
         layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
         runs=lambda w: RESOLVED.datasets[w.dataset].runs_of(w.subject),

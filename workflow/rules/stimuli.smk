@@ -51,6 +51,7 @@ rule leakage:
         runtime=120,
     params:
         leakage=dump(STUDY.leakage),
+        known=lambda w: RESOLVED.datasets[w.dataset].stimuli.known_leaks,
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.leakage", "tristream.stimuli.order_across"),
     shell:

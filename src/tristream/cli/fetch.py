@@ -10,6 +10,7 @@ from tristream.errors import UserError
 
 EXAMPLES = """\
   tristream fetch plan --dataset haxby2001_slice
+  tristream fetch --plan
   tristream fetch dataset --dataset bunny --output results/fetch/bunny/dataset.json
   tristream fetch subject --dataset bunny --subject 01 \\
       --listing results/fetch/bunny/dataset.json --output results/fetch/bunny/sub-01/receipt.json
@@ -23,7 +24,11 @@ def register(stages: Any) -> None:
     stage = add_stage(
         stages, "fetch", "Fetch data by pinned version, verify them, write receipts.", EXAMPLES
     )
-    actions = stage.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
+    actions = stage.add_subparsers(title="actions", dest="action", metavar="ACTION")
+    stage.add_argument("--plan", action="store_true", help="the same as the action plan")
+    stage.add_argument("--dataset", help="with --plan: the dataset (default: all of the study)")
+    add_config(stage)
+    stage.set_defaults(run=run_stage)
 
     def action(name: str, run: Any, help: str) -> argparse.ArgumentParser:
         parser = actions.add_parser(name, help=help, description=help)
@@ -39,7 +44,8 @@ def register(stages: Any) -> None:
     subject = action("subject", run_subject, "Get and check the files of one subject.")
     stimuli = action("stimuli", run_stimuli, "Get the stimuli of a dataset.")
     status = action("status", run_status, "List the stimuli: present, missing, unneeded.")
-    for parser in (plan, dataset, subject, stimuli, status):
+    plan.add_argument("--dataset", help="name of the dataset (default: all of the study)")
+    for parser in (dataset, subject, stimuli, status):
         parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
     subject.add_argument("--subject", required=True, help="label without sub-")
     subject.add_argument("--listing", required=True, help="receipt of `fetch dataset`")
@@ -51,14 +57,23 @@ def register(stages: Any) -> None:
     drop.add_argument("--receipt", nargs="+", required=True, help="receipts of what was used")
 
 
+def run_stage(args: argparse.Namespace) -> None:
+    """The stage without an action: ``--plan``."""
+    if not args.plan:
+        raise UserError("fetch: name an action; `tristream fetch --help` lists them")
+    run_plan(args)
+
+
 def run_plan(args: argparse.Namespace) -> None:
     """Print the files of all chosen subjects that are not present yet."""
     from tristream.fetch.plan import plan_dataset
 
-    plan = plan_dataset(study(args), args.dataset)
-    for path, size in plan.files:
-        print(f"{size if size is not None else '?':>14}  {path}")
-    print(f"{plan.dataset}: {plan.summary}")
+    resolved = study(args)
+    for dataset in [args.dataset] if args.dataset else resolved.datasets:
+        plan = plan_dataset(resolved, dataset)
+        for path, size in plan.files:
+            print(f"{size if size is not None else '?':>14}  {path}")
+        print(f"{plan.dataset}: {plan.summary}")
 
 
 def run_dataset(args: argparse.Namespace) -> None:

@@ -86,7 +86,9 @@ def _leakage(args: argparse.Namespace) -> None:
     stimuli = read_json(sidecar(args.inventory), "inventory")[0].get("stimuli", [])
     receipt = Receipt.read(args.receipt) if args.receipt else None
     chosen = resolved.study.leakage
-    result = audit(args.dataset, inventory, splits, stimuli, receipt, chosen)
+    result = audit(
+        args.dataset, inventory, splits, stimuli, receipt, chosen, dataset.stimuli.known_leaks
+    )
     # All subjects of the descriptor, as in the inventory.
     sharing = Counter(dataset.timeline_of(subject) for subject in dataset.subjects)
     across = order_across(inventory, sharing)

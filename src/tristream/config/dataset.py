@@ -38,6 +38,11 @@ class Stimuli(Section):
         description="one row a film, sound or image; or a TSV of these columns beside this file",
     )
 
+    known_leaks: list[str] = Field(
+        default=[],
+        description="what is known to tie test stimuli to others' training; the audit repeats it",
+    )
+
     @model_validator(mode="after")
     def _complete(self) -> "Stimuli":
         if self.source is not None and not self.table:

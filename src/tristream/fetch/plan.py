@@ -11,9 +11,11 @@ from tristream.fetch import annex
 from tristream.fetch.clone import present
 from tristream.fetch.contents import subject_files
 from tristream.fetch.index import size_of
+from tristream.fetch.known import recall
 from tristream.fetch.nested import NestedOrigin
-from tristream.fetch.sources import DataladOrigin, Origin
-from tristream.fetch.steps import origin_of
+from tristream.fetch.receipt import Receipt
+from tristream.fetch.sources import DataladOrigin
+from tristream.fetch.steps import fetch_dataset, origin_of
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -73,8 +75,8 @@ def plan_dataset(resolved: Resolved, dataset: str, clone: bool = True) -> Plan:
         return plan_archive(dataset, source, Path(resolved.study.data))
     clones = [origin.outer, origin.inner] if isinstance(origin, NestedOrigin) else [origin]
     datalad = [c for c in clones if isinstance(c, DataladOrigin)]
-    if isinstance(clones[0], DataladOrigin) and isinstance(source, DataladSource):
-        return _plan_datalad(resolved, dataset, origin, datalad, clone)
+    if isinstance(clones[0], DataladOrigin):
+        return _plan_datalad(resolved, dataset, datalad, clone)
     return Plan(dataset, (), 0, 0, "a folder, read in place; nothing to download")
 
 
@@ -93,19 +95,37 @@ def plan_archive(name: str, source: ArchiveSource, data: Path) -> Plan:
 
 
 def _plan_datalad(
-    resolved: Resolved, dataset: str, origin: Origin, clones: Sequence[DataladOrigin], clone: bool
+    resolved: Resolved, dataset: str, clones: Sequence[DataladOrigin], clone: bool
 ) -> Plan:
     files_of_pins = [c.source.commit_file for c in clones if c.source.commit_file]
     if not all(Path(file).is_file() for file in files_of_pins):
         return Plan(dataset, (), 0, 0, "written by an earlier step of the run; nothing to download")
     if not clone and any(present(c.source, c.root) is None for c in clones):
         return Plan(dataset, (), None, 0, "known after the clone")
-    listing = origin.listing()
-    files = {file.path: file for file in listing.files}
+    return _plan_listed(resolved, fetch_dataset(resolved, dataset), resolved.subjects[dataset])
+
+
+def plan_subject(resolved: Resolved, dataset: str, subject: str) -> Plan | None:
+    """What fetching one subject would download, as far as it is known without asking anyone.
+
+    Returns
+    -------
+    Plan or None
+        None for a DataLad dataset that has not been listed yet at its pinned commit.
+    """
+    if not isinstance(resolved.source(dataset), DataladSource):
+        return Plan(dataset, (), 0, 0, "nothing to download for a subject")
+    listed = recall(resolved, dataset)
+    return _plan_listed(resolved, listed, [subject]) if listed else None
+
+
+def _plan_listed(resolved: Resolved, listed: Receipt, subjects: Sequence[str]) -> Plan:
+    dataset = listed.dataset
+    files = {file.path: file for file in listed.files}
     wanted: dict[str, None] = {}
-    for subject in resolved.subjects[dataset]:
+    for subject in subjects:
         wanted |= dict.fromkeys(subject_files(resolved.datasets[dataset], subject, files))
-    absent = [files[p] for p in wanted if not annex.is_present(listing.root, files[p])]
+    absent = [files[p] for p in wanted if not annex.is_present(listed.root, files[p])]
     download = sum(file.size or 0 for file in absent)
     total = sum(files[p].size or 0 for p in wanted)
     summary = f"{len(absent)} of {len(wanted)} files to get, {human(download)} of {human(total)}"

@@ -11,6 +11,7 @@ from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.contents import description, subject_files
 from tristream.fetch.files import lock
+from tristream.fetch.known import remember
 from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
 from tristream.fetch.sources import DataladOrigin, Listing, Origin, open_origin
@@ -74,7 +75,7 @@ def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
         )
     said = description(listing.root, [file.path for file in listing.files])
     about = resolved.datasets[dataset]
-    return Receipt(
+    listed = Receipt(
         dataset=dataset,
         subject=None,
         source=about.source.model_dump(mode="json"),
@@ -87,6 +88,8 @@ def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
         code=code,
         omitted=listing.omitted,
     )
+    remember(resolved, dataset, listed)
+    return listed
 
 
 def fetch_subject(

@@ -30,7 +30,7 @@ MOST_LISTED = 20
 
 COLUMNS = {
     "timeline": "Subjects of one timeline saw the same at the same times",
-    "check": "overlap, guard, picture, sound or order",
+    "check": "overlap, guard, picture, sound, order, or known (the descriptor says it)",
     "train": "Training run",
     "test": "Test run",
     "train_start": "Seconds from the start of the training run",
@@ -88,6 +88,7 @@ def audit(
     stimuli: Sequence[Mapping[str, Any]],
     receipt: Receipt | None,
     leakage: Leakage,
+    known_leaks: Sequence[str] = (),
 ) -> Audit:
     """Compare test stimuli with training stimuli, and labels with time.
 
@@ -103,6 +104,9 @@ def audit(
         Of the stimuli; needed if there are films or sounds.
     leakage : Leakage
         Action and guard gap of the study.
+    known_leaks : list of str
+        What the descriptor says that no comparison here can find: said in the table, never acted
+        on.
 
     Raises
     ------
@@ -110,8 +114,8 @@ def audit(
         With action ``error``, all findings; a film or sound that can't be read.
     """
     known = {row["stimulus"]: row for row in stimuli}
+    found: list[tuple[str, Finding]] = [("all", _known(note)) for note in known_leaks]
     prints = _all_prints(dataset, inventory, known, receipt)
-    found: list[tuple[str, Finding]] = []
     checked, baselines, drop = [], [], []
     for timeline, events in inventory.groupby("timeline", sort=False):
         name = str(timeline)
@@ -140,8 +144,9 @@ def audit(
             baselines.append({"timeline": name, **asdict(baseline)})
             findings += _order_finding(baseline)
         found += [(name, finding) for finding in findings]
-    if found and leakage.action == "error":
-        raise UserError(_listed(dataset, found))
+    grave = [(name, finding) for name, finding in found if finding.check != "known"]
+    if grave and leakage.action == "error":
+        raise UserError(_listed(dataset, grave))
     return Audit(
         table=_table(found, leakage.action),
         checked=checked,
@@ -193,6 +198,11 @@ def units_of(events: pd.DataFrame, runs: pd.DataFrame) -> list[Unit]:
         )
         for row in _rows(rows[~again])
     ]
+
+
+def _known(note: str) -> Finding:
+    nan = float("nan")
+    return Finding("known", "", "", nan, nan, nan, nan, nan, nan, note)
 
 
 def _rows(table: pd.DataFrame) -> Iterator[Any]:
@@ -262,7 +272,7 @@ def _table(found: Sequence[tuple[str, Finding]], action: str) -> pd.DataFrame:
             "train": finding.train or None,
             "test": finding.test or None,
             # No row can be dropped to mend an order that all runs share.
-            "action": "warn" if finding.check == "order" else action,
+            "action": "warn" if finding.check in ("order", "known") else action,
         }
         for timeline, finding in found
     ]
