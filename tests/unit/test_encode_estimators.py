@@ -122,6 +122,19 @@ def test_float32_stays_float32_and_close():
     assert narrow.cv_ == pytest.approx(wide.cv_, abs=2e-6)
 
 
+@pytest.mark.parametrize("solver", ["primal", "skeleton"])
+def test_targets_on_disk_stay_there(solver, tmp_path):
+    x, y = data(voxels=40)
+    np.save(tmp_path / "y.npy", y.astype("f4"))
+    mapped = torch.from_numpy(np.load(tmp_path / "y.npy", mmap_mode="c"))
+    settings = {"alphas": ALPHAS, "candidates": 20, "cv": RUNS, "solver": solver}
+    model = BandedRidgeCV(**settings, memory=0).fit([x[:, :5], x[:, 5:]], mapped)
+    held = BandedRidgeCV(**settings).fit([x[:, :5], x[:, 5:]], y.astype("f4"))
+    assert model.predict([x[:, :5], x[:, 5:]]) == pytest.approx(
+        held.predict([x[:, :5], x[:, 5:]]), abs=1e-4
+    )
+
+
 def test_pipeline_clone_and_cross_validation():
     x, y = data()
     bands = [slice(0, 5), slice(5, 12)]

@@ -110,6 +110,26 @@ def test_penalties_left_out_at_first_sight_are_not_the_best(score):
     assert same.float().mean() > 0.95
 
 
+def test_out_of_memory_halves_the_chunk(monkeypatch):
+    """And nothing of what was found changes."""
+    x, y = data(voxels=300, dtype=torch.float32)
+    gammas = np.array([[0.5, 0.5], [0.9, 0.1]])
+    whole = ridge.fit(x, y, RUNS, gammas, ALPHAS)
+    score, seen = ridge._score, []
+
+    def small(y, *rest):
+        if y.shape[1] > 80:
+            raise torch.OutOfMemoryError
+        seen.append(y.shape[1])
+        return score(y, *rest)
+
+    monkeypatch.setattr(ridge, "_score", small)
+    parts = ridge.fit(x, y, RUNS, gammas, ALPHAS)
+    assert seen == [64, 64, 64, 64, 44] * 2
+    assert torch.equal(parts.alpha, whole.alpha)
+    assert torch.allclose(parts.score, whole.score, atol=1e-6)
+
+
 def test_constant_voxels_score_zero_and_are_predicted_by_their_mean():
     x, y = data()
     y[:, 3] = 7.0

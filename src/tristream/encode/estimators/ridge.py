@@ -50,6 +50,7 @@ class _Ridge(RegressorMixin, BaseEstimator):
     solver: Any
     device: str
     progress: Progress | None = None
+    memory: int | None = None
 
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
         raise NotImplementedError
@@ -68,7 +69,8 @@ class _Ridge(RegressorMixin, BaseEstimator):
         ----------
         X : array or Tensor of shape (n, p), or a list of them, one a band
         y : array or Tensor of shape (n, targets) or (n,)
-            Products with float32 targets are taken in float32, where that is accurate.
+            Products with float32 targets are taken in float32, where that is accurate. It may
+            stay on the CPU, or on disk as a tensor over a memory map: chunks go to the device.
         runs : array of shape (n,), optional
             The run of each sample; each run is left out in turn. Goes before `cv`.
 
@@ -81,7 +83,6 @@ class _Ridge(RegressorMixin, BaseEstimator):
         names, parts = self._bands(X, reset=True)
         samples = parts[0].shape[0]
         targets, self.vector_ = read_targets(y, samples)
-        targets = targets.to(device)
         groups = read_groups(self.cv, runs, samples)
         alphas, gammas = read_alphas(self.alphas), self._gammas(len(parts))
         kinds = self._kinds(len(parts))
@@ -181,6 +182,7 @@ class _Ridge(RegressorMixin, BaseEstimator):
             intercept=self.fit_intercept,
             score=self.score_func,
             solver=self.solver_,
+            memory=self.memory,
             progress=self.progress or iter,
         )
 
@@ -335,6 +337,9 @@ class RidgeCV(_Ridge):
         takes fewer operations.
     device : str
         ``auto``, ``cpu`` or ``cuda``.
+    memory : int, optional
+        Bytes that the solvers of kernels may take to save time, as `memory` of
+        :func:`tristream.encode.solvers.banded_ridge.fit`.
 
     Attributes
     ----------
@@ -369,6 +374,7 @@ class RidgeCV(_Ridge):
         score_func: Score = "r2",
         solver: Solver = "auto",
         device: str = "auto",
+        memory: int | None = None,
     ) -> None:
         self.alphas = alphas
         self.cv = cv
@@ -376,6 +382,7 @@ class RidgeCV(_Ridge):
         self.score_func = score_func
         self.solver = solver
         self.device = device
+        self.memory = memory
 
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
         if is_banded(X):
@@ -409,7 +416,7 @@ class BandedRidgeCV(_Ridge):
         (bands, n, n), `predict` (bands, m, n).
     degree : int
         Of polynomial kernels.
-    cv, fit_intercept, score_func, device
+    cv, fit_intercept, score_func, device, memory
         As in :class:`RidgeCV`.
     solver : {'auto', 'primal', 'exact', 'skeleton'}
         ``primal`` solves for the features, ``exact`` for the samples, ``skeleton`` for the
@@ -459,6 +466,7 @@ class BandedRidgeCV(_Ridge):
         solver: Solver = "auto",
         random_state: int = 0,
         device: str = "auto",
+        memory: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.alphas = alphas
@@ -472,6 +480,7 @@ class BandedRidgeCV(_Ridge):
         self.solver = solver
         self.random_state = random_state
         self.device = device
+        self.memory = memory
         self.progress = progress
 
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from tristream.encode.solvers.nodes import fast_type
+from tristream.encode.solvers.problem import in_chunks
 
 Score = Literal["r2", "correlation"]
 # Share of the largest singular value below which two penalties predict the same: at first sight,
@@ -134,8 +135,9 @@ def fit(
     Parameters
     ----------
     features : sequence of Tensor of shape (n, p_b)
-        One a band, of the same device as the targets.
+        One a band; where they lie is where is computed.
     targets : Tensor of shape (n, voxels), float32 or float64
+        May lie elsewhere, or on disk (a tensor over a memory map); chunks are moved.
     groups : ndarray of shape (n,)
         Runs; at least two.
     gammas : ndarray of shape (candidates, bands)
@@ -159,34 +161,47 @@ def fit(
         raise ValueError("cross-validation needs at least two groups")
     if min(alphas) <= 0:
         raise ValueError("penalties must be positive")
-    order = order.to(targets.device)
-    x = torch.cat([f.to(torch.float64) for f in features], 1)[order]
-    y = targets[order]
+    device, dtype = features[0].device, targets.dtype
+    x = torch.cat([f.to(torch.float64) for f in features], 1)[order.to(device)]
+    voxels = targets.shape[1]
     # Any constant may be taken away when there is an intercept; float32 keeps more digits then.
-    centre = (x.mean(0), y.mean(0)) if intercept else (torch.zeros_like(x[0]), y.new_zeros(()))
-    x, y = x - centre[0], y - centre[1]
+    level = torch.zeros(voxels, dtype=dtype, device=device)
+    centre = x.mean(0) if intercept else torch.zeros_like(x[0])
+    x = x - centre
     gram = x.T @ x
     basis, triangle = torch.linalg.qr(x)
-    cross = basis.T.to(y.dtype) @ y
-    penalties = torch.as_tensor(np.asarray(alphas, float), device=y.device)
-    folds = [_fold(x, basis, gram, f, intercept, score, y.dtype) for f in rows]
-    best = torch.full((y.shape[1],), -torch.inf, dtype=y.dtype, device=y.device)
-    gamma = torch.zeros(len(best), dtype=torch.long, device=y.device)
+    cross = torch.empty(basis.shape[1], voxels, dtype=dtype, device=device)
+
+    def rows_of(part: slice) -> torch.Tensor:
+        return targets[order.to(targets.device), part].to(device) - level[part]
+
+    def multiply(part: slice) -> None:
+        if intercept:
+            level[part] = rows_of(part).mean(0)
+        cross[:, part] = basis.T.to(dtype) @ rows_of(part)
+
+    chunk = in_chunks(voxels, VOXELS, multiply)
+    penalties = torch.as_tensor(np.asarray(alphas, float), device=device)
+    folds = [_fold(x, basis, gram, f, intercept, score, dtype) for f in rows]
+    best = torch.full((voxels,), -torch.inf, dtype=dtype, device=device)
+    gamma = torch.zeros(voxels, dtype=torch.long, device=device)
     alpha = torch.zeros_like(gamma)
     for g in progress(range(len(gammas))):
-        root = _roots(gammas[g], widths, y.device)
-        scorers = [_scorer(fold, triangle, root, penalties, y.dtype, score) for fold in folds]
-        for start in range(0, len(best), VOXELS):
-            part = slice(start, start + VOXELS)
-            found = _score(y[:, part], cross[:, part], folds, scorers, best[part], score)
-            own = best[part], gamma[part], alpha[part]
-            for a in range(len(penalties)):
-                tie = (found[a] == own[0]) & (penalties[a] > penalties[own[2]])
-                better = (found[a] > own[0]) | tie
-                own[0][better], own[1][better], own[2][better] = found[a][better], g, a
+        root = _roots(gammas[g], widths, device)
+        scorers = [_scorer(fold, triangle, root, penalties, dtype, score) for fold in folds]
+
+        def choose(part: slice, g: int = g, scorers: list[_Scorer] = scorers) -> None:
+            found = _score(rows_of(part), cross[:, part], folds, scorers, best[part], score)
+            for a, own in enumerate(found):
+                tie = (own == best[part]) & (penalties[a] > penalties[alpha[part]])
+                better = (own > best[part]) | tie
+                best[part][better] = own[better]
+                gamma[part][better], alpha[part][better] = g, a
+
+        chunk = in_chunks(voxels, chunk, choose)
     weights = _refit(gram, triangle, cross, gammas, penalties, gamma, alpha, widths)
-    offset = centre[1].double() - centre[0] @ weights
-    return PrimalFit(gamma, alpha, best, weights.to(y.dtype), offset.to(y.dtype))
+    offset = level.double() - centre @ weights
+    return PrimalFit(gamma, alpha, best, weights.to(dtype), offset.to(dtype))
 
 
 def _groups(groups: np.ndarray) -> tuple[torch.Tensor, list[slice]]:
