@@ -10,6 +10,8 @@ from tristream.report.checks import all_checks
 from tristream.report.methods import write_methods
 from tristream.report.references import REFERENCES
 from tristream.report.results import Results
+from tristream.report.sections.accuracy import Fit
+from tristream.report.sections.accuracy import _table as accuracy_table
 from tristream.report.sections.features import linear_cka
 from tristream.report.sections.stimuli import cautions
 from tristream.report.sections.summary import count_checks
@@ -176,3 +178,16 @@ def test_methods_tell_of_contrasts(tmp_path):
     assert "the mean response to face over that to house, cat" in said
     assert "as events of 2 s" in said
     assert "two-sided false discovery rate of 0.05" in said
+
+
+def test_accuracy_tells_the_solver_and_what_verifying_gained():
+    scores = np.linspace(0, 0.5, 6)
+    grid = {"alphas": "[1, 10]"}
+    quick = grid | {"solver": "skeleton", "improve": 3.2e-5}
+    fits = {
+        name: Fit(scores, scores**2, None, None, None, np.ones(6), scores, attrs, False, [])
+        for name, attrs in (("ridge", quick), ("network", grid | {"solver": "adamw"}))
+    }
+    table = accuracy_table(fits)
+    assert table.columns[-2:] == ("solver", "improve")
+    assert [row[-2:] for row in table.rows] == [("skeleton", "3e-05"), ("adamw", "")]
