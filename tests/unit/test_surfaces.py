@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from nilearn.datasets import fetch_surf_fsaverage
+from nilearn.surface import load_surf_mesh
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 import bold_tree
 import surface_tree as tree
@@ -41,7 +45,7 @@ from tristream.store import (
 SPACES = [tree.FSAVERAGE5, tree.FSLR]
 FIRST = tree.RUNS[0]
 KINDS = ("inflated", "flat", "volume")
-WALL = 8  # a vertex of the medial wall of fsaverage5, left
+WALL = 144  # a vertex of the medial wall of fsaverage5, left
 
 
 def prepared(root: Path, space: str, run: str = FIRST):
@@ -89,6 +93,21 @@ def test_the_medial_wall_is_left_out_whether_it_holds_numbers_or_nan(tmp_path):
         here = found.grayordinates.of("CORTEX_LEFT")
         assert found.ijk[here, 0].tolist() == [5, 100, 900, 5000]
         assert np.isfinite(found.bold).all()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_medial_wall_is_one_patch_and_no_cut_of_the_flat_map(side):
+    paths = fetch_surf_fsaverage("fsaverage5")
+    kept = fsaverage5_cortex(side)
+    faces = load_surf_mesh(paths[f"white_{side}"]).faces
+    edges = np.vstack([faces[:, [0, 1]], faces[:, [1, 2]]])
+    graph = coo_matrix((np.ones(len(edges)), edges.T), shape=(len(kept), len(kept))).tocsr()
+    _, patch = connected_components(graph[~kept][:, ~kept], directed=False)
+    assert np.bincount(patch).max() > 0.97 * (~kept).sum() > 500
+    drawn = np.zeros_like(kept)
+    drawn[load_surf_mesh(paths[f"flat_{side}"]).faces.ravel()] = True
+    assert (kept & ~drawn).sum() > 100
+    assert 0.9 < (~drawn[~kept]).mean() < 1
 
 
 def test_one_array_of_all_volumes_is_read_too(tmp_path):
@@ -343,10 +362,10 @@ def test_tables_say_why_there_are_no_regions_and_clusters(done):
     assert regions["region"].tolist()[:3] == ["all voxels", "CORTEX_LEFT", "CORTEX_RIGHT"]
     assert regions.set_index("region")["significant"]["CORTEX_LEFT"] == 1
     assert regions.iloc[1][["x", "y", "z"]].isna().all()
-    assert "not produced because" in said.omitted[0].why
+    assert "MNI space" in said.omitted[0].why
     clusters, said = read_table(done.folder / "clusters.tsv", "clusters-table")
     assert clusters.empty
-    assert "not produced because" in said.omitted[0].why
+    assert "vertices" in said.omitted[0].why
 
 
 def test_the_group_counts_vertex_by_vertex(done):

@@ -107,7 +107,7 @@ def test_maps_are_on_the_same_mesh_and_say_simulated(folder: Path) -> None:
 def test_the_report_shows_them_and_says_what_is_left_out(folder: Path) -> None:
     page = (folder / "results/report/ds000105_sub-1.html").read_text()
     assert "fsaverage5, inflated" in page
-    assert "not produced because the atlas is a volume" in page
+    assert "the atlas is a volume in MNI space" in page
     index = "".join(p.read_text() for p in (folder / "results/report").glob("*.html"))
     assert "a voxel is a vertex" in index
     assert "the medial wall was left out" in index

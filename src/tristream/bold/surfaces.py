@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nilearn.datasets import fetch_surf_fsaverage
-from nilearn.surface import load_surf_mesh
+from nilearn.surface import load_surf_data
 
 from tristream.bold.images import BLOCK, DAMAGED, PROBE, damaged
 from tristream.errors import UserError
@@ -21,6 +21,8 @@ from tristream.grayordinates import CORTEX, Grayordinates, hemispheres, same
 PREFIX = "CIFTI_STRUCTURE_"
 # Vertices of a hemisphere.
 FSAVERAGE5_VERTICES, FSLR_VERTICES = 10_242, 32_492
+# No cortex is thinner (mm).
+THINNEST = 1.0
 STRUCTURES = {"L": "CortexLeft", "R": "CortexRight"}
 
 
@@ -246,8 +248,11 @@ def read_columns(
 
 @cache
 def fsaverage5_cortex(hemisphere: str) -> npt.NDArray[np.bool_]:
-    """Vertices of a hemisphere that nilearn's flat map shows: all but the medial wall, (10242,)."""
-    mesh = load_surf_mesh(fetch_surf_fsaverage("fsaverage5")[f"flat_{hemisphere}"])
-    shown = np.zeros(len(mesh.coordinates), bool)
-    shown[np.asarray(mesh.faces).ravel()] = True
-    return shown
+    """Vertices of a hemisphere off the medial wall, (10242,): where there is a cortex to measure.
+
+    Its thickness, averaged over people, falls from 1.5 mm to nothing within the rim of the wall.
+    nilearn's flat map does not serve: it also lacks the cuts that flattening took, one of which
+    runs along the calcarine sulcus.
+    """
+    path = fetch_surf_fsaverage("fsaverage5")[f"thick_{hemisphere}"]
+    return np.asarray(load_surf_data(path) >= THINNEST)

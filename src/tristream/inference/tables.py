@@ -106,7 +106,7 @@ def write_tables(
     without = "no atlas fits these voxels (they are not in MNI space), or regions: false"
     if tested.encoding.grayordinates is not None:
         without = (
-            "not produced because the atlas is a volume in MNI space and this BOLD lies on "
+            "the atlas is a volume in MNI space and this BOLD lies on "
             "surfaces; the rows are whole structures"
         )
     missing = () if atlas else (Omission("values by region", without),)
@@ -119,7 +119,7 @@ def write_tables(
     write_table(region_table, by_region(tested, atlas), said, columns)
     missing = (Omission("clusters", tested.why),) if tested.significant is None else ()
     if tested.encoding.grayordinates is not None:
-        why = "not produced because clusters are of voxels that touch by faces; these are vertices"
+        why = "they are of voxels that touch by their faces, and this BOLD lies on vertices"
         missing = (Omission("clusters", why),)
     said = Provenance("clusters-table", tested.simulated, config, code, missing)
     write_table(cluster_table, by_cluster(tested, atlas), said, CLUSTER_COLUMNS)

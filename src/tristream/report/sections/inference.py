@@ -17,7 +17,8 @@ TABLES = {
         "regions-table",
         "Regions of the Harvard-Oxford atlas, by their voxels of the mask. x, y, z: MNI "
         "coordinates in mm of the region's best voxel. split_r2: the band's mean share of test R². "
-        "A region is as good as its signal: look at the ceiling before comparing two.",
+        "A region is as good as its signal: look at the ceiling before comparing two. For BOLD on "
+        "surfaces, whole structures without coordinates stand in their place.",
     ),
     "clusters": (
         "clusters-table",
