@@ -5,6 +5,7 @@ them itself is no matter of surfaces, and each costs seconds to start.
 """
 
 import io
+import shutil
 import tarfile
 from contextlib import redirect_stderr, redirect_stdout
 from itertools import pairwise
@@ -113,14 +114,17 @@ def test_the_report_shows_them_and_says_what_is_left_out(folder: Path) -> None:
     assert "the medial wall was left out" in index
 
 
-def test_on_fslr_the_plan_fetches_the_meshes_and_draws_on_them(planned) -> None:
+def test_on_fslr_the_plan_fetches_the_meshes_and_draws_on_them(planned, tmp_path: Path) -> None:
+    """Of the same study, before anything of it is fetched."""
     folder, before = planned
     assert not any("meshes" in call or "--meshes" in call for call in before)
+    shutil.copytree(folder / "workflow", tmp_path / "workflow")
+    shutil.copyfile(folder / "config.yaml", tmp_path / "config.yaml")
     edit(
-        folder / "workflow/datasets/ds000105.yaml",
+        tmp_path / "workflow/datasets/ds000105.yaml",
         lambda c: c["layout"].update(space="fsLR_den-91k"),
     )
-    after = commands(folder, "--forceall")
+    after = commands(tmp_path)
     receipt = "results/fetch/meshes/receipt.json"
     (fetch,) = [call for call in after if call[:2] == ["maps", "meshes"]]
     assert fetch[2:] == ["--output", receipt]
