@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from tristream.config.load import Resolved, load
-from tristream.features.registry import check
+from tristream.features.spaces import check
 from tristream.store import (
     Omission,
     Provenance,

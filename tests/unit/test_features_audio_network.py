@@ -12,7 +12,7 @@ import transformers
 from sounds import RATE, at_rate, clicks, write
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features import registry, spaces
 from tristream.features.audio.stream import Track
 from tristream.features.networks.encodec import latents, memory_of
 
@@ -255,7 +255,7 @@ def test_a_preview_is_the_window_that_the_network_is_given(
     options: dict[str, Any] = {"folder": str(folder), "step": 0}
     options |= {} if name == "encodec" else {"window": 1, "hop": 0.4}
     block = FeatureSpace(stream="auditory", extractor="audio_network", options=options)
-    seen = registry.check("net", block).preview(file, 0.6)
+    seen = spaces.check("net", block).preview(file, 0.6)
     assert seen is not None
     assert seen.start <= 0.6 <= seen.stop
     if name == "encodec":

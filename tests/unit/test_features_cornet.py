@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from features_study import FilmStudy
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features import spaces
 from tristream.features.extractors.cornet_s import LAYERS, CornetOptions, cornet_s
 from tristream.features.networks import cornet
 from tristream.features.networks.prepare import IMAGENET
@@ -145,7 +145,7 @@ def test_safetensors_of_the_checkpoint(network: cornet.CORnetS, tmp_path: Path) 
 def test_random_weights_must_be_asked_for_and_are_marked(tmp_path: Path) -> None:
     block = FeatureSpace(stream="ventral", extractor="cornet_s")
     with pytest.raises(UserError, match="ask for `untrained: true`"):
-        registry.check("net", block)
+        spaces.check("net", block)
     film = watermarked(tmp_path / "stimuli/film.mp4", 12)
     space = {"stream": "ventral", "extractor": "cornet_s", "layers": ["V1_t0"]}
     options = {"untrained": True, "seed": 5, "fps": 4}

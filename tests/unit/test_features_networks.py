@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_image
 import tiny_networks
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features import spaces
 from tristream.features.extractors.image_network import (
     ImageNetworkOptions,
     image_network,
@@ -55,7 +55,7 @@ def layers_of(folder: Path, wanted: str = "all", **options: Any) -> tuple[str, .
         layers=[wanted] if wanted else [],
         options={"folder": str(folder), **options},
     )
-    return registry.check("net", block).layers
+    return spaces.check("net", block).layers
 
 
 def run(
@@ -271,7 +271,7 @@ def test_a_preview_is_what_reaches_the_network(networks: dict[str, Path], tmp_pa
     film = watermarked(tmp_path / "film.mp4", 24)
     options = {"folder": str(networks["vit"])}
     block = FeatureSpace(stream="ventral", extractor="image_network", options=options)
-    seen = registry.check("net", block).preview(film, 10.5 / RATE)
+    seen = spaces.check("net", block).preview(film, 10.5 / RATE)
     assert seen is not None
     assert seen.values.shape == (32, 32, 3)
     assert number_of(seen.values * 128 + 128) == 10
@@ -292,7 +292,7 @@ def test_a_preview_is_what_reaches_the_network(networks: dict[str, Path], tmp_pa
 def test_options_that_cannot_be(options: dict[str, Any], reason: str) -> None:
     block = FeatureSpace(stream="ventral", extractor="image_network", options=options)
     with pytest.raises(UserError, match=reason) as caught:
-        registry.check("net", block)
+        spaces.check("net", block)
     assert str(caught.value).startswith("config.yaml: features.net.")
     assert "\n" not in str(caught.value)
 
@@ -311,8 +311,8 @@ def test_a_model_that_is_not_fetched_yet() -> None:
     """Its layers are believed; which there are cannot be asked."""
     options = {"model": "facebook/dinov2-base", "revision": "f" * 40}
     keys: dict[str, Any] = {"stream": "ventral", "extractor": "image_network", "options": options}
-    checked = registry.check("net", FeatureSpace(layers=["layer3", "layer99"], **keys))
+    checked = spaces.check("net", FeatureSpace(layers=["layer3", "layer99"], **keys))
     assert checked.layers == ("layer3", "layer99")
     assert checked.is_fetched
     with pytest.raises(UserError, match="run `tristream weights fetch`"):
-        registry.check("net", FeatureSpace(layers=["all"], **keys))
+        spaces.check("net", FeatureSpace(layers=["all"], **keys))

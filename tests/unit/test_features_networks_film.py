@@ -9,7 +9,7 @@ import pytest
 
 import tiny_networks
 from tristream.config.analysis import FeatureSpace
-from tristream.features import registry
+from tristream.features import registry, spaces
 
 KINDS = {
     "image_network": tiny_networks.IMAGE,
@@ -22,7 +22,7 @@ SPACES = [(extractor, name) for extractor, known in KINDS.items() for name in kn
 def first_chunk(film: Path, extractor: str, **options: Any) -> dict[str, registry.Block]:
     """All layers of the first chunk; the rest of the film is not decoded."""
     block = FeatureSpace(stream="ventral", extractor=extractor, layers=["all"], options=options)
-    space = registry.check("net", block)
+    space = spaces.check("net", block)
     folder = Path(options["folder"]) if "folder" in options else None
     threads = threading.active_count()
     chunks = space.extractor(film, space.layers, space.options, folder, "cpu")

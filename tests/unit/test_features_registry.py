@@ -8,7 +8,8 @@ import pytest
 
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features import registry, spaces
+from tristream.features.reference import markdown
 from tristream.fingerprint import fingerprint
 
 OWN = '''
@@ -60,9 +61,19 @@ def test_packaged_extractors_are_found_by_their_decorator() -> None:
         assert len(fingerprint(one.module)) == 12
 
 
+def test_the_written_reference_is_up_to_date() -> None:
+    text = (Path(__file__).parents[2] / "docs/features.md").read_text()
+    assert text == markdown(), "run: tristream features reference"
+    for name in registry.names():
+        assert f"](#{name})" in text
+        assert f"\n## {name}\n" in text
+        for option in registry.get(name).options.model_fields:
+            assert f"| `{option}` |" in text.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
 def test_finding_extractors_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from tristream.features import registry; registry.names();"
+        "import sys; from tristream.features import registry, spaces; registry.names();"
         "print([m for m in ('torch', 'cv2', 'librosa', 'h5py', 'pandas', 'sklearn', 'av')"
         " if m in sys.modules])"
     )
@@ -71,14 +82,14 @@ def test_finding_extractors_imports_nothing_heavy() -> None:
 
 
 def test_defaults() -> None:
-    checked = registry.check("net", space(extractor="efficientnet_lite0"))
+    checked = spaces.check("net", space(extractor="efficientnet_lite0"))
     assert checked.layers == ("blocks2", "blocks6", "blocks12", "head")
     assert checked.options.model_dump() == {"fps": 2.0, "grid": 1}
 
 
 def test_layers_keep_their_order_and_stand_once() -> None:
     block = space(extractor="efficientnet_lite0", layers=["head", "blocks2", "head"])
-    assert registry.check("net", block).layers == ("head", "blocks2")
+    assert spaces.check("net", block).layers == ("head", "blocks2")
 
 
 @pytest.mark.parametrize(
@@ -108,14 +119,14 @@ def test_layers_keep_their_order_and_stand_once() -> None:
 )
 def test_a_mistake_is_one_line(keys: dict[str, object], message: str) -> None:
     with pytest.raises(UserError) as caught:
-        registry.check("flow", space(**keys), "study.yaml")
+        spaces.check("flow", space(**keys), "study.yaml")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_own_module(tmp_path: Path) -> None:
     module = own_file(tmp_path)
-    checked = registry.check(
+    checked = spaces.check(
         "mine", space(extractor="ramp", module=module, options={"rate": 2}, layers=["down"])
     )
     assert checked.extractor.module == module

@@ -17,7 +17,7 @@ from moving_textures import DIRECTIONS, FPS, KINDS, clip, write_clips
 from tristream.cli import main
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features import spaces
 from tristream.features.extractors.two_stream import LAYERS, TwoStreamOptions, two_stream
 from tristream.features.two_stream.clips import read_table
 from tristream.features.two_stream.network import Shape, TwoStream, load, save
@@ -81,7 +81,7 @@ def test_the_preview_is_the_frame_of_the_spatial_stream(
     block = FeatureSpace(
         stream="dorsal", extractor="two_stream", options={"folder": str(trained[0])}
     )
-    seen = registry.check("net", block).preview(film, float(times[2]))
+    seen = spaces.check("net", block).preview(film, float(times[2]))
     assert seen is not None
     np.testing.assert_allclose(np.moveaxis(seen.values, 2, 0), images[2], atol=1e-6)
 

@@ -12,7 +12,7 @@ import tiny_networks
 from features_study import FilmStudy
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features import spaces
 from tristream.features.extractors.video_network import VideoNetworkOptions, video_network
 from tristream.features.frames import pictures
 from tristream.features.networks.clips import clip_columns, clips
@@ -47,7 +47,7 @@ def layers_of(folder: Path, **options: Any) -> tuple[str, ...]:
         layers=["all"],
         options={"folder": str(folder), **options},
     )
-    return registry.check("net", block).layers
+    return spaces.check("net", block).layers
 
 
 def run(

@@ -10,7 +10,7 @@ import yaml
 from features_study import FilmStudy
 from films import make_film
 from tristream.config.load import load
-from tristream.features.registry import CheckedSpace
+from tristream.features.spaces import CheckedSpace
 from tristream.report.build import build
 from tristream.report.methods import write_methods
 from tristream.store import Provenance, create_h5, open_h5, read_table, write_table

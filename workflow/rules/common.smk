@@ -16,7 +16,7 @@ try:
     from tristream.config.load import hand_over, resolve
     from tristream.config.sources import HubSource
     from tristream.errors import UserError
-    from tristream.features.registry import check
+    from tristream.features.spaces import check
     from tristream.fingerprint import fingerprint
     from tristream.simulate.preset import load_preset
 except ModuleNotFoundError as error:

@@ -54,6 +54,9 @@ def register(stages: Any) -> None:
     known = actions.add_parser("list", help="extractors, their layers and options")
     known.add_argument("--module", help="list those of a .py file of your own")
     known.set_defaults(run=_list)
+    reference = actions.add_parser("reference", help="write docs/features.md")
+    reference.add_argument("--root", type=Path, default=Path(), help="root of the repository")
+    reference.set_defaults(run=_write_reference)
 
 
 def _add_fusion(actions: Any) -> None:
@@ -204,3 +207,9 @@ def _list(args: argparse.Namespace) -> None:
             print("  weights  model and revision of the hub, or a folder")
         elif weights:
             print(f"  weights  {weights.package} {weights.version} ({weights.licence})")
+
+
+def _write_reference(args: argparse.Namespace) -> None:
+    from tristream.features.reference import markdown
+
+    (args.root / "docs/features.md").write_text(markdown(), encoding="utf-8")

@@ -113,7 +113,7 @@ def run_status(args: argparse.Namespace) -> None:
 
 def run_weights(args: argparse.Namespace) -> None:
     """Get a space's weights."""
-    from tristream.features.registry import weights_of
+    from tristream.features.spaces import weights_of
     from tristream.fetch.steps import fetch_weights
 
     config = study(args).study

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource]]:
     """Weights of the study's extractors and atlases of its simulation presets."""
-    from tristream.features.registry import weights_of
+    from tristream.features.spaces import weights_of
     from tristream.simulate.preset import load_preset
 
     for name, space in resolved.study.features.items():

@@ -33,8 +33,12 @@ def markdown() -> str:
 
 
 def _section(section: dict[str, Any]) -> list[str]:
-    lines = [_one_line(section.get("description", "")), ""]
-    lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+    return [_one_line(section.get("description", "")), "", *key_table(section)]
+
+
+def key_table(section: dict[str, Any]) -> list[str]:
+    """Lines of a Markdown table of the keys of one section's JSON schema."""
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     required = set(section.get("required", []))
     for key, field in section["properties"].items():
         default = "required" if key in required else f"`{json.dumps(field.get('default'))}`"
@@ -53,6 +57,8 @@ def _type(field: dict[str, Any]) -> str:
     for key in ("anyOf", "oneOf", "allOf"):
         if key in field:
             return " or ".join(_type(option) for option in field[key])
+    if "prefixItems" in field:
+        return ", ".join(_type(item) for item in field["prefixItems"])
     if field.get("type") == "array":
         return f"list of {_type(field.get('items', {}))}"
     if field.get("type") == "object":

@@ -13,7 +13,7 @@ from tristream.config.load import Resolved
 from tristream.errors import UserError
 from tristream.features.chunks import ChunkFolder, locked
 from tristream.features.files import KIND, Layer, assemble
-from tristream.features.registry import Block, check
+from tristream.features.registry import Block
 from tristream.features.resources import (
     Medium,
     Weights,
@@ -21,6 +21,7 @@ from tristream.features.resources import (
     find_media,
     find_weights,
 )
+from tristream.features.spaces import check
 from tristream.fetch.receipt import Receipt
 from tristream.fingerprint import fingerprint
 from tristream.stimuli.media import media_info

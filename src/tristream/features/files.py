@@ -12,8 +12,9 @@ import numpy as np
 
 from tristream.errors import UserError
 from tristream.features.chunks import ChunkFolder
-from tristream.features.registry import CheckedSpace, Extractor
+from tristream.features.registry import Extractor
 from tristream.features.resources import Medium
+from tristream.features.spaces import CheckedSpace
 from tristream.store import Omission, Provenance, create_h5, write_strings
 
 KIND = "features"

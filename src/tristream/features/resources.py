@@ -10,7 +10,8 @@ from typing import Any
 from tristream.config.load import Resolved
 from tristream.config.sources import FolderSource, HubSource
 from tristream.errors import UserError
-from tristream.features.registry import CheckedSpace, Extractor
+from tristream.features.registry import Extractor
+from tristream.features.spaces import CheckedSpace
 from tristream.fetch.files import hash_file
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.weights import network_files

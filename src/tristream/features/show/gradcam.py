@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.features.networks.options import read_config
-from tristream.features.registry import CheckedSpace
 from tristream.features.resources import find_weights
 from tristream.features.show.space import Space
+from tristream.features.spaces import CheckedSpace
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tristream.config.load import Resolved
 from tristream.errors import UserError
-from tristream.features.registry import CheckedSpace, check
+from tristream.features.spaces import CheckedSpace, check
 from tristream.fetch.receipt import Receipt
 from tristream.store import open_h5, read_strings
 

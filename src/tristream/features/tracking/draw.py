@@ -10,8 +10,8 @@ import numpy as np
 
 from tristream.config.load import Resolved
 from tristream.errors import UserError
-from tristream.features.registry import check
 from tristream.features.resources import find_weights
+from tristream.features.spaces import check
 from tristream.features.tracking.film import Tracked, sampled_size
 from tristream.features.tracking.tracks import State
 from tristream.stimuli.media import frames
