@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 
+from films import make_film
 from sounds import RATE, at_rate, clicks, write
 from tristream.config.analysis import FeatureSpace
 from tristream.errors import UserError
@@ -268,7 +269,7 @@ def test_a_preview_is_the_window_that_the_network_is_given(
     np.testing.assert_allclose(seen.values, expected.T if turned else expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["wav2vec2_layer_norm", "ast", "whisper", "encodec", "clap"])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "clap_fused"])
 def test_a_click_moves_the_frame_at_its_time(
     saved: Callable[[str], tuple[Path, Any, Any]], tmp_path: Path, name: str
 ) -> None:
@@ -281,7 +282,9 @@ def test_a_click_moves_the_frame_at_its_time(
         with_click[round(time * RATE) :][:320] += 0.9 * rng.standard_normal(320)
         quiet = write(tmp_path / "quiet.wav", at_rate(noise, rate), rate)
         loud = write(tmp_path / "loud.wav", at_rate(with_click, rate), rate)
-        layer = {"wav2vec2_layer_norm": "conv", "encodec": "latents"}.get(name, "embeddings")
+        speech = ("wav2vec2", "wav2vec2_layer_norm", "hubert", "wavlm")
+        layers = {"encodec": "latents", **dict.fromkeys(speech, "conv")}
+        layer = layers.get(name, "embeddings")
         options = {"hop": 0.4, "window": 1} if name != "encodec" else {}
         one, times = run(folder, quiet, step=0, **options)[layer]
         two, _ = run(folder, loud, step=0, **options)[layer]
@@ -333,6 +336,29 @@ def test_real_film(saved: Callable[[str], tuple[Path, Any, Any]], trailer: Path)
     np.testing.assert_allclose(np.diff(times), 0.5)
     assert np.isfinite(values).all()
     assert values.std(0).min() > 0
+
+
+@pytest.mark.parametrize("name", ["hubert", "clap", "encodec"])
+def test_files_of_any_rate_and_channels(
+    saved: Callable[[str], tuple[Path, Any, Any]], tmp_path: Path, name: str
+) -> None:
+    folder, _, _ = saved(name)
+    rng = np.random.default_rng(0)
+    spectrum = np.fft.rfft(0.1 * rng.standard_normal(3 * RATE))
+    spectrum[len(spectrum) * 3 // 8 :] = 0  # what 8 kHz hold, and resampling filters leave alone
+    sound = np.fft.irfft(spectrum)
+    reference = run(folder, write(tmp_path / "16.wav", sound))
+    for rate, channels in ((8_000, 1), (96_000, 2)):
+        file = write(tmp_path / f"{rate}.wav", at_rate(sound, rate), rate, channels)
+        for layer, (values, times) in run(folder, file).items():
+            expected, at = reference[layer]
+            np.testing.assert_allclose(times, at, atol=1e-9)
+            assert np.median(np.abs(values - expected)) < 0.02 * expected.std(), (layer, rate)
+    with pytest.raises(UserError, match=r"none\.wav"):
+        run(folder, write(tmp_path / "none.wav", np.zeros(0)))
+    film = make_film(tmp_path / "mute.mp4", np.full((12, 32, 32), 90, np.uint8), np.arange(12) / 4)
+    with pytest.raises(UserError, match=r"mute\.mp4: has no sound"):
+        run(folder, film)
 
 
 def test_what_does_not_fit_is_refused(

@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from transformers import AutoImageProcessor
 
 import tiny_networks
 from features_study import FilmStudy
+from tristream.cli import main
 from tristream.features.frames import frame_batches
+from tristream.features.show.look import look_at_image, some_images
+from tristream.features.show.space import find_space
+from tristream.report.results import Results
+from tristream.report.sections.space import went_in
 from tristream.stimuli.media import read_image
-from tristream.store import open_h5, read_strings
+from tristream.store import open_h5, read_strings, read_table
 
 RED, GREY = (250, 20, 20), (120, 120, 120)
 
@@ -160,3 +166,36 @@ def test_images_beside_films_are_left_out_and_said(study: ImageStudy) -> None:
         assert list(file["stimuli"]) == ["film"]
         assert [omission.what for omission in said.omitted] == ["house", "apple", "zebra"]
         assert "beside films" in said.omitted[0].why
+
+
+def test_images_are_shown_as_the_network_saw_them(
+    study: ImageStudy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command, and on the space's page: each beside the pixels of its own processor."""
+    study.receipt = study.folder / "results/fetch/films/stimuli/receipt.json"
+    study.write_receipt()
+    study.extract("net", "last")
+    resolved = study.resolved()
+    space = find_space(resolved, "films", "net")
+    assert some_images(space) == ["house", "apple"]
+    processor = AutoImageProcessor.from_pretrained(study.folder / "network")
+    for name, path in zip(some_images(space), study.films, strict=False):
+        shown = look_at_image(space, name)
+        assert (shown.title, shown.size) == (name, "50 x 40 pixels")
+        np.testing.assert_array_equal(shown.picture, read_image(path))
+        pixels = processor(Image.open(path), return_tensors="np")["pixel_values"][0]
+        assert shown.seen is not None
+        np.testing.assert_allclose(shown.seen.values, pixels.transpose(1, 2, 0), atol=1e-5)
+
+    config = str(study.folder / "config.yaml")
+    assert main(["features", "show", "net", "--config", config]) == 0
+    assert "last: 3 samples, 32 dimensions" in capsys.readouterr().out
+    assert (study.folder / "results/show/films/net_input.png").stat().st_size > 5000
+    assert main(["features", "show", "net", "--config", config, "--stimulus", "x"]) == 2
+    assert "no stimulus 'x'" in capsys.readouterr().err
+
+    [figure] = went_in(Results(resolved, study.folder / "report"), space).blocks
+    assert figure.kind == "figure"
+    table = read_table(study.folder / "report/figures/films/spaces/net_input.tsv", "figure")[0]
+    assert list(table["stimulus"]) == ["house", "apple"]
+    assert set(table["original"]) == {"50 x 40 pixels"}

@@ -200,6 +200,30 @@ def test_frames_keep_their_order_and_times(
     np.testing.assert_allclose(times, (np.arange(len(times)) + 0.5) * step, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", tiny_networks.IMAGE)
+def test_every_network_sees_the_frames_in_their_order(
+    name: str, networks: dict[str, Path], tmp_path: Path
+) -> None:
+    """Two pictures at a time, each row that of the frame whose watermark stood at its time.
+
+    Networks that see the middle of a picture read four of the eight squares: enough to tell the
+    frames that are sampled.
+    """
+    film = watermarked(tmp_path / "film.mp4", 24)
+    shown = [image for _, image in frames(film)]
+    family = IMAGE[name]
+    state = direct(networks[name], shown, family.kind)[0].hidden_states[2 - (not family.stem)]
+    leading = int(name in ("vit", "dinov2", "clip"))
+    table = (state.mean((2, 3)) if state.ndim == 4 else state[:, leading:].mean(1)).numpy()
+    values, times = run(film, networks[name], ("layer2",), fps=6, batch=2)
+    numbers = np.floor(times * RATE + 1e-6).astype(int)
+    np.testing.assert_array_equal(numbers, [2, 6, 10, 14, 18, 22])
+    error = np.abs(values["layer2"] - table[numbers]).max()
+    assert error < TOLERANCE
+    # Random weights make some networks nearly blind; what they tell apart is no rounding.
+    assert np.abs(np.diff(values["layer2"], axis=0)).max(axis=1).min() > 10 * error
+
+
 def test_frames_of_variable_rate_keep_their_times(tmp_path: Path) -> None:
     times = np.cumsum([0, 0.04, 0.2, 0.04, 0.1, 0.04])
     film = watermarked(tmp_path / "film.mp4", 6, times)

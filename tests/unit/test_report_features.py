@@ -1,7 +1,9 @@
 """The page of a feature space, from a study whose features were really extracted from a film."""
 
+import html
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,9 @@ from tristream.config.load import load
 from tristream.features.spaces import CheckedSpace
 from tristream.report.build import build
 from tristream.report.methods import write_methods
+from tristream.report.pages import existing_spaces
+from tristream.report.results import Results
+from tristream.report.sections import costs
 from tristream.store import Provenance, create_h5, open_h5, read_table, write_table
 
 FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [48, 28]}}
@@ -58,8 +63,18 @@ def folder(study: FilmStudy) -> Path:
     fuse(resolved, "films", "both", "shared", [flow, low], results / "fusion/films/both.h5", fused)
     for path in (flow, low, fused):
         align(path, results / "align/films/main" / path.parent.name / path.name)
+    write_benchmark(results / "benchmarks/features/films/flow/flow.tsv")
     build(resolved, results / "report/index.html", "c0de")
     return results / "report"
+
+
+def write_benchmark(path: Path) -> None:
+    """What Snakemake writes of a job."""
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+        "12.5\t0:00:12\t321.5\t-\t-\t-\t0.0\t0.0\t80.0\t10.0\n"
+    )
 
 
 def write_inventory(folder: Path) -> None:
@@ -149,6 +164,28 @@ def test_what_can_not_be_shown_is_an_omission_with_its_reason(
     index = (folder.with_name("unseen") / "index.html").read_text()
     assert "films: no preview" in index
     assert "Input of low as it was computed from" in index
+
+
+def test_one_table_compares_what_the_spaces_cost(study: FilmStudy, folder: Path) -> None:
+    results = Results(study.resolved(), folder)
+    with h5py.File(study.output("low", "lowlevel"), "r+") as file:
+        file["stimuli/clip"].attrs["busy"] = 0.876
+    [section] = costs.sections(results, existing_spaces(results))
+    [table] = section.blocks
+    assert table.kind == "table"
+    rows = {row[0].text: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert list(rows) == ["flow", "low", "both"]
+    flow = rows["flow"]
+    assert (flow["dataset"], flow["layers"], flow["dimensions"]) == ("films", 1, 120)
+    assert flow["samples"] == 12 * SECONDS - 1
+    # A sample stands for the time between its two frames.
+    assert flow["stimuli (min)"] == pytest.approx((SECONDS - 1 / 12) / 60)
+    assert (flow["time (s)"], flow["CPU (s)"], flow["peak memory (MB)"]) == (12.5, 10.0, 321.5)
+    assert flow["CPU (s) a minute"] == pytest.approx(30, rel=0.01)
+    assert flow["on disk (MB)"] == study.output("flow", "flow").stat().st_size / 1e6
+    assert (flow["network busy"], rows["low"]["network busy"]) == ("–", "88%")
+    assert np.isnan(rows["low"]["time (s)"])  # run by hand
+    assert table.caption in html.unescape((folder / "index.html").read_text())
 
 
 def test_methods_name_the_derived_space(folder: Path) -> None:

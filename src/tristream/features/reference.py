@@ -58,7 +58,7 @@ weights fetch` on a machine with a network; jobs use none. `tristream features s
 what reached the computation beside the original, and what came out. What each space costs in your
 study is in its report, under *Features*; what some cost on one core is in
 [benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA, CCA, PLS, a joint
-embedding; all fitted on training stimuli only) stand under `fusion:`, see [config.md](config.md)."""
+embedding; all fitted on training stimuli only) stand under `fusion:`: [config.md](config.md)."""
 
 
 def markdown() -> str:

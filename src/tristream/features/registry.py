@@ -86,6 +86,7 @@ decides the values (a trained checkpoint, a second network).
 
 **What it saw** stands beside the original in ``tristream features show`` and in the report, if the
 decorator gets ``preview=(path, options, at) -> Preview``: the input of the computation around `at`.
+With ``images=True`` `path` may be a tuple of images and `at` the place of one of them.
 One more parameter ``folder`` is the network's folder.
 """
 
@@ -211,7 +212,7 @@ class Extractor:
         ``window(layer, options)``: seconds of stimulus that one sample covers.
     preview : callable or None
         ``preview(path, options, at) -> Preview``: what reaches the computation around the media
-        time `at`, after every resizing, cropping and scaling.
+        time `at`, or for the image at this place, after every resizing, cropping and scaling.
     module : str
         Dotted name or path of the ``.py`` file, for the code fingerprint.
     """

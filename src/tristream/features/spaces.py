@@ -42,8 +42,10 @@ class CheckedSpace:
     weights: WeightSource | None = None
     folder: Path | None = None
 
-    def preview(self, path: Path, at: float) -> Preview | None:
+    def preview(self, path: Path | tuple[Path, ...], at: float) -> Preview | None:
         """What reaches the computation at `at`; None if that is not told, or there is no network.
+
+        Of images, `at` is the place among them.
 
         Raises
         ------

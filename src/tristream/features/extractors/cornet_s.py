@@ -38,7 +38,7 @@ class CornetOptions(ColumnOptions):
         return self
 
 
-def _preview(path: Path, options: CornetOptions, at: float) -> Preview:
+def _preview(path: Path | tuple[Path, ...], options: CornetOptions, at: float) -> Preview:
     from tristream.features.networks.prepare import IMAGENET
 
     return prepared_preview(path, at, IMAGENET)

@@ -45,13 +45,14 @@ class EfficientNetOptions(Section):
     )
 
 
-def _preview(path: Path, options: EfficientNetOptions, at: float) -> Preview:
+def _preview(path: Path | tuple[Path, ...], options: EfficientNetOptions, at: float) -> Preview:
     """The square that reaches the network."""
     import torch
 
     from tristream.features.frames import still
 
-    square = torch.from_numpy(_square(still(path, at, size=_scaled_size(path))).copy())
+    size = None if isinstance(path, tuple) else _scaled_size(path)
+    square = torch.from_numpy(_square(still(path, at, size=size)).copy())
     seen = _prepared(square[None])[0].permute(1, 2, 0).numpy()
     return Preview(seen, at, at, f"{PIXELS} x {PIXELS} pixels, values -1 to 1")
 
@@ -128,6 +129,8 @@ def load_network(weights: Path, device: str) -> Any:
     import torch
     from efficientnet_lite_pytorch import EfficientNet
 
+    from tristream.features.networks.fuse import fuse
+
     network = EfficientNet.from_name("efficientnet-lite0")
     try:
         state = torch.load(weights / MEMBER, map_location="cpu", weights_only=True)
@@ -137,24 +140,7 @@ def load_network(weights: Path, device: str) -> Any:
             f"{weights / MEMBER}: does not hold EfficientNet-Lite0's weights; delete it and fetch "
             "it again"
         ) from None
-    return _fused(network.eval()).to(device, memory_format=torch.channels_last)
-
-
-def _fused(network: Any) -> Any:
-    """The same function with batch normalisation inside the convolutions: a third quicker."""
-    from torch.nn import Identity
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
-    for block in network._blocks:
-        if hasattr(block, "_expand_conv"):
-            pairs.append((block, "_expand_conv", "_bn0"))
-        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
-    for owner, convolution, normalisation in pairs:
-        fused = fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, normalisation))
-        setattr(owner, convolution, fused)
-        setattr(owner, normalisation, Identity())
-    return network
+    return fuse(network.eval()).to(device, memory_format=torch.channels_last)
 
 
 def _prepared(squares: "torch.Tensor") -> "torch.Tensor":

@@ -91,6 +91,7 @@ def _network(
     """Function from pixels to the wanted layers' columns."""
     import torch
 
+    from tristream.features.networks.fuse import fuse
     from tristream.features.networks.load import load_network
     from tristream.features.networks.reduce import Projection, columns
     from tristream.features.networks.stream import autocast
@@ -99,7 +100,7 @@ def _network(
     family = family_of(config, IMAGE, weights)
     network = load_network(weights, family.kind, device, **family.options)
     layout = torch.channels_last if family.maps else torch.contiguous_format
-    network = network.to(memory_format=layout)
+    network = fuse(network).to(memory_format=layout)
     leading = family.leading(config)
     projection = Projection(options)
 

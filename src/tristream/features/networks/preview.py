@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 from tristream.features.registry import Preview
 
 if TYPE_CHECKING:
+    from tristream.features.frames import Source
     from tristream.features.networks.prepare import Preparation
 
 
-def network_preview(path: Path, options: Any, at: float, folder: Path) -> Preview:
-    """The frame on screen at `at`, prepared as the network in `folder` wants it."""
+def network_preview(path: "Source", options: Any, at: float, folder: Path) -> Preview:
+    """The frame on screen at `at`, or the image, prepared as the network in `folder` wants it."""
     from tristream.features.networks.prepare import read_preparation
 
     return prepared_preview(path, at, read_preparation(folder))
 
 
-def prepared_preview(path: Path, at: float, preparation: "Preparation") -> Preview:
-    """The frame on screen at `at`, prepared."""
+def prepared_preview(path: "Source", at: float, preparation: "Preparation") -> Preview:
+    """The frame on screen at `at`, or the image at this place, prepared."""
     import torch
 
     from tristream.features.frames import still

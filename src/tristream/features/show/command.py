@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from tristream.config.load import Resolved
 from tristream.errors import UserError
 from tristream.features.show import draw, gradcam, numbers
-from tristream.features.show.look import look
+from tristream.features.show.look import Look, look, look_at_image, some_images
 from tristream.features.show.space import Space, find_space, some_rows
 from tristream.features.show.traces import moments, traces
 
@@ -51,7 +51,8 @@ def show(
     name : str
         The space.
     dataset, stimulus : str, optional
-        By default the first dataset that has the features, and its first film or sound.
+        By default the first dataset that has the features, and its first film or sound, or two
+        of its images.
     at : sequence of float, optional
         Seconds of media time to look at.
     colours : dict of stream to colour
@@ -60,7 +61,7 @@ def show(
     Raises
     ------
     UserError
-        If there are no features, or the film or sound is not there or shorter.
+        If there are no features, or the film, sound or image is not there, or shorter.
     """
     space = _space(resolved, name, dataset)
     shown = Shown(space.dataset)
@@ -70,18 +71,27 @@ def show(
         colour = colours[resolved.study.spaces[name].stream]
         shown.figures["traces"] = draw.trace_figure(traces(space, stimulus), colour)
         looks = [look(space, stimulus, one) for one in at or moments(space, stimulus)]
-        shown.figures["input"] = draw.input_figure(looks)
-        seen = [one.seen.values for one in looks if one.seen]
-        if not seen:
-            lines.append("what it was computed from is not drawn: its extractor has no preview")
-        if why := gradcam.why_not(space):
-            lines.append(f"no Grad-CAM: {why}")
-        elif seen:
-            shown.figures["gradcam"] = draw.attention_figure(gradcam.attend(space, seen))
+        lines += _inputs(shown, space, looks)
+    elif images := [stimulus] if stimulus else some_images(space):
+        lines += _inputs(shown, space, [look_at_image(space, one) for one in images])
     else:
-        lines.append("its rows are labels or images: there is no film to draw it against")
+        lines.append("its rows are labels: there is no film or image to draw it against")
     shown.text = "\n".join(lines)
     return shown
+
+
+def _inputs(shown: Shown, space: Space, looks: list[Look]) -> list[str]:
+    """Draw what went in and where a network looks; lines of what can't be drawn and why."""
+    lines = []
+    shown.figures["input"] = draw.input_figure(looks)
+    seen = [one.seen.values for one in looks if one.seen]
+    if not seen:
+        lines.append("what it was computed from is not drawn: its extractor has no preview")
+    if why := gradcam.why_not(space):
+        lines.append(f"no Grad-CAM: {why}")
+    elif seen:
+        shown.figures["gradcam"] = draw.attention_figure(gradcam.attend(space, seen))
+    return lines
 
 
 def _space(resolved: Resolved, name: str, dataset: str | None) -> Space:

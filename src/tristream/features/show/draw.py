@@ -20,7 +20,7 @@ MOST_COLOURS = 20
 
 
 def input_figure(looks: Sequence[Look]) -> Figure:
-    """A row a moment: the original picture, the original sound, what the extractor got."""
+    """A row a moment or image: the original picture, the original sound, what the extractor got."""
     columns = [
         name
         for name, there in (
@@ -40,7 +40,7 @@ def input_figure(looks: Sequence[Look]) -> Figure:
     for row, look in zip(grid, looks, strict=True):
         for axes, column in zip(row, columns, strict=True):
             if column == "picture" and look.picture is not None:
-                _picture(axes, look.picture, f"original at {look.at:.1f} s")
+                _picture(axes, look.picture, look.title)
             elif column == "sound" and look.sound is not None:
                 _waveform(axes, look.sound, look.span, "original sound")
             elif column == "seen" and look.seen is not None:

@@ -136,19 +136,17 @@ def attend(space: Space, pictures: list[npt.NDArray[Any]]) -> list[Attention]:
         raise ValueError(why_not(space))
     folder = find_weights(space.checked, space.weights).folder
     network = CLASS_NETWORKS[space.checked.extractor.name](space.checked, folder)
-    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
-    with torch.no_grad():
-        probabilities = network.scores(batch).softmax(1)
-    best = probabilities.argmax(1)
-    heat = LayerGradCam(network.scores, network.layer).attribute(
-        batch, target=best, relu_attributions=True
-    )
-    heat = LayerAttribution.interpolate(heat, batch.shape[-2:], "bilinear")[:, 0]
+    weigh = LayerGradCam(network.scores, network.layer)
     found = []
-    for picture, map_, label, row in zip(pictures, heat.detach(), best, probabilities, strict=True):
-        map_ = map_.double().numpy()
+    for picture in pictures:  # one by one: images may differ in size
+        batch = torch.from_numpy(picture[None].copy()).permute(0, 3, 1, 2).float()
+        with torch.no_grad():
+            probabilities = network.scores(batch).softmax(1)[0]
+        label = int(probabilities.argmax())
+        heat = weigh.attribute(batch, target=label, relu_attributions=True)
+        heat = LayerAttribution.interpolate(heat, batch.shape[-2:], "bilinear")
+        map_ = heat.detach()[0, 0].double().numpy()
         top = map_.max()
-        found.append(
-            Attention(picture, map_ / top if top > 0 else map_, int(label), float(row[label]))
-        )
+        shares = map_ / top if top > 0 else map_
+        found.append(Attention(picture, shares, label, float(probabilities[label])))
     return found

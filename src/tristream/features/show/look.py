@@ -1,16 +1,17 @@
-"""The original picture and sound at one moment, beside what the extractor got of them."""
+"""The original picture and sound, beside what the extractor got of them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tristream.errors import UserError
 from tristream.features.registry import Preview
 from tristream.features.show.space import Space
-from tristream.stimuli.media import frame_at, media_info, read_sound
+from tristream.stimuli.media import frame_at, media_info, read_image, read_sound
 
 # Seconds of sound around a moment when the extractor does not say what it hears.
 AROUND = 2.0
@@ -20,14 +21,16 @@ KEPT = 64
 
 @dataclass(frozen=True)
 class Look:
-    """One moment of a film or sound.
+    """One moment of a film or sound, or an image.
 
     Attributes
     ----------
+    stimulus : str
+        Its name.
     at : float
-        Seconds of media time.
+        Seconds of media time; NaN for an image.
     picture : ndarray of uint8, (height, width, 3), or None
-        The frame on screen, scaled to at most 480 pixels across; None without a picture.
+        The frame on screen, or the image, at most 480 pixels across; None without a picture.
     sound : ndarray of float32, (n,), or None
         The sound around the moment at its own rate, channels averaged; None unless the extractor
         hears, and there is sound.
@@ -39,12 +42,18 @@ class Look:
         What the extractor got; None if it does not tell.
     """
 
+    stimulus: str
     at: float
     picture: npt.NDArray[np.uint8] | None
     sound: npt.NDArray[np.float32] | None
     span: tuple[float, float]
     size: str
     seen: Preview | None
+
+    @property
+    def title(self) -> str:
+        """What the original is called in a figure."""
+        return self.stimulus if np.isnan(self.at) else f"original at {self.at:.1f} s"
 
 
 def look(space: Space, stimulus: str, at: float) -> Look:
@@ -71,7 +80,33 @@ def look(space: Space, stimulus: str, at: float) -> Look:
         parts.append(f"{info.width} x {info.height} pixels")
     if sound is not None:
         parts.append(f"{info.sample_rate} Hz, {info.channels} channels")
-    return Look(at, picture, sound, span, ", ".join(parts), seen)
+    return Look(stimulus, at, picture, sound, span, ", ".join(parts), seen)
+
+
+def some_images(space: Space) -> list[str]:
+    """Two images of the space, if it describes any, that are looked at if none is asked for."""
+    images = space.images
+    return list(dict.fromkeys([images[0], images[len(images) // 2]])) if images else []
+
+
+def look_at_image(space: Space, name: str) -> Look:
+    """Look at an image of the dataset.
+
+    Raises
+    ------
+    UserError
+        If the image is not there, or can't be read.
+    """
+    path = space.medium(name)
+    image = read_image(path)
+    height, width = image.shape[:2]
+    scale = min(WIDTH / width, 1.0)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    picture = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    seen = space.checked.preview((path,), 0.0) if space.checked else None
+    nowhen = float("nan")
+    said = f"{width} x {height} pixels"
+    return Look(name, nowhen, picture, None, (nowhen, nowhen), said, seen)
 
 
 @lru_cache(KEPT)

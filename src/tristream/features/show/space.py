@@ -60,6 +60,14 @@ class Space:
             return list(file["stimuli"]) if "stimuli" in file else []
 
     @property
+    def images(self) -> list[str]:
+        """Images that have features."""
+        if self.checked is None or not self.checked.extractor.images or self.timed:
+            return []
+        with open_h5(self._first(), "features") as (file, _):
+            return read_strings(file, "items")
+
+    @property
     def hears(self) -> bool:
         """Whether the extractor reads the sound."""
         return self.checked is not None and self.checked.extractor.media == "sound"
@@ -70,7 +78,7 @@ class Space:
         return self.root / "fetch/weights" / self.name / "receipt.json"
 
     def medium(self, stimulus: str) -> Path:
-        """The film or sound itself.
+        """The film, sound or image itself.
 
         Raises
         ------

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Drawing
 
 from tristream.errors import UserError
 from tristream.features.show import draw, gradcam, numbers
-from tristream.features.show.look import Look, look
+from tristream.features.show.look import Look, look, look_at_image, some_images
 from tristream.features.show.space import Space, some_rows
 from tristream.features.show.traces import moments, traces
 from tristream.maps.style import SIMULATED, SIMULATED_DATA, STREAM_COLOURS
@@ -46,17 +46,18 @@ def about(results: Results, space: Space) -> Section:
 def went_in(results: Results, space: Space) -> Section:
     """The original beside what the extractor got of it."""
     blocks: list[Block] = []
-    if not space.timed:
-        blocks += results.leave_out(
-            f"Input of {space.name}", f"{space.dataset}: its rows are labels or images, not films"
-        )
+    images = some_images(space)
+    if not (space.timed or images):
+        why = f"{space.dataset}: its rows are labels, not films or images"
+        blocks += results.leave_out(f"Input of {space.name}", why)
         return _section("input", "What went in", space, blocks)
     receipt = results.path("fetch", space.dataset, "stimuli", "receipt.json")
     if gone := results.missing(f"Stimuli of {space.dataset}", receipt):
         return _section("input", "What went in", space, list(gone))
-    stimulus = space.stimuli[0]
     try:
-        looks = [look(space, stimulus, at) for at in moments(space, stimulus)]
+        looks = [look_at_image(space, name) for name in images] or [
+            look(space, space.stimuli[0], at) for at in moments(space, space.stimuli[0])
+        ]
     except UserError as error:
         blocks += results.leave_out(f"Input of {space.name}", f"{space.dataset}: {error}")
         return _section("input", "What went in", space, blocks)
@@ -65,7 +66,7 @@ def went_in(results: Results, space: Space) -> Section:
         blocks += results.leave_out(
             f"Input of {space.name} as it was computed from", f"{space.dataset}: {why}"
         )
-    blocks.append(_input_figure(results, space, stimulus, looks))
+    blocks.append(_input_figure(results, space, looks))
     blocks += _attention(results, space, looks)
     return _section("input", "What went in", space, blocks)
 
@@ -74,11 +75,11 @@ def _section(id: str, title: str, space: Space, blocks: list[Block]) -> Section:
     return Section(f"{id}-{space.dataset}", f"{title}, {space.dataset}", blocks)
 
 
-def _input_figure(results: Results, space: Space, stimulus: str, looks: list[Look]) -> Block:
+def _input_figure(results: Results, space: Space, looks: list[Look]) -> Block:
     table = pd.DataFrame(
         [
             {
-                "stimulus": stimulus,
+                "stimulus": one.stimulus,
                 "seconds": one.at,
                 "original": one.size,
                 "seen": one.seen.what if one.seen else "n/a",
@@ -89,7 +90,8 @@ def _input_figure(results: Results, space: Space, stimulus: str, looks: list[Loo
         ]
     )
     seen = looks[0].seen
-    caption = f"Two moments of {stimulus} ({looks[0].size}) as they are"
+    shown = "Images" if space.images else f"Two moments of {looks[0].stimulus}"
+    caption = f"{shown} ({looks[0].size}) as they are"
     caption += (
         f", and what the extractor computed from after resizing, cropping and scaling ({seen.what};"
         " drawn from its lowest to its highest value)."
@@ -118,6 +120,7 @@ def _attention(results: Results, space: Space, looks: list[Look]) -> list[Block]
     found = gradcam.attend(space, pictures)
     table = pd.DataFrame(
         {
+            "stimulus": [one.stimulus for one in looks],
             "seconds": [one.at for one in looks],
             "class": [one.label for one in found],
             "probability": [round(one.probability, 4) for one in found],
