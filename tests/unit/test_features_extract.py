@@ -74,6 +74,17 @@ def test_what_the_file_says(tmp_path: Path) -> None:
     assert not (tmp_path / "results/.chunks").exists()
 
 
+def test_progress_is_shown_in_seconds_of_the_film(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colour = {"stream": "nuisance", "extractor": "colour", "options": {"fps": 8}}
+    study = FilmStudy(tmp_path, [moving_film(tmp_path / "stimuli/clip.mp4")], {"colours": colour})
+    study.extract("colours", "histogram")
+    last = capsys.readouterr().err.strip().replace("\r", "\n").splitlines()[-1]
+    assert last.startswith("colours of clip:")
+    assert "1.9/2.0" in last
+
+
 def test_one_pass_for_all_layers(study: FilmStudy) -> None:
     one = study.extract("plain", "one")
     three = study.extract("plain", "three")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from PIL import Image
@@ -16,9 +17,9 @@ from tristream.features.frames import frame_batches
 from tristream.features.show.look import look_at_image, some_images
 from tristream.features.show.space import find_space
 from tristream.report.results import Results
-from tristream.report.sections.space import went_in
+from tristream.report.sections.space import events_of, went_in
 from tristream.stimuli.media import read_image
-from tristream.store import open_h5, read_strings, read_table
+from tristream.store import Provenance, open_h5, read_strings, read_table, write_table
 
 RED, GREY = (250, 20, 20), (120, 120, 120)
 
@@ -199,3 +200,31 @@ def test_images_are_shown_as_the_network_saw_them(
     table = read_table(study.folder / "report/figures/films/spaces/net_input.tsv", "figure")[0]
     assert list(table["stimulus"]) == ["house", "apple"]
     assert set(table["original"]) == {"50 x 40 pixels"}
+
+
+def test_points_are_coloured_by_what_the_events_say(tmp_path: Path) -> None:
+    """Images by their category; sounds by their genre; what has no label by its run."""
+    (tmp_path / "stimuli").mkdir()
+    Image.fromarray(picture()).save(tmp_path / "stimuli/house.png")
+    network = {"folder": str(tmp_path / "network")}
+    tiny_networks.save(tiny_networks.IMAGE["vit"], tmp_path / "network")
+    block = {"stream": "ventral", "extractor": "image_network", "options": network}
+    study = ImageStudy(tmp_path, [tmp_path / "stimuli/house.png"], {"net": block})
+    rows = [
+        ("run-1", "house", "image", np.nan, 1.0, "building"),
+        ("run-1", "apple", "image", np.nan, 1.0, None),
+        ("run-2", "song", "sound", 3.0, 15.0, "jazz"),
+        ("run-2", "film", "film", 5.0, 10.0, None),
+    ]
+    columns = ["run", "stimulus", "kind", "media_start", "duration", "label"]
+    path = tmp_path / "results/stimuli/films/inventory.tsv"
+    write_table(path, pd.DataFrame(rows, columns=columns), Provenance("inventory", False))
+    resolved = study.resolved()
+    space = find_space(resolved, "films", "net")
+    found = events_of(Results(resolved, tmp_path / "report"), space)
+    assert [(what, label) for what, _, _, label in found] == [
+        ("house", "building"),
+        ("song", "jazz"),
+        ("film", "run-2"),
+    ]
+    assert found[1][1:3] == (3.0, 18.0)

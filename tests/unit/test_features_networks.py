@@ -77,6 +77,13 @@ def direct(folder: Path, images: list[np.ndarray], kind: str = "AutoModel") -> t
         return network(torch.cat(given), output_hidden_states=True), torch.cat(given)
 
 
+def close(ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Equal to 1e-5, of the largest value where that is above 1, and not the same in all rows."""
+    largest = np.abs(theirs).max()
+    np.testing.assert_allclose(ours, theirs, atol=TOLERANCE * max(1, largest), rtol=0)
+    assert np.ptp(theirs, axis=0).max() > 100 * TOLERANCE * largest
+
+
 @pytest.mark.parametrize("name", tiny_networks.IMAGE)
 def test_hidden_states_are_those_of_transformers(
     name: str, networks: dict[str, Path], photographs: tuple[Path, ...]
@@ -100,10 +107,9 @@ def test_hidden_states_are_those_of_transformers(
     leading = int(name in ("vit", "dinov2", "clip"))
     for layer, state in expected.items():
         flat = state if state.ndim == 4 else state[:, leading:].movedim(1, 2)
-        np.testing.assert_allclose(values[layer], flat.flatten(1), atol=TOLERANCE, rtol=0)
+        close(values[layer], flat.flatten(1).numpy())
     if "pooled" in layers:
-        pooled = output.pooler_output.flatten(1)
-        np.testing.assert_allclose(values["pooled"], pooled, atol=TOLERANCE, rtol=0)
+        close(values["pooled"], output.pooler_output.flatten(1).numpy())
 
 
 def test_default_layers_go_through_the_network(networks: dict[str, Path]) -> None:
@@ -211,17 +217,17 @@ def test_every_network_sees_the_frames_in_their_order(
     """
     film = watermarked(tmp_path / "film.mp4", 24)
     shown = [image for _, image in frames(film)]
-    family = IMAGE[name]
-    state = direct(networks[name], shown, family.kind)[0].hidden_states[2 - (not family.stem)]
+    state = direct(networks[name], shown, IMAGE[name].kind)[0].hidden_states[0]
     leading = int(name in ("vit", "dinov2", "clip"))
-    table = (state.mean((2, 3)) if state.ndim == 4 else state[:, leading:].mean(1)).numpy()
-    values, times = run(film, networks[name], ("layer2",), fps=6, batch=2)
+    flat = state if state.ndim == 4 else state[:, leading:].movedim(1, 2)
+    table = flat.flatten(1).numpy()
+    first = layers_of(networks[name])[0]
+    values, times = run(film, networks[name], (first,), fps=6, batch=2, pooling="none")
     numbers = np.floor(times * RATE + 1e-6).astype(int)
     np.testing.assert_array_equal(numbers, [2, 6, 10, 14, 18, 22])
-    error = np.abs(values["layer2"] - table[numbers]).max()
+    error = np.abs(values[first] - table[numbers]).max()
     assert error < TOLERANCE
-    # Random weights make some networks nearly blind; what they tell apart is no rounding.
-    assert np.abs(np.diff(values["layer2"], axis=0)).max(axis=1).min() > 10 * error
+    assert np.abs(np.diff(values[first], axis=0)).max(axis=1).min() > 100 * error
 
 
 def test_frames_of_variable_rate_keep_their_times(tmp_path: Path) -> None:

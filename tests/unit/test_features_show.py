@@ -148,6 +148,9 @@ def test_labels_are_the_first_run_that_shows_a_sample() -> None:
     events = [("clip", 0.0, 2.0, "run-1"), ("clip", 1.0, 3.0, "run-2")]
     labels = numbers.labels_of(np.array([0.5, 1.5, 2.5, 3.5, 1.0]), ["clip"] * 4 + ["x"], events)
     assert labels == ["run-1", "run-1", "run-2", "clip, in no run", "x"]
+    images = [("i1", np.nan, np.nan, "face"), ("i2", np.nan, np.nan, "house")]
+    unknown = np.full(3, np.nan)
+    assert numbers.labels_of(unknown, ["i2", "i1", "cat"], images) == ["house", "face", "cat"]
 
 
 def test_traces_stand_at_the_times_of_what_happens(study: FilmStudy) -> None:

@@ -140,12 +140,13 @@ def labels_of(
 ) -> list[str]:
     """A label for each row: what an event (stimulus, start, stop, label) says of its time.
 
-    Labels and images are their own label; so is a stimulus that no event shows.
+    Images have no time (NaN): what an event says of the image. Labels, and stimuli that no event
+    shows, are their own label.
     """
     shown = {stimulus for stimulus, *_ in events}
     labels = [f"{owner}, in no run" if owner in shown else owner for owner in owners]
     for stimulus, start, stop, label in reversed(events):
         for row, (time, owner) in enumerate(zip(times, owners, strict=True)):
-            if owner == stimulus and start <= time < stop:
+            if owner == stimulus and (np.isnan(time) or start <= time < stop):
                 labels[row] = label
     return labels

@@ -258,33 +258,37 @@ def _points(results: Results, space: Space) -> list[Block]:
         shape = "{} rows of {} columns".format(*rows.values.shape)
         why = f"{space.dataset}: {shape}; neighbourhoods need 10 rows of 2 columns"
         return list(results.leave_out(f"t-SNE of {space.name}", why))
-    labels = numbers.labels_of(rows.times, rows.owners, _events(results, space))
+    labels = numbers.labels_of(rows.times, rows.owners, events_of(results, space))
     table = pd.DataFrame(points.round(3), columns=["x", "y"])
     table.insert(0, "seconds", np.round(rows.times, 3))
     table.insert(0, "label", labels)
     caption = (
         f"{len(points)} samples of {layer}, evenly spaced; near points are alike (t-SNE of 30 "
-        "principal components of z-scored columns). Colour: the run that shows the sample first, "
-        "or the label. Distances between far points mean nothing."
+        "principal components of z-scored columns). Colour: the label of the event that shows the "
+        "sample, or without one the first run that does. Distances between far points mean nothing."
     )
     title = f"Samples of {space.name}/{layer}"
     drawing = draw.point_figure(points, labels)
     return [_figure(results, space, drawing, "tsne", title, caption, table)]
 
 
-def _events(results: Results, space: Space) -> list[tuple[str, float, float, str]]:
-    """Which run shows which stretch of which film or sound."""
+def events_of(results: Results, space: Space) -> list[tuple[str, float, float, str]]:
+    """What each stretch of a film or sound, or each image, is labelled; else which run shows it."""
     path = results.path("stimuli", space.dataset, "inventory.tsv")
     if not path.is_file():
         return []
     table, _ = read_table(path, "inventory")
-    shown = table[table["kind"].isin(["film", "sound"])]
+    labels = table["label"] if "label" in table else pd.Series(pd.NA, table.index)
+    table["said"] = labels.where(labels.notna(), table["run"])
+    # A run says little of an image: without a label it is its own.
+    images = (table["kind"] == "image") & labels.notna()
+    shown = table[table["kind"].isin(["film", "sound"]) | images]
     return [
         (
             str(row["stimulus"]),
             float(row["media_start"]),
             float(row["media_start"]) + float(row["duration"]),
-            str(row["run"]),
+            str(row["said"]),
         )
         for row in shown.to_dict("records")
     ]
