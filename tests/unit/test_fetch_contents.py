@@ -138,19 +138,20 @@ def folder_study(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_read_in_place_by_command(folder_study):
-    def run(action: str, output: str, *more: str) -> Receipt:
+    def run(action: str, output: str) -> Receipt:
         common = ["--config", str(folder_study / "config.yaml"), "--dataset", "tiny"]
         common += ["--datasets", str(folder_study / "descriptors")]
         path = str(folder_study / output)
-        assert main(["fetch", action, *common, "--output", path, "--code", "c0de", *more]) == 0
+        assert main(["fetch", action, *common, "--output", path, "--code", "c0de"]) == 0
         return Receipt.read(path)
 
     listed = run("dataset", "dataset.json")
     assert [file.path for file in listed.files] == [
         *("bold.nii.gz", "labels.txt", "unused.bin", "sounds/a.wav")
     ]
-    more = ("--subject", "01", "--listing", str(folder_study / "dataset.json"))
-    subject = run("subject", "receipt.json", *more)
+    content = json.loads((folder_study / "config.yaml").read_text())
+    resolved = resolve(content, folder_study / "config.yaml", [folder_study / "descriptors"])
+    subject = fetch_subject(resolved, "tiny", "01", listed, "c0de")
     assert (subject.simulated, subject.subject, subject.code) == (False, "01", "c0de")
     bold = subject.path("bold.nii.gz")
     assert bold == folder_study / "mine" / "bold.nii.gz"

@@ -36,7 +36,9 @@ rule fetch_dataset:
 
 rule fetch_subject:
     input:
-        rules.fetch_dataset.output,
+        listing=rules.fetch_dataset.output,
+        # Stimuli that only the user has are checked before gigabytes are got.
+        stimuli=lambda w: ancient(stimuli_receipt(w)),
     output:
         f"{R}/fetch/{{dataset}}/sub-{{subject}}/receipt.json",
     log:
@@ -56,7 +58,7 @@ rule fetch_subject:
         accept=lambda w: accepted(w.dataset),
     shell:
         "python -m tristream fetch subject --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --listing {input} --output {output} > {log} 2>&1"
+        " --subject {wildcards.subject} --listing {input.listing} --output {output} > {log} 2>&1"
 
 
 rule fetch_stimuli:

@@ -8,7 +8,13 @@ from pydantic import Field, field_validator, model_validator
 from tristream.config.base import Label, Name, Section, expand
 from tristream.config.events import Events
 from tristream.config.layouts import Layout
-from tristream.config.sources import ArchiveSource, DataladSource, FolderSource, Source
+from tristream.config.sources import (
+    ArchiveSource,
+    DataladSource,
+    FolderSource,
+    OsfSource,
+    Source,
+)
 from tristream.config.trials import Trials
 
 
@@ -29,7 +35,7 @@ class Stimuli(Section):
     config.yaml (``datasets.<id>.stimuli``), and `get` tells where they can be had.
     """
 
-    source: ArchiveSource | FolderSource | None = Field(
+    source: ArchiveSource | FolderSource | OsfSource | None = Field(
         default=None, discriminator="kind", description="where the media lie"
     )
     get: str = Field(default="", description="where the user gets them, if there is no source")

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tristream.config.dataset import Dataset
-from tristream.config.sources import DataladSource, FolderSource, SimulateSource
+from tristream.config.sources import DataladSource, FolderSource, OsfSource, SimulateSource
 from tristream.config.study import DatasetChoice, Study
 from tristream.errors import UserError
 from tristream.store import atomic_path
@@ -165,13 +166,21 @@ def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
     if choice.stimuli is not None:
         if dataset.stimuli.source is not None or not dataset.stimuli.table:
             raise UserError(f"{where}.stimuli: the descriptor says itself what the stimuli are")
-        if not Path(choice.stimuli).expanduser().is_dir():
-            raise UserError(
-                f"{where}.stimuli: no such folder {choice.stimuli}; {dataset.stimuli.get}"
-            )
-        folder = FolderSource(path=choice.stimuli)
-        update["stimuli"] = dataset.stimuli.model_copy(update={"source": folder})
+        own_source = _stimuli(choice.stimuli, f"{where}.stimuli", dataset)
+        update["stimuli"] = dataset.stimuli.model_copy(update={"source": own_source})
     return dataset.model_copy(update=update)
+
+
+def _stimuli(said: str, where: str, dataset: Dataset) -> FolderSource | OsfSource:
+    """The user's folder, or a project of the OSF."""
+    if said.startswith("osf:"):
+        project, _, folder = said.removeprefix("osf:").partition("/")
+        if not re.fullmatch(r"[a-z0-9]{5}", project):
+            raise UserError(f"{where}: {said!r} is no project of the OSF; write osf:qxcu8")
+        return OsfSource(project=project, folder=folder)
+    if not Path(said).expanduser().is_dir():
+        raise UserError(f"{where}: no such folder {said}; {dataset.stimuli.get}")
+    return FolderSource(path=said)
 
 
 def _yaml(path: Path) -> Any:

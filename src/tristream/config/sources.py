@@ -1,4 +1,4 @@
-"""Where data come from: a DataLad dataset, a package-index archive, a folder, the simulator."""
+"""Where data come from: DataLad, a package-index archive, a folder, the OSF, the simulator."""
 
 from typing import Annotated, Literal
 
@@ -48,6 +48,21 @@ class FolderSource(Section):
 
     kind: Literal["folder"] = "folder"
     path: str
+
+
+class OsfSource(Section):
+    """Files of a public project of the Open Science Framework, or of a folder in it."""
+
+    kind: Literal["osf"] = "osf"
+    project: str = Field(pattern=r"^[a-z0-9]{5}$")
+    folder: str = ""
+    storage: str = "osfstorage"
+    api: str = Field(default="https://api.osf.io/v2/", pattern=r"^https?://")
+
+    @property
+    def name(self) -> str:
+        """How messages and receipts call it."""
+        return f"OSF project {self.project}"
 
 
 class HubSource(Section):

@@ -32,7 +32,9 @@ class DatasetChoice(Section):
         default=None, description="another address of its derivatives"
     )
     stimuli: str | None = Field(
-        default=None, description="your folder of the stimuli that the dataset does not ship"
+        default=None,
+        description="your folder of the stimuli that the dataset does not ship, or a project of "
+        "the OSF: `osf:qxcu8`, `osf:qxcu8/a folder`",
     )
     missing_stimuli: Literal["error", "drop"] = Field(
         default="error", description="stimuli that are not there: stop, or drop their events"

@@ -1,11 +1,12 @@
 """What a run would download, without downloading it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource, DataladSource
+from tristream.config.sources import ArchiveSource, DataladSource, OsfSource
 from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.clone import present
@@ -16,6 +17,7 @@ from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import DataladOrigin
 from tristream.fetch.steps import fetch_dataset, origin_of
+from tristream.fetch.stimuli import stimulus_status
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -160,8 +162,15 @@ def plan_study(resolved: Resolved, extra: Sequence[tuple[str, ArchiveSource]]) -
         stimuli = resolved.datasets[dataset].stimuli.source
         if isinstance(stimuli, ArchiveSource):
             archives.append((f"{dataset} stimuli", stimuli))
+        elif isinstance(stimuli, OsfSource):
+            text = f"{stimuli.name}; `tristream fetch status --dataset {dataset}` lists it"
+            plans.append(Plan(f"{dataset} stimuli", (), None, 0, text))
         elif stimuli is not None:
-            text = f"a folder, read in place: {stimuli.path}"
+            there = Counter(status for _, _, status in stimulus_status(resolved, dataset))
+            text = (
+                f"a folder, read in place: {stimuli.path}; {there['present']} stimuli present, "
+                f"{there['missing']} missing, {there['unneeded']} files not needed"
+            )
             plans.append(Plan(f"{dataset} stimuli", (), 0, 0, text))
     seen: set[str] = set()
     for name, source in archives:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource
+from tristream.config.sources import ArchiveSource, FolderSource, OsfSource
 from tristream.errors import UserError
-from tristream.fetch.contents import description
+from tristream.fetch.contents import DESCRIPTION, description
+from tristream.fetch.osf import OsfOrigin
 from tristream.fetch.receipt import Receipt, says_simulated
 from tristream.fetch.sources import Listing, Origin, open_origin
 from tristream.store import Omission
@@ -30,7 +31,10 @@ def fetch_stimuli(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
         raise UserError(_missing(dataset, listing, wanted, missing, stimuli.get))
     if len(missing) == len(wanted):
         raise UserError(f"{listing.root}: holds none of the stimuli of {dataset}; {stimuli.get}")
-    said = description(listing.root, [file.path for file in listing.files])
+    files = origin.bring(listing, [path for path in wanted if path not in missing])
+    listed = [file.path for file in listing.files]
+    origin.bring(listing, [path for path in (DESCRIPTION,) if path in listed])
+    said = description(listing.root, listed)
     archive = stimuli.source if isinstance(stimuli.source, ArchiveSource) else None
     assert stimuli.source is not None
     return Receipt(
@@ -39,13 +43,19 @@ def fetch_stimuli(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
         source=stimuli.source.model_dump(mode="json"),
         commit="",
         root=listing.root,
-        name=f"{archive.package} {archive.version}" if archive else listing.root.name,
+        name=_name(stimuli.source, listing.root),
         licence=archive.licence if archive else str(said.get("License", "")),
-        files=tuple(origin.bring(listing, [path for path in wanted if path not in missing])),
+        files=tuple(files),
         simulated=says_simulated(said),
         code=code,
         omitted=tuple(Omission(path, "the stimulus is not there") for path in missing),
     )
+
+
+def _name(source: ArchiveSource | FolderSource | OsfSource, root: Path) -> str:
+    if isinstance(source, ArchiveSource):
+        return f"{source.package} {source.version}"
+    return source.name if isinstance(source, OsfSource) else root.name
 
 
 def stimulus_status(resolved: Resolved, dataset: str) -> list[tuple[str, str, str]]:
@@ -76,8 +86,12 @@ def _origin(resolved: Resolved, dataset: str) -> Origin:
             f"`datasets.{dataset}.stimuli`"
         )
     if stimuli.source is None:
-        raise UserError(f"{dataset}: its descriptor names no stimuli; there is nothing to fetch")
-    return open_origin(stimuli.source, f"{dataset}_stimuli", Path(resolved.study.data))
+        where = f"; {stimuli.get}" if stimuli.get else ""
+        raise UserError(f"{dataset}: its descriptor lists no stimuli: nothing to fetch{where}")
+    name, data = f"{dataset}_stimuli", Path(resolved.study.data)
+    if isinstance(stimuli.source, OsfSource):
+        return OsfOrigin(stimuli.source, data / "datasets" / name)
+    return open_origin(stimuli.source, name, data)
 
 
 def _missing(

@@ -83,7 +83,7 @@ def _source(source: dict) -> str:
             f"{source.get('package')} {source.get('version')} on the Python package index, "
             f"sha256 {source.get('sha256')}"
         )
-    place = source.get("url") or source.get("path") or ""
+    place = source.get("url") or source.get("path") or source.get("project") or ""
     return f"{source.get('kind', '')} {place}".strip()
 
 
