@@ -1,6 +1,7 @@
 """Bad BOLD on surfaces is one clear line that names the file, what is wrong and what to do."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,10 +37,15 @@ def refused(whole: dict[str, Path], tmp_path: Path, space: str, damage: Callable
             copy.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, copy)
     damage(root)
+    receipt = bold_tree.receipt_of(root)
     with pytest.raises(UserError) as error:
-        fmriprep.prepare(tree.dataset(space), "01", FIRST, bold_tree.receipt_of(root))
+        fmriprep.prepare(tree.dataset(space), "01", FIRST, receipt)
     message = str(error.value)
     assert "\n" not in message
+    if damage not in (flat, some_nan):
+        # What needs no data is told when the subject has been fetched.
+        with pytest.raises(UserError, match=re.escape(message)):
+            fmriprep.inspect(tree.dataset(space), "01", receipt)
     return message
 
 

@@ -41,7 +41,7 @@ def check_events(
         )
 
 
-def check_whole(path: Path, image: nib.Nifti1Image) -> None:
+def check_whole(path: Path, image: nib.Nifti1Image | nib.Cifti2Image) -> None:
     """Check that a file holds what its header announces, without reading it.
 
     Raises

@@ -209,6 +209,10 @@ def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
         Whatever :func:`prepare` would say that needs no data.
     """
     files, seen, layout = find_runs(dataset, subject, receipt), {}, _layout(dataset)
+    # The vertices of fsaverage5 are the same in all files that can be opened.
+    grayordinates = [here for here in files.values() if layout.on_surface and not here.right]
+    for _ in surfaces.checked(surfaces.open_series(here.bold, None) for here in grayordinates):
+        pass
     for run, here in files.items():
         length, tr = _length_and_tr(here, layout.on_surface)
         _timing(here, tr, dataset.tr)

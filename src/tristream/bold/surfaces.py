@@ -1,7 +1,7 @@
 """BOLD on surfaces: one GIfTI a hemisphere on fsaverage5, or grayordinates of fsLR in one CIFTI."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_data
 
+from tristream.bold.checks import check_whole
 from tristream.bold.images import BLOCK, DAMAGED, PROBE, damaged
 from tristream.errors import UserError
 from tristream.grayordinates import CORTEX, Grayordinates, hemispheres, same
@@ -150,6 +151,7 @@ def _open_cifti(path: Path) -> Series:
         raise damaged(path, error) from None
     if not isinstance(image, nib.Cifti2Image) or image.ndim != 2:
         raise UserError(f"{path}: is {type(image).__name__}, not CIFTI; fetch it again")
+    check_whole(path, image)
     time, models = (image.header.get_axis(number) for number in (0, 1))
     if not isinstance(time, nib.cifti2.SeriesAxis) or not isinstance(
         models, nib.cifti2.BrainModelAxis
@@ -181,6 +183,25 @@ def _open_cifti(path: Path) -> Series:
     )
 
 
+def checked(runs: Iterable[Series]) -> Iterator[Series]:
+    """The runs, each checked to lie on the grayordinates of the first.
+
+    Raises
+    ------
+    UserError
+        Names the run that does not.
+    """
+    first: tuple[str, Grayordinates, npt.NDArray[np.int32]] | None = None
+    for run in runs:
+        name, where, ijk = first = first or (run.path.name, run.grayordinates, run.ijk)
+        if not same(run.grayordinates, where) or not np.array_equal(run.ijk, ijk):
+            raise UserError(
+                f"{run.path}: its grayordinates differ from those of {name}; all runs of a "
+                "subject must lie on the same ones"
+            )
+        yield run
+
+
 def shared_columns(runs: Iterable[Series], first: int) -> tuple[npt.NDArray[np.bool_], int]:
     """Grayordinates off the medial wall that vary in every run.
 
@@ -206,17 +227,10 @@ def shared_columns(runs: Iterable[Series], first: int) -> tuple[npt.NDArray[np.b
         If runs have different grayordinates, or none is left.
     """
     columns = cortex = np.empty(0, bool)
-    known: tuple[Path, Grayordinates, npt.NDArray[np.int32]] | None = None
-    for run in runs:
-        if known is None:
-            known = run.path, run.grayordinates, run.ijk
-            columns, cortex = run.cortex.copy(), run.cortex
-        path, where, ijk = known
-        if not same(run.grayordinates, where) or not np.array_equal(run.ijk, ijk):
-            raise UserError(
-                f"{run.path}: its grayordinates differ from those of {path.name}; all runs of a "
-                "subject must lie on the same ones"
-            )
+    path = Path()
+    for run in checked(runs):
+        if not len(cortex):
+            path, columns, cortex = run.path, run.cortex.copy(), run.cortex
         few = run.read(slice(first, min(first + PROBE, run.volumes)), slice(None))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "All-NaN slice")
