@@ -1,5 +1,6 @@
 """BOLD on surfaces: read at its vertices, and found back at them in models, tests and maps."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,9 @@ from tristream.inference.group import infer_group
 from tristream.inference.tables import write_tables
 from tristream.maps.contrast import draw_contrast
 from tristream.maps.draw import draw
+from tristream.report.blocks import Missing
+from tristream.report.results import Results
+from tristream.report.sections.bold import section
 from tristream.store import (
     Provenance,
     create_h5,
@@ -383,6 +387,28 @@ def test_runs_are_read_back_as_they_were_written(done):
     whole, part = read_run(path), read_run(path, voxels=slice(2, 6))
     np.testing.assert_array_equal(part.ijk, whole.ijk[2:6])
     np.testing.assert_array_equal(part.grayordinates.structure, whole.grayordinates.structure[2:6])
+
+
+@pytest.mark.parametrize("done", [tree.FSLR], indirect=True)
+def test_the_report_shows_tsnr_on_the_meshes_that_maps_were_drawn_on(done, fslr_meshes):
+    results = Results(done.study, done.folder / "results/report")
+    results.path("bold/small").mkdir(parents=True)
+    results.path("bold/small/sub-01").symlink_to(done.folder / "bold")
+    found = section(results, "small", "01").blocks
+    (gone,) = [block for block in found if isinstance(block, Missing)]
+    assert "no map of the study fetched the meshes" in gone.why
+    results.path("fetch/meshes").mkdir(parents=True)
+    shutil.copyfile(fslr_meshes, results.path("fetch/meshes/receipt.json"))
+    found = section(results, "small", "01").blocks
+    assert not [block for block in found if isinstance(block, Missing)]
+    folder = done.folder / "results/report/figures/small/sub-01"
+    assert (folder / "tsnr.png").stat().st_size > 20_000
+    tsnr = pd.read_csv(folder / "tsnr.tsv", sep="\t")
+    run = read_run(done.folder / f"bold/{FIRST}.h5", signal=False)
+    names = np.array(run.grayordinates.names)[run.grayordinates.structure]
+    assert tsnr["structure"].tolist() == names.tolist()
+    carpet = pd.read_csv(folder / "carpet.tsv", sep="\t")
+    assert {"cortex_left_17", "cortex_right_17", "voxel_38_55_40"} <= set(carpet.columns)
 
 
 @pytest.mark.parametrize("done", [tree.FSLR], indirect=True)
