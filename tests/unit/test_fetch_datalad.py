@@ -3,6 +3,9 @@
 import hashlib
 import json
 import subprocess
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,34 @@ def test_a_tag_by_file_url_then_a_new_commit_from_a_file(program, upstream, tmp_
     assert (clone / "more.txt").exists()
     with pytest.raises(UserError, match=r"no tag or commit 'master'.*no branch"):
         check_out(DataladSource(url=url, commit="master"), clone)
+
+
+def test_a_dataset_comes_over_plain_http(program, upstream, tmp_path, monkeypatch):
+    """A repository on any web server: git's dumb protocol, and the annex's objects as files."""
+    root, commit = upstream
+    program(root, "git", "update-server-info")
+    for number, (key, value) in enumerate(
+        (("annex.security.allowed-ip-addresses", "127.0.0.1"), ("http.proxy", ""))
+    ):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{http.server_port}/{root.name}/.git"
+        resolved = study(tmp_path, url, commit=commit)
+        receipt = fetch_subject(resolved, "tiny", "01", fetch_dataset(resolved, "tiny"))
+        http.shutdown()
+    bold = MADE.format(run=RUNS[0])
+    assert receipt.path(bold).read_bytes() == (root / bold).read_bytes()
+    assert sum(file.annexed for file in receipt.files) == ANNEXED
 
 
 def test_a_dataset_written_anew_at_the_same_place_is_followed(program, upstream, tmp_path):

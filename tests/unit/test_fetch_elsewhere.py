@@ -12,7 +12,7 @@ from tristream.config.load import Resolved, resolve
 from tristream.errors import UserError
 from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Receipt
-from tristream.fetch.steps import fetch_dataset, fetch_subject
+from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
 from tristream.fetch.stimuli import fetch_stimuli, stimulus_status
 from tristream.stimuli.inventory import read_timelines, stimulus_list, without_absent
 
@@ -114,6 +114,28 @@ def test_derivatives_of_their_own_lie_where_the_layout_says(study, tmp_path):
     fields = receipt.find("_fieldmap.nii.gz")
     assert [path.split("_fmapid-")[1][:9] for path in fields] == ["auto00001"]
     assert plan_dataset(study, "music").files == ()
+
+    # `keep_raw: false`: content of both repositories goes, and comes again.
+    annexed = sorted(file.path for file in receipt.files if file.annexed)
+    assert any(path.startswith("derivatives/") for path in annexed)
+    assert drop([receipt], tmp_path / "dropped.json") == []
+    assert json.loads((tmp_path / "dropped.json").read_text())["dropped"] == annexed
+    assert not any((receipt.root / path).exists() for path in annexed)
+    assert {path for path, _ in plan_dataset(study, "music").files} == set(annexed)
+    assert fetch_subject(study, "music", "01", listed).files == receipt.files
+
+
+def test_content_of_derivatives_is_accepted_by_its_whole_path(study, tmp_path):
+    path = f"derivatives/fmriprep/sub-01/func/sub-01_{RUN}_desc-hmc_boldref.nii.gz"
+    checksum = "md5:" + "0" * 32
+    given = resolved(tmp_path, accept={path: checksum})
+    listed = fetch_dataset(given, "music")
+    # Its content agrees with its key, so there is nothing to accept.
+    assert fetch_subject(given, "music", "01", listed).omitted == ()
+    with pytest.raises(UserError, match=r"music\.accept: the dataset has no file sub-01/x"):
+        fetch_dataset(resolved(tmp_path, accept={"sub-01/x": checksum}), "music")
+    with pytest.raises(UserError, match=r"datasets\.music\.accept"):
+        resolved(tmp_path, accept={path: "whatever"})
 
 
 def test_a_mirror_of_what_is_no_datalad_dataset_is_refused(study, tmp_path):

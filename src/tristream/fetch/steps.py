@@ -16,7 +16,23 @@ from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
 from tristream.fetch.sources import DataladOrigin, Listing, Origin, open_origin
 from tristream.fetch.weights import fetch_network
+from tristream.paths import inside
 from tristream.store import Omission, Provenance, write_json
+
+
+def clones_of(receipt: Receipt) -> dict[Path, list[FetchedFile]]:
+    """Annexed files of a receipt by the clone that holds them, with their paths in it.
+
+    Derivatives that are a dataset of their own are a clone inside the dataset's.
+    """
+    found: dict[Path, list[FetchedFile]] = {}
+    for file in receipt.files:
+        if file.annexed:
+            place = inside(receipt.root, file.path)
+            clone = next((p for p in place.parents if (p / ".git").exists()), receipt.root)
+            own = replace(file, path=place.relative_to(clone).as_posix())
+            found.setdefault(clone, []).append(own)
+    return found
 
 
 def origin_of(resolved: Resolved, dataset: str) -> Origin:
@@ -211,12 +227,12 @@ def drop(receipts: Sequence[Receipt], output: Path, code: str = "") -> list[Omis
     dropped: list[str] = []
     kept: list[Omission] = []
     for receipt in receipts:
-        annexed: list[FetchedFile] = [file for file in receipt.files if file.annexed]
-        if annexed:
-            with lock(receipt.root.with_suffix(".lock")):
-                gone, stayed = annex.drop(receipt.root, annexed)
-            dropped += gone
-            kept += stayed
+        for clone, annexed in clones_of(receipt).items():
+            with lock(clone.with_suffix(".lock")):
+                gone, stayed = annex.drop(clone, annexed)
+            folder = clone.relative_to(receipt.root)
+            dropped += [(folder / path).as_posix() for path in gone]
+            kept += [replace(one, what=(folder / one.what).as_posix()) for one in stayed]
     content: dict[str, Any] = {"dropped": sorted(set(dropped))}
     simulated = any(receipt.simulated for receipt in receipts)
     write_json(output, content, Provenance("dropped", simulated, {}, code, tuple(kept)))
