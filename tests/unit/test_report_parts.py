@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 import report_tree
+from tristream.fetch.annex import departures
+from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.report.blocks import Figure, Text, shown
 from tristream.report.build import grouped
 from tristream.report.checks import all_checks
 from tristream.report.methods import write_methods
 from tristream.report.references import REFERENCES
 from tristream.report.results import Results
+from tristream.report.sections import omissions
 from tristream.report.sections.accuracy import Fit
 from tristream.report.sections.accuracy import _table as accuracy_table
+from tristream.report.sections.data import subject_section
 from tristream.report.sections.features import linear_cka
 from tristream.report.sections.stimuli import cautions
 from tristream.report.sections.summary import count_checks
@@ -191,3 +195,18 @@ def test_accuracy_tells_the_solver_and_what_verifying_gained():
     table = accuracy_table(fits)
     assert table.columns[-2:] == ("solver", "improve")
     assert [row[-2:] for row in table.rows] == [("skeleton", "3e-05"), ("adamw", "")]
+
+
+def test_content_that_denies_its_key_is_said_beside_the_data_and_among_the_omissions(results):
+    key = f"MD5E-s3--{'a' * 32}.nii.gz"
+    file = FetchedFile("sub-1/func/x_bold.nii.gz", 3, "md5:" + "b" * 32, key, annexed=True)
+    receipt = Receipt(
+        *("haxby2001_slice", "1", {}, "", results.root, "Haxby", "PDDL", (file,), False),
+        omitted=tuple(departures([file])),
+    )
+    receipt.write(results.path("fetch", "haxby2001_slice", "sub-1", "receipt.json"))
+    beside = str(subject_section(results, "haxby2001_slice", "1").blocks)
+    listed = str(omissions.section(results, "haxby2001_slice", "1").blocks)
+    for said in (beside, listed):
+        assert "agreement of sub-1/func/x_bold.nii.gz with its annex key" in said
+        assert f"the key says md5:{'a' * 32}; the study accepts md5:{'b' * 32}" in said
