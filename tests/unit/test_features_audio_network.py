@@ -129,13 +129,20 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Pat
     return save
 
 
-def run(folder: Path, path: Path, skip: int = 0, **options: Any) -> dict[str, tuple[Any, Any]]:
+def run(
+    folder: Path,
+    path: Path,
+    skip: int = 0,
+    notes: dict[str, Any] | None = None,
+    **options: Any,
+) -> dict[str, tuple[Any, Any]]:
     """Every layer: values and times."""
     found = registry.get("audio_network")
     given = found.options(folder=str(folder), **options)
     layers = found.layers_of(given, folder)
     assert set(found.default_of(given, folder)) <= set(layers)
-    blocks = list(found(path, layers, given, folder, "cpu", notes={}, skip=skip))
+    said = {} if notes is None else notes
+    blocks = list(found(path, layers, given, folder, "cpu", notes=said, skip=skip))
     return {
         layer: tuple(
             np.concatenate([getattr(b[layer], k) for b in blocks]) for k in ("values", "times")
@@ -331,7 +338,9 @@ def test_chunks_can_be_skipped_and_batches_change_nothing(
 
 def test_real_film(saved: Callable[[str], tuple[Path, Any, Any]], trailer: Path) -> None:
     folder, _, _ = saved("wav2vec2_layer_norm")
-    values, times = run(folder, trailer)["layer2"]
+    notes: dict[str, Any] = {}
+    values, times = run(folder, trailer, notes=notes)["layer2"]
+    assert 0 < notes["busy"] <= 1
     assert 108 <= len(times) <= 111
     np.testing.assert_allclose(np.diff(times), 0.5)
     assert np.isfinite(values).all()

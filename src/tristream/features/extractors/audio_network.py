@@ -1,5 +1,6 @@
 """Audio networks of ``transformers``, applied to the sound of films."""
 
+import time
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -116,7 +117,7 @@ def audio_network(
         if config["model_type"].startswith("clap"):
             notes["window"] = grid.window / grid.rate
         compute = _Windows(network, config, preparation, layers, options, device, grid)
-        found = compute.blocks(track, skip)
+        found = compute.blocks(track, skip, notes)
     for block in found:
         yield {name: Block(project(one.values), one.times) for name, one in block.items()}
 
@@ -137,17 +138,28 @@ class _Windows:
         self.network, self.config, self.preparation = network, config, preparation
         self.layers, self.options, self.device, self.grid = layers, options, device, grid
 
-    def blocks(self, track: Any, skip: int) -> Iterator[dict[str, Block]]:
-        """One block a batch; the sound is decoded and prepared ahead of the network."""
+    def blocks(
+        self, track: Any, skip: int, notes: MutableMapping[str, Any]
+    ) -> Iterator[dict[str, Block]]:
+        """One block a batch; the sound is decoded and prepared ahead of the network.
+
+        `notes` gets ``busy``, the share of this pass in which the network computed.
+        """
         from contextlib import closing
 
         from tristream.features.networks.stream import prefetch
 
         frames = self.grid.frames(track.samples)
         step = min(max(round(self.options.step * self.grid.rate / self.grid.stride), 1), frames)
+        begin, busy = time.perf_counter(), 0.0
         with closing(prefetch(self._prepared(track, step, skip))) as batches:  # type: ignore[type-var]
             for groups in batches:
-                yield self._joined([self._computed(*group, step) for group in groups])
+                start = time.perf_counter()
+                computed = [self._computed(*group, step) for group in groups]
+                end = time.perf_counter()
+                busy += end - start
+                notes["busy"] = round(busy / (end - begin), 4)
+                yield self._joined(computed)
 
     def _prepared(
         self, track: Any, step: int, skip: int
