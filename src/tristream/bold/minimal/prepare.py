@@ -163,6 +163,7 @@ def _read(
         inside = own.covered()
         t1w = t1w[inside]
         sampling = sampling.beside(own.only(inside))
+    masks = made.noise_masks(anatomy.tissues, t1w) if asked & {"wm_csf", "compcor"} else ()
     volumes = raw_volumes(path, image)
     if layout.slice_timing:
         if timing.slice_times is None:
@@ -175,7 +176,6 @@ def _read(
         volumes = (series[..., number] for number in range(image.shape[3]))
     shown = tqdm(volumes, path.name, image.shape[3], unit="volume", mininterval=5, delay=5)
     bold = resample(shown, sampling, granted_threads())
-    masks = made.noise_masks(anatomy.tissues, t1w) if asked & {"wm_csf", "compcor"} else ()
     unsteady = made.unsteady_volumes(path, image)
     native_bold = bold[:, len(points) :] if len(t1w) else None
     table, said = made.table_of(here.motion, here.reference, tr, unsteady, native_bold, masks)
