@@ -52,6 +52,15 @@ def test_datasets_may_be_a_list_and_subjects_a_table(tmp_path):
     assert load(path).subjects["bunny"] == ["02"]
 
 
+def test_a_study_may_take_some_of_the_runs(tmp_path):
+    every = load(REPO / "config.yaml").datasets["bunny"].runs
+    kept = ["task-training_run-02", "task-test_*"]
+    path = write(tmp_path, lambda s: s["datasets"]["bunny"].update(runs=kept))
+    taken = load(path).datasets["bunny"].runs
+    assert taken == ["task-training_run-02", *(run for run in every if "test" in run)]
+    assert taken != every
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -60,6 +69,12 @@ def test_datasets_may_be_a_list_and_subjects_a_table(tmp_path):
         (lambda s: s["datasets"].update(nowhere={}), ["datasets.nowhere", "no descriptor"]),
         (lambda s: s["datasets"]["bunny"].update(subjects=["09"]), ["bunny.subjects", "09"]),
         (lambda s: s["datasets"]["bunny"].update(subjects="x.tsv"), ["bunny.subjects", "x.tsv"]),
+        (lambda s: s["datasets"]["bunny"].update(runs=["task-x*"]), ["bunny.runs", "task-x*"]),
+        (lambda s: s["datasets"]["bunny"].update(runs=["*test*"]), ["every run is a test run"]),
+        (
+            lambda s: s["datasets"]["haxby2001_slice"].update(runs=["*"]),
+            ["haxby2001_slice.runs", "one image"],
+        ),
         (lambda s: s.update(leakage="ignore"), ["leakage", "warn"]),
         (lambda s: s["models"]["streams"]["bands"].update(x=["gone"]), ["bands.x", "gone"]),
         (lambda s: s["decoders"]["svm_blocks"].update(kind="forest"), ["svm_blocks.kind", "ridge"]),

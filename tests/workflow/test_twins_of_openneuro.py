@@ -126,7 +126,7 @@ def twin(
     with redirect_stdout(io.StringIO()) as said:
         assert main([*call, "--subjects", choice.subject, "--runs", *choice.runs]) == 0
     described = yaml.safe_load((DESCRIPTORS / f"{name}.yaml").read_text())
-    described |= {"runs": list(choice.runs), "subjects": [choice.subject], "missing": {}}
+    described |= {"subjects": [choice.subject], "missing": {}}
     described["title"] = INNOCENT
     if choice.resolution:
         described["layout"]["resolution"] = choice.resolution
@@ -135,7 +135,6 @@ def twin(
     for table in DESCRIPTORS.glob(f"{name}_*.tsv"):
         (own / table.name).write_bytes(table.read_bytes())
     found: dict[str, Any] = yaml.safe_load(said.getvalue())["datasets"][name]
-    found.pop("runs")
     found["source"]["commit"] = renamed(folder / "archive" / name / "raw", program)
     return found
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from tristream.config.dataset import Dataset
+from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.config.sources import DataladSource, FolderSource, OsfSource, SimulateSource
 from tristream.config.study import DatasetChoice, Study
 from tristream.errors import UserError
@@ -168,7 +170,20 @@ def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
             raise UserError(f"{where}.stimuli: the descriptor says itself what the stimuli are")
         own_source = _stimuli(choice.stimuli, f"{where}.stimuli", dataset)
         update["stimuli"] = dataset.stimuli.model_copy(update={"source": own_source})
-    return dataset.model_copy(update=update)
+    return _with_runs(dataset, choice.runs, path, where).model_copy(update=update)
+
+
+def _with_runs(dataset: Dataset, patterns: list[str], path: Path, where: str) -> Dataset:
+    """The descriptor with those of its runs that match a pattern, checked again."""
+    if not patterns:
+        return dataset
+    if isinstance(dataset.layout, ScanLayout | VolumeTableLayout):
+        raise UserError(f"{where}.runs: all runs are in one image; leave the key out")
+    for pattern in patterns:
+        if not any(fnmatchcase(run, pattern) for run in dataset.runs):
+            raise UserError(f"{where}.runs: no run {pattern!r}; the first is {dataset.runs[0]}")
+    taken = [run for run in dataset.runs if any(fnmatchcase(run, p) for p in patterns)]
+    return _validated(Dataset, {**dataset.model_dump(mode="json"), "runs": taken}, path)
 
 
 def _stimuli(said: str, where: str, dataset: Dataset) -> FolderSource | OsfSource:

@@ -27,6 +27,9 @@ class DatasetChoice(Section):
     subjects: list[Label] | str = Field(
         default="all", description="a list of labels, all, or a TSV file"
     )
+    runs: list[str] = Field(
+        default=[], description="runs of the dataset, or patterns, to take alone; default: all"
+    )
     source: Mirror | None = Field(default=None, description="another address of the dataset")
     derivatives: Mirror | None = Field(
         default=None, description="another address of its derivatives"
