@@ -1,5 +1,6 @@
 """The small study of `tests/study/study`, set up in a folder and run as a user runs it."""
 
+import io
 import os
 import re
 import shlex
@@ -8,12 +9,17 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 import yaml
+
+from tristream.cli import main
 
 REPO = Path(__file__).parents[1]
 STUDY = REPO / "tests/study/study"
@@ -73,6 +79,21 @@ def commands(folder: Path, *args: str, source: Path = REPO) -> list[list[str]]:
     said = snakemake(folder, "--dry-run", "--printshellcmds", *args, source=source)
     lines = re.findall(r"^Shell command: python -m tristream (.*) > \S+ 2>&1$", said, re.MULTILINE)
     return [shlex.split(line) for line in lines]
+
+
+def run_here(folder: Path, calls: list[list[str]]) -> None:
+    """Run commands of ``tristream`` in `folder`, one after the other in this process.
+
+    Each costs seconds to start in a process of its own, which is no matter of most tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for call in calls:
+            # The pages are written here, too.
+            call = ["1" if before == "--workers" else a for before, a in pairwise(["", *call])]
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+                code = main(call)
+            assert code == 0, said.getvalue()
 
 
 def arrays(results: Path) -> dict[str, np.ndarray]:

@@ -7,8 +7,7 @@ them itself is no matter of surfaces, and each costs seconds to start.
 import io
 import shutil
 import tarfile
-from contextlib import redirect_stderr, redirect_stdout
-from itertools import pairwise
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 import yaml
 
-from small_study import REPO, commands, edit
+from small_study import REPO, commands, edit, run_here
 from tristream.cli import main
 from tristream.simulate.twin.settings import LABEL, NONE
 from tristream.store import open_h5, read_json, read_strings
@@ -64,14 +63,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
 def folder(planned: tuple[Path, list[list[str]]]) -> Path:
     """The finished study."""
     folder, calls = planned
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for call in calls:
-            # The pages are written here, too.
-            call = ["1" if before == "--workers" else a for before, a in pairwise(["", *call])]
-            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
-                code = main(call)
-            assert code == 0, said.getvalue()
+    run_here(folder, calls)
     return folder
 
 

@@ -1,5 +1,7 @@
 """Twins of the four OpenNeuro datasets go from DataLad to report, and their truth is found.
 
+The workflow's own commands are run, one after the other in this process.
+
 The dataset files are the real ones, but for fewer runs and subjects, and, where raw BOLD that moved
 is undone by transforms, for voxels as coarse as the twins'.
 """
@@ -21,7 +23,7 @@ import pytest
 import yaml
 from nibabel.affines import apply_affine
 
-from small_study import REPO, snakemake
+from small_study import REPO, commands, run_here
 from tristream.cli import main
 from tristream.simulate.twin.settings import ITEM, LABEL, NONE, region_at
 
@@ -112,7 +114,7 @@ def results(
         "inference": {"permutations": 100, "regions": False},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
-    snakemake(folder)
+    run_here(folder, commands(folder))
     return folder / "results"
 
 
