@@ -91,3 +91,42 @@ def test_inventory_and_leakage(study: Path) -> None:
     assert [c["check"] for c in content["checked"]] == ["overlap and guard", "picture"]
     assert content["checked"][1]["window_pairs"] > 0
     assert content["omitted"][0]["what"] == "order baseline"
+
+
+def test_one_order_for_all_subjects_is_said_beside_the_findings(tmp_path: Path) -> None:
+    """Two subjects hear six words in one order a run, another in each."""
+    orders = {"task-x_run-1": "abcdef", "task-x_run-2": "fcadeb", "task-x_run-3": "ebfacd"}
+    for subject in "12":
+        for run_name, words in orders.items():
+            path = tmp_path / f"source/sub-{subject}/func/sub-{subject}_{run_name}_events.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Onsets are each subject's own.
+            rows = "".join(f"{5 * n + int(subject)}\t2\t{w}\n" for n, w in enumerate(words))
+            path.write_text(f"onset\tduration\ttrial_type\n{rows}")
+    receipt(tmp_path / "listing.json", tmp_path / "source", simulated=False)
+    descriptor = {
+        "id": "d",
+        "title": "d",
+        "licence": "CC0",
+        "citation": "d",
+        "source": {"kind": "folder", "path": str(tmp_path / "source")},
+        "layout": {"kind": "fmriprep"},
+        "tr": 1.0,
+        "subjects": ["1", "2"],
+        "timelines": "own",
+        "runs": list(orders),
+        "split": {"scheme": "leave-one-run-out"},
+        "exchange": {"unit": "item"},
+    }
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(descriptor))
+    (tmp_path / "config.yaml").write_text("datasets: {d: {subjects: ['1']}}\n")
+    common = ["--dataset", "d", "--config", str(tmp_path / "config.yaml")]
+    common += ["--datasets", str(tmp_path)]
+    tables = ["--inventory", str(tmp_path / "inventory.tsv")]
+    tables += ["--splits", str(tmp_path / "splits.tsv")]
+    run("inventory", "--listing", str(tmp_path / "listing.json"), *tables, *common)
+    run("leakage", *tables, "--output", str(tmp_path / "leakage.tsv"), *common)
+    across = read_json(sidecar(tmp_path / "leakage.tsv"), "leakage")[0]["across"]
+    assert across["flagged"]
+    assert (across["subjects"], across["agreement"], across["identical"]) == (2, 1.0, 1.0)
+    assert "no decoder over subjects is safe" in across["note"]

@@ -211,12 +211,3 @@ def test_that_a_twin_is_simulated_cannot_be_lost(results: Path, name: str) -> No
         assert nib.load(path).meta["Simulated"] == "true"
     described_maps = (results / f"maps/{name}/model_{name}/dataset_description.json").read_text()
     assert json.loads(described_maps)["Simulated"]
-
-
-def test_the_report_warns_of_decoders_over_subjects(results: Path) -> None:
-    """All subjects of ds003717 meet the words in one order; those of ds000105 do not."""
-    words = "no decoder over subjects is safe"
-    for page in ("ds003717.html", "ds003717_sub-01.html"):
-        assert words in (results / "report" / page).read_text()
-    for page in ("ds000105.html", "ds000105_sub-1.html"):
-        assert words not in (results / "report" / page).read_text()
