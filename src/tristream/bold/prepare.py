@@ -1,16 +1,18 @@
 """One run of a subject, by the layout of its dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tristream.bold import fmriprep, scan, spm, volume_table
 from tristream.bold.checks import Images, check_events
 from tristream.bold.minimal import prepare as minimal
+from tristream.bold.raw import prepare as raw
 from tristream.bold.run_file import Run, write_run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import (
     FmriprepLayout,
     MinimalLayout,
+    RawLayout,
     ScanLayout,
     SpmLayout,
     VolumeTableLayout,
@@ -60,7 +62,13 @@ def check_subject(dataset: Dataset, subject: str, receipt: Receipt) -> None:
 
 
 def prepare_run(
-    dataset: Dataset, subject: str, run: str, receipt: Path, output: Path, code: str = ""
+    dataset: Dataset,
+    subject: str,
+    run: str,
+    receipt: Path,
+    output: Path,
+    code: str = "",
+    registered: Sequence[Path] = (),
 ) -> None:
     """Read and clean a run, and write its file.
 
@@ -76,6 +84,8 @@ def prepare_run(
         The file to write.
     code : str
         Fingerprint for the provenance.
+    registered : sequence of Path
+        Layout ``raw`` only: the subject's normalisation, then the registrations of all its runs.
 
     Raises
     ------
@@ -83,7 +93,10 @@ def prepare_run(
         Whatever is wrong with the data: the file and what to do.
     """
     files = Receipt.read(receipt)
-    prepared = ROADS[type(dataset.layout)](dataset, subject, run, files)
+    if isinstance(dataset.layout, RawLayout):
+        prepared = raw.prepare(dataset, subject, run, files, tuple(registered))
+    else:
+        prepared = ROADS[type(dataset.layout)](dataset, subject, run, files)
     if dataset.trials:
         from tristream.bold.trials import as_trials
 

@@ -25,7 +25,28 @@ def register(stages: Any) -> None:
     prepare.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
     prepare.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
     prepare.add_argument("--output", type=Path, required=True, help="RUN.h5 to write")
+    prepare.add_argument(
+        "--registered",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="layout raw: the subject's normalisation, then the registrations of all its runs",
+    )
     prepare.set_defaults(run=_prepare)
+
+    normalise = actions.add_parser("normalise", help="layout raw: register the T1w to the template")
+    _add_subject(normalise)
+    normalise.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
+    normalise.add_argument("--output", type=Path, required=True, help="file to write")
+    normalise.set_defaults(run=_normalise)
+
+    register = actions.add_parser("register", help="layout raw: head motion and place of one run")
+    _add_subject(register)
+    register.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
+    register.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
+    register.add_argument("--normalisation", type=Path, required=True, help="the subject's")
+    register.add_argument("--output", type=Path, required=True, help="RUN.h5 to write")
+    register.set_defaults(run=_register)
 
     index = actions.add_parser("index", help="check a subject's runs and list their quality")
     _add_subject(index)
@@ -45,7 +66,36 @@ def _prepare(args: argparse.Namespace) -> None:
     from tristream.bold.prepare import prepare_run
 
     dataset = dataset_of(args)
-    prepare_run(dataset, args.subject, args.bold_run, args.receipt, args.output, args.code)
+    prepare_run(
+        dataset,
+        args.subject,
+        args.bold_run,
+        args.receipt,
+        args.output,
+        args.code,
+        args.registered,
+    )
+
+
+def _normalise(args: argparse.Namespace) -> None:
+    from tristream.bold.raw.files import write_normalisation
+    from tristream.bold.raw.normalise import normalise
+    from tristream.fetch.receipt import Receipt
+
+    receipt = Receipt.read(args.receipt)
+    made = normalise(dataset_of(args), args.subject, receipt)
+    write_normalisation(args.output, made, receipt.simulated, args.code)
+
+
+def _register(args: argparse.Namespace) -> None:
+    from tristream.bold.raw.files import read_normalisation, write_registration
+    from tristream.bold.raw.motion import register_run
+    from tristream.fetch.receipt import Receipt
+
+    receipt = Receipt.read(args.receipt)
+    normalised = read_normalisation(args.normalisation)
+    made = register_run(dataset_of(args), args.subject, args.bold_run, receipt, normalised)
+    write_registration(args.output, made, receipt.simulated, args.code)
 
 
 def _index(args: argparse.Namespace) -> None:

@@ -86,11 +86,32 @@ class SpmLayout(Section):
 
 
 class RawLayout(Section):
-    """A BIDS dataset without derivatives: motion correction and registration are done here."""
+    """A BIDS dataset without derivatives: motion correction and registration are done here.
+
+    This is the plain road: no correction of distortion or slice timing, no tissue maps. It needs
+    antspyx (``pip install 'tristream[raw]'``).
+    """
 
     kind: Literal["raw"] = "raw"
+    space: Literal["MNI152NLin2009aSym"] = Field(
+        default="MNI152NLin2009aSym", description="nilearn's template, that runs are registered to"
+    )
     resolution: float = Field(default=3.0, gt=0, description="edge of a voxel in mm")
-    confounds: list[Confound] = Field(default=CONFOUNDS, description="what is projected out")
+    confounds: list[Confound] = Field(
+        default=CONFOUNDS,
+        description="computed as fMRIPrep defines them, then projected out; not wm_csf, compcor",
+    )
+
+    @field_validator("confounds")
+    @classmethod
+    def _without_tissues(cls, value: list[Confound]) -> list[Confound]:
+        lacking = [name for name in value if name in ("wm_csf", "compcor")]
+        if lacking:
+            raise ValueError(
+                f"{' and '.join(lacking)} need tissue maps, which raw data lack; take them out, "
+                "or run fMRIPrep"
+            )
+        return value
 
 
 class VolumeTableLayout(Section):

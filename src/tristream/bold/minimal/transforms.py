@@ -88,7 +88,7 @@ def read_affines(path: Path) -> Array:
             if name == "Parameters":
                 parameters = np.array(value.split(), float)
             if name == "FixedParameters":
-                matrices.append(_affine(parameters, np.array(value.split(), float)))
+                matrices.append(affine_of(parameters, np.array(value.split(), float)))
     except (ValueError, OSError) as error:
         raise _unreadable(path, error) from None
     if not matrices:
@@ -128,7 +128,7 @@ def map_points(points: Array, steps: Sequence[Transform]) -> Array:
 
 def _step(kind: str, group: Any) -> Transform:
     if kind.startswith(LINEAR):
-        return Affine(_affine(_values(group, "Parameters"), _values(group, "FixedParameters")))
+        return Affine(affine_of(_values(group, "Parameters"), _values(group, "FixedParameters")))
     if not kind.startswith("DisplacementFieldTransform"):
         raise ValueError(f"{kind} is neither affine nor a displacement field")
     fixed = _values(group, "FixedParameters")
@@ -149,7 +149,8 @@ def _values(group: Any, name: str, dtype: str = "f8") -> npt.NDArray[Any]:
     return np.asarray(group[key].astype(dtype)[()])
 
 
-def _affine(parameters: Array, fixed: Array) -> Array:
+def affine_of(parameters: Array, fixed: Array) -> Array:
+    """Twelve parameters of ITK and its centre as a map of RAS mm, of shape (4, 4)."""
     if parameters.size != 12 or fixed.size != 3 or not np.isfinite(parameters).all():
         raise ValueError("an affine transform has 12 finite parameters and 3 fixed ones")
     matrix = np.eye(4)
