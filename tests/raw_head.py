@@ -54,6 +54,14 @@ def template() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.asarray(image.dataobj, np.float32), mask, image.affine
 
 
+@cache
+def contrast() -> tuple[np.ndarray, np.ndarray]:
+    """The brain as BOLD shows it, and its mask, as blurred as voxels of 5 mm make them."""
+    brain, mask, _ = template()
+    turned = (1.4 - brain) * mask
+    return ndimage.gaussian_filter(turned, 1.75), ndimage.gaussian_filter(mask, 1.75)
+
+
 def at(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
     """A volume of the template's grid at RAS mm of the template."""
     index = apply_affine(np.linalg.inv(template()[2]), points).T
@@ -62,9 +70,8 @@ def at(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def level(points: np.ndarray, volume: int) -> np.ndarray:
     """The signal of a volume at points of the template."""
-    brain, mask, _ = template()
     wave = 0.02 * np.sin(2 * np.pi * volume / 8 + (points[:, 0] > 0) * np.pi / 2)
-    return 800 * at((1.4 - brain) * mask, points) * (1 + wave)
+    return 800 * at(contrast()[0], points) * (1 + wave)
 
 
 def bold(seed: int = 0) -> np.ndarray:

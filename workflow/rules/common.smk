@@ -13,6 +13,7 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 
 try:
     import tristream
+    from tristream.bold.raw.extra import require
     from tristream.config.load import hand_over, resolve
     from tristream.config.sources import HubSource
     from tristream.errors import UserError
@@ -45,6 +46,9 @@ try:
     LAYERS = {name: space.layers for name, space in SPACES.items()}
     LAYERS |= {name: space.layers for name, space in RESOLVED.study.fusion.items()}
     OWN_FILES = {name: space.own_files for name, space in SPACES.items()}
+    for name, descriptor in RESOLVED.datasets.items():
+        if descriptor.layout.kind == "raw":
+            require(name)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -183,6 +187,21 @@ def spaces_in(dataset):
 def bold_files(dataset, subject):
     runs = RESOLVED.datasets[dataset].runs_of(subject)
     return [f"{R}/bold/{dataset}/sub-{subject}/{run}.h5" for run in runs]
+
+
+def registrations_of(wildcards):
+    """What raw images are aligned by: the subject's normalisation, then all runs."""
+    dataset, subject = wildcards.dataset, wildcards.subject
+    if RESOLVED.datasets[dataset].layout.kind != "raw":
+        return []
+    home = f"{R}/registration/{dataset}/sub-{subject}"
+    runs = RESOLVED.datasets[dataset].runs_of(subject)
+    return [f"{home}.h5", *(f"{home}/{run}.h5" for run in runs)]
+
+
+def registrations_option(wildcards):
+    files = registrations_of(wildcards)
+    return f"--registered {' '.join(files)}" if files else ""
 
 
 def reference_subject(dataset, timeline):

@@ -35,6 +35,7 @@ CHECKS: dict[type, Callable[[Dataset, str, Receipt], Images]] = {
     ScanLayout: scan.inspect,
     SpmLayout: spm.inspect,
     MinimalLayout: minimal.inspect,
+    RawLayout: raw.inspect,
 }
 
 

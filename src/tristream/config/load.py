@@ -165,6 +165,8 @@ def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
         )
     if choice.accept and not isinstance(dataset.source, DataladSource | SimulateSource):
         raise UserError(f"{where}.accept: only files of a DataLad dataset have annex keys")
+    if choice.layout is not None:
+        update["layout"] = choice.layout
     if choice.stimuli is not None:
         if dataset.stimuli.source is not None or not dataset.stimuli.table:
             raise UserError(f"{where}.stimuli: the descriptor says itself what the stimuli are")

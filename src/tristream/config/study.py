@@ -8,6 +8,7 @@ from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Infe
 from tristream.config.base import Checksum, Label, Name, Section
 from tristream.config.contrasts import Contrast
 from tristream.config.fusion import Fusion
+from tristream.config.layouts import RawLayout
 from tristream.config.power import Power
 
 
@@ -33,6 +34,9 @@ class DatasetChoice(Section):
     source: Mirror | None = Field(default=None, description="another address of the dataset")
     derivatives: Mirror | None = Field(
         default=None, description="another address of its derivatives"
+    )
+    layout: RawLayout | None = Field(
+        default=None, description="`{kind: raw}`: from the raw images, whatever else there is"
     )
     stimuli: str | None = Field(
         default=None,

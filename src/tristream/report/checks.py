@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tristream.config.layouts import RawLayout
 from tristream.inference.recovery import ALL
 from tristream.report.blocks import shown
 from tristream.report.results import Results
@@ -56,11 +57,18 @@ def all_checks(results: Results) -> list[Check]:
     """Every check of the study, dataset by dataset."""
     found: list[Check] = []
     for dataset, subjects in results.resolved.subjects.items():
+        found += _road(results, dataset)
         found += _leakage(results, dataset)
         for subject in subjects:
             found += _lag(results, dataset, subject) + _decoding(results, dataset, subject)
         found += _recovery(results, dataset)
     return found
+
+
+def _road(results: Results, dataset: str) -> list[Check]:
+    if not isinstance(results.resolved.datasets[dataset].layout, RawLayout):
+        return []
+    return [Check(dataset, "", "road of the BOLD", "plain, from raw images", "fMRIPrep", None)]
 
 
 def _leakage(results: Results, dataset: str) -> list[Check]:

@@ -7,7 +7,7 @@ from tristream.config.analysis import Decoder, EncodingModel
 from tristream.config.contrasts import Contrast
 from tristream.config.dataset import Dataset
 from tristream.config.fusion import Fusion, is_fitted
-from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout
+from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, RawLayout
 from tristream.config.load import Resolved
 from tristream.config.sources import ArchiveSource, DataladSource, SimulateSource
 from tristream.report.references import REFERENCES, Reference
@@ -122,6 +122,8 @@ def _data(methods: Methods, resolved: Resolved, name: str, dataset: Dataset) -> 
             f"were projected out of each run with nilearn {methods.cite('nilearn')}."
         )
         said += _surface(methods, dataset.layout)
+    if isinstance(dataset.layout, RawLayout):
+        said += _plain(methods, dataset.layout)
     said.append(
         "Each voxel was detrended and z-scored within each run by that run's own mean and variance "
         "(no labels and no other run take part)."
@@ -132,6 +134,25 @@ def _data(methods: Methods, resolved: Resolved, name: str, dataset: Dataset) -> 
             "each run were left out."
         )
     return " ".join([*said, _held_out(dataset), _leakage(resolved, dataset)])
+
+
+def _plain(methods: Methods, layout: RawLayout) -> list[str]:
+    """What was done to raw images, and what was not."""
+    confounds = ", ".join(layout.confounds) or "none"
+    return [
+        "Raw images were registered by ANTs through antspyx "
+        f"{methods.cite('avants2011', 'tustison2021')}: every volume rigidly to the mean of ten "
+        "aligned volumes of its run, that mean rigidly to the subject's T1w, and the T1w to the "
+        f"MNI152 template of nilearn ({layout.space}) {methods.cite('fonov2011', 'nilearn')} by an "
+        f"affine transform and symmetric normalisation {methods.cite('avants2008')}; without a T1w "
+        "the mean was registered to the template by an affine transform.",
+        "The transforms were composed and applied in one cubic interpolation to "
+        f"{layout.resolution:g} mm in the brain.",
+        "Neither distortion by the magnetic field nor the timing of slices was corrected: this is "
+        "a plain road, and fMRIPrep is advised for final analyses.",
+        f"Confounds ({confounds}) were projected out of each run; framewise displacement is "
+        f"Power's {methods.cite('power2012')}.",
+    ]
 
 
 def _surface(methods: Methods, layout: FmriprepLayout) -> list[str]:

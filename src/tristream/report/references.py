@@ -450,5 +450,50 @@ _ALL = (
         "Journal of New Music Research 36, 51-60",
         "10.1080/09298210701653344",
     ),
+    Reference(
+        "avants2008",
+        "Avants, B. B. and Epstein, C. L. and Grossman, M. and Gee, J. C.",
+        2008,
+        "Symmetric diffeomorphic image registration with cross-correlation: evaluating automated "
+        "labeling of elderly and neurodegenerative brain",
+        "Medical Image Analysis 12, 26-41",
+        "10.1016/j.media.2007.06.004",
+    ),
+    Reference(
+        "avants2011",
+        "Avants, B. B. and Tustison, N. J. and Song, G. and Cook, P. A. and Klein, A. and "
+        "Gee, J. C.",
+        2011,
+        "A reproducible evaluation of ANTs similarity metric performance in brain image "
+        "registration",
+        "NeuroImage 54, 2033-2044",
+        "10.1016/j.neuroimage.2010.09.025",
+    ),
+    Reference(
+        "tustison2021",
+        "Tustison, N. J. and Cook, P. A. and Holbrook, A. J. and others",
+        2021,
+        "The ANTsX ecosystem for quantitative biological and medical imaging",
+        "Scientific Reports 11, 9068",
+        "10.1038/s41598-021-87564-6",
+    ),
+    Reference(
+        "fonov2011",
+        "Fonov, V. and Evans, A. C. and Botteron, K. and Almli, C. R. and McKinstry, R. C. and "
+        "Collins, D. L.",
+        2011,
+        "Unbiased average age-appropriate atlases for pediatric studies",
+        "NeuroImage 54, 313-327",
+        "10.1016/j.neuroimage.2010.07.033",
+    ),
+    Reference(
+        "power2012",
+        "Power, J. D. and Barnes, K. A. and Snyder, A. Z. and Schlaggar, B. L. and Petersen, S. E.",
+        2012,
+        "Spurious but systematic correlations in functional connectivity MRI networks arise from "
+        "subject motion",
+        "NeuroImage 59, 2142-2154",
+        "10.1016/j.neuroimage.2011.10.018",
+    ),
 )
 REFERENCES = {reference.key: reference for reference in _ALL}

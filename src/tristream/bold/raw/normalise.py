@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine, from_matvec
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 from scipy import ndimage
 
 from tristream.bold.images import open_image
@@ -78,9 +77,7 @@ def t1w_images(subject: str, receipt: Receipt) -> list[str]:
     return sorted(file.path for file in receipt.files if name.fullmatch(file.path))
 
 
-def register_t1w(
-    image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE
-) -> Normalisation:
+def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE) -> Normalisation:
     """Register a T1w: affinely, then, once the brain is known, by a warp.
 
     Parameters
@@ -123,6 +120,9 @@ def register_t1w(
 
 def template(edge: int) -> tuple[nib.Nifti1Image, npt.NDArray[np.bool_]]:
     """nilearn's MNI152NLin2009aSym: T1w of the brain alone, and which voxels that is."""
+    # Not above: every road's job imports this module.
+    from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
+
     brain = load_mni152_template(resolution=edge)
     inside = np.asarray(load_mni152_brain_mask(resolution=edge).dataobj) > 0
     return nib.Nifti1Image(np.asarray(brain.dataobj, np.float32), brain.affine), inside

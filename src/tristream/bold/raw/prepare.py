@@ -8,6 +8,7 @@ from nibabel.affines import apply_affine
 from tqdm import tqdm
 
 from tristream.bold import fmriprep
+from tristream.bold.checks import Images, check_whole
 from tristream.bold.images import kept_volumes, open_image
 from tristream.bold.minimal import confounds as made
 from tristream.bold.minimal.geometry import Geometry, clean_run, shared_voxels
@@ -21,7 +22,7 @@ from tristream.bold.raw.files import (
     read_normalisation,
     read_registration,
 )
-from tristream.bold.raw.normalise import EDGE, template
+from tristream.bold.raw.normalise import EDGE, t1w_images, template
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import RawLayout
@@ -86,6 +87,28 @@ def prepare(
     omitted = (*OMITTED, *normalised.omitted)
     sources = _sources(here.path.relative_to(receipt.root).as_posix(), normalised, layout)
     return clean_run(dataset, run, receipt, here, timing, shared, bold, confounds, omitted, sources)
+
+
+def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """Check headers and sidecars of a subject's raw images.
+
+    Raises
+    ------
+    UserError
+        Whatever registration and :func:`prepare` would say that needs no data.
+    """
+    seen = {}
+    for run in dataset.runs_of(subject):
+        path = raw_bold(dataset, subject, run, receipt)
+        image = open_image(path, 4)
+        check_whole(path, image)
+        read_timing(path, raw_sidecar(subject, run, receipt), image, dataset.tr)
+        kept_volumes(path, image.shape[3], dataset.trims)
+        seen[run] = path, image.shape[3]
+    for name in t1w_images(subject, receipt)[:1]:
+        path = receipt.path(name)
+        check_whole(path, open_image(path, 3))
+    return seen
 
 
 def geometry(path: Path, made: Registration) -> Geometry:

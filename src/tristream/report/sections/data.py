@@ -1,7 +1,7 @@
 """Where the data come from."""
 
-from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, Layout
-from tristream.report.blocks import Block, Section, facts
+from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, Layout, RawLayout
+from tristream.report.blocks import Block, Code, Section, Text, facts
 from tristream.report.results import Results
 from tristream.store import read_json
 
@@ -33,10 +33,31 @@ def dataset_section(results: Results, dataset: str) -> Section:
         ("Citation", descriptor.citation),
         ("Stimuli", _stimuli(results, dataset)),
     ]
-    return Section("data", "Data and provenance", [facts(rows), *blocks])
+    return Section("data", "Data and provenance", [facts(rows), *_plain(results, dataset), *blocks])
+
+
+def _plain(results: Results, dataset: str) -> list[Block]:
+    """That the BOLD came the plain road, and how to do better."""
+    if not isinstance(results.resolved.datasets[dataset].layout, RawLayout):
+        return []
+    said = (
+        "This BOLD came the plain road: tristream registered the raw images itself with ANTs. Head "
+        "motion and the place in the template were corrected; distortion by the magnetic field and "
+        "the timing of slices were not, and there are no tissue maps, so no aCompCor. For results "
+        "that are to be published, run fMRIPrep on the dataset and name its outputs in "
+        "layout.derivatives of the descriptor, with kind fmriprep:"
+    )
+    subjects = " ".join(results.resolved.subjects[dataset])
+    command = (
+        f"fmriprep-docker {dataset} {dataset}/derivatives/fmriprep participant "
+        f"--participant-label {subjects} --output-spaces MNI152NLin2009cAsym:res-2"
+    )
+    return [Text(said), Code(command)]
 
 
 def _space(layout: Layout) -> str:
+    if isinstance(layout, RawLayout):
+        return f"{layout.space}, {layout.resolution:g} mm"
     if not isinstance(layout, FmriprepLayout):
         return "the images' own grid"
     if layout.space == FSAVERAGE5:
@@ -60,7 +81,7 @@ def subject_section(results: Results, dataset: str, subject: str) -> Section:
             "Files": f"{len(said['files'])} ({size:,.1f} MB)",
         }
         blocks.append(facts(rows))
-    return Section("data", "Data", blocks)
+    return Section("data", "Data", [*_plain(results, dataset), *blocks])
 
 
 def _split(results: Results, dataset: str) -> str:
