@@ -10,6 +10,7 @@ from nibabel.affines import apply_affine
 
 import raw_head as world
 from bold_tree import receipt_of
+from tristream.bold.minimal.confounds import framewise_displacement, motion_parameters
 from tristream.bold.minimal.resample import raw_volumes, resample
 from tristream.bold.minimal.transforms import Affine, map_points
 from tristream.bold.raw.files import (
@@ -156,8 +157,9 @@ def test_confounds_are_those_of_the_motion(
     run = prepared(root, tmp_path, registered, normalised, confounds=["global_signal"])
     assert run.confound_names == ("global_signal",)
     assert np.isnan(run.fd[0])
-    assert run.fd[6] > world.EDGE
-    assert run.fd[11] < world.EDGE
+    planted = motion_parameters(world.motion(), registered.reference)
+    np.testing.assert_allclose(run.fd[1:], framewise_displacement(planted)[1:], atol=1.5)
+    assert run.fd[6] > 2 * world.EDGE
 
 
 def test_files_hold_what_was_estimated(
