@@ -306,6 +306,13 @@ def inference_keys(*keys):
     return json.dumps({key: said[key] for key in keys}, sort_keys=True)
 
 
+def contrast_keys(wildcards):
+    """What is fitted; another threshold, or another dataset, refits nothing."""
+    block = STUDY.contrasts[wildcards.contrast]
+    said = block.model_dump(mode="json", exclude={"threshold", "datasets"})
+    return json.dumps(said, sort_keys=True)
+
+
 def regions_of(wildcards):
     """The atlas, for a dataset whose volumes are in MNI space."""
     space = getattr(RESOLVED.datasets[wildcards.dataset].layout, "space", None) or ""

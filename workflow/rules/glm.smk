@@ -1,13 +1,6 @@
 # Where the BOLD follows some conditions of an experiment more than others.
 
 
-def contrast_keys(wildcards):
-    """What is fitted; another threshold, or another dataset, refits nothing."""
-    block = STUDY.contrasts[wildcards.contrast]
-    said = block.model_dump(mode="json", exclude={"threshold", "datasets"})
-    return json.dumps(said, sort_keys=True)
-
-
 rule contrast:
     input:
         bold=lambda w: bold_files(w.dataset, w.subject),
