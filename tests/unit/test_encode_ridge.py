@@ -147,3 +147,14 @@ def test_what_can_not_be_fitted_is_refused(runs, alphas, match):
     x, y = data()
     with pytest.raises(ValueError, match=match):
         ridge.fit(x, y, runs, np.ones((1, 2)), alphas)
+
+
+@pytest.mark.gpu
+def test_cuda_predicts_as_the_cpu():
+    x, y = data((50, 25), voxels=100, dtype=torch.float32)
+    gammas = np.array([[0.3, 0.7]])
+    cpu = ridge.fit(x, y, RUNS, gammas, ALPHAS[2:3])
+    cuda = ridge.fit([b.cuda() for b in x], y, RUNS, gammas, ALPHAS[2:3])
+    joined = torch.cat(x, 1)
+    predicted = [joined @ f.weights.cpu().double() + f.intercept.cpu() for f in (cpu, cuda)]
+    assert float((predicted[0] - predicted[1]).abs().max()) < 1e-4
