@@ -12,7 +12,10 @@ import pandas as pd
 import pytest
 
 import report_tree
+from small_study import REPO
+from tristream.config.load import descriptor
 from tristream.maps.draw import draw
+from tristream.maps.names import names
 from tristream.store import open_h5, read_json
 
 
@@ -110,6 +113,13 @@ def test_a_slice_without_a_template_says_why_it_has_no_surface(resolved):
     assert "noise ceiling" in whats
     assert not any("simulated" in m["title"] for m in content["maps"])
     assert not said.simulated
+
+
+@pytest.mark.parametrize("name", ["ds000105", "ds003720"])
+def test_maps_say_which_template_their_volumes_are_in(name, tmp_path):
+    dataset = descriptor(name, [REPO / "workflow/datasets"], Path("config.yaml"))
+    path = names(tmp_path, dataset, dataset.subjects[0], "streams").volume("r")
+    assert "_space-MNI152NLin2009cAsym_" in path.name
 
 
 def test_streams_outside_mni_space_have_no_surface_and_say_why(resolved, tmp_path):

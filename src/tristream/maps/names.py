@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tristream import __version__
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FmriprepLayout, RawLayout
+from tristream.config.layouts import FmriprepLayout, MinimalLayout, RawLayout
 from tristream.store import atomic_path
 
 IGNORED = ("*_statmap.*", "figures", "maps.json")
@@ -95,7 +95,7 @@ def label(text: str) -> str:
 def names(folder: Path, dataset: Dataset, subject: str, model: str) -> Names:
     """Names for the maps of `subject` below `folder` (``sub-S``)."""
     layout = dataset.layout
-    space = layout.space if isinstance(layout, FmriprepLayout | RawLayout) else None
+    space = layout.space if isinstance(layout, FmriprepLayout | MinimalLayout | RawLayout) else None
     return Names(folder, subject, _task(dataset, dataset.runs_of(subject)), model, space)
 
 
