@@ -23,9 +23,9 @@ from tristream.encode.solvers.nodes import fast_type
 from tristream.encode.solvers.problem import in_chunks
 
 Score = Literal["r2", "correlation"]
-# Share of the largest singular value below which two penalties predict the same: at first sight,
-# and for good.
-SAME = {torch.float32: 1e-3, torch.float64: 1e-13}
+# Share of the largest singular value below which two penalties predict the same, by the type of
+# the first sight. Only float64 has no second.
+SAME = {torch.bfloat16: 1e-3, torch.float32: 1e-4, torch.float64: 1e-13}
 # A penalty whose score is below the best by more than this, over the root of the samples, at first
 # sight is not the best. With 1,000 samples the slack is 1.3e-3, and bfloat16 was wrong by 1e-4
 # (standard deviation) and 5e-4 (largest of 4,000 voxels).
@@ -258,9 +258,10 @@ def _scorer(
     if score == "correlation" and len(values):
         # Only their direction matters, and large penalties must not vanish beside small ones.
         filters /= filters.amax(1, keepdim=True)
-    operators, mixing = _operators(held, filters, dtype)
     quick = fast_type(root.device, dtype)
-    return _Scorer(whiten.to(dtype), held.to(dtype), filters.to(dtype), operators.to(quick), mixing)
+    operators, mixing = _operators(held, filters, quick)
+    mixing = None if mixing is None else mixing.to(dtype)
+    return _Scorer(whiten.to(dtype), held.to(dtype), filters.to(dtype), operators, mixing)
 
 
 def _score(
@@ -359,6 +360,8 @@ def _operators(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What turns coordinates into predictions: (k, q, p), and how to mix them, (k, penalties).
 
+    The former are of type `dtype`, the latter of the filters'.
+
     Penalties close to each other, or beyond the spectrum, predict nearly the same: as functions
     of the penalty, predictions have a low rank k, found here by singular values. Where that
     saves little, k is the number of penalties, and there is no mixing.
@@ -368,9 +371,9 @@ def _operators(
     kept = values > SAME[dtype] * values[:1]
     rank, penalties = int(kept.sum()), len(filters)
     if (penalties - rank) * held.shape[1] < SMALL_PRODUCT * rank**2:
-        return held * filters[:, None], None
+        return (held * filters[:, None]).to(dtype), None
     direction = held / torch.where(size > 0, size, 1.0)
-    return direction * (left * values).T[kept][:, None], right[kept].to(dtype)
+    return (direction * (left * values).T[kept][:, None]).to(dtype), right[kept]
 
 
 def _scores(
