@@ -103,7 +103,7 @@ def test_network_features_enter_with_equal_power(study):
     widths = np.cumsum([6, 4, 5, 3])[:-1]
     sums = [part.sum() for part in np.split(power, widths)]
     assert sums == pytest.approx([sums[0]] * 4, rel=1e-4)
-    fewer, owner, _ = network_features(inputs, train, 2)
+    fewer, owner, _ = network_features(inputs.features, inputs.layout, rows, train, 2)
     assert owner.tolist() == [0] * 4 + [1] * 4
     assert fewer[train[0]].shape[1] == 8
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,14 +94,18 @@ def test_a_killed_fetch_goes_on_and_brings_nothing_twice(program, store, content
     command += ["--dataset", "tiny", "--subject", "01", "--config", str(tmp_path / "config.yaml")]
     command += ["--datasets", str(tmp_path / "descriptors")]
     command += ["--listing", str(tmp_path / "listed.json"), "--output", str(tmp_path / "r.json")]
+    annexed = [f for f in listed.files if f.annexed and "sub-01" in f.path]
     fetching = subprocess.Popen(command, start_new_session=True)
     assert store.stalled.wait(60)
+    deadline = time.monotonic() + 60
+    # Files are fetched side by side: another one may still be on its way.
+    while not any(is_present(listed.root, f) for f in annexed) and time.monotonic() < deadline:
+        time.sleep(0.1)
     os.killpg(fetching.pid, signal.SIGKILL)
     fetching.wait()
     store.stalls.clear()
     store.go_on.set()
     assert not (tmp_path / "r.json").exists()
-    annexed = [f for f in listed.files if f.annexed and "sub-01" in f.path]
     whole = {f.path for f in annexed if is_present(listed.root, f)}
     assert 0 < len(whole) < ANNEXED
     assert OTHER not in whole
