@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -62,16 +63,11 @@ def preset() -> Preset:
     return load_preset("tiny")
 
 
-def git(at: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=at, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def test_it_is_a_datalad_dataset_with_annexed_images(made: Outputs):
+def test_it_is_a_datalad_dataset_with_annexed_images(made: Outputs, program: Callable[..., str]):
     assert "[datalad" in (made.folder / ".datalad/config").read_text()
-    assert git(made.folder, "status", "--porcelain") == ""
-    assert made.commit.read_text().strip() == git(made.folder, "rev-parse", "HEAD")
-    files = git(made.folder, "ls-files").splitlines()
+    assert program(made.folder, "git", "status", "--porcelain") == ""
+    assert made.commit.read_text().strip() == program(made.folder, "git", "rev-parse", "HEAD")
+    files = program(made.folder, "git", "ls-files").splitlines()
     images = [f for f in files if f.endswith(".nii.gz")]
     assert len(images) == 3 * 5
     for name in files:
