@@ -35,7 +35,7 @@ from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
 
 MOST = 3e9
-SPACES = {
+SPACES: dict[str, dict[str, object]] = {
     "efficientnet": {"stream": "ventral", "extractor": "efficientnet_lite0", "layers": ["all"]},
     "motion_energy": {"stream": "dorsal", "extractor": "motion_energy"},
     "flow": {"stream": "dorsal", "extractor": "optical_flow", "layers": ["all"]},
@@ -138,7 +138,9 @@ def play_again(film: Path, output: Path, seconds: float) -> None:
                     target.mux(packet)
 
 
-def write_study(folder: Path, film: Path, data: Path) -> tuple[object, ...]:
+def write_study(
+    folder: Path, film: Path, data: Path, spaces: dict[str, dict[str, object]]
+) -> tuple[object, ...]:
     """A study of one film; options of the command line that name it."""
     descriptor = {
         "id": "film",
@@ -158,7 +160,7 @@ def write_study(folder: Path, film: Path, data: Path) -> tuple[object, ...]:
         "exchange": {"unit": "time"},
     }
     study = {"results": str(folder / "results"), "data": str(data.resolve())}
-    study |= {"datasets": ["film"], "features": SPACES, "device": "cpu"}
+    study |= {"datasets": ["film"], "features": spaces, "device": "cpu"}
     (folder / "datasets").mkdir()
     (folder / "datasets/film.yaml").write_text(yaml.safe_dump(descriptor))
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
@@ -180,7 +182,7 @@ def main() -> None:
             play_again(demo_film(args.data), film, args.hours * 3600)
         else:
             shutil.copy(demo_film(args.data), film)
-        shared = write_study(folder, film, args.data)
+        shared = write_study(folder, film, args.data, SPACES)
         receipt = folder / "film.json"
         fetch = command("fetch", "stimuli", *shared, "--dataset", "film", "--output", receipt)
         subprocess.run(fetch, check=True)

@@ -10,6 +10,11 @@ from tristream.report.results import Results
 from tristream.report.sections.decoding import names
 from tristream.store import open_h5
 
+INTERVALS = (
+    "In brackets: 95 % intervals; of winning streams in the shifted control, what chance gives in "
+    "95 % of draws."
+)
+
 
 def study_section(results: Results, checks: Sequence[Check]) -> Section:
     """Datasets of the study with links to their pages."""
@@ -77,7 +82,8 @@ def checks_table(checks: Sequence[Check]) -> Table:
         for c in checks
     )
     columns = ("dataset", "subject", "number", "value", "threshold", "threshold is")
-    return Table("", columns, rows)
+    caption = INTERVALS if any("[" in c.value for c in checks) else ""
+    return Table(caption, columns, rows)
 
 
 def count_checks(checks: Sequence[Check]) -> str:
