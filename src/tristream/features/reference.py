@@ -56,8 +56,8 @@ All layers of a space are computed in one pass of the film or sound, in bounded 
 job goes on where it was. Networks that are not on the package index are brought by `tristream
 weights fetch` on a machine with a network; jobs use none. `tristream features show SPACE` draws
 what reached the computation beside the original, and what came out. What each space costs in your
-study is in its report, under *Features*; what some cost on one core is in
-[benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA, CCA, PLS, a joint
+study is in its report, under *Features*; what those without a network of the hub cost on one core
+is in [benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA, CCA, PLS, a joint
 embedding; all fitted on training stimuli only) stand under `fusion:`: [config.md](config.md)."""
 
 
