@@ -164,8 +164,3 @@ def test_slice_timing_without_slice_times(root: Path) -> None:
     run = prepare(world.dataset(resolution=6.0), "01", FIRST, receipt_of(root))
     assert run.start_time == world.TR / 2
     assert "StartTime" in {omission.what for omission in run.omitted}
-
-
-def test_unknown_run(root: Path) -> None:
-    with pytest.raises(UserError, match="sub-01 has no run task-film_run-09"):
-        prepare(world.dataset(), "01", "task-film_run-09", receipt_of(root))

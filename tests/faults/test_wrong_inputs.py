@@ -7,6 +7,7 @@ What headers, tables and masks tell is said when a subject has been fetched; wha
 import gzip
 import importlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -286,11 +287,11 @@ def fetched(road: Road, root: Path) -> None:
     check_subject(road.dataset, subject, receipt)
 
 
-def prepared(road: Road, root: Path) -> None:
-    """Write the first run's file, beside the dataset."""
+def prepared(road: Road, root: Path, run: str = "") -> None:
+    """Write the file of a run, of the first unless said, beside the dataset."""
     subject, receipt = road.dataset.subjects[0], root.with_name("receipt.json")
     bold_tree.receipt_of(root, subject).write(receipt)
-    run = road.dataset.runs_of(subject)[0]
+    run = run or road.dataset.runs_of(subject)[0]
     prepare_run(road.dataset, subject, run, receipt, root.with_name("run.h5"))
 
 
@@ -306,14 +307,22 @@ def test_wrong_input_is_told_before_the_heavy_work(
     message = road.said.get(fault, COMMON[fault]).replace("{run}", run)
     if fault in IN_THE_DATA:
         fetched(road, root)
+        monkeypatch.setattr("tristream.bold.cleaned.mean_and_tsnr", None)
         module = importlib.import_module(f"tristream.bold.{road.module}")
-        for heavy in {"clean", "clean_run", "resample", "mean_and_tsnr"} & set(vars(module)):
-            monkeypatch.setattr(module, heavy, None)
+        monkeypatch.setattr(module, "resample", None, raising=False)
     told = prepared if fault in IN_THE_DATA else fetched
     with pytest.raises(UserError, match=message) as raised:
         told(road, root)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "run.h5").exists()
+
+
+def test_a_run_that_the_subject_does_not_have(sound: tuple[Road, Path]) -> None:
+    road, root = sound
+    subject, runs = road.dataset.subjects[0], road.dataset.runs_of(road.dataset.subjects[0])
+    said = f"{road.dataset.id}: sub-{subject} has no run run-99: {', '.join(runs)}"
+    with pytest.raises(UserError, match=re.escape(said)):
+        prepared(road, root, "run-99")
 
 
 def test_sound_files_are_prepared(sound: tuple[Road, Path]) -> None:

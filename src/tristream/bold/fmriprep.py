@@ -18,7 +18,7 @@ from nilearn.interfaces.fmriprep import load_confounds
 
 from tristream.bold import surfaces
 from tristream.bold.checks import Images, check_whole
-from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.cleaned import Columns, Confounds, cleaned_run
 from tristream.bold.images import (
     check_one_grid,
     check_same_tr,
@@ -29,7 +29,6 @@ from tristream.bold.images import (
     read_masked,
     varying,
 )
-from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import FmriprepLayout
@@ -37,7 +36,6 @@ from tristream.errors import UserError
 from tristream.fetch.contents import RunFiles as Names
 from tristream.fetch.contents import run_files, sidecars
 from tristream.fetch.receipt import Receipt
-from tristream.grayordinates import Grayordinates
 from tristream.store import Omission
 
 
@@ -64,39 +62,6 @@ class RunFiles:
     right: Path | None = None
 
 
-@dataclass(frozen=True)
-class Confounds:
-    """Confounds of all volumes of a run.
-
-    Attributes
-    ----------
-    values : ndarray of shape (volumes, k)
-    names : tuple of str
-    censor : ndarray of bool, shape (volumes,)
-        Volumes before the steady state, and scrubbed ones.
-    fd : ndarray of shape (volumes,)
-        Framewise displacement in mm; NaN where unknown.
-    """
-
-    values: npt.NDArray[np.float64]
-    names: tuple[str, ...]
-    censor: npt.NDArray[np.bool_]
-    fd: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """BOLD of one run, (volumes, columns), as fetched, and where its columns lie: see `Run`."""
-
-    bold: npt.NDArray[np.float32]
-    ijk: npt.NDArray[np.int32]
-    affine: npt.NDArray[np.float64]
-    shape: tuple[int, ...]
-    constant: int
-    own_mask: int
-    grayordinates: Grayordinates | None = None
-
-
 def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     """Read and clean one run in the mask that all runs of the subject share.
 
@@ -119,12 +84,10 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     Raises
     ------
     UserError
-        Missing run, truncated image, disagreeing TR or grid, empty mask, NaN, confounds that don't
+        Missing file, truncated image, disagreeing TR or grid, empty mask, NaN, confounds that don't
         fit: always the file and what is wrong.
     """
     files = find_runs(dataset, subject, receipt)
-    if run not in files:
-        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(files)}")
     here = files[run]
     on_surface = _layout(dataset).on_surface
     length, tr = _length_and_tr(here, on_surface)
@@ -132,38 +95,18 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     volumes = kept_volumes(here.bold, length, dataset.trims)
     confounds = read_confounds(here, _layout(dataset).confounds, length)
     read = _on_surface if on_surface else _in_volume
-    columns = read(here, list(files.values()), volumes)
-    bold = columns.bold
-    mean, tsnr = mean_and_tsnr(bold)
-    censor = confounds.censor[volumes]
-    try:
-        basis = projection_basis(len(bold), confounds.values[volumes], censor)
-    except UserError as error:
-        raise UserError(f"{here.bold}: {error}") from None
-    return Run(
-        subject=subject,
-        run=run,
-        space=_layout(dataset).space,
-        tr=dataset.tr,
-        start_time=start_time,
-        time=start_time + dataset.tr * np.arange(volumes.start, volumes.stop),
-        bold=clean(bold, basis, censor, mean if dataset.trials else None),
-        ijk=columns.ijk,
-        affine=columns.affine,
-        shape=columns.shape,
-        confounds=confounds.values[volumes],
-        confound_names=confounds.names,
-        projection=basis,
-        censor=censor,
-        mean=mean,
-        tsnr=tsnr,
-        fd=confounds.fd[volumes],
-        constant=columns.constant,
-        simulated=receipt.simulated,
+    return cleaned_run(
+        dataset,
+        subject,
+        run,
+        receipt,
+        here.bold,
+        volumes,
+        start_time,
+        read(here, list(files.values()), volumes),
+        confounds.of(volumes),
         omitted=omitted,
         sources=_sources(here, _layout(dataset), receipt.root),
-        own_mask=columns.own_mask,
-        grayordinates=columns.grayordinates,
     )
 
 
@@ -261,8 +204,7 @@ def read_confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> 
                 f"{files.bold}: has no desc-confounds_timeseries.tsv beside it; fetch it, or set "
                 "layout.confounds: [] in the descriptor"
             )
-        nothing, unknown = np.empty((volumes, 0)), np.full(volumes, np.nan)
-        return Confounds(nothing, (), np.zeros(volumes, bool), unknown)
+        return Confounds.none(volumes)
     try:
         table = pd.read_csv(files.confounds, sep="\t", na_values=["n/a"])
     except (ValueError, OSError) as error:

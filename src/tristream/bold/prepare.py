@@ -17,6 +17,7 @@ from tristream.config.layouts import (
     SpmLayout,
     VolumeTableLayout,
 )
+from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.inventory import events_of_run
 
@@ -91,8 +92,11 @@ def prepare_run(
     Raises
     ------
     UserError
-        Whatever is wrong with the data: the file and what to do.
+        If the subject has no such run, or whatever is wrong with the data: the file and what to do.
     """
+    runs = dataset.runs_of(subject)
+    if run not in runs:
+        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(runs)}")
     files = Receipt.read(receipt)
     if isinstance(dataset.layout, RawLayout):
         prepared = raw.prepare(dataset, subject, run, files, tuple(registered))

@@ -40,8 +40,6 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
         If image, mask and descriptor don't fit together.
     """
     layout = _layout(dataset)
-    if run not in dataset.runs:
-        raise UserError(f"{dataset.id}: there is no run {run}: {', '.join(dataset.runs)}")
     (path, image), labels, omitted = _open(dataset, receipt)
     rows = {
         name: slice(n * layout.volumes, (n + 1) * layout.volumes)

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -11,8 +12,8 @@ import numpy.typing as npt
 from nilearn.exceptions import MaskWarning
 from nilearn.masking import compute_epi_mask
 
-from tristream.bold.checks import Images, check_events, check_whole
-from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.checks import Images, check_whole
+from tristream.bold.cleaned import Columns, Confounds, cleaned_run
 from tristream.bold.images import (
     check_one_grid,
     check_tr,
@@ -24,7 +25,6 @@ from tristream.bold.images import (
     read_masked,
     varying,
 )
-from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import SpmLayout
@@ -56,17 +56,14 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     Raises
     ------
     UserError
-        Missing run or mask, truncated image, disagreeing TR or grid, empty mask, NaN, BOLD that is
-        shorter than its events: always the file and what is wrong.
+        Missing image or mask, truncated image, disagreeing TR or grid, empty mask, NaN: always the
+        file and what is wrong.
     """
     paths = _images(dataset, subject, receipt)
-    if run not in paths:
-        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(paths)}")
     path, layout = paths[run], _layout(dataset)
     images = {name: open_image(file, 4) for name, file in paths.items()}
     image = images[run]
     check_tr(path, image, {"descriptor": dataset.tr, **_said(subject, run, receipt)})
-    check_events(dataset, subject, run, receipt, path, image.shape[3])
     volumes = kept_volumes(path, image.shape[3], dataset.trims)
     everyone = list(paths.values()), list(images.values())
     check_one_grid(*everyone)
@@ -77,42 +74,33 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
             f"{path}: the mask is empty; name regions in layout.regions, or look at the image"
         )
     mask, constant = varying(whole, *everyone, dataset.trims.start)
-    bold = read_masked(path, image, mask, volumes)
-    mean, tsnr = mean_and_tsnr(bold)
-    censor = np.zeros(len(bold), bool)
-    time = dataset.tr * (np.arange(volumes.start, volumes.stop) + 0.5)
+    columns = Columns(
+        read_masked(path, image, mask, volumes),
+        np.argwhere(mask).astype(np.int32),
+        np.asarray(image.affine, np.float64),
+        image.shape[:3],
+        constant,
+        int((~constant_voxels(path, image, whole, dataset.trims.start)).sum()),
+    )
+    time = np.arange(len(columns.bold), dtype=np.float64) * dataset.tr
     cosines = high_pass_cosines(time, layout.high_pass)
-    try:
-        basis = projection_basis(len(bold), cosines)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    return Run(
-        subject=subject,
-        run=run,
-        space="native",
-        tr=dataset.tr,
-        start_time=dataset.tr / 2,
-        time=time,
-        bold=clean(bold, basis, censor, mean if dataset.trials else None),
-        ijk=np.argwhere(mask).astype(np.int32),
-        affine=np.asarray(image.affine, np.float64),
-        shape=image.shape[:3],
-        confounds=cosines,
-        confound_names=tuple(f"cosine{n:02d}" for n in range(cosines.shape[1])),
-        projection=basis,
-        censor=censor,
-        mean=mean,
-        tsnr=tsnr,
-        fd=np.full(len(bold), np.nan),
-        constant=constant,
-        simulated=receipt.simulated,
+    names = tuple(f"cosine{n:02d}" for n in range(cosines.shape[1]))
+    return cleaned_run(
+        dataset,
+        subject,
+        run,
+        receipt,
+        path,
+        volumes,
+        dataset.tr / 2,
+        columns,
+        replace(Confounds.none(len(columns.bold)), values=cosines, names=names),
         omitted=(
             Omission("StartTime", "SPM's outputs don't say it; TR / 2 was assumed"),
             Omission("motion confounds", "SPM's outputs in this dataset hold none"),
         ),
         regions={name: _members(own, mask, name, path) for name, own in regions.items()},
         sources=_sources(layout, subject, path, receipt.root),
-        own_mask=int((~constant_voxels(path, image, whole, dataset.trims.start)).sum()),
     )
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.checks import Images, check_whole
-from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.cleaned import Columns, Confounds, cleaned_run
 from tristream.bold.images import check_tr, kept_volumes, open_image, read_mask, read_masked
-from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import VolumeTableLayout
@@ -42,8 +41,6 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     """
     layout = _layout(dataset)
     source, mask, rows = _open(dataset, receipt)
-    if run not in rows:
-        raise UserError(f"{dataset.id}: there is no run {run}: {', '.join(rows)}")
     used = {"bold": layout.bold, "table of volumes": layout.table}
     if layout.mask:
         used["mask"] = layout.mask
@@ -128,31 +125,16 @@ def part_of_image(
     part = kept_volumes(path, rows[run].stop - rows[run].start, dataset.trims)
     bold = np.ascontiguousarray(whole[rows[run]][part][:, ~constant])
     del whole
-    mean, tsnr = mean_and_tsnr(bold)
-    censor = np.zeros(len(bold), bool)
-    basis = projection_basis(len(bold))
-    return Run(
-        subject=subject,
-        run=run,
-        space="native",
-        tr=dataset.tr,
-        start_time=0.0,
-        time=dataset.tr * np.arange(part.start, part.stop),
-        bold=clean(bold, basis, censor, mean if dataset.trials else None),
-        ijk=np.argwhere(mask).astype(np.int32),
-        affine=np.asarray(image.affine, np.float64),
-        shape=image.shape[:3],
-        confounds=np.empty((len(bold), 0)),
-        confound_names=(),
-        projection=basis,
-        censor=censor,
-        mean=mean,
-        tsnr=tsnr,
-        fd=np.full(len(bold), np.nan),
-        constant=int(constant.sum()),
-        simulated=receipt.simulated,
-        own_mask=int((~still[run]).sum()),
+    columns = Columns(
+        bold,
+        np.argwhere(mask).astype(np.int32),
+        np.asarray(image.affine, np.float64),
+        image.shape[:3],
+        int(constant.sum()),
+        int((~still[run]).sum()),
     )
+    nothing = Confounds.none(len(bold))
+    return cleaned_run(dataset, subject, run, receipt, path, part, 0.0, columns, nothing)
 
 
 def table_runs(table: Path, dataset: Dataset, volumes: int, image: Path) -> dict[str, slice]:

@@ -176,6 +176,11 @@ class Dataset(Section):
             raise ValueError("timelines: each subject must stand in exactly one of them")
         return self
 
+    @property
+    def space(self) -> str | None:
+        """The space that the layout says the BOLD lies in."""
+        return getattr(self.layout, "space", None)
+
     def runs_of(self, subject: str) -> list[str]:
         """Runs that `subject` has."""
         gone = self.missing.get(subject, [])

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tristream import __version__
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FmriprepLayout, MinimalLayout, RawLayout
 from tristream.store import atomic_path
 
 IGNORED = ("*_statmap.*", "figures", "maps.json")
@@ -94,9 +93,8 @@ def label(text: str) -> str:
 
 def names(folder: Path, dataset: Dataset, subject: str, model: str) -> Names:
     """Names for the maps of `subject` below `folder` (``sub-S``)."""
-    layout = dataset.layout
-    space = layout.space if isinstance(layout, FmriprepLayout | MinimalLayout | RawLayout) else None
-    return Names(folder, subject, _task(dataset, dataset.runs_of(subject)), model, space)
+    task = _task(dataset, dataset.runs_of(subject))
+    return Names(folder, subject, task, model, dataset.space)
 
 
 def _task(dataset: Dataset, runs: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from tristream.bold import fmriprep
+from tristream.bold.cleaned import Confounds
 from tristream.bold.images import DAMAGED, check_grid, damaged, open_image
 from tristream.bold.minimal.grid import read_volume, sample, sample_gaussian
 from tristream.errors import UserError
@@ -276,7 +277,7 @@ def select(
     said: dict[str, dict[str, object]],
     strategies: Sequence[str],
     path: Path,
-) -> fmriprep.Confounds:
+) -> Confounds:
     """Choose columns and censored volumes as is done for a table that fMRIPrep wrote.
 
     Raises

@@ -9,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
-from tristream.bold.cleaning import clean, projection_basis
-from tristream.bold.fmriprep import Confounds
+from tristream.bold.cleaned import Columns, Confounds, cleaned_run
 from tristream.bold.images import DAMAGED, PROBE, damaged, kept_volumes
 from tristream.bold.minimal.distortion import Distortion
 from tristream.bold.minimal.grid import Target
 from tristream.bold.minimal.inputs import Timing
 from tristream.bold.minimal.resample import Sampling
-from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
@@ -136,6 +134,7 @@ def _varying(here: Geometry, first: int) -> npt.NDArray[np.bool_]:
 
 def clean_run(
     dataset: Dataset,
+    subject: str,
     run: str,
     receipt: Receipt,
     here: Geometry,
@@ -150,7 +149,7 @@ def clean_run(
 
     Parameters
     ----------
-    dataset, run, receipt
+    dataset, subject, run, receipt
         As in :func:`tristream.bold.prepare.prepare_run`.
     here : Geometry
         Of the run.
@@ -171,35 +170,25 @@ def clean_run(
         If trims or confounds leave too little.
     """
     kept = kept_volumes(here.path, here.image.shape[3], dataset.trims)
-    bold = np.ascontiguousarray(bold[kept])
-    mean, tsnr = mean_and_tsnr(bold)
-    censor = confounds.censor[kept]
-    try:
-        basis = projection_basis(len(bold), confounds.values[kept], censor)
-    except UserError as error:
-        raise UserError(f"{here.path}: {error}") from None
-    assert receipt.subject is not None
-    return Run(
-        subject=receipt.subject,
-        run=run,
-        space=str(getattr(dataset.layout, "space", "")),
-        tr=dataset.tr,
-        start_time=timing.start_time,
-        time=timing.start_time + dataset.tr * np.arange(kept.start, kept.stop),
-        bold=clean(bold, basis, censor, mean if dataset.trials else None),
-        ijk=shared.target.ijk,
-        affine=shared.target.affine,
-        shape=shared.target.shape,
-        confounds=confounds.values[kept],
-        confound_names=confounds.names,
-        projection=basis,
-        censor=censor,
-        mean=mean,
-        tsnr=tsnr,
-        fd=confounds.fd[kept],
-        constant=shared.constant,
-        simulated=receipt.simulated,
+    target = shared.target
+    columns = Columns(
+        np.ascontiguousarray(bold[kept]),
+        target.ijk,
+        target.affine,
+        target.shape,
+        shared.constant,
+        shared.own[run],
+    )
+    return cleaned_run(
+        dataset,
+        subject,
+        run,
+        receipt,
+        here.path,
+        kept,
+        timing.start_time,
+        columns,
+        confounds.of(kept),
         omitted=(*timing.omitted, *omitted),
         sources=sources,
-        own_mask=shared.own[run],
     )

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from nibabel.orientations import inv_ornt_aff, io_orientation
 from tqdm import tqdm
 
-from tristream.bold import fmriprep
 from tristream.bold.checks import Images, check_whole
+from tristream.bold.cleaned import Confounds
 from tristream.bold.images import kept_volumes, open_image, same_affine
 from tristream.bold.minimal import confounds as made
 from tristream.bold.minimal.distortion import Distortion, readout
@@ -60,10 +60,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     """
     layout = dataset.layout
     assert isinstance(layout, MinimalLayout)
-    names = dataset.runs_of(subject)
-    if run not in names:
-        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(names)}")
-    inputs = {name: find_run(dataset, subject, name, receipt) for name in names}
+    inputs = {name: find_run(dataset, subject, name, receipt) for name in dataset.runs_of(subject)}
     runs = {name: geometry(files) for name, files in inputs.items()}
     here = runs[run]
     # Read through before anything is resampled: a fault in the last volume is told at once.
@@ -79,7 +76,9 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     bold, confounds = _read(here, shared.target.points, anatomy, layout, timing, dataset.tr)
     said = _sources(inputs[run], anatomy, layout, receipt.root)
     omitted = _uncorrected(layout, here, timing)
-    return clean_run(dataset, run, receipt, here, timing, shared, bold, confounds, omitted, said)
+    return clean_run(
+        dataset, subject, run, receipt, here, timing, shared, bold, confounds, omitted, said
+    )
 
 
 def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
@@ -151,7 +150,7 @@ def _read(
     layout: MinimalLayout,
     timing: Timing,
     tr: float,
-) -> tuple[npt.NDArray[np.float32], fmriprep.Confounds]:
+) -> tuple[npt.NDArray[np.float32], Confounds]:
     """BOLD at T1w points, and confounds; signals of both grids come of one pass over the image."""
     path, image = here.path, here.image
     sampling = here.of_t1w(points)

@@ -7,8 +7,8 @@ import numpy as np
 from nibabel.affines import apply_affine
 from tqdm import tqdm
 
-from tristream.bold import fmriprep
 from tristream.bold.checks import Images, check_whole
+from tristream.bold.cleaned import Confounds
 from tristream.bold.images import kept_volumes, open_image
 from tristream.bold.minimal import confounds as made
 from tristream.bold.minimal.geometry import Geometry, clean_run, shared_voxels
@@ -61,8 +61,6 @@ def prepare(
     layout = dataset.layout
     assert isinstance(layout, RawLayout)
     names = dataset.runs_of(subject)
-    if run not in names:
-        raise UserError(f"{dataset.id}: sub-{subject} has no run {run}: {', '.join(names)}")
     if not registered:
         raise UserError(
             f"{dataset.id}: layout raw needs registrations; give --registered with the files that "
@@ -86,7 +84,9 @@ def prepare(
     bold, confounds = _read(here, found[run].brain, shared.target, layout, dataset.tr)
     omitted = (*OMITTED, *normalised.omitted)
     sources = _sources(here.path.relative_to(receipt.root).as_posix(), normalised, layout)
-    return clean_run(dataset, run, receipt, here, timing, shared, bold, confounds, omitted, sources)
+    return clean_run(
+        dataset, subject, run, receipt, here, timing, shared, bold, confounds, omitted, sources
+    )
 
 
 def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
@@ -141,7 +141,7 @@ def target_voxels(resolution: float, normalised: Normalisation) -> Target:
 
 def _read(
     here: Geometry, brain: np.ndarray, target: Target, layout: RawLayout, tr: float
-) -> tuple[np.ndarray, fmriprep.Confounds]:
+) -> tuple[np.ndarray, Confounds]:
     """BOLD at the target, and confounds; signals of both grids come of one pass over the image."""
     sampling = here.of_t1w(target.points)
     if set(layout.confounds) & made.FROM_SIGNALS:
