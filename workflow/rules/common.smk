@@ -315,8 +315,7 @@ def contrast_keys(wildcards):
 
 def regions_of(wildcards):
     """The atlas, for a dataset whose volumes are in MNI space."""
-    space = getattr(RESOLVED.datasets[wildcards.dataset].layout, "space", None) or ""
-    wanted = STUDY.inference.regions and space.startswith("MNI")
+    wanted = RESOLVED.needs_regions(wildcards.dataset)
     return f"{R}/inference/regions.h5" if wanted else []
 
 
@@ -327,8 +326,8 @@ def regions_option(wildcards):
 
 def meshes_of(wildcards):
     """The meshes of fsLR, for a dataset whose BOLD lies on them."""
-    space = getattr(RESOLVED.datasets[wildcards.dataset].layout, "space", None) or ""
-    return f"{R}/fetch/meshes/receipt.json" if space.startswith("fsLR") else []
+    wanted = RESOLVED.needs_meshes(wildcards.dataset)
+    return f"{R}/fetch/meshes/receipt.json" if wanted else []
 
 
 def meshes_option(wildcards):

@@ -44,7 +44,9 @@ def register(stages: Any) -> None:
     subject = action("subject", run_subject, "Get and check the files of one subject.")
     stimuli = action("stimuli", run_stimuli, "Get the stimuli of a dataset.")
     status = action("status", run_status, "List the stimuli: present, missing, unneeded.")
-    plan.add_argument("--dataset", help="name of the dataset (default: all of the study)")
+    plan.add_argument(
+        "--dataset", help="a dataset, of the study or not yet (default: all of the study)"
+    )
     for parser in (dataset, subject, stimuli, status):
         parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
     subject.add_argument("--subject", required=True, help="label without sub-")
@@ -65,10 +67,16 @@ def run_stage(args: argparse.Namespace) -> None:
 
 
 def run_plan(args: argparse.Namespace) -> None:
-    """Print the files of all chosen subjects that are not present yet."""
+    """Print the files of all chosen subjects that are not present yet.
+
+    Of a dataset that the study does not list, these are all of its subjects.
+    """
+    from tristream.config.load import consider
     from tristream.fetch.plan import plan_dataset
 
     resolved = study(args)
+    if args.dataset:
+        resolved = consider(resolved, args.dataset, args.config, args.datasets)
     for dataset in [args.dataset] if args.dataset else resolved.datasets:
         plan = plan_dataset(resolved, dataset)
         for path, size in plan.files:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tristream.cli.common import add_config, add_stage, study
 from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource
+from tristream.config.sources import ArchiveSource, HubSource
 
 if TYPE_CHECKING:
     from tristream.fetch.plan import Plan
@@ -84,18 +84,29 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource]]:
-    """Weights of the study's extractors and atlases of its simulation presets."""
+def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource | HubSource]]:
+    """What is no dataset: weights of extractors, atlases, meshes to draw on."""
     from tristream.features.spaces import weights_of
     from tristream.simulate.preset import load_preset
 
-    for name, space in resolved.study.features.items():
+    said = resolved.study
+    for name, space in said.features.items():
         weights = weights_of(name, space)
-        if isinstance(weights, ArchiveSource):
+        if isinstance(weights, ArchiveSource | HubSource):
             yield f"{name} weights", weights
     for name, dataset in resolved.datasets.items():
         if dataset.source.kind == "simulate":
             yield f"{name} atlas", load_preset(dataset.source.preset).atlas
+    analysed = {d for model in said.models.values() for d in model.datasets}
+    analysed |= {d for contrast in said.contrasts.values() for d in contrast.datasets}
+    if any(map(resolved.needs_regions, analysed)):
+        from tristream.inference.regions import HARVARD_OXFORD
+
+        yield "atlas of regions", HARVARD_OXFORD
+    if any(map(resolved.needs_meshes, analysed)):
+        from tristream.maps.surface import FSLR_MESHES
+
+        yield "meshes of fsLR", FSLR_MESHES
 
 
 def download_row(plan: "Plan") -> tuple[str, str, str, str]:

@@ -51,6 +51,15 @@ class Resolved:
             return DataladSource(url=f"{home}/dataset", commit_file=f"{home}/commit.txt")
         return source
 
+    def needs_regions(self, dataset: str) -> bool:
+        """Whether results of the dataset are told by regions of the atlas, which is in MNI."""
+        space = self.datasets[dataset].space or ""
+        return self.study.inference.regions and space.startswith("MNI")
+
+    def needs_meshes(self, dataset: str) -> bool:
+        """Whether results of the dataset are drawn on the meshes of fsLR."""
+        return (self.datasets[dataset].space or "").startswith("fsLR")
+
 
 def load(path: Path | str = "config.yaml", descriptors: Path | str | None = None) -> Resolved:
     """Read a study and the descriptors of its datasets.
@@ -71,8 +80,40 @@ def load(path: Path | str = "config.yaml", descriptors: Path | str | None = None
     content = _yaml(path)
     if isinstance(content, dict) and FROZEN in content:
         return _thaw(content[FROZEN], path)
-    folders = [Path(descriptors)] if descriptors else [path.parent / DESCRIPTORS, DESCRIPTORS]
-    return resolve(content, path, folders)
+    return resolve(content, path, _folders(path, descriptors))
+
+
+def consider(
+    resolved: Resolved, dataset: str, path: Path | str, descriptors: Path | str | None = None
+) -> Resolved:
+    """A study, and with it all of a dataset that it may not list.
+
+    Parameters
+    ----------
+    resolved, path, descriptors
+        What :func:`load` was given, and returned.
+    dataset : str
+        A dataset that has a descriptor.
+
+    Raises
+    ------
+    UserError
+        If it has none.
+    """
+    if dataset in resolved.datasets:
+        return resolved
+    found = descriptor(dataset, _folders(Path(path), descriptors), Path(path))
+    choices = {**resolved.study.datasets, dataset: DatasetChoice()}
+    return Resolved(
+        resolved.study.model_copy(update={"datasets": choices}),
+        {**resolved.datasets, dataset: found},
+        {**resolved.subjects, dataset: list(found.subjects)},
+    )
+
+
+def _folders(path: Path, descriptors: Path | str | None) -> list[Path]:
+    """Where descriptors are looked for."""
+    return [Path(descriptors)] if descriptors else [path.parent / DESCRIPTORS, DESCRIPTORS]
 
 
 def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:

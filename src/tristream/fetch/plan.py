@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource, DataladSource, OsfSource
+from tristream.config.sources import ArchiveSource, DataladSource, HubSource, OsfSource
 from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.clone import present
@@ -18,6 +18,7 @@ from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import DataladOrigin
 from tristream.fetch.steps import fetch_dataset, origin_of
 from tristream.fetch.stimuli import stimulus_status
+from tristream.fetch.weights import hub_folder
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -96,6 +97,17 @@ def plan_archive(name: str, source: ArchiveSource, data: Path) -> Plan:
     return Plan(name, ((archive, size),), size, held, f"download {human(size)}: {archive}")
 
 
+def plan_shared(name: str, source: ArchiveSource | HubSource, data: Path) -> Plan:
+    """What fetching an archive or a network of the hub would download."""
+    if isinstance(source, ArchiveSource):
+        return plan_archive(name, source, data)
+    root = hub_folder(source, data)
+    if root.is_dir():
+        held = sum(path.stat().st_size for path in root.iterdir())
+        return Plan(name, (), 0, held, f"present ({human(held)})")
+    return Plan(name, (), None, 0, f"{source.model} of the Hugging Face hub, which knows its size")
+
+
 def _plan_datalad(
     resolved: Resolved, dataset: str, clones: Sequence[DataladOrigin], clone: bool
 ) -> Plan:
@@ -135,25 +147,27 @@ def _plan_listed(resolved: Resolved, listed: Receipt, subjects: Sequence[str]) -
     return Plan(dataset, gets, download, total - download, summary)
 
 
-def plan_study(resolved: Resolved, extra: Sequence[tuple[str, ArchiveSource]]) -> list[Plan]:
+def plan_study(
+    resolved: Resolved, extra: Sequence[tuple[str, ArchiveSource | HubSource]]
+) -> list[Plan]:
     """Everything that the study would download.
 
     Parameters
     ----------
     resolved : Resolved
         The checked study.
-    extra : sequence of (str, ArchiveSource)
-        Weights and atlases, by name: the stages above know them.
+    extra : sequence of (str, source)
+        Weights, atlases and meshes, by name: the stages above know them.
 
     Returns
     -------
     list of Plan
-        One for each dataset, stimulus source, and member of `extra`; an archive that several
-        share is counted once.
+        One for each dataset, stimulus source, and member of `extra`; what several share is
+        counted once.
     """
     data = Path(resolved.study.data)
     plans = []
-    archives = list(extra)
+    shared = list(extra)
     for dataset in resolved.datasets:
         try:
             plans.append(plan_dataset(resolved, dataset, clone=False))
@@ -161,7 +175,7 @@ def plan_study(resolved: Resolved, extra: Sequence[tuple[str, ArchiveSource]]) -
             plans.append(Plan(dataset, (), None, 0, str(error)))
         stimuli = resolved.datasets[dataset].stimuli.source
         if isinstance(stimuli, ArchiveSource):
-            archives.append((f"{dataset} stimuli", stimuli))
+            shared.append((f"{dataset} stimuli", stimuli))
         elif isinstance(stimuli, OsfSource):
             text = f"{stimuli.name}; `tristream fetch status --dataset {dataset}` lists it"
             plans.append(Plan(f"{dataset} stimuli", (), None, 0, text))
@@ -173,8 +187,9 @@ def plan_study(resolved: Resolved, extra: Sequence[tuple[str, ArchiveSource]]) -
             )
             plans.append(Plan(f"{dataset} stimuli", (), 0, 0, text))
     seen: set[str] = set()
-    for name, source in archives:
-        if source.sha256 not in seen:
-            plans.append(plan_archive(name, source, data))
-        seen.add(source.sha256)
+    for name, source in shared:
+        which = source.model_dump_json() if isinstance(source, HubSource) else source.sha256
+        if which not in seen:
+            plans.append(plan_shared(name, source, data))
+        seen.add(which)
     return plans
