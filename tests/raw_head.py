@@ -1,11 +1,12 @@
 """A raw dataset of nilearn's template brain: a head in a T1w, and BOLD in which it moves.
 
 The brain is the template's, carried by a known affine into the T1w, and by known rigid motions into
-each volume. In the BOLD its contrast is turned round, and every voxel's level follows the slow wave
-of its side of the head.
+each volume. In the BOLD its contrast is turned round, and every voxel's level follows its side of
+the head: a slow wave, or, in an experiment, lights on the left and tones on the right.
 """
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from synthetic_head import save_bold
 from tristream.config.dataset import Dataset
@@ -35,10 +36,21 @@ AFFINE = (
 )
 
 
-def motion(seed: int = 0) -> np.ndarray:
+# An experiment: blocks of 8 s from 4 s on, one every 16 s.
+LIGHT, TONE = "light", "tone"
+START, BLOCK, EVERY = 4.0, 8.0, 16.0
+EXPERIMENT = {
+    "task-film_run-01": (TONE, LIGHT, LIGHT, TONE),
+    "task-film_run-02": (LIGHT, TONE, TONE, LIGHT),
+    "task-film_run-03": (TONE, LIGHT, TONE, LIGHT),
+}
+LENGTH = 36
+
+
+def motion(seed: int = 0, volumes: int = VOLUMES) -> np.ndarray:
     """Positions of the head; three of them a voxel and some degrees away, the first at rest."""
     rng = np.random.default_rng(seed)
-    moved, turned = rng.normal(0, 0.5, (2, VOLUMES, 3))
+    moved, turned = rng.normal(0, 0.5, (2, volumes, 3))
     moved[0], turned[0] = 0, 0
     moved[3], turned[3] = (1.1 * EDGE, -2, 1), (1, 4, -2)
     moved[6], turned[6] = (0, 1.2 * EDGE, 2), (-4, 0, 3)
@@ -68,20 +80,46 @@ def at(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
     return ndimage.map_coordinates(volume, index, order=1)
 
 
-def level(points: np.ndarray, volume: int) -> np.ndarray:
-    """The signal of a volume at points of the template."""
-    wave = 0.02 * np.sin(2 * np.pi * volume / 8 + (points[:, 0] > 0) * np.pi / 2)
-    return 800 * at(contrast()[0], points) * (1 + wave)
+def waves() -> np.ndarray:
+    """Change of the signal on the left and on the right, (volumes, 2)."""
+    phase = 2 * np.pi * np.arange(VOLUMES)[:, None] / 8 + [0, np.pi / 2]
+    return 0.02 * np.sin(phase)
 
 
-def bold(seed: int = 0) -> np.ndarray:
+def responses(order: Sequence[str]) -> np.ndarray:
+    """The same in an experiment: of lights on the left, of tones on the right."""
+    grid = np.arange(0, LENGTH * TR, 0.1)
+    seen = np.zeros((len(grid), 2))
+    for number, label in enumerate(order):
+        onset = START + number * EVERY
+        seen[(grid >= onset) & (grid < onset + BLOCK), int(label == TONE)] = 1
+    response = 0.1 * stats.gamma.pdf(np.arange(0, 20, 0.1), 6)
+    slow = [np.convolve(column, response)[: len(grid)] for column in seen.T]
+    # A volume is acquired in the middle of its repetition time.
+    middles = (np.arange(LENGTH) + 0.5) * TR
+    return 0.03 * np.stack([np.interp(middles, grid, column) for column in slow], axis=1)
+
+
+def events(order: Sequence[str]) -> str:
+    """The events file of a run of an experiment."""
+    rows = [f"{START + n * EVERY:g}\t{BLOCK:g}\t{label}" for n, label in enumerate(order)]
+    return "\n".join(["onset\tduration\ttrial_type", *rows, ""])
+
+
+def level(points: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The signal at points of the template, whose halves have changed."""
+    return 800 * at(contrast()[0], points) * (1 + change[(points[:, 0] > 0).astype(int)])
+
+
+def bold(seed: int = 0, changes: np.ndarray | None = None) -> np.ndarray:
     """A run's volumes."""
     ijk = np.indices(SHAPE).reshape(3, -1).T
     rng = np.random.default_rng(10 + seed)
+    changes = waves() if changes is None else changes
     volumes = []
-    for number, moved in enumerate(motion(seed)):
+    for moved, change in zip(motion(seed, len(changes)), changes, strict=True):
         chain = np.linalg.inv(moved @ COREGISTRATION @ LINEAR) @ AFFINE
-        clean = level(apply_affine(chain, ijk), number)
+        clean = level(apply_affine(chain, ijk), change)
         volumes.append((clean + 20 + rng.normal(0, 3, len(ijk))).reshape(SHAPE))
     return np.stack(volumes, axis=-1)
 
@@ -107,13 +145,16 @@ def t1w(edge: float = 2.0) -> nib.Nifti1Image:
     )
 
 
-def write(root: Path, anatomy: bool = True) -> Path:
-    """Write the dataset; its second run lies as the first does."""
+def write(root: Path, anatomy: bool = True, experiment: bool = False) -> Path:
+    """Write the dataset; its further runs lie as the first does."""
     func = root / "sub-01/func"
     func.mkdir(parents=True)
-    for seed, run in enumerate(RUNS):
-        save_bold(func / f"sub-01_{run}_bold.nii.gz", bold(seed), AFFINE, tr=TR)
-        (func / f"sub-01_{run}_events.tsv").write_text("onset\tduration\ttrial_type\n2\t4\ttone\n")
+    runs = EXPERIMENT if experiment else dict.fromkeys(RUNS)
+    for seed, (run, order) in enumerate(runs.items()):
+        data = bold(seed, responses(order) if order else None)
+        save_bold(func / f"sub-01_{run}_bold.nii.gz", data, AFFINE, tr=TR)
+        text = events(order) if order else "onset\tduration\ttrial_type\n2\t4\ttone\n"
+        (func / f"sub-01_{run}_events.tsv").write_text(text)
     (root / "task-film_bold.json").write_text(json.dumps({"RepetitionTime": TR}))
     said = {"Name": "head", "BIDSVersion": "1.10.0", "License": "CC0", "Simulated": True}
     (root / "dataset_description.json").write_text(json.dumps(said))

@@ -123,7 +123,7 @@ def likeness(root: Path, made: Registration) -> np.ndarray:
     found = resample(raw_volumes(path, here.image), here.of_t1w(target.points))
     where = apply_affine(target.affine, target.ijk)
     inner = world.at(world.contrast()[1], where) > 0.5
-    truth = [world.level(where[inner], t) for t in range(world.VOLUMES)]
+    truth = [world.level(where[inner], change) for change in world.waves()]
     return np.array([np.corrcoef(a[inner], b)[0, 1] for a, b in zip(found, truth, strict=True)])
 
 

@@ -129,8 +129,11 @@ def _decoding(results: Results, dataset: str) -> Table:
 def _recovery(results: Results, dataset: str) -> list[Block]:
     if not results.simulated(dataset):
         return []
+    what = "Recovery of the simulated truth"
+    if results.resolved.datasets[dataset].source.kind != "simulate":
+        return [*results.leave_out(what, f"{dataset}: was simulated elsewhere, as its files say")]
     path = results.path("inference", dataset, "recovery.tsv")
-    if gone := results.missing("Recovery of the simulated truth", path):
+    if gone := results.missing(what, path):
         return [*gone]
     table, said = read_table(path, "recovery")
     notes = results.read(path, said)
