@@ -124,6 +124,15 @@ def test_truth_comes_back(root: Path, run: str) -> None:
     assert np.corrcoef(found.mean, truth)[0, 1] > 0.99
 
 
+def test_tissues_share_the_brain_and_give_noise_components(root: Path) -> None:
+    anat = root / HOME / "sub-001/anat"
+    shares = [nib.load(anat / f"sub-001_label-{t}_probseg.nii.gz") for t in ("GM", "WM", "CSF")]
+    mask = np.asarray(nib.load(anat / "sub-001_desc-brain_mask.nii.gz").dataobj)
+    np.testing.assert_array_equal(sum(np.asarray(share.dataobj) for share in shares), mask)
+    found = prepared(root, RUNS[0], confounds=["compcor", "high_pass", "wm_csf"])
+    assert {"csf", "white_matter", "a_comp_cor_00"} <= set(found.confound_names)
+
+
 def inverted(motion: np.ndarray) -> np.ndarray:
     return np.linalg.inv(motion)
 

@@ -3,7 +3,8 @@
 A head is made from the ICBM152 average that nilearn ships, bent a little, so that template, T1w
 and BOLD differ by transforms that are known as formulas. Its BOLD at rest is evaluated once on a
 grid that follows the raw image's; each raw volume is then interpolated where head motion and
-distortion put its voxels. Nothing is read back from the files that are written.
+distortion put its voxels. Nothing is read back from the files that are written. The BOLD knows
+places, not tissues: aCompCor finds its masks here, and takes out some of the responses, too.
 """
 
 import json
@@ -41,8 +42,9 @@ MIDDLE = np.array([0.0, -17.0, 5.0])
 SIZE = (0.85, 0.91)
 # BOLD is there up to so many voxels outside of the brain: splines ring where it ends.
 MARGIN = 4.5
-# Edge of the T1w's voxels and spacing of the displacement field's nodes (mm), at scale 1.
-T1W_EDGE, NODE = 2.0, 5.0
+# Edge of the T1w's voxels at scale 1, and the largest, as noise masks keep three voxels away from
+# grey matter; spacing of the displacement field's nodes (mm).
+T1W_EDGE, LARGEST_EDGE, NODE = 1.0, 1.5, 5.0
 # Voxels by which the grid at rest is wider than the raw one, on each side.
 PADDING = 4
 # Points whose BOLD is asked for at once.
@@ -120,7 +122,7 @@ class Anatomy:
         """Points of the T1w in the template; the displacement is small enough to iterate."""
         target = apply_affine(np.linalg.inv(self.linear), t1w)
         template = target.copy()
-        for _ in range(12):
+        for _ in range(8):
             template = target - self.displacement(template)
         return template
 
@@ -412,7 +414,7 @@ def write_references(
 
 def write_anatomy(anat: Path, subject: str, anatomy: Anatomy, scale: float) -> Brain:
     """Write T1w, brain mask, tissue maps and the transform to the template."""
-    edge = T1W_EDGE * min(scale, 2.0)
+    edge = min(T1W_EDGE * scale, LARGEST_EDGE)
     sides = np.array([[-90.0, -125, -75], [90, 90, 100]])
     corners = np.stack(np.meshgrid(*sides.T, indexing="ij"), axis=-1).reshape(-1, 3)
     there = anatomy.to_t1w(corners)
@@ -420,23 +422,23 @@ def write_anatomy(anat: Path, subject: str, anatomy: Anatomy, scale: float) -> B
     affine[:3, 3] = there.min(axis=0)
     shape = np.ceil(np.ptp(there, axis=0) / edge).astype(int)
     points = anatomy.to_template(apply_affine(affine, np.indices(shape).reshape(3, -1).T))
-    brain = datasets.load_mni152_brain_mask(resolution=2)
     maps = {
         "GM": datasets.load_mni152_gm_template(resolution=2),
         "WM": datasets.load_mni152_wm_template(resolution=2),
         "T1w": datasets.load_mni152_template(resolution=2),
-        "brain": brain,
+        "brain": datasets.load_mni152_brain_mask(resolution=2),
     }
     found = {name: _at(image, points).reshape(shape) for name, image in maps.items()}
     inside = found["brain"] > 0.5
-    fluid = np.clip(1 - found["GM"] - found["WM"], 0, 1) * inside
     written = {
         "desc-brain_mask": inside.astype(np.uint8),
         "desc-preproc_T1w": 1000 * found["T1w"],
-        "label-GM_probseg": found["GM"] * inside,
-        "label-WM_probseg": found["WM"] * inside,
-        "label-CSF_probseg": fluid,
     }
+    # The template's maps are blurred by many people; the tissues of one have borders.
+    grey, white = found["GM"], found["WM"]
+    tissue = np.argmax([grey, white, 1 - grey - white], axis=0)
+    for number, name in enumerate(("GM", "WM", "CSF")):
+        written[f"label-{name}_probseg"] = ((tissue == number) & inside).astype(np.float32)
     for name, values in written.items():
         nib.save(nib.Nifti1Image(values, affine), anat / f"sub-{subject}_{name}.nii.gz")
     _json(anat / f"sub-{subject}_desc-brain_mask.json", {"RawSources": [], "Type": "Brain"})
