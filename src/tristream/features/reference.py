@@ -57,8 +57,9 @@ job goes on where it was. Networks that are not on the package index are brought
 weights fetch` on a machine with a network; jobs use none. `tristream features show SPACE` draws
 what reached the computation beside the original, and what came out. What each space costs in your
 study is in its report, under *Features*; what those without a network of the hub cost on one core
-is in [benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA, CCA, PLS, a joint
-embedding; all fitted on training stimuli only) stand under `fusion:`: [config.md](config.md)."""
+is in [benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA, CCA, PLS, a
+joint embedding; all fitted on training stimuli only) stand under `fusion:`:
+[config.md](config.md)."""
 
 
 def markdown() -> str:
