@@ -84,9 +84,9 @@ def haxby(cache: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def localizer(cache: Path) -> Path:
-    """Folder with BOLD, regions and events of a real auditory and visual localizer."""
+    """Folder with BOLD, regions, events and T1w of a real auditory and visual localizer."""
     folder = "python/pyhrf/datafiles"
-    names = ("real_data_vol_4_regions_BOLD.nii.gz", "real_data_vol_4_regions_mask.nii.gz")
+    names = [f"real_data_vol_4_regions_{name}.nii.gz" for name in ("BOLD", "mask", "anatomy")]
     source = ArchiveSource(
         package="pyhrf",
         version="0.5.0.post1",

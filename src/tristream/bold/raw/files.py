@@ -1,5 +1,6 @@
 """What registration of raw images leaves for `bold prepare`: a file a subject and one a run."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,9 @@ class Normalisation:
         Brain of the T1w, zero outside, to which runs are registered.
     steps : tuple of transforms
         RAS mm of the template to RAS mm of the T1w, in the order in which they apply to points.
+    likeness : float
+        Correlation of T1w and template, see :func:`tristream.bold.raw.normalise.likeness`; NaN
+        where there is no T1w.
     omitted : tuple of Omission
         That there is no T1w, or which were not used.
     """
@@ -37,6 +41,7 @@ class Normalisation:
     t1w: str
     brain: nib.Nifti1Image
     steps: tuple[Transform, ...]
+    likeness: float = math.nan
     omitted: tuple[Omission, ...] = ()
 
 
@@ -69,6 +74,7 @@ def write_normalisation(path: Path, made: Normalisation, simulated: bool, code: 
     provenance = Provenance(NORMALISATION, simulated, {}, code, made.omitted)
     with create_h5(path, provenance) as file:
         file.attrs["t1w"] = made.t1w
+        file.attrs["likeness"] = made.likeness
         _write_image(file, "brain", made.brain)
         for step in made.steps:
             if isinstance(step, Affine):
@@ -94,7 +100,8 @@ def read_normalisation(path: Path) -> Normalisation:
             if "affine" in file:
                 steps.append(Affine(file["affine"][()]))
             brain = _read_image(file, "brain")
-            return Normalisation(str(file.attrs["t1w"]), brain, tuple(steps), said.omitted)
+            t1w, likeness = str(file.attrs["t1w"]), float(file.attrs["likeness"])
+            return Normalisation(t1w, brain, tuple(steps), likeness, said.omitted)
         except (KeyError, OSError) as error:
             raise _not_whole(path, error) from None
 

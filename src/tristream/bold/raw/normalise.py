@@ -33,6 +33,12 @@ RIM = 6.0
 BELOW_TOP, HEAD = 82.0, 120.0
 # Volume above the plane that is called the top of a head (mm³).
 ABOVE_TOP = 1000.0
+# Width of the neighbourhoods in which a registered head is compared with the template (mm), and the
+# mean correlation from which on it counts as found: real heads reach 0.59 to 0.68, also unevenly
+# lit, but 0.16 to 0.34 if their header turns them round or much of the brain is missing.
+NEARBY, ALIKE = 18.0, 0.45
+# Variance, relative to the largest, below which a neighbourhood shows nothing.
+FLAT = 1e-6
 # Where the search for the brain starts, above and below the expected height (mm).
 HEIGHTS = (-25.0, 0.0, 25.0)
 
@@ -61,7 +67,7 @@ def normalise(dataset: Dataset, subject: str, receipt: Receipt) -> Normalisation
     if not images:
         why = f"sub-{subject} has no T1w; runs were registered to the template itself, affinely"
         brain, _ = template(EDGE)
-        return Normalisation("", brain, (), (Omission("T1w", why),))
+        return Normalisation("", brain, (), omitted=(Omission("T1w", why),))
     others = ", ".join(images[1:])
     omitted = (Omission("further T1w images", f"not used: {others}"),) if others else ()
     path = receipt.path(images[0])
@@ -94,7 +100,7 @@ def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE
     Raises
     ------
     UserError
-        If it holds no head, or ANTs fails.
+        If it holds no head, ANTs fails, or what was found does not resemble the template.
     """
     ants = antspy.load()
     brain, inside = template(edge)
@@ -108,6 +114,13 @@ def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE
     starts = [from_matvec(np.eye(3), offset + np.array([0, 0, up])) for up in HEIGHTS]
     mask = antspy.to_ants(rim, brain.affine, path)
     linear = antspy.align(fixed, head, mask, starts, "Affine")
+    alike = likeness(brain, inside, nib.Nifti1Image(values, affine), linear)
+    if not alike >= ALIKE:
+        raise UserError(
+            f"{path}: once registered, it does not resemble the template (correlation nearby "
+            f"{alike:.2f}, below {ALIKE:g}): its header turns the head round, or much of the brain "
+            "is missing; look at the image and mend it, or run fMRIPrep"
+        )
     # The template's brain, and a voxel around it, where it lies in the head.
     share = ndimage.binary_dilation(inside).astype(np.float32)
     points = apply_affine(affine, np.indices(values.shape).reshape(3, -1).T)
@@ -115,7 +128,7 @@ def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE
     stripped = np.where(there.reshape(values.shape) > 0.5, values, 0)
     moving = antspy.to_ants(stripped, affine, path)
     steps = (antspy.warp(fixed, moving, linear), Affine(linear))
-    return Normalisation(name, nib.Nifti1Image(stripped, affine), steps)
+    return Normalisation(name, nib.Nifti1Image(stripped, affine), steps, alike)
 
 
 def template(edge: int) -> tuple[nib.Nifti1Image, npt.NDArray[np.bool_]]:
@@ -126,6 +139,41 @@ def template(edge: int) -> tuple[nib.Nifti1Image, npt.NDArray[np.bool_]]:
     brain = load_mni152_template(resolution=edge)
     inside = np.asarray(load_mni152_brain_mask(resolution=edge).dataobj) > 0
     return nib.Nifti1Image(np.asarray(brain.dataobj, np.float32), brain.affine), inside
+
+
+def likeness(
+    brain: nib.Nifti1Image, inside: npt.NDArray[np.bool_], head: nib.Nifti1Image, linear: Array
+) -> float:
+    """Correlation of a head with the template in neighbourhoods of `NEARBY` mm.
+
+    Its mean over the brain; unlike one correlation over the whole brain it hardly minds uneven
+    light.
+
+    Parameters
+    ----------
+    brain : Nifti1Image
+        The template's brain.
+    inside : ndarray of bool
+        Which of its voxels that is.
+    head : Nifti1Image
+        T1w.
+    linear : ndarray of shape (4, 4)
+        RAS mm of the template to RAS mm of the T1w.
+    """
+    points = apply_affine(linear @ brain.affine, np.argwhere(inside))
+    seen = np.zeros(inside.shape)
+    seen[inside] = sample(np.asarray(head.dataobj), head.affine, points)
+    wanted = np.where(inside, np.asarray(brain.dataobj, np.float64), 0)
+    width = 2 * int(NEARBY / abs(brain.affine[0, 0]) / 2) + 1
+
+    def covariance(a: Array, b: Array) -> Array:
+        both, first, second = (ndimage.uniform_filter(one, width) for one in (a * b, a, b))
+        return np.asarray(both - first * second)
+
+    ours, theirs = covariance(seen, seen), covariance(wanted, wanted)
+    told = ndimage.binary_erosion(inside) & (ours > FLAT * ours.max())
+    told &= theirs > FLAT * theirs.max()
+    return float(np.mean(covariance(seen, wanted)[told] / np.sqrt(ours[told] * theirs[told])))
 
 
 def brain_centre(head: Any, affine: Array, path: Path) -> Array:

@@ -166,7 +166,8 @@ def _sources(bold: str, normalised: Normalisation, layout: RawLayout) -> dict[st
     found = {"template": f"nilearn's {layout.space}"}
     if normalised.t1w:
         found["T1w"] = normalised.t1w
-        found["normalisation"] = f"affine and SyN, {antspyx}"
+        alike = f"correlation nearby with the template {normalised.likeness:.2f} before SyN"
+        found["normalisation"] = f"affine and SyN, {antspyx}; {alike}"
         found["coregistration"] = f"rigid, {antspyx}"
     else:
         found["coregistration"] = f"affine, to the template itself, {antspyx}"
