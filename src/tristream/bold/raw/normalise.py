@@ -34,8 +34,8 @@ BELOW_TOP, HEAD = 82.0, 120.0
 # Volume above the plane that is called the top of a head (mm³).
 ABOVE_TOP = 1000.0
 # Width of the neighbourhoods in which a registered head is compared with the template (mm), and the
-# mean correlation from which on it counts as found: real heads reach 0.59 to 0.68, also unevenly
-# lit, but 0.16 to 0.34 if their header turns them round or much of the brain is missing.
+# mean correlation from which on it counts as found: two real heads reach 0.63 and 0.72, and 0.55
+# unevenly lit, but 0.26 and 0.36 with a header that turns them round (benchmarks/README.md).
 NEARBY, ALIKE = 18.0, 0.45
 # Variance, relative to the largest, below which a neighbourhood shows nothing.
 FLAT = 1e-6
