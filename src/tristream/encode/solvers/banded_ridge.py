@@ -58,7 +58,8 @@ class Fit:
     intercept : Tensor of shape (voxels,)
     improve : float
         Mean score that exact scoring of the likely winners gained over the interpolated first
-        guess; the loss that remains is smaller. 0 for ``exact``.
+        guess; where that was much, so that there were more rounds, what the last one gained over
+        those before. About what may still be lost at most. 0 for ``exact``.
     rank : int
         Candidates that were scored on all voxels.
     solver : {'exact', 'skeleton'}

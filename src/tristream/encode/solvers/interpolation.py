@@ -81,7 +81,13 @@ def coefficients(surface: torch.Tensor, nodes: Sequence[int]) -> torch.Tensor:
     return solved.T.to(surface.dtype)
 
 
-def facilities(score: torch.Tensor, cost: torch.Tensor, least: float, most: int) -> list[int]:
+def facilities(
+    score: torch.Tensor,
+    cost: torch.Tensor,
+    least: float,
+    most: int,
+    held: torch.Tensor | None = None,
+) -> list[int]:
     """A pool of candidates that serves all voxels well: lazy greedy facility location.
 
     Parameters
@@ -93,15 +99,18 @@ def facilities(score: torch.Tensor, cost: torch.Tensor, least: float, most: int)
         Stop when the best addition raises the voxels' best scores by less than this over its cost.
     most : int
         Largest pool.
+    held : Tensor of shape (voxels,), optional
+        What the voxels have without a pool, which then may be empty; else the best candidate for
+        all is in it, whatever it adds.
     """
     first = int(score.sum(1).argmax())
-    out, best = [first], score[first].clone()
+    out, best = ([first], score[first].clone()) if held is None else ([], held.clone())
 
     def rise(candidates: torch.Tensor) -> torch.Tensor:
         return (score[candidates] - best).clamp_min_(0).sum(1) / cost[candidates]
 
     bound = torch.cat([rise(part) for part in torch.arange(len(score)).split(256)])
-    bound[first] = 0
+    bound[out] = 0
     while len(out) < min(most, len(score)):
         fresh = torch.zeros(len(score), dtype=torch.bool, device=score.device)
         while True:

@@ -3,8 +3,9 @@
 The table of cross-validated scores (candidates x voxels) is numerically of low rank. So a few
 candidates, the nodes, are scored on all voxels, the others follow as linear combinations whose
 coefficients are learnt on probes, and each voxel's likely winners are then scored exactly. What
-that last step gains over the first guess, `improve`, tells how good the guesses are; while it is
-large, the skeleton grows.
+that last step gains over the first guess, `improve`, tells how good the guesses are. While it is
+large, the skeleton grows, and candidates are tried that now seem to be better than what was
+verified; `improve` is then what the last such round has gained.
 """
 
 from dataclasses import dataclass
@@ -38,8 +39,10 @@ NODE_COST = 0.1
 VERIFIED = 4
 # Entries of the table from which the pool is chosen.
 TABLE = 2**24
-# Above this mean gain of verifying, the skeleton grows.
+# Above this mean gain of verifying over the first guess, the skeleton grows; and again while a
+# round gains more than this over the one before, the loss that is allowed.
 IMPROVE = 1e-4
+PROMISE = 3e-5
 GROWTH = 1.5
 ROUNDS = 5
 VOXELS = 4096
@@ -53,7 +56,8 @@ class Search:
     ----------
     winners : Winners
     improve : float
-        Mean score gained by verifying, over the interpolated first guess.
+        Mean score gained by verifying: in a single round over the interpolated first guess, else
+        in the last round over those before.
     rank : int
         Nodes.
     """
@@ -109,10 +113,14 @@ def search(
         new = torch.cat([p for _, p in found], dim=1)
         planes = torch.cat([planes, new], dim=1) if nodes else new
         nodes = nodes + added
-        likely = live.to(problem.device)[_likely(problem, probed, score, nodes, planes)]
+        before = winners.score.clone() if winners.tried.shape[1] else None
+        likely = _likely(problem, probed, score, nodes, planes, live, winners)
+        if not likely.shape[1]:
+            improve = 0.0
+            break
         first = verify(problem, operators, score, likely, winners, progress)
-        improve = float((winners.score - first).mean())
-        if improve <= IMPROVE or len(nodes) == len(live):
+        improve = float((winners.score - (first if before is None else before)).mean())
+        if improve <= (IMPROVE if before is None else PROMISE) or len(nodes) == len(live):
             break
         rank = min(int(GROWTH * rank), len(live))
     return Search(winners, improve, len(nodes))
@@ -148,47 +156,78 @@ def _lengths(probed: Probe) -> list[torch.Tensor | float]:
 
 
 def _likely(
-    problem: Problem, probed: Probe | None, score: Score, nodes: list[int], planes: torch.Tensor
+    problem: Problem,
+    probed: Probe | None,
+    score: Score,
+    nodes: list[int],
+    planes: torch.Tensor,
+    live: torch.Tensor,
+    winners: Winners,
 ) -> torch.Tensor:
-    """Each voxel's likely winners among the live candidates, (voxels, k), best guess first."""
+    """Each voxel's likely winners among the live candidates, (voxels, k), best guess first.
+
+    Once some were tried, those that seem to be better than the best of these; k may be 0.
+    """
     everything = slice(None)
+    live = live.to(problem.device)
+    index = torch.as_tensor(nodes, device=planes.device)
     if probed is None:
         exact = score.combine(planes, everything)
-        index = torch.as_tensor(nodes, device=planes.device)
-        return index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]
+        return live[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
     weights = [
         coefficients(s / length, nodes) * length / _at(length, nodes)
         for s, length in zip(probed.surfaces, _lengths(probed), strict=True)
     ]
-    live, voxels = len(probed.score), planes.shape[2]
-    index = torch.as_tensor(nodes, device=planes.device)
+    voxels = planes.shape[2]
+    place = torch.full((len(live),), -1, device=planes.device)
+    place[index] = torch.arange(len(nodes), device=planes.device)
 
-    def table(rows: torch.Tensor, part: torch.Tensor | slice) -> torch.Tensor:
+    def guess(rows: torch.Tensor, part: torch.Tensor | slice) -> torch.Tensor:
         """Scores of candidates `rows`, nodes as they are."""
         out = _interpolate(score, [w[rows] for w in weights], planes[:, :, part], part)
-        place = torch.full((live,), -1, device=planes.device)
-        place[index] = torch.arange(len(nodes), device=planes.device)
         known = place[rows]
         exact = score.combine(planes[:, :, part], part)
         out[known >= 0] = exact[known[known >= 0]]
         return out
 
-    some = min(voxels, max(VOXELS // 4, TABLE // live))
+    def table(rows: torch.Tensor, part: torch.Tensor | slice) -> torch.Tensor:
+        """The same without what was tried, which tells how far a voxel's guesses are off.
+
+        Those tried seemed the best, so most are below their guesses; the least is taken.
+        """
+        out = guess(rows, part)
+        tried = torch.searchsorted(live, winners.tried[part])
+        if tried.shape[1]:
+            values, at = torch.unique(tried, return_inverse=True)
+            wrong = winners.tried_score[part] - guess(values, part).T.gather(1, at)
+            out += wrong.amax(1)
+            where = torch.full_like(place, len(rows))
+            where[rows] = torch.arange(len(rows), device=planes.device)
+            spare = torch.cat([out, out[:1]])
+            out = spare.scatter_(0, where[tried].T, -torch.inf)[:-1]
+        return out
+
+    some = min(voxels, max(VOXELS // 4, TABLE // len(live)))
     generator = torch.Generator().manual_seed(0)
     sample = torch.randperm(voxels, generator=generator)[:some].sort().values.to(planes.device)
-    cost = torch.ones(live, device=planes.device)
+    cost = torch.ones(len(live), device=planes.device)
     cost[index] = NODE_COST
-    rows = torch.arange(live, device=planes.device)
+    rows = torch.arange(len(live), device=planes.device)
     drawn = torch.cat([table(rows, part) for part in sample.split(VOXELS)], dim=1)
+    held = winners.score[sample] if winners.tried.shape[1] else None
     pool = torch.as_tensor(
-        facilities(drawn, cost, some * RISE[problem.score], live), device=planes.device
+        facilities(drawn, cost, some * RISE[problem.score], len(live), held),
+        dtype=torch.long,
+        device=planes.device,
     )
     k = min(VERIFIED, len(pool))
+    if not k:
+        return winners.tried[:, :0]
     parts = [
         table(pool, slice(start, start + VOXELS)).topk(k, dim=0).indices.T
         for start in range(0, voxels, VOXELS)
     ]
-    return pool[torch.cat(parts)]
+    return live[pool[torch.cat(parts)]]
 
 
 def _at(length: torch.Tensor | float, nodes: list[int]) -> torch.Tensor | float:

@@ -111,7 +111,8 @@ def _table(fits: dict[str, Fit]) -> Table:
         "the score by which each voxel's penalty and band weights were chosen. A large share of "
         "voxels at the lower end of the grid of alphas asks for a wider grid; unpredictable voxels "
         "take the upper end. Improve is the mean CV R² that scoring each voxel's likely winners in "
-        "full gained over the first guess of the solver `skeleton`: what it still loses is less."
+        "full gained over the first guess of the solver `skeleton`, or in the last of several "
+        "rounds: about what it may still lose at most."
     )
     return Table(caption, columns, tuple(rows))
 
