@@ -5,15 +5,18 @@ import numpy as np
 import pytest
 import torch
 
-from tristream.encode.solvers import banded_ridge, nodes, problem, skeleton
+from tristream.encode.solvers import banded_ridge, guesses, nodes, problem, skeleton
 
 RUNS = np.repeat(np.arange(5), [30, 46, 28, 41, 35])
 NEW = 80
 ALPHAS = np.logspace(-1, 5, 10)
 
 
-def study(columns, spectrum, voxels=250, seed=0):
-    """Kernels of training rows and of new rows against them, and data of both."""
+def study(columns, spectrum, voxels=250, seed=0, noise=5):
+    """Kernels of training rows and of new rows against them, and data of both.
+
+    The mean share of explainable variance is 1 / (1 + noise).
+    """
     rng = np.random.default_rng(seed)
     n = len(RUNS) + NEW
     kernels, new_kernels, signal = [], [], np.zeros((n, voxels))
@@ -29,7 +32,7 @@ def study(columns, spectrum, voxels=250, seed=0):
         new_kernels.append(gram[len(RUNS) :])
         part = x @ rng.standard_normal((p, voxels))
         signal += part / part.std(0) * np.sqrt(share)
-    explained = rng.beta(1, 5, voxels)
+    explained = rng.beta(1, noise, voxels)
     y = np.sqrt(explained) * signal + np.sqrt(1 - explained) * rng.standard_normal((n, voxels))
     y = torch.from_numpy(y.astype(np.float32))
     stacks = (torch.from_numpy(np.stack(k)) for k in (kernels, new_kernels))
@@ -166,6 +169,7 @@ def test_the_skeleton_grows_until_verifying_gains_little(monkeypatch):
     kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
     gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
     monkeypatch.setattr(skeleton, "RANKS", {3: 4})
+    monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
     monkeypatch.setattr(skeleton, "ROUNDS", 1)
     poor = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
     assert poor.rank == 4
@@ -175,6 +179,32 @@ def test_the_skeleton_grows_until_verifying_gains_little(monkeypatch):
     assert grown.rank > 4
     assert grown.improve <= skeleton.IMPROVE
     assert grown.choice.score.mean() >= poor.choice.score.mean()
+
+
+def test_probes_tell_how_many_nodes_to_begin_with(monkeypatch):
+    kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
+    gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
+    monkeypatch.setattr(skeleton, "RANKS", {3: 4})
+    monkeypatch.setattr(skeleton, "ROUNDS", 1)
+    assert banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS).rank > 30
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("spectrum", [0.0, 3.0])
+def test_improve_claims_no_less_than_what_is_lost(monkeypatch, spectrum, seed):
+    """Little noise, many candidates, few nodes, and a pool chosen by parts of the voxels."""
+    kernels, _, y, _ = study((300, 150, 40), spectrum, voxels=150, seed=seed, noise=1)
+    gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
+    exact = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver="exact")
+    monkeypatch.setattr(skeleton, "RANKS", {3: 20})
+    monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
+    monkeypatch.setattr(guesses, "VOXELS", 200)
+    monkeypatch.setattr(guesses, "TABLE", 1)
+    for rounds, allowed in ((1, np.inf), (5, 3e-5)):
+        monkeypatch.setattr(skeleton, "ROUNDS", rounds)
+        quick = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+        lost = float((exact.choice.score - quick.choice.score).mean())
+        assert lost <= min(quick.improve + 5e-6, allowed)
 
 
 def test_float32_search_and_little_memory_change_nothing_but_rounding(monkeypatch):

@@ -350,8 +350,7 @@ class RidgeCV(_Ridge):
     solver_ : str
         The solver that was used.
     improve_ : float
-        Of ``skeleton``: what verifying gained in mean score, in the last round if there were more;
-        about what may still be lost at most.
+        Of ``skeleton``: about the mean score that is lost at most.
     edge_ : float
         Share of targets whose penalty is the smallest or the largest of the grid.
     coef_, intercept_ : ndarray of shape (targets, p), (targets,)

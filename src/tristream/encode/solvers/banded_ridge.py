@@ -57,9 +57,9 @@ class Fit:
         Dual weights; under an intercept they add up to zero.
     intercept : Tensor of shape (voxels,)
     improve : float
-        Mean score that exact scoring of the likely winners gained over the interpolated first
-        guess; where that was much, so that there were more rounds, what the last one gained over
-        those before. About what may still be lost at most. 0 for ``exact``.
+        About the mean score that is lost at most: what exact scoring of the likely winners gained
+        over the interpolated first guess or, after more rounds, over the round before; and what
+        candidates that were not verified seem to be better. 0 for ``exact``.
     rank : int
         Candidates that were scored on all voxels.
     solver : {'exact', 'skeleton'}

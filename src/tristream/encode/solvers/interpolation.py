@@ -85,7 +85,7 @@ def facilities(
     score: torch.Tensor,
     cost: torch.Tensor,
     least: float,
-    most: int,
+    left: float,
     held: torch.Tensor | None = None,
 ) -> list[int]:
     """A pool of candidates that serves all voxels well: lazy greedy facility location.
@@ -95,23 +95,23 @@ def facilities(
     score : Tensor of shape (candidates, voxels)
     cost : Tensor of shape (candidates,)
         What using a candidate costs.
-    least : float
-        Stop when the best addition raises the voxels' best scores by less than this over its cost.
-    most : int
-        Largest pool.
+    least, left : float
+        Stop when the best addition raises the voxels' mean best score by less than `least` over
+        its cost, and this mean is no more than `left` below that of all candidates.
     held : Tensor of shape (voxels,), optional
         What the voxels have without a pool, which then may be empty; else the best candidate for
-        all is in it, whatever it adds.
+        all is in it.
     """
     first = int(score.sum(1).argmax())
     out, best = ([first], score[first].clone()) if held is None else ([], held.clone())
+    most = torch.maximum(score.amax(0), best)
 
     def rise(candidates: torch.Tensor) -> torch.Tensor:
-        return (score[candidates] - best).clamp_min_(0).sum(1) / cost[candidates]
+        return (score[candidates] - best).clamp_min_(0).mean(1) / cost[candidates]
 
     bound = torch.cat([rise(part) for part in torch.arange(len(score)).split(256)])
     bound[out] = 0
-    while len(out) < min(most, len(score)):
+    while True:
         fresh = torch.zeros(len(score), dtype=torch.bool, device=score.device)
         while True:
             top = bound.topk(min(LOOK, len(score))).indices
@@ -121,7 +121,8 @@ def facilities(
             bound[stale] = rise(stale)
             fresh[stale] = True
         chosen = int(top[0])
-        if bound[chosen] < least:
+        rest = float((most - best).mean())
+        if bound[chosen] < least and (rest <= left or bound[chosen] <= 0):
             break
         out.append(chosen)
         best = torch.maximum(best, score[chosen])

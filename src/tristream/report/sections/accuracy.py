@@ -110,9 +110,9 @@ def _table(fits: dict[str, Fit]) -> Table:
         "Scores over all voxels. r and R² are from data that were not used for fitting; CV R² is "
         "the score by which each voxel's penalty and band weights were chosen. A large share of "
         "voxels at the lower end of the grid of alphas asks for a wider grid; unpredictable voxels "
-        "take the upper end. Improve is the mean CV R² that scoring each voxel's likely winners in "
-        "full gained over the first guess of the solver `skeleton`, or in the last of several "
-        "rounds: about what it may still lose at most."
+        "take the upper end. Improve is about the mean CV R² that the solver `skeleton` loses at "
+        "most: what scoring each voxel's likely winners in full gained over its guess, and what "
+        "others seem to be better."
     )
     return Table(caption, columns, tuple(rows))
 
