@@ -28,8 +28,8 @@ TABLE = 2**24
 VOXELS = 4096
 # Within this of a voxel's best score a candidate is near it.
 NEAR = 2e-3
-# Of the probes, the share from which guesses are not learnt when it is to tell how good they are.
-BLIND = 1 / 4
+# Parts of the probes; of one that guesses were not learnt from, they tell how good they are.
+BLIND = 4
 
 
 @dataclass(frozen=True)
@@ -169,21 +169,24 @@ def _best(guessed: torch.Tensor, members: list[int], held: torch.Tensor | None) 
 
 
 def blind_error(probed: Probe, nodes: list[int]) -> float:
-    """Error of guesses at probes from which they were not learnt.
+    """Error of guesses at probes from which they were not learnt, each part of the probes in turn.
 
     Root mean square of scores, of candidates near a probe's best. It tells enough nodes from too
     few; it does not tell what will be lost.
     """
-    new = torch.arange(probed.surfaces[0].shape[1]) % round(1 / BLIND) == 0
-    true, guessed = [], []
-    for s, length in zip(probed.surfaces, lengths(probed), strict=True):
-        scaled = s / length
-        weights = coefficients(scaled[:, ~new], nodes)
-        true.append(s[:, new])
-        guessed.append(weights @ scaled[nodes][:, new] * length)
-    scores = [kinds[0] if len(kinds) == 1 else _direction(*kinds) for kinds in (true, guessed)]
-    near = scores[0] >= scores[0].amax(0) - NEAR
-    return float((scores[0] - scores[1])[near].square().mean().sqrt())
+    part = torch.arange(probed.surfaces[0].shape[1]) % BLIND
+    errors = []
+    for new in (part == p for p in range(BLIND)):
+        true, guessed = [], []
+        for s, length in zip(probed.surfaces, lengths(probed), strict=True):
+            scaled = s / length
+            weights = coefficients(scaled[:, ~new], nodes)
+            true.append(s[:, new])
+            guessed.append(weights @ scaled[nodes][:, new] * length)
+        known, blind = (k[0] if len(k) == 1 else _direction(*k) for k in (true, guessed))
+        near = known >= known.amax(0) - NEAR
+        errors.append(float((known - blind)[near].square().mean().sqrt()))
+    return sum(errors) / BLIND
 
 
 def _direction(along: torch.Tensor, square: torch.Tensor) -> torch.Tensor:

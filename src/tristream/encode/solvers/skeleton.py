@@ -37,10 +37,9 @@ ANCHORS = {"r2": 0.5, "correlation": 0.0}
 # Above this error of guesses at probes from which they were not learnt, begin with more nodes; the
 # main cause is little noise, then more candidates are near the best.
 POOR = {"r2": 1.4e-4, "correlation": 3e-4}
-# The mean loss that is allowed. The skeleton grows while `improve` is larger; after one round, when
-# a third to three quarters of it were measured to be lost, while it is twice as large.
-PROMISE = 3e-5
-IMPROVE = 2 * PROMISE
+# While `improve` is larger, the skeleton grows: twice the mean loss that is allowed, as a third to
+# three quarters of it were measured to be lost.
+IMPROVE = 6e-5
 GROWTH = 1.5
 ROUNDS = 5
 
@@ -119,7 +118,7 @@ def search(
         else:
             gain = float((winners.score - before).mean())
             improve = gain * (1 + guessed.left / guessed.promised)
-        if improve <= (IMPROVE if before is None else PROMISE):
+        if improve <= IMPROVE:
             break
         added = _nodes(problem, probed, int(GROWTH * len(nodes)), nodes, len(live))
         if not added:
@@ -138,7 +137,7 @@ def _first_nodes(problem: Problem, probed: Probe | None, live: int) -> list[int]
     nodes = _nodes(problem, probed, rank, [], live)
     if probed is None:
         return nodes
-    most = min((1 - BLIND) * probed.surfaces[0].shape[1], live)
+    most = min(probed.surfaces[0].shape[1] * (BLIND - 1) // BLIND, live)
     while GROWTH * rank <= most and blind_error(probed, nodes) > POOR[problem.score]:
         rank = int(GROWTH * rank)
         nodes = _nodes(problem, probed, rank, [], live)
