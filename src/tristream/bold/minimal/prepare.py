@@ -1,5 +1,6 @@
 """One run from raw BOLD and fMRIPrep's transforms."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -23,7 +24,13 @@ from tristream.bold.minimal.inputs import (
     find_run,
     read_timing,
 )
-from tristream.bold.minimal.resample import granted_threads, raw_volumes, resample, retimed
+from tristream.bold.minimal.resample import (
+    Volume,
+    granted_threads,
+    raw_volumes,
+    resample,
+    retimed,
+)
 from tristream.bold.minimal.transforms import read_affines, read_composite
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
@@ -170,15 +177,21 @@ def _read(
                 f"{path}: its sidecars hold no SliceTiming; mend them, or set "
                 "layout.slice_timing: false"
             )
-        times, axis = timing.slice_times, timing.axis
-        series = retimed(volumes, image.shape, times, axis, timing.start_time, tr)
-        volumes = (series[..., number] for number in range(image.shape[3]))
+        volumes = _in_time(volumes, image.shape, timing.slice_times, timing, tr)
     shown = tqdm(volumes, path.name, image.shape[3], unit="volume", mininterval=5, delay=5)
     bold = resample(shown, sampling, granted_threads())
     unsteady = made.unsteady_volumes(path, image)
     native_bold = bold[:, len(points) :] if len(t1w) else None
     table, said = made.table_of(here.motion, here.reference, tr, unsteady, native_bold, masks)
     return bold[:, : len(points)], made.select(table, said, layout.confounds, path)
+
+
+def _in_time(
+    volumes: Iterator[Volume], shape: tuple[int, ...], slice_times: Array, timing: Timing, tr: float
+) -> Iterator[Volume]:
+    """Volumes with their slices brought to one time; the series is held until the last is taken."""
+    series = retimed(volumes, shape, slice_times, timing.axis, timing.start_time, tr)
+    yield from (series[..., number] for number in range(shape[3]))
 
 
 def _uncorrected(layout: MinimalLayout, here: Geometry, timing: Timing) -> tuple[Omission, ...]:
