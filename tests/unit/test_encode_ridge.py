@@ -9,7 +9,7 @@ from himalaya.ridge import solve_group_ridge_random_search
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit
 
-from tristream.encode.solvers import ridge
+from tristream.encode.solvers import held_out, ridge
 
 RUNS = np.repeat(np.arange(4), [40, 61, 35, 50])
 ALPHAS = np.logspace(-2, 5, 20)
@@ -82,6 +82,115 @@ def test_choices_equal_himalaya(dtype, tolerance, alphas):
     assert same.float().mean() > 0.9
 
 
+def without_each_run(x, y, alpha, score, intercept):
+    """Mean score of ridge by the singular values of every run's training data."""
+    found = []
+    for train, test in LeaveOneGroupOut().split(x, groups=RUNS):
+        zero = np.zeros(1)
+        mean, level = (x[train].mean(0), y[train].mean(0)) if intercept else (zero, zero)
+        left, values, right = np.linalg.svd(x[train] - mean, full_matrices=False)
+        kept = values > 1e-7 * values[0]
+        left, values, right = left[:, kept], values[kept], right[kept]
+        along = (left.T @ (y[train] - level)) * (values / (values**2 + alpha))[:, None]
+        p, t = (x[test] - mean) @ right.T @ along + level, y[test]
+        if score == "r2":
+            found.append(1 - ((t - p) ** 2).sum(0) / ((t - t.mean(0)) ** 2).sum(0))
+        else:
+            found.append([np.corrcoef(a, b)[0, 1] for a, b in zip(t.T, p.T, strict=True)])
+    return np.mean(found, 0)
+
+
+@pytest.fixture
+def roads(monkeypatch):
+    """Tells for every group whether it had a decomposition of its own."""
+    own = []
+
+    class Seen(held_out.Predictor):
+        def __init__(self, *args):
+            super().__init__(*args)
+            own.append(self.whiten is not None)
+
+    monkeypatch.setattr(ridge, "Predictor", Seen)
+    return own
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_one_decomposition_predicts_as_one_a_run(score, intercept, own, roads, monkeypatch):
+    """Uneven runs, some of more samples than features."""
+    monkeypatch.setattr(held_out, "EIGEN", -np.inf if own else np.inf)
+    for widths in ((20, 9), (30, 15), (50, 25)):
+        x, y = data(widths, voxels=10)
+        joined = np.hstack([b.numpy() for b in x])
+        for alpha in (1e-2, 1.0, 1e3):
+            found = ridge.fit(
+                x, y, RUNS, np.ones((1, 2)), np.array([alpha]), intercept=intercept, score=score
+            )
+            expected = without_each_run(joined, y.numpy(), alpha, score, intercept)
+            assert found.score.numpy() == pytest.approx(expected, abs=1e-10)
+    assert roads == [own] * 36
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+def test_runs_without_which_samples_determine_too_little_are_decomposed_by_themselves(score, roads):
+    """135 features, and without a run 125 to 151 samples."""
+    x, y = data((90, 45), voxels=10)
+    joined = np.hstack([b.numpy() for b in x])
+    for alpha, own in ((1e-10, [False, True, False, True]), (1.0, [False] * 4)):
+        roads.clear()
+        found = ridge.fit(x, y, RUNS, np.ones((1, 2)), np.array([alpha]), score=score)
+        assert roads == own
+        expected = without_each_run(joined, y.numpy(), alpha, score, True)
+        assert found.score.numpy() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_rounding_would_spoil_them_otherwise(monkeypatch):
+    monkeypatch.setattr(held_out, "GROWTH", np.inf)
+    x, y = data((90, 45), voxels=10)
+    joined = np.hstack([b.numpy() for b in x])
+    found = ridge.fit(x, y, RUNS, np.ones((1, 2)), np.array([1e-10]))
+    expected = without_each_run(joined, y.numpy(), 1e-10, "r2", True)
+    assert found.score.numpy() != pytest.approx(expected, rel=1e-8, abs=1e-8)
+
+
+def test_an_intercept_of_all_samples_is_not_that_of_the_others():
+    """What is left if the stretch of a run's mean is left out."""
+    x, y = data(voxels=10)
+    joined = np.hstack([b.numpy() for b in x])
+    centred = [b - b.mean(0) for b in x]
+    found = ridge.fit(
+        centred, y - y.mean(0), RUNS, np.ones((1, 2)), np.array([1.0]), intercept=False
+    )
+    expected = without_each_run(joined, y.numpy(), 1.0, "r2", True)
+    assert np.abs(found.score.numpy() - expected).min() > 1e-4
+
+
+@pytest.mark.parametrize("alpha", [1e-10, 1.0])
+def test_features_given_twice_share_their_weight(alpha, roads):
+    x, y = data(voxels=10)
+    joined = np.hstack([b.numpy() for b in x])
+    twice = ridge.fit([*x, *x], y, RUNS, np.full((1, 4), 0.5), np.array([alpha]))
+    once = ridge.fit(x, y, RUNS, np.ones((1, 2)), np.array([alpha]))
+    assert not any(roads)
+    expected = without_each_run(joined, y.numpy(), alpha, "r2", True)
+    assert twice.score.numpy() == pytest.approx(expected, abs=1e-10)
+    halves = twice.weights.reshape(2, 29, 10)
+    assert halves[0].numpy() == pytest.approx(halves[1].numpy(), abs=1e-7)
+    assert halves.sum(0).numpy() == pytest.approx(once.weights.numpy(), abs=1e-7)
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+def test_features_that_never_vary_predict_the_mean(score):
+    _, y = data(voxels=10)
+    flat = [torch.full((len(RUNS), 3), 2.0)]
+    found = ridge.fit(flat, y, RUNS, np.ones((1, 1)), ALPHAS, score=score)
+    best = without_each_run(np.zeros((len(RUNS), 1)), y.numpy(), 1.0, "r2", True)
+    assert found.score.numpy() == pytest.approx(best if score == "r2" else 0 * best, abs=1e-12)
+    assert not found.weights.any()
+    assert found.intercept.numpy() == pytest.approx(y.mean(0).numpy())
+
+
 def test_many_penalties_are_mixed_from_few_operators():
     """Sixty penalties over the spectrum have a rank far below sixty."""
     rng = np.random.default_rng(0)
@@ -89,16 +198,10 @@ def test_many_penalties_are_mixed_from_few_operators():
     values = torch.logspace(-1, 3, 400, dtype=torch.float64)
     filters = values.sqrt() / (values + torch.logspace(-3, 6, 60, dtype=torch.float64)[:, None])
     exact = held * filters[:, None]
-    for dtype, most, error in (
-        (torch.bfloat16, 10, 4e-3),  # What rounding to eight bits can do to a number.
-        (torch.float32, 15, 1e-4),
-        (torch.float64, 40, 1e-12),
-    ):
-        operators, mixing = ridge._operators(held, filters, dtype)
-        assert mixing is not None
-        assert operators.dtype == dtype
+    for same, most, error in ((ridge.SAME, 9, 2e-2), (1e-3, 10, 4e-3), (1e-4, 15, 1e-4)):
+        operators, mixing = held_out.condense(exact, torch.ones(60), same)
         assert len(operators) < most
-        mixed = torch.einsum("kqp,ka->aqp", operators.double(), mixing)
+        mixed = torch.einsum("kqp,ka->aqp", operators, mixing)
         assert float((mixed - exact).abs().max() / exact.abs().max()) < error
 
 
