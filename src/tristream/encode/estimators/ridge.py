@@ -120,7 +120,11 @@ class _Ridge(RegressorMixin, BaseEstimator):
         n, voxels = targets.shape
         p, folds = sum(x.shape[1] for x in parts), len(np.unique(groups))
         held = min(p, n / folds)
-        primal_cost = candidates * folds * (20 * p**3 + 2 * voxels * p * (held * penalties + p))
+        # One decomposition a fold, or one in all and an inverse for each fold and penalty.
+        own = folds * (20 * p**3 + 2 * voxels * p**2)
+        shared = 20 * p**3 + folds * penalties * 2 * held**2 * (3 * p + 4 * held)
+        scores = 2 * voxels * p * folds * held * penalties
+        primal_cost = candidates * (min(own, shared) + 2 * voxels * p * n + scores)
         spared = SKELETON if dual == "skeleton" else 1
         dual_cost = candidates * penalties * (2 * n**3 + 2 * voxels * n**2) / spared
         return "primal" if p < n and primal_cost < dual_cost else dual
