@@ -213,7 +213,8 @@ def condense(
     weight = weight.to(flat.dtype)
     squares, vectors = torch.linalg.eigh((flat @ flat.T).double() * torch.outer(weight, weight))
     vectors = vectors[:, squares > same**2 * squares[-1:]].T.to(flat.dtype)
-    return ((vectors * weight) @ flat).view(-1, *operators.shape[1:]), vectors / weight
+    few = ((vectors * weight) @ flat).view(len(vectors), *operators.shape[1:])
+    return few, vectors / weight
 
 
 def _eigen(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

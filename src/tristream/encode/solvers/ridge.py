@@ -332,9 +332,8 @@ def _first_sight(
     """
     flat = operators.flatten(0, 1)
     count, axes = operators.shape[:2]
-    signs = torch.cat([mixing, -torch.ones_like(mixing[:1])])
-    if score == "correlation":
-        signs[-1] = 0
+    data = mixing.new_full((1, mixing.shape[1]), -1.0 if score == "r2" else 0.0)
+    signs = torch.cat([mixing, data])
     both = (signs[:, None] * signs).flatten(0, 1)
     common = held.inside.new_empty(len(held.inside), count)
     left = held.inside.new_empty(len(held.inside), mixing.shape[1])
