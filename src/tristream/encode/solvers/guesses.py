@@ -18,10 +18,12 @@ from tristream.encode.solvers.verify import Winners
 # its operator at hand, by a tenth.
 RISE = {"r2": 2.5e-7, "correlation": 1.2e-7}
 NODE_COST = 0.1
-# Of that mean the pool may leave out so much. Once many were verified, those that still seem better
-# are mostly guessed too high: then it may be this share of their promise.
+# Of that mean the pool may leave out so much.
 LEFT = {"r2": 1.5e-5, "correlation": 7e-6}
-LEFT_LATER = 0.2
+# Once many were verified, those that still seem better are mostly guessed too high. A candidate
+# must then raise it so many times as much, and the pool may leave out this share of that promise.
+RISE_LATER = 2.0
+LEFT_LATER = 0.35
 VERIFIED = 4
 # Entries of the table from which the pool is chosen.
 TABLE = 2**24
@@ -139,15 +141,16 @@ def guess(
     for drawn in torch.randperm(voxels, generator=torch.Generator().manual_seed(0)).split(some):
         part = drawn.sort().values.to(planes.device)
         guessed = torch.cat([table(rows, few) for few in part.split(VOXELS)], dim=1)
-        held, allowed = None, LEFT[problem.score]
+        held, allowed, least = None, LEFT[problem.score], RISE[problem.score]
         if again:
             held = winners.score[part]
             promise = (guessed.amax(0) - held).clamp_min_(0)
             allowed = max(allowed, LEFT_LATER * float(promise.mean()))
+            least *= RISE_LATER
             promised += float(promise.sum()) / voxels
         if members:
             held = _best(guessed, members, held)
-        members += facilities(guessed, cost, RISE[problem.score], allowed, held)
+        members += facilities(guessed, cost, least, allowed, held)
         served = _best(guessed, members, held)
         left += float((guessed.amax(0) - served).clamp_min_(0).sum()) / voxels
     pool = torch.as_tensor(members, dtype=torch.long, device=planes.device)
