@@ -141,7 +141,7 @@ def fit(
     solver : {'skeleton', 'exact'}
         ``exact`` scores every candidate on every voxel, operators in float64. ``skeleton`` scores
         a few, interpolates the others and verifies each voxel's likely winners; it loses 1e-5 to
-        3e-5 of mean score and takes a twentieth of the time.
+        4e-5 of mean score and takes a twentieth of the time.
     memory : int, optional
         Bytes for what is kept only to save time: a copy of the targets in the order that products
         want, and operators. By default that copy, up to 2 GiB, and 64 MiB; on CUDA 40 % of the
