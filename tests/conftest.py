@@ -17,6 +17,9 @@ from small_study import snakemake, write
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
 
+# As in a job, where it is set before ANTs is loaded; here tests load ANTs for themselves, and ITK
+# reads it once. With more threads no two registrations are equal.
+os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 REPOSITORY = Path(__file__).parents[1]
 MEDIA = "docs/_static/medias/getting_started/moviepy_10_minutes"
 

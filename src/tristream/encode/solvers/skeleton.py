@@ -117,7 +117,8 @@ def search(
             improve = float((winners.score - first).mean()) + guessed.left
         else:
             gain = float((winners.score - before).mean())
-            improve = gain * (1 + guessed.left / guessed.promised)
+            kept = gain / guessed.promised if guessed.promised else 1.0
+            improve = gain + kept * guessed.left
         if improve <= IMPROVE:
             break
         added = _nodes(problem, probed, int(GROWTH * len(nodes)), nodes, len(live))
