@@ -6,6 +6,7 @@ BIN := .venv/bin
 demo: .venv/ready  ## run the demo study; a second call says there is nothing to do
 	$(BIN)/python -m tristream run
 
+test: export OMP_NUM_THREADS = 1
 test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU
 	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup
 
