@@ -36,8 +36,9 @@ class Store:
         File, and version id (empty: the unversioned address).
     signed : int
         Requests that showed credentials.
-    stalls : set of str
-        Files of which only the first half is sent until `go_on` is set.
+    stall_at : int
+        Of the file asked for at this place, from 1, only the first half is sent until `go_on` is set;
+        0: of none. DataLad asks in an order of its own.
     stalled, go_on : Event
         An answer has stalled; stalled answers may end.
     """
@@ -45,7 +46,7 @@ class Store:
     port: int = 0
     asked: list[tuple[str, str]] = field(default_factory=list)
     signed: int = 0
-    stalls: set[str] = field(default_factory=set)
+    stall_at: int = 0
     stalled: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
@@ -82,7 +83,7 @@ class Store:
                 return answer
             version = environ["QUERY_STRING"].removeprefix("versionId=")
             self.asked.append((path, version))
-            return self._half(answer) if path in self.stalls else answer
+            return self._half(answer) if len(self.asked) == self.stall_at else answer
 
         return watched
 
