@@ -37,8 +37,8 @@ class Store:
     signed : int
         Requests that showed credentials.
     stall_at : int
-        Of the file asked for at this place, from 1, only the first half is sent until `go_on` is set;
-        0: of none. DataLad asks in an order of its own.
+        Of the file asked for at this place, from 1, only half is sent until `go_on` is set; 0: of
+        none. DataLad asks in an order of its own.
     stalled, go_on : Event
         An answer has stalled; stalled answers may end.
     """
