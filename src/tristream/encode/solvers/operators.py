@@ -259,10 +259,9 @@ def block_operator(
     scale, boost = scales(alpha, float(kernel.diagonal().mean()))
     penalised = kernel / scale
     penalised.diagonal().add_(alpha / scale)
-    factor, failed = torch.linalg.cholesky_ex(penalised)
-    if int(failed):
+    inverse = _invert(penalised)
+    if inverse is None:
         return None
-    inverse = torch.cholesky_inverse(factor)
     mean = torch.zeros_like(inverse[0])
     if intercept:
         ones = inverse.sum(1)
@@ -270,11 +269,22 @@ def block_operator(
         inverse.addr_(mean, ones, alpha=-1)
     blocks = []
     for f in folds.slices:
-        factor, failed = torch.linalg.cholesky_ex(inverse[f, f])
-        if int(failed):
+        block = _invert(inverse[f, f].clone(memory_format=torch.contiguous_format))
+        if block is None:
             return None
-        blocks.append(torch.cholesky_inverse(factor))
+        blocks.append(block)
     return BlockOperator(inverse, scale, boost, mean, blocks, folds)
+
+
+def _invert(matrix: torch.Tensor) -> torch.Tensor | None:
+    """Invert a symmetric matrix in its own memory; None where it is not positive definite.
+
+    Without copies it takes three quarters of the time.
+    """
+    columns = matrix.T  # As LAPACK has them.
+    failed = torch.empty((), dtype=torch.int32, device=matrix.device)
+    torch.linalg.cholesky_ex(columns, out=(columns, failed))
+    return None if int(failed) else torch.cholesky_inverse(columns, out=columns)
 
 
 def scales(alpha: float, diagonal: float) -> tuple[float, float]:
