@@ -25,9 +25,8 @@ LEFT = {"r2": 1.5e-5, "correlation": 7e-6}
 RISE_LATER = 2.0
 LEFT_LATER = 0.35
 VERIFIED = 4
-# Entries of the table from which the pool is chosen.
-TABLE = 2**24
-VOXELS = 4096
+# Entries of planes that are interpolated at a time, and rows or columns at least.
+PART, FEWEST = 2**20, 16
 # Within this of a voxel's best score a candidate is near it.
 NEAR = 2e-3
 # Parts of the probes; of one that guesses were not learnt from, they tell how good they are.
@@ -97,78 +96,113 @@ def guess(
         exact = score.combine(planes, slice(None))
         best = live[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
         return Guess(best, 0.0, 0.0)
-    weights = [
-        coefficients(s / length, nodes) * length / _at(length, nodes)
-        for s, length in zip(probed.surfaces, lengths(probed), strict=True)
-    ]
-    place = torch.full((len(live),), -1, device=planes.device)
-    place[index] = torch.arange(len(nodes), device=planes.device)
+    table = _Table(probed, score, nodes, planes, torch.searchsorted(live, winners.tried), winners)
+    total, most = table.describe()
+    cost = torch.ones(len(live), device=planes.device)
+    cost[index] = NODE_COST
+    least, allowed = RISE[problem.score], LEFT[problem.score]
+    promised = 0.0
+    pool: list[int] = []
+    if winners.tried.shape[1]:
+        held = winners.score
+        promised = float((most - held).clamp_min_(0).mean())
+        least, allowed = least * RISE_LATER, max(allowed, LEFT_LATER * promised)
+    else:
+        pool.append(int(total.argmax()))
+        held = table.rows(torch.as_tensor(pool, device=planes.device))[0]
+    more, held = facilities(table.rows, cost, least, allowed, held, most)
+    left = float((most - held).clamp_min_(0).mean())
+    likely = table.best(torch.as_tensor(pool + more, dtype=torch.long, device=planes.device))
+    return Guess(live[likely], max(promised - left, 0.0), left)
 
-    def interpolated(rows: torch.Tensor, part: torch.Tensor | slice) -> torch.Tensor:
-        """Scores of candidates `rows`, nodes as they are."""
-        out = _interpolate(score, [w[rows] for w in weights], planes[:, :, part], part)
-        known = place[rows]
-        exact = score.combine(planes[:, :, part], part)
-        out[known >= 0] = exact[known[known >= 0]]
-        return out
 
-    def table(rows: torch.Tensor, part: torch.Tensor | slice) -> torch.Tensor:
-        """The same without what was tried, which tells how far a voxel's guesses are off.
+class _Table:
+    """Guesses of all live candidates and voxels, rows made when asked for: it would be large.
+
+    Once candidates were tried, without these and as far off as they were.
+    """
+
+    def __init__(
+        self,
+        probed: Probe,
+        score: Score,
+        nodes: list[int],
+        planes: torch.Tensor,
+        tried: torch.Tensor,
+        winners: Winners,
+    ) -> None:
+        self.score = score
+        self.planes = planes
+        self.tried = tried
+        self.weights = [
+            coefficients(s / length, nodes) * length / _at(length, nodes)
+            for s, length in zip(probed.surfaces, lengths(probed), strict=True)
+        ]
+        self.node = torch.full((len(probed.score),), -1, device=planes.device)
+        self.node[nodes] = torch.arange(len(nodes), device=planes.device)
+        self.wrong: torch.Tensor | None = None
+        if tried.shape[1]:
+            self.wrong = self._wrong(winners.tried_score)
+
+    def _wrong(self, true: torch.Tensor) -> torch.Tensor:
+        """By what each voxel's guesses are off, (voxels,).
 
         Those tried seemed the best, so most are below their guesses; the least is taken.
         """
-        out = interpolated(rows, part)
-        tried = torch.searchsorted(live, winners.tried[part])
-        if tried.shape[1]:
-            values, at = torch.unique(tried, return_inverse=True)
-            wrong = winners.tried_score[part] - interpolated(values, part).T.gather(1, at)
-            out += wrong.amax(1)
-            row = torch.full_like(place, -1)
-            row[rows] = torch.arange(len(rows), device=planes.device)
-            voxel, which = torch.nonzero(row[tried] >= 0, as_tuple=True)
-            out[row[tried][voxel, which], voxel] = -torch.inf
+        values, at = torch.unique(self.tried, return_inverse=True)
+        parts = [
+            (true[part] - self._interpolated(values, part).T.gather(1, at[part])).amax(1)
+            for part in self._parts(len(values))
+        ]
+        return torch.cat(parts)
+
+    def _interpolated(self, rows: torch.Tensor, part: slice) -> torch.Tensor:
+        """Scores of candidates, nodes as they are."""
+        share = len(self.planes) // len(self.weights)
+        kinds = zip(self.weights, self.planes[:, :, part].split(share), strict=True)
+        products = [w[rows] @ p for w, p in kinds]
+        joined = products[0] if len(products) == 1 else torch.cat(products)
+        out = self.score.combine(joined, part)
+        node = self.node[rows]
+        if bool((node >= 0).any()):
+            exact = self.planes[:, node[node >= 0], part]
+            out[node >= 0] = self.score.combine(exact, part)
         return out
 
-    cost = torch.ones(len(live), device=planes.device)
-    cost[index] = NODE_COST
-    rows = torch.arange(len(live), device=planes.device)
-    voxels = planes.shape[2]
-    some = min(voxels, max(VOXELS // 4, TABLE // len(live)))
-    again = winners.tried.shape[1] > 0
-    members: list[int] = []
-    promised = left = 0.0
-    # No voxel is left out: a few that overfit, unlike all others, can hold most of the loss.
-    for drawn in torch.randperm(voxels, generator=torch.Generator().manual_seed(0)).split(some):
-        part = drawn.sort().values.to(planes.device)
-        guessed = torch.cat([table(rows, few) for few in part.split(VOXELS)], dim=1)
-        held, allowed, least = None, LEFT[problem.score], RISE[problem.score]
-        if again:
-            held = winners.score[part]
-            promise = (guessed.amax(0) - held).clamp_min_(0)
-            allowed = max(allowed, LEFT_LATER * float(promise.mean()))
-            least *= RISE_LATER
-            promised += float(promise.sum()) / voxels
-        if members:
-            held = _best(guessed, members, held)
-        members += facilities(guessed, cost, least, allowed, held)
-        served = _best(guessed, members, held)
-        left += float((guessed.amax(0) - served).clamp_min_(0).sum()) / voxels
-    pool = torch.as_tensor(members, dtype=torch.long, device=planes.device)
-    k = min(VERIFIED, len(pool))
-    parts = [
-        table(pool, slice(start, start + VOXELS)).topk(k, dim=0).indices.T
-        for start in range(0, voxels if k else 0, VOXELS)
-    ]
-    likely = live[pool[torch.cat(parts)]] if k else winners.tried[:, :0]
-    return Guess(likely, max(promised - left, 0.0), left)
+    def _parts(self, rows: int) -> list[slice]:
+        """Voxels, a few at a time."""
+        few = max(FEWEST, PART // (len(self.planes) * max(rows, 1)))
+        return [slice(at, at + few) for at in range(0, self.planes.shape[2], few)]
 
+    def rows(self, candidates: torch.Tensor, part: slice = slice(None)) -> torch.Tensor:
+        """Scores (candidates, voxels)."""
+        out = self._interpolated(candidates, part)
+        if self.wrong is not None:
+            out += self.wrong[part]
+            row = torch.full_like(self.node, -1)
+            row[candidates] = torch.arange(len(candidates), device=row.device)
+            known = row[self.tried[part]]
+            voxel, which = torch.nonzero(known >= 0, as_tuple=True)
+            out[known[voxel, which], voxel] = -torch.inf
+        return out
 
-def _best(guessed: torch.Tensor, members: list[int], held: torch.Tensor | None) -> torch.Tensor:
-    """What some candidates offer the voxels who hold something already."""
-    if not members:
-        return torch.full_like(guessed[0], -torch.inf) if held is None else held
-    best = guessed[members].amax(0)
-    return best if held is None else torch.maximum(best, held)
+    def describe(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each candidate's sum, and each voxel's best."""
+        number, voxels = len(self.node), self.planes.shape[2]
+        total = self.planes.new_empty(number)
+        most = self.planes.new_full((voxels,), -torch.inf)
+        few = max(FEWEST, PART // (len(self.planes) * voxels))
+        for candidates in torch.arange(number, device=total.device).split(few):
+            guessed = self.rows(candidates)
+            total[candidates] = guessed.sum(1)
+            most = torch.maximum(most, guessed.amax(0))
+        return total, most
+
+    def best(self, pool: torch.Tensor) -> torch.Tensor:
+        """Candidates of a pool that serve each voxel best, (voxels, k), best first."""
+        k = min(VERIFIED, len(pool))
+        tops = [self.rows(pool, part).topk(k, dim=0).indices.T for part in self._parts(len(pool))]
+        return pool[torch.cat(tops)]
 
 
 def blind_error(probed: Probe, nodes: list[int]) -> float:
@@ -198,15 +232,3 @@ def _direction(along: torch.Tensor, square: torch.Tensor) -> torch.Tensor:
 
 def _at(length: torch.Tensor | float, nodes: list[int]) -> torch.Tensor | float:
     return length[nodes].T if isinstance(length, torch.Tensor) else length
-
-
-def _interpolate(
-    score: Score,
-    weights: list[torch.Tensor],
-    planes: torch.Tensor,
-    part: torch.Tensor | slice,
-) -> torch.Tensor:
-    """Scores of candidates as combinations of the nodes' planes."""
-    share = len(planes) // len(weights)
-    kinds = zip(weights, planes.split(share), strict=True)
-    return score.combine(torch.cat([w @ p for w, p in kinds]), part)

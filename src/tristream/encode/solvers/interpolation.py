@@ -1,6 +1,6 @@
 """Which candidates to score, and how the others follow from them: linear algebra on candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -82,39 +82,46 @@ def coefficients(surface: torch.Tensor, nodes: Sequence[int]) -> torch.Tensor:
 
 
 def facilities(
-    score: torch.Tensor,
+    score: Callable[[torch.Tensor], torch.Tensor],
     cost: torch.Tensor,
     least: float,
     left: float,
-    held: torch.Tensor | None = None,
-) -> list[int]:
+    held: torch.Tensor,
+    most: torch.Tensor,
+) -> tuple[list[int], torch.Tensor]:
     """A pool of candidates that serves all voxels well: lazy greedy facility location.
 
     Parameters
     ----------
-    score : Tensor of shape (candidates, voxels)
+    score : callable
+        Of candidates (k,), the scores (k, voxels).
     cost : Tensor of shape (candidates,)
         What using a candidate costs.
     least, left : float
         Stop when the best addition raises the voxels' mean best score by less than `least` over
         its cost, and this mean is no more than `left` below that of all candidates.
-    held : Tensor of shape (voxels,), optional
-        What the voxels have without a pool, which then may be empty; else the best candidate for
-        all is in it.
+    held : Tensor of shape (voxels,)
+        What the voxels have without a pool.
+    most : Tensor of shape (voxels,)
+        The best score of all candidates.
+
+    Returns
+    -------
+    pool : list of int
+    best : Tensor of shape (voxels,)
+        What the voxels have with it.
     """
-    first = int(score.sum(1).argmax())
-    out, best = ([first], score[first].clone()) if held is None else ([], held.clone())
-    most = torch.maximum(score.amax(0), best)
+    best, most = held, torch.maximum(most, held)
 
     def rise(candidates: torch.Tensor) -> torch.Tensor:
-        return (score[candidates] - best).clamp_min_(0).mean(1) / cost[candidates]
+        return (score(candidates) - best).clamp_min_(0).mean(1) / cost[candidates]
 
-    bound = torch.cat([rise(part) for part in torch.arange(len(score)).split(256)])
-    bound[out] = 0
+    out: list[int] = []
+    bound = torch.full_like(cost, torch.inf)
     while True:
-        fresh = torch.zeros(len(score), dtype=torch.bool, device=score.device)
+        fresh = torch.zeros(len(cost), dtype=torch.bool, device=cost.device)
         while True:
-            top = bound.topk(min(LOOK, len(score))).indices
+            top = bound.topk(min(LOOK, len(cost))).indices
             if fresh[top[0]]:
                 break
             stale = top[~fresh[top]]
@@ -125,6 +132,6 @@ def facilities(
         if bound[chosen] < least and (rest <= left or bound[chosen] <= 0):
             break
         out.append(chosen)
-        best = torch.maximum(best, score[chosen])
+        best = torch.maximum(best, score(top[:1])[0])
         bound[chosen] = 0
-    return out
+    return out, best

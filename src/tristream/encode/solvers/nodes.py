@@ -10,10 +10,11 @@ from tristream.encode.solvers.problem import Problem, in_chunks
 from tristream.encode.solvers.scores import Score
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
-# Candidates whose operators stand side by side in one product.
-TOGETHER = 4
 # Voxels at a time: their residuals stay in the cache of a CPU, and fill a GPU.
-CHUNK = {"cpu": 1024, "cuda": 16384}
+CHUNK = {"cpu": 256, "cuda": 16384}
+# Candidates whose operators stand side by side in one product, where targets have to be fetched
+# for it; if they are at hand, one by one.
+TOGETHER = 4
 
 
 def fast_type(device: torch.device, dtype: torch.dtype) -> torch.dtype:
@@ -63,19 +64,20 @@ def score_nodes(
     tests = [len(test) for _, test in problem.folds.pairs()]
     width = sum(tests)
     chunk = CHUNK.get(problem.device.type, CHUNK["cuda"])
-    matrix = torch.empty(n, TOGETHER * width, dtype=dtype, device=problem.device)
+    together = 1 if problem.targets.kept else TOGETHER
+    matrix = torch.empty(n, together * width, dtype=dtype, device=problem.device)
 
     def look(part: slice) -> None:
         rounded = problem.targets.rows(part).to(dtype)
         score.prepare(rounded.to(problem.targets.dtype), part)
 
     in_chunks(voxels, chunk, look)
-    blocks = range(0, len(candidates), TOGETHER)
+    blocks = range(0, len(candidates), together)
     for start in progress(blocks):
-        block = list(candidates[start : start + TOGETHER])
+        block = list(candidates[start : start + together])
         for j, candidate in enumerate(block):
-            operator = operators.get(candidate, hold)
-            operator.fill(matrix[:, j * width : (j + 1) * width], score.predictions)
+            out = matrix[:, j * width : (j + 1) * width]
+            operators.get(candidate, hold).fill(out, score.predictions)
         used = matrix[:, : len(block) * width].contiguous()
         parts: dict[int, torch.Tensor] = {}
 

@@ -13,7 +13,8 @@ from tristream.encode.solvers.folds import Folds, Splits
 Floats = npt.NDArray[np.floating]
 Step = Callable[[slice], None]
 SMALLEST_CHUNK = 16
-STATISTICS = 2048
+# Targets of which statistics are taken, or copies made, at a time.
+PART = 512
 # What centring leaves of a constant kernel, as a share of its trace.
 CONSTANT = {torch.float64: 1e-12, torch.float32: 1e-5}
 
@@ -57,8 +58,8 @@ class Targets:
         self.weight = torch.zeros(voxels, len(folds.pairs()), dtype=source.dtype, device=device)
         self._tests = [torch.from_numpy(test).to(device) for _, test in folds.pairs()]
         bad = 0
-        for start in range(0, voxels, STATISTICS):
-            bad += self._describe(slice(start, start + STATISTICS), intercept)
+        for start in range(0, voxels, PART):
+            bad += self._describe(slice(start, start + PART), intercept)
         if bad:
             raise ValueError(f"{bad} of {voxels} voxels hold NaN or infinite values")
 
@@ -101,7 +102,16 @@ class Targets:
 
     def keep(self) -> None:
         """Hold all rows on the device from now on; gathering them is then quick."""
-        self._cache = self.rows(slice(None))
+        rows = torch.empty(self.voxels, self.folds.size, dtype=self.dtype, device=self.device)
+        for start in range(0, self.voxels, PART):
+            part = slice(start, start + PART)
+            rows[part] = self.rows(part)
+        self._cache = rows
+
+    @property
+    def kept(self) -> bool:
+        """Whether all rows are held."""
+        return self._cache is not None
 
     @property
     def voxels(self) -> int:
@@ -202,7 +212,7 @@ class Problem:
     def _ready(self, kernel: torch.Tensor) -> torch.Tensor:
         if self.intercept:
             mean = kernel.mean(0)
-            kernel = kernel - mean - mean[:, None] + mean.mean()
+            kernel = (kernel - mean).sub_(mean[:, None]).add_(mean.mean())
         if isinstance(self.folds, Splits) or self.folds.sorted:
             return kernel
         order = torch.from_numpy(self.folds.order).to(kernel.device)

@@ -10,7 +10,9 @@ was verified. The gain is then that of the last round, and what others seem to b
 far as such guesses came true in it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -99,14 +101,13 @@ def search(
     winners = Winners.none(problem)
     nodes: list[int] = []
     added = _first_nodes(problem, probed, len(live))
-    planes = torch.empty(0)
+    planes: torch.Tensor | None = None
     improve = 0.0
     for _ in range(ROUNDS):
         found = score_nodes(
             problem, operators, score, live[added].tolist(), dtype, hold=True, progress=progress
         )
-        new = torch.cat([p for _, p in found], dim=1)
-        planes = torch.cat([planes, new], dim=1) if nodes else new
+        planes = _extended(planes, len(added), (new for _, new in found))
         nodes = nodes + added
         before = winners.score.clone() if winners.tried.shape[1] else None
         guessed = guess(problem, probed, score, nodes, planes, live, winners)
@@ -125,6 +126,21 @@ def search(
         if not added:
             break
     return Search(winners, improve, len(nodes))
+
+
+def _extended(
+    planes: torch.Tensor | None, more: int, blocks: Iterator[torch.Tensor]
+) -> torch.Tensor:
+    """Planes of the nodes so far, and of so many more as they come."""
+    first = next(blocks)
+    blocks = chain([first] if planes is None else [planes, first], blocks)
+    nodes = more if planes is None else planes.shape[1] + more
+    out = first.new_empty(len(first), nodes, first.shape[2])
+    at = 0
+    for block in blocks:
+        out[:, at : at + block.shape[1]] = block
+        at += block.shape[1]
+    return out
 
 
 def _live(score: torch.Tensor) -> torch.Tensor:

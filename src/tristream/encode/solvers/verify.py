@@ -9,7 +9,8 @@ from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.problem import Problem, in_chunks
 from tristream.encode.solvers.scores import Score
 
-CHUNK = 8192
+# Voxels at a time.
+CHUNK = {"cpu": 512, "cuda": 8192}
 
 
 @dataclass
@@ -89,10 +90,13 @@ def verify(
     values, counts = torch.unique_consecutive(flat[order], return_counts=True)
     alphas = torch.as_tensor(problem.alphas, device=problem.device)
     pairs = zip(values.tolist(), order.split(counts.tolist()), strict=True)
-    for candidate, places in progress(list(pairs)):
+    chunk = CHUNK.get(problem.device.type, CHUNK["cuda"])
+
+    def try_on(places: torch.Tensor, candidate: int) -> None:
+        """One operator at a time: it is gone when the next is built."""
         operator = operators.get(candidate)
 
-        def step(part: slice, operator=operator, places=places, candidate=candidate) -> None:
+        def step(part: slice) -> None:
             own = places[part]
             voxels = own // k
             y = problem.targets.rows(voxels).to(operator.inverse.dtype)
@@ -109,7 +113,10 @@ def verify(
             winners.duals[voxels] = duals.to(winners.duals.dtype)
             winners.offset[voxels] = (y[better] @ operator.mean).to(winners.offset.dtype)
 
-        in_chunks(len(places), CHUNK, step)
+        in_chunks(len(places), chunk, step)
+
+    for candidate, places in progress(list(pairs)):
+        try_on(places, candidate)
     scores = exact_scores.view(likely.shape)
     winners.tried = torch.cat([winners.tried, likely], 1)
     winners.tried_score = torch.cat([winners.tried_score, scores], 1)
