@@ -107,7 +107,7 @@ def make(
     return Data(train, y[:n], runs, new, y[n:])
 
 
-def our_kernels(data: Data) -> torch.Tensor:
+def our_kernels(data: Data) -> list[torch.Tensor]:
     lengths = np.bincount(data.runs)
     position = torch.from_numpy(np.concatenate([np.arange(n) for n in lengths]))
     kernels = []
@@ -115,8 +115,8 @@ def our_kernels(data: Data) -> torch.Tensor:
         kernel = linear_kernel(x, len(x), Scaler.fit(x))
         kernel = delayed_kernel(kernel, position, position, DELAYS)
         kernel = centre(kernel, kernel)
-        kernels.append(kernel / kernel.trace() * len(x))
-    return torch.stack(kernels)
+        kernels.append(kernel.mul_(len(x) / kernel.trace()))
+    return kernels
 
 
 def ours(data: Data, gammas: np.ndarray, score: str, budget: int | None = None) -> Found:

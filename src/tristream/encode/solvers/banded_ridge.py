@@ -20,9 +20,9 @@ from tristream.encode.solvers.problem import Floats, Problem, Targets, mix_spars
 from tristream.encode.solvers.scores import R2, Correlation, Score
 from tristream.encode.solvers.verify import Winners
 
-# Bytes, on a CPU, of a copy of the targets and of operators held for a second use. Holding all of
-# these would save a tenth of the time and take most of the memory.
-COPY, HELD = 2**31, 2**26
+# Bytes, on a CPU, of a copy of the targets. Holding all operators for a second use would save a
+# tenth of the time and take most of the memory.
+COPY = 2**31
 # Relative to the kernel's trace; a smaller penalty can't be told from zero in float64.
 SMALLEST_PENALTY = 1e-12
 # Share of a CUDA device's memory for both.
@@ -144,8 +144,7 @@ def fit(
         4e-5 of mean score and takes a twentieth of the time.
     memory : int, optional
         Bytes for what is kept only to save time: a copy of the targets in the order that products
-        want, and operators. By default that copy, up to 2 GiB, and 64 MiB; on CUDA 40 % of the
-        device.
+        want, and operators. By default that copy, up to 2 GiB; on CUDA 40 % of the device.
     device : str, optional
         Where to compute; by default where the kernels are.
     progress : callable, optional
@@ -202,7 +201,8 @@ def _problem(
             )
         if kernel.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"the kernel of band {band} is {kernel.dtype}: expected a float type")
-        if not bool(torch.isfinite(kernel).all()):
+        # A sum is as finite as its terms.
+        if not bool(torch.isfinite(kernel.sum(0)).all()):
             raise ValueError(f"the kernel of band {band} holds NaN or infinite values")
     if gammas.ndim != 2 or gammas.shape[1] != len(kernels) or not len(gammas):
         raise ValueError(f"band weights of shape {gammas.shape} for {len(kernels)} bands")
@@ -225,7 +225,7 @@ def _memory(memory: int | None, device: torch.device, targets: torch.Tensor) -> 
         return memory
     if device.type == "cuda":
         return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
-    return HELD + (targets.nbytes if targets.nbytes <= COPY else 0)
+    return targets.nbytes if targets.nbytes <= COPY else 0
 
 
 def _worth_it(problem: Problem) -> bool:

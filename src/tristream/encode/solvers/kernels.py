@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-BLOCK = 4096
+# Columns of features at a time.
+BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def linear_kernel(x: np.ndarray, columns: int, scaler: Scaler, device: str = "cp
     out = torch.zeros(len(x), columns, dtype=torch.float64, device=device)
     for start in range(0, len(live), BLOCK):
         index = live[start : start + BLOCK]
-        z = (x[:, index].astype(np.float64) - scaler.mean[index]) / scaler.scale[index]
+        z = x[:, index].astype(np.float64)
+        z -= scaler.mean[index]
+        z /= scaler.scale[index]
         block = torch.from_numpy(z).to(device)
         out.addmm_(block, block[:columns].T)
     return out
@@ -156,4 +159,5 @@ def centre(kernel: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
     train : Tensor of shape (n, n)
         The training kernel, uncentred.
     """
-    return kernel - kernel.mean(1, keepdim=True) - train.mean(0) + train.mean()
+    own = kernel - kernel.mean(1, keepdim=True)
+    return own.sub_(train.mean(0)).add_(train.mean())

@@ -54,7 +54,8 @@ def probe(problem: Problem, folds: Folds) -> Probe:
     along, square = [], []
     for f in left_out:
         train = np.concatenate([p for i, p in enumerate(pieces) if i != f])
-        a, s = _fold(problem, y, train, pieces[f], len(train) / (folds.size - len(pieces[f])))
+        shrink = len(train) / (folds.size - len(pieces[f]))
+        a, s = _fold(problem, folds, y, train, pieces[f], shrink)
         along.append(a)
         square.append(s)
     if problem.score == "correlation":
@@ -78,6 +79,7 @@ def _middle(pieces: list[npt.NDArray[np.int64]]) -> list[int]:
 
 def _fold(
     problem: Problem,
+    folds: Folds,
     y: torch.Tensor,
     train: npt.NDArray[np.int64],
     test: npt.NDArray[np.int64],
@@ -89,7 +91,10 @@ def _fold(
     """
     rows = torch.from_numpy(np.concatenate([train, test])).to(problem.device)
     n = len(train)
-    kernels = [_contrast(k[rows][:, rows[:n]], n, problem.intercept) for k in problem.single]
+    given = torch.from_numpy(folds.order).to(problem.device)[rows]
+    kernels = [
+        _contrast(k[given][:, given[:n]], n, problem.intercept).to(y.dtype) for k in problem.near
+    ]
     own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
         mean = own.mean(1, keepdim=True)
@@ -128,4 +133,4 @@ def _contrast(kernel: torch.Tensor, train: int, intercept: bool) -> torch.Tensor
     if not intercept:
         return kernel
     mean = kernel[:train].mean(0)
-    return kernel - mean - kernel.mean(1, keepdim=True) + mean.mean()
+    return (kernel - mean).sub_(kernel.mean(1, keepdim=True)).add_(mean.mean())

@@ -15,6 +15,8 @@ Step = Callable[[slice], None]
 SMALLEST_CHUNK = 16
 # Targets of which statistics are taken, or copies made, at a time.
 PART = 512
+# Rows of kernels that are mixed at a time: a CPU keeps them in its cache.
+ROWS = {"cpu": 128}
 # What centring leaves of a constant kernel, as a share of its trace.
 CONSTANT = {torch.float64: 1e-12, torch.float32: 1e-5}
 
@@ -191,32 +193,41 @@ class Problem:
         return float(self.weighting(candidate) @ self.traces)
 
     @cached_property
-    def single(self) -> list[torch.Tensor]:
-        """Kernels in the folds' order and the targets' type, centred under an intercept."""
-        return [self._ready(k.to(self.device)).to(self.targets.dtype) for k in self.kernels]
+    def near(self) -> list[torch.Tensor]:
+        """Kernels as given, where the problem is solved."""
+        return [k.to(self.device) for k in self.kernels]
 
     def kernel(self, candidate: int, dtype: torch.dtype) -> torch.Tensor:
         """Kernel of a candidate in the folds' order, of the type asked for; a new tensor.
 
         Under an intercept it is centred, which changes nothing but the intercept and rounding.
+        It is made a few rows at a time: copies of all bands in that type would be large.
         """
-        if dtype == self.targets.dtype:
-            return mix_sparse(self.single, self.weighting(candidate))
-        kernels = [k.to(self.device, dtype) for k in self.kernels]
-        return self._ready(mix_sparse(kernels, self.weighting(candidate)))
+        n, weights = self.samples, self.weighting(candidate)
+        mean = torch.as_tensor(weights, device=self.device) @ self._means
+        middle = float(mean.mean())
+        kind = torch.promote_types(self.near[0].dtype, dtype)
+        out = torch.empty(n, n, dtype=dtype, device=self.device)
+        few = ROWS.get(self.device.type, n)
+        for start in range(0, n, few):
+            rows = slice(start, start + few)
+            mixed = mix_sparse([k[rows].to(kind) for k in self.near], weights)
+            if self.intercept:
+                mixed.sub_(mean).sub_(mean[rows, None]).add_(middle)
+            out[rows] = mixed
+        if isinstance(self.folds, Splits) or self.folds.sorted:
+            return out
+        order = torch.from_numpy(self.folds.order).to(self.device)
+        return out[order][:, order]
+
+    @cached_property
+    def _means(self) -> torch.Tensor:
+        """Mean row of each band's kernel, (bands, n), samples as given."""
+        return torch.stack([k.mean(0, dtype=torch.float64) for k in self.near])
 
     def shift(self, band: int) -> torch.Tensor:
         """What centring took from each column of a band's kernel, (n,), samples as given."""
-        return self.kernels[band].to(self.device).mean(0, dtype=torch.float64)
-
-    def _ready(self, kernel: torch.Tensor) -> torch.Tensor:
-        if self.intercept:
-            mean = kernel.mean(0)
-            kernel = (kernel - mean).sub_(mean[:, None]).add_(mean.mean())
-        if isinstance(self.folds, Splits) or self.folds.sorted:
-            return kernel
-        order = torch.from_numpy(self.folds.order).to(kernel.device)
-        return kernel[order][:, order]
+        return self._means[band]
 
 
 def mix_sparse(kernels: Sequence[torch.Tensor], gamma: Floats) -> torch.Tensor:
