@@ -26,6 +26,7 @@ candidates than the peer, mean CV score and mean test R² may not be lower by mo
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,8 +53,6 @@ TEST = 300
 BATCHES = ((None, None), (1000, None), (1000, 5))
 FEW = 2
 GATED = 300
-# Options that describe the data.
-SIMULATED = ("samples", "voxels", "bands", "explained", "spectrum", "seed")
 T = TypeVar("T")
 Found = tuple[np.ndarray, ...]
 
@@ -265,26 +264,39 @@ def stacked(data: Data, gammas: np.ndarray, score: str, subjects: int) -> float:
     return (subjects * made + alone) / (made + once)
 
 
-def peak(contestant: str, args: argparse.Namespace) -> float:
-    """MB of memory that a fit needs beyond its data, in a process of its own."""
-    command = [sys.executable, __file__, "--only", contestant]
-    for name in (*SIMULATED, "candidates", "score"):
-        command += [f"--{name}", str(getattr(args, name))]
-    if args.budget is not None:
-        command += ["--budget", str(args.budget)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+def peak(data: Data, gammas: np.ndarray, args: argparse.Namespace, batch: int | None) -> float:
+    """MB of memory that a fit needs beyond its data, himalaya's if there is a batch setting.
+
+    In a process of its own, which has freed nothing that the fit could use.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        bands = {f"band{b}": x for b, x in enumerate(data.bands)}
+        np.savez(f"{folder}/data.npz", y=data.y, runs=data.runs, gammas=gammas, **bands)
+        command = [sys.executable, __file__, "--only", folder, "--score", args.score]
+        if batch is not None:
+            command += ["--batch", str(batch)]
+        if args.budget is not None:
+            command += ["--budget", str(args.budget)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
-def only(contestant: str, data: Data, gammas: np.ndarray, score: str, budget: int | None) -> None:
-    """Fit once and print the rise of peak memory; himalaya with few weightings, as by default."""
-    # Forget the peak that making the data had.
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident_peak()
-    if contestant == "ours":
-        ours(data, gammas, score, budget)
-    else:
-        himalaya(data, gammas[:2], score, BATCHES[0])
+def only(folder: str, score: str, budget: int | None, batch: int | None) -> None:
+    """Fit once and print the rise of peak memory; himalaya with few weightings."""
+    with np.load(f"{folder}/data.npz") as file:
+        given = dict(file)
+    gammas = given.pop("gammas")
+    bands = [given[f"band{b}"] for b in range(gammas.shape[1])]
+    data = Data(bands, given["y"], given["runs"], [], np.empty(0))
+    few = Data([x[:100, :20] for x in bands], data.y[:100, :200], np.arange(100) // 20, [], data.new_y)
+    # A small fit first, lest the libraries' code count.
+    for part in (few, data):
+        Path("/proc/self/clear_refs").write_text("5")
+        before = resident_peak()
+        if batch is None:
+            ours(part, gammas, score, budget)
+        else:
+            himalaya(part, gammas[:2], score, BATCHES[batch])
     print((resident_peak() - before) / 1024)
 
 
@@ -312,18 +324,20 @@ def main() -> int:
     parser.add_argument("--subjects", type=int, help="time a stack of so many, without the peer")
     parser.add_argument("--float32", action="store_true", help="search without bfloat16")
     parser.add_argument("--budget", type=int, help="bytes that ours may keep to save time")
-    parser.add_argument("--only", choices=["ours", "himalaya"], help=argparse.SUPPRESS)
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--batch", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.only:
+        with threadpool_limits(1):
+            only(args.only, args.score, args.budget, args.batch)
+        return 0
     if args.float32:
         banded_ridge.fast_type = lambda device, dtype: dtype
     columns = [int(p) for p in args.bands.split(",")]
     data = make(args.samples, args.voxels, columns, args.spectrum, args.explained, args.seed)
     gammas = banded_ridge.dirichlet_candidates(args.candidates, len(columns))
     with threadpool_limits(1):
-        if args.only:
-            only(args.only, data, gammas, args.score, args.budget)
-            return 0
         if args.subjects:
             ratio = stacked(data, gammas, args.score, args.subjects)
             print(f"RATIO stack_of_{args.subjects}={ratio:.2f}")
@@ -347,7 +361,11 @@ def main() -> int:
         results = [judge(data, gammas, f, voxels) for f in (found, theirs)]
         held = gate(*results, len(peer) < len(gammas))
     if args.memory:
-        print(f"peak MB: ours {peak('ours', args):.0f}, himalaya {peak('himalaya', args):.0f}")
+        theirs_mb = [f"{peak(data, peer, args, b):.0f} {BATCHES[b]}" for b in range(len(BATCHES))]
+        print(
+            f"peak MB: ours {peak(data, gammas, args, None):.0f}, himalaya by batches: "
+            f"{', '.join(theirs_mb)}"
+        )
     print(f"RATIO banded_ridge={theirs_s / ours_s:.2f}")
     return int(not held)
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 # Columns of features at a time.
-BLOCK = 512
+BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,11 @@ class Scaler:
         A column whose spread is below 1e-6 of its root mean square is constant: float32 can't
         tell the rest from rounding.
         """
-        mean = x.mean(0, dtype=np.float64)
-        scale = x.std(0, dtype=np.float64)
+        mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
+        for start in range(0, x.shape[1], BLOCK):
+            part = slice(start, start + BLOCK)
+            mean[part] = x[:, part].mean(0, dtype=np.float64)
+            scale[part] = x[:, part].std(0, dtype=np.float64)
         live = scale > 1e-6 * np.sqrt(mean**2 + scale**2)
         return cls(mean, scale, live)
 
@@ -62,12 +65,13 @@ def linear_kernel(x: np.ndarray, columns: int, scaler: Scaler, device: str = "cp
     """
     live = np.flatnonzero(scaler.live)
     out = torch.zeros(len(x), columns, dtype=torch.float64, device=device)
+    z = np.empty((len(x), BLOCK))
     for start in range(0, len(live), BLOCK):
         index = live[start : start + BLOCK]
-        z = x[:, index].astype(np.float64)
-        z -= scaler.mean[index]
-        z /= scaler.scale[index]
-        block = torch.from_numpy(z).to(device)
+        own = z[:, : len(index)]
+        np.subtract(x[:, index], scaler.mean[index], out=own)
+        own /= scaler.scale[index]
+        block = torch.from_numpy(own).to(device)
         out.addmm_(block, block[:columns].T)
     return out
 
