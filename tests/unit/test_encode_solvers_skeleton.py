@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tristream.encode.solvers import banded_ridge, guesses, nodes, problem, skeleton
+from tristream.encode.solvers import banded_ridge, guesses, nodes, pool, problem, skeleton
 
 RUNS = np.repeat(np.arange(5), [30, 46, 28, 41, 35])
 NEW = 80
@@ -148,6 +148,29 @@ def test_real_bold_of_a_localizer(localizer, score):
     check_real(features, rest, train, new, parts, score)
 
 
+@pytest.mark.parametrize("least", [0.0, 0.02, 0.1])
+def test_the_pool_is_that_of_a_greedy_search_of_the_whole_table(least):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(40, 60, generator=generator, dtype=torch.float64)
+    cost = torch.rand(40, generator=generator, dtype=torch.float64) + 0.1
+    held = scores[7].clone()
+    offers = pool.Offers(scores.split(9), held)
+    chosen = offers.choose(cost, least, left=0.3)
+    expected, best = [], held
+    while True:
+        rise = (scores - best).clamp_min(0).mean(1) / cost
+        left = float((scores.amax(0) - best).mean())
+        if rise.amax() <= 0 or (rise.amax() < least and left <= 0.3):
+            break
+        expected.append(int(rise.argmax()))
+        best = torch.maximum(best, scores[expected[-1]])
+    assert chosen == expected
+    assert torch.equal(offers.held, best)
+    assert offers.left == pytest.approx(left)
+    again = pool.Offers(scores.split(9), held)
+    assert again.choose(cost, least, 0.3, number=2) == expected[:2]
+
+
 def test_few_candidates_are_all_scored():
     kernels, _, y, _ = study((100,), 1.0, voxels=20)
     found = banded_ridge.fit(kernels, y, RUNS, np.ones((1, 1)), ALPHAS)
@@ -192,14 +215,14 @@ def test_probes_tell_how_many_nodes_to_begin_with(monkeypatch):
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("spectrum", [0.0, 3.0])
 def test_improve_claims_no_less_than_what_is_lost(monkeypatch, spectrum, seed):
-    """Little noise, many candidates, few nodes, and a pool chosen by parts of the voxels."""
+    """Little noise, many candidates, few nodes, and a pool begun on few of the voxels."""
     kernels, _, y, _ = study((300, 150, 40), spectrum, voxels=150, seed=seed, noise=1)
     gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
     exact = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver="exact")
     monkeypatch.setattr(skeleton, "RANKS", {3: 20})
     monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
-    monkeypatch.setattr(guesses, "VOXELS", 200)
-    monkeypatch.setattr(guesses, "TABLE", 1)
+    monkeypatch.setattr(guesses, "PART", 1)
+    monkeypatch.setattr(guesses, "FEWEST_VOXELS", 20)
     for rounds, allowed in ((1, np.inf), (5, 3e-5)):
         monkeypatch.setattr(skeleton, "ROUNDS", rounds)
         quick = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)

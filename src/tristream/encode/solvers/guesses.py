@@ -4,11 +4,13 @@ What is promised is watched where it can fail: at candidates that no pool holds,
 are like no others.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
-from tristream.encode.solvers.interpolation import coefficients, facilities
+from tristream.encode.solvers.interpolation import coefficients
+from tristream.encode.solvers.pool import Offers
 from tristream.encode.solvers.probe import Probe
 from tristream.encode.solvers.problem import Problem
 from tristream.encode.solvers.scores import Score
@@ -26,7 +28,10 @@ RISE_LATER = 2.0
 LEFT_LATER = 0.35
 VERIFIED = 4
 # Entries of planes that are interpolated at a time, and rows or columns at least.
-PART, FEWEST = 2**20, 16
+PART, FEWEST = 2**19, 8
+# Candidates that are chosen on some voxels, so many at least; they offer most voxels more than all
+# but a few of the others, so that what these offer beyond takes little memory.
+FIRST, FEWEST_VOXELS = 32, 128
 # Within this of a voxel's best score a candidate is near it.
 NEAR = 2e-3
 # Parts of the probes; of one that guesses were not learnt from, they tell how good they are.
@@ -65,6 +70,11 @@ def lengths(probed: Probe) -> list[torch.Tensor | float]:
     ]
 
 
+def scaled(surface: torch.Tensor, length: torch.Tensor | float) -> torch.Tensor:
+    """A surface by the length of its rows; itself, where that is one."""
+    return surface / length if isinstance(length, torch.Tensor) else surface
+
+
 def guess(
     problem: Problem,
     probed: Probe | None,
@@ -97,23 +107,34 @@ def guess(
         best = live[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
         return Guess(best, 0.0, 0.0)
     table = _Table(probed, score, nodes, planes, torch.searchsorted(live, winners.tried), winners)
-    total, most = table.describe()
     cost = torch.ones(len(live), device=planes.device)
     cost[index] = NODE_COST
     least, allowed = RISE[problem.score], LEFT[problem.score]
     promised = 0.0
     pool: list[int] = []
     if winners.tried.shape[1]:
-        held = winners.score
-        promised = float((most - held).clamp_min_(0).mean())
+        offers = Offers(table.blocks(), winners.score)
+        promised = offers.left
         least, allowed = least * RISE_LATER, max(allowed, LEFT_LATER * promised)
     else:
-        pool.append(int(total.argmax()))
-        held = table.rows(torch.as_tensor(pool, device=planes.device))[0]
-    more, held = facilities(table.rows, cost, least, allowed, held, most)
-    left = float((most - held).clamp_min_(0).mean())
-    likely = table.best(torch.as_tensor(pool + more, dtype=torch.long, device=planes.device))
-    return Guess(live[likely], max(promised - left, 0.0), left)
+        pool = _first(table, cost, least)
+        offers = Offers(table.blocks(), table.best(pool, 1)[0][:, 0])
+    pool += offers.choose(cost, least, allowed)
+    likely = table.best(pool, min(VERIFIED, len(pool)))[1]
+    return Guess(live[likely], max(promised - offers.left, 0.0), offers.left)
+
+
+def _first(table: "_Table", cost: torch.Tensor, least: float) -> list[int]:
+    """The first candidates of a pool, which do for most voxels, chosen on some of them."""
+    drawn = torch.randperm(table.voxels, generator=torch.Generator().manual_seed(0))
+    some = (
+        drawn[: max(FEWEST_VOXELS, PART // (len(table.planes) * len(cost)))]
+        .sort()
+        .values.to(cost.device)
+    )
+    scores = torch.cat(list(table.blocks(some)))
+    first = int(scores.sum(1).argmax())
+    return [first, *Offers([scores], scores[first]).choose(cost, least, 0.0, FIRST)]
 
 
 class _Table:
@@ -135,7 +156,7 @@ class _Table:
         self.planes = planes
         self.tried = tried
         self.weights = [
-            coefficients(s / length, nodes) * length / _at(length, nodes)
+            coefficients(scaled(s, length), nodes) * length / _at(length, nodes)
             for s, length in zip(probed.surfaces, lengths(probed), strict=True)
         ]
         self.node = torch.full((len(probed.score),), -1, device=planes.device)
@@ -156,25 +177,32 @@ class _Table:
         ]
         return torch.cat(parts)
 
-    def _interpolated(self, rows: torch.Tensor, part: slice) -> torch.Tensor:
+    @property
+    def voxels(self) -> int:
+        """How many there are."""
+        return self.planes.shape[2]
+
+    def _interpolated(self, rows: torch.Tensor, part: slice | torch.Tensor) -> torch.Tensor:
         """Scores of candidates, nodes as they are."""
         share = len(self.planes) // len(self.weights)
-        kinds = zip(self.weights, self.planes[:, :, part].split(share), strict=True)
+        planes = self.planes[:, :, part]
+        kinds = zip(self.weights, planes.split(share), strict=True)
         products = [w[rows] @ p for w, p in kinds]
         joined = products[0] if len(products) == 1 else torch.cat(products)
         out = self.score.combine(joined, part)
         node = self.node[rows]
         if bool((node >= 0).any()):
-            exact = self.planes[:, node[node >= 0], part]
-            out[node >= 0] = self.score.combine(exact, part)
+            out[node >= 0] = self.score.combine(planes[:, node[node >= 0]], part)
         return out
 
     def _parts(self, rows: int) -> list[slice]:
         """Voxels, a few at a time."""
         few = max(FEWEST, PART // (len(self.planes) * max(rows, 1)))
-        return [slice(at, at + few) for at in range(0, self.planes.shape[2], few)]
+        return [slice(at, at + few) for at in range(0, self.voxels, few)]
 
-    def rows(self, candidates: torch.Tensor, part: slice = slice(None)) -> torch.Tensor:
+    def rows(
+        self, candidates: torch.Tensor, part: slice | torch.Tensor = slice(None)
+    ) -> torch.Tensor:
         """Scores (candidates, voxels)."""
         out = self._interpolated(candidates, part)
         if self.wrong is not None:
@@ -186,23 +214,19 @@ class _Table:
             out[known[voxel, which], voxel] = -torch.inf
         return out
 
-    def describe(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Each candidate's sum, and each voxel's best."""
-        number, voxels = len(self.node), self.planes.shape[2]
-        total = self.planes.new_empty(number)
-        most = self.planes.new_full((voxels,), -torch.inf)
+    def blocks(self, part: slice | torch.Tensor = slice(None)) -> Iterator[torch.Tensor]:
+        """All rows, a few at a time."""
+        voxels = len(part) if isinstance(part, torch.Tensor) else self.voxels
         few = max(FEWEST, PART // (len(self.planes) * voxels))
-        for candidates in torch.arange(number, device=total.device).split(few):
-            guessed = self.rows(candidates)
-            total[candidates] = guessed.sum(1)
-            most = torch.maximum(most, guessed.amax(0))
-        return total, most
+        candidates = torch.arange(len(self.node), device=self.node.device)
+        return (self.rows(block, part) for block in candidates.split(few))
 
-    def best(self, pool: torch.Tensor) -> torch.Tensor:
-        """Candidates of a pool that serve each voxel best, (voxels, k), best first."""
-        k = min(VERIFIED, len(pool))
-        tops = [self.rows(pool, part).topk(k, dim=0).indices.T for part in self._parts(len(pool))]
-        return pool[torch.cat(tops)]
+    def best(self, pool: list[int], number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores and candidates of a pool that serve each voxel best, (voxels, number)."""
+        members = torch.as_tensor(pool, dtype=torch.long, device=self.node.device)
+        tops = [self.rows(members, part).topk(number, dim=0) for part in self._parts(len(pool))]
+        scores, places = (torch.cat(x, 1).T for x in zip(*tops, strict=True))
+        return scores, members[places]
 
 
 def blind_error(probed: Probe, nodes: list[int]) -> float:
@@ -216,10 +240,10 @@ def blind_error(probed: Probe, nodes: list[int]) -> float:
     for new in (part == p for p in range(BLIND)):
         true, guessed = [], []
         for s, length in zip(probed.surfaces, lengths(probed), strict=True):
-            scaled = s / length
-            weights = coefficients(scaled[:, ~new], nodes)
+            unit = scaled(s, length)
+            weights = coefficients(unit[:, ~new], nodes)
             true.append(s[:, new])
-            guessed.append(weights @ scaled[nodes][:, new] * length)
+            guessed.append(weights @ unit[nodes][:, new] * length)
         known, blind = (k[0] if len(k) == 1 else _direction(*k) for k in (true, guessed))
         near = known >= known.amax(0) - NEAR
         errors.append(float((known - blind)[near].square().mean().sqrt()))

@@ -1,13 +1,13 @@
 """Which candidates to score, and how the others follow from them: linear algebra on candidates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
 # Of the Gram matrix of the nodes, relative to its norm.
 RIDGE = 1e-9
-# A greedy step looks at so many of the most promising candidates at once.
-LOOK = 8
+# Candidates that are fitted at a time.
+ROWS = 2048
 
 
 def cover(score: torch.Tensor, tolerance: float, most: int) -> list[int]:
@@ -33,12 +33,13 @@ def cover(score: torch.Tensor, tolerance: float, most: int) -> list[int]:
     return out
 
 
-def pivots(surface: torch.Tensor, number: int, first: Sequence[int]) -> list[int]:
+def pivots(surfaces: Sequence[torch.Tensor], number: int, first: Sequence[int]) -> list[int]:
     """Rows that span the others: those of `first`, then pivots of QR on what they leave.
 
     Parameters
     ----------
-    surface : Tensor of shape (candidates, columns)
+    surfaces : sequence of Tensor of shape (candidates, columns)
+        Side by side.
     number : int
         How many in all.
     first : sequence of int
@@ -48,9 +49,12 @@ def pivots(surface: torch.Tensor, number: int, first: Sequence[int]) -> list[int
     -------
     list of int, ascending; fewer where the rest adds nothing
     """
-    rows = surface.double()
+    columns = [s.shape[1] for s in surfaces]
+    rows = surfaces[0].new_empty(len(surfaces[0]), sum(columns), dtype=torch.float64)
+    for part, surface in zip(rows.split(columns, 1), surfaces, strict=True):
+        part.copy_(surface)
     number = min(number, *rows.shape) if len(first) < number else len(first)
-    norms = rows.square().sum(1)
+    norms = torch.linalg.vector_norm(rows, dim=1).square()
     floor = float(norms.max()) * 1e-14
     basis = torch.zeros(number, rows.shape[1], dtype=rows.dtype, device=rows.device)
     out: list[int] = []
@@ -73,65 +77,11 @@ def pivots(surface: torch.Tensor, number: int, first: Sequence[int]) -> list[int
 
 def coefficients(surface: torch.Tensor, nodes: Sequence[int]) -> torch.Tensor:
     """Every row as a combination of some, (rows, nodes), by a slightly damped least-squares fit."""
-    rows = surface.double()
-    chosen = rows[list(nodes)]
+    chosen = surface[list(nodes)].double()
     gram = chosen @ chosen.T
     gram.diagonal().add_(RIDGE * float(torch.linalg.matrix_norm(gram, 2)))
-    solved = torch.cholesky_solve(chosen @ rows.T, torch.linalg.cholesky(gram))
-    return solved.T.to(surface.dtype)
-
-
-def facilities(
-    score: Callable[[torch.Tensor], torch.Tensor],
-    cost: torch.Tensor,
-    least: float,
-    left: float,
-    held: torch.Tensor,
-    most: torch.Tensor,
-) -> tuple[list[int], torch.Tensor]:
-    """A pool of candidates that serves all voxels well: lazy greedy facility location.
-
-    Parameters
-    ----------
-    score : callable
-        Of candidates (k,), the scores (k, voxels).
-    cost : Tensor of shape (candidates,)
-        What using a candidate costs.
-    least, left : float
-        Stop when the best addition raises the voxels' mean best score by less than `least` over
-        its cost, and this mean is no more than `left` below that of all candidates.
-    held : Tensor of shape (voxels,)
-        What the voxels have without a pool.
-    most : Tensor of shape (voxels,)
-        The best score of all candidates.
-
-    Returns
-    -------
-    pool : list of int
-    best : Tensor of shape (voxels,)
-        What the voxels have with it.
-    """
-    best, most = held, torch.maximum(most, held)
-
-    def rise(candidates: torch.Tensor) -> torch.Tensor:
-        return (score(candidates) - best).clamp_min_(0).mean(1) / cost[candidates]
-
-    out: list[int] = []
-    bound = torch.full_like(cost, torch.inf)
-    while True:
-        fresh = torch.zeros(len(cost), dtype=torch.bool, device=cost.device)
-        while True:
-            top = bound.topk(min(LOOK, len(cost))).indices
-            if fresh[top[0]]:
-                break
-            stale = top[~fresh[top]]
-            bound[stale] = rise(stale)
-            fresh[stale] = True
-        chosen = int(top[0])
-        rest = float((most - best).mean())
-        if bound[chosen] < least and (rest <= left or bound[chosen] <= 0):
-            break
-        out.append(chosen)
-        best = torch.maximum(best, score(top[:1])[0])
-        bound[chosen] = 0
-    return out, best
+    factor = torch.linalg.cholesky(gram)
+    out = surface.new_empty(len(surface), len(chosen))
+    for part, rows in zip(out.split(ROWS), surface.split(ROWS), strict=True):
+        part.copy_(torch.cholesky_solve(chosen @ rows.double().T, factor).T)
+    return out

@@ -4,6 +4,7 @@ The scores themselves are thrown away but for the hopeless candidates and the pr
 which candidates are linear combinations of which carries over to all voxels and samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +28,26 @@ class Probe:
     ----------
     surfaces : list of Tensor of shape (candidates, folds times voxels)
         One a kind of plane.
-    score : Tensor of shape (candidates, voxels)
+    voxels : int
     """
 
     surfaces: list[torch.Tensor]
-    score: torch.Tensor
+    voxels: int
+
+    @property
+    def score(self) -> torch.Tensor:
+        """Mean over folds, (candidates, voxels)."""
+        score = self.surfaces[0]
+        if len(self.surfaces) > 1:
+            score = score * self.surfaces[1].clamp_min(1e-30).rsqrt()
+        folds = score.view(len(score), -1, self.voxels)
+        return folds.mean(1) if folds.shape[1] > 1 else folds[:, 0]
+
+    def only(self, candidates: torch.Tensor) -> "Probe":
+        """Of some candidates."""
+        if len(candidates) == len(self.surfaces[0]):
+            return self
+        return Probe([s[candidates] for s in self.surfaces], self.voxels)
 
 
 def probe(problem: Problem, folds: Folds) -> Probe:
@@ -51,18 +67,15 @@ def probe(problem: Problem, folds: Folds) -> Probe:
     pieces = [_first_half(s, folds.size) for s in folds.slices]
     wanted = -(-VOXELS // max(len(chosen), 1))
     left_out = _middle(pieces)[: min(wanted, len(pieces))]
-    along, square = [], []
-    for f in left_out:
+    kinds = 2 if problem.score == "correlation" else 1
+    shape = (problem.candidates, len(left_out) * len(y))
+    surfaces = [torch.empty(shape, dtype=y.dtype, device=problem.device) for _ in range(kinds)]
+    parts = zip(*(s.split(len(y), 1) for s in surfaces), strict=True)
+    for f, out in zip(left_out, parts, strict=True):
         train = np.concatenate([p for i, p in enumerate(pieces) if i != f])
         shrink = len(train) / (folds.size - len(pieces[f]))
-        a, s = _fold(problem, folds, y, train, pieces[f], shrink)
-        along.append(a)
-        square.append(s)
-    if problem.score == "correlation":
-        r = [a * s.clamp_min(1e-30).rsqrt() for a, s in zip(along, square, strict=True)]
-        return Probe([torch.cat(along, 1), torch.cat(square, 1)], torch.stack(r).mean(0))
-    gain = [2 * a - s for a, s in zip(along, square, strict=True)]
-    return Probe([torch.cat(gain, 1)], torch.stack(gain).mean(0))
+        _fold(problem, folds, y, train, pieces[f], shrink, out)
+    return Probe(surfaces, len(y))
 
 
 def _first_half(group: slice, samples: int) -> npt.NDArray[np.int64]:
@@ -84,16 +97,19 @@ def _fold(
     train: npt.NDArray[np.int64],
     test: npt.NDArray[np.int64],
     shrink: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """<y, p> and <p, p> over <y, y>, each (candidates, voxels), of one left-out group.
+    out: Sequence[torch.Tensor],
+) -> None:
+    """Fill `out`, a (candidates, voxels) a kind of plane, of one left-out group.
 
-    Penalties shrink with the number of training samples.
+    <y, p> and <p, p> over <y, y>; of R² twice the one less the other. Penalties shrink with the
+    number of training samples.
     """
     rows = torch.from_numpy(np.concatenate([train, test])).to(problem.device)
     n = len(train)
     given = torch.from_numpy(folds.order).to(problem.device)[rows]
     kernels = [
-        _contrast(k[given][:, given[:n]], n, problem.intercept).to(y.dtype) for k in problem.near
+        _contrast(k[given[:, None], given[:n]], n, problem.intercept).to(y.dtype)
+        for k in problem.near
     ]
     own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
@@ -105,9 +121,6 @@ def _fold(
         new = new - new.mean(1, keepdim=True)
         length = new.square().sum(1).clamp_min(1e-30)
     alphas = torch.as_tensor(problem.alphas * shrink, dtype=y.dtype, device=problem.device)
-    shape = (len(problem.gammas), len(alphas), len(y))
-    along = torch.empty(shape, dtype=y.dtype, device=problem.device)
-    square = torch.empty_like(along)
     for g in range(len(problem.gammas)):
         gamma = problem.weighting(g * len(alphas))
         kernel = mix_sparse(kernels, gamma)
@@ -123,9 +136,13 @@ def _fold(
         operator = (gain[:, None] * basis).flatten(0, 1).T
         # Test samples on the last axis: sums over it run in cache.
         predicted = (own @ vectors @ operator).view(len(y), len(alphas), len(test))
-        along[g] = torch.bmm(predicted, new[:, :, None])[:, :, 0].T / length
-        square[g] = torch.linalg.vector_norm(predicted, dim=2).square().T / length
-    return along.flatten(0, 1), square.flatten(0, 1)
+        along = torch.bmm(predicted, new[:, :, None])[:, :, 0].T / length
+        square = torch.linalg.vector_norm(predicted, dim=2).square().T / length
+        own_rows = slice(g * len(alphas), (g + 1) * len(alphas))
+        if directed:
+            out[0][own_rows], out[1][own_rows] = along, square
+        else:
+            out[0][own_rows] = 2 * along - square
 
 
 def _contrast(kernel: torch.Tensor, train: int, intercept: bool) -> torch.Tensor:

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.floating]
 Step = Callable[[slice], None]
 SMALLEST_CHUNK = 16
 # Targets of which statistics are taken, or copies made, at a time.
-PART = 512
+PART = 256
 # Rows of kernels that are mixed at a time: a CPU keeps them in its cache.
 ROWS = {"cpu": 128}
 # What centring leaves of a constant kernel, as a share of its trace.

@@ -17,7 +17,7 @@ from itertools import chain
 import torch
 
 from tristream.encode.solvers.folds import Folds
-from tristream.encode.solvers.guesses import BLIND, NEAR, blind_error, guess, lengths
+from tristream.encode.solvers.guesses import BLIND, NEAR, blind_error, guess, lengths, scaled
 from tristream.encode.solvers.interpolation import cover, pivots
 from tristream.encode.solvers.nodes import Progress, score_nodes
 from tristream.encode.solvers.operators import Operators
@@ -95,7 +95,7 @@ def search(
     if problem.candidates > start_rank(problem):
         probed = probe(problem, folds)
         live = _live(probed.score)
-        probed = Probe([s[live] for s in probed.surfaces], probed.score[live])
+        probed = probed.only(live)
     else:
         live = torch.arange(problem.candidates)
     winners = Winners.none(problem)
@@ -168,5 +168,7 @@ def _nodes(
     if probed is None or rank >= live:
         return sorted(set(range(live)) - set(held))
     first = held or cover(probed.score, NEAR, int(ANCHORS[problem.score] * rank))
-    surfaces = [s / length for s, length in zip(probed.surfaces, lengths(probed), strict=True)]
-    return sorted(set(pivots(torch.cat(surfaces, 1), rank, first)) - set(held))
+    surfaces = [
+        scaled(s, length) for s, length in zip(probed.surfaces, lengths(probed), strict=True)
+    ]
+    return sorted(set(pivots(surfaces, rank, first)) - set(held))
