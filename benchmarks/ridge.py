@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from tristream.encode.solvers import ridge
 
-ALPHAS = np.logspace(-1, 5, 20)
+PENALTIES = 20
 GATE = 1e-5
 SAME = 0.999
 # himalaya's voxels at a time.
@@ -45,27 +45,29 @@ def make(n: int, p: int, voxels: int) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def ours(x: np.ndarray, y: np.ndarray, runs: np.ndarray) -> Result:
+def ours(x: np.ndarray, y: np.ndarray, runs: np.ndarray, alphas: np.ndarray) -> Result:
     """R² and penalty of each voxel's choice, by this package."""
     one_band = np.ones((1, 1))
-    found = ridge.fit([torch.from_numpy(x)], torch.from_numpy(y), runs, one_band, ALPHAS)
-    return found.score.numpy(), ALPHAS[found.alpha.numpy()]
+    found = ridge.fit([torch.from_numpy(x)], torch.from_numpy(y), runs, one_band, alphas)
+    return found.score.numpy(), alphas[found.alpha.numpy()]
 
 
-def himalaya(x: np.ndarray, y: np.ndarray, runs: np.ndarray, batch: int | None) -> Result:
+def himalaya(
+    x: np.ndarray, y: np.ndarray, runs: np.ndarray, alphas: np.ndarray, batch: int | None
+) -> Result:
     """The same by himalaya, with its torch backend."""
     set_backend("torch")
-    alphas, _, scores, _ = solve_ridge_cv_svd(
+    chosen, _, scores, _ = solve_ridge_cv_svd(
         torch.from_numpy(x),
         torch.from_numpy(y),
-        alphas=torch.from_numpy(ALPHAS.astype(np.float32)),
+        alphas=torch.from_numpy(alphas.astype(np.float32)),
         fit_intercept=True,
         score_func=r2_score,
         cv=PredefinedSplit(runs),
         n_targets_batch=batch,
         warn=False,
     )
-    return scores.reshape(-1, y.shape[1]).max(0).values.numpy(), alphas.numpy()
+    return scores.reshape(-1, y.shape[1]).max(0).values.numpy(), chosen.numpy()
 
 
 def timed(solve: Callable[[], Result]) -> tuple[float, Result]:
@@ -75,17 +77,19 @@ def timed(solve: Callable[[], Result]) -> tuple[float, Result]:
     return time.process_time() - start, found
 
 
-def compare(n: int, p: int, voxels: int, folds: int, repeats: int) -> tuple[float, bool]:
-    """Ratio of the medians, and whether the gate holds."""
+def compare(p: int, args: argparse.Namespace) -> tuple[float, bool]:
+    """Ratio of the medians with p features, and whether the gate holds."""
+    n, voxels = args.samples, args.voxels
     x, y = make(n, p, voxels)
-    runs = np.arange(n) * folds // n
-    quickest = min(BATCHES, key=lambda b: timed(lambda: himalaya(x, y, runs, b))[0])
+    runs = np.arange(n) * args.folds // n
+    alphas = np.logspace(args.alphas[0], args.alphas[1], PENALTIES)
+    quickest = min(BATCHES, key=lambda b: timed(lambda: himalaya(x, y, runs, alphas, b))[0])
     seconds: dict[str, list[float]] = {"ours": [], "himalaya": []}
     found: dict[str, Result] = {}
-    for _ in range(repeats):
+    for _ in range(args.repeats):
         for name, solve in (
-            ("ours", lambda: ours(x, y, runs)),
-            ("himalaya", lambda: himalaya(x, y, runs, quickest)),
+            ("ours", lambda: ours(x, y, runs, alphas)),
+            ("himalaya", lambda: himalaya(x, y, runs, alphas, quickest)),
         ):
             taken, found[name] = timed(solve)
             seconds[name].append(taken)
@@ -107,13 +111,14 @@ def main() -> int:
     parser.add_argument("--voxels", type=int, default=4000)
     parser.add_argument("--features", type=int, nargs="+", default=[100, 300, 800])
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument(
+        "--alphas", type=float, nargs=2, default=[-1, 5], help="exponents of the least, the largest"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     with threadpool_limits(1):
-        found = [
-            compare(args.samples, p, args.voxels, args.folds, args.repeats) for p in args.features
-        ]
+        found = [compare(p, args) for p in args.features]
     for p, (ratio, _) in zip(args.features[1:], found[1:], strict=True):
         print(f"RATIO ridge_p{p}={ratio:.2f}")
     print(f"RATIO ridge={found[0][0]:.2f}")

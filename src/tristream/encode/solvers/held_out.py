@@ -15,10 +15,13 @@ it rounding. Past a limit the others have a decomposition of their own; so have 
 cheaper, because groups or voxels are few or features are not many.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+
+from tristream.encode.solvers.interpolation import coefficients
 
 # By how much an inverse may multiply rounding, root mean square over the group.
 GROWTH = 50
@@ -26,6 +29,13 @@ GROWTH = 50
 CALM = 10
 # An eigendecomposition takes as long as so many times k³ multiplications in float64.
 EIGEN = 10
+# Squared singular values of training data go down to a fraction of the least of all samples, or too
+# far below the least penalty to matter. Functions of them are fitted at so many.
+BELOW = 1e3
+FLAT = 1e2
+POINTS = 300
+# Rows of operators that are held in float64.
+ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -120,10 +130,9 @@ class Predictor:
 
     Attributes
     ----------
+    penalties : Tensor of shape (penalties,)
     whiten : Tensor of shape (k, l) or None
         From c to coordinates along the training data's own singular vectors; None if c serves.
-    growth : Tensor of shape (penalties,)
-        What multiplies rounding; 1 with own singular vectors.
     """
 
     def __init__(
@@ -137,84 +146,140 @@ class Predictor:
         dtype = group.own.dtype
         held, filters = group.root, values / (values + penalties[:, None])
         q, k = held.shape
-        scale = filters.amax(1, keepdim=True) if directions and k else 1.0
+        self.penalties = penalties
         self.whiten: torch.Tensor | None = None
-        self.growth = torch.ones_like(penalties)
-        self._inverses: list[torch.Tensor] = []
+        self._group, self._values = group, values
+        self._scale = filters.amax(1) if directions and k else torch.ones_like(penalties)
+        self._inverses: dict[int, torch.Tensor] = {}
+        self._growth = torch.full_like(penalties, torch.inf)
         # In float64, half as many in float32: products, inverses; else eigenvectors, coordinates.
         cheap = len(penalties) * q**2 * (3 * k + 4 * q) < EIGEN * k**3 + voxels * k**2
-        if not (cheap and self._invert(group, filters)):
+        if not (k and cheap and self._invertible()):
             self._inverses.clear()
-            self.growth.fill_(1)
             size = values.sqrt()
             inside = held * size
             own, vectors = _eigen(torch.diag(values) - inside.T @ inside)
             self.whiten = (size[:, None] * vectors * own.rsqrt()).to(dtype)
             held = group.turn @ inside @ vectors
             filters = own.sqrt() / (own + penalties[:, None])
-        self._held, self._filters = held.to(dtype), (filters / scale).to(dtype)
-
-    def operators(self) -> torch.Tensor:
-        """From coordinates to predictions, (penalties, q, l)."""
-        filtered = self._held * self._filters[:, None]
-        return filtered if self.whiten is not None else torch.stack(self._inverses) @ filtered
+        self._held, self._filters = held.to(dtype), (filters / self._scale[:, None]).to(dtype)
 
     def predict(self, coordinates: torch.Tensor, penalty: int) -> torch.Tensor:
         """Predictions (voxels, q) under one penalty, from coordinates (voxels, l)."""
         predicted = coordinates @ (self._held * self._filters[penalty]).T
-        return predicted @ self._inverses[penalty].T if self.whiten is None else predicted
+        return predicted if self.whiten is not None else predicted @ self._inverse(penalty).T
 
-    def _invert(self, group: Group, filters: torch.Tensor) -> bool:
-        """Keep the inverse for each penalty, turned to predictions.
+    def operators(self, nodes: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """From coordinates to predictions, under some penalties or, where that is cheap, under all.
 
-        The smallest penalty first: rounding grows less under larger ones. False if it would grow
-        too much.
+        Returns
+        -------
+        operators : Tensor of shape (m, q, l)
+        mixing : Tensor of shape (m, penalties), float64
+            What of them makes the operator of each penalty.
         """
-        root, turn, growth = group.root, group.turn.to(group.own.dtype), np.inf
-        found: dict[int, torch.Tensor] = {}
-        for a in torch.argsort(filters.sum(1), descending=True).tolist():
-            if growth < CALM:
-                root = root.to(turn.dtype)
-            inner = (root * -filters[a].to(root.dtype)) @ root.T
+        if self.whiten is not None:
+            return self._held * self._filters[:, None], torch.diag(torch.ones_like(self.penalties))
+        inverses = torch.stack([self._inverse(a) for a in nodes])
+        return inverses @ (self._held * self._filters[list(nodes), None]), self._mixing(nodes)
+
+    def nodes(self, predicted: torch.Tensor, allowed: torch.Tensor) -> list[int]:
+        """Penalties whose predictions make those of all others.
+
+        Parameters
+        ----------
+        predicted : Tensor of shape (penalties, numbers)
+            Of some voxels.
+        allowed : Tensor of shape (penalties,), float64
+            How far off they may be, as root of their sum of squares.
+        """
+        if self.whiten is not None:
+            return list(range(len(predicted)))
+        known = torch.linalg.qr(predicted.double().T, mode="r").R.T
+        out = [int(self.penalties.argmin())]
+        while len(out) < len(known):
+            wrong = torch.linalg.vector_norm(self._mixing(out).T @ known[out] - known, dim=1)
+            worst = int((wrong / allowed).argmax())
+            if wrong[worst] <= allowed[worst]:
+                break
+            out = sorted([*out, worst])
+        return out
+
+    def _mixing(self, nodes: Sequence[int]) -> torch.Tensor:
+        """What of predictions under some penalties makes those under all, (nodes, penalties).
+
+        Under a penalty a, data along a singular vector of the training data are multiplied by
+        s / (s² + a); these functions are fitted to each other over all that s² can be.
+        """
+        least = max(float(self._values[0]) / BELOW, float(self.penalties.min()) / FLAT)
+        along = np.geomspace(least, max(float(self._values[-1]), least), POINTS)
+        squares = torch.as_tensor(along, device=self._values.device)
+        curves = squares.sqrt() / (squares + self.penalties[:, None])
+        unit = curves.amax(1)
+        mixed = coefficients(curves / unit[:, None], nodes).T
+        size, known = unit / self._scale, list(nodes)
+        mixed = mixed * size / size[known, None]
+        mixed[:, known] = torch.diag(torch.ones_like(size[known]))
+        return mixed
+
+    def _invertible(self) -> bool:
+        """Whether rounding does not grow too much under the smallest penalty."""
+        least = int(self.penalties.argmin())
+        self._inverse(least)
+        return bool(self._growth[least] < GROWTH)
+
+    def _inverse(self, penalty: int) -> torch.Tensor:
+        """The inverse under a penalty, turned to predictions.
+
+        Rounding grows less than under smaller penalties that came before.
+        """
+        if penalty not in self._inverses:
+            group, calm = self._group, bool(self._growth[penalty] < CALM)
+            dtype = group.own.dtype
+            root = group.root.to(dtype) if calm else group.root
+            filters = self._values / (self._values + self.penalties[penalty])
+            inner = (root * -filters.to(root.dtype)) @ root.T
             inner.diagonal().add_(1)
             factor, failed = torch.linalg.cholesky_ex(inner)
             inverse = torch.cholesky_inverse(factor)
             growth = float(torch.linalg.vector_norm(inverse)) / len(inverse) ** 0.5
-            if int(failed) or not growth < GROWTH:
-                return False
-            self.growth[a] = growth
-            found[a] = turn @ inverse.to(turn.dtype)
-        self._inverses = [found[a] for a in range(len(filters))]
-        return True
+            above = self.penalties >= self.penalties[penalty]
+            self._growth[above] = torch.inf if int(failed) else growth
+            self._inverses[penalty] = group.turn.to(dtype) @ inverse.to(dtype)
+        return self._inverses[penalty]
 
 
 def condense(
-    operators: torch.Tensor, weight: torch.Tensor, same: float
+    operators: torch.Tensor, mixing: torch.Tensor, power: torch.Tensor, allowed: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Few operators of which all can be mixed.
+    """Fewer operators, of which predictions under all penalties can be mixed.
 
     Penalties close to each other, or beyond the spectrum, predict nearly the same: as functions of
     the penalty, predictions have a low rank, found here by singular values.
 
     Parameters
     ----------
-    operators : Tensor of shape (penalties, q, l)
-    weight : Tensor of shape (penalties,)
-        How much it matters what is missed.
-    same : float
-        Share of the largest singular value below which they are left out.
+    operators : Tensor of shape (nodes, q, l)
+    mixing : Tensor of shape (nodes, penalties), float64
+    power : Tensor of shape (l,)
+        Mean squares of coordinates.
+    allowed : Tensor of shape (penalties,)
+        Root mean square, over voxels, of how far predictions may be off.
 
     Returns
     -------
     operators : Tensor of shape (m, q, l)
     mixing : Tensor of shape (m, penalties)
     """
-    flat = operators.flatten(1)
-    weight = weight.to(flat.dtype)
-    squares, vectors = torch.linalg.eigh((flat @ flat.T).double() * torch.outer(weight, weight))
-    vectors = vectors[:, squares > same**2 * squares[-1:]].T.to(flat.dtype)
-    few = ((vectors * weight) @ flat).view(len(vectors), *operators.shape[1:])
-    return few, vectors / weight
+    root, scaled = power.double().sqrt(), mixing / allowed
+    common = torch.zeros(len(mixing), len(mixing), dtype=root.dtype, device=root.device)
+    for part in operators.split(ROWS, 1):
+        flat = (part * root).flatten(1)
+        common += flat @ flat.T
+    squares, vectors = torch.linalg.eigh(scaled.T @ common @ scaled)
+    vectors, dtype = vectors[:, squares > 1].T, operators.dtype
+    few = (vectors @ scaled.T).to(dtype) @ operators.flatten(1)
+    return few.view(len(few), *operators.shape[1:]), (vectors * allowed).to(dtype)
 
 
 def _eigen(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

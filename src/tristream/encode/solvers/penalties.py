@@ -1,0 +1,297 @@
+"""Score the penalties of a ridge model on voxels, in full where one may be a voxel's best.
+
+With float64, or of few voxels, all are scored in full. Under float32 all penalties are looked at
+first, in bfloat16 where that is quicker, mixed from the predictions of a few operators; those that
+may be the best are then scored in float32. A sample of voxels, scored in full, tells how large
+predictions are, and which penalties are so far below the best that a rougher look will do. So it is
+known of each penalty and voxel how wrong its score may be at first sight, and none that may be the
+best is left out.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from tristream.encode.solvers.held_out import Group, Predictor, Spectrum, condense
+from tristream.encode.solvers.nodes import fast_type
+
+Score = Literal["r2", "correlation"]
+# Mixing may change scores by so much, or by this share of what a penalty falls short of the best of
+# every voxel of the sample.
+MIXED = 8e-4
+SHORT = 0.5
+# What is wrong in predictions lies along what they miss by chance only: so much of it at most, over
+# the root of the samples, where root mean square is 1.
+ALONG = 6.0
+# Penalties are left to be mixed of others where that needs no more than this share of the above.
+OTHERS = 0.5
+# Rounding may change a score by so many times the type's precision, over the root of the samples,
+# times the length of predictions and of residuals over that of data. Root mean square: half of it.
+ROUNDED = 1.0
+# Numbers held by one block of predictions, 2 MB in float32: near the cache.
+BLOCK = 500_000
+
+
+@dataclass(frozen=True)
+class Search:
+    """What one band weighting asks of voxels.
+
+    Attributes
+    ----------
+    groups, predictors
+        One a held-out group.
+    score : {'r2', 'correlation'}
+    intercept : bool
+    sights : list of tuple of Tensor
+        For each group what stands for all penalties at first sight: operators (m, q, l), in the
+        type of products, and the mixing (m, penalties) of what they predict. Without, all penalties
+        are scored in full.
+    slack : Tensor of shape (penalties,)
+        How wrong a score may be at first sight, for voxels as in the sample.
+    size : float
+        Sum of squares of coordinates over that of held-out data, mean of the sample. Where it is
+        more, R² may be more wrong.
+    least : Tensor of shape (penalties,)
+        Length of predictions over that of held-out data, least of the sample. Where it is less,
+        correlation may be more wrong.
+    """
+
+    groups: list[Group]
+    predictors: list[Predictor]
+    score: Score
+    intercept: bool
+    sights: list[tuple[torch.Tensor, torch.Tensor]]
+    slack: torch.Tensor
+    size: float
+    least: torch.Tensor
+
+    @classmethod
+    def of(
+        cls,
+        spectrum: Spectrum,
+        rows: Sequence[slice],
+        penalties: torch.Tensor,
+        voxels: int,
+        intercept: bool,
+        score: Score,
+        dtype: torch.dtype,
+        sample: torch.Tensor | None,
+    ) -> "Search":
+        """Of all samples, groups as `rows`; perhaps with a sample (n, some) of the voxels."""
+        basis, values, centred = spectrum.basis, spectrum.values, score == "correlation"
+        groups = [Group.of(basis, r, intercept, centred, dtype) for r in rows]
+        predictors = [Predictor(g, values, penalties, voxels, centred) for g in groups]
+        none = torch.zeros_like(penalties, dtype=dtype)
+        full = cls(groups, predictors, score, intercept, [], none, 0.0, none)
+        return full if sample is None else full._with_sights(sample)
+
+    def _with_sights(self, sample: torch.Tensor) -> "Search":
+        held = hold(sample, self)[0]
+        varies = torch.nonzero(torch.stack([own.spread > 0 for own in held]).all(0))[:, 0]
+        if 2 * len(varies) < sample.shape[1]:
+            return self
+        held = [own.part(varies) for own in held]
+        largest = max(range(len(held)), key=lambda g: held[g].inside.shape[1])
+        pilot, predictor = held[largest], self.predictors[largest]
+        predicted = _predicted(pilot, predictor)
+        along = min(ALONG / len(sample) ** 0.5, 1.0)
+        wrong, allowed, strength, least = _tolerance(predicted, pilot, self.score, along)
+        scaled = (predicted / pilot.spread.sqrt()[:, None]).flatten(1)
+        nodes = predictor.nodes(scaled, OTHERS * allowed * len(varies) ** 0.5)
+        quick = fast_type(sample.device, sample.dtype)
+        sights = []
+        for own, predictor in zip(held, self.predictors, strict=True):
+            few, mixing = condense(*predictor.operators(nodes), own.power(), allowed)
+            sights.append((few.to(quick), mixing))
+        rounded = ROUNDED * torch.finfo(quick).eps / len(sample) ** 0.5
+        slack = (wrong + rounded * strength).to(sample.dtype)
+        size = float(torch.stack([own.size() for own in held]).mean())
+        return dataclasses.replace(
+            self,
+            sights=sights,
+            slack=slack,
+            size=max(size, torch.finfo(sample.dtype).tiny),
+            least=least.to(sample.dtype),
+        )
+
+
+@dataclass(frozen=True)
+class Held:
+    """Voxels in one held-out group.
+
+    Attributes
+    ----------
+    coordinates : Tensor of shape (voxels, l)
+        Training data, as predictors want them.
+    inside : Tensor of shape (voxels, q)
+        The group's data along the axes of predictions.
+    outside, spread : Tensor of shape (voxels,)
+        Sum of squares of the group's data beyond these axes, and about their mean.
+    """
+
+    coordinates: torch.Tensor
+    inside: torch.Tensor
+    outside: torch.Tensor
+    spread: torch.Tensor
+
+    def part(self, voxels: torch.Tensor) -> "Held":
+        """The same for some voxels."""
+        every = (self.coordinates, self.inside, self.outside, self.spread)
+        return Held(*(values.index_select(0, voxels) for values in every))
+
+    def power(self) -> torch.Tensor:
+        """Mean square of each coordinate, data having a spread of 1, (l,)."""
+        return (self.coordinates.square() / self.spread[:, None]).mean(0)
+
+    def size(self) -> torch.Tensor:
+        """Sum of squares of coordinates, data having a spread of 1, (voxels,)."""
+        squares = torch.linalg.vector_norm(self.coordinates, dim=1).square()
+        return torch.where(self.spread > 0, squares / self.spread, 0.0)
+
+
+def hold(y: torch.Tensor, search: Search) -> tuple[list[Held], torch.Tensor]:
+    """Voxels (n, voxels) in every group, and their products with the basis, (voxels, k)."""
+    products = [y[group.rows].T @ group.own for group in search.groups]
+    whole = functools.reduce(torch.add, products)
+    held = []
+    for product, group, predictor in zip(products, search.groups, search.predictors, strict=True):
+        theirs = y[group.rows]
+        known = torch.sub(whole, product, out=product)
+        target = theirs
+        if search.intercept:
+            level = theirs.sum(0) / -group.train
+            known.addr_(level, group.own.sum(0))
+            target = theirs - level
+        if search.score == "correlation":
+            target = theirs - theirs.mean(0)
+        if predictor.whiten is not None:
+            known = known @ predictor.whiten
+        spread = (target - target.mean(0)).square().sum(0)
+        inside, outside = target, torch.zeros_like(spread)
+        if group.axes is not None:
+            inside = group.axes.T @ target
+            outside = target.square().sum(0) - inside.square().sum(0)
+        held.append(Held(known, inside.T.contiguous(), outside, spread))
+    return held, whole
+
+
+def scores(held: Sequence[Held], search: Search, best: torch.Tensor) -> torch.Tensor:
+    """Mean score over groups of every penalty and voxel, (penalties, voxels).
+
+    -inf for some that are not the best of a voxel, nor better than `best`.
+    """
+    if not search.sights:
+        return torch.stack([_in_full(held, search, a) for a in range(len(search.slack))])
+    looks = [
+        _first_sight(*sight, own, search) for sight, own in zip(search.sights, held, strict=True)
+    ]
+    first = torch.stack([seen for seen, _ in looks]).mean(0)
+    wrong = torch.stack([more for _, more in looks]).mean(0).clamp_min(1) * search.slack[:, None]
+    likely = first + wrong >= torch.maximum((first - wrong).amax(0), best)
+    out = torch.full_like(first, -torch.inf)
+    for a in range(len(first)):
+        voxels = torch.nonzero(likely[a])[:, 0]
+        if len(voxels):
+            out[a, voxels] = _in_full([own.part(voxels) for own in held], search, a)
+    return out
+
+
+def _in_full(held: Sequence[Held], search: Search, penalty: int) -> torch.Tensor:
+    """Mean score over groups under one penalty, (voxels,)."""
+    every = [
+        _score(predictor.predict(own.coordinates, penalty), own, search.score)
+        for predictor, own in zip(search.predictors, held, strict=True)
+    ]
+    return torch.stack(every).mean(0)
+
+
+def _predicted(held: Held, predictor: Predictor) -> torch.Tensor:
+    """Predictions under every penalty, (penalties, voxels, q)."""
+    count = len(predictor.penalties)
+    return torch.stack([predictor.predict(held.coordinates, a) for a in range(count)])
+
+
+def _tolerance(
+    predicted: torch.Tensor, held: Held, score: Score, along: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """How rough a first look may be at each penalty, by predictions for a sample in one group.
+
+    Returns
+    -------
+    wrong : Tensor of shape (penalties,), float64
+        By how much mixing may change the score.
+    allowed : Tensor of shape (penalties,), float64
+        And by how much predictions, root mean square over voxels, data having a spread of 1.
+    strength : Tensor of shape (penalties,), float64
+        What multiplies rounding.
+    least : Tensor of shape (penalties,), float64
+        How long predictions are at least.
+    """
+    found = torch.stack([_score(own, held, score) for own in predicted]).double()
+    length = torch.linalg.vector_norm(predicted, dim=2).double() / held.spread.sqrt()
+    least = length.amin(1).clamp_min(torch.finfo(predicted.dtype).tiny)
+    wrong = (SHORT * (found.amax(0) - found).amin(1)).clamp_min(MIXED)
+    if score == "correlation":
+        # It changes by what is wrong over the length of predictions, and by rounding wherever.
+        return wrong, wrong / along * least, length.mean(1) / least, least
+    # Where e is wrong and r is left, R² changes by 2 e r + e².
+    left = (1 - found).clamp_min(0)
+    rest = along * left.mean(1).sqrt()
+    allowed = wrong / ((rest**2 + wrong).sqrt() + rest)
+    return wrong, allowed, (length * left.sqrt()).amax(1), least
+
+
+def _first_sight(
+    operators: torch.Tensor, mixing: torch.Tensor, held: Held, search: Search
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Score of every penalty and voxel in one group, and what multiplies slack.
+
+    By inner products of what the operators predict and the data, in which all scores are quadratic.
+    """
+    flat = operators.flatten(0, 1)
+    count, axes = operators.shape[:2]
+    data = mixing.new_full((1, mixing.shape[1]), -1.0 if search.score == "r2" else 0.0)
+    signs = torch.cat([mixing, data])
+    both = (signs[:, None] * signs).flatten(0, 1)
+    common = held.inside.new_empty(len(held.inside), count)
+    left = held.inside.new_empty(len(held.inside), mixing.shape[1])
+    step = max(1, BLOCK // max(len(flat), 1))
+    for start in range(0, len(held.inside), step):
+        few = slice(start, start + step)
+        inside = held.inside[few]
+        rows = inside.new_empty(len(inside), count + 1, axes)
+        product = held.coordinates[few].to(flat.dtype) @ flat.T
+        rows[:, :count] = product.view(len(inside), count, axes)
+        rows[:, count] = inside
+        inner = rows @ rows.mT
+        common[few] = inner[:, -1, :-1]
+        left[few] = inner.flatten(1) @ both
+    spread = held.spread[:, None]
+    if search.score == "correlation":
+        length = (left / spread).clamp_min(torch.finfo(left.dtype).tiny).sqrt()
+        return _ratio(common @ mixing, left, spread).T, (search.least / length).T.clamp_min(1)
+    return _explained(left + held.outside[:, None], spread).T, held.size() / search.size
+
+
+def _score(predicted: torch.Tensor, held: Held, score: Score) -> torch.Tensor:
+    """Score of predictions (voxels, q), (voxels,)."""
+    if score == "correlation":
+        common = (predicted * held.inside).sum(1)
+        return _ratio(common, predicted.square().sum(1), held.spread)
+    left = torch.linalg.vector_norm(held.inside - predicted, dim=1).square()
+    return _explained(left + held.outside, held.spread)
+
+
+def _explained(left: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """R², 0 where the data do not vary."""
+    return torch.where(spread > 0, 1 - left / spread, 0.0)
+
+
+def _ratio(common: torch.Tensor, power: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """Correlation, 0 where the data or predictions do not vary."""
+    norm = (power.clamp_min(0) * spread).sqrt()
+    return torch.where(norm > 0, common / norm, 0.0)
