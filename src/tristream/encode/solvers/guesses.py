@@ -4,7 +4,7 @@ What is promised is watched where it can fail: at candidates that no pool holds,
 are like no others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -107,8 +107,9 @@ def guess(
         best = live[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
         return Guess(best, 0.0, 0.0)
     table = _Table(probed, score, nodes, planes, torch.searchsorted(live, winners.tried), winners)
-    cost = torch.ones(len(live), device=planes.device)
-    cost[index] = NODE_COST
+    cost = [1.0] * len(live)
+    for node in nodes:
+        cost[node] = NODE_COST
     least, allowed = RISE[problem.score], LEFT[problem.score]
     promised = 0.0
     pool: list[int] = []
@@ -124,13 +125,13 @@ def guess(
     return Guess(live[likely], max(promised - offers.left, 0.0), offers.left)
 
 
-def _first(table: "_Table", cost: torch.Tensor, least: float) -> list[int]:
+def _first(table: "_Table", cost: Sequence[float], least: float) -> list[int]:
     """The first candidates of a pool, which do for most voxels, chosen on some of them."""
     drawn = torch.randperm(table.voxels, generator=torch.Generator().manual_seed(0))
     some = (
         drawn[: max(FEWEST_VOXELS, PART // (len(table.planes) * len(cost)))]
         .sort()
-        .values.to(cost.device)
+        .values.to(table.planes.device)
     )
     scores = torch.cat(list(table.blocks(some)))
     first = int(scores.sum(1).argmax())

@@ -1,11 +1,11 @@
 """Choose few candidates that serve all voxels well: lazy greedy facility location."""
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Iterable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
-
-# A greedy step looks at so many of the most promising candidates at once.
-LOOK = 8
 
 
 class Offers:
@@ -20,28 +20,29 @@ class Offers:
 
     Attributes
     ----------
-    held : Tensor of shape (voxels,)
+    held : ndarray of shape (voxels,)
         What they hold with those chosen since.
-    most : Tensor of shape (voxels,)
+    most : ndarray of shape (voxels,)
         The best of all, or what they held to begin with.
     """
 
     def __init__(self, blocks: Iterable[torch.Tensor], held: torch.Tensor) -> None:
-        self.held = held.clone()
-        self.most = held.clone()
-        self._scores: list[torch.Tensor] = []
-        self._voxels: list[torch.Tensor] = []
+        most = held
         rises = []
+        self._scores: list[npt.NDArray[np.floating]] = []
+        self._voxels: list[npt.NDArray[np.int32]] = []
         for scores in blocks:
-            self.most = torch.maximum(self.most, scores.amax(0))
+            most = torch.maximum(most, scores.amax(0))
             candidate, voxel = torch.nonzero(scores > held, as_tuple=True)
-            counts = torch.bincount(candidate, minlength=len(scores)).tolist()
             above = scores[candidate, voxel]
-            self._scores += above.split(counts)
-            self._voxels += voxel.int().split(counts)
             rise = torch.zeros_like(scores[:, 0])
             rises.append(rise.index_add_(0, candidate, above - held[voxel]))
-        self._bound = torch.cat(rises) / len(held)
+            ends = torch.bincount(candidate, minlength=len(scores)).cumsum(0)[:-1].cpu().numpy()
+            self._scores += np.split(above.cpu().numpy(), ends)
+            self._voxels += np.split(voxel.int().cpu().numpy(), ends)
+        self.held = held.cpu().numpy().copy()
+        self.most = most.cpu().numpy()
+        self._rises = (torch.cat(rises) / len(held)).tolist()
 
     @property
     def left(self) -> float:
@@ -49,14 +50,14 @@ class Offers:
         return float((self.most - self.held).mean())
 
     def choose(
-        self, cost: torch.Tensor, least: float, left: float, number: int | None = None
+        self, cost: Sequence[float], least: float, left: float, number: int | None = None
     ) -> list[int]:
         """Add candidates to what is held.
 
         Parameters
         ----------
-        cost : Tensor of shape (candidates,)
-            What using a candidate costs.
+        cost : sequence of float
+            What using each candidate costs.
         least, left : float
             Stop when the best addition raises the voxels' mean best score by less than `least`
             over its cost, and this mean is no more than `left` below that of all candidates.
@@ -64,26 +65,25 @@ class Offers:
             Stop when there are so many.
         """
         out: list[int] = []
-        bound = self._bound / cost
-        while number is None or len(out) < number:
-            fresh = torch.zeros(len(cost), dtype=torch.bool, device=cost.device)
-            while True:
-                top = bound.topk(min(LOOK, len(cost))).indices
-                if fresh[top[0]]:
-                    break
-                stale = top[~fresh[top]]
-                bound[stale] = torch.stack([self._rise(c) for c in stale.tolist()]) / cost[stale]
-                fresh[stale] = True
-            chosen = int(top[0])
-            if bound[chosen] <= 0 or (bound[chosen] < least and self.left <= left):
+        # A rise only falls while others are chosen, so a stale one is a bound.
+        heap = [(-rise / c, i) for i, (rise, c) in enumerate(zip(self._rises, cost, strict=True))]
+        heapq.heapify(heap)
+        known_at = [0] * len(cost)
+        while heap and (number is None or len(out) < number):
+            bound, candidate = heap[0]
+            if known_at[candidate] < len(out):
+                known_at[candidate] = len(out)
+                heapq.heapreplace(heap, (-self._rise(candidate) / cost[candidate], candidate))
+                continue
+            if bound >= 0 or (-bound < least and self.left <= left):
                 break
-            out.append(chosen)
-            voxels = self._voxels[chosen]
-            self.held[voxels] = torch.maximum(self.held[voxels], self._scores[chosen])
-            bound[chosen] = 0
+            heapq.heappop(heap)
+            out.append(candidate)
+            voxels = self._voxels[candidate]
+            self.held[voxels] = np.maximum(self.held[voxels], self._scores[candidate])
         return out
 
-    def _rise(self, candidate: int) -> torch.Tensor:
+    def _rise(self, candidate: int) -> float:
         """Mean over voxels of what a candidate adds."""
         above = self._scores[candidate] - self.held[self._voxels[candidate]]
-        return above.clamp_min_(0).sum() / len(self.held)
+        return float(np.maximum(above, 0).sum()) / len(self.held)
