@@ -196,6 +196,7 @@ class Operators:
     def _mix(self, candidate: int, dtype: torch.dtype) -> torch.Tensor:
         key = (candidate // len(self.problem.alphas), dtype)
         if self._mixed is None or self._mixed[0] != key:
+            self._mixed = None  # Its memory is the next one's.
             self._mixed = (key, self.problem.kernel(candidate, dtype))
         return self._mixed[1]
 
