@@ -22,18 +22,18 @@ from tristream.encode.solvers.nodes import fast_type
 Score = Literal["r2", "correlation"]
 # Mixing may change scores by so much, or by this share of what a penalty falls short of the best of
 # every voxel of the sample.
-MIXED = 8e-4
+MIXED = 6e-4
 SHORT = 0.5
 # What is wrong in predictions lies along what they miss by chance only: so much of it at most, over
 # the root of the samples, where root mean square is 1.
-ALONG = 6.0
+ALONG = 4.5
 # Penalties are left to be mixed of others where that needs no more than this share of the above.
 OTHERS = 0.5
 # Rounding may change a score by so many times the type's precision, over the root of the samples,
 # times the length of predictions and of residuals over that of data. Root mean square: half of it.
 ROUNDED = 1.0
-# Numbers held by one block of predictions, 2 MB in float32: near the cache.
-BLOCK = 500_000
+# Numbers held by one block of predictions, 1.6 MB in float32: near the cache.
+BLOCK = 400_000
 
 
 @dataclass(frozen=True)

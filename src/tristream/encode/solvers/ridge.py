@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tristream.encode.solvers.held_out import Spectrum
+from tristream.encode.solvers.held_out import Spectrum, gram
 from tristream.encode.solvers.penalties import Score, Search, hold, scores
 from tristream.encode.solvers.problem import in_chunks
 
@@ -101,7 +101,7 @@ def fit(
     voxels = targets.shape[1]
     centre = x.mean(0) if intercept else torch.zeros_like(x[0])
     x = x - centre
-    gram = x.T @ x
+    products = gram(x)
     penalties = torch.as_tensor(np.asarray(alphas, float), device=device)
     level = torch.zeros(voxels, dtype=dtype, device=device)
     best = torch.full_like(level, -torch.inf)
@@ -121,7 +121,7 @@ def fit(
     if dtype != torch.float64 and voxels > SAMPLE:
         sample = take(torch.arange(0, voxels, voxels // SAMPLE)[:SAMPLE])[0]
     for g in progress(range(len(gammas))):
-        spectrum = Spectrum.of(x, gram, _roots(gammas[g], widths, device))
+        spectrum = Spectrum.of(x, products, _roots(gammas[g], widths, device))
         search = Search.of(spectrum, rows, penalties, voxels, intercept, score, dtype, sample)
         values, vectors = spectrum.values, spectrum.vectors.to(dtype)
         filters = (values.sqrt() / (values + penalties[:, None])).to(dtype)
