@@ -293,7 +293,6 @@ def gram(x: torch.Tensor) -> torch.Tensor:
 
 def _eigen(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Eigenvalues and vectors of what the data determine; directions lost in rounding go."""
-    gram = (gram + gram.T) / 2
     if gram.device.type == "cpu":
         # numpy's LAPACK takes three quarters of the time of torch's, on an AMD processor.
         values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(gram.numpy()))

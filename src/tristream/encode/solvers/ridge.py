@@ -100,7 +100,7 @@ def fit(
     x = torch.cat([f.to(torch.float64) for f in features], 1)[order.to(device)]
     voxels = targets.shape[1]
     centre = x.mean(0) if intercept else torch.zeros_like(x[0])
-    x = x - centre
+    x -= centre
     products = gram(x)
     penalties = torch.as_tensor(np.asarray(alphas, float), device=device)
     level = torch.zeros(voxels, dtype=dtype, device=device)
