@@ -18,10 +18,10 @@ from tristream.encode.solvers.verify import Winners
 
 # A candidate joins the pool if it raises the mean of the voxels' best guesses by this; a node, with
 # its operator at hand, by a tenth.
-RISE = {"r2": 2.5e-7, "correlation": 1.2e-7}
+RISE = 2.5e-7
 NODE_COST = 0.1
 # Of that mean the pool may leave out so much.
-LEFT = {"r2": 1.5e-5, "correlation": 7e-6}
+LEFT = 1.5e-5
 # Once many were verified, those that still seem better are mostly guessed too high. A candidate
 # must then raise it so many times as much, and the pool may leave out this share of that promise.
 RISE_LATER = 2.0
@@ -110,7 +110,7 @@ def guess(
     cost = [1.0] * len(live)
     for node in nodes:
         cost[node] = NODE_COST
-    least, allowed = RISE[problem.score], LEFT[problem.score]
+    least, allowed = RISE, LEFT
     promised = 0.0
     pool: list[int] = []
     if winners.tried.shape[1]:

@@ -29,7 +29,7 @@ from tristream.encode.solvers.verify import Winners, verify
 # Nodes to begin with, by the number of bands; correlation, of two kinds of planes, wants more.
 RANKS = {1: 40, 2: 60, 3: 80, 4: 140}
 MANY_BANDS = 200
-MORE = {"r2": 1.0, "correlation": 1.5}
+MORE = {"r2": 1.0, "correlation": 1.3}
 # Candidates this far below the best of every probe voxel are left out: overfitted ones are large
 # and wild, and would take all pivots.
 HOPELESS = 0.05
