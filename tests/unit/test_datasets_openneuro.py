@@ -3,7 +3,7 @@
 A sample of the real events is kept in tests/data; test_datasets_repositories.py reads all of them.
 """
 
-import tarfile
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -40,8 +40,7 @@ def described(name: str) -> Dataset:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the real events of a few subjects of each dataset."""
     folder = tmp_path_factory.mktemp("openneuro")
-    with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(REPO / "tests/data/openneuro_events.tar.gz", folder)
     return folder
 
 

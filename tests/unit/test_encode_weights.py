@@ -76,7 +76,10 @@ def test_weights_predict_what_the_dual_weights_predict(fitted):
     else:
         mixed = encoding.fitted.dual[:, voxels] * encoding.fitted.alpha[voxels]
     expected = training(fitted, voxels) - mixed
-    assert predicted == pytest.approx(expected - expected.mean(0), abs=2e-4)
+    # Kernels have a mean diagonal of 1; rounding grows as penalties fall below that.
+    penalty = np.atleast_2d(encoding.fitted.alpha)[:, voxels].min(0)
+    error = np.abs(predicted - (expected - expected.mean(0))).max(0)
+    assert (error < 2e-6 + 5e-6 / penalty).all()
 
 
 def training(fitted, voxels):

@@ -6,7 +6,6 @@ them itself is no matter of surfaces, and each costs seconds to start.
 
 import io
 import shutil
-import tarfile
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,7 @@ RUNS = [f"task-objectviewing_run-0{n}" for n in (1, 2, 3)]
 def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
     """The study of a twin, and the commands that the workflow has for it."""
     folder = tmp_path_factory.mktemp("surface")
-    with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
-        archive.extractall(folder / "real", filter="data")
+    shutil.unpack_archive(REPO / "tests/data/openneuro_events.tar.gz", folder / "real")
     described: dict[str, Any] = yaml.safe_load(DESCRIPTOR.read_text())
     described |= {"runs": RUNS, "subjects": ["1"], "missing": {}}
     described["layout"]["space"] = "fsaverage5"

@@ -11,7 +11,7 @@ left out at a time.
 import io
 import json
 import re
-import tarfile
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -109,8 +109,7 @@ def results(
 ) -> Path:
     """Everything that the workflow makes of the twins."""
     folder = tmp_path_factory.mktemp("study")
-    with tarfile.open(REPO / "tests/data/openneuro_events.tar.gz") as archive:
-        archive.extractall(folder / "real", filter="data")
+    shutil.unpack_archive(REPO / "tests/data/openneuro_events.tar.gz", folder / "real")
     (folder / "archive").mkdir()
     (folder / "workflow/datasets").mkdir(parents=True)
     study = {
