@@ -362,6 +362,28 @@ def test_constant_voxels_score_zero_and_are_predicted_by_their_mean():
     assert float(fit.intercept[3]) == pytest.approx(7)
 
 
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_runs_in_which_a_voxel_is_constant_count_zero(dtype, score):
+    """Of 100 voxels float32 looks at all penalties first; one is constant in all runs."""
+    x, y = data(voxels=100, dtype=dtype)
+    y[:, 3] = 7.0
+    y[RUNS == 1, 5] = 2.3
+    alpha = np.array([10.0])
+    fit = ridge.fit(x, y, RUNS, np.ones((1, 2)), ALPHAS, score=score)
+    assert float(fit.score[3]) == 0
+    assert not fit.weights[:, 3].any()
+    one = ridge.fit(x, y[:, 5:6].double(), RUNS, np.ones((1, 2)), alpha, score=score)
+    runs, joined = np.unique(RUNS), torch.cat(x, 1).numpy()
+    total = 0.0
+    for run in runs[runs != 1]:
+        train, t = run != RUNS, y[run == RUNS, 5].double().numpy()
+        p = Ridge(10.0).fit(joined[train], y[train, 5].double()).predict(joined[~train])
+        r2 = 1 - ((t - p) ** 2).sum() / ((t - t.mean()) ** 2).sum()
+        total += r2 if score == "r2" else np.corrcoef(t, p)[0, 1]
+    assert float(one.score[0]) == pytest.approx(total / len(runs), abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("runs", "alphas", "match"),
     [(np.zeros(186), ALPHAS, "two groups"), (RUNS, np.array([0.0]), "positive")],

@@ -170,7 +170,9 @@ def hold(y: torch.Tensor, search: Search) -> tuple[list[Held], torch.Tensor]:
             target = theirs - theirs.mean(0)
         if predictor.whiten is not None:
             known = known @ predictor.whiten
-        spread = (target - target.mean(0)).square().sum(0)
+        # Rounding of the mean must not look like variance.
+        varies = target.amax(0) > target.amin(0)
+        spread = torch.where(varies, (target - target.mean(0)).square().sum(0), 0.0)
         inside, outside = target, torch.zeros_like(spread)
         if group.axes is not None:
             inside = group.axes.T @ target
@@ -272,7 +274,8 @@ def _first_sight(
         left[few] = inner.flatten(1) @ both
     spread = held.spread[:, None]
     if search.score == "correlation":
-        length = (left / spread).clamp_min(torch.finfo(left.dtype).tiny).sqrt()
+        tiny = torch.finfo(left.dtype).tiny
+        length = (left / spread.clamp_min(tiny)).clamp_min(tiny).sqrt()
         return _ratio(common @ mixing, left, spread).T, (search.least / length).T.clamp_min(1)
     return _explained(left + held.outside[:, None], spread).T, held.size() / search.size
 
