@@ -264,21 +264,22 @@ def stacked(data: Data, gammas: np.ndarray, score: str, subjects: int) -> float:
     return (subjects * made + alone) / (made + once)
 
 
-def peak(data: Data, gammas: np.ndarray, args: argparse.Namespace, batch: int | None) -> float:
-    """MB of memory that a fit needs beyond its data, himalaya's if there is a batch setting.
+def peaks(data: Data, gammas: np.ndarray, args: argparse.Namespace) -> list[float]:
+    """MB of memory that fits need beyond their data: ours, then himalaya's at each batch setting.
 
-    In a process of its own, which has freed nothing that the fit could use.
+    Each in a process of its own, which has freed nothing that the fit could use.
     """
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         bands = {f"band{b}": x for b, x in enumerate(data.bands)}
         np.savez(f"{folder}/data.npz", y=data.y, runs=data.runs, gammas=gammas, **bands)
         command = [sys.executable, __file__, "--only", folder, "--score", args.score]
-        if batch is not None:
-            command += ["--batch", str(batch)]
         if args.budget is not None:
             command += ["--budget", str(args.budget)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.split()[-1])
+        for batch in ([], *(["--batch", str(b)] for b in range(len(BATCHES)))):
+            done = subprocess.run([*command, *batch], check=True, capture_output=True, text=True)
+            found.append(float(done.stdout.split()[-1]))
+    return found
 
 
 def only(folder: str, score: str, budget: int | None, batch: int | None) -> None:
@@ -363,11 +364,9 @@ def main() -> int:
         results = [judge(data, gammas, f, voxels) for f in (found, theirs)]
         held = gate(*results, len(peer) < len(gammas))
     if args.memory:
-        theirs_mb = [f"{peak(data, peer, args, b):.0f} {BATCHES[b]}" for b in range(len(BATCHES))]
-        print(
-            f"peak MB: ours {peak(data, gammas, args, None):.0f}, himalaya by batches: "
-            f"{', '.join(theirs_mb)}"
-        )
+        ours_mb, *theirs_mb = peaks(data, gammas, args)
+        said = [f"{mb:.0f} {batch}" for mb, batch in zip(theirs_mb, BATCHES, strict=True)]
+        print(f"peak MB: ours {ours_mb:.0f}, himalaya by batches: {', '.join(said)}")
     print(f"RATIO banded_ridge={theirs_s / ours_s:.2f}")
     return int(not held)
 

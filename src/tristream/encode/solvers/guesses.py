@@ -128,11 +128,8 @@ def guess(
 def _first(table: "_Table", cost: Sequence[float], least: float) -> list[int]:
     """The first candidates of a pool, which do for most voxels, chosen on some of them."""
     drawn = torch.randperm(table.voxels, generator=torch.Generator().manual_seed(0))
-    some = (
-        drawn[: max(FEWEST_VOXELS, PART // (len(table.planes) * len(cost)))]
-        .sort()
-        .values.to(table.planes.device)
-    )
+    few = max(FEWEST_VOXELS, PART // (len(table.planes) * len(cost)))
+    some = drawn[:few].sort().values.to(table.planes.device)
     scores = torch.cat(list(table.blocks(some)))
     first = int(scores.sum(1).argmax())
     return [first, *Offers([scores], scores[first]).choose(cost, least, 0.0, FIRST)]

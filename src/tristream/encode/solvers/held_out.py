@@ -57,11 +57,11 @@ class Spectrum:
     vectors: torch.Tensor
 
     @classmethod
-    def of(cls, x: torch.Tensor, gram: torch.Tensor, root: torch.Tensor) -> "Spectrum":
+    def of(cls, x: torch.Tensor, products: torch.Tensor, root: torch.Tensor) -> "Spectrum":
         """Of features (n, p), float64, their products, and the root of each one's band weight."""
         used = root > 0
         scale = root[used]
-        values, vectors = _eigen(gram[used][:, used] * torch.outer(scale, scale))
+        values, vectors = _eigen(products[used][:, used] * torch.outer(scale, scale))
         turned = torch.zeros(len(root), len(values), dtype=x.dtype, device=x.device)
         turned[used] = scale[:, None] * vectors
         return cls(x @ (turned * values.rsqrt()), values, turned)
@@ -158,7 +158,7 @@ class Predictor:
             self._inverses.clear()
             size = values.sqrt()
             inside = held * size
-            own, vectors = _eigen(torch.diag(values) - inside.T @ inside)
+            own, vectors = _eigen(torch.diag(values) - gram(inside))
             self.whiten = (size[:, None] * vectors * own.rsqrt()).to(dtype)
             held = group.turn @ inside @ vectors
             filters = own.sqrt() / (own + penalties[:, None])
@@ -291,13 +291,13 @@ def gram(x: torch.Tensor) -> torch.Tensor:
     return x.T @ x
 
 
-def _eigen(gram: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _eigen(products: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Eigenvalues and vectors of what the data determine; directions lost in rounding go."""
-    if gram.device.type == "cpu":
+    if products.device.type == "cpu":
         # numpy's LAPACK takes three quarters of the time of torch's, on an AMD processor.
-        values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(gram.numpy()))
+        values, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(products.numpy()))
     else:
-        values, vectors = torch.linalg.eigh(gram)
+        values, vectors = torch.linalg.eigh(products)
     if not len(values):
         return values, vectors
     kept = values > values[-1].clamp_min(0) * len(values) * torch.finfo(values.dtype).eps
