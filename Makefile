@@ -33,7 +33,7 @@ clean:  ## delete the results; downloads stay
 	touch $@
 
 # fMRIPrep, which the tests run in a process of its own: over .venv, so that it brings little.
-.venv-fmriprep/ready: .venv/ready-test tests/reference/requirements.txt
+.venv-fmriprep/ready: .venv/ready-test tests/helpers/reference/requirements.txt
 	rm -rf .venv-fmriprep
-	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target .venv-fmriprep -r tests/reference/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile --target .venv-fmriprep -r tests/helpers/reference/requirements.txt
 	touch $@

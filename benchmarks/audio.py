@@ -32,15 +32,15 @@ from scipy.signal import fftconvolve, gammatone, hilbert
 from threadpoolctl import threadpool_limits
 
 from tristream.config.sources import ArchiveSource
-from tristream.features import registry
-from tristream.features.audio.cochlea import HOP, RATE, Bank, cochleagram, erb_spaced
-from tristream.features.audio.modulation import CHANNELS, PER_OCTAVE, tuning
-from tristream.features.audio.stream import Track, averaged, decibel
-from tristream.features.extractors import acoustics, modulation, musicnn
-from tristream.features.musicnn.checkpoint import read_checkpoint
-from tristream.features.musicnn.network import TEMPORAL, Musicnn
+from tristream.features.core import registry
+from tristream.features.core.audio.cochlea import HOP, RATE, Bank, cochleagram, erb_spaced
+from tristream.features.core.audio.sound_stream import Track, averaged, decibel
+from tristream.features.spaces import acoustics, modulation, musicnn
+from tristream.features.spaces.modulation.filters import CHANNELS, PER_OCTAVE, tuning
+from tristream.features.spaces.musicnn.checkpoint import read_checkpoint
+from tristream.features.spaces.musicnn.network import TEMPORAL, Musicnn
 from tristream.fetch.archive import fetch_archive
-from tristream.stimuli.media import read_sound
+from tristream.media.media import read_sound
 
 FILM = ArchiveSource(
     package="moviepy",

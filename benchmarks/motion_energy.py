@@ -30,16 +30,16 @@ from moten.backend import set_backend
 from threadpoolctl import threadpool_limits
 
 from tristream.config.sources import ArchiveSource
-from tristream.features.extractors.motion_energy import (
+from tristream.features.spaces.motion_energy import (
     LENGTH,
     Bank,
     MotionEnergyOptions,
     luminance,
     pyramid,
 )
-from tristream.features.flow.fields import IFNET, NETWORKS, Method, flow_fields
+from tristream.features.spaces.optical_flow.fields import IFNET, NETWORKS, Method, flow_fields
 from tristream.fetch.archive import fetch_archive
-from tristream.stimuli.media import frames
+from tristream.media.media import frames
 
 FILM = ArchiveSource(
     package="moviepy",

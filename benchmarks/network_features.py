@@ -37,11 +37,11 @@ from PIL import Image
 
 from tristream.config.load import load
 from tristream.config.sources import ArchiveSource
-from tristream.features.extractors.image_network import (
+from tristream.features.core.networks.families import IMAGE, layer_names
+from tristream.features.spaces.image_network import (
     ImageNetworkOptions,
     image_network,
 )
-from tristream.features.networks.families import IMAGE, layer_names
 from tristream.fetch.archive import fetch_archive
 
 GATE = 1e-4

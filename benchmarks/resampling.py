@@ -36,9 +36,9 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from tristream.bold.minimal.grid import template_grid
-from tristream.bold.minimal.resample import Sampling, raw_volumes, resample, retimed
-from tristream.bold.minimal.transforms import Affine, Displacement, map_points
+from tristream.bold.resampling.sampling import Sampling, raw_volumes, resample, retimed
+from tristream.bold.resampling.target_grid import template_grid
+from tristream.bold.resampling.transforms import Affine, Displacement, map_points
 
 SHAPE = (96, 96, 68)
 FULL = 410

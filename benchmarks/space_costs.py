@@ -23,8 +23,8 @@ from film_memory import ONE_THREAD, command, demo_film, write_study
 from tristream.config.analysis import FeatureSpace
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.features.reference import STREAMS
-from tristream.features.spaces import check
+from tristream.features.core.checked_space import check
+from tristream.features.core.reference_page import STREAMS
 
 SECONDS, START = 60, 5
 # Options of spaces that need some, and further spaces of an extractor.

@@ -22,14 +22,14 @@ import pandas as pd
 import torch
 
 from tristream.config.sources import ArchiveSource
-from tristream.features.extractors.tracked_objects import MEMBER, WEIGHTS, TrackingOptions
-from tristream.features.tracking.appearance import Appearance
-from tristream.features.tracking.associate import Weights
-from tristream.features.tracking.detect import Detections, PedestrianDetector
-from tristream.features.tracking.film import sampled_size
-from tristream.features.tracking.tracks import Frame, Tracker
+from tristream.features.spaces.tracked_objects import MEMBER, WEIGHTS, TrackingOptions
+from tristream.features.spaces.tracked_objects.appearance import Appearance
+from tristream.features.spaces.tracked_objects.associate import Weights
+from tristream.features.spaces.tracked_objects.detect import Detections, PedestrianDetector
+from tristream.features.spaces.tracked_objects.film import sampled_size
+from tristream.features.spaces.tracked_objects.tracks import Frame, Tracker
 from tristream.fetch.archive import fetch_archive
-from tristream.stimuli.media import frames, media_info
+from tristream.media.media import frames, media_info
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from small_study import snakemake, write
+from helpers import REPOSITORY
+from helpers.small_study import snakemake, write
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
 
 # As in a job, where it is set before ANTs is loaded; here tests load ANTs for themselves, and ITK
 # reads it once. With more threads no two registrations are equal.
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-REPOSITORY = Path(__file__).parents[1]
 MEDIA = "docs/_static/medias/getting_started/moviepy_10_minutes"
 
 
@@ -145,7 +145,7 @@ def extractor_weights(cache: Path) -> Callable[[str], Path]:
     """Function: extractor name -> folder that holds its weight members."""
 
     def folder(name: str) -> Path:
-        from tristream.features import registry
+        from tristream.features.core import registry
 
         return fetch_archive(registry.get(name).weights, cache)[0]
 

@@ -21,7 +21,7 @@ def fingerprint(*modules: str) -> str:
     Parameters
     ----------
     *modules : str
-        Dotted names (``tristream.features.extractors.optical_flow``) or paths of ``.py`` files.
+        Dotted names (``tristream.features.spaces.optical_flow``) or paths of ``.py`` files.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def _source(name: str) -> Path:
 
 
 def _stage(name: str) -> str:
-    """`tristream.features.extractors.x` -> `features`; a user's own file is its own stage."""
+    """`tristream.features.spaces.x` -> `features`; a user's own file is its own stage."""
     return name if name.endswith(".py") else name.split(".")[1]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from small_study import REPO
+from helpers.small_study import REPO
 
 pytestmark = pytest.mark.demo
 RESULTS = REPO / "results"

@@ -7,7 +7,7 @@ import h5py
 import pandas as pd
 import pytest
 
-from continuous_world import World, write_bold, write_stage_files
+from helpers.continuous_world import World, write_bold, write_stage_files
 from tristream.align.aligned import align_features, check_times
 from tristream.align.lagscan import write_lagscan
 from tristream.align.samples import read_samples, write_samples

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import bold_tree as tree
-from tristream.bold import fmriprep, volume_table
+from helpers import bold_tree as tree
 from tristream.bold.quality import write_index
+from tristream.bold.readers import fmriprep, volume_table
 from tristream.bold.run_file import read_run, write_run
 from tristream.errors import UserError
 

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-import synthetic_head as world
-from bold_tree import receipt_of
-from tristream.bold.minimal.prepare import prepare
+from helpers import synthetic_head as world
+from helpers.bold_tree import receipt_of
+from tristream.bold.readers.minimal import prepare
 from tristream.errors import UserError
 
 FIRST, SECOND = world.RUNS

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-import bold_tree
-import surface_tree as tree
-from tristream.bold import fmriprep
+from helpers import bold_tree
+from helpers import surface_tree as tree
+from tristream.bold.readers import fmriprep
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files, subject_files
-from tristream.simulate.twin.fmriprep import grid
+from tristream.simulate.synthetic.fmriprep_outputs import grid
 
 FIRST, SECOND = tree.RUNS[:2]
 HALF = tree.VERTICES[tree.FSAVERAGE5]

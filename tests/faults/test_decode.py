@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import REPOSITORY
 from tristream.bold.run_file import Run, write_run
 from tristream.cli import main
 from tristream.config.analysis import Decoder
-from tristream.decode.fit import fit
+from tristream.decode.decoding import fit
 from tristream.errors import UserError
 from tristream.store import Provenance, open_h5, write_table
 
@@ -194,7 +195,7 @@ def test_permutations_not_asked_for(study: Study) -> None:
 
 
 def test_unknown_decoder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    config = Path(__file__).parents[2] / "config.yaml"
+    config = REPOSITORY / "config.yaml"
     command = f"decode fit --config {config} --dataset haxby2001_slice --decoder nobody"
     command += f" --subject 1 --bold x.h5 --samples s.tsv --output {tmp_path / 'o.h5'}"
     assert main(command.split()) == 2

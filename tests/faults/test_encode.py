@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from encoding_files import model, write_study
+from helpers.encoding_files import model, write_study
 from tristream.cli import main
 from tristream.encode.fit import choose_device, fit_subject
 from tristream.errors import UserError

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tiny_networks
-from features_study import FilmStudy
-from films import make_film
+from helpers import tiny_networks
+from helpers.features_study import FilmStudy
+from helpers.films import make_film
 from tristream.errors import UserError
-from tristream.features.registry import get
+from tristream.features.core.registry import get
 from tristream.fetch.receipt import Receipt
 
 FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [32, 18]}}
@@ -19,7 +19,7 @@ FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [32
 OWN = '''
 import numpy as np
 
-from tristream.features.registry import Block, extractor
+from tristream.features.core.registry import Block, extractor
 
 
 @extractor("own", media="film", layers=("a",))
@@ -113,7 +113,7 @@ def test_pickled_weights_are_not_executed(tmp_path: Path, study: FilmStudy) -> N
     """A weight file that would run code when unpickled is refused."""
     import pickle
 
-    from tristream.features.extractors.efficientnet_lite0 import MEMBER, load_network
+    from tristream.features.spaces.efficientnet_lite0 import MEMBER, load_network
 
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from films import make_film
-from sounds import RATE, at_rate, write
+from helpers.films import make_film
+from helpers.sounds import RATE, at_rate, write
 from tristream.errors import UserError
-from tristream.features import registry
+from tristream.features.core import registry
 
 SPACES = (
     "acoustics",

@@ -19,8 +19,8 @@ from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import check_out
-from tristream.fetch.files import hash_file
 from tristream.fetch.git import call
+from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.receipt import FetchedFile, Receipt
 
 # ---------------------------------------------------------------- DataLad

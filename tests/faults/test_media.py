@@ -13,16 +13,16 @@ import soundfile
 import yaml
 from PIL import Image
 
-from features_study import FilmStudy
-from films import flash_film, make_film
+from helpers.features_study import FilmStudy
+from helpers.films import flash_film, make_film
 from tristream.cli import main
 from tristream.store import open_h5, read_strings
 
 LOW = {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 12}}
 SOUND = {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]}
 COLOUR = '''
-from tristream.features.frames import frame_batches
-from tristream.features.registry import Block, extractor
+from tristream.features.core.frames import frame_batches
+from tristream.features.core.registry import Block, extractor
 
 
 @extractor("mean_colour", media="film", images=True, layers=("rgb",))

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from power_designs import block, write_events
+from helpers.power_designs import block, write_events
 from tristream.cli import main
 from tristream.config.analysis import Inference
 from tristream.config.load import load_study
 from tristream.errors import UserError
 from tristream.power.design import read_design
-from tristream.power.grid import Analysis
+from tristream.power.detection import Analysis
 
 
 def refused(call, *said: str) -> None:

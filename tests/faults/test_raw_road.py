@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-import raw_head as world
-from bold_tree import receipt_of
-from synthetic_head import save_bold
+from helpers import REPOSITORY
+from helpers import raw_head as world
+from helpers.bold_tree import receipt_of
+from helpers.synthetic_head import save_bold
 from tristream.bold.prepare import check_subject, prepare_run
-from tristream.bold.raw import extra
-from tristream.bold.raw.files import Normalisation, Registration, write_registration
-from tristream.bold.raw.motion import register_run
-from tristream.bold.raw.prepare import prepare
+from tristream.bold.readers.raw import prepare
+from tristream.bold.registration import antspy_extra as extra
+from tristream.bold.registration.motion import register_run
+from tristream.bold.registration.registration_file import (
+    Normalisation,
+    Registration,
+    write_registration,
+)
 from tristream.config.load import resolve
 from tristream.errors import UserError
 
@@ -112,7 +117,7 @@ def test_registrations_that_lack_or_do_not_fit(root: Path, tmp_path: Path) -> No
     receipt.write(tmp_path / "receipt.json")
     with pytest.raises(UserError, match="layout raw needs registrations"):
         prepare_run(world.dataset(), "01", FIRST, tmp_path / "receipt.json", tmp_path / "x.h5")
-    from tristream.bold.raw.files import write_normalisation
+    from tristream.bold.registration.registration_file import write_normalisation
 
     write_normalisation(tmp_path / "n.h5", NOWHERE, False, "")
     reference = nib.Nifti1Image(np.ones((6, 6, 6), np.float32), np.diag([4, 4, 4, 1]))
@@ -137,7 +142,7 @@ def test_confounds_of_tissues_are_refused(name: str) -> None:
 
 
 def test_a_study_may_take_the_raw_images_of_a_dataset_with_derivatives() -> None:
-    home = Path(__file__).parents[2] / "workflow/datasets"
+    home = REPOSITORY / "workflow/datasets"
     said = {"datasets": {"ds000105": {"layout": {"kind": "raw", "resolution": 3.5}}}}
     found = resolve(said, Path("config.yaml"), [home]).datasets["ds000105"]
     assert found.layout.kind == "raw"

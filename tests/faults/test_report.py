@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-import report_tree
+from helpers import report_tree
 from tristream.cli import main
 from tristream.config.load import load
 from tristream.errors import UserError
-from tristream.maps.scores import read
+from tristream.maps.score_maps import read
 from tristream.report.build import build
 from tristream.store import Omission, Provenance, create_h5, write_strings, write_table
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import yaml
 
-from small_simulation import write_features, write_layer
-from small_study import STUDY
+from helpers.small_simulation import write_features, write_layer
+from helpers.small_study import STUDY
 from tristream.config.load import descriptor
 from tristream.errors import UserError
 from tristream.simulate import repository
 from tristream.simulate.dataset import check
 from tristream.simulate.preset import FOLDER, load_preset
-from tristream.simulate.regions import voxels
 from tristream.simulate.signals import signals
+from tristream.simulate.voxels import voxels
 
 
 def refused(call, *said: str) -> None:

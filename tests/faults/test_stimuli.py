@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from tristream.config.dataset import Dataset, Stimulus
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.media.media import frames, media_info, read_sound, sound
 from tristream.stimuli.events import read_bids_events, read_volume_table
 from tristream.stimuli.inventory import read_timelines, stimulus_list
-from tristream.stimuli.media import frames, media_info, read_sound, sound
 from tristream.stimuli.splits import split_table
 
 FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")

@@ -19,10 +19,8 @@ import numpy as np
 import pytest
 import yaml
 
-import bold_tree
-import spm_tree
-import synthetic_head
-from tristream.bold.checks import check_whole
+from helpers import bold_tree, spm_tree, synthetic_head
+from tristream.bold.image_checks import check_whole
 from tristream.bold.images import open_image
 from tristream.bold.prepare import check_subject, prepare_run
 from tristream.cli import main

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from small_study import snakemake
+from helpers.small_study import snakemake
 
 pytestmark = pytest.mark.xdist_group("study")
 

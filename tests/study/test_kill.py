@@ -10,7 +10,8 @@ import numpy as np
 import psutil
 import pytest
 
-from small_study import arrays, environment, write
+from helpers import REPOSITORY
+from helpers.small_study import arrays, environment, write
 
 pytestmark = pytest.mark.xdist_group("study")
 CALL = [sys.executable, "-m", "tristream", "run", "--cores", "2"]
@@ -18,7 +19,7 @@ CALL = [sys.executable, "-m", "tristream", "run", "--cores", "2"]
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """`tristream run` in `folder`, its output in a file there."""
-    snakefile = ["--", "-s", str(Path(__file__).parents[2] / "Snakefile")]
+    snakefile = ["--", "-s", str(REPOSITORY / "Snakefile")]
     with (folder / "run.log").open("ab") as log:
         return subprocess.Popen(
             [*CALL, *snakefile], cwd=folder, env=environment(), stdout=log, stderr=log

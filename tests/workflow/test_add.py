@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from small_study import REPO, STUDY, edit, planned, snakemake, write
+from helpers.small_study import REPO, STUDY, edit, planned, snakemake, write
 
 pytestmark = pytest.mark.xdist_group("study")
 
@@ -15,7 +15,7 @@ BRIGHTNESS = '''
 """Mean brightness of film frames."""
 
 from tristream.config.base import Section
-from tristream.features.registry import Block, extractor
+from tristream.features.core.registry import Block, extractor
 
 
 class Options(Section):
@@ -27,7 +27,7 @@ def brightness(path, layers, options, weights, device):
     """Mean grey level of each frame."""
     import numpy as np
 
-    from tristream.stimuli.media import frames
+    from tristream.media.media import frames
 
     for time, image in frames(path, fps=options.fps, size=(64, 36), format="gray"):
         yield {"mean": Block(np.array([[image.mean()]]), np.array([time + 0.5 / options.fps]))}

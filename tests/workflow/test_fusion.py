@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from small_study import edit, planned, snakemake
+from helpers.small_study import edit, planned, snakemake
 from tristream.store import open_h5
 
 pytestmark = pytest.mark.xdist_group("study")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from small_study import REPO, environment, snakemake, write
+from helpers.small_study import REPO, environment, snakemake, write
 
 # Not pandas: snakemake itself imports it for any workflow.
 HEAVY = {"torch", "nilearn", "sklearn", "librosa", "cv2", "h5py", "datalad", "av"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from small_study import REPO, planned, snakemake
+from helpers.small_study import REPO, planned, snakemake
 
 POWER = {
     "music": {

@@ -1,7 +1,7 @@
 """A study of raw images plans their registration, goes to its report, and names what it lacks.
 
 The workflow's own commands are run, one after the other in this process, but for those that
-register: they take minutes, `tests/unit/test_bold_raw.py` holds them against the truth, and here
+register: they take minutes, `tests/bold/readers/test_raw.py` holds them against the truth, and here
 their files are written from it.
 """
 
@@ -20,16 +20,16 @@ import pytest
 import yaml
 from nibabel.affines import apply_affine
 
-import raw_head as world
-from small_study import REPO, commands, environment, planned, run_here
-from tiny_dataset import save
-from tristream.bold.minimal.transforms import Affine
-from tristream.bold.raw.files import (
+from helpers import raw_head as world
+from helpers.small_study import REPO, commands, environment, planned, run_here
+from helpers.tiny_dataset import save
+from tristream.bold.registration.registration_file import (
     Normalisation,
     Registration,
     write_normalisation,
     write_registration,
 )
+from tristream.bold.resampling.transforms import Affine
 
 RUNS = list(world.EXPERIMENT)
 STUDY = {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from small_study import REPO, snakemake
+from helpers.small_study import REPO, snakemake
 from tristream.cli import main
 from tristream.config.load import load
 from tristream.report.build import build

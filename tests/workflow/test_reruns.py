@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from small_study import REPO, edit, planned
+from helpers.small_study import REPO, edit, planned
 
 pytestmark = pytest.mark.xdist_group("study")
 TESTS = {"inference", "group", "tables", "compare", "partition"}

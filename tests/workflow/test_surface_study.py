@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import yaml
 
-from small_study import REPO, commands, edit, run_here
+from helpers.small_study import REPO, commands, edit, run_here
 from tristream.cli import main
-from tristream.simulate.twin.settings import LABEL, NONE
+from tristream.simulate.synthetic.settings import LABEL, NONE
 from tristream.store import open_h5, read_json, read_strings
 
 DESCRIPTOR = REPO / "workflow/datasets/ds000105.yaml"

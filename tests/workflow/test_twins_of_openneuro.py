@@ -25,9 +25,9 @@ import pytest
 import yaml
 from nibabel.affines import apply_affine
 
-from small_study import REPO, commands, run_here
+from helpers.small_study import REPO, commands, run_here
 from tristream.cli import main
-from tristream.simulate.twin.settings import ITEM, LABEL, NONE, region_at
+from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
 
 DESCRIPTORS = REPO / "workflow/datasets"
 FIT = {"delays": [2, 3, 4, 5], "alphas": {"lowest": -1, "highest": 5, "number": 7}}

@@ -18,7 +18,7 @@ rule normalise:
         mem_mb=4000,
         runtime=60,
     params:
-        code=fingerprint("tristream.bold.raw.normalise"),
+        code=fingerprint("tristream.bold.registration.normalise"),
     shell:
         "python -m tristream bold normalise --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --receipt {input}"
@@ -43,7 +43,7 @@ rule register:
         runtime=120,
     params:
         trims=lambda w: dump(RESOLVED.datasets[w.dataset].trims),
-        code=fingerprint("tristream.bold.raw.motion"),
+        code=fingerprint("tristream.bold.registration.motion"),
     shell:
         "python -m tristream bold register --dataset {wildcards.dataset}"
         " --subject {wildcards.subject} --run {wildcards.run} --receipt {input.receipt}"

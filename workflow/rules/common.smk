@@ -13,11 +13,11 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 
 try:
     import tristream
-    from tristream.bold.raw.extra import require
+    from tristream.bold.registration.antspy_extra import require
     from tristream.config.load import hand_over, resolve
     from tristream.config.sources import HubSource
     from tristream.errors import UserError
-    from tristream.features.spaces import check
+    from tristream.features.core.checked_space import check
     from tristream.fingerprint import fingerprint
     from tristream.simulate.preset import load_preset
 except ModuleNotFoundError as error:

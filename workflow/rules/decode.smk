@@ -19,7 +19,7 @@ rule decode:
         runtime=120,
     params:
         decoder=lambda w: dump(STUDY.decoders[w.decoder]),
-        code=fingerprint("tristream.decode.fit"),
+        code=fingerprint("tristream.decode.decoding"),
     shell:
         "python -m tristream decode fit --dataset {wildcards.dataset}"
         " --decoder {wildcards.decoder} --subject {wildcards.subject} --bold {input.bold}"

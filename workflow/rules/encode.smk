@@ -49,7 +49,7 @@ rule responses:
         mem_mb=4000,
         runtime=60,
     params:
-        code=fingerprint("tristream.encode.weights"),
+        code=fingerprint("tristream.encode.band_responses"),
     shell:
         "python -m tristream encode weights --encoding {input.encoding}"
         " --output {output.table} --code {params.code} > {log} 2>&1"
@@ -79,7 +79,7 @@ rule selection:
         mem_mb=4000,
         runtime=60,
     params:
-        code=fingerprint("tristream.encode.comparison"),
+        code=fingerprint("tristream.encode.criteria_table"),
     shell:
         "python -m tristream encode compare --encodings {input.encodings}"
         " --output {output.table} --code {params.code} > {log} 2>&1"

@@ -20,7 +20,7 @@ rule fusion_fit:
         runtime=120,
     params:
         space=lambda w: fused_params(w.fused),
-        code=fingerprint("tristream.features.fusion.files"),
+        code=fingerprint("tristream.features.fusion.fused_file"),
     shell:
         "python -m tristream features fit --dataset {wildcards.dataset}"
         " --space {wildcards.fused} --parents {input.parents}"
@@ -46,7 +46,7 @@ rule fuse:
         runtime=60,
     params:
         stream=lambda w: STUDY.fusion[w.fused].stream,
-        code=fingerprint("tristream.features.fusion.files"),
+        code=fingerprint("tristream.features.fusion.fused_file"),
     shell:
         "python -m tristream features fuse --dataset {wildcards.dataset}"
         " --space {wildcards.fused} --layer {wildcards.layer} --parents {input.parents}"

@@ -52,7 +52,7 @@ rule contrast_maps:
         inference=inference_keys("fdr"),
         regions=regions_option,
         meshes=meshes_option,
-        code=fingerprint("tristream.maps.contrast"),
+        code=fingerprint("tristream.maps.contrast_maps"),
     shell:
         "python -m tristream maps contrast --dataset {wildcards.dataset}"
         " --contrast {wildcards.contrast} --subject {wildcards.subject} --fit {input.fit}"

@@ -80,7 +80,7 @@ rule partition:
         bands=lambda w: json.dumps(STUDY.inference.partition.get(w.model, [])),
         model=lambda w: dump(STUDY.models[w.model]),
         inference=inference_keys("bootstrap", "seed"),
-        code=fingerprint("tristream.encode.nested"),
+        code=fingerprint("tristream.encode.partition.nested_models"),
     shell:
         "python -m tristream inference partition --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
@@ -207,7 +207,7 @@ rule regions:
         mem_mb=2000,
         runtime=30,
     params:
-        code=fingerprint("tristream.inference.regions"),
+        code=fingerprint("tristream.space.atlas"),
     shell:
         "python -m tristream inference regions --receipt {input}"
         " --output {output} --code {params.code} > {log} 2>&1"

@@ -38,7 +38,7 @@ rule maps:
         runtime=30,
     params:
         meshes=meshes_option,
-        code=fingerprint("tristream.maps.draw"),
+        code=fingerprint("tristream.maps.encoding_maps"),
     shell:
         "python -m tristream maps draw --dataset {wildcards.dataset}"
         " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"

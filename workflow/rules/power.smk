@@ -20,7 +20,7 @@ rule power:
     params:
         design=lambda w: dump(STUDY.power[w.power]),
         inference=inference_keys("permutations", "fdr", "procedure", "seed"),
-        code=fingerprint("tristream.power.files"),
+        code=fingerprint("tristream.power.power_file"),
     shell:
         "python -m tristream power run --name {wildcards.power} --output {output.analysis}"
         " --code {params.code} > {log} 2>&1"

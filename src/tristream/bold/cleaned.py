@@ -13,7 +13,7 @@ from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.grayordinates import Grayordinates
+from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tristream.bold import fmriprep, scan, spm, volume_table
-from tristream.bold.checks import Images, check_events
-from tristream.bold.minimal import prepare as minimal
-from tristream.bold.raw import prepare as raw
+from tristream.bold.image_checks import Images, check_events
+from tristream.bold.readers import fmriprep, minimal, raw, scan, spm, volume_table
 from tristream.bold.run_file import Run, write_run
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import (

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from tristream import grayordinates
 from tristream.errors import UserError
-from tristream.grayordinates import Grayordinates
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "bold"

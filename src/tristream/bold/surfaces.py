@@ -14,10 +14,10 @@ import numpy.typing as npt
 from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_data
 
-from tristream.bold.checks import check_whole
+from tristream.bold.image_checks import check_whole
 from tristream.bold.images import BLOCK, DAMAGED, PROBE, damaged
 from tristream.errors import UserError
-from tristream.grayordinates import CORTEX, Grayordinates, hemispheres, same
+from tristream.space.grayordinates import CORTEX, Grayordinates, hemispheres, same
 
 PREFIX = "CIFTI_STRUCTURE_"
 # Vertices of a hemisphere.

@@ -78,8 +78,8 @@ def _prepare(args: argparse.Namespace) -> None:
 
 
 def _normalise(args: argparse.Namespace) -> None:
-    from tristream.bold.raw.files import write_normalisation
-    from tristream.bold.raw.normalise import normalise
+    from tristream.bold.registration.normalise import normalise
+    from tristream.bold.registration.registration_file import write_normalisation
     from tristream.fetch.receipt import Receipt
 
     receipt = Receipt.read(args.receipt)
@@ -88,8 +88,8 @@ def _normalise(args: argparse.Namespace) -> None:
 
 
 def _register(args: argparse.Namespace) -> None:
-    from tristream.bold.raw.files import read_normalisation, write_registration
-    from tristream.bold.raw.motion import register_run
+    from tristream.bold.registration.motion import register_run
+    from tristream.bold.registration.registration_file import read_normalisation, write_registration
     from tristream.fetch.receipt import Receipt
 
     receipt = Receipt.read(args.receipt)

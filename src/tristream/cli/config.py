@@ -26,7 +26,7 @@ def register(stages: Any) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Validate, and say what was found."""
-    from tristream.features.spaces import check as check_space
+    from tristream.features.core.checked_space import check as check_space
 
     resolved = study(args)
     for name, space in resolved.study.features.items():

@@ -30,7 +30,7 @@ def register(stages: Any) -> None:
 
 def fit(args: argparse.Namespace) -> None:
     """Fit, permute, write; print the accuracy."""
-    from tristream.decode.fit import fit as fit_decoder
+    from tristream.decode.decoding import fit as fit_decoder
 
     decoders = study(args).study.decoders
     if args.decoder not in decoders:

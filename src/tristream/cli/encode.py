@@ -79,13 +79,13 @@ def run_fit(args: argparse.Namespace) -> None:
 
 def run_compare(args: argparse.Namespace) -> None:
     """Compare models of one subject."""
-    from tristream.encode.comparison import compare_models
+    from tristream.encode.criteria_table import compare_models
 
     compare_models(args.encodings, args.output, args.code)
 
 
 def run_weights(args: argparse.Namespace) -> None:
     """Write the responses of a model's bands."""
-    from tristream.encode.weights import write_responses
+    from tristream.encode.band_responses import write_responses
 
     write_responses(args.encoding, args.output, args.regions, args.threshold, args.code)

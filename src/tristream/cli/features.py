@@ -80,7 +80,7 @@ def _add_fusion(actions: Any) -> None:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    from tristream.features.fusion.files import fit
+    from tristream.features.fusion.fused_file import fit
 
     fit(
         study(args),
@@ -96,7 +96,7 @@ def _fit(args: argparse.Namespace) -> None:
 
 
 def _fuse(args: argparse.Namespace) -> None:
-    from tristream.features.fusion.files import fuse
+    from tristream.features.fusion.fused_file import fuse
 
     fuse(
         study(args),
@@ -112,7 +112,7 @@ def _fuse(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from tristream.features.show.command import show
+    from tristream.features.show.show_command import show
     from tristream.maps.style import STREAM_COLOURS, save, style
 
     resolved = study(args)
@@ -127,7 +127,7 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _extract(args: argparse.Namespace) -> None:
-    from tristream.features.extract import Inputs, extract
+    from tristream.features.core.extraction import Inputs, extract
 
     extract(
         study(args),
@@ -166,7 +166,7 @@ def _train(args: argparse.Namespace) -> None:
     import cv2
     import torch
 
-    from tristream.features.two_stream.train import Training, train
+    from tristream.features.spaces.two_stream.train import Training, train
 
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
@@ -185,13 +185,13 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _draw_tracks(args: argparse.Namespace) -> None:
-    from tristream.features.tracking.draw import draw_space
+    from tristream.features.spaces.tracked_objects.draw import draw_space
 
     draw_space(study(args), args.space, args.film, args.weights, args.output, threads=args.threads)
 
 
 def _list(args: argparse.Namespace) -> None:
-    from tristream.features.registry import known
+    from tristream.features.core.registry import known
 
     for found in known(args.module).values():
         print(f"{found.name} ({found.media}): {found.summary}")
@@ -210,6 +210,6 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _write_reference(args: argparse.Namespace) -> None:
-    from tristream.features.reference import markdown
+    from tristream.features.core.reference_page import markdown
 
     (args.root / "docs/features.md").write_text(markdown(), encoding="utf-8")

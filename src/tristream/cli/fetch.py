@@ -105,14 +105,14 @@ def run_subject(args: argparse.Namespace) -> None:
 
 def run_stimuli(args: argparse.Namespace) -> None:
     """Get the stimuli."""
-    from tristream.fetch.stimuli import fetch_stimuli
+    from tristream.fetch.stimulus_files import fetch_stimuli
 
     fetch_stimuli(study(args), args.dataset, args.code).write(args.output)
 
 
 def run_status(args: argparse.Namespace) -> None:
     """Print one line a stimulus."""
-    from tristream.fetch.stimuli import stimulus_status
+    from tristream.fetch.stimulus_files import stimulus_status
 
     print("path\tstimulus\tstatus")
     for row in stimulus_status(study(args), args.dataset):
@@ -121,7 +121,7 @@ def run_status(args: argparse.Namespace) -> None:
 
 def run_weights(args: argparse.Namespace) -> None:
     """Get a space's weights."""
-    from tristream.features.spaces import weights_of
+    from tristream.features.core.checked_space import weights_of
     from tristream.fetch.steps import fetch_weights
 
     config = study(args).study

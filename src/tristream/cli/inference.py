@@ -133,7 +133,7 @@ def run_group(args: argparse.Namespace) -> None:
 
 def run_partition(args: argparse.Namespace) -> None:
     """Unique and shared variance of one model of one subject."""
-    from tristream.encode.nested import partition_subject
+    from tristream.encode.partition.nested_models import partition_subject
 
     config = study(args).study
     partition_subject(
@@ -153,7 +153,7 @@ def run_partition(args: argparse.Namespace) -> None:
 def run_atlas(args: argparse.Namespace) -> None:
     """Fetch the atlas."""
     from tristream.fetch.steps import fetch_members
-    from tristream.inference.regions import HARVARD_OXFORD
+    from tristream.space.atlas import HARVARD_OXFORD
 
     data = Path(study(args).study.data)
     fetch_members("harvard_oxford", HARVARD_OXFORD, data, args.code).write(args.output)
@@ -161,7 +161,7 @@ def run_atlas(args: argparse.Namespace) -> None:
 
 def run_regions(args: argparse.Namespace) -> None:
     """Label the atlas's voxels."""
-    from tristream.inference.regions import write_regions
+    from tristream.space.atlas import write_regions
 
     write_regions(args.receipt, args.output, args.code)
 

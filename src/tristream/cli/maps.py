@@ -45,7 +45,7 @@ def register(stages: Any) -> None:
 
 
 def _draw(args: argparse.Namespace) -> None:
-    from tristream.maps.draw import draw
+    from tristream.maps.encoding_maps import draw
 
     draw(
         study(args),
@@ -62,7 +62,7 @@ def _draw(args: argparse.Namespace) -> None:
 
 
 def _contrast(args: argparse.Namespace) -> None:
-    from tristream.maps.contrast import draw_contrast
+    from tristream.maps.contrast_maps import draw_contrast
 
     draw_contrast(
         study(args),

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource | HubSource]]:
     """What is no dataset: weights of extractors, atlases, meshes to draw on."""
-    from tristream.features.spaces import weights_of
+    from tristream.features.core.checked_space import weights_of
     from tristream.simulate.preset import load_preset
 
     said = resolved.study
@@ -100,7 +100,7 @@ def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource | HubSource
     analysed = {d for model in said.models.values() for d in model.datasets}
     analysed |= {d for contrast in said.contrasts.values() for d in contrast.datasets}
     if any(map(resolved.needs_regions, analysed)):
-        from tristream.inference.regions import HARVARD_OXFORD
+        from tristream.space.atlas import HARVARD_OXFORD
 
         yield "atlas of regions", HARVARD_OXFORD
     if any(map(resolved.needs_meshes, analysed)):

@@ -39,7 +39,7 @@ def _run(args: argparse.Namespace) -> None:
         known = ", ".join(given.power) or "none"
         raise UserError(f"{args.config}: power: no {args.name!r}; there are {known}")
     from tristream.power.answer import answers
-    from tristream.power.files import run_power
+    from tristream.power.power_file import run_power
 
     table = run_power(args.name, given.power[args.name], given.inference, args.output, args.code)
     for line in answers(table):

@@ -74,7 +74,7 @@ def _add_like(actions: Any) -> None:
 
 def _like(args: argparse.Namespace) -> None:
     from tristream.config.load import DESCRIPTORS, descriptor
-    from tristream.simulate.twin.write import Wish, write_twin
+    from tristream.simulate.synthetic.write_dataset import Wish, write_twin
 
     dataset = descriptor(args.dataset, [Path(args.datasets or DESCRIPTORS)], Path("--dataset"))
     wish = Wish(tuple(args.subjects), tuple(args.runs), args.scale, args.ceiling, args.seed)

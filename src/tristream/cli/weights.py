@@ -27,7 +27,7 @@ def run_fetch(args: argparse.Namespace) -> None:
     """Fetch what is missing and verify what is there."""
     from tristream.config.sources import ArchiveSource, HubSource
     from tristream.errors import UserError
-    from tristream.features.spaces import weights_of
+    from tristream.features.core.checked_space import weights_of
     from tristream.fetch.steps import fetch_weights
 
     config = study(args).study

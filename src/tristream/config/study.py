@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
 from tristream.config.base import Checksum, Label, Name, Section
-from tristream.config.contrasts import Contrast
+from tristream.config.contrast import Contrast
 from tristream.config.fusion import Fusion
 from tristream.config.layouts import RawLayout
 from tristream.config.power import Power

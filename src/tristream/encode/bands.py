@@ -10,7 +10,7 @@ import torch
 
 from tristream.align.delays import spm_basis
 from tristream.encode.convolution import convolved_kernel
-from tristream.encode.inputs import Floats, Ints, Layout
+from tristream.encode.fit_inputs import Floats, Ints, Layout
 from tristream.encode.nonlinear import KernelMap, Kind
 from tristream.encode.solvers.kernels import (
     Scaler,

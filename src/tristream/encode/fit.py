@@ -14,10 +14,17 @@ from tqdm import tqdm
 from tristream.bold.cleaning import shared_projection
 from tristream.config.analysis import EncodingModel
 from tristream.encode.ceiling import Ceiling, noise_ceiling
-from tristream.encode.files import Encoding, Fitted, HeldOut, Scores, TrainingRun, write_encoding
-from tristream.encode.inputs import Floats, Inputs, file_hash, read_inputs
+from tristream.encode.encoding_file import (
+    Encoding,
+    Fitted,
+    HeldOut,
+    Scores,
+    TrainingRun,
+    write_encoding,
+)
+from tristream.encode.fit_inputs import Floats, Inputs, file_hash, read_inputs
 from tristream.encode.models import Model, fit_model, penalties, said_of
-from tristream.encode.scores import correlation, fisher_mean, split_r2
+from tristream.encode.prediction_scores import correlation, fisher_mean, split_r2
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 

@@ -12,7 +12,7 @@ import torch
 from tristream.config.analysis import EncodingModel
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.estimators import StackedRidgeCV
-from tristream.encode.inputs import Floats, Inputs, Ints
+from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.solvers import banded_ridge
 from tristream.encode.solvers.kernels import Scaler
 from tristream.encode.tcn import FittedNetwork, Recording, fit_network

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream import grayordinates
 from tristream.align.resample import Piece, resample_timed
 from tristream.config.analysis import Network
 from tristream.encode.bands import Form, band_kernels
-from tristream.encode.files import Encoding, TrainingRun, read_encoding
-from tristream.encode.inputs import Floats
+from tristream.encode.encoding_file import Encoding, TrainingRun, read_encoding
+from tristream.encode.fit_inputs import Floats
 from tristream.encode.models import network_features
 from tristream.encode.tcn import Recording, predict, rebuild
-from tristream.encode.training import TrainingFeatures
+from tristream.encode.training_choice import TrainingFeatures
 from tristream.errors import UserError
+from tristream.space import grayordinates
 from tristream.store import Provenance, create_h5, open_h5
 
 NEW = "new stimulus"

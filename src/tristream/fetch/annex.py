@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
-from tristream.fetch.files import hash_file
 from tristream.fetch.git import FAILURES, call, git, results, stream
+from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.unverified import bring
 from tristream.paths import inside, resolve_inside

@@ -17,7 +17,7 @@ from typing import IO
 
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.fetch.files import hash_file, lock
+from tristream.fetch.hash_and_lock import hash_file, lock
 from tristream.fetch.index import download
 from tristream.fetch.receipt import FetchedFile
 from tristream.paths import inside

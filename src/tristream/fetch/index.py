@@ -14,7 +14,7 @@ from typing import Any
 
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.fetch.files import hash_file, lock
+from tristream.fetch.hash_and_lock import hash_file, lock
 
 ATTEMPTS = 4
 

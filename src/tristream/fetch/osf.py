@@ -15,7 +15,7 @@ from typing import Any
 
 from tristream.config.sources import OsfSource
 from tristream.errors import UserError
-from tristream.fetch.files import hash_file, lock
+from tristream.fetch.hash_and_lock import hash_file, lock
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.sources import Listing
 from tristream.paths import inside

@@ -17,7 +17,7 @@ from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import DataladOrigin
 from tristream.fetch.steps import fetch_dataset, origin_of
-from tristream.fetch.stimuli import stimulus_status
+from tristream.fetch.stimulus_files import stimulus_status
 from tristream.fetch.weights import hub_folder
 
 UNITS = ("B", "kB", "MB", "GB", "TB")

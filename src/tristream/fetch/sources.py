@@ -11,7 +11,7 @@ from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import check_out
-from tristream.fetch.files import hash_file, lock
+from tristream.fetch.hash_and_lock import hash_file, lock
 from tristream.fetch.receipt import FetchedFile
 from tristream.paths import resolve_inside
 from tristream.store import Omission

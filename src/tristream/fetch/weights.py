@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tristream.config.sources import HubSource
 from tristream.errors import UserError
-from tristream.fetch.files import hash_file, lock
+from tristream.fetch.hash_and_lock import hash_file, lock
 from tristream.fetch.receipt import FetchedFile, Receipt
 
 # What says how a network is built and how its input is prepared.

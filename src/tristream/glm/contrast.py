@@ -18,15 +18,15 @@ from nilearn.glm.contrasts import Contrast as Estimate
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import run_glm
 
-from tristream import grayordinates
 from tristream.align.timeline import Event, check_fit, read_timeline
 from tristream.bold.run_file import Run, read_run, read_runs
-from tristream.config.contrasts import Contrast
+from tristream.config.contrast import Contrast
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout
 from tristream.errors import UserError
-from tristream.glm.design import carried, design
-from tristream.grayordinates import Grayordinates
+from tristream.glm.design_matrix import carried, design
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
 
 KIND = "contrast"

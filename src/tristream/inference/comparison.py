@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import false_discovery_control
 
-from tristream import grayordinates
 from tristream.config.analysis import Inference
 from tristream.encode.ceiling import block_sums
-from tristream.encode.files import Encoding, read_encoding
+from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.errors import UserError
 from tristream.inference.encoding import FEWEST_DISTINCT, MANY, TIME
 from tristream.inference.permutation import (
@@ -32,9 +31,10 @@ from tristream.inference.permutation import (
     permuted_sums,
     unit_length,
 )
-from tristream.inference.regions import Regions
 from tristream.inference.tables import WHOLE
 from tristream.inference.widening import lost_by_shifts, widening
+from tristream.space import grayordinates
+from tristream.space.atlas import Regions
 from tristream.store import Omission, Provenance, create_h5, write_strings
 
 Floats = npt.NDArray[np.floating]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from tristream.config.analysis import Inference
-from tristream.encode.files import Encoding, read_encoding
+from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference.permutation import (
     Null,
     Permuted,

@@ -18,11 +18,11 @@ import pandas as pd
 from scipy import optimize, stats
 from scipy.stats import false_discovery_control
 
-from tristream import grayordinates
 from tristream.config.analysis import Inference
 from tristream.errors import UserError
-from tristream.grayordinates import Grayordinates
 from tristream.inference.permutation import TOLERANCE
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
 
 Floats = npt.NDArray[np.floating]

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.scores import centred, fisher_mean
+from tristream.encode.prediction_scores import centred, fisher_mean
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]

@@ -16,10 +16,10 @@ import pandas as pd
 from scipy import stats
 
 from tristream.config.analysis import Inference
-from tristream.encode.files import Encoding, read_encoding
-from tristream.encode.scores import centred
+from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.encode.prediction_scores import centred
 from tristream.errors import UserError
-from tristream.inference.blocks import Blocks, BlockSums, Estimate, estimate
+from tristream.inference.block_estimates import Blocks, BlockSums, Estimate, estimate
 from tristream.inference.encoding import FEWEST_DISTINCT, TIME, runs_of
 from tristream.inference.permutation import (
     distinct_permutations,

@@ -20,10 +20,10 @@ import torch
 from tqdm import tqdm
 
 from tristream.encode.bands import BandKernels, Form, band_kernels
-from tristream.encode.files import Encoding
-from tristream.encode.scores import centred
+from tristream.encode.encoding_file import Encoding
+from tristream.encode.prediction_scores import centred
 from tristream.encode.solvers.banded_ridge import mix, prediction_operator
-from tristream.encode.training import TrainingFeatures
+from tristream.encode.training_choice import TrainingFeatures
 from tristream.inference.permutation import Permuted, movable_rows
 
 Floats = npt.NDArray[np.floating]

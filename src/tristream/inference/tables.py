@@ -10,9 +10,9 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from nilearn.reporting import get_clusters_table
 
-from tristream.encode.files import Encoding, read_encoding
+from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.errors import UserError
-from tristream.inference.regions import NOWHERE, Regions
+from tristream.space.atlas import NOWHERE, Regions
 from tristream.store import Omission, Provenance, open_h5, write_table
 
 Floats = npt.NDArray[np.floating]

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.config.layouts import FSLR
-from tristream.grayordinates import CORTEX
-from tristream.maps.images import write_cifti, write_gifti
+from tristream.maps.map_images import write_cifti, write_gifti
 from tristream.maps.names import Entry, Names
 from tristream.maps.style import titled
 from tristream.maps.surface import FSAVERAGE5, HEMISPHERES, Places
+from tristream.space.grayordinates import CORTEX
 from tristream.store import Provenance
 
 # Values of all places, what they are, and for labels their meaning.

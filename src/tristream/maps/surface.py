@@ -25,8 +25,8 @@ from tristream.config.layouts import FSLR
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.grayordinates import CORTEX, Grayordinates
-from tristream.maps.scores import Scores, Voxels
+from tristream.maps.score_maps import Scores, Voxels
+from tristream.space.grayordinates import CORTEX, Grayordinates
 
 Hemisphere = Literal["left", "right"]
 Side = Literal["lateral", "medial", "flat"]

@@ -16,7 +16,7 @@ def answers(table: pd.DataFrame, wanted: float = WANTED) -> list[str]:
     Parameters
     ----------
     table : DataFrame
-        Of a power analysis, columns as :data:`tristream.power.files.COLUMNS`.
+        Of a power analysis, columns as :data:`tristream.power.power_file.COLUMNS`.
     wanted : float
         Share of driven voxels to be found.
     """

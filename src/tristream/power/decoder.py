@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from tristream.bold.trials import window_weights
 from tristream.config.analysis import Decoder
-from tristream.decode.fit import decode
-from tristream.decode.samples import Samples
+from tristream.decode.decoding import decode
+from tristream.decode.decoding_samples import Samples
 from tristream.power.design import DesignRun
 
 Floats = npt.NDArray[np.floating]

@@ -14,7 +14,7 @@ from tristream.align.resample import resample_items
 from tristream.align.samples import stretches
 from tristream.align.timeline import Event
 from tristream.bold.cleaning import projection_basis
-from tristream.bold.spm import high_pass_cosines
+from tristream.bold.readers.spm import high_pass_cosines
 from tristream.config.events import Events
 from tristream.config.power import Power
 from tristream.errors import UserError

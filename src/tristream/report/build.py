@@ -10,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tristream import __version__
 from tristream.config.load import Resolved
 from tristream.maps.style import SIMULATED, style
-from tristream.report.blocks import Block, Figure, Link, shown
-from tristream.report.checks import all_checks
+from tristream.report.elements import Block, Figure, Link, shown
 from tristream.report.pages import all_pages
-from tristream.report.results import Results
 from tristream.report.sections import power
+from tristream.report.study_results import Results
+from tristream.report.thresholds import all_checks
 from tristream.store import atomic_path
 
 

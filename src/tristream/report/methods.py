@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tristream import __version__
 from tristream.config.analysis import Decoder, EncodingModel
-from tristream.config.contrasts import Contrast
+from tristream.config.contrast import Contrast
 from tristream.config.dataset import Dataset
 from tristream.config.fusion import Fusion, is_fitted
 from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, RawLayout

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from tristream.features.show.space import Space, find_space
+from tristream.features.show.shown_space import Space, find_space
 from tristream.maps.style import SIMULATED
-from tristream.report.blocks import Page
-from tristream.report.checks import Check
-from tristream.report.results import Results
+from tristream.report.elements import Page
 from tristream.report.sections import (
     accuracy,
     alignment,
@@ -30,6 +28,8 @@ from tristream.report.sections import (
     summary,
 )
 from tristream.report.similarity import Similarity
+from tristream.report.study_results import Results
+from tristream.report.thresholds import Check
 from tristream.report.workers import make
 
 

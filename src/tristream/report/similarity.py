@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tristream.report.results import Results
+from tristream.report.study_results import Results
 from tristream.store import open_h5
 
 Array = npt.NDArray[np.float64]

@@ -4,8 +4,8 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tristream.report.blocks import Page
-from tristream.report.results import Results, Source
+from tristream.report.elements import Page
+from tristream.report.study_results import Results, Source
 from tristream.store import Omission
 
 Job = Callable[[], Page]

@@ -8,10 +8,10 @@ import nibabel as nib
 import numpy as np
 
 from tristream import __version__
-from tristream.simulate.confounds import confounds, describe
 from tristream.simulate.preset import Preset, Run
-from tristream.simulate.regions import Voxels
+from tristream.simulate.simulated_confounds import confounds, describe
 from tristream.simulate.subject import Subject
+from tristream.simulate.voxels import Voxels
 
 BIDS_VERSION = "1.10.0"
 SPACE = "MNI152NLin2009cAsym"

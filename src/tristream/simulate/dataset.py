@@ -12,9 +12,9 @@ from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.simulate import bids, repository
 from tristream.simulate.preset import Preset
-from tristream.simulate.regions import Voxels, streams_of, voxels
 from tristream.simulate.signals import Signals, signals
 from tristream.simulate.subject import Subject, simulate_subject
+from tristream.simulate.voxels import Voxels, streams_of, voxels
 from tristream.store import Provenance, atomic_path, create_h5, write_strings
 
 KIND = "truth"

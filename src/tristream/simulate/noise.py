@@ -6,7 +6,7 @@ import numpy as np
 import scipy.ndimage
 
 from tristream.simulate.preset import Preset
-from tristream.simulate.regions import Voxels
+from tristream.simulate.voxels import Voxels
 
 DRIFT_PERIOD = 128.0  # drifts are slower than this (s)
 FWHM_PER_SD = np.sqrt(8 * np.log(2))

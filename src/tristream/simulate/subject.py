@@ -24,8 +24,8 @@ from tristream.simulate.noise import (
     smooth_noise,
 )
 from tristream.simulate.preset import Preset
-from tristream.simulate.regions import Voxels
 from tristream.simulate.signals import Signals
+from tristream.simulate.voxels import Voxels
 
 BASELINE = 1000.0
 SATURATION = 0.3  # extra signal of the first dummy volume, as a part of the baseline

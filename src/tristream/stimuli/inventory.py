@@ -18,6 +18,7 @@ from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
+from tristream.media.media import media_info
 from tristream.stimuli.events import (
     Event,
     first_difference,
@@ -25,7 +26,6 @@ from tristream.stimuli.events import (
     read_scan_events,
     read_volume_table,
 )
-from tristream.stimuli.media import media_info
 
 Timeline = dict[str, list[Event]]
 """Run to its events."""

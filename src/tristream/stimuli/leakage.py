@@ -11,8 +11,9 @@ from tqdm import tqdm
 from tristream.config.study import Leakage
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
+from tristream.media.media import media_info
 from tristream.stimuli import audio_prints, frame_prints
-from tristream.stimuli.clips import (
+from tristream.stimuli.compare_clips import (
     Clip,
     Finding,
     Variants,
@@ -20,7 +21,6 @@ from tristream.stimuli.clips import (
     dropped,
     near_in_media,
 )
-from tristream.stimuli.media import media_info
 from tristream.stimuli.order_baseline import OrderBaseline, Unit, order_baseline
 from tristream.stimuli.sequences import STILL, WINDOW_SECONDS, Bools, Floats
 

@@ -1,6 +1,6 @@
 """Ridge, banded ridge and stacking with the scikit-learn surface."""
 
-from tristream.encode.estimators.ridge import BandedRidgeCV, GridEdgeWarning, RidgeCV
+from tristream.encode.estimators.ridge_cv import BandedRidgeCV, GridEdgeWarning, RidgeCV
 from tristream.encode.estimators.stacked import StackedRidgeCV
 
 __all__ = ["BandedRidgeCV", "GridEdgeWarning", "RidgeCV", "StackedRidgeCV"]

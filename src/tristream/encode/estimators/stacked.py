@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream.encode.estimators.inputs import (
+from tristream.encode.estimators.ridge_cv import ALPHAS, BandedRidgeCV, Progress
+from tristream.encode.estimators.validation import (
     Bands,
     Floats,
     choose_device,
@@ -15,7 +16,6 @@ from tristream.encode.estimators.inputs import (
     read_groups,
     read_targets,
 )
-from tristream.encode.estimators.ridge import ALPHAS, BandedRidgeCV, Progress
 from tristream.encode.nonlinear import DEGREE
 from tristream.encode.stacking import convex_weights, left_out_residuals, residual_products
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from tristream.errors import UserError
-from tristream.features.fusion.grid import common_times, is_on_grid, to_grid
+from tristream.features.fusion.common_grid import common_times, is_on_grid, to_grid
 from tristream.store import Omission, Provenance, open_h5, read_strings
 
 Array = npt.NDArray[np.float64]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tristream.features.networks.options import read_config
-from tristream.features.resources import find_weights
-from tristream.features.show.space import Space
-from tristream.features.spaces import CheckedSpace
+from tristream.features.core.checked_space import CheckedSpace
+from tristream.features.core.networks.network_options import read_config
+from tristream.features.core.resources import find_weights
+from tristream.features.show.shown_space import Space
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _ClassNetwork:
 
 
 def _efficientnet_lite0(space: CheckedSpace, folder: Path | None) -> _ClassNetwork:
-    from tristream.features.extractors.efficientnet_lite0 import load_network
+    from tristream.features.spaces.efficientnet_lite0 import load_network
 
     assert folder is not None
     network = load_network(folder, "cpu")
@@ -55,8 +55,8 @@ def _efficientnet_lite0(space: CheckedSpace, folder: Path | None) -> _ClassNetwo
 
 
 def _cornet_s(space: CheckedSpace, folder: Path | None) -> _ClassNetwork:
-    from tristream.features.extractors.cornet_s import DECODER, CornetOptions
-    from tristream.features.networks import cornet
+    from tristream.features.spaces.cornet_s import DECODER, CornetOptions
+    from tristream.features.spaces.cornet_s import network as cornet
 
     assert isinstance(space.options, CornetOptions)
     network = cornet.load(Path(space.options.checkpoint))
@@ -75,7 +75,7 @@ LAST_MAPS = {
 
 
 def _image_network(space: CheckedSpace, folder: Path | None) -> _ClassNetwork:
-    from tristream.features.networks.load import load_network
+    from tristream.features.core.networks.load_network import load_network
 
     assert folder is not None
     network = load_network(folder, "AutoModelForImageClassification", "cpu")

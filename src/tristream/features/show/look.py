@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.errors import UserError
-from tristream.features.registry import Preview
-from tristream.features.show.space import Space
-from tristream.stimuli.media import frame_at, media_info, read_image, read_sound
+from tristream.features.core.registry import Preview
+from tristream.features.show.shown_space import Space
+from tristream.media.media import frame_at, media_info, read_image, read_sound
 
 # Seconds of sound around a moment when the extractor does not say what it hears.
 AROUND = 2.0

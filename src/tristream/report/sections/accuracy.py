@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.encode.ceiling import within_run_repeats
-from tristream.maps.scores import MIN_CEILING
-from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Missing, Section, Table, Text, facts
-from tristream.report.results import Results
+from tristream.maps.score_maps import MIN_CEILING
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Heading, Missing, Section, Table, Text, facts
 from tristream.report.sections.maps import figures_of, files_of
+from tristream.report.study_results import Results
 from tristream.store import open_h5, read_table
 
 

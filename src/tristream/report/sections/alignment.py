@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from tristream.maps.style import OTHER_COLOURS, STREAM_COLOURS
-from tristream.report import figures
-from tristream.report.blocks import Section, Table
-from tristream.report.checks import PEAK
-from tristream.report.results import Results
+from tristream.report import report_figures as figures
+from tristream.report.elements import Section, Table
+from tristream.report.study_results import Results
+from tristream.report.thresholds import PEAK
 from tristream.store import open_h5, read_strings
 
 

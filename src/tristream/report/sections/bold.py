@@ -11,13 +11,13 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from tristream.bold.run_file import CHUNK, Run, read_run
-from tristream.maps import figures as slices
+from tristream.maps import brain_figures as slices
 from tristream.maps.background import to_ras
 from tristream.maps.style import OTHER_COLOURS
 from tristream.maps.surface import template_of, whole
-from tristream.report.blocks import Block, Heading, Section, Table, Text
-from tristream.report.figures import INK, MARK
-from tristream.report.results import Results
+from tristream.report.elements import Block, Heading, Section, Table, Text
+from tristream.report.report_figures import INK, MARK
+from tristream.report.study_results import Results
 from tristream.store import open_h5, provenance_of, read_json
 
 # Framewise displacement above which nilearn's scrubbing drops a volume (mm).

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from tristream.report.blocks import Block, Section, Table, Text
-from tristream.report.results import Results
+from tristream.report.elements import Block, Section, Table, Text
+from tristream.report.study_results import Results
 
 
 def section(results: Results) -> Section:

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from tristream.config.contrasts import Contrast
-from tristream.report.blocks import Block, Heading, Section, Table, facts
-from tristream.report.results import Results
+from tristream.config.contrast import Contrast
+from tristream.report.elements import Block, Heading, Section, Table, facts
 from tristream.report.sections.maps import figures_of, files_of
+from tristream.report.study_results import Results
 from tristream.store import open_h5, read_json, read_table, sidecar
 
 FEW = 12

@@ -7,10 +7,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from tristream.features.show.space import Space
-from tristream.report.blocks import Block, Link, Section, Table
-from tristream.report.results import Results
+from tristream.features.show.shown_space import Space
+from tristream.report.elements import Block, Link, Section, Table
 from tristream.report.sections.features import page_of
+from tristream.report.study_results import Results
 from tristream.store import open_h5
 
 COLUMNS = (

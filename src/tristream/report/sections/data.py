@@ -1,8 +1,8 @@
 """Where the data come from."""
 
 from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, Layout, RawLayout
-from tristream.report.blocks import Block, Code, Section, Text, facts
-from tristream.report.results import Results
+from tristream.report.elements import Block, Code, Section, Text, facts
+from tristream.report.study_results import Results
 from tristream.store import read_json
 
 

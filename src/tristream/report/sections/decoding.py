@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Section, Table, count, facts
-from tristream.report.results import Results
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Heading, Section, Table, count, facts
 from tristream.report.sections.stimuli import cautions_of
+from tristream.report.study_results import Results
 from tristream.store import open_h5, read_strings
 
 

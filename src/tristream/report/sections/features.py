@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.features.show.space import find_space
+from tristream.features.show.shown_space import find_space
 from tristream.maps.style import SIMULATED_DATA, STREAM_COLOURS
-from tristream.report import figures
-from tristream.report.blocks import Block, Link, Section, Table, Text
-from tristream.report.results import Results
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Link, Section, Table, Text
+from tristream.report.study_results import Results
 from tristream.store import open_h5, provenance_of
 
 MOST_VOLUMES = 1500

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from tristream.report.blocks import Block, Link, Section, Table, Text
-from tristream.report.results import Results
+from tristream.report.elements import Block, Link, Section, Table, Text
 from tristream.report.sections.decoding import names
+from tristream.report.study_results import Results
 from tristream.store import Provenance, open_h5, read_table, write_table
 
 FDR = 0.05

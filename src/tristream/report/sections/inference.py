@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Section, Table, Text, count, facts
-from tristream.report.results import Results
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Heading, Section, Table, Text, count, facts
+from tristream.report.study_results import Results
 from tristream.store import Provenance, open_h5, read_strings, read_table, write_table
 
 MOST_ROWS = 12

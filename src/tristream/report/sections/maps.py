@@ -1,7 +1,7 @@
 """Brain maps, as the maps stage lists them."""
 
-from tristream.report.blocks import Block, Figure, Heading, Link, Table
-from tristream.report.results import Results
+from tristream.report.elements import Block, Figure, Heading, Link, Table
+from tristream.report.study_results import Results
 from tristream.store import read_json
 
 FORMATS = {

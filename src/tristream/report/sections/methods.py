@@ -1,8 +1,8 @@
 """The methods text with its references."""
 
-from tristream.report.blocks import Block, Code, Heading, Section, Text
+from tristream.report.elements import Block, Code, Heading, Section, Text
 from tristream.report.methods import write_methods
-from tristream.report.results import Results
+from tristream.report.study_results import Results
 from tristream.store import atomic_path
 
 

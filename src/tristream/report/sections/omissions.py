@@ -1,7 +1,7 @@
 """What a reader may look for and will not find, and why."""
 
-from tristream.report.blocks import Section, Table, Text
-from tristream.report.results import Results, by_reason
+from tristream.report.elements import Section, Table, Text
+from tristream.report.study_results import Results, by_reason
 from tristream.store import Omission
 
 MOST_FILES = 3

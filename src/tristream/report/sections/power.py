@@ -11,10 +11,10 @@ from matplotlib.figure import Figure as Drawing
 from tristream.config.power import Power
 from tristream.maps.style import OTHER_COLOURS, SIMULATED
 from tristream.power.answer import answers, is_liberal
-from tristream.power.files import COLUMNS, KIND
-from tristream.report.blocks import Block, Link, Page, Section, Table, Text, facts
-from tristream.report.figures import MARK
-from tristream.report.results import Results
+from tristream.power.power_file import COLUMNS, KIND
+from tristream.report.elements import Block, Link, Page, Section, Table, Text, facts
+from tristream.report.report_figures import MARK
+from tristream.report.study_results import Results
 from tristream.store import read_json, read_table, sidecar
 
 WANTED = 0.8

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from tristream import __version__
-from tristream.report.blocks import Block, Code, Link, Section, Table, Text, facts
-from tristream.report.results import Results
+from tristream.report.elements import Block, Code, Link, Section, Table, Text, facts
+from tristream.report.study_results import Results
 from tristream.store import SCHEMA_VERSION, atomic_path
 
 PACKAGES = (

@@ -8,15 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from tristream.errors import UserError
-from tristream.features.show import draw, gradcam, numbers
+from tristream.features.show import gradcam
+from tristream.features.show import show_figures as draw
+from tristream.features.show import show_numbers as numbers
 from tristream.features.show.look import Look, look, look_at_image, some_images
-from tristream.features.show.space import Space, some_rows
+from tristream.features.show.shown_space import Space, some_rows
 from tristream.features.show.traces import moments, traces
 from tristream.maps.style import SIMULATED, SIMULATED_DATA, STREAM_COLOURS
-from tristream.report import figures
-from tristream.report.blocks import Block, Section, Table, facts
-from tristream.report.results import Results
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Section, Table, facts
 from tristream.report.similarity import Similarity
+from tristream.report.study_results import Results
 from tristream.store import open_h5, provenance_of, read_table
 
 SPECTRUM_ROWS = 500

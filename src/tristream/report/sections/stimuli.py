@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from tristream.report.blocks import Block, Caution, Section, Table, Text, shown
-from tristream.report.results import Results
+from tristream.report.elements import Block, Caution, Section, Table, Text, shown
+from tristream.report.study_results import Results
 from tristream.store import read_json, read_table, sidecar
 
 FEW = 12

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.maps.draw import STREAMS
-from tristream.maps.scores import winner
+from tristream.maps.encoding_maps import STREAMS
+from tristream.maps.score_maps import winner
 from tristream.maps.style import colours_of
-from tristream.report import figures
-from tristream.report.blocks import Block, Heading, Missing, Section, Table, Text
-from tristream.report.results import Results
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Heading, Missing, Section, Table, Text
 from tristream.report.sections.maps import figures_of
+from tristream.report.study_results import Results
 from tristream.store import Omission, open_h5, read_strings
 
 MIN_R = 0.2

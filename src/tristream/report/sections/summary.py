@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tristream.report.blocks import Block, Link, Section, Table, Text, facts
-from tristream.report.checks import Check
-from tristream.report.results import Results
+from tristream.report.elements import Block, Link, Section, Table, Text, facts
 from tristream.report.sections.decoding import names
+from tristream.report.study_results import Results
+from tristream.report.thresholds import Check
 from tristream.store import open_h5
 
 INTERVALS = (

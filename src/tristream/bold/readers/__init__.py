@@ -1,0 +1,1 @@
+"""One reader a layout: what the files are, how a run is prepared."""

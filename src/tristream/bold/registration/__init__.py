@@ -1,0 +1,1 @@
+"""Head motion and registration of raw images, by ANTs."""

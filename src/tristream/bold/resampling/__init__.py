@@ -1,0 +1,1 @@
+"""From raw images to a target grid in one interpolation."""

@@ -1,0 +1,263 @@
+"""Cross-validated decoding with a permutation test that refits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, roc_auc_score
+from tqdm import tqdm
+
+from tristream.config.analysis import Decoder
+from tristream.decode.classifiers import Fold, RidgeFold, SvmFold
+from tristream.decode.decoding_samples import Samples, read_samples
+from tristream.decode.label_permutation import MINIMUM, draw, log10_distinct, scheme
+from tristream.errors import UserError
+from tristream.store import Omission, Provenance, create_h5, write_strings
+
+BATCH = 50
+"""Labellings decided on at a time."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a decoder found.
+
+    Attributes
+    ----------
+    tested : ndarray of int, shape (n,)
+        Samples that were in a test set, in the order of the samples.
+    decision : ndarray of shape (n, classes)
+        Decision values on samples that the fit has not seen.
+    predicted : ndarray of int, shape (n,)
+    accuracy : float
+        Share of right predictions among all tested samples.
+    null : ndarray of shape (permutations,)
+        Accuracies under permuted labels; empty where the test was refused or not asked for.
+    log10_distinct : float
+        How many distinct permutations there are.
+    permuted : str
+        The exchange scheme in words.
+    refusal : str
+        Why there is no p value; empty if there is.
+    """
+
+    tested: np.ndarray
+    decision: np.ndarray
+    predicted: np.ndarray
+    accuracy: float
+    null: np.ndarray
+    log10_distinct: float
+    permuted: str
+    refusal: str
+
+    @property
+    def p(self) -> float:
+        """(1 + permutations at least as accurate) / (1 + permutations)."""
+        return float((1 + (self.null >= self.accuracy - 1e-12).sum()) / (1 + len(self.null)))
+
+
+def decode(samples: Samples, decoder: Decoder, name: str = "decoder") -> Decoded:
+    """Fit, predict what was held out, and repeat under permuted labels.
+
+    Under the null hypothesis the labels are exchangeable among the units of a run. Each
+    permutation moves labels of whole units, in training and test runs alike, and everything
+    that sees labels is fitted again.
+
+    Parameters
+    ----------
+    samples : Samples
+        From :func:`tristream.decode.decoding_samples.read_samples`.
+    decoder : Decoder
+        Its `kind`, `regularization`, `standardize`, `permutations` and `seed` are used.
+    name : str
+        For the progress bar.
+
+    Raises
+    ------
+    UserError
+        If there is no run to train on, or a training set lacks a class.
+    """
+    plan = scheme(samples)
+    distinct = log10_distinct(samples.label, plan.sets)
+    refusal = _refusal(distinct, decoder.permutations)
+    labels = samples.label[None]
+    if not refusal:
+        drawn = draw(samples.label, plan.sets, decoder.permutations, decoder.seed)
+        labels = np.concatenate([labels, drawn])
+    decision, correct, tested = None, np.zeros(len(labels)), np.zeros(len(samples.unit), bool)
+    decision = np.zeros((len(samples.unit), len(samples.classes)))
+    folds = list(_folds(samples))
+    progress = tqdm(
+        total=len(folds) * len(labels), desc=name, mininterval=5, unit="fit", disable=None
+    )
+    with progress:
+        for train, test in folds:
+            fold, used = _fold(samples, decoder, train, test)
+            tested[test] = True
+            for start in range(0, len(labels), BATCH):
+                part = labels[start : start + BATCH]
+                values = fold.decide(part[:, used])
+                if start == 0:
+                    decision[test] = values[0]
+                hit = values.argmax(2) == part[:, samples.unit[test]]
+                correct[start : start + BATCH] += hit.sum(1)
+                progress.update(len(part))
+    accuracy = correct / tested.sum()
+    return Decoded(
+        tested=np.flatnonzero(tested),
+        decision=decision[tested],
+        predicted=decision[tested].argmax(1),
+        accuracy=float(accuracy[0]),
+        null=accuracy[1:],
+        log10_distinct=distinct,
+        permuted=plan.said,
+        refusal=refusal,
+    )
+
+
+def _refusal(log10: float, permutations: int) -> str:
+    if permutations == 0:
+        return "permutations: 0 was asked for"
+    if log10 < np.log10(MINIMUM) - 1e-9:
+        count = round(10**log10)
+        return (
+            f"only {count} distinct permutations exist, fewer than {MINIMUM}: the smallest "
+            f"possible p is {1 / count:.2g}"
+        )
+    return ""
+
+
+def _folds(samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Training and test samples: whole runs, in the order of the runs."""
+    run = samples.sample_run
+    if samples.test.any():
+        yield np.flatnonzero(~samples.test[run]), np.flatnonzero(samples.test[run])
+        return
+    if len(samples.runs) < 2:
+        raise UserError(
+            f"only one run with labels ({samples.runs[0]}): leave-one-run-out needs at least two"
+        )
+    for left_out in range(len(samples.runs)):
+        yield np.flatnonzero(run != left_out), np.flatnonzero(run == left_out)
+
+
+def _fold(
+    samples: Samples, decoder: Decoder, train: np.ndarray, test: np.ndarray
+) -> tuple[Fold, np.ndarray]:
+    """The fold, and the units that its training samples belong to."""
+    used, units = np.unique(samples.unit[train], return_inverse=True)
+    lacking = set(range(len(samples.classes))) - set(samples.label[used].tolist())
+    if lacking:
+        names = ", ".join(samples.classes[c] for c in sorted(lacking))
+        runs = ", ".join(samples.runs[r] for r in np.unique(samples.sample_run[test]))
+        raise UserError(
+            f"no training sample of {names} is left when {runs} is held out; "
+            "mend `split` of the dataset, or drop the label"
+        )
+    x_train, x_test = samples.x[train], samples.x[test]
+    if decoder.standardize == "training":
+        mean, sd = x_train.mean(0), x_train.std(0)
+        sd = np.where(sd > 0, sd, 1)
+        x_train, x_test = (x_train - mean) / sd, (x_test - mean) / sd
+    classes, strength = len(samples.classes), decoder.regularization
+    if decoder.kind == "ridge":
+        return RidgeFold(x_train, x_test, units, classes, strength), used
+    return SvmFold(x_train, x_test, units, classes, strength, decoder.seed), used
+
+
+def area_under_curve(y: np.ndarray, decision: np.ndarray, run: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve of each class against the rest, averaged over test runs.
+
+    Decision values of different fits have no common scale, so the curve is drawn run by run; runs
+    that lack the class, or hold nothing else, are left out.
+
+    Returns
+    -------
+    ndarray of shape (classes,)
+        NaN for a class without such a run.
+    """
+    found = np.full((run.max() + 1, decision.shape[1]), np.nan)
+    for r, c in np.ndindex(found.shape):
+        truth = y[run == r] == c
+        if truth.any() and not truth.all():
+            found[r, c] = roc_auc_score(truth, decision[run == r, c])
+    counts = np.isfinite(found).sum(0)
+    return np.where(counts > 0, np.nansum(found, 0) / np.maximum(counts, 1), np.nan)
+
+
+def fit(
+    bold: Sequence[Path],
+    samples: Path,
+    output: Path,
+    name: str,
+    decoder: Decoder,
+    said: dict[str, Any],
+    code: str = "",
+) -> Decoded:
+    """Decode one subject and write the file of kind ``decoding``.
+
+    Parameters
+    ----------
+    bold, samples : paths
+        As for :func:`tristream.decode.decoding_samples.read_samples`.
+    output : Path
+        HDF5 file to write.
+    name : str
+        The decoder's name in the study.
+    decoder : Decoder
+        Its configuration.
+    said : dict
+        More attributes, e.g. dataset and subject.
+    code : str
+        Fingerprint for the provenance.
+    """
+    given = read_samples(bold, samples, decoder)
+    found = decode(given, decoder, name)
+    omitted = given.omitted
+    if found.refusal:
+        omitted += (Omission("p", found.refusal),)
+    config = {"decoders": {name: decoder.model_dump(mode="json")}}
+    provenance = Provenance("decoding", given.simulated, config, code, omitted)
+    _write(output, given, found, provenance, {"decoder": name, **said})
+    return found
+
+
+def _write(
+    output: Path, given: Samples, found: Decoded, provenance: Provenance, said: dict[str, Any]
+) -> None:
+    y, run = given.y[found.tested], given.sample_run[found.tested]
+    right = found.predicted == y
+    runs = np.unique(run)
+    share = np.bincount(y, minlength=len(given.classes)) / len(y)
+    with create_h5(output, provenance) as file:
+        write_strings(file, "classes", given.classes)
+        write_strings(file, "run", [given.runs[r] for r in run])
+        write_strings(file, "unit", [given.unit_names[u] for u in given.unit[found.tested]])
+        write_strings(file, "runs", [given.runs[r] for r in runs])
+        file["true"], file["predicted"] = y, found.predicted
+        file["decision"] = found.decision
+        file["confusion"] = confusion_matrix(
+            y, found.predicted, labels=np.arange(len(given.classes))
+        )
+        file["auc"] = area_under_curve(y, found.decision, run)
+        file["auc"].attrs["method"] = "one class against the rest, by test run, averaged"
+        file["accuracy_run"] = np.array([right[run == r].mean() for r in runs])
+        attrs: dict[str, Any] = {
+            "accuracy": found.accuracy,
+            "chance": share.max(),
+            "chance_theory": share.max(),
+            "n_permutations": len(found.null),
+            "n_distinct": 10.0 ** min(found.log10_distinct, 300.0),
+            "log10_distinct": found.log10_distinct,
+            "permuted": found.permuted,
+            "scheme": "holdout" if given.test.any() else "leave-one-run-out",
+            "n_voxels": given.x.shape[1],
+            **said,
+        }
+        if not found.refusal:
+            file["null"] = found.null
+            attrs |= {"p": found.p, "chance": found.null.mean()}
+        for key, value in attrs.items():
+            file.attrs[key] = value

@@ -1,0 +1,265 @@
+"""Primal weights of a fitted model, made when asked for: haemodynamic responses of regions.
+
+The encoders store dual weights a of the training volumes. With Z a layer's standardised features
+and S_d the shift by d volumes within each run, the weights of the layer at delay d are
+
+    w_d = c Z' S_d' (I − Q Q') a,   c = gamma / (number of layers · scale of the layer's kernel),
+
+and predictions are Σ_d (I − Q Q') S_d Z w_d, as far as centring. Under a haemodynamic basis the
+rows of its functions take the place of the shifts, and weights at delays are mixtures of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.encode.bands import Form
+from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.encode.fit_inputs import Floats, Ints
+from tristream.encode.label_image import regions_of
+from tristream.encode.solvers.kernels import Scaler
+from tristream.encode.training_choice import TrainingFeatures
+from tristream.errors import UserError
+from tristream.store import Provenance, write_table
+
+KIND = "weights"
+COLUMNS = {
+    "region": "label of the region; `all` for every voxel that is predicted",
+    "band": "band of the model",
+    "delay": "volumes",
+    "seconds": "delay in seconds",
+    "voxels": "voxels of the region whose cross-validated R² is above the threshold",
+    "norm": "length of a voxel's weights at this delay, mean over voxels",
+    "curve": "response along a voxel's strongest pattern of features, its sum positive, of length "
+    "one over delays, mean over voxels",
+}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Responses of one band.
+
+    Attributes
+    ----------
+    norm, curve : ndarray of shape (delays, voxels)
+        As in the table, for each voxel.
+    """
+
+    norm: npt.NDArray[np.float64]
+    curve: npt.NDArray[np.float64]
+
+
+def primal_weights(
+    encoding: Encoding, features: Callable[[str], Mapping[str, Floats]], band: str, voxels: Ints
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Weights of one band for some voxels.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        A ridge model of linear kernels, without principal components.
+    features : callable
+        ``space/layer`` to training run to undelayed features, see
+        :class:`tristream.encode.training_choice.TrainingFeatures`.
+    band : str
+        Name of the band.
+    voxels : ndarray of int
+        Which voxels.
+
+    Returns
+    -------
+    dict of ``space/layer`` to ndarray of shape (delays or basis functions, columns, voxels)
+        For standardised features; constant columns have weight zero.
+    """
+    about, fitted = encoding.about, encoding.fitted
+    index = encoding.bands.index(band)
+    dual = fitted.dual[index] if fitted.dual.ndim == 3 else fitted.dual
+    spread = _spread(encoding, dual[:, voxels].astype(np.float64))
+    gamma = fitted.gamma[index, voxels]
+    spaces = about["layout"][band]
+    taps = response_taps(encoding)
+    out = {}
+    for layers in spaces:
+        for label in layers:
+            standard, live = _standardised(encoding, features(label))
+            share = 1 / (len(spaces) * len(layers) * _kernel_scale(encoding, standard, taps))
+            found = np.zeros((len(taps), len(live), len(voxels)))
+            for name, z in standard.items():
+                for k, response in enumerate(taps):
+                    found[k, live] += z.T @ _transposed(spread[name], response)
+            out[label] = found * share * gamma
+    return out
+
+
+def response_taps(encoding: Encoding) -> npt.NDArray[np.float64]:
+    """Weight of each lag, (delays or basis functions, lags)."""
+    basis = Form.of(encoding.about).basis
+    if basis is not None:
+        return np.asarray(basis, float)
+    delays = encoding.about["delays"]
+    return np.eye(max(delays) + 1)[list(delays)]
+
+
+def _spread(encoding: Encoding, dual: Floats) -> dict[str, Floats]:
+    """Dual weights of all volumes of each run, what was projected out of them taken away."""
+    out: dict[str, Floats] = {}
+    start = 0
+    for name, run in encoding.fitted.runs.items():
+        full = np.zeros((len(run.projection), dual.shape[1]))
+        full[run.rows] = dual[start : start + len(run.rows)]
+        start += len(run.rows)
+        out[name] = full - run.projection @ (run.projection.T @ full)
+    return out
+
+
+def _standardised(
+    encoding: Encoding, by_run: Mapping[str, Floats]
+) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
+    runs = encoding.fitted.runs
+    scaler = Scaler.fit(np.concatenate([by_run[name][run.rows] for name, run in runs.items()]))
+    live = scaler.live
+    standard = {
+        name: (by_run[name][:, live].astype(np.float64) - scaler.mean[live]) / scaler.scale[live]
+        for name in runs
+    }
+    return standard, live
+
+
+def _kernel_scale(encoding: Encoding, standard: Mapping[str, Floats], taps: Floats) -> float:
+    """Mean diagonal of the layer's training kernel: mean power of its projected features."""
+    runs = encoding.fitted.runs
+    number = sum(len(run.rows) for run in runs.values())
+    power = 0.0
+    for response in taps:
+        columns = [
+            _projected(_convolved(z, response), runs[name].projection)[runs[name].rows]
+            for name, z in standard.items()
+        ]
+        joined = np.concatenate(columns)
+        power += float(((joined - joined.mean(0)) ** 2).sum())
+    return power / number
+
+
+def _projected(x: Floats, basis: Floats) -> Floats:
+    return x - basis @ (basis.T @ x)
+
+
+def _convolved(x: Floats, response: Floats) -> Floats:
+    """Σ_d h(d) x(t − d)."""
+    out = np.zeros_like(x, dtype=np.float64)
+    for lag in np.flatnonzero(response[: len(x)]):
+        out[lag:] += response[lag] * x[: len(x) - lag]
+    return out
+
+
+def _transposed(x: Floats, response: Floats) -> Floats:
+    """Σ_d h(d) x(t + d), the transpose of the convolution."""
+    return _convolved(x[::-1], response)[::-1]
+
+
+def response_curves(
+    encoding: Encoding,
+    features: Callable[[str], Mapping[str, Floats]],
+    band: str,
+    voxels: Ints,
+    chunk: int = 256,
+) -> Curves:
+    """How strongly a band's features drive each voxel at each delay.
+
+    The weights of a voxel, delays by features, are summed up by their length at each delay, and by
+    the first singular vector over delays, which keeps the sign of an undershoot. Features of
+    several layers count together.
+
+    Parameters
+    ----------
+    encoding, features, band, voxels
+        As for :func:`primal_weights`.
+    chunk : int
+        Voxels at a time.
+    """
+    taps = response_taps(encoding)
+    basis = Form.of(encoding.about).basis is not None
+    norms, curves = [], []
+    for start in range(0, len(voxels), chunk):
+        own = primal_weights(encoding, features, band, voxels[start : start + chunk])
+        # (voxels, k, k): inner products over features of the weights at two delays.
+        gram = sum(np.einsum("kpv,lpv->vkl", w, w, optimize=True) for w in own.values())
+        if basis:
+            gram = taps.T @ gram @ taps
+        norms.append(np.sqrt(np.einsum("vkk->kv", gram).clip(0)))
+        _, vectors = np.linalg.eigh(gram)
+        first = vectors[..., -1].T
+        curves.append(first * np.where(first.sum(0) < 0, -1, 1))
+    return Curves(np.concatenate(norms, 1), np.concatenate(curves, 1))
+
+
+def write_responses(
+    encoding: Path,
+    output: Path,
+    regions: Path | None = None,
+    threshold: float = 0.0,
+    code: str = "",
+) -> None:
+    """Write the haemodynamic responses of a model's bands, by region, as a table.
+
+    Parameters
+    ----------
+    encoding : Path
+        A ridge model; its aligned training features must be where they were.
+    output : Path
+        A TSV.
+    regions : Path, optional
+        A NIfTI image of integer labels in the space of the BOLD, 0 outside.
+    threshold : float
+        Voxels of a cross-validated R² above it take part.
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If the model has no weights of features, or its features are gone or have changed.
+    """
+    fitted, said = read_encoding(encoding)
+    _check(fitted, encoding)
+    source = TrainingFeatures(fitted, encoding)
+    labels = regions_of(fitted, regions)
+    chosen = {name: own & (fitted.fitted.cv > threshold) for name, own in labels.items()}
+    used = np.flatnonzero(chosen["all"])
+    if not len(used):
+        raise UserError(f"{encoding}: no voxel has a cross-validated R² above {threshold:g}")
+    delays, tr = _delays(fitted), fitted.about["tr"]
+    rows = []
+    for band in fitted.bands:
+        curves = response_curves(fitted, source, band, used)
+        for name, mask in chosen.items():
+            own = mask[used]
+            for k, delay in enumerate(delays if own.any() else []):
+                numbers = (int(own.sum()), curves.norm[k, own].mean(), curves.curve[k, own].mean())
+                rows.append((name, band, delay, delay * tr, *numbers))
+    config = {"model": fitted.about["model"], "threshold": threshold}
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    write_table(output, table, Provenance(KIND, said.simulated, config, code), COLUMNS)
+
+
+def _delays(encoding: Encoding) -> Sequence[int]:
+    if Form.of(encoding.about).basis is not None:
+        return range(response_taps(encoding).shape[1])
+    return encoding.about["delays"]
+
+
+def _check(encoding: Encoding, path: Path) -> None:
+    about = encoding.about
+    if about.get("model_kind") == "tcn":
+        raise UserError(f"{path}: a network has no weights at delays; choose a ridge model")
+    nonlinear = [band for band, kind in about.get("kernels", {}).items() if kind != "linear"]
+    if nonlinear:
+        raise UserError(f"{path}: band {nonlinear[0]} is nonlinear and has no weights of features")
+    if about["components"]:
+        raise UserError(
+            f"{path}: was fitted to principal components; its features have no weights of their own"
+        )

@@ -1,0 +1,221 @@
+"""The `encoding` file: its layout, written and read in one place."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from tristream.encode.ceiling import Ceiling
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
+from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+KIND = "encoding"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions of one test run, or of the average of its repeats.
+
+    Attributes
+    ----------
+    prediction : ndarray of shape (time, voxels)
+        Sum of the bands' predictions: relative to the training mean, which is the intercept.
+    band_prediction : ndarray of shape (bands, time, voxels)
+    y : ndarray of shape (time, voxels)
+        BOLD, mean over repeats.
+    unit : ndarray of int of shape (time,)
+        Exchange unit, -1 where there is none.
+    runs : tuple of str
+        The runs that were averaged.
+    gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
+        Hyperparameters of the model that predicts this run.
+    projection : ndarray of shape (time, q) or None
+        Orthonormal basis of what was projected out of all the runs; None in files of older
+        versions.
+    """
+
+    prediction: Floats
+    band_prediction: Floats
+    y: Floats
+    unit: Ints
+    runs: tuple[str, ...]
+    gamma: Floats
+    alpha: Floats
+    projection: Floats | None = None
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run that a model was fitted to; `rows` are the used volumes, the rest as in the inputs."""
+
+    rows: Ints
+    projection: Floats
+    stimulated: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Test scores: `r` and `r2` (voxels,), `band_r2` (bands, voxels) adding up to `r2`."""
+
+    r: Floats
+    r2: Floats
+    band_r2: Floats
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What predicts BOLD for a new stimulus.
+
+    Attributes
+    ----------
+    gamma, alpha, cv : ndarray of shape (bands, voxels), (voxels,), (voxels,)
+        Chosen hyperparameters and their cross-validated R².
+    dual : ndarray of shape (n, voxels)
+        Dual weights over the used training volumes, runs in order.
+    intercept : ndarray of shape (voxels,)
+    runs : dict of str to TrainingRun
+        In the order of the dual weights.
+    edge : float
+        Share of voxels whose penalty is the smallest or largest of the grid.
+    network : dict of str to ndarray
+        Weights of a network by name; empty for other kinds.
+    """
+
+    gamma: Floats
+    alpha: Floats
+    cv: Floats
+    dual: Floats
+    intercept: Floats
+    runs: Mapping[str, TrainingRun]
+    edge: float
+    network: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A fitted and tested encoding model of one subject; `about` holds the file's attributes."""
+
+    bands: list[str]
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: Ints
+    tests: dict[str, HeldOut]
+    scores: Scores
+    ceiling: Ceiling | None
+    fitted: Fitted
+    about: dict[str, Any]
+    grayordinates: Grayordinates | None = None
+
+
+def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> None:
+    """Write the file that ``docs/files.md`` calls `encoding`."""
+    with create_h5(path, provenance) as file:
+        for key, value in encoding.about.items():
+            file.attrs[key] = json.dumps(value) if isinstance(value, dict | list) else value
+        write_strings(file, "bands", encoding.bands)
+        for key in ("ijk", "affine", "shape"):
+            file[key] = getattr(encoding, key)
+        grayordinates.write(file, encoding.grayordinates)
+        for key in ("gamma", "alpha", "cv"):
+            file[f"hyper/{key}"] = getattr(encoding.fitted, key).astype(np.float32)
+        for key in ("r", "r2", "band_r2"):
+            file[f"scores/{key}"] = getattr(encoding.scores, key).astype(np.float32)
+        if encoding.ceiling is not None:
+            for key in ("r", "low", "explainable"):
+                file[f"ceiling/{key}"] = getattr(encoding.ceiling, key).astype(np.float32)
+            if encoding.ceiling.halves is not None:
+                file["ceiling/halves"] = encoding.ceiling.halves.astype(np.float32)
+        for name, unit in encoding.tests.items():
+            group = file.create_group(f"test/{name}", track_order=True)
+            for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
+                group[key] = getattr(unit, key).astype(np.float32)
+            group["unit"] = unit.unit
+            if unit.projection is not None:
+                group["projection"] = unit.projection
+            write_strings(group, "run", unit.runs)
+        _write_fitted(file.create_group("model"), encoding.fitted)
+
+
+def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
+    group["dual"] = fitted.dual.astype(np.float32)
+    group["intercept"] = fitted.intercept.astype(np.float32)
+    group.attrs["edge_share"] = fitted.edge
+    runs = group.create_group("runs", track_order=True)
+    for name, run in fitted.runs.items():
+        for key in ("rows", "projection", "stimulated"):
+            runs[f"{name}/{key}"] = getattr(run, key)
+    for name, values in fitted.network.items():
+        group[f"network/{name}"] = values
+
+
+def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
+    """Read an `encoding` file whole.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        ceiling = None
+        if "ceiling" in file:
+            keys = [k for k in ("r", "low", "explainable", "halves") if k in file["ceiling"]]
+            ceiling = Ceiling(**{k: file["ceiling"][k][()] for k in keys})
+        return (
+            Encoding(
+                bands=read_strings(file, "bands"),
+                ijk=file["ijk"][()],
+                affine=file["affine"][()],
+                shape=file["shape"][()],
+                tests={name: _held_out(group) for name, group in file["test"].items()},
+                scores=Scores(*(file["scores"][k][()] for k in ("r", "r2", "band_r2"))),
+                ceiling=ceiling,
+                fitted=_fitted(file),
+                about={key: _plain(value) for key, value in file.attrs.items()},
+                grayordinates=grayordinates.read(file),
+            ),
+            provenance,
+        )
+
+
+def _held_out(group: h5py.Group) -> HeldOut:
+    return HeldOut(
+        prediction=group["prediction"][()],
+        band_prediction=group["band_prediction"][()],
+        y=group["y"][()],
+        unit=group["unit"][()],
+        runs=tuple(read_strings(group, "run")),
+        gamma=group["gamma"][()],
+        alpha=group["alpha"][()],
+        projection=group["projection"][()] if "projection" in group else None,
+    )
+
+
+def _fitted(file: h5py.File) -> Fitted:
+    model, hyper = file["model"], file["hyper"]
+    return Fitted(
+        **{key: hyper[key][()] for key in ("gamma", "alpha", "cv")},
+        dual=model["dual"][()],
+        intercept=model["intercept"][()],
+        runs={
+            name: TrainingRun(*(run[key][()] for key in ("rows", "projection", "stimulated")))
+            for name, run in model["runs"].items()
+        },
+        edge=float(model.attrs["edge_share"]),
+        network={name: values[()] for name, values in model.get("network", {}).items()},
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Attributes as they were before writing."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        return json.loads(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,261 @@
+"""What an encoding model is fitted to: feature files, run files of BOLD, and the sample index."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.align.aligned import check_times, read_aligned, read_info
+from tristream.align.samples import Presentations, mean_rows, presentations, read_samples
+from tristream.bold.run_file import read_run, read_runs
+from tristream.config.analysis import EncodingModel
+from tristream.errors import UserError
+from tristream.space.grayordinates import Grayordinates
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+Layout = dict[str, list[list[str]]]
+"""Band to spaces, each a list of ``space/layer``."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of BOLD, as the fit sees it.
+
+    Attributes
+    ----------
+    path : Path
+        Its bold file.
+    volumes : int
+        How many there are.
+    rows : ndarray of int
+        Volumes that are used, ascending.
+    projection : ndarray of shape (volumes, q)
+        Orthonormal basis of what was projected out of the BOLD.
+    unit : ndarray of int of shape (volumes,)
+        Exchange unit of each volume, -1 where there is none.
+    stimulated : ndarray of bool of shape (volumes,)
+        Volumes with an item on (all, if the run names none).
+    split, repeat : str
+        As in ``samples``.
+    name : str
+        As in ``samples``.
+    shared : dict
+        Rows that are means over presentations, some of them in other runs.
+    files : dict of str to Path
+        Bold files of all runs.
+    """
+
+    path: Path
+    volumes: int
+    rows: Ints
+    projection: Floats
+    unit: Ints
+    stimulated: npt.NDArray[np.bool_]
+    split: str
+    repeat: str
+    name: str = ""
+    shared: Presentations = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+
+    def bold(self, rows: Ints) -> npt.NDArray[np.float32]:
+        """BOLD of some volumes, (rows, voxels)."""
+        files = {**self.files, self.name: self.path}
+        values = mean_rows(self.name, rows, self.shared, lambda run: read_run(files[run]).bold)
+        if not np.isfinite(values).all():
+            raise UserError(f"{self.path}: BOLD has NaN or infinite values; run bold again")
+        return values
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that goes into one model of one subject.
+
+    Attributes
+    ----------
+    runs : dict of str to Run
+        In the order of the bold files given.
+    layout : dict
+        Band to spaces to ``space/layer``.
+    files : dict of str to Path
+        ``space/layer`` to its aligned file.
+    streams : dict of str to list of str
+        Band to the streams of its spaces.
+    ijk, affine, shape, grayordinates
+        The subject's voxels, or vertices.
+    tr, start_time : float
+        Of the BOLD, seconds.
+    simulated : bool
+        Whether any input is.
+    control : {'none', 'shifted'}
+        Whether features are moved away from their stimulus.
+    """
+
+    runs: dict[str, Run]
+    layout: Layout
+    files: dict[str, Path]
+    streams: dict[str, list[str]]
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: npt.NDArray[np.int64]
+    tr: float
+    start_time: float
+    simulated: bool
+    control: str
+    grayordinates: Grayordinates | None = None
+
+    def features(self, label: str) -> dict[str, Floats]:
+        """Undelayed features of ``space/layer``, run by run, each (volumes, p).
+
+        Under the control ``shifted``, features of the stimulated volumes are rolled by half of
+        their number within each run.
+        """
+        out = {}
+        by_run = read_aligned(self.files[label])
+        for name, run in self.runs.items():
+            values = by_run[name]
+            if not np.isfinite(values).all():
+                raise UserError(
+                    f"{self.files[label]}: {name} has NaN or infinite values; extract the "
+                    "features again"
+                )
+            out[name] = shifted(values, run.stimulated) if self.control == "shifted" else values
+        return out
+
+
+def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
+    """Roll each stretch of stimulated rows by half of its length; the others stay.
+
+    Stretch by stretch: a run of two showings of a clip, rolled as a whole, would show it again.
+    """
+    out = values.copy()
+    on = np.flatnonzero(stimulated)
+    for stretch in np.split(on, np.flatnonzero(np.diff(on) > 1) + 1):
+        out[stretch] = values[np.roll(stretch, len(stretch) // 2)]
+    return out
+
+
+def read_inputs(
+    model: EncodingModel, aligned: Sequence[Path], bold: Sequence[Path], samples: Path
+) -> Inputs:
+    """Read the heads of all files and check that they fit together.
+
+    Parameters
+    ----------
+    model : EncodingModel
+        As configured.
+    aligned : sequence of Path
+        Aligned features; every space that the model names must be among them.
+    bold : sequence of Path
+        The subject's run files.
+    samples : Path
+        The subject's sample index.
+
+    Raises
+    ------
+    UserError
+        If a space is missing, or files disagree about runs, volumes or voxels.
+    """
+    table, provenance = read_samples(samples)
+    heads = read_runs(bold, signal=False)
+    if heads[0].trials and (model.hrf != "fir" or list(model.delays) != [0]):
+        raise UserError(
+            f"{bold[0]}: its rows are trials, whose estimates allow for the response's lag; "
+            "give the model `delays: [0]`"
+        )
+    paths = {head.run: path for path, head in zip(bold, heads, strict=True)}
+    runs = {head.run: _run(paths, head.projection, table, head.run, samples) for head in heads}
+    # Where repeats are averaged over runs, those that show nothing new hold no sample.
+    runs = {name: run for name, run in runs.items() if len(run.rows) or not _empties(table, name)}
+    layout, files, streams, flags = _spaces(model, aligned)
+    for path in files.values():
+        check_times(path, heads)
+    return Inputs(
+        runs=runs,
+        layout=layout,
+        files=files,
+        streams=streams,
+        ijk=heads[0].ijk,
+        affine=heads[0].affine,
+        shape=np.array(heads[0].shape),
+        tr=heads[0].tr,
+        start_time=heads[0].start_time,
+        simulated=any([provenance.simulated, *flags, *(head.simulated for head in heads)]),
+        control=model.control,
+        grayordinates=heads[0].grayordinates,
+    )
+
+
+def _empties(table: pd.DataFrame, name: str) -> bool:
+    return bool((table.loc[table["run"] == name, "average"] != "").any())
+
+
+def _run(
+    paths: dict[str, Path], projection: Floats, table: pd.DataFrame, name: str, samples: Path
+) -> Run:
+    path = paths[name]
+    volumes = len(projection)
+    own = table[table["run"] == name].sort_values("row")
+    if len(own) != volumes or not np.array_equal(own["row"], np.arange(volumes)):
+        raise UserError(
+            f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
+            "run align again"
+        )
+    codes, _ = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
+    stimulated = (own["item"] != "").to_numpy()
+    return Run(
+        path=path,
+        volumes=volumes,
+        rows=np.flatnonzero((own["keep"] & ~own["censor"]).to_numpy()),
+        projection=projection,
+        unit=codes.astype(np.int64),
+        stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
+        split=str(own["split"].iloc[0]),
+        repeat=str(own["repeat"].iloc[0]) or name,
+        name=name,
+        shared=presentations(table, name),
+        files=paths,
+    )
+
+
+def _spaces(
+    model: EncodingModel, aligned: Sequence[Path]
+) -> tuple[Layout, dict[str, Path], dict[str, list[str]], list[bool]]:
+    found: dict[str, Path] = {}
+    stream: dict[str, str] = {}
+    flags = []
+    for path in aligned:
+        info = read_info(path)
+        label = f"{info.space}/{info.layer}"
+        found[label], stream[label] = path, info.stream
+        flags.append(info.simulated)
+    layout: Layout = {}
+    for band, named in model.bands.items():
+        layout[band] = [_layers(name, found, band) for name in named]
+    streams = {
+        band: sorted({stream[label] for layers in spaces for label in layers})
+        for band, spaces in layout.items()
+    }
+    used = {label for spaces in layout.values() for layers in spaces for label in layers}
+    return layout, {k: v for k, v in found.items() if k in used}, streams, flags
+
+
+def _layers(name: str, found: Mapping[str, Path], band: str) -> list[str]:
+    """``space/layer`` as it is; ``space`` as all its layers."""
+    layers = [label for label in found if label == name or label.split("/")[0] == name]
+    if not layers:
+        raise UserError(
+            f"no aligned features of {name!r}, which band {band!r} names; given were "
+            f"{', '.join(found) or 'none'}"
+        )
+    return layers
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

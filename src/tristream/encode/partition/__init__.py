@@ -1,0 +1,1 @@
+"""Unique and shared variance of bands."""

@@ -1,1 +1,0 @@
-"""Sound in overlapping pieces, and the filters that several auditory spaces share."""

@@ -1,0 +1,1 @@
+"""What all feature spaces share: registry, extraction, chunks, frames."""

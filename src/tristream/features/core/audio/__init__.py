@@ -1,0 +1,1 @@
+"""Sound in steps: streams, short-time spectra, the cochlea."""

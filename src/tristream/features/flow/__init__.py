@@ -1,1 +1,0 @@
-"""Optical flow: fields of displacement by five methods, camera motion, and measures of both."""

@@ -1,1 +1,0 @@
-"""The music tagger musicnn: its checkpoint and its network."""

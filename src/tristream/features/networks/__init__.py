@@ -1,1 +1,0 @@
-"""Pretrained networks: found, loaded, read layer by layer, fed without a pause."""

@@ -1,0 +1,121 @@
+"""Image networks of ``transformers``, applied to film frames and images."""
+
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from tristream.features.core.networks.families import (
+    IMAGE,
+    POOLED,
+    family_of,
+    hidden_layer,
+    layer_names,
+    spread_layers,
+    vision_config,
+)
+from tristream.features.core.networks.network_options import network_source
+from tristream.features.core.networks.network_preview import network_preview
+from tristream.features.core.networks.reduce import LayerOptions
+from tristream.features.core.registry import Block, extractor
+
+# Batches that are stored together, where a layer is small.
+TOGETHER = 8
+
+
+class ImageNetworkOptions(LayerOptions):
+    """Options of image networks."""
+
+    fps: float | None = Field(
+        default=2.0, gt=0, description="frames per second that the network sees; null: every frame"
+    )
+    batch: int = Field(default=16, ge=1, description="pictures that go through the network at once")
+
+
+def _layers(options: ImageNetworkOptions, folder: Path | None) -> tuple[str, ...]:
+    return layer_names(folder, IMAGE, options.tokens)
+
+
+def _default(options: ImageNetworkOptions, folder: Path | None) -> tuple[str, ...]:
+    return spread_layers(_layers(options, folder))
+
+
+def window(layer: str, options: Any) -> float:
+    """Seconds for which a frame stands; 0 where every frame has its own."""
+    return 1 / options.fps if options.fps else 0.0
+
+
+@extractor(
+    "image_network",
+    media="film",
+    images=True,
+    layers=_layers,
+    default=_default,
+    options=ImageNetworkOptions,
+    weights=network_source,
+    preview=network_preview,
+    window=window,
+)
+def image_network(
+    path: Path | tuple[Path, ...],
+    layers: tuple[str, ...],
+    options: ImageNetworkOptions,
+    weights: Path,
+    device: str,
+    notes: MutableMapping[str, Any],
+    skip: int = 0,
+) -> Iterator[dict[str, Block]]:
+    """Hidden states of a ``transformers`` image network (ResNet, ConvNeXt, ViT, DINOv2, CLIP …).
+
+    Pictures are prepared as the network's ``preprocessor_config.json`` says. All wanted layers are
+    read in one pass: ``embeddings``, ``layer1`` …, ``last``, ``pooled``, as ``transformers`` gives
+    them in ``hidden_states``, ``last_hidden_state`` and ``pooler_output``. Columns are channels,
+    and within each the cells of the picture in reading order.
+    """
+    from tristream.features.core.frames import pictures
+    from tristream.features.core.networks.image_processor import read_preparation
+    from tristream.features.core.networks.network_pass import run, stacked
+
+    preparation = read_preparation(weights)
+    compute = _network(weights, layers, options, device, preparation)
+    chunk = options.batch * (TOGETHER if options.project or options.grid else 1)
+    source = pictures(path, options.fps, skip=skip * chunk, prepare=preparation.pixels)
+    yield from run(stacked(source, options.batch, chunk), compute, device, notes, chunk)
+
+
+def _network(
+    weights: Path, layers: tuple[str, ...], options: ImageNetworkOptions, device: str, prep: Any
+) -> Any:
+    """Function from pixels to the wanted layers' columns."""
+    import torch
+
+    from tristream.features.core.networks.fold_batch_norm import fuse
+    from tristream.features.core.networks.load_network import load_network
+    from tristream.features.core.networks.network_pass import autocast
+    from tristream.features.core.networks.reduce import Projection, columns
+
+    config = vision_config(weights)
+    family = family_of(config, IMAGE, weights)
+    network = load_network(weights, family.kind, device, **family.options)
+    layout = torch.channels_last if family.maps else torch.contiguous_format
+    network = fuse(network).to(memory_format=layout)
+    leading = family.leading(config)
+    projection = Projection(options)
+
+    def compute(pixels: Any) -> dict[str, np.ndarray]:
+        batch = prep.tensor(pixels).contiguous(memory_format=layout)
+        aspect = batch.shape[2] / batch.shape[3]
+        with autocast(device, options.precision):
+            output = network(batch, output_hidden_states=True)
+        out = {}
+        for layer in layers:
+            hidden = hidden_layer(output, layer, family).float()
+            found = (
+                hidden.flatten(1) if layer == POOLED else columns(hidden, options, leading, aspect)
+            )
+            out[layer] = projection(found.cpu().numpy())
+        return out
+
+    return compute

@@ -1,1 +1,0 @@
-"""Multi-object tracking: detect, predict, associate by looks and by distance, summarise, draw."""

@@ -1,1 +1,0 @@
-"""TransNetV2, a spatio-temporal network that finds shot transitions."""

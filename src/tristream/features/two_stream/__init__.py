@@ -1,1 +1,0 @@
-"""The two-stream network: what is seen in frames, what in the flow between them, and both."""

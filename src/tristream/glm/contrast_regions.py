@@ -1,0 +1,105 @@
+"""Which voxels a contrast finds, and in which regions they lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from nibabel.affines import apply_affine
+from scipy import stats
+
+from tristream.glm.contrast import Result
+from tristream.space.atlas import NOWHERE, Regions
+
+Bools = npt.NDArray[np.bool_]
+
+COLUMNS = {
+    "region": "of the dataset; in MNI volumes of the Harvard-Oxford atlas; on surfaces a structure",
+    "voxels": "voxels of the region",
+    "above": "voxels that count for the first side of the contrast",
+    "below": "voxels that count for its second side",
+    "highest_t": "largest t",
+    "lowest_t": "smallest t",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Voxels on either side of a contrast.
+
+    Attributes
+    ----------
+    above, below : ndarray of bool, shape (voxels,)
+    threshold : float
+        |t| that they pass; infinite where none does.
+    rule : str
+        How it was chosen, in words.
+    """
+
+    above: Bools
+    below: Bools
+    threshold: float
+    rule: str
+
+
+def found(result: Result, threshold: float | None, rate: float) -> Found:
+    """Voxels whose |t| passes a threshold, or whose two-sided q is below a rate.
+
+    Parameters
+    ----------
+    result : Result
+    threshold : float, optional
+        Of t. Without it the false discovery rate decides (Benjamini-Hochberg over all voxels, p
+        values of nilearn's model).
+    rate : float
+        The false discovery rate.
+    """
+    if threshold is not None:
+        passed, rule = np.abs(result.t) > threshold, f"|t| > {threshold:g}"
+    else:
+        q = stats.false_discovery_control(2 * stats.norm.sf(np.abs(result.z.astype(float))))
+        passed, rule = q < rate, f"two-sided q < {rate:g} (Benjamini-Hochberg)"
+        threshold = float(np.abs(result.t[passed]).min()) if passed.any() else np.inf
+    return Found(passed & (result.t > 0), passed & (result.t < 0), threshold, rule)
+
+
+def region_table(result: Result, chosen: Found, atlas: Path | None = None) -> pd.DataFrame:
+    """Counts by region: `COLUMNS`, a row a region that has voxels; all voxels first.
+
+    Parameters
+    ----------
+    result : Result
+    chosen : Found
+    atlas : Path, optional
+        Regions of MNI space.
+    """
+    members: dict[str, Bools] = {"all": np.ones(len(result.t), bool)}
+    for name, places in result.regions.items():
+        members[name] = np.zeros(len(result.t), bool)
+        members[name][places] = True
+    if (where := result.grayordinates) is not None:
+        members |= {name: where.of(name) for name in where.names}
+    if atlas is not None:
+        regions = Regions.read(atlas)
+        label = regions.at(apply_affine(result.affine, result.ijk))
+        for number in np.unique(label[label != NOWHERE]):
+            members[regions.name(int(number))] = label == number
+    if len(members) > 1:
+        others = ~np.logical_or.reduce(
+            [inside for name, inside in members.items() if name != "all"]
+        )
+        members["none of these"] = others
+    rows = [
+        {
+            "region": name,
+            "voxels": int(inside.sum()),
+            "above": int((chosen.above & inside).sum()),
+            "below": int((chosen.below & inside).sum()),
+            "highest_t": round(float(result.t[inside].max()), 3),
+            "lowest_t": round(float(result.t[inside].min()), 3),
+        }
+        for name, inside in members.items()
+        if inside.any()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,377 @@
+"""Maps of one subject and model: export images, draw figures, list everything in ``maps.json``."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tristream.config.analysis import EncodingModel
+from tristream.config.load import Resolved
+from tristream.maps import brain_figures as figures
+from tristream.maps.background import grey_levels, to_ras
+from tristream.maps.export import Map, export
+from tristream.maps.map_images import write_gifti, write_nifti
+from tristream.maps.names import Entry, Names, describe_dataset, names
+from tristream.maps.score_maps import MIN_CEILING, Scores, Voxels, read, winner
+from tristream.maps.style import colours_of, save, style, titled
+from tristream.maps.surface import (
+    BELOW,
+    FSAVERAGE5,
+    HEMISPHERES,
+    MIN_COVERAGE,
+    NO_MESHES,
+    Hemisphere,
+    Template,
+    at_vertices,
+    coverage,
+    project,
+    sides,
+    template_of,
+)
+from tristream.store import Omission, Provenance, write_json, write_table
+
+STREAMS = ("ventral", "dorsal", "auditory")
+COLUMNS = {
+    "i": "voxel index",
+    "j": "voxel index",
+    "k": "voxel index",
+    "x": "mm",
+    "y": "mm",
+    "z": "mm",
+    "hemisphere": "left or right",
+    "vertex": "vertex of the hemisphere's mesh",
+    "r": "correlation of predicted and measured BOLD in the test data",
+    "r2": "test R2",
+    "ceiling": "noise ceiling of r",
+    "normalized": f"r / ceiling, where the ceiling is above {MIN_CEILING} and its lower bound > 0",
+    "winner": "stream band with the largest share of R2",
+    "q": "false discovery rate at which the voxel becomes significant",
+    "significant": "1 where q is below the configured rate",
+}
+
+
+@dataclass
+class Job:
+    """What the drawing functions share.
+
+    Attributes
+    ----------
+    streams : dict
+        Band to the stream of its first feature space.
+    competing : tuple of str
+        Bands that compete for the winner: empty for controls and models without streams.
+    plain : bool
+        Only the accuracy is wanted: negative controls, and models of the simulator's own signals.
+    """
+
+    voxels: Voxels
+    names: Names
+    provenance: Provenance
+    streams: dict[str, str]
+    competing: tuple[str, ...]
+    plain: bool
+    entries: list[Entry] = field(default_factory=list)
+
+    def relative(self, path: Path) -> str:
+        """`path` as ``maps.json`` writes it."""
+        return path.relative_to(self.names.folder).as_posix()
+
+
+def draw(
+    resolved: Resolved,
+    dataset: str,
+    model: str,
+    subject: str,
+    encoding: Path,
+    inference: Path,
+    index: Path,
+    output: Path,
+    code: str = "",
+    meshes: Path | None = None,
+) -> None:
+    """Write all maps of a subject and model beside `output`, then `output` itself.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The study.
+    dataset, model, subject : str
+        What to draw.
+    encoding, inference, index : Path
+        Files of the kinds ``encoding``, ``inference`` and ``bold-index``.
+    output : Path
+        ``…/maps.json``; its folder is the subject's, the one above the derivative dataset.
+    code : str
+        Fingerprint for the provenance.
+    meshes : Path, optional
+        Receipt of the meshes of fsLR, on which grayordinates are drawn.
+    """
+    voxels = read(encoding, inference)
+    block = resolved.study.models[model]
+    descriptor = resolved.datasets[dataset]
+    streams = _streams(resolved, block, voxels.scores.bands)
+    plain = block.control != "none" or "truth" in streams.values()
+    competing = tuple(b for b in voxels.scores.bands if streams[b] in STREAMS)
+    config = {"model": model, "dataset": dataset, "bands": block.model_dump()["bands"]}
+    provenance = Provenance("maps", voxels.simulated, config, code)
+    folder = output.parent
+    job = Job(
+        voxels,
+        names(folder, descriptor, subject, model),
+        provenance,
+        streams,
+        competing if len(competing) > 1 and not plain else (),
+        plain,
+    )
+    describe_dataset(folder.parent, descriptor, f"encoding model {model}", voxels.simulated)
+    omitted = list(voxels.omitted)
+    with style():
+        if voxels.grayordinates is not None:
+            omitted += _on_surface(job, index, meshes)
+        else:
+            _volumes(job)
+            _volume_figures(job, grey_levels(voxels, index, job.names.space))
+            omitted += _surfaces(job) if job.competing else []
+        if not job.competing:
+            what = "stream maps" if voxels.grayordinates else "surface and stream maps"
+            omitted.append(Omission(f"{what} of {model}", _why_plain(job, block)))
+    said = Provenance("maps", voxels.simulated, config, code, tuple(omitted))
+    content = {"dataset": dataset, "model": model, "subject": subject}
+    write_json(output, {**content, "maps": [asdict(e) for e in job.entries]}, said)
+
+
+def _streams(resolved: Resolved, model: EncodingModel, bands: tuple[str, ...]) -> dict[str, str]:
+    spaces = {band: model.bands.get(band, [""])[0].split("/")[0] for band in bands}
+    features = resolved.study.spaces
+    return {b: features[s].stream if s in features else "" for b, s in spaces.items()}
+
+
+def _why_plain(job: Job, model: EncodingModel) -> str:
+    if job.plain:
+        role = "a negative control" if model.control != "none" else "given the simulator's signals"
+        return f"the model is {role}; only its accuracy is drawn"
+    return f"fewer than two of its bands belong to a stream ({', '.join(STREAMS)})"
+
+
+def _quantities(job: Job, scores: Scores) -> dict[str, tuple[npt.NDArray, str]]:
+    """Every map that is written: name to values and meaning."""
+    out: dict[str, tuple[npt.NDArray, str]] = {"r": (scores.r, "test correlation r")}
+    if job.plain:
+        return out
+    out["r2"] = (scores.r2, "test R2")
+    for band, share in zip(scores.bands, scores.band_r2, strict=True):
+        if len(scores.bands) == 1:
+            break
+        out[f"{band}R2"] = (share, f"share of test R2 of band {band} (product measure)")
+    if scores.ceiling is not None:
+        out["ceiling"] = (scores.ceiling, "noise ceiling of r for the averaged test run")
+    if scores.normalized is not None:
+        out["normalized"] = (scores.normalized, f"r / ceiling where the ceiling > {MIN_CEILING}")
+    return out
+
+
+def _written(job: Job) -> dict[str, tuple[npt.NDArray, str]]:
+    """Maps of numbers that are exported."""
+    written = _quantities(job, job.voxels.scores)
+    if job.voxels.q is not None:
+        written["q"] = (job.voxels.q, "false discovery rate q")
+    return written
+
+
+def _labelled(job: Job) -> dict[str, tuple[npt.NDArray, dict[int, str]]]:
+    """Maps of labels that are exported: name to labels and their meaning."""
+    out: dict[str, tuple[npt.NDArray, dict[int, str]]] = {}
+    scores, significant = job.voxels.scores, job.voxels.significant
+    if significant is not None:
+        meaning = {0: "not significant", 1: "significant"}
+        out["significant"] = (significant.astype(np.uint8), meaning)
+    if job.competing:
+        labels = winner(scores.band_r2, scores.bands, job.competing)
+        out["winner"] = (labels, dict(enumerate(("none", *job.competing))))
+    return out
+
+
+def _listed(labels: dict[int, str]) -> str:
+    return ", ".join(f"{number} {label}" for number, label in labels.items())
+
+
+def _volumes(job: Job) -> None:
+    voxels = job.voxels
+    for name, (values, what) in _written(job).items():
+        path = job.names.volume(name)
+        image = voxels.volume(values.astype(np.float32))
+        write_nifti(path, image, voxels.affine, what, job.provenance)
+        title = titled(what, voxels.simulated)
+        job.entries.append(Entry(job.relative(path), title, "NIfTI", "nifti", name))
+    for name, (values, labels) in _labelled(job).items():
+        path = job.names.volume(name, "dseg")
+        what = f"{name}: {_listed(labels)}"
+        image = voxels.volume(values, fill=0)
+        write_nifti(path, image, voxels.affine, what, job.provenance, labels)
+        title = titled(what, voxels.simulated)
+        job.entries.append(Entry(job.relative(path), title, "NIfTI", "nifti", name))
+
+
+def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDArray, str, str]]:
+    """Figures to draw: name to paint, values, title and caption."""
+    model = job.names.model
+    full = _round_up(float(np.nanpercentile(job.voxels.scores.r, 99)))
+    grey = "Grey: not in the mask."
+    out = {
+        "r": (
+            figures.scale(0, full, "test r"),
+            scores.r,
+            f"Accuracy of model {model}, test r",
+            f"Correlation of predicted and measured BOLD in data that were not used for fitting. "
+            f"The scale ends at {full:.2g} (99th percentile of the voxels); values below 0 have "
+            f"its lowest colour. {grey}",
+        )
+    }
+    normalized = scores.normalized
+    if not job.plain and normalized is not None and np.isfinite(normalized).any():
+        out["normalized"] = (
+            figures.scale(0, 1, "r / ceiling r"),
+            normalized,
+            f"Accuracy of model {model} over the noise ceiling",
+            "Test r divided by the highest r that the noise of the test data allows; 1 is the "
+            f"ceiling. Only where the ceiling is above {MIN_CEILING} and its lower bound above 0. "
+            "The values are not clipped, the colours are. Grey: no usable ceiling, or not in the "
+            "mask.",
+        )
+    if job.competing:
+        chosen = colours_of(scores.bands, job.streams)
+        labels = winner(scores.band_r2, scores.bands, job.competing)
+        out["winner"] = (
+            figures.winners({band: chosen[band] for band in job.competing}, full),
+            np.stack([labels, scores.r]),
+            f"Winning stream of model {model}",
+            "Colour: the stream with the largest share of test R2 (product measure). Opacity: "
+            f"test r, invisible at 0 and full at {full:.2g}. No colour: no stream has a share "
+            "above 0. The nuisance band takes part in the fit and does not compete here.",
+        )
+    return out
+
+
+def _round_up(value: float) -> float:
+    return max(0.1, float(np.ceil(value * 20) / 20)) if np.isfinite(value) else 0.1
+
+
+def _volume_figures(job: Job, background: npt.NDArray) -> None:
+    voxels = job.voxels
+    table = job.names.table("voxels")
+    columns = dict(zip("ijk", voxels.ijk.T, strict=True))
+    columns |= dict(zip("xyz", voxels.xyz.T, strict=True))
+    write_table(table, _table(job, columns, voxels.scores), job.provenance, COLUMNS)
+    for name, (paint, values, title, caption) in _paints(job, voxels.scores).items():
+        colours = paint.rgba(values)
+        image = np.zeros((*voxels.shape, 4), np.float32)
+        image[tuple(voxels.ijk.T)] = colours
+        rgba, zooms = to_ras(image, voxels.affine)
+        title = titled(f"{title}, sub-{job.names.subject}", voxels.simulated)
+        if job.names.space:
+            caption = f"{caption} Axial slices from below; the brain's left is on the left."
+        figure = figures.volume(title, rgba, background, zooms)
+        _save(job, figures.finish(figure, paint), name, "volume", title, caption, table)
+
+
+def _surfaces(job: Job) -> list[Omission]:
+    space = job.names.space or "the subject's own grid"
+    if not space.startswith("MNI"):
+        return [Omission("surface maps", f"the volumes are in {space}, not in MNI space")]
+    surfaces = project(job.voxels)
+    share = coverage(surfaces)
+    if share < MIN_COVERAGE:
+        why = f"the volumes cover {share:.0%} of the cortex, under {MIN_COVERAGE:.0%}"
+        return [Omission("surface maps", why)]
+    for side, scores in surfaces.items():
+        labels = winner(scores.band_r2, scores.bands, job.competing)
+        derived = {**_quantities(job, scores), "winner": (labels, "winning stream")}
+        for name, (values, what) in derived.items():
+            path = job.names.surface(name, side)
+            write_gifti(path, values, what, side, job.voxels.simulated)
+            title = titled(f"{what}, {side} hemisphere", job.voxels.simulated)
+            job.entries.append(Entry(job.relative(path), title, "GIfTI", "gifti", name))
+    table = job.names.table("vertices")
+    parts = []
+    for side, scores in surfaces.items():
+        vertices = np.arange(len(scores.r))
+        columns = {"hemisphere": np.full(len(vertices), side), "vertex": vertices}
+        parts.append(_table(job, columns, scores))
+    write_table(table, pd.concat(parts), job.provenance, COLUMNS)
+    _surface_figures(job, surfaces, table)
+    return []
+
+
+def _on_surface(job: Job, index: Path, meshes: Path | None) -> list[Omission]:
+    """Maps of BOLD that was measured on surfaces: files, tables, both hemispheres, and slices."""
+    where = job.voxels.grayordinates
+    assert where is not None
+    exported: dict[str, Map] = {name: (*one, None) for name, one in _written(job).items()}
+    for name, (values, labels) in _labelled(job).items():
+        exported[name] = (values, f"{name}: {_listed(labels)}", labels)
+    job.entries += export(job.names, job.voxels, exported, job.provenance)
+    cortex = replace(job, voxels=job.voxels.part(where.on_mesh))
+    table = job.names.table("vertices")
+    columns = {"hemisphere": sides(cortex.voxels), "vertex": cortex.voxels.ijk[:, 0]}
+    said = _table(cortex, columns, cortex.voxels.scores)
+    write_table(table, said, job.provenance, COLUMNS)
+    if not where.on_mesh.all():
+        below = replace(job, voxels=job.voxels.part(~where.on_mesh))
+        _volume_figures(below, grey_levels(below.voxels, index, BELOW))
+    template = template_of(job.names.space, meshes)
+    if template is None:
+        return [Omission("surface figures", NO_MESHES)]
+    _surface_figures(job, at_vertices(job.voxels, template), table, template)
+    return []
+
+
+def _surface_figures(
+    job: Job,
+    surfaces: dict[Hemisphere, Scores],
+    table: Path,
+    template: Template = FSAVERAGE5,
+) -> None:
+    paints = {side: _paints(job, scores) for side, scores in surfaces.items()}
+    for kind in ("inflated", "flat"):
+        for name, (paint, _, title, caption) in paints["left"].items():
+            rgba = {side: paint.rgba(paints[side][name][1]) for side in HEMISPHERES}
+            title = titled(f"{title}, sub-{job.names.subject}", job.voxels.simulated)
+            caption = f"{caption} {template.name}, {kind}; darker grey: sulci."
+            figure = figures.surface(title, kind, rgba, template)
+            _save(job, figures.finish(figure, paint), name, kind, title, caption, table)
+
+
+def _table(job: Job, columns: dict[str, npt.NDArray], scores: Scores) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {k: np.round(v, 2) if v.dtype.kind == "f" else v for k, v in columns.items()}
+    )
+    for name, (values, _) in _quantities(job, scores).items():
+        table[name] = np.round(values.astype(float), 4)
+    if job.competing:
+        labels = np.array(["none", *job.competing])
+        table["winner"] = labels[winner(scores.band_r2, scores.bands, job.competing)]
+    if scores is job.voxels.scores and job.voxels.q is not None:
+        table["q"] = np.round(job.voxels.q.astype(float), 5)
+        table["significant"] = np.asarray(job.voxels.significant, dtype=int)
+    return table
+
+
+def _save(
+    job: Job, figure: Figure, name: str, kind: str, title: str, caption: str, table: Path
+) -> None:
+    path = job.names.figure(name, kind)
+    save(figure, path)
+    job.entries.append(
+        Entry(
+            file=job.relative(path),
+            title=title,
+            caption=caption,
+            kind=kind,
+            quantity=name,
+            svg=job.relative(path.with_suffix(".svg")),
+            tsv=job.relative(table),
+        )
+    )

@@ -1,0 +1,186 @@
+"""What an encoding and its inference say of each voxel, and what the maps derive from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.errors import UserError
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
+from tristream.store import Omission, Provenance, open_h5, read_strings
+
+Floats = npt.NDArray[np.floating]
+MIN_CEILING = 0.2
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores at n places (voxels or vertices).
+
+    Attributes
+    ----------
+    r, r2 : (n,)
+        Test correlation and R².
+    band_r2 : (B, n)
+        R² split over the bands by the product measure; sums to `r2` over the bands.
+    bands : tuple of str
+        Names of the B bands.
+    ceiling, ceiling_low : (n,) or None
+        Noise ceiling of r and its lower bound; None without repeats.
+    """
+
+    r: Floats
+    r2: Floats
+    band_r2: Floats
+    bands: tuple[str, ...]
+    ceiling: Floats | None = None
+    ceiling_low: Floats | None = None
+
+    @property
+    def normalized(self) -> Floats | None:
+        """r divided by its ceiling, unclipped; NaN where the ceiling can't carry a division.
+
+        That is where the ceiling is at most 0.2, or its lower bound not above 0.
+        """
+        if self.ceiling is None or self.ceiling_low is None:
+            return None
+        usable = (self.ceiling > MIN_CEILING) & (self.ceiling_low > 0)
+        out = np.full_like(self.r, np.nan)
+        np.divide(self.r, self.ceiling, out=out, where=usable)
+        return out
+
+    def stacked(self) -> Floats:
+        """All measured scores as rows, for a projection that treats them alike."""
+        rows = [self.r, self.r2, *self.band_r2]
+        if self.ceiling is not None and self.ceiling_low is not None:
+            rows += [self.ceiling, self.ceiling_low]
+        return np.stack(rows)
+
+    def unstacked(self, rows: Floats) -> "Scores":
+        """The inverse of :meth:`stacked`, at other places."""
+        last = 2 + len(self.bands)
+        ceiling = (rows[last], rows[last + 1]) if self.ceiling is not None else (None, None)
+        return Scores(rows[0], rows[1], rows[2:last], self.bands, *ceiling)
+
+
+def winner(
+    band_r2: Floats, bands: Sequence[str], competing: Sequence[str]
+) -> npt.NDArray[np.int16]:
+    """Index + 1 (in `competing`) of the band with the largest share of R²; 0 where none is above 0.
+
+    Parameters
+    ----------
+    band_r2 : (B, n)
+        Split R².
+    bands : sequence of str
+        Names of the B rows.
+    competing : sequence of str
+        The bands to compare.
+    """
+    shares = band_r2[[list(bands).index(band) for band in competing]]
+    shares = np.where(np.isfinite(shares), shares, -np.inf)
+    best = shares.argmax(axis=0)
+    won = np.take_along_axis(shares, best[None], axis=0)[0] > 0
+    return np.where(won, best + 1, 0).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """Scores in their image grid.
+
+    Attributes
+    ----------
+    scores : Scores
+        n voxels.
+    ijk : (n, 3)
+        Voxel indices.
+    affine : (4, 4)
+        Voxel to millimetres.
+    shape : tuple of int
+        Image shape.
+    q, significant : (n,) or None
+        From the inference; None where it was refused.
+    simulated : bool
+        Whether the BOLD was simulated.
+    omitted : tuple of Omission
+        What is missing and why.
+    grayordinates : Grayordinates or None
+        Structures, where not all places are voxels; `ijk` of a vertex is (vertex, 0, 0).
+    """
+
+    scores: Scores
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: tuple[int, int, int]
+    q: Floats | None
+    significant: npt.NDArray[np.bool_] | None
+    simulated: bool
+    omitted: tuple[Omission, ...]
+    grayordinates: Grayordinates | None = None
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> "Voxels":
+        """Some of the places."""
+        return replace(
+            self,
+            scores=self.scores.unstacked(self.scores.stacked()[:, chosen]),
+            ijk=self.ijk[chosen],
+            q=None if self.q is None else self.q[chosen],
+            significant=None if self.significant is None else self.significant[chosen],
+            grayordinates=self.grayordinates and self.grayordinates.take(chosen),
+        )
+
+    @property
+    def xyz(self) -> Floats:
+        """Coordinates in mm, (n, 3)."""
+        return self.ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def volume(self, values: npt.ArrayLike, fill: float = np.nan) -> npt.NDArray:
+        """`values` (n,) in their places of the image, `fill` elsewhere."""
+        values = np.asarray(values)
+        image = np.full(self.shape, fill, dtype=values.dtype)
+        image[tuple(self.ijk.T)] = values
+        return image
+
+
+def read(encoding: Path, inference: Path) -> Voxels:
+    """Read the scores of one subject and model.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or the two are not of the same voxels.
+    """
+    with open_h5(encoding, "encoding") as (file, said):
+        ceiling = file.get("ceiling/r")
+        scores = Scores(
+            r=file["scores/r"][()],
+            r2=file["scores/r2"][()],
+            band_r2=file["scores/band_r2"][()],
+            bands=tuple(read_strings(file, "bands")),
+            ceiling=None if ceiling is None else ceiling[()],
+            ceiling_low=None if ceiling is None else file["ceiling/low"][()],
+        )
+        ijk, affine = file["ijk"][()], file["affine"][()]
+        i, j, k = (int(n) for n in file["shape"][()])
+        where = grayordinates.read(file)
+    q, significant, tested = _read_inference(inference)
+    if q is not None and len(q) != len(ijk):
+        raise UserError(
+            f"{inference}: has {len(q)} voxels, {encoding} has {len(ijk)}; "
+            "delete the first and run again"
+        )
+    omitted = said.omitted + tuple(o for o in tested.omitted if o not in said.omitted)
+    simulated = said.simulated or tested.simulated
+    return Voxels(scores, ijk, affine, (i, j, k), q, significant, simulated, omitted, where)
+
+
+def _read_inference(
+    path: Path,
+) -> tuple[Floats | None, npt.NDArray[np.bool_] | None, Provenance]:
+    with open_h5(path, "inference") as (file, said):
+        if "q" not in file:
+            return None, None, said
+        return file["q"][()], file["significant"][()].astype(bool), said

@@ -1,0 +1,1 @@
+"""Films, sounds and images at exact times."""

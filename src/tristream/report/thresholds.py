@@ -1,0 +1,148 @@
+"""Numbers that were promised, each beside its threshold. The thresholds live here alone.
+
+The accuracies are those that published code reaches on the same slice with the same folds; they
+hold for the demo study's decoders by name. A p value, a lag or a count has one threshold for all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tristream.config.layouts import RawLayout
+from tristream.inference.recovery import ALL
+from tristream.report.elements import shown
+from tristream.report.study_results import Results
+from tristream.store import open_h5, read_strings, read_table
+
+LEAST_ACCURACY = {
+    ("haxby2001_slice", "ridge_volumes"): 0.63,
+    ("haxby2001_slice", "svm_blocks"): 0.72,
+}
+MOST_P = 0.01
+PEAK = (3.0, 8.0)
+MOST_FINDINGS = 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """A number, its threshold, and whether it is met (None: there is no number, or no threshold).
+
+    Attributes
+    ----------
+    dataset, subject : str
+        Where it belongs; subject empty for a whole dataset.
+    what : str
+        What is measured.
+    value, threshold : str
+        As shown.
+    met : bool or None
+        Whether the value is on the right side of the threshold.
+    """
+
+    dataset: str
+    subject: str
+    what: str
+    value: str
+    threshold: str
+    met: bool | None
+
+    @property
+    def word(self) -> str:
+        """``met``, ``not met``, or a dash."""
+        return "–" if self.met is None else "met" if self.met else "not met"
+
+
+def all_checks(results: Results) -> list[Check]:
+    """Every check of the study, dataset by dataset."""
+    found: list[Check] = []
+    for dataset, subjects in results.resolved.subjects.items():
+        found += _road(results, dataset)
+        found += _leakage(results, dataset)
+        for subject in subjects:
+            found += _lag(results, dataset, subject) + _decoding(results, dataset, subject)
+        found += _recovery(results, dataset)
+    return found
+
+
+def _road(results: Results, dataset: str) -> list[Check]:
+    if not isinstance(results.resolved.datasets[dataset].layout, RawLayout):
+        return []
+    return [Check(dataset, "", "road of the BOLD", "plain, from raw images", "fMRIPrep", None)]
+
+
+def _leakage(results: Results, dataset: str) -> list[Check]:
+    path = results.path("stimuli", dataset, "leakage.tsv")
+    what, threshold = "test stimuli that resemble training stimuli", f"at most {MOST_FINDINGS}"
+    if not path.is_file():
+        return [Check(dataset, "", what, "–", threshold, None)]
+    count = len(read_table(path, "leakage")[0])
+    return [Check(dataset, "", what, str(count), threshold, count <= MOST_FINDINGS)]
+
+
+def _lag(results: Results, dataset: str, subject: str) -> list[Check]:
+    path = results.path("align", dataset, f"sub-{subject}_lagscan.h5")
+    if not path.is_file():
+        return []
+    with open_h5(path, "lagscan") as (file, _):
+        lags, r, spaces = file["lags"][()], file["r"][()], read_strings(file, "spaces")
+        peaks = file["peak"][()] if "peak" in file else None
+    features = results.resolved.study.spaces
+    streams = [features[s.split("/")[0]].stream for s in spaces]
+    known = [i for i, stream in enumerate(streams) if stream != "truth"]
+    if not np.isfinite(r[known]).any():
+        return []
+    best = known[int(np.nanargmax(np.nanmax(r[known], axis=1)))]
+    peak = float(peaks[best] if peaks is not None else lags[np.nanargmax(r[best])])
+    low, high = PEAK
+    what = f"lag of the highest correlation ({spaces[best]})"
+    value, threshold = f"{peak:.1f} s", f"{low:g} to {high:g} s"
+    if streams[best] == "label":
+        # A table of labelled volumes may already be shifted by the haemodynamic delay.
+        return [Check(dataset, subject, what, value, "none set", None)]
+    return [Check(dataset, subject, what, value, threshold, low <= peak <= high)]
+
+
+def _decoding(results: Results, dataset: str, subject: str) -> list[Check]:
+    found = []
+    for name, decoder in results.resolved.study.decoders.items():
+        path = results.path("decode", dataset, name, f"sub-{subject}.h5")
+        if dataset not in decoder.datasets:
+            continue
+        least = LEAST_ACCURACY.get((dataset, name))
+        asked = f"at least {least}" if least else "none set"
+        if not path.is_file():
+            found.append(Check(dataset, subject, f"accuracy of {name}", "–", asked, None))
+            continue
+        with open_h5(path, "decoding") as (file, _):
+            accuracy = float(file.attrs["accuracy"])
+            p = float(file.attrs.get("p", np.nan))
+        met = None if least is None else accuracy >= least
+        found.append(Check(dataset, subject, f"accuracy of {name}", f"{accuracy:.3f}", asked, met))
+        below = None if np.isnan(p) else p < MOST_P
+        threshold = f"below {MOST_P}"
+        found.append(Check(dataset, subject, f"p of {name}", shown(p), threshold, below))
+    return found
+
+
+def _recovery(results: Results, dataset: str) -> list[Check]:
+    path = results.path("inference", dataset, "recovery.tsv")
+    if not path.is_file():
+        return []
+    table, _ = read_table(path, "recovery")
+    found = []
+    for _, row in table.iterrows():
+        interval = ""
+        if pd.notna(row["low"]) and pd.notna(row["high"]):
+            interval = f" [{shown(row['low'])}, {shown(row['high'])}]"
+        subject = "" if row["subject"] == ALL else str(row["subject"])
+        met = _truth(row["passed"])
+        threshold = shown(row["threshold"])
+        value = shown(row["value"]) + interval
+        found.append(Check(dataset, subject, str(row["check"]), value, threshold, met))
+    return found
+
+
+def _truth(value: object) -> bool | None:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    return words.get(str(value).lower())

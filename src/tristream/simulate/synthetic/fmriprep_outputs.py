@@ -1,0 +1,129 @@
+"""A subject as fMRIPrep's whole outputs hold it: preprocessed BOLD, masks, confounds."""
+
+import json
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
+
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import FSAVERAGE5, FmriprepLayout
+from tristream.errors import UserError
+from tristream.fetch.contents import run_files
+from tristream.simulate.noise import STEPS, Motion
+from tristream.simulate.preset import Preset
+from tristream.simulate.simulated_confounds import confounds, describe
+from tristream.simulate.synthetic.image_grid import bold_of, brain_on, integers, save_image
+from tristream.simulate.synthetic.settings import Brain, Responses, TwinSettings
+from tristream.simulate.synthetic.surface_outputs import fsaverage5, save_hemispheres
+
+# Outer corner (mm), edge (mm) and shape of the template's grids.
+TEMPLATE = "MNI152NLin2009cAsym"
+EDGE = 2.0
+GRIDS = {
+    "res-1": ((-96.5, -132.5, -78.5), 1.0, (193, 229, 193)),
+    "res-2": ((-97.0, -133.0, -79.0), 2.0, (97, 115, 97)),
+}
+
+
+class Timing:
+    """What confounds need to know of an acquisition: its TR (s), no dummy volumes."""
+
+    dummies = 0
+
+    def __init__(self, tr: float) -> None:
+        self.tr = tr
+
+
+def grid(dataset: Dataset, scale: float) -> Brain:
+    """The voxels, or vertices, of the dataset's space.
+
+    Raises
+    ------
+    UserError
+        If the space is none that is known here, or a mesh is to be scaled.
+    """
+    assert isinstance(dataset.layout, FmriprepLayout)
+    if dataset.layout.space == FSAVERAGE5:
+        if scale != 1:
+            raise UserError(f"--scale {scale:g}: the mesh {FSAVERAGE5} has one size; leave it out")
+        return fsaverage5()
+    space, _, resolution = dataset.layout.space.partition("_")
+    if space != TEMPLATE or (resolution or "res-2") not in GRIDS:
+        raise UserError(
+            f"{dataset.id}.yaml: layout.space: twins of {dataset.layout.space} can't be made, only "
+            f"of {TEMPLATE} with {' or '.join(GRIDS)}, and of {FSAVERAGE5}"
+        )
+    return brain_on(*GRIDS[resolution or "res-2"], scale)
+
+
+def write_subject(
+    derivatives: Path,
+    dataset: Dataset,
+    settings: TwinSettings,
+    subject: str,
+    responses: Responses,
+    rng: np.random.Generator,
+) -> Brain:
+    """Write a subject's outputs: BOLD, brain mask (of volumes) and confounds of each run.
+
+    Parameters
+    ----------
+    derivatives : Path
+        Root of the derivative dataset.
+    dataset : Dataset
+        Its layout names the files.
+    settings : TwinSettings
+        Runs and scale.
+    subject : str
+        Label without ``sub-``.
+    responses : callable
+        BOLD of a run at MNI points.
+    rng : numpy Generator
+        Of head motion.
+
+    Returns
+    -------
+    Brain
+        Voxels that were written.
+    """
+    assert isinstance(dataset.layout, FmriprepLayout)
+    layout = dataset.layout.model_copy(update={"derivatives": "."})
+    brain = grid(dataset, settings.scale)
+    inside = np.ones(len(brain.ijk), np.uint8)
+    for run in settings.runs:
+        files = run_files(layout, subject, run)
+        bold = bold_of(brain, responses, run)
+        if files.right:
+            where = (derivatives / files.bold, derivatives / files.right)
+            save_hemispheres(*where, integers(bold))
+        else:
+            save_image(derivatives / files.bold, brain, integers(bold), dataset.tr)
+        if files.mask:
+            save_image(derivatives / files.mask, brain, inside)
+        sidecar = {
+            "RepetitionTime": dataset.tr,
+            "StartTime": dataset.tr / 2,
+            "SkullStripped": True,
+            "SliceTimingCorrected": False,
+        }
+        _json(derivatives / files.sidecar, sidecar)
+        _write_confounds(derivatives / files.confounds, bold, dataset.tr, rng)
+    return brain
+
+
+def _write_confounds(
+    path: Path, bold: npt.NDArray[np.float32], tr: float, rng: np.random.Generator
+) -> None:
+    walk = np.cumsum(rng.standard_normal((len(bold), 6)) * STEPS, axis=0)
+    head = Motion(gaussian_filter1d(walk, 2.0, axis=0, mode="nearest"), np.empty(0, int))
+    # The images hold BOLD after motion correction, so motion leaves no trace in them.
+    table = confounds(cast(Preset, Timing(tr)), bold, head, rng)
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.9g")
+    _json(path.with_suffix(".json"), describe(table))
+
+
+def _json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

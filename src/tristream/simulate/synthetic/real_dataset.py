@@ -1,0 +1,115 @@
+"""The text of the real dataset: events, sidecars and descriptions, byte for byte."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tristream import __version__
+from tristream.config.dataset import Dataset
+from tristream.config.sources import DataladSource, FolderSource
+from tristream.errors import UserError
+from tristream.fetch.clone import remove
+from tristream.fetch.contents import DESCRIPTION, inherited, raw_run
+from tristream.fetch.git import git
+from tristream.fetch.receipt import Receipt
+from tristream.fetch.sources import open_origin
+from tristream.simulate.synthetic.settings import TwinSettings
+
+NAMES = ("README", "CHANGES", "LICENSE")
+ENDINGS = (".json", ".tsv")
+MAKER = {
+    "Name": "tristream simulate",
+    "Version": __version__,
+    "Description": "A twin: real events and names, simulated images; none of them was measured.",
+}
+
+
+def open_real(dataset: Dataset, given: Path | None, scratch: Path) -> Receipt:
+    """List the real dataset: its clone at the descriptor's commit, or what the user has of it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its source is a DataLad dataset.
+    given : Path, optional
+        A local clone, a git bundle, or a folder of plain files, instead of the source's address.
+    scratch : Path
+        Folder for a clone, which the caller removes.
+
+    Raises
+    ------
+    UserError
+        If the dataset has no DataLad source, can't be cloned, or lacks the commit.
+    """
+    source = dataset.source
+    if not isinstance(source, DataladSource):
+        raise UserError(
+            f"{dataset.id}: only DataLad datasets have twins; simulate a preset instead"
+        )
+    if given is not None and not given.exists():
+        raise UserError(f"--from {given}: no such file or folder")
+    origin: DataladSource | FolderSource = source
+    if given is not None and given.is_file():
+        bare = scratch / "bundle.git"
+        bare.parent.mkdir(parents=True, exist_ok=True)
+        git(scratch, "clone", "--quiet", "--bare", str(given.absolute()), str(bare.absolute()))
+        origin = source.model_copy(update={"url": str(bare)})
+    elif given is not None:
+        is_repository = (given / ".git").exists() or (given / "HEAD").is_file()
+        address = source.model_copy(update={"url": str(given)})
+        origin = address if is_repository else FolderSource(path=str(given))
+    listing = open_origin(origin, dataset.id, scratch).listing()
+    return Receipt(
+        dataset.id, None, {}, listing.commit, listing.root, dataset.title, "", listing.files, False
+    )
+
+
+def copy_texts(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Path) -> None:
+    """Copy events and sidecars of the chosen runs, and descriptions of the whole.
+
+    Raises
+    ------
+    UserError
+        If a chosen run has no events.
+    """
+    there = [file.path for file in real.files]
+    small = {f.path for f in real.files if not f.annexed and "/" not in f.path}
+    wanted = {p for p in small if p in NAMES or p.endswith(ENDINGS)}
+    for subject in settings.subjects:
+        for run in set(dataset.runs_of(subject)) & set(settings.runs):
+            start = raw_run(subject, run)
+            events = inherited(f"{start}_events.tsv", there)
+            if not events:
+                raise UserError(f"{real.root}: has no file {start}_events.tsv; mend `missing`")
+            wanted |= {*events, *inherited(f"{start}_bold.json", there)}
+    for path in sorted(wanted - {DESCRIPTION}):
+        target = raw / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(real.path(path), target)
+    _describe(dataset, settings, real, raw)
+
+
+def _describe(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Path) -> None:
+    said: dict[str, Any] = {"BIDSVersion": "1.10.0"}
+    if DESCRIPTION in {file.path for file in real.files}:
+        said |= json.loads(real.path(DESCRIPTION).read_text(encoding="utf-8-sig"))
+    said |= {
+        "Name": f"Simulated twin of {said.get('Name', dataset.title)}",
+        "Simulated": True,
+        "GeneratedBy": [MAKER],
+        "SourceDatasets": [{"URL": getattr(dataset.source, "url", ""), "Version": real.commit}],
+        "Simulation": {
+            "Scale": settings.scale,
+            "Ceiling": settings.ceiling,
+            "Seed": settings.seed,
+        },
+    }
+    # The real dataset's DOI is none of the twin's.
+    said.pop("DatasetDOI", None)
+    (raw / DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def discard(scratch: Path) -> None:
+    """Remove the clone that :func:`open_real` made."""
+    remove(scratch)

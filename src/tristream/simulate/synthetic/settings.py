@@ -1,0 +1,119 @@
+"""What a twin is asked to be, and where in a head which signals are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.space.grayordinates import Grayordinates
+
+Array = npt.NDArray[np.float64]
+# BOLD (volumes, n), float32, baseline included, of a run at MNI points (n, 3), RAS mm.
+Responses = Callable[[str, Array], npt.NDArray[np.float32]]
+
+LABEL, ITEM, NONE = "label", "item", "none"
+REGIONS = (LABEL, ITEM, NONE)
+# An ellipsoid about the brain of the template (MNI mm).
+CENTRE = np.array([0.0, -17.0, 8.0])
+RADII = np.array([66.0, 85.0, 62.0])
+# Behind and in front of these planes (y, MNI mm) voxels have a signal.
+BACK, FRONT = -48.0, 14.0
+
+
+@dataclass(frozen=True)
+class TwinSettings:
+    """What is asked of a twin.
+
+    Attributes
+    ----------
+    dataset : str
+        Id of the real dataset.
+    subjects : tuple of str
+        Labels of the subjects to write.
+    runs : tuple of str
+        BIDS entities of the runs to write; a subject has those of them that it really has.
+    scale : float
+        Factor on the edges of voxels: 1 gives the real shape.
+    ceiling : float
+        Effect size: correlation of the noise-free signal with the cleaned data of one run, in
+        voxels that have a signal.
+    seed : int
+        Fixes everything that is random.
+    """
+
+    dataset: str
+    subjects: tuple[str, ...]
+    runs: tuple[str, ...]
+    scale: float = 1.0
+    ceiling: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Brain:
+    """Voxels of a twin on one grid.
+
+    Attributes
+    ----------
+    affine : ndarray of shape (4, 4)
+        Image to world (mm).
+    shape : tuple of int
+        Of a volume.
+    ijk : ndarray of int, shape (v, 3)
+        Places of the voxels in the image.
+    region : ndarray of str, shape (v,)
+        ``label``: follows what the event's label is; ``item``: follows which item is shown;
+        ``none``: noise alone.
+    worlds : ndarray of shape (v, 3), optional
+        Where they are (mm), if no affine says so.
+    grayordinates : Grayordinates, optional
+        Structures of vertices.
+    """
+
+    affine: Array
+    shape: tuple[int, int, int]
+    ijk: npt.NDArray[np.int64]
+    region: npt.NDArray[np.str_]
+    worlds: Array | None = None
+    grayordinates: Grayordinates | None = None
+
+    def image(self, values: npt.NDArray, fill: float = 0) -> npt.NDArray:
+        """Put voxel values, (v,) or (v, t), into the image."""
+        out = np.full((*self.shape, *values.shape[1:]), fill, dtype=values.dtype)
+        out[tuple(self.ijk.T)] = values
+        return out
+
+
+@dataclass(frozen=True)
+class RunSignal:
+    """One run of a twin.
+
+    Attributes
+    ----------
+    bold : ndarray of shape (volumes, v)
+        float32, baseline included.
+    tr : float
+        Seconds.
+    events : DataFrame
+        The run's real events.
+    slice_times : tuple of float or None
+        Seconds after the start of a volume, where the sidecar says them.
+    """
+
+    bold: npt.NDArray[np.float32]
+    tr: float
+    events: pd.DataFrame
+    slice_times: tuple[float, ...] | None = None
+
+
+def in_brain(worlds: Array) -> npt.NDArray[np.bool_]:
+    """Which points (n, 3), MNI mm, lie in the brain of twins that are no template's."""
+    return np.asarray(np.sum(((worlds - CENTRE) / RADII) ** 2, axis=1) <= 1)
+
+
+def region_at(worlds: Array) -> npt.NDArray[np.str_]:
+    """Region of points (n, 3), MNI mm: labels at the back, items in front, noise between."""
+    y = worlds[:, 1]
+    return np.where(y < BACK, LABEL, np.where(y > FRONT, ITEM, NONE))

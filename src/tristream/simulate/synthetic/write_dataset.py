@@ -1,0 +1,293 @@
+"""Write a twin: the real events and names of a dataset, with simulated images of known truth."""
+
+import csv
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+from tqdm import tqdm
+
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import FmriprepLayout, MinimalLayout, SpmLayout
+from tristream.errors import UserError
+from tristream.fetch.contents import inherited, raw_run
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.simulate import repository
+from tristream.simulate.synthetic import fmriprep_outputs as fmriprep
+from tristream.simulate.synthetic import spm_outputs as spm
+from tristream.simulate.synthetic.event_responses import Latents, SubjectResponses
+from tristream.simulate.synthetic.minimal_outputs import (
+    ACQUISITIONS,
+    write_description,
+    write_minimal_subject,
+)
+from tristream.simulate.synthetic.real_dataset import copy_texts, discard, open_real
+from tristream.simulate.synthetic.settings import BACK, FRONT, Brain, TwinSettings
+from tristream.simulate.synthetic.stand_ins import media_latents, write_media
+from tristream.space import grayordinates
+from tristream.stimuli.events import Event
+from tristream.stimuli.inventory import events_of_run
+from tristream.store import Provenance, create_h5, write_strings
+
+KIND = "twin"
+RAW, DERIVATIVES, STIMULI, TRUTH = "raw", "derivatives", "stimuli", "truth.h5"
+# As on OpenNeuro: text in git, everything else annexed.
+ATTRIBUTES = """\
+* annex.backend=MD5E
+**/.git* annex.largefiles=nothing
+*.json annex.largefiles=nothing
+*.tsv annex.largefiles=nothing
+*.txt annex.largefiles=nothing
+README annex.largefiles=nothing
+CHANGES annex.largefiles=nothing
+"""
+# Lengths that events don't tell: volumes of a run.
+VOLUMES = {"ds000105": 121, "ds003720": 410}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks for; empty subjects and patterns of runs take all."""
+
+    subjects: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    scale: float = 1.0
+    ceiling: float = 0.5
+    seed: int = 0
+
+
+def chosen(dataset: Dataset, wish: Wish) -> TwinSettings:
+    """Subjects and runs of the dataset that the wish names.
+
+    Raises
+    ------
+    UserError
+        If the dataset has no such subject or run, or a number is out of its range.
+    """
+    unknown = [s for s in wish.subjects if s not in dataset.subjects]
+    if unknown:
+        raise UserError(
+            f"{dataset.id}: no subject {unknown[0]!r}; it has {', '.join(dataset.subjects)}"
+        )
+    patterns = wish.runs or ("*",)
+    for pattern in patterns:
+        if not any(fnmatchcase(run, pattern) for run in dataset.runs):
+            raise UserError(f"{dataset.id}: no run {pattern!r}; the first is {dataset.runs[0]}")
+    if wish.scale < 1 or not 0 < wish.ceiling < 1:
+        raise UserError(
+            f"--scale {wish.scale:g} --ceiling {wish.ceiling:g}: the scale is 1 or more, the "
+            "ceiling lies between 0 and 1"
+        )
+    runs = tuple(r for r in dataset.runs if any(fnmatchcase(r, p) for p in patterns))
+    subjects = wish.subjects or tuple(dataset.subjects)
+    return TwinSettings(dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed)
+
+
+def write_twin(
+    dataset: Dataset,
+    wish: Wish,
+    output: Path,
+    given: Path | None = None,
+    film: Path | None = None,
+    code: str = "",
+) -> str:
+    """Write a twin of a DataLad dataset.
+
+    In `output` come to lie ``raw`` and ``derivatives`` (DataLad datasets, images annexed),
+    ``stimuli`` (stand-ins for media that the dataset does not ship) and ``truth.h5``. The same
+    input gives the same images and commits.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The descriptor, which then serves the twin as well.
+    wish : Wish
+        Subjects, runs, scale, effect size, seed.
+    output : Path
+        Folder; it must not exist.
+    given : Path, optional
+        What the user has of the real dataset, see :func:`.source.open_real`.
+    film : Path, optional
+        Film from which stand-in media are cut.
+    code : str
+        Fingerprint for the truth.
+
+    Returns
+    -------
+    str
+        Lines for config.yaml that put the twin in the place of the real dataset.
+
+    Raises
+    ------
+    UserError
+        If the wish does not fit the dataset, the real dataset can't be had, or `output` exists.
+    """
+    settings = chosen(dataset, wish)
+    if output.exists():
+        raise UserError(f"{output}: exists already; name another folder, or delete it")
+    made = output.with_name(f".{output.name}.part")
+    scratch = made / "source"
+    discard(made)
+    raw, derivatives = made / RAW, made / DERIVATIVES
+    repository.create(raw, settings.seed)
+    copy_texts(dataset, settings, open_real(dataset, given, scratch), raw)
+    discard(scratch)
+    events = _events(dataset, settings, raw)
+    latents = _media(dataset, settings, events, made / STIMULI, film)
+    if dataset.derivatives is not None:
+        repository.create(derivatives, settings.seed + 1)
+        write_description(derivatives)
+    with create_h5(made / TRUTH, _provenance(settings, code)) as truth:
+        for subject in tqdm(settings.subjects, desc="simulating", unit="subject", mininterval=5):
+            own = replace(settings, runs=tuple(events[subject]))
+            responses = _responses(dataset, own, subject, events[subject], raw, latents)
+            brain = _write_subject(raw, derivatives, dataset, own, subject, responses)
+            _write_truth(truth, subject, responses, brain)
+    commits = {}
+    for folder in (raw, derivatives):
+        if folder.is_dir():
+            (folder / ".gitattributes").write_text(ATTRIBUTES, encoding="utf-8")
+            commits[folder.name] = repository.save(folder, f"Simulate a twin of {dataset.id}")
+    made.rename(output)
+    return config_lines(dataset, settings, output, commits)
+
+
+def config_lines(
+    dataset: Dataset, settings: TwinSettings, output: Path, commits: Mapping[str, str]
+) -> str:
+    """The part of config.yaml that names the twin's addresses, subjects and runs."""
+    choice: dict[str, Any] = {"subjects": list(settings.subjects)}
+    if settings.runs != tuple(dataset.runs):
+        choice["runs"] = list(settings.runs)
+    choice["source"] = {"url": (output / RAW).as_posix(), "commit": commits[RAW]}
+    if DERIVATIVES in commits:
+        place = (output / DERIVATIVES).as_posix()
+        choice["derivatives"] = {"url": place, "commit": commits[DERIVATIVES]}
+    if (output / STIMULI).is_dir():
+        choice["stimuli"] = (output / STIMULI).as_posix()
+        if "runs" in choice:
+            choice["missing_stimuli"] = "drop"
+    return yaml.safe_dump({"datasets": {dataset.id: choice}}, sort_keys=False)
+
+
+def _provenance(settings: TwinSettings, code: str) -> Provenance:
+    said = {
+        "dataset": settings.dataset,
+        "scale": settings.scale,
+        "ceiling": settings.ceiling,
+        "seed": settings.seed,
+        "back": BACK,
+        "front": FRONT,
+    }
+    return Provenance(KIND, True, said, code)
+
+
+def _events(
+    dataset: Dataset, settings: TwinSettings, raw: Path
+) -> dict[str, dict[str, list[Event]]]:
+    """Subject to its runs, those of the settings that it has, to their events."""
+    paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*.tsv"))
+    files = tuple(FetchedFile(path, None) for path in paths)
+    listing = Receipt(dataset.id, None, {}, "", raw, dataset.title, "", files, True)
+    return {
+        subject: {
+            run: events_of_run(dataset, subject, run, listing)
+            for run in dataset.runs_of(subject)
+            if run in settings.runs
+        }
+        for subject in settings.subjects
+    }
+
+
+def _media(
+    dataset: Dataset,
+    settings: TwinSettings,
+    events: Mapping[str, Mapping[str, list[Event]]],
+    folder: Path,
+    film: Path | None,
+) -> Latents | None:
+    """Write stand-ins for the stimuli of the runs, and measure them."""
+    shown = {
+        event.stimulus
+        for runs in events.values()
+        for own in runs.values()
+        for event in own
+        if event.kind != "label"
+    }
+    if not shown:
+        return None
+    write_media(folder, dataset, film, settings.seed, shown)
+    return media_latents(folder, dataset, shown)
+
+
+def _responses(
+    dataset: Dataset,
+    settings: TwinSettings,
+    subject: str,
+    runs: Mapping[str, list[Event]],
+    raw: Path,
+    latents: Latents | None,
+) -> SubjectResponses:
+    volumes = {run: _volumes(dataset, subject, run, raw) for run in runs}
+    edge = settings.scale * _edge(dataset)
+    return SubjectResponses(settings, subject, runs, dataset.tr, volumes, edge, latents)
+
+
+def _edge(dataset: Dataset) -> float:
+    """Edge of the real images' voxels (mm)."""
+    if isinstance(dataset.layout, MinimalLayout) and dataset.id in ACQUISITIONS:
+        return ACQUISITIONS[dataset.id].edge
+    return spm.EDGE if isinstance(dataset.layout, SpmLayout) else fmriprep.EDGE
+
+
+def _volumes(dataset: Dataset, subject: str, run: str, raw: Path) -> int:
+    """Volumes of a run: the real number where it is known, else until its last event ends."""
+    if dataset.id in VOLUMES:
+        return VOLUMES[dataset.id]
+    there = [p.relative_to(raw).as_posix() for p in raw.rglob("*_events.tsv")]
+    file = inherited(f"{raw_run(subject, run)}_events.tsv", there)[-1]
+    with (raw / file).open(encoding="utf-8-sig", newline="") as text:
+        rows = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
+    end = max(float(row["onset"]) + float(row["duration"]) for row in rows)
+    return math.ceil(round(end / dataset.tr, 6))
+
+
+def _write_subject(
+    raw: Path,
+    derivatives: Path,
+    dataset: Dataset,
+    settings: TwinSettings,
+    subject: str,
+    responses: SubjectResponses,
+) -> Brain | None:
+    """Write the images of a subject; None where their grid follows from transforms."""
+    rng = np.random.default_rng([settings.seed, zlib.crc32(subject.encode()), 1])
+    if isinstance(dataset.layout, FmriprepLayout):
+        return fmriprep.write_subject(derivatives, dataset, settings, subject, responses, rng)
+    if isinstance(dataset.layout, SpmLayout):
+        return spm.write_subject(raw, dataset, settings, subject, responses)
+    if isinstance(dataset.layout, MinimalLayout):
+        write_minimal_subject(raw, derivatives, dataset, settings, subject, responses, rng)
+        return None
+    raise UserError(f"{dataset.id}: a layout of kind {dataset.layout.kind} has no twins")
+
+
+def _write_truth(
+    truth: h5py.File, subject: str, responses: SubjectResponses, brain: Brain | None
+) -> None:
+    group = truth.create_group(f"subjects/{subject}")
+    write_strings(group, "labels", responses.labels)
+    for region, runs in responses.courses.items():
+        for run, courses in runs.items():
+            group[f"courses/{region}/{run}"] = courses.astype(np.float32)
+    if brain is not None:
+        group["ijk"], group["affine"] = brain.ijk.astype(np.int32), brain.affine
+        grayordinates.write(group, brain.grayordinates)
+        write_strings(group, "region", brain.region.tolist())

@@ -1,0 +1,1 @@
+"""Where voxels lie: grayordinates of surfaces, regions of an atlas."""

@@ -1,0 +1,112 @@
+"""Aligned files, and delayed designs made of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.continuous_world import World, write_bold, write_stage_files
+from tristream.align.aligned import align_features, check_times, read_aligned, read_info
+from tristream.align.delays import delay, delayed_design
+from tristream.bold.cleaning import projection_basis
+from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
+
+WORLD = World(voxels=2, shown=65.0)
+FIRST = WORLD.names[0]
+
+
+def labels(folder: Path) -> None:
+    """An experiment of labels: its inventory and features."""
+    table = WORLD.inventory().assign(kind="label", stimulus="face", item="face", media_start=np.nan)
+    table["duration"] = 10.0
+    write_stage_files(folder, WORLD, pd.concat([table, table.assign(onset=30.0, item="house")]))
+    with create_h5(folder / "features.h5", Provenance("features", False)) as file:
+        for name in ("space", "layer", "stream"):
+            file.attrs[name] = "categories"
+        file.attrs["sampling"] = "item"
+        write_strings(file, "items", ["face", "house", "shoe"])
+        file["values"] = np.eye(3, dtype=np.float32)
+        write_strings(file, "names", ["face", "house", "shoe"])
+
+
+def aligned(folder: Path) -> Path:
+    bold = write_bold(folder, [WORLD.run(name) for name in WORLD.names])
+    tables = (folder / "features.h5", folder / "inventory.tsv")
+    align_features(WORLD.dataset(), "main", *tables, bold, folder / "aligned.h5", "abc")
+    return folder / "aligned.h5"
+
+
+def test_film_features_follow_the_film(tmp_path: Path) -> None:
+    write_stage_files(tmp_path, WORLD)
+    path = aligned(tmp_path)
+    got = read_aligned(path)
+    assert list(got) == WORLD.names
+    grid = np.arange(len(WORLD.signal)) * 0.1 + 0.05
+    for number, name in enumerate(WORLD.names):
+        inner = (WORLD.times > WORLD.onset + 2) & (WORLD.times < WORLD.onset + WORLD.shown - 2)
+        media = WORLD.times[inner] - WORLD.onset + number * WORLD.shown
+        for column in range(5):
+            triangle = np.maximum(1 - np.abs(grid[None] - media[:, None]) / WORLD.tr, 0)
+            mean = triangle @ WORLD.signal[:, column] / triangle.sum(axis=1)
+            np.testing.assert_allclose(got[name][inner, column], mean, atol=0.02)
+    info = read_info(path)
+    assert (info.space, info.layer, info.stream, info.tr) == ("drive", "all", "ventral", 2.0)
+    assert info.names == tuple(f"signal{n}" for n in range(5))
+    assert info.simulated
+    check_times(path, [WORLD.run(FIRST)])
+
+
+def test_labels_become_boxcars(tmp_path: Path) -> None:
+    labels(tmp_path)
+    got = read_aligned(aligned(tmp_path))[FIRST]
+    np.testing.assert_allclose(got.sum(axis=0) * WORLD.tr, [10, 10, 0], rtol=1e-5)
+    assert got[:, 0] @ WORLD.times / got[:, 0].sum() == pytest.approx(WORLD.onset + 5)
+    assert set(got[(WORLD.times > 9.5) & (WORLD.times < 15), 0]) == {1.0}
+    assert not got[(WORLD.times > 19.5) & (WORLD.times < 28)].any()
+
+
+def test_a_film_without_sound_leaves_its_runs_empty(tmp_path: Path) -> None:
+    write_stage_files(tmp_path, WORLD, WORLD.inventory().assign(stimulus="silent"))
+    with open_h5(tmp_path / "features.h5", "features") as (file, _):
+        names = {name: str(file.attrs[name]) for name in ("space", "layer", "stream", "sampling")}
+    silent = Provenance("features", False, omitted=(Omission("silent", "it has no sound"),))
+    with create_h5(tmp_path / "features.h5", silent) as file:
+        file.attrs.update(names)
+        group = file.create_group("stimuli/film")
+        group["values"], group["times"] = np.ones((9, 4), np.float32), np.arange(9.0)
+        group.attrs["window"] = 1.0
+        write_strings(file, "names", list("abcd"))
+    got = read_aligned(aligned(tmp_path))[FIRST]
+    assert got.shape == (WORLD.volumes, 4)
+    assert not got.any()
+
+
+def test_delays_shift_and_never_wrap() -> None:
+    x = np.arange(1.0, 7.0)[:, None] * [1, 10]
+    got = delay(x, [0, 2, 9])
+    np.testing.assert_array_equal(got[:, :2], x)
+    np.testing.assert_array_equal(got[:, 2], [0, 0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(got[:, 4:], 0)
+    with pytest.raises(ValueError, match="future"):
+        delay(x, [-1])
+
+
+def test_design_keeps_runs_apart_and_censors_after_delaying() -> None:
+    rng = np.random.default_rng(0)
+    x = {"a": rng.normal(size=(30, 2)), "b": rng.normal(size=(30, 2))}
+    censor = np.zeros(30, bool)
+    censor[12] = True
+    bases = {"a": projection_basis(30, None, censor), "b": projection_basis(30)}
+    rows = {"a": np.flatnonzero(~censor), "b": np.arange(5, 30)}
+    design, run = delayed_design(x, bases, [1, 3], rows)
+    assert design.shape == (29 + 25, 4)
+    assert run.tolist() == ["a"] * 29 + ["b"] * 25
+    changed, _ = delayed_design({**x, "a": x["a"] * 7}, bases, [1, 3], rows)
+    np.testing.assert_array_equal(changed[29:], design[29:])
+    # The censored volume's features still reach the volumes after it.
+    moved = x["a"].copy()
+    moved[12] += 1
+    after, _ = delayed_design({**x, "a": moved}, bases, [1, 3], rows)
+    assert abs(after[12] - design[12])[:2].max() > 0.5
+    np.testing.assert_allclose(bases["a"][rows["a"]].T @ design[:29], 0, atol=1e-12)

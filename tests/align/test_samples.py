@@ -1,0 +1,97 @@
+"""The sample index: what each volume shows, its exchangeable unit, and whether it is a sample."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.continuous_world import World, write_bold, write_leakage, write_stage_files
+from tristream.align.samples import kept_rows, read_samples, run_samples, stretches, write_samples
+from tristream.align.timeline import Event
+from tristream.bold.run_file import Run
+from tristream.config.dataset import Exchange
+
+WORLD = World(voxels=2, shown=65.0)
+TABLES = ("inventory", "splits", "leakage")
+
+
+def blocks(*rows: tuple[float, float, str, str]) -> list[Event]:
+    return [Event(a, d, name, "label", np.nan, name, unit, True) for a, d, name, unit in rows]
+
+
+def volumes(count: int, tr: float, start: float = 0.0) -> Run:
+    run = WORLD.run(WORLD.names[0])
+    return replace(run, time=start + tr * np.arange(count), censor=np.zeros(count, bool), tr=tr)
+
+
+def test_labels_belong_to_the_volumes_that_start_within_the_event() -> None:
+    events = blocks((5.0, 5.0, "face", "r/1"), (10.0, 2.5, "house", "r/2"))
+    table = run_samples(volumes(7, 2.5), events, Exchange(unit="block"))
+    assert table["item"].fillna("").tolist() == ["", "", "face", "face", "house", "", ""]
+    assert table["unit"].fillna("").tolist() == ["", "", "r/1", "r/1", "r/2", "", ""]
+    assert table["keep"].tolist() == [False, False, True, True, True, False, False]
+
+
+def test_rounding_of_onsets_moves_no_label() -> None:
+    events = blocks((4.9999, 5.0, "face", "r/1"), (9.9999, 5.0, "house", "r/2"))
+    table = run_samples(volumes(6, 2.5), events, Exchange(unit="block"))
+    assert table["item"].fillna("").tolist() == ["", "", "face", "face", "house", "house"]
+
+
+def test_events_that_are_no_samples_and_censored_volumes_are_not_kept() -> None:
+    events = [replace(blocks((0.0, 4.0, "carry", "r/1"))[0], keep=False)]
+    events += blocks((4.0, 4.0, "clip", "r/2"))
+    run = volumes(8, 1.0)
+    run.censor[5] = True
+    table = run_samples(run, events, Exchange(unit="item"))
+    assert table["keep"].tolist() == [False] * 4 + [True, False, True, True]
+    assert table["item"].tolist() == ["carry"] * 4 + ["clip"] * 4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lengths"), [(100, [20] * 5), (109, [20] * 4 + [29]), (111, [20] * 5 + [11])]
+)
+def test_stretches_of_film(seconds: int, lengths: list[int]) -> None:
+    number = stretches(7.25 + np.arange(float(seconds)), 20)
+    assert np.unique(number, return_counts=True)[1].tolist() == lengths
+    assert number[0] == 1
+
+
+def test_stretches_stay_whole_at_fractional_tr() -> None:
+    number = stretches(0.7 + 0.8 * np.arange(100), 20)
+    assert set(np.unique(number, return_counts=True)[1]) == {25}
+
+
+def test_short_run_is_one_stretch() -> None:
+    assert stretches(np.arange(5.0), 20).tolist() == [1] * 5
+    assert stretches(np.empty(0), 20).tolist() == []
+
+
+def test_table_of_a_subject(tmp_path: Path) -> None:
+    write_stage_files(tmp_path, WORLD)
+    test = WORLD.names[-1]
+    drop = [{"run": test, "start": 20.0, "end": 30.0}]
+    write_leakage(tmp_path, [*drop, {"run": WORLD.names[0], "start": 0.0, "end": 100.0}])
+    bold = write_bold(tmp_path, [WORLD.run(name) for name in WORLD.names])
+    tables = [tmp_path / f"{name}.tsv" for name in TABLES]
+    write_samples(WORLD.dataset(), "01", *tables, bold[::-1], tmp_path / "samples.tsv")
+    samples, provenance = read_samples(tmp_path / "samples.tsv")
+    assert provenance.simulated
+    assert list(dict.fromkeys(samples["run"])) == WORLD.names
+    assert samples.groupby("run")["row"].max().tolist() == [WORLD.volumes - 1] * WORLD.runs
+    first = samples[samples["run"] == WORLD.names[0]]
+    shown = (first["time"] >= WORLD.onset) & (first["time"] < WORLD.onset + WORLD.shown)
+    assert first["keep"].tolist() == shown.tolist()
+    assert set(first["split"]) == {"train"}
+    assert set(first["repeat"]) == {""}
+    assert set(first.loc[shown, "item"]) == {"film"}
+    assert first.loc[shown, "unit"].unique().tolist() == [
+        f"{WORLD.names[0]}/{n}" for n in (1, 2, 3)
+    ]
+    last = samples[samples["run"] == test]
+    dropped = (last["time"] >= 20) & (last["time"] < 30)
+    assert set(last["repeat"]) == {"test1"}
+    assert not last.loc[dropped, "keep"].any()
+    assert last["keep"].sum() == shown.sum() - dropped.sum()
+    assert kept_rows(samples, test).tolist() == last.loc[last["keep"], "row"].tolist()

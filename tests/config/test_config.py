@@ -1,0 +1,132 @@
+"""The configuration: what is right loads, what is wrong is one readable line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers import REPOSITORY
+from tristream.config.base import expand
+from tristream.config.load import freeze, load
+from tristream.config.reference import ROOTS, markdown, schema
+from tristream.errors import UserError
+
+REPO = REPOSITORY
+
+
+def write(folder: Path, change=None, descriptor=None) -> Path:
+    """The demo study in `folder`, with `change` applied to it and `descriptor` to bunny."""
+    study = yaml.safe_load((REPO / "config.yaml").read_text())
+    if change:
+        change(study)
+    (folder / "workflow/datasets").mkdir(parents=True)
+    for name in ("bunny", "haxby2001_slice"):
+        content = yaml.safe_load((REPO / f"workflow/datasets/{name}.yaml").read_text())
+        if descriptor and name == "bunny":
+            descriptor(content)
+        (folder / f"workflow/datasets/{name}.yaml").write_text(yaml.safe_dump(content))
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return path
+
+
+def test_the_demo_study_loads():
+    resolved = load(REPO / "config.yaml")
+    assert set(resolved.datasets) == {"haxby2001_slice", "bunny"}
+    assert resolved.subjects["bunny"] == ["01", "02"]
+    assert len(resolved.datasets["haxby2001_slice"].runs) == 12
+
+
+def test_a_frozen_study_is_the_same_study(tmp_path):
+    resolved = load(write(tmp_path))
+    assert load(freeze(resolved, tmp_path / "frozen")) == resolved
+
+
+def test_datasets_may_be_a_list_and_subjects_a_table(tmp_path):
+    path = write(tmp_path, lambda s: s.update(datasets=["bunny", "haxby2001_slice"]))
+    assert load(path).subjects["bunny"] == ["01", "02"]
+    (tmp_path / "some.tsv").write_text("participant_id\tage\r\nsub-02\t30\r\n")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "some.tsv").write_text("participant_id\tage\r\nsub-02\t30\r\n")
+    path = write(other, lambda s: s["datasets"].update(bunny={"subjects": "some.tsv"}))
+    assert load(path).subjects["bunny"] == ["02"]
+
+
+def test_a_study_may_take_some_of_the_runs(tmp_path):
+    every = load(REPO / "config.yaml").datasets["bunny"].runs
+    kept = ["task-training_run-02", "task-test_*"]
+    path = write(tmp_path, lambda s: s["datasets"]["bunny"].update(runs=kept))
+    taken = load(path).datasets["bunny"].runs
+    assert taken == ["task-training_run-02", *(run for run in every if "test" in run)]
+    assert taken != every
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.update(colour=1), ["colour", "unknown key"]),
+        (lambda s: s["models"]["streams"].update(alpha=1), ["models.streams.alpha", "unknown key"]),
+        (lambda s: s["datasets"].update(nowhere={}), ["datasets.nowhere", "no descriptor"]),
+        (lambda s: s["datasets"]["bunny"].update(subjects=["09"]), ["bunny.subjects", "09"]),
+        (lambda s: s["datasets"]["bunny"].update(subjects="x.tsv"), ["bunny.subjects", "x.tsv"]),
+        (lambda s: s["datasets"]["bunny"].update(runs=["task-x*"]), ["bunny.runs", "task-x*"]),
+        (lambda s: s["datasets"]["bunny"].update(runs=["*test*"]), ["every run is a test run"]),
+        (
+            lambda s: s["datasets"]["haxby2001_slice"].update(runs=["*"]),
+            ["haxby2001_slice.runs", "one image"],
+        ),
+        (lambda s: s.update(leakage="ignore"), ["leakage", "warn"]),
+        (lambda s: s["models"]["streams"]["bands"].update(x=["gone"]), ["bands.x", "gone"]),
+        (lambda s: s["decoders"]["svm_blocks"].update(kind="forest"), ["svm_blocks.kind", "ridge"]),
+        (lambda s: s["models"]["streams"].update(delays=[]), ["streams.delays"]),
+        (lambda s: s["inference"].update(fdr=2), ["inference.fdr"]),
+    ],
+)
+def test_a_mistake_in_the_study_is_one_line(tmp_path, change, words):
+    with pytest.raises(UserError) as error:
+        load(write(tmp_path, change))
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"{tmp_path / 'config.yaml'}: ")
+    assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["split"].update(test=["task-none_*"]), ["split.test", "no run matches"]),
+        (lambda d: d["split"].update(test=["task-*"]), ["split.test", "nothing is left"]),
+        (lambda d: d["split"].update(scheme="leave-one-run-out"), ["split"]),
+        (lambda d: d["exchange"].update(seconds=5), ["exchange.seconds", "20"]),
+        (lambda d: d.update(id="hare"), ["id", "hare"]),
+        (lambda d: d.update(subjects=["../x"]), ["subjects", "BIDS label"]),
+        (lambda d: d["source"].update(kind="ftp"), ["source", "ftp"]),
+        (lambda d: d["stimuli"].update(source=None), ["stimuli", "say in `get`"]),
+        (lambda d: d.update(timelines={"a": ["01"]}), ["timelines"]),
+    ],
+)
+def test_a_mistake_in_a_descriptor_is_one_line(tmp_path, change, words):
+    with pytest.raises(UserError) as error:
+        load(write(tmp_path, descriptor=change))
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"{tmp_path / 'workflow/datasets/bunny.yaml'}: ")
+    assert all(word in line for word in words), line
+
+
+def test_broken_yaml_names_the_file(tmp_path):
+    (tmp_path / "config.yaml").write_text("datasets: [")
+    with pytest.raises(UserError, match=r"config\.yaml: not valid YAML"):
+        load(tmp_path / "config.yaml")
+    with pytest.raises(UserError, match="no such file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_braces_expand_and_keep_zeros():
+    assert expand(["run-{09..11}", "x"]) == ["run-09", "run-10", "run-11", "x"]
+    assert len(expand(["ses-{1..3}_run-{1..4}"])) == 12
+
+
+def test_the_written_reference_is_up_to_date():
+    assert (REPO / "docs/config.md").read_text() == markdown(), "run: tristream config reference"
+    for root in ROOTS:
+        assert (REPO / f"workflow/schemas/{root}.schema.json").read_text() == schema(root)

@@ -1,0 +1,228 @@
+"""Unique and shared variance: the algebra, the bootstrap, and what nested fits recover."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import h5py
+import numpy as np
+import pytest
+
+from helpers.encoding_files import model, write_study
+from tristream.config.analysis import Inference
+from tristream.encode.encoding_file import read_encoding
+from tristream.encode.estimators import BandedRidgeCV
+from tristream.encode.fit import fit_subject
+from tristream.encode.partition.nested_models import chosen_bands, partition_subject
+from tristream.encode.partition.variance import NestedRun, commonality, partition, set_names
+from tristream.errors import UserError
+from tristream.store import open_h5, read_strings
+
+
+def test_names_of_subsets():
+    assert set_names("ab") == ["a", "b", "a+b"]
+    assert set_names("abc")[-1] == "a+b+c"
+    assert len(set_names("abcd")) == 15
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+def test_coefficients_add_up_and_are_found_again(bands):
+    """From known coefficients to the R² of every subset, and back."""
+    rng = np.random.default_rng(bands)
+    wanted = rng.standard_normal((2**bands - 1, 5))
+    base = rng.random(5)
+    r2 = np.array(
+        [
+            base + sum(c for s, c in enumerate(wanted, start=1) if s & subset) if subset else base
+            for subset in range(2**bands)
+        ]
+    )
+    found = commonality(r2)
+    assert found == pytest.approx(wanted)
+    assert found.sum(0) == pytest.approx(r2[-1] - r2[0])
+    unique = [r2[-1] - r2[(2**bands - 1) ^ (1 << b)] for b in range(bands)]
+    assert found[[(1 << b) - 1 for b in range(bands)]] == pytest.approx(np.array(unique))
+
+
+def test_two_bands_by_hand():
+    r2 = np.array([0.0, 0.3, 0.5, 0.6])
+    assert commonality(r2) == pytest.approx([0.1, 0.3, 0.2])
+
+
+def test_a_subset_that_is_missing_is_refused():
+    with pytest.raises(ValueError, match="3 subsets"):
+        commonality(np.zeros((3, 2)))
+
+
+def nested_runs(n=400, voxels=60, seed=0, noise=1.0):
+    """Two orthogonal signals; the prediction of a subset is the sum of its own."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((2, n, voxels))
+    y = a + b + noise * rng.standard_normal((n, voxels))
+    predictions = np.stack([np.zeros_like(a), a, b, a + b])
+    return [NestedRun(y, predictions, np.arange(n) // 20)]
+
+
+def test_values_are_those_of_the_scores_and_intervals_hold_the_truth():
+    tests = nested_runs()
+    every = np.ones(60, bool)
+    found = partition(tests, {"all": every, "none": ~every}, resamples=400)
+    y, p = tests[0].y, tests[0].predictions[3]
+    y, p = y - y.mean(0), p - p.mean(0)
+    assert found.r2[3] == pytest.approx(1 - ((y - p) ** 2).sum(0) / (y**2).sum(0))
+    assert found.parts.value.sum(0) == pytest.approx(found.r2[3])
+    truth = np.array([1 / 3, 1 / 3, 0])[:, None]
+    inside = (found.parts.low < truth) & (truth < found.parts.high)
+    assert inside.mean() > 0.85
+    assert found.means.value[0] == pytest.approx(truth[:, 0], abs=0.02)
+    assert np.isnan(found.means.value[1]).all()
+    assert found.blocks == 20
+    # As wide as the spread over voxels, which are independent here.
+    assert found.parts.se.mean(1) == pytest.approx(found.parts.value.std(1), rel=0.25)
+
+
+def test_the_bootstrap_is_repeatable_and_does_not_depend_on_chunks():
+    every = {"all": np.ones(60, bool)}
+    one = partition(nested_runs(), every, resamples=50, seed=3)
+    two = partition(nested_runs(), every, resamples=50, seed=3, chunk=7)
+    other = partition(nested_runs(), every, resamples=50, seed=4)
+    assert one.parts.low == pytest.approx(two.parts.low)
+    assert one.means.high == pytest.approx(two.means.high)
+    assert not np.array_equal(one.parts.low, other.parts.low)
+
+
+def test_few_blocks_have_no_interval():
+    found = partition(nested_runs(n=60), {"all": np.ones(60, bool)}, resamples=10)
+    assert np.isnan(found.parts.low).all()
+    assert np.isnan(found.means.high).all()
+    assert np.isfinite(found.parts.value).all()
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A fitted model of the planted study, and its inputs."""
+    folder = tmp_path_factory.mktemp("nested")
+    study = write_study(folder)
+    path = folder / "encoding.h5"
+    inputs = (study["aligned"], study["bold"], study["samples"])
+    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    return path, inputs
+
+
+def written(fitted, output, wanted=(), settings=None):
+    path, inputs = fitted
+    settings = settings or Inference(bootstrap=200)
+    partition_subject(model(), wanted, settings, path, *inputs, output, device="cpu", code="abc")
+    return output
+
+
+def test_each_band_is_unique_where_it_drives_the_voxel(fitted, tmp_path):
+    output = written(fitted, tmp_path / "partition.h5")
+    with open_h5(output, "partition") as (file, said), h5py.File(fitted[0]) as encoding:
+        assert read_strings(file, "sets") == ["ventral", "dorsal", "ventral+dorsal"]
+        assert read_strings(file, "rest") == []
+        r2, value = file["r2"][()], file["parts/value"][()]
+        assert r2[3] == pytest.approx(encoding["scores/r2"][()], abs=1e-5)
+        assert (r2[0] == 0).all()
+        assert value.sum(0) == pytest.approx(r2[3], abs=1e-5)
+        third = r2.shape[1] // 3
+        ventral, dorsal, both = value[:, :third].mean(1)
+        assert ventral > 0.25 > 5 * abs(dorsal)
+        assert value[1, third : 2 * third].mean() > 0.25
+        assert abs(both) < 0.06
+        low, high = file["parts/low"][()], file["parts/high"][()]
+        assert (low <= high).all()
+        assert (low[0, :third] > 0).mean() > 0.8
+        assert read_strings(file, "groups")[0] == "all voxels"
+        assert file["means/value"][0] == pytest.approx(value.mean(1), abs=1e-5)
+        assert file.attrs["blocks"] == 6
+        assert said.simulated
+        assert said.code == "abc"
+
+
+def test_bands_that_are_not_named_stay_in_every_model(fitted, tmp_path):
+    with open_h5(written(fitted, tmp_path / "one.h5", ["dorsal"]), "partition") as (file, _):
+        assert read_strings(file, "rest") == ["ventral"]
+        without = file["r2"][0]
+        assert file["parts/value"][0] == pytest.approx(file["r2"][1] - without, abs=1e-6)
+        assert without[: len(without) // 3].mean() > 0.25
+
+
+def test_the_same_command_gives_the_same_file(fitted, tmp_path):
+    one, two = (h5py.File(written(fitted, tmp_path / f"{i}.h5"))["parts/low"][()] for i in "ab")
+    assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [(["sound"], r"partition\.streams: no band 'sound' among ventral, dorsal")],
+)
+def test_unknown_bands_are_refused(fitted, tmp_path, wanted, message):
+    with pytest.raises(UserError, match=message):
+        written(fitted, tmp_path / "bad.h5", wanted)
+    assert not (tmp_path / "bad.h5").exists()
+
+
+def test_more_than_four_bands_are_refused_and_nuisance_stays_in(fitted):
+    encoding, _ = read_encoding(fitted[0])
+    bands = ["a", "b", "c", "d", "e"]
+    streams = {band: ["ventral"] for band in bands}
+    five = replace(encoding, bands=bands, about={**encoding.about, "streams": streams})
+    with pytest.raises(UserError, match=r"5 bands .* name one to 4"):
+        chosen_bands(five, [])
+    streams["c"] = ["nuisance"]
+    assert chosen_bands(five, []) == ["a", "b", "d", "e"]
+    assert chosen_bands(five, ["c", "a"]) == ["a", "c"]
+
+
+SIZES = (6, 5, 4)
+
+
+def population(seed=0):
+    """Correlated bands: covariance of all columns, weights, and the true coefficients."""
+    rng = np.random.default_rng(seed)
+    p = sum(SIZES)
+    mixing = rng.standard_normal((p, p)) + 2 * np.eye(p)
+    covariance = mixing @ mixing.T / p
+    weights = rng.standard_normal(p) * 0.25
+    edges = np.cumsum((0, *SIZES))
+    columns = [np.arange(a, b) for a, b in pairwise(edges)]
+    signal = weights @ covariance @ weights
+    total = signal * 2.5
+    r2 = np.zeros(8)
+    for subset in range(1, 8):
+        own = np.concatenate([c for b, c in enumerate(columns) if subset >> b & 1])
+        with_y = covariance[own] @ weights
+        r2[subset] = with_y @ np.linalg.solve(covariance[np.ix_(own, own)], with_y) / total
+    return covariance, weights, np.sqrt(total - signal), columns, r2
+
+
+def estimated(n, voxels, solver, seed=1, tested=4000, candidates=12):
+    """Mean R² of every subset over voxels: one design, each voxel with noise of its own."""
+    covariance, weights, noise, columns, _ = population()
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n + tested, len(weights))) @ np.linalg.cholesky(covariance).T
+    y = (x @ weights)[:, None] + noise * rng.standard_normal((n + tested, voxels))
+    runs = np.arange(n) * 5 // n
+    predictions = np.zeros((8, tested, voxels))
+    for subset in range(1, 8):
+        own = [x[:, c] for b, c in enumerate(columns) if subset >> b & 1]
+        fitted = BandedRidgeCV(
+            alphas=np.logspace(-2, 4, 13), candidates=candidates, solver=solver, device="cpu"
+        ).fit([band[:n] for band in own], y[:n], runs=runs)
+        predictions[subset] = fitted.predict([band[n:] for band in own])
+    run = NestedRun(y[n:], predictions, np.arange(tested) // 20)
+    return partition([run], {"all": np.ones(voxels, bool)}, resamples=100).means
+
+
+@pytest.mark.filterwarnings("ignore:.*extend the grid")
+def test_the_mean_over_200_simulations_is_that_of_an_exact_solver():
+    quick, exact = (estimated(150, 200, solver) for solver in ("skeleton", "exact"))
+    assert np.abs(quick.value - exact.value).max() <= 0.005
+
+
+@pytest.mark.filterwarnings("ignore:.*extend the grid")
+def test_with_many_samples_the_parts_are_those_of_the_population():
+    found = estimated(20_000, 6, "auto", tested=20_000, candidates=6)
+    truth = commonality(population()[-1])
+    assert np.abs(truth).max() > 0.05
+    assert np.abs(found.value[0] - truth).max() <= 0.01

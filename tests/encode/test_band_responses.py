@@ -1,0 +1,149 @@
+"""Weights of features: they predict what the model predicts, and show the planted response."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from helpers.encoding_files import SPACES, VOXELS, model, write_study
+from tristream.cli import main
+from tristream.encode.band_responses import (
+    _convolved,
+    _standardised,
+    primal_weights,
+    response_curves,
+    response_taps,
+    write_responses,
+)
+from tristream.encode.encoding_file import read_encoding
+from tristream.encode.fit import fit_subject
+from tristream.encode.training_choice import TrainingFeatures
+from tristream.errors import UserError
+from tristream.store import read_table
+
+THIRD = VOXELS // 3
+RESPONSE = np.array([0.2, 1.0, 0.4, -0.5])
+CASES = {"fir": {}, "spm": {"hrf": "spm"}, "stacking": {"kind": "stacking"}}
+
+
+def planted(study):
+    """`net` drives the first third by one response; the rest is noise."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((SPACES["net/early"], THIRD))
+    for name, y in study["y"].items():
+        x = study["x"][name]["net/early"] @ weights
+        signal = np.apply_along_axis(lambda v: np.convolve(v, RESPONSE)[: len(v)], 0, x)
+        noise = rng.standard_normal(y.shape)
+        noise[:, :THIRD] = 0.3 * noise[:, :THIRD] + signal / signal.std(0)
+        q = study["runs"][name]["projection"]
+        study["y"][name] = (noise - q @ (q.T @ noise)).astype("f4")
+
+
+@pytest.fixture(scope="module", params=CASES)
+def fitted(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    study = write_study(folder, change=planted)
+    settings = model(delays=[0, 1, 2, 3], **CASES[request.param])
+    output = folder / "encoding.h5"
+    files = study["aligned"], study["bold"], study["samples"]
+    fit_subject("streams", "planted", "01", settings, *files, output, device="cpu")
+    return request.param, output, read_encoding(output)[0]
+
+
+def test_weights_predict_what_the_dual_weights_predict(fitted):
+    """Training data are predicted as residuals are penalty times dual weights."""
+    _, path, encoding = fitted
+    voxels = np.array([0, 5, 20])
+    source = TrainingFeatures(encoding, path)
+    about, runs = encoding.about, encoding.fitted.runs
+    predicted = 0
+    for band in encoding.bands:
+        for label, weights in primal_weights(encoding, source, band, voxels).items():
+            standard, live = _standardised(encoding, source(label))
+            parts = []
+            for name, z in standard.items():
+                delayed = sum(
+                    _convolved(z, h) @ w[live]
+                    for h, w in zip(response_taps(encoding), weights, strict=True)
+                )
+                q = runs[name].projection
+                parts.append((delayed - q @ (q.T @ delayed))[runs[name].rows])
+            predicted = predicted + np.concatenate(parts)
+    predicted = predicted - predicted.mean(0)
+    if about["model_kind"] == "stacking":
+        duals = encoding.fitted.dual[..., voxels] * encoding.fitted.alpha[:, None, voxels]
+        # Each band's residual is its penalty times its dual weights.
+        mixed = (encoding.fitted.gamma[:, None, voxels] * duals).sum(0)
+    else:
+        mixed = encoding.fitted.dual[:, voxels] * encoding.fitted.alpha[voxels]
+    expected = training(fitted, voxels) - mixed
+    # Kernels have a mean diagonal of 1; rounding grows as penalties fall below that.
+    penalty = np.atleast_2d(encoding.fitted.alpha)[:, voxels].min(0)
+    error = np.abs(predicted - (expected - expected.mean(0))).max(0)
+    assert (error < 2e-6 + 5e-6 / penalty).all()
+
+
+def training(fitted, voxels):
+    from tristream.bold.run_file import read_run
+
+    _, path, encoding = fitted
+    return np.concatenate(
+        [
+            read_run(path.parent / f"{name}.h5").bold[run.rows][:, voxels].astype(float)
+            for name, run in encoding.fitted.runs.items()
+        ]
+    )
+
+
+def test_response_curves_show_the_planted_response(fitted):
+    kind, path, encoding = fitted
+    source = TrainingFeatures(encoding, path)
+    curves = response_curves(encoding, source, "ventral", np.arange(THIRD), chunk=5)
+    mean = curves.curve.mean(1)
+    if kind == "spm":
+        # Another response than planted: that of the basis, not negative at its peak.
+        assert len(mean) == 32
+        return
+    assert np.corrcoef(mean, RESPONSE)[0, 1] > 0.98
+    assert np.corrcoef(curves.norm.mean(1), np.abs(RESPONSE))[0, 1] > 0.95
+    silent = response_curves(encoding, source, "dorsal", np.arange(THIRD))
+    assert silent.norm.mean() < 0.3 * curves.norm.mean()
+
+
+def test_table_has_the_regions_of_an_image(fitted, tmp_path, capsys):
+    kind, path, encoding = fitted
+    labels = np.zeros(encoding.shape, np.int16)
+    labels[tuple(encoding.ijk[:THIRD].T)] = 7
+    labels[tuple(encoding.ijk[THIRD:].T)] = 9
+    image = tmp_path / "regions.nii.gz"
+    nib.save(nib.Nifti1Image(labels, encoding.affine), image)
+    output = tmp_path / "weights.tsv"
+    command = ["encode", "weights", "--encoding", str(path), "--regions", str(image)]
+    assert main([*command, "--threshold", "-1", "--output", str(output)]) == 0
+    table, said = read_table(output, "weights")
+    assert said.simulated
+    assert set(table["region"].astype(str)) <= {"all", "7", "9"}
+    own = table[(table["region"].astype(str) == "7") & (table["band"] == "ventral")]
+    assert set(own["voxels"]) <= set(range(1, THIRD + 1))
+    if kind == "fir":
+        assert own["seconds"].tolist() == [0, 1, 2, 3]
+        assert own["curve"].idxmax() == own["norm"].idxmax() == own.index[1]
+
+
+def test_what_has_no_weights_is_refused(tmp_path):
+    study = write_study(tmp_path)
+    files = study["aligned"], study["bold"], study["samples"]
+    cases = {
+        "tcn": ({"kind": "tcn", "network": {"epochs": 1}}, "a network has no weights"),
+        "rbf": ({"kernels": {"dorsal": "rbf"}}, "band dorsal is nonlinear"),
+        "components": ({"components": 2}, "principal components"),
+    }
+    for name, (changes, match) in cases.items():
+        path = tmp_path / f"{name}.h5"
+        fit_subject("m", "planted", "01", model(**changes), *files, path, device="cpu")
+        with pytest.raises(UserError, match=match):
+            write_responses(path, tmp_path / "out.tsv")
+    fit_subject("m", "planted", "01", model(), *files, path, device="cpu")
+    with pytest.raises(UserError, match="R² above 2"):
+        write_responses(path, tmp_path / "out.tsv", threshold=2)
+    with pytest.raises(UserError, match="can't be read as an image"):
+        write_responses(path, tmp_path / "out.tsv", regions=study["samples"])

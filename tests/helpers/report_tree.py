@@ -1,0 +1,386 @@
+"""A small results tree by the file contracts, made of random numbers, for tests of maps and report.
+
+Two datasets of the demo study: one measured (a single slice, leave-one-run-out, decoders), one
+simulated (MNI space, held-out run with repeats). The numbers mean nothing; their shapes, files and
+provenance are those that the stages write.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from helpers import REPOSITORY
+from tristream.config.load import Resolved, load
+from tristream.features.core.checked_space import check
+from tristream.store import (
+    Omission,
+    Provenance,
+    create_h5,
+    write_json,
+    write_strings,
+    write_table,
+)
+
+BUNNY_REGIONS = ["occipital", "middle temporal", "auditory cortex", "unmodelled", "null"]
+BUNNY_STREAMS = ["ventral", "dorsal", "auditory", "unmodelled", "none"]
+
+
+def write_study(folder: Path, **changes: object) -> Path:
+    """Write the demo study with results below `folder`; return the path of its config."""
+    study = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    study |= {"results": str(folder / "results"), **changes}
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(study, sort_keys=False))
+    return path
+
+
+def read_study(config: Path) -> Resolved:
+    """The checked study at `config`, with the descriptors of the repository."""
+    return load(config, REPOSITORY / "workflow/datasets")
+
+
+def write_tree(resolved: Resolved) -> None:
+    """Write everything that the report reads, except maps."""
+    root = Path(resolved.study.results)
+    rng = np.random.default_rng(0)
+    for dataset, subjects in resolved.subjects.items():
+        simulated = dataset == "bunny"
+        for subject in subjects:
+            write_receipt(root, dataset, subject, simulated)
+            write_bold(resolved, dataset, subject, simulated, rng)
+            for name, model in resolved.study.models.items():
+                if dataset in model.datasets:
+                    write_encoding(resolved, dataset, name, subject, simulated, rng)
+            for name, decoder in resolved.study.decoders.items():
+                if dataset in decoder.datasets:
+                    write_decoding(root, dataset, name, subject, rng)
+            write_lagscan(resolved, dataset, subject, simulated, rng)
+        write_receipt(root, dataset, None, simulated)
+        write_stimuli(root, dataset, subjects, resolved, rng)
+        write_features(resolved, dataset, rng)
+    write_recovery(root, resolved.subjects["bunny"])
+    write_truth(root, resolved.subjects["bunny"])
+    write_benchmarks(root)
+
+
+def ijk_of(dataset: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
+    """Voxels, affine and image shape: a slice, or an ellipsoid the size of a brain at 8 mm."""
+    if dataset != "bunny":
+        shape = (20, 10, 1)
+        grid = np.argwhere(np.ones(shape, bool))
+        centre = np.abs(grid[:, :2] - [9.5, 4.5]) / [9, 4.5]
+        return grid[(centre**2).sum(axis=1) < 1], np.diag([3.5, 3.5, 3.5, 1.0]), shape
+    affine = np.diag([8.0, 8.0, 8.0, 1.0])
+    affine[:3, 3] = [-80, -112, -72]
+    shape = (21, 25, 21)
+    grid = np.argwhere(np.ones(shape, bool))
+    xyz = grid @ affine[:3, :3] + affine[:3, 3]
+    inside = (((xyz - [0, -18, 8]) / [72, 90, 68]) ** 2).sum(axis=1) < 1
+    return grid[inside], affine, shape
+
+
+def region_of(xyz: np.ndarray) -> np.ndarray:
+    """Index into BUNNY_REGIONS of each voxel, by its place."""
+    region = np.full(len(xyz), 4)
+    region[xyz[:, 1] < -65] = 0
+    region[(np.abs(xyz[:, 0]) > 35) & (xyz[:, 1] > -65) & (xyz[:, 1] < -40)] = 1
+    region[(np.abs(xyz[:, 0]) > 40) & (xyz[:, 1] > -40) & (xyz[:, 1] < 10)] = 2
+    region[xyz[:, 1] > 45] = 3
+    return region
+
+
+def write_receipt(root: Path, dataset: str, subject: str | None, simulated: bool) -> None:
+    """What fetch writes."""
+    content = {
+        "dataset": dataset,
+        "subject": subject,
+        "source": {"kind": "datalad", "url": f"{root}/simulate/{dataset}/dataset"}
+        if simulated
+        else {"kind": "archive", "package": "pymvpa2", "version": "2.6.5", "sha256": "f98b" * 16},
+        "commit": "4f1c2d3e" * 5 if simulated else "",
+        "root": f"data/{dataset}",
+        "name": dataset,
+        "licence": "CC0",
+        "files": [
+            {"path": f"sub-{subject}/func/x.nii.gz", "size": 4 << 20, "checksum": "md5:0" * 1}
+        ],
+    }
+    folder = root / "fetch" / dataset
+    path = folder / (f"sub-{subject}/receipt.json" if subject else "dataset.json")
+    write_json(path, content, Provenance("receipt", simulated))
+
+
+def write_bold(
+    resolved: Resolved, dataset: str, subject: str, simulated: bool, rng: np.random.Generator
+) -> None:
+    """Run files (two voxels' worth of content is enough but for `mean`) and the index."""
+    ijk, affine, shape = ijk_of(dataset)
+    descriptor = resolved.datasets[dataset]
+    folder = Path(resolved.study.results) / "bold" / dataset / f"sub-{subject}"
+    runs = []
+    for run in descriptor.runs_of(subject):
+        volumes = 60
+        time = descriptor.tr / 2 + descriptor.tr * np.arange(volumes)
+        with create_h5(folder / f"{run}.h5", Provenance("bold", simulated)) as file:
+            file["bold"] = rng.standard_normal((volumes, len(ijk))).astype(np.float32)
+            file["time"] = time
+            file["ijk"] = ijk.astype(np.int32)
+            file["affine"], file["shape"] = affine, shape
+            file["mean"] = 800 + 100 * rng.random(len(ijk))
+            file["tsnr"] = 60 + 20 * rng.random(len(ijk))
+            file["confounds"], file["projection"] = np.empty((volumes, 0)), np.eye(volumes)[:, :2]
+            write_strings(file, "confound_names", [])
+            file["censor"] = np.arange(volumes) == 30
+            fd = 0.1 + 0.05 * rng.random(volumes) + 0.6 * (np.arange(volumes) == 30)
+            file["fd"] = fd if simulated else np.full(volumes, np.nan)
+            file.attrs.update(tr=descriptor.tr, start_time=descriptor.tr / 2, space="native")
+            file.attrs.update(subject=subject, run=run, constant=0, own_mask=len(ijk) + 9)
+            sources = {"bold": f"{run}_bold.nii.gz", "head motion": f"{run}_xfm.txt"}
+            file.attrs["sources"] = json.dumps({**sources, "road": "written by a test"})
+        runs.append(
+            {
+                "run": run,
+                "file": f"{run}.h5",
+                "volumes": volumes,
+                "tr": descriptor.tr,
+                "start_time": descriptor.tr / 2,
+                "tsnr_median": 60 + float(rng.normal()),
+                "fd_mean": 0.1 if simulated else None,
+                "censored": 1,
+                "mask_voxels": len(ijk),
+                "mask_overlap": 0.98,
+            }
+        )
+    write_json(folder / "index.json", {"runs": runs}, Provenance("bold-index", simulated))
+
+
+def write_encoding(
+    resolved: Resolved,
+    dataset: str,
+    name: str,
+    subject: str,
+    simulated: bool,
+    rng: np.random.Generator,
+) -> None:
+    """An encoding and its inference."""
+    root, model = Path(resolved.study.results), resolved.study.models[name]
+    ijk, affine, shape = ijk_of(dataset)
+    bands = list(model.bands)
+    n = len(ijk)
+    share = 0.01 * rng.standard_normal((len(bands), n))
+    if simulated and model.control == "none":
+        region = region_of(ijk @ affine[:3, :3] + affine[:3, 3])
+        for band in range(3):
+            share[band, region == band] += 0.08 + 0.1 * rng.random((region == band).sum())
+    elif not simulated:
+        share += 0.1 * rng.random(n)
+    r2 = share.sum(axis=0)
+    r = np.sqrt(np.abs(r2)) * np.sign(r2)
+    path = root / "encode" / dataset / name / f"sub-{subject}.h5"
+    none = Omission("noise ceiling", "no test run was seen more than once")
+    said = Provenance("encoding", simulated, omitted=() if simulated else (none,))
+    with create_h5(path, said) as file:
+        file["ijk"], file["affine"], file["shape"] = ijk.astype(np.int32), affine, shape
+        write_strings(file, "bands", bands)
+        file["scores/r"], file["scores/r2"] = r.astype("f4"), r2.astype("f4")
+        file["scores/band_r2"] = share.astype("f4")
+        file["hyper/alpha"] = 10.0 ** rng.integers(0, 8, n)
+        file["hyper/gamma"] = rng.dirichlet(np.ones(len(bands)), n).T
+        file["hyper/cv"] = (r2 + 0.01 * rng.standard_normal(n)).astype("f4")
+        file["test/main/prediction"] = rng.standard_normal((40, 3)).astype("f4")
+        if simulated:
+            ceiling = np.clip(r + 0.2 + 0.2 * rng.random(n), 0, 1)
+            file["ceiling/r"], file["ceiling/low"] = ceiling, ceiling - 0.15
+        attrs = {"delays": model.delays, "model": name, "control": model.control, "device": "cpu"}
+        alphas = np.logspace(0, 7, 15)
+        file.attrs.update(scheme="holdout" if simulated else "leave-one-run-out", alphas=alphas)
+        file.attrs.update(attrs | {"dtype": "float32", "candidates": 50})
+    path = root / "inference" / dataset / name / f"sub-{subject}.h5"
+    why = Omission("p values", "5 distinct permutations; under 1,000 no p value is written")
+    said = Provenance("inference", simulated, omitted=(why,) if name == "oracle" else ())
+    with create_h5(path, said) as file:
+        file.attrs.update(n_permutations=1000, n_distinct=5 if name == "oracle" else 1000)
+        file.attrs.update(statistic="correlation, one-sided", unit="time", fdr=0.05)
+        if name != "oracle":
+            p = np.where(r > 0.2, 0.001, rng.random(n))
+            file["p"], file["q"], file["significant"] = p, np.clip(p * 3, 0, 1), p < 0.01
+            file["null_max"] = 0.2 + 0.05 * rng.random(1000)
+            file["observed"] = r
+
+
+def write_decoding(
+    root: Path, dataset: str, name: str, subject: str, rng: np.random.Generator
+) -> None:
+    """A decoder that is right two times in three."""
+    classes = ["bottle", "cat", "chair", "face", "house", "scissors", "scrambledpix", "shoe"]
+    true = np.tile(np.repeat(np.arange(8), 9), 12)
+    right = rng.random(len(true)) < 0.7
+    predicted = np.where(right, true, rng.integers(0, 8, len(true)))
+    confusion = np.zeros((8, 8), int)
+    np.add.at(confusion, (true, predicted), 1)
+    with create_h5(
+        root / "decode" / dataset / name / f"sub-{subject}.h5", Provenance("decoding", False)
+    ) as file:
+        write_strings(file, "classes", classes)
+        file["true"], file["predicted"], file["confusion"] = true, predicted, confusion
+        write_strings(file, "run", [f"run-{i + 1:02}" for i in range(12) for _ in range(72)])
+        file["auc"] = 0.8 + 0.15 * rng.random(8)
+        file["accuracy_run"] = 0.6 + 0.2 * rng.random(12)
+        file["null"] = 0.125 + 0.02 * rng.standard_normal(200)
+        accuracy = float((true == predicted).mean())
+        file.attrs.update(accuracy=accuracy, chance=0.126, chance_theory=0.125, p=1 / 201)
+        file.attrs.update(n_permutations=200, n_distinct=1e41)
+
+
+def write_lagscan(
+    resolved: Resolved, dataset: str, subject: str, simulated: bool, rng: np.random.Generator
+) -> None:
+    """A peak at 5 s for every space of the dataset's models."""
+    spaces = [
+        f"{space}/{layer}"
+        for space in spaces_of(resolved, dataset)
+        for layer in check(space, resolved.study.features[space]).layers
+    ]
+    lags = np.arange(-5.0, 15.5, 0.5)
+    curve = 0.2 * np.exp(-((lags - 5) ** 2) / 8)
+    r = np.stack([curve * (1 - 0.05 * i) for i in range(len(spaces))])
+    path = Path(resolved.study.results) / "align" / dataset / f"sub-{subject}_lagscan.h5"
+    with create_h5(path, Provenance("lagscan", simulated)) as file:
+        file["lags"], file["r"] = lags, r + 0.005 * rng.standard_normal(r.shape)
+        write_strings(file, "spaces", spaces)
+
+
+def spaces_of(resolved: Resolved, dataset: str) -> list[str]:
+    """Feature spaces that the dataset's models use."""
+    found: dict[str, None] = {}
+    for model in resolved.study.models.values():
+        if dataset in model.datasets:
+            found |= dict.fromkeys(s.split("/")[0] for b in model.bands.values() for s in b)
+    return list(found)
+
+
+def write_stimuli(
+    root: Path, dataset: str, subjects: list[str], resolved: Resolved, rng: np.random.Generator
+) -> None:
+    """Inventory, splits and leakage audit."""
+    folder, descriptor = root / "stimuli" / dataset, resolved.datasets[dataset]
+    runs = descriptor.runs
+    film = bool(descriptor.stimuli.table)
+    inventory = pd.DataFrame(
+        {
+            "timeline": "main",
+            "run": runs,
+            "trial": "film" if film else "face",
+            "onset": 4.0,
+            "duration": 60.0,
+            "stimulus": "bbb" if film else "face",
+            "kind": "film" if film else "label",
+            "media_start": 0.0,
+            "item": "bbb" if film else "face",
+            "label": "n/a" if film else "face",
+            "unit": "",
+            "keep": True,
+        }
+    )
+    stimuli = [{"stimulus": "bbb", "kind": "film", "path": "bbb.mp4", "duration": 596.5}]
+    said = Provenance("inventory", False)
+    write_table(folder / "inventory.tsv", inventory, said, stimuli=stimuli if film else [])
+    split = ["test" if descriptor.split.is_test(r) else "train" for r in runs]
+    splits = pd.DataFrame(
+        {"timeline": "main", "run": runs, "split": split if film else "each", "repeat": "n/a"}
+    )
+    write_table(folder / "splits.tsv", splits, Provenance("splits", False))
+    columns = [
+        "check",
+        "train",
+        "test",
+        "train_start",
+        "test_start",
+        "seconds",
+        "score",
+        "threshold",
+        "action",
+        "note",
+    ]
+    row = ["near duplicate", "bbb", "bbb", 0.0, 590.0, 4.0, 0.97, 0.95, "warn", "end titles"]
+    findings = pd.DataFrame([row] if film else [], columns=columns)
+    checked = {"frames compared": 480, "threshold": 0.95, "guard gap (s)": 20.0}
+    baseline = [] if film else [{"accuracy": 0.14, "chance": 0.125, "flagged": False}]
+    write_table(
+        folder / "leakage.tsv",
+        findings,
+        Provenance("leakage", False),
+        checked=checked,
+        baseline=baseline,
+        drop=[],
+    )
+
+
+def write_features(resolved: Resolved, dataset: str, rng: np.random.Generator) -> None:
+    """Feature and aligned files of every layer."""
+    root = Path(resolved.study.results)
+    simulated = dataset == "bunny"
+    runs = resolved.datasets[dataset].runs
+    for space in spaces_of(resolved, dataset):
+        block = resolved.study.features[space]
+        for number, layer in enumerate(check(space, block).layers):
+            p = 4 + 2 * number
+            truth = simulated and block.stream == "truth"
+            path = root / "features" / dataset / space / f"{layer}.h5"
+            with create_h5(path, Provenance("features", truth)) as file:
+                write_strings(file, "names", [f"{layer} {i}" for i in range(p)])
+                file.attrs.update(space=space, layer=layer, stream=block.stream)
+                file.attrs.update(extractor=block.extractor, options="{}")
+                weights = {"file": "w.pth", "sha256": "ab" * 32, "licence": "Apache-2.0"}
+                file.attrs["weights"] = json.dumps(weights if "net" in space else {})
+                file.attrs["sampling"] = "timed" if block.stream != "label" else "item"
+            path = root / "align" / dataset / "main" / space / f"{layer}.h5"
+            with create_h5(path, Provenance("aligned", truth)) as file:
+                for run in runs:
+                    slow = np.cumsum(rng.standard_normal((60, p)), axis=0)
+                    file[f"runs/{run}"] = slow.astype("f4")
+                write_strings(file, "names", [f"{layer} {i}" for i in range(p)])
+                tr = resolved.datasets[dataset].tr
+                file.attrs.update(tr=tr, stream=block.stream, space=space, layer=layer)
+
+
+def write_recovery(root: Path, subjects: list[str]) -> None:
+    """What inference says of simulated data."""
+    rows = [
+        (s, check, value, low, high, threshold, passed)
+        for s in subjects
+        for check, value, low, high, threshold, passed in (
+            ("winner rate over the oracle's", 0.91, 0.88, 0.94, 0.85, True),
+            ("mean r over the oracle's", 0.61, 0.58, 0.64, 0.65, False),
+            ("null region: rejection rate", 0.01, 0.0, 0.03, 0.05, True),
+        )
+    ]
+    columns = ["subject", "check", "value", "low", "high", "threshold", "passed"]
+    table = pd.DataFrame(rows, columns=columns)
+    write_table(root / "inference/bunny/recovery.tsv", table, Provenance("recovery", True))
+
+
+def write_truth(root: Path, subjects: list[str]) -> None:
+    """Regions and streams of the simulated voxels."""
+    ijk, affine, _ = ijk_of("bunny")
+    region = region_of(ijk @ affine[:3, :3] + affine[:3, 3])
+    with create_h5(root / "simulate/bunny/truth.h5", Provenance("truth", True)) as file:
+        for subject in subjects:
+            group = file.create_group(f"subjects/{subject}")
+            group["ijk"] = ijk.astype(np.int32)
+            write_strings(group, "region", [BUNNY_REGIONS[i] for i in region])
+            write_strings(group, "streams", [BUNNY_STREAMS[i] for i in region])
+            group["ceiling_r"] = np.full(len(ijk), 0.4)
+
+
+def write_benchmarks(root: Path) -> None:
+    """Two of Snakemake's benchmark files."""
+    header = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    for name, seconds in (("encode/bunny/streams/sub-01", 41.2), ("decode/haxby/x/sub-1", 3.5)):
+        path = root / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        line = f"{seconds}\t0:00:41\t812.5\t1\t1\t1\t0\t0\t97.0\t{seconds}\n"
+        path.write_text(header + line)

@@ -1,0 +1,224 @@
+"""The permutation test against brute force, and its calibration under the null."""
+
+from math import factorial
+
+import h5py
+import numpy as np
+import pytest
+from scipy import signal, stats
+
+from helpers.encoding_files import model, write_study
+from tristream.config.analysis import Inference
+from tristream.encode.fit import fit_subject
+from tristream.inference.encoding import infer_encoding
+from tristream.inference.permutation import (
+    PredictedRun,
+    distinct_permutations,
+    draw,
+    movable_rows,
+    null_correlations,
+    permutation_test,
+)
+from tristream.store import open_h5
+
+
+def ar(rng, shape, rho):
+    return signal.lfilter([1], [1, -rho], rng.standard_normal(shape), axis=0)
+
+
+def smooth_prediction(rng, shape):
+    """As slow as a film's features under a haemodynamic response."""
+    return signal.lfilter(np.hanning(9), [1], ar(rng, shape, 0.5), axis=0)
+
+
+def film_units(volumes, length=20):
+    unit = np.arange(volumes) // length
+    return np.minimum(unit, volumes // length - 1)
+
+
+def test_null_equals_moving_the_blocks_and_correlating():
+    rng = np.random.default_rng(0)
+    runs = [
+        PredictedRun(rng.random((n, 5)), rng.random((n, 5)), film_units(n, 10)) for n in (43, 60)
+    ]
+    orders = draw(runs, 6, seed=1)
+    observed, null = null_correlations(runs, orders)
+    for i in range(6):
+        z = []
+        for run, order in zip(runs, orders, strict=True):
+            rows = movable_rows(run.unit)
+            moved = run.prediction.copy()
+            moved[rows] = run.prediction[rows[order[i]]]
+            z.append([np.arctanh(stats.pearsonr(moved[:, v], run.y[:, v])[0]) for v in range(5)])
+        assert null[i] == pytest.approx(np.tanh(np.mean(z, 0)), abs=1e-10)
+    identity = [np.arange(len(movable_rows(run.unit)))[None] for run in runs]
+    assert null_correlations(runs, identity)[1][0] == pytest.approx(observed, abs=1e-12)
+
+
+def test_p_values_do_not_depend_on_chunks_and_are_repeatable():
+    rng = np.random.default_rng(0)
+    run = PredictedRun(ar(rng, (145, 30), 0.5), rng.random((145, 30)), film_units(145))
+    one = permutation_test([run], 50, seed=3)
+    two = permutation_test([run], 50, seed=3, chunk=7)
+    assert np.array_equal(one.p, two.p)
+    assert one.null_max == pytest.approx(two.null_max, abs=1e-12)
+    assert not np.array_equal(one.p, permutation_test([run], 50, seed=4).p)
+    assert one.p.min() >= 1 / 51
+
+
+def test_blocks_of_unequal_length_move_what_they_share():
+    unit = np.repeat([0, 1, 2, 3, -1, 4], [20, 20, 20, 25, 3, 7])
+    rows = movable_rows(unit)
+    assert rows.shape == (4, 20)
+    assert rows[3].tolist() == list(range(60, 80))
+    assert movable_rows(np.repeat([0, 1, 2], [9, 10, 9])).shape == (3, 9)
+    assert movable_rows(np.full(5, -1)).size == 0
+
+
+def test_distinct_permutations_multiply_over_runs():
+    def run(blocks):
+        n = 10 * blocks
+        return PredictedRun(np.zeros((n, 1)), np.zeros((n, 1)), film_units(n, 10))
+
+    assert distinct_permutations([run(3)]) == 6
+    assert distinct_permutations([run(7)]) == 5040
+    assert distinct_permutations([run(8)] * 12) == factorial(8) ** 12
+
+
+def rejection(unit_of, seed=0, voxels=2500, volumes=140, planted=0.0):
+    rng = np.random.default_rng(seed)
+    prediction = smooth_prediction(rng, (volumes, voxels))
+    noise = ar(rng, (volumes, voxels), 0.5)
+    y = planted * prediction / prediction.std(0) + np.sqrt(1 - planted**2) * noise / noise.std(0)
+    found = permutation_test([PredictedRun(y, prediction, unit_of(volumes))], 400, seed)
+    return float((found.p < 0.05).mean())
+
+
+def test_block_permutation_keeps_its_error_rate_and_single_volumes_do_not():
+    assert 0.03 < rejection(film_units) < 0.07
+    assert rejection(np.arange) > 0.08
+
+
+def test_a_planted_correlation_is_found():
+    assert rejection(film_units, planted=0.3, volumes=400) > 0.8
+
+
+def test_label_blocks_under_leave_one_run_out_keep_their_error_rate():
+    """Category predictions of 8 blocks a run, 6 runs, no relation to the data."""
+    rng = np.random.default_rng(1)
+    runs = []
+    for _ in range(6):
+        unit = np.repeat([0, 1, 2, 3, 4, 5, 6, 7], [9, 10, 9, 9, 10, 9, 9, 10])
+        response = np.concatenate([np.hanning(n + 2)[1:-1] for n in np.bincount(unit)])
+        effect = rng.standard_normal((8, 1500))[unit] + 1
+        onset = 0.5 * response[:, None]
+        y = ar(rng, (len(unit), 1500), 0.4) + onset
+        runs.append(PredictedRun(y, effect * response[:, None], unit))
+    found = permutation_test(runs, 400)
+    # All blocks raise the BOLD alike: r is positive everywhere, and yet nothing is found.
+    assert found.observed.mean() > 0.03
+    assert 0.03 < (found.p < 0.05).mean() < 0.07
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inference")
+
+    def longer(study):
+        """Units of 10 s: 11 in the test clip."""
+        table = study["samples"]
+        table["unit"] = [f"{r}/{i // 10}" for r, i in zip(table["run"], table["row"], strict=True)]
+
+    study = write_study(folder, change=longer)
+    path = folder / "encoding.h5"
+    inputs = (study["aligned"], study["bold"], study["samples"])
+    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    return path
+
+
+def test_file_holds_p_q_and_how_they_came_about(fitted, tmp_path):
+    output = tmp_path / "inference.h5"
+    infer_encoding(fitted, Inference(permutations=999, fdr=0.05, seed=2), "time", output, "abc")
+    with open_h5(output, "inference") as (file, said), h5py.File(fitted) as encoding:
+        p, q = file["p"][()], file["q"][()]
+        assert file["observed"][()] == pytest.approx(encoding["scores/r"][()], abs=1e-5)
+        assert file["null_max"].shape == (999,)
+        assert (q >= p).all()
+        assert q == pytest.approx(stats.false_discovery_control(p))
+        assert np.array_equal(file["significant"], q <= 0.05)
+        # Driven voxels, and few of the others.
+        assert file["significant"][:16].mean() > 0.9
+        assert file["significant"][16:].mean() < 0.2
+        assert file.attrs["n_permutations"] == 999
+        assert file.attrs["n_distinct"] == factorial(11)
+        assert file.attrs["unit"] == "time"
+        assert file.attrs["seed"] == 2
+        assert said.simulated
+        assert said.code == "abc"
+        assert not said.omitted
+
+
+def test_more_permutations_need_no_refit_and_change_p_little(fitted, tmp_path):
+    before = fitted.read_bytes()
+    p = []
+    for number in (200, 2000):
+        output = tmp_path / f"{number}.h5"
+        infer_encoding(fitted, Inference(permutations=number), "time", output)
+        with h5py.File(output) as file:
+            p.append(file["p"][()])
+    assert fitted.read_bytes() == before
+    assert np.abs(p[0] - p[1]).max() < 0.15
+    assert p[1].min() < p[0].min()
+
+
+def test_corrected_for_the_largest_voxel_and_for_any_dependence(fitted, tmp_path):
+    output = tmp_path / "inference.h5"
+    infer_encoding(fitted, Inference(permutations=499, procedure="by"), "time", output)
+    with h5py.File(output) as file:
+        p, p_fwe, q_by = file["p"][()], file["p_fwe"][()], file["q_by"][()]
+        null, observed = file["null_max"][()], file["observed"][()]
+        by_hand = [(1 + (null >= r).sum()) / 500 for r in observed.astype(float)]
+        assert p_fwe == pytest.approx(np.array(by_hand), abs=0.003)
+        assert (p_fwe >= p).all()
+        assert q_by == pytest.approx(stats.false_discovery_control(p, method="by"))
+        assert np.array_equal(file["significant"], q_by <= 0.05)
+        assert file.attrs["smallest_p"] == 1 / 500
+        assert file.attrs["widening"][0] >= 1
+
+
+def test_blocks_of_a_design_are_not_widened(fitted, tmp_path):
+    infer_encoding(fitted, Inference(permutations=50), "item", tmp_path / "out.h5")
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file.attrs["widening"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("unit", "why"),
+    [
+        ("time", "116 test volumes: a circular shift needs 200"),
+        ("block", "null: shift is for films; the exchangeable unit here is block"),
+    ],
+)
+def test_shifts_are_refused_where_they_can_t_be_had(fitted, tmp_path, unit, why):
+    infer_encoding(fitted, Inference(null="shift"), unit, tmp_path / "out.h5")
+    with open_h5(tmp_path / "out.h5", "inference") as (file, said):
+        assert "p" not in file
+        assert {o.why for o in said.omitted} == {why}
+        assert file.attrs["n_permutations"] == 0
+
+
+def test_shifts_equal_rolling_the_prediction():
+    rng = np.random.default_rng(0)
+    run = PredictedRun(rng.random((31, 4)), rng.random((31, 4)), np.arange(31))
+    orders = draw([run], 100, seed=0, null="shift")
+    assert orders[0].tolist() == list(range(1, 31))
+    observed, null = null_correlations([run], orders)
+    for shift, row in zip(orders[0], null, strict=True):
+        moved = np.roll(run.prediction, shift, axis=0)
+        assert row == pytest.approx([stats.pearsonr(moved[:, v], run.y[:, v])[0] for v in range(4)])
+    found = permutation_test([run], 100, null="shift")
+    assert found.observed == pytest.approx(observed)
+    assert len(found.null_max) == 30
+    assert found.p == pytest.approx((1 + (null >= observed).sum(0)) / 31)
+    assert distinct_permutations([run, run], "shift") == 31**2
+    assert [len(o) for o in draw([run, run], 100, seed=0, null="shift")] == [100, 100]

@@ -1,0 +1,109 @@
+"""Leave-one-run-out: the null refits every fold, and why it has to."""
+
+import h5py
+import numpy as np
+import pytest
+from scipy import signal
+
+from helpers.encoding_files import model, write_study
+from tristream.config.analysis import Inference
+from tristream.encode.bands import band_kernels
+from tristream.encode.encoding_file import read_encoding
+from tristream.encode.fit import fit_subject
+from tristream.encode.prediction_scores import correlation
+from tristream.encode.training_choice import TrainingFeatures
+from tristream.errors import UserError
+from tristream.inference.encoding import infer_encoding, runs_of
+from tristream.inference.permutation import permutation_test
+from tristream.inference.refit import _row_orders, refit_test
+from tristream.store import open_h5
+
+SETTINGS = model(candidates=3, alphas={"lowest": -1, "highest": 4, "number": 6})
+
+
+def fit(folder, change=None):
+    study = write_study(folder, scheme="leave-one-run-out", change=change)
+    path = folder / "encoding.h5"
+    inputs = (study["aligned"], study["bold"], study["samples"])
+    fit_subject("streams", "planted", "01", SETTINGS, *inputs, path, device="cpu")
+    return path
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("driven"))
+
+
+def test_null_equals_fitting_the_permuted_data(driven):
+    """One permutation, by kernel ridge written out."""
+    encoding, _ = read_encoding(driven)
+    found = refit_test(encoding, driven, permutations=2, seed=1)
+    orders = _row_orders(encoding, 2, 1)
+    features = TrainingFeatures(encoding, driven)
+    names = list(encoding.tests)
+    assert found.observed == pytest.approx(encoding.scores.r, abs=1e-5)
+    z = []
+    for name in names:
+        train = [other for other in names if other != name]
+        about = encoding.about
+        kernels = band_kernels(
+            features, about["layout"], encoding.fitted.runs, train, [name], about["delays"]
+        )
+        y = np.vstack([encoding.tests[n].y[orders[n][2]] for n in train]).astype(float)
+        test = encoding.tests[name]
+        prediction = np.empty(test.y.shape)
+        for v in range(test.y.shape[1]):
+            gamma = test.gamma[:, v].astype(float)
+            kernel = np.einsum("b,bij->ij", gamma, kernels.train.numpy())
+            penalised = kernel + float(test.alpha[v]) * np.eye(len(y))
+            dual = np.linalg.solve(penalised, y[:, v] - y[:, v].mean())
+            prediction[:, v] = np.einsum("b,bij->ij", gamma, kernels.test[name].numpy()) @ dual
+        z.append(np.arctanh(correlation(test.y[orders[name][2]], prediction)))
+    assert found.null_max[1] == pytest.approx(np.tanh(np.mean(z, 0)).max(), abs=1e-4)
+
+
+def test_blocks_move_within_their_run(driven):
+    encoding, _ = read_encoding(driven)
+    for name, order in _row_orders(encoding, 5, seed=0).items():
+        unit = encoding.tests[name].unit
+        assert np.array_equal(order[0], np.arange(len(unit)))
+        for one in order[1:]:
+            assert np.array_equal(np.sort(one), np.arange(len(unit)))
+        # A moved block is whole: 16 samples of one unit in a row.
+        assert (np.diff(order[3][:16]) == 1).all()
+
+
+def test_driven_voxels_are_significant_and_others_are_not(driven, tmp_path):
+    output = tmp_path / "inference.h5"
+    infer_encoding(driven, Inference(permutations=300), "time", output)
+    with open_h5(output, "inference") as (file, _):
+        assert file["significant"][:16].mean() > 0.9
+        assert file["significant"][16:].sum() == 0
+        assert "all folds refitted" in file.attrs["null"]
+
+
+def test_refitting_keeps_the_error_rate_and_moving_predictions_does_not(tmp_path):
+    def noise(study):
+        rng = np.random.default_rng(3)
+        for name, y in study["y"].items():
+            q = study["runs"][name]["projection"]
+            white = rng.standard_normal((len(y), 1500))
+            fresh = signal.lfilter([1], [1, -0.4], white, axis=0)
+            fresh -= q @ (q.T @ fresh)
+            study["y"][name] = fresh / fresh.std(0)
+
+    path = fit(tmp_path, noise)
+    encoding, _ = read_encoding(path)
+    refitted = refit_test(encoding, path, 200)
+    moved = permutation_test(runs_of(encoding), 200)
+    assert 0.03 < (refitted.p < 0.05).mean() < 0.075
+    assert (moved.p < 0.05).mean() > 0.09
+
+
+def test_changed_features_are_refused(tmp_path):
+    path = fit(tmp_path)
+    with h5py.File(tmp_path / "net_early.h5", "r+") as file:
+        file["runs/run-01"][0] += 1
+    with pytest.raises(UserError, match=r"net_early\.h5: has changed since"):
+        infer_encoding(path, Inference(permutations=20), "time", tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()

@@ -1,0 +1,162 @@
+"""Everything that `maps draw` writes, from small files with known contents."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import report_tree
+from helpers.small_study import REPO
+from tristream.config.load import descriptor
+from tristream.maps.encoding_maps import draw
+from tristream.maps.names import names
+from tristream.store import open_h5, read_json
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory):
+    study = report_tree.read_study(report_tree.write_study(tmp_path_factory.mktemp("maps")))
+    rng = np.random.default_rng(0)
+    for dataset, model in (
+        ("bunny", "streams"),
+        ("bunny", "shifted"),
+        ("haxby2001_slice", "category"),
+    ):
+        subject = study.subjects[dataset][0]
+        simulated = dataset == "bunny"
+        if model != "shifted":
+            report_tree.write_bold(study, dataset, subject, simulated, rng)
+        report_tree.write_encoding(study, dataset, model, subject, simulated, rng)
+        run(study, dataset, model)
+    return study
+
+
+def run(study, dataset, model):
+    root = Path(study.study.results)
+    subject = study.subjects[dataset][0]
+    draw(
+        study,
+        dataset,
+        model,
+        subject,
+        encoding=root / f"encode/{dataset}/{model}/sub-{subject}.h5",
+        inference=root / f"inference/{dataset}/{model}/sub-{subject}.h5",
+        index=root / f"bold/{dataset}/sub-{subject}/index.json",
+        output=root / f"maps/{dataset}/{model}/sub-{subject}/maps.json",
+    )
+
+
+def listing(study, dataset, model):
+    subject = study.subjects[dataset][0]
+    path = Path(study.study.results) / f"maps/{dataset}/{model}/sub-{subject}/maps.json"
+    return path.parent, *read_json(path, "maps")
+
+
+def test_a_volume_holds_each_score_at_its_voxel(resolved):
+    folder, content, _ = listing(resolved, "bunny", "streams")
+    (file,) = [m["file"] for m in content["maps"] if m["quantity"] == "r" and m["kind"] == "nifti"]
+    image = nib.load(folder / file)
+    path = Path(resolved.study.results) / "encode/bunny/streams/sub-01.h5"
+    with open_h5(path, "encoding") as (encoding, _):
+        ijk, r, affine = encoding["ijk"][()], encoding["scores/r"][()], encoding["affine"][()]
+    np.testing.assert_array_equal(image.get_fdata(dtype=np.float32)[tuple(ijk.T)], r)
+    np.testing.assert_array_equal(image.affine, affine)
+    assert np.isfinite(image.get_fdata()).sum() == len(ijk)
+    assert b"simulated BOLD" in image.header["descrip"].item()
+
+
+def test_the_winner_is_a_label_map_that_names_its_labels(resolved):
+    folder, content, _ = listing(resolved, "bunny", "streams")
+    (file,) = [
+        m["file"] for m in content["maps"] if m["quantity"] == "winner" and m["kind"] == "nifti"
+    ]
+    image = nib.load(folder / file)
+    assert np.issubdtype(image.get_data_dtype(), np.integer)
+    said = json.loads((folder / file.replace(".nii.gz", ".json")).read_text())
+    assert said["LabelMap"] == {"0": "none", "1": "ventral", "2": "dorsal", "3": "auditory"}
+    assert set(np.unique(np.asarray(image.dataobj))) <= {0, 1, 2, 3}
+    assert said["Simulated"] is True
+
+
+def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved):
+    folder, content, _ = listing(resolved, "bunny", "streams")
+    figures = [m for m in content["maps"] if m["kind"] in ("volume", "inflated", "flat")]
+    drawn = {(m["kind"], m["quantity"]) for m in figures}
+    quantities = ("r", "normalized", "winner")
+    assert drawn == {(k, q) for k in ("volume", "inflated", "flat") for q in quantities}
+    for figure in figures:
+        assert (folder / figure["file"]).read_bytes().startswith(b"\x89PNG")
+        assert "simulated BOLD" in figure["title"]
+        assert "simulated BOLD" in (folder / figure["svg"]).read_text()
+        assert len(figure["caption"]) > 60
+        table = pd.read_csv(folder / figure["tsv"], sep="\t", na_values="n/a")
+        assert {"r", "winner", "normalized"} <= set(table.columns)
+
+
+def test_a_control_gets_its_accuracy_and_nothing_else(resolved):
+    _, content, said = listing(resolved, "bunny", "shifted")
+    assert {m["quantity"] for m in content["maps"]} == {"r", "q", "significant"}
+    assert "negative control" in said.omitted[-1].why
+
+
+def test_a_slice_without_a_template_says_why_it_has_no_surface(resolved):
+    _, content, said = listing(resolved, "haxby2001_slice", "category")
+    assert {m["kind"] for m in content["maps"]} == {"nifti", "volume"}
+    whats = [o.what for o in said.omitted]
+    assert any("surface" in what for what in whats)
+    assert "noise ceiling" in whats
+    assert not any("simulated" in m["title"] for m in content["maps"])
+    assert not said.simulated
+
+
+@pytest.mark.parametrize("name", ["ds000105", "ds003720"])
+def test_maps_say_which_template_their_volumes_are_in(name, tmp_path):
+    dataset = descriptor(name, [REPO / "workflow/datasets"], Path("config.yaml"))
+    path = names(tmp_path, dataset, dataset.subjects[0], "streams").volume("r")
+    assert "_space-MNI152NLin2009cAsym_" in path.name
+
+
+def test_streams_outside_mni_space_have_no_surface_and_say_why(resolved, tmp_path):
+    moved = report_tree.write_study(tmp_path)
+    text = moved.read_text().replace("datasets:\n    - bunny", "datasets:\n    - haxby2001_slice")
+    moved.write_text(text)
+    study = report_tree.read_study(moved)
+    rng = np.random.default_rng(0)
+    report_tree.write_bold(study, "haxby2001_slice", "1", False, rng)
+    report_tree.write_encoding(study, "haxby2001_slice", "streams", "1", False, rng)
+    run(study, "haxby2001_slice", "streams")
+    _, content, said = listing(study, "haxby2001_slice", "streams")
+    assert {m["kind"] for m in content["maps"]} == {"nifti", "volume"}
+    assert "winner" in {m["quantity"] for m in content["maps"]}
+    assert "not in MNI space" in said.omitted[-1].why
+
+
+def test_the_same_input_gives_the_same_bytes(resolved):
+    folder, _, _ = listing(resolved, "bunny", "shifted")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    run(resolved, "bunny", "shifted")
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model"), [("bunny", "streams"), ("haxby2001_slice", "category")]
+)
+def test_the_export_is_valid_bids(resolved, dataset, model):
+    validator = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent))
+    assert validator
+    folder = Path(resolved.study.results) / "maps" / dataset / model
+    done = subprocess.run(
+        [validator, str(folder), "--format", "json"], capture_output=True, text=True, check=False
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [i for i in issues if i["severity"] == "error"] == []
+    description = json.loads((folder / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "tristream"
+    assert description["Simulated"] is (dataset == "bunny")

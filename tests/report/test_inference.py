@@ -1,0 +1,136 @@
+"""The report's sections on tests beyond p values, from small files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import report_tree
+from tristream.inference.tables import CLUSTER_COLUMNS, REGION_COLUMNS
+from tristream.report.elements import Facts, Figure, Missing, Table
+from tristream.report.sections import group, inference, streams
+from tristream.report.study_results import Results
+from tristream.store import Omission, Provenance, create_h5, write_strings, write_table
+
+SUBJECT = ("bunny", "01")
+
+
+def said(kind, *omitted):
+    return Provenance(kind, simulated=True, omitted=omitted)
+
+
+@pytest.fixture
+def results(tmp_path):
+    resolved = report_tree.read_study(report_tree.write_study(tmp_path))
+    report_tree.write_tree(resolved)
+    found = Results(resolved, tmp_path / "results/report")
+    folder = found.path("inference", "bunny")
+    rng = np.random.default_rng(0)
+    with create_h5(folder / "streams/sub-01.h5", said("inference")) as file:
+        file["p"], file["p_fwe"] = np.array([0.001, 0.5]), np.array([0.01, 1])
+        file["q"], file["q_by"] = np.array([0.002, 0.5]), np.array([0.04, 1])
+        file["significant"], file["observed"] = np.array([True, False]), np.array([0.5, 0])
+        file["null_max"] = rng.random(20)
+        file.attrs.update(n_permutations=999, n_distinct=5040, fdr=0.05, procedure="bh")
+        file.attrs.update(smallest_p=0.001, widening=[1.12], null="blocks", unit="time")
+    rows = [["Cuneus", 9, 0.2, 0.04, 3, 0.5, -8.0, -80.0, 20.0]]
+    table = pd.DataFrame(rows, columns=list(REGION_COLUMNS))
+    write_table(folder / "streams/sub-01_regions.tsv", table, said("regions-table"))
+    write_table(
+        folder / "streams/sub-01_clusters.tsv",
+        pd.DataFrame(columns=list(CLUSTER_COLUMNS)),
+        said("clusters-table", Omission("clusters", "no voxel")),
+    )
+    with create_h5(folder / "comparisons/streams/shifted/sub-01.h5", said("comparison")) as file:
+        file["p"], file["q"] = np.array([0.001, 0.5]), np.array([0.002, 0.5])
+        file["difference"] = np.array([0.3, -0.1])
+        write_strings(file, "regions/names", ["all voxels"])
+        for key, value in (("voxels", 2), ("difference", 0.1), ("p", 0.2), ("q", 0.2)):
+            file[f"regions/{key}"] = [value]
+        file.attrs.update(fdr=0.05, n_distinct=1024, n_permutations=999)
+    with create_h5(folder / "streams/group.h5", said("group")) as file:
+        write_strings(file, "subjects", ["01", "02"])
+        file["count"] = np.array([2, 1, 0])
+        file.attrs.update(count=2, prevalence=[1.0, 0.34, 1.0])
+    return found
+
+
+def facts_of(section):
+    """Of the first model that names them."""
+    every = [row for b in section.blocks if isinstance(b, Facts) for row in b.rows]
+    return dict(reversed(every))
+
+
+def test_tests_name_their_null_and_every_correction(results):
+    section = inference.section(results, *SUBJECT)
+    rows = facts_of(section)
+    assert rows["Null widened by"].startswith("1.12")
+    assert rows["Smallest attainable p"] == "0.001"
+    assert rows["Significant voxels"].startswith("1 of 2 (50.0%)")
+    assert rows["Significant family-wise, largest voxel"] == "1 at 0.05"
+    assert rows["Significant by Benjamini-Yekutieli"] == "1 at 0.05"
+
+
+def test_regions_have_a_table_and_clusters_their_reason(results):
+    section = inference.section(results, *SUBJECT)
+    tables = [b for b in section.blocks if isinstance(b, Table)]
+    assert tables[0].rows == (("Cuneus", 9, 0.2, 0.04, 3, 0.5, -8.0, -80.0, 20.0),)
+    assert (results.folder / tables[0].tsv).is_file()
+    whys = [b.why for b in section.blocks if isinstance(b, Missing) and b.what == "clusters"]
+    assert whys == ["no voxel"]
+
+
+def test_a_comparison_counts_both_directions(results):
+    section = inference.section(results, *SUBJECT)
+    rows = facts_of(section)
+    assert rows["Voxels where streams is better"] == "1"
+    assert rows["Voxels where shifted is better"] == "0"
+    by_region = [b for b in section.blocks if isinstance(b, Table)][-1]
+    assert by_region.rows == (("all voxels", 2, 0.1, 0.2, 0.2),)
+    assert (results.folder / by_region.tsv).is_file()
+
+
+def test_the_group_has_its_prevalence(results):
+    section = group.section(results, "bunny")
+    table = next(
+        b
+        for b in section.blocks
+        if isinstance(b, Table) and b.columns[0] == "model" and "prevalence" in b.columns
+    )
+    assert table.rows == (("streams", 2, 2, 1.0, "0.34 to 1.00", 1, None, None),)
+    assert (results.folder / table.tsv).is_file()
+
+
+def write_partition(results, low):
+    path = results.path("partition", "bunny", "streams", "sub-01.h5")
+    with create_h5(path, said("partition")) as file:
+        write_strings(file, "sets", ["a", "b", "a+b", "c"])
+        write_strings(file, "groups", ["all voxels"])
+        write_strings(file, "rest", ["nuisance"])
+        value = np.array([[0.1, 0.2, 0.3, 0.4]])
+        file["means/value"], file["means/low"] = value, value + low
+        file["means/high"] = value + 0.1
+        file.attrs["blocks"] = 7
+
+
+def partition_figure(results):
+    blocks = streams.section(results, *SUBJECT).blocks
+    return next(b for b in blocks if isinstance(b, Figure) and b.title.startswith("Unique"))
+
+
+def test_unique_variance_comes_before_shared_and_tells_its_intervals(results):
+    write_partition(results, low=-0.1)
+    figure = partition_figure(results)
+    assert "beyond nuisance" in figure.caption
+    assert "7 blocks" in figure.caption
+    table = pd.read_csv(results.folder / figure.tsv, sep="\t")
+    assert table["bands"].tolist() == ["a alone", "b alone", "c alone", "a+b"]
+    assert table["mean, all voxels"].tolist() == [0.1, 0.2, 0.4, 0.3]
+    write_partition(results, low=np.nan)
+    assert "intervals" not in partition_figure(results).caption
+
+
+def test_what_the_study_does_not_ask_for_is_named(results):
+    results.resolved.study.inference.partition.clear()
+    blocks = streams.section(results, *SUBJECT).blocks
+    gone = [b for b in blocks if isinstance(b, Missing)]
+    assert any("inference.partition does not name the model" in b.why for b in gone)

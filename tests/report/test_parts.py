@@ -1,0 +1,212 @@
+"""Checks, methods, similarity and blocks: the parts of the report that have known answers."""
+
+import numpy as np
+import pytest
+
+from helpers import report_tree
+from tristream.fetch.annex import departures
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.report.build import grouped
+from tristream.report.elements import Figure, Text, shown
+from tristream.report.methods import write_methods
+from tristream.report.references import REFERENCES
+from tristream.report.sections import omissions
+from tristream.report.sections.accuracy import Fit
+from tristream.report.sections.accuracy import _table as accuracy_table
+from tristream.report.sections.data import subject_section
+from tristream.report.sections.features import linear_cka
+from tristream.report.sections.stimuli import cautions
+from tristream.report.sections.summary import count_checks
+from tristream.report.study_results import Results
+from tristream.report.thresholds import all_checks
+from tristream.store import Provenance, create_h5, write_strings
+
+
+@pytest.fixture
+def results(tmp_path):
+    resolved = report_tree.read_study(report_tree.write_study(tmp_path))
+    return Results(resolved, tmp_path / "results/report")
+
+
+def write_decoder(results, name, accuracy, p=None):
+    path = results.path("decode", "haxby2001_slice", name, "sub-1.h5")
+    with create_h5(path, Provenance("decoding", False)) as file:
+        file.attrs["accuracy"] = accuracy
+        if p is not None:
+            file.attrs["p"] = p
+
+
+def words(results):
+    return {(c.subject, c.what): c.word for c in all_checks(results)}
+
+
+def test_accuracy_is_held_against_its_own_threshold(results):
+    write_decoder(results, "ridge_volumes", 0.63, 0.005)
+    write_decoder(results, "svm_blocks", 0.719, 0.01)
+    said = words(results)
+    assert said["1", "accuracy of ridge_volumes"] == "met"
+    assert said["1", "p of ridge_volumes"] == "met"
+    assert said["1", "accuracy of svm_blocks"] == "not met"
+    assert said["1", "p of svm_blocks"] == "not met"
+
+
+def test_a_number_that_is_not_there_is_neither_met_nor_not(results):
+    write_decoder(results, "svm_blocks", 0.8)
+    said = words(results)
+    assert said["1", "accuracy of ridge_volumes"] == "–"
+    assert said["1", "p of svm_blocks"] == "–"
+
+
+@pytest.mark.parametrize(("lag", "word"), [(5.0, "met"), (2.5, "not met"), (8.5, "not met")])
+def test_the_lag_of_the_highest_curve_counts(results, lag, word):
+    lags = np.arange(-5, 15.5, 0.5)
+    r = np.stack([0.1 * np.exp(-((lags - 5) ** 2)), 0.3 * np.exp(-((lags - lag) ** 2))])
+    path = results.path("align", "bunny", "sub-01_lagscan.h5")
+    with create_h5(path, Provenance("lagscan", True)) as file:
+        file["lags"], file["r"] = lags, r
+        write_strings(file, "spaces", ["flow", "acoustics"])
+    (check,) = [c for c in all_checks(results) if "lag" in c.what]
+    assert (check.word, check.value) == (word, f"{lag:.1f} s")
+    assert "acoustics" in check.what
+
+
+def test_labels_of_volumes_have_no_lag_to_keep(results):
+    path = results.path("align", "haxby2001_slice", "sub-1_lagscan.h5")
+    with create_h5(path, Provenance("lagscan", False)) as file:
+        file["lags"], file["r"], file["peak"] = [-2.0, 0.0], [[0.4, 0.3]], [-1.8]
+        write_strings(file, "spaces", ["categories/identity"])
+    (check,) = [c for c in all_checks(results) if "lag" in c.what]
+    assert (check.word, check.value) == ("–", "-1.8 s")
+
+
+def test_recovery_rows_are_checks_with_their_intervals(results):
+    report_tree.write_recovery(results.root, ["01"])
+    checks = {c.what: c for c in all_checks(results) if c.subject == "01"}
+    assert checks["mean r over the oracle's"].word == "not met"
+    assert checks["mean r over the oracle's"].value == "0.61 [0.58, 0.64]"
+    assert checks["winner rate over the oracle's"].word == "met"
+    assert "2 of 3 thresholds are met" in count_checks(list(checks.values()))
+
+
+def test_linear_cka_against_its_definition():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 7)), rng.standard_normal((60, 11))
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    cross = np.linalg.norm(y.T @ x) ** 2
+    expected = cross / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+    assert linear_cka(x, y) == pytest.approx(expected)
+    rotation = np.linalg.qr(rng.standard_normal((7, 7)))[0]
+    assert linear_cka(x, 3 * x @ rotation) == pytest.approx(1)
+    assert np.isnan(linear_cka(x, np.zeros((60, 2))))
+
+
+def test_methods_say_what_the_config_says(results):
+    methods = write_methods(results.resolved)
+    text = dict(methods.paragraphs)
+    for dataset, model in (("bunny", "streams"), ("haxby2001_slice", "category")):
+        tr = results.resolved.datasets[dataset].tr
+        delays = [f"{d * tr:g}" for d in results.resolved.study.models[model].delays]
+        assert f"delayed by {', '.join(delays)} s" in text[f"Encoding: {dataset}"]
+    assert "Model oracle was fitted and tested like streams" in text["Encoding: bunny"]
+    assert "negative control" in text["Encoding: bunny"]
+    assert "simulated" in text["Data: bunny"]
+    assert "simulated" not in text["Data: haxby2001_slice"]
+    assert "permuted 200 times (seed 0) in whole blocks" in text["Decoding: haxby2001_slice"]
+    assert "whole blocks of 20 s" in text["Inference: bunny"]
+    everything = " ".join(text.values())
+    for reference in methods.references:
+        assert reference.short in everything
+        assert f"@article{{{reference.key}," in methods.bibtex
+    assert methods.bibtex.count("{") == methods.bibtex.count("}")
+
+
+def test_only_papers_of_what_was_used_are_cited(results):
+    study = results.resolved.study
+    kept = {"haxby2001_slice": results.resolved.datasets["haxby2001_slice"]}
+    measured = type(results.resolved)(study, kept, {"haxby2001_slice": ["1"]})
+    cited = set(write_methods(measured).cited)
+    assert "haxby2001" in cited
+    assert not cited & {"esteban2019", "pons2019", "nishimoto2011", "halchenko2021", "dupre2022"}
+
+
+def test_short_citations():
+    assert REFERENCES["haxby2001"].short == "Haxby et al. 2001"
+    assert REFERENCES["tan2019"].short == "Tan and Le 2019"
+    assert REFERENCES["nilearn"].short == "Nilearn contributors 2025"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0.123456, "0.123"),
+        (12345.6, "12,346"),
+        (1253.7, "1254"),
+        (float("inf"), "inf"),
+        (1452, "1452"),
+        (14520, "14,520"),
+        (True, "yes"),
+        (np.float32(0.5), "0.5"),
+        ([1, 2.5], "1, 2.5"),
+        ({"a": 1}, "a: 1"),
+    ],
+)
+def test_values_as_shown(value, text):
+    assert shown(value) == text
+
+
+def test_neighbouring_figures_share_a_grid():
+    def figure(wide=False):
+        return Figure("t", "c", "p", "s", "t", wide)
+
+    blocks = [Text("a"), figure(), figure(), figure(True), Text("b"), figure()]
+    sizes = [(in_grid, len(group)) for in_grid, group in grouped(blocks)]
+    assert sizes == [(False, 1), (True, 2), (False, 2), (True, 1)]
+
+
+def test_an_order_that_gives_labels_away_is_a_caution():
+    one = {"flagged": True, "accuracy": 0.9, "chance": 0.125, "note": "one order for all"}
+    assert cautions({"baseline": [{**one, "flagged": False}], "across": None}) == []
+    said = cautions({"baseline": [one], "across": one})
+    assert [block.kind for block in said] == ["caution", "caution"]
+    assert "names 90.0% of the labels (chance 12.5%)" in said[0].text
+    assert said[1].text == "one order for all."
+
+
+def test_methods_tell_of_contrasts(tmp_path):
+    block = {"datasets": ["haxby2001_slice"], "plus": ["face"], "minus": ["house", "cat"]}
+    config = report_tree.write_study(tmp_path, contrasts={"faces": {**block, "duration": 2}})
+    text = dict(write_methods(report_tree.read_study(config)).paragraphs)
+    said = text["Contrasts: haxby2001_slice"]
+    assert "the mean response to face over that to house, cat" in said
+    assert "as events of 2 s" in said
+    assert "two-sided false discovery rate of 0.05" in said
+
+
+def test_accuracy_tells_the_solver_and_what_verifying_gained():
+    scores = np.linspace(0, 0.5, 6)
+    grid = {"alphas": "[1, 10]"}
+    quick = grid | {"solver": "skeleton", "improve": 3.2e-5}
+    fits = {
+        name: Fit(scores, scores**2, None, None, None, np.ones(6), scores, attrs, False, [])
+        for name, attrs in (("ridge", quick), ("network", grid | {"solver": "adamw"}))
+    }
+    table = accuracy_table(fits)
+    assert table.columns[-2:] == ("solver", "improve")
+    assert [row[-2:] for row in table.rows] == [("skeleton", "3e-05"), ("adamw", "")]
+
+
+def test_content_that_denies_its_key_is_said_beside_the_data_and_among_the_omissions(results):
+    key = f"MD5E-s3--{'a' * 32}.nii.gz"
+    file = FetchedFile("sub-1/func/x_bold.nii.gz", 3, "md5:" + "b" * 32, key, annexed=True)
+    receipt = Receipt(
+        *("haxby2001_slice", "1", {}, "", results.root, "Haxby", "PDDL", (file,), False),
+        omitted=tuple(departures([file])),
+    )
+    receipt.write(results.path("fetch", "haxby2001_slice", "sub-1", "receipt.json"))
+    beside = str(subject_section(results, "haxby2001_slice", "1").blocks)
+    listed = str(omissions.section(results, "haxby2001_slice", "1").blocks)
+    for said in (beside, listed):
+        assert "agreement of sub-1/func/x_bold.nii.gz with its annex key" in said
+        assert f"the key says md5:{'a' * 32}; the study accepts md5:{'b' * 32}" in said
