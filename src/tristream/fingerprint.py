@@ -1,8 +1,9 @@
-"""Code fingerprints: what a rule names in ``params:`` so that a changed method reruns it.
+"""Code keys: what a rule names in ``params:`` so that a changed method reruns it.
 
-A fingerprint hashes the syntax trees, without docstrings and comments, of a module and of the
-modules of the same stage that it imports. Nothing is imported to find it, so it is cheap enough
-to be computed while the DAG is parsed.
+A key hashes the syntax trees, without docstrings and comments, of the module that a job runs and of
+every module of the package that it reaches by import, in whatever stage. Left out is what can't
+change a number (`PLUMBING`). Nothing is imported to find it, so it is cheap enough to be computed
+while the DAG is parsed.
 """
 
 import ast
@@ -13,15 +14,29 @@ from pathlib import Path
 PACKAGE = "tristream"
 ROOT = Path(__file__).parent
 
+# Modules, and packages with all that is in them, that decide where bytes come from, where they go
+# and how a mistake is worded, never what is computed.
+PLUMBING = (
+    "tristream.cli",
+    "tristream.config.load",
+    "tristream.config.settings.base",
+    "tristream.errors",
+    "tristream.fetch",
+    "tristream.fingerprint",
+    "tristream.paths",
+    "tristream.results",
+    "tristream.store",
+)
+
 
 @cache
 def fingerprint(*modules: str) -> str:
-    """Hash the code of `modules` and of the same-stage modules that they import.
+    """Hash the code of `modules` and of all package modules that they reach by import.
 
     Parameters
     ----------
     *modules : str
-        Dotted names (``tristream.features.spaces.optical_flow``) or paths of ``.py`` files.
+        Dotted names (``tristream.encode.fit``) or paths of ``.py`` files.
 
     Returns
     -------
@@ -29,19 +44,38 @@ def fingerprint(*modules: str) -> str:
         Twelve hexadecimal digits, equal for equal code: comments, blank lines and docstrings
         change nothing.
     """
-    trees: dict[str, str] = {}
-    waiting = [(name, _stage(name)) for name in modules]
-    while waiting:
-        name, stage = waiting.pop()
-        if name in trees:
-            continue
-        tree = ast.parse(_source(name).read_text(encoding="utf-8"))
-        trees[name] = ast.dump(_without_docstrings(tree))
-        waiting += [(found, stage) for found in _imports(tree, name) if _stage(found) == stage]
     digest = hashlib.sha256()
-    for name in sorted(trees):
-        digest.update(f"{Path(name).name}\n{trees[name]}\n".encode())
+    for name in sorted(closure(*modules)):
+        digest.update(f"{Path(name).name}\n{_code(name)[0]}\n".encode())
     return digest.hexdigest()[:12]
+
+
+@cache
+def closure(*modules: str) -> frozenset[str]:
+    """`modules` and all package modules that they reach by import, without `PLUMBING`."""
+    found: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or is_plumbing(name):
+            continue
+        found.add(name)
+        waiting += _code(name)[1]
+    return frozenset(found)
+
+
+def is_plumbing(name: str) -> bool:
+    """Whether a module is left out of all keys."""
+    return any(name == part or name.startswith(f"{part}.") for part in PLUMBING)
+
+
+@cache
+def _code(name: str) -> tuple[str, frozenset[str]]:
+    """Hash of a module's syntax tree, and the package modules that it imports."""
+    tree = ast.parse(_source(name).read_text(encoding="utf-8"))
+    imports = frozenset(_imports(tree, name))
+    text = ast.dump(_without_docstrings(tree))
+    return hashlib.sha256(text.encode()).hexdigest(), imports
 
 
 def _source(name: str) -> Path:
@@ -51,21 +85,39 @@ def _source(name: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _stage(name: str) -> str:
-    """`tristream.features.spaces.x` -> `features`; a user's own file is its own stage."""
-    return name if name.endswith(".py") else name.split(".")[1]
-
-
 def _imports(tree: ast.Module, name: str) -> set[str]:
-    """Package modules that `tree` imports, wherever in the module the import stands."""
+    """Package modules that `tree` imports, wherever in it, and the packages that hold them."""
     found = set()
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {f for f in found if f.startswith(PACKAGE + ".") and _source(f).is_file()}
+    if not name.endswith(".py"):
+        found.add(name.rpartition(".")[0])
+    found |= {parent for one in found for parent in _parents(one)}
+    return {f for f in found if f.startswith(f"{PACKAGE}.") and _source(f).is_file()}
+
+
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """All nodes but those under ``if TYPE_CHECKING:``, which no job runs."""
+    nodes = []
+    for node in ast.iter_child_nodes(tree):
+        if (
+            isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        ):
+            continue
+        nodes += [node, *_nodes(node)]
+    return nodes
+
+
+def _parents(name: str) -> list[str]:
+    """``a.b.c`` -> ``a.b``, ``a``: importing a module runs its packages, too."""
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -35,7 +35,7 @@ class Omission:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a file says of itself.
+    """What a file is and how it came about.
 
     Attributes
     ----------
@@ -49,6 +49,9 @@ class Provenance:
         Fingerprint of the code that wrote it.
     omitted : list of Omission
         What is not in the file, and why.
+    methods : list of str
+        Sentences for a methods section: what was done to make this file, as it was done.
+        Papers and software are cited as ``[@key; @key]``, keys of ``references.bib``.
     """
 
     kind: str
@@ -56,33 +59,35 @@ class Provenance:
     config: dict[str, Any] = field(default_factory=dict)
     code: str = ""
     omitted: tuple[Omission, ...] = ()
+    methods: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types, with the versions of layout and package."""
         return {"schema_version": SCHEMA_VERSION, "tristream_version": __version__, **asdict(self)}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any], path: Path, kind: str) -> "Provenance":
-        """Check what `path` says of itself; refuse it when a word is missing or wrong."""
-        missing = [k for k in ("kind", "schema_version", "simulated") if k not in said]
+    def from_json(cls, stored: Mapping[str, Any], path: Path, kind: str) -> "Provenance":
+        """Check the provenance in `path`; refuse the file when a part is missing or wrong."""
+        missing = [k for k in ("kind", "schema_version", "simulated") if k not in stored]
         if missing:
             raise UserError(
                 f"{path}: does not say {', '.join(missing)}; it was not written by tristream, "
                 "or is damaged: delete it and run again"
             )
-        if said["kind"] != kind:
-            raise UserError(f"{path}: holds {said['kind']!r}, not {kind!r}")
-        if said["schema_version"] != SCHEMA_VERSION:
+        if stored["kind"] != kind:
+            raise UserError(f"{path}: holds {stored['kind']!r}, not {kind!r}")
+        if stored["schema_version"] != SCHEMA_VERSION:
             raise UserError(
-                f"{path}: layout version {said['schema_version']}, this tristream reads "
+                f"{path}: layout version {stored['schema_version']}, this tristream reads "
                 f"{SCHEMA_VERSION}: delete it and run again"
             )
         return cls(
             kind=kind,
-            simulated=bool(said["simulated"]),
-            config=dict(said.get("config", {})),
-            code=str(said.get("code", "")),
-            omitted=tuple(Omission(**o) for o in said.get("omitted", [])),
+            simulated=bool(stored["simulated"]),
+            config=dict(stored.get("config", {})),
+            code=str(stored.get("code", "")),
+            omitted=tuple(Omission(**o) for o in stored.get("omitted", [])),
+            methods=tuple(str(sentence) for sentence in stored.get("methods", [])),
         )
 
 
@@ -134,18 +139,18 @@ def open_h5(path: Path | str, kind: str) -> Iterator[tuple["h5py.File", Provenan
 
 
 def _h5_provenance(file: "h5py.File", path: Path, kind: str) -> Provenance:
-    said: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     for key in ("kind", "schema_version", "simulated", "code"):
         if key in file.attrs:
-            said[key] = file.attrs[key]
-    for key in ("config", "omitted"):
+            stored[key] = file.attrs[key]
+    for key in ("config", "omitted", "methods"):
         if key in file.attrs:
-            said[key] = json.loads(file.attrs[key])
-    return Provenance.from_json(said, path, kind)
+            stored[key] = json.loads(file.attrs[key])
+    return Provenance.from_json(stored, path, kind)
 
 
 def provenance_of(path: Path | str, kind: str) -> Provenance:
-    """Read only what an HDF5 file says of itself."""
+    """Read only the provenance of an HDF5 file."""
     with open_h5(path, kind) as (_, provenance):
         return provenance
 
@@ -225,8 +230,8 @@ def read_table(path: Path | str, kind: str) -> tuple["pd.DataFrame", Provenance]
     """Read a TSV that :func:`write_table` wrote; only ``n/a`` is a missing value."""
     import pandas as pd
 
-    said, provenance = read_json(sidecar(path), kind)
-    text = dict.fromkeys(said.get("text_columns", []), str)
+    stored, provenance = read_json(sidecar(path), kind)
+    text = dict.fromkeys(stored.get("text_columns", []), str)
     try:
         table = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["n/a"], dtype=text)
     except FileNotFoundError:

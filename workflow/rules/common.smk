@@ -15,10 +15,12 @@ try:
     import tristream
     from tristream.bold.registration.antspy_extra import require
     from tristream.config.load import hand_over, resolve
+    from tristream.config.settings.decode import DecodeSettings
     from tristream.config.sources import HubSource
     from tristream.errors import UserError
     from tristream.features.core.checked_space import check
     from tristream.fingerprint import fingerprint
+    from tristream.results import Layout
     from tristream.simulate.preset import load_preset
 except ModuleNotFoundError as error:
     raise WorkflowError(
@@ -54,6 +56,8 @@ except UserError as error:
 
 STUDY = RESOLVED.study
 R = STUDY.results
+LAYOUT = Layout(R)
+at = LAYOUT.pattern
 # Jobs read the configuration that this DAG was made from.
 hand_over(RESOLVED, Path(R) / ".config")
 
@@ -73,6 +77,14 @@ wildcard_constraints:
     power="|".join(STUDY.power) or "none",
     timeline="[A-Za-z0-9_]+",
     preset="[A-Za-z0-9_]+",
+
+
+def settings(kind, **targets):
+    """What a job may know of the study, as the file that it reads; a change reruns the rule."""
+    try:
+        return kind.of(RESOLVED, **targets).write(f"{R}/.settings")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def dump(section):

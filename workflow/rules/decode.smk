@@ -4,13 +4,13 @@
 rule decode:
     input:
         bold=lambda w: bold_files(w.dataset, w.subject),
-        samples=rules.samples.output.table,
+        samples=at("samples"),
     output:
-        f"{R}/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.h5",
+        at("decoding"),
     log:
-        f"{R}/logs/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.log",
+        LAYOUT.log("decoding"),
     benchmark:
-        f"{R}/benchmarks/decode/{{dataset}}/{{decoder}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("decoding")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -18,9 +18,11 @@ rule decode:
         mem_mb=2000,
         runtime=120,
     params:
-        decoder=lambda w: dump(STUDY.decoders[w.decoder]),
+        settings=lambda w: settings(
+            DecodeSettings, dataset=w.dataset, decoder=w.decoder
+        ),
         code=fingerprint("tristream.decode.decoding"),
     shell:
-        "python -m tristream decode fit --dataset {wildcards.dataset}"
-        " --decoder {wildcards.decoder} --subject {wildcards.subject} --bold {input.bold}"
-        " --samples {input.samples} --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream decode fit --settings {params.settings}"
+        " --subject {wildcards.subject} --bold {input.bold} --samples {input.samples}"
+        " --output {output} --code {params.code} > {log} 2>&1"

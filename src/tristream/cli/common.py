@@ -3,11 +3,14 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tristream.config.dataset import Dataset
 from tristream.config.load import Resolved, load
+from tristream.config.settings.base import Settings
 from tristream.errors import UserError
+
+S = TypeVar("S", bound=Settings)
 
 
 def add_stage(stages: Any, name: str, help: str, examples: str) -> argparse.ArgumentParser:
@@ -40,6 +43,39 @@ TARGETS = {
     "decoder": "name of the decoder in the study",
     "contrast": "name of the contrast in the study",
 }
+
+
+def add_settings(parser: argparse.ArgumentParser, *targets: str) -> None:
+    """``--settings`` of the workflow's jobs, or the study and what of it is meant.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    *targets : str
+        Keyword arguments of the settings' ``of``: ``dataset``, ``model`` …
+    """
+    parser.add_argument("--settings", type=Path, help="what the workflow lets the job know")
+    add_config(parser)
+    for name in targets:
+        parser.add_argument(f"--{name}", help=f"{TARGETS[name]} (without --settings)")
+    parser.set_defaults(targets=targets)
+
+
+def settings(args: argparse.Namespace, kind: type[S]) -> S:
+    """The settings of a job: from ``--settings``, or picked from the study.
+
+    Raises
+    ------
+    UserError
+        If neither the settings nor all targets are named, or the study has no such block.
+    """
+    if args.settings:
+        return kind.read(args.settings)
+    missing = [f"--{name}" for name in args.targets if getattr(args, name) is None]
+    if missing:
+        raise UserError(f"name {', '.join(missing)} (or --settings, as the workflow's jobs do)")
+    targets = {name: getattr(args, name) for name in args.targets}
+    return kind.of(study(args), **targets)
 
 
 def add_target(parser: argparse.ArgumentParser, *names: str) -> None:

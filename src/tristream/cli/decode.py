@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_output, add_stage, add_target, study
-from tristream.errors import UserError
+from tristream.cli.common import add_output, add_settings, add_stage, add_target, settings
 
 EXAMPLES = """\
   tristream decode fit --dataset haxby2001_slice --decoder ridge_volumes --subject 1 \\
@@ -20,8 +19,8 @@ def register(stages: Any) -> None:
     parser = add_stage(stages, "decode", "Decode the labels of an experiment.", EXAMPLES)
     actions = parser.add_subparsers(dest="action", required=True)
     fitted = actions.add_parser("fit", help="fit one decoder to one subject, with its null")
-    add_config(fitted)
-    add_target(fitted, "dataset", "decoder", "subject")
+    add_settings(fitted, "dataset", "decoder")
+    add_target(fitted, "subject")
     fitted.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
     fitted.add_argument("--samples", required=True, type=Path, help="the sample index")
     add_output(fitted, "HDF5 file")
@@ -30,20 +29,10 @@ def register(stages: Any) -> None:
 
 def fit(args: argparse.Namespace) -> None:
     """Fit, permute, write; print the accuracy."""
+    from tristream.config.settings.decode import DecodeSettings
     from tristream.decode.decoding import fit as fit_decoder
 
-    decoders = study(args).study.decoders
-    if args.decoder not in decoders:
-        known = ", ".join(decoders) or "none"
-        raise UserError(f"{args.config}: decoders: no {args.decoder!r}; there are {known}")
-    found = fit_decoder(
-        args.bold,
-        args.samples,
-        args.output,
-        args.decoder,
-        decoders[args.decoder],
-        {"dataset": args.dataset, "subject": args.subject},
-        args.code,
-    )
+    decoder = settings(args, DecodeSettings)
+    found = fit_decoder(args.bold, args.samples, args.output, decoder, args.subject, args.code)
     p = f"no p value ({found.refusal})" if found.refusal else f"p = {found.p:.4f}"
-    print(f"{args.decoder}: accuracy {found.accuracy:.3f}, {p}")
+    print(f"{decoder.decoder}: accuracy {found.accuracy:.3f}, {p}")

@@ -10,6 +10,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from tqdm import tqdm
 
 from tristream.config.analysis import Decoder
+from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import Fold, RidgeFold, SvmFold
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_permutation import MINIMUM, draw, log10_distinct, scheme
@@ -191,9 +192,8 @@ def fit(
     bold: Sequence[Path],
     samples: Path,
     output: Path,
-    name: str,
-    decoder: Decoder,
-    said: dict[str, Any],
+    settings: DecodeSettings,
+    subject: str,
     code: str = "",
 ) -> Decoded:
     """Decode one subject and write the file of kind ``decoding``.
@@ -204,28 +204,26 @@ def fit(
         As for :func:`tristream.decode.decoding_samples.read_samples`.
     output : Path
         HDF5 file to write.
-    name : str
-        The decoder's name in the study.
-    decoder : Decoder
-        Its configuration.
-    said : dict
-        More attributes, e.g. dataset and subject.
+    settings : DecodeSettings
+        The decoder's name and configuration.
+    subject : str
+        Subject label.
     code : str
         Fingerprint for the provenance.
     """
-    given = read_samples(bold, samples, decoder)
-    found = decode(given, decoder, name)
+    given = read_samples(bold, samples, settings.block)
+    found = decode(given, settings.block, settings.decoder)
     omitted = given.omitted
     if found.refusal:
         omitted += (Omission("p", found.refusal),)
-    config = {"decoders": {name: decoder.model_dump(mode="json")}}
-    provenance = Provenance("decoding", given.simulated, config, code, omitted)
-    _write(output, given, found, provenance, {"decoder": name, **said})
+    provenance = Provenance("decoding", given.simulated, settings.key(), code, omitted)
+    about = {"decoder": settings.decoder, "dataset": settings.dataset, "subject": subject}
+    _write(output, given, found, provenance, about)
     return found
 
 
 def _write(
-    output: Path, given: Samples, found: Decoded, provenance: Provenance, said: dict[str, Any]
+    output: Path, given: Samples, found: Decoded, provenance: Provenance, about: dict[str, Any]
 ) -> None:
     y, run = given.y[found.tested], given.sample_run[found.tested]
     right = found.predicted == y
@@ -254,7 +252,7 @@ def _write(
             "permuted": found.permuted,
             "scheme": "holdout" if given.test.any() else "leave-one-run-out",
             "n_voxels": given.x.shape[1],
-            **said,
+            **about,
         }
         if not found.refusal:
             file["null"] = found.null

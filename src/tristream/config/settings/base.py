@@ -1,0 +1,80 @@
+"""The settings of a job: a part of the study, written to a file that the job reads."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ValidationError
+
+from tristream.config.base import Section
+from tristream.errors import UserError
+from tristream.store import atomic_path
+
+if TYPE_CHECKING:
+    from tristream.config.load import Resolved
+
+
+class Settings(Section):
+    """What one kind of job reads of the study.
+
+    A subclass lists its keys as typed fields and picks them in ``of(resolved, …)``, whose keyword
+    arguments are the targets that the job's command line names (dataset, model, …).
+    """
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """Pick the settings from a checked study."""
+        raise NotImplementedError
+
+    def key(self) -> dict[str, Any]:
+        """As plain JSON types: what the file's provenance says."""
+        return self.model_dump(mode="json")
+
+    def write(self, folder: Path | str) -> str:
+        """Write the settings below `folder` under a name made of their content; return the path.
+
+        Equal settings give an equal path, so that the path itself can stand in ``params``.
+        """
+        text = json.dumps(self.key(), indent=1, sort_keys=True)
+        name = type(self).__name__.removesuffix("Settings").lower()
+        path = Path(folder) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        if not path.is_file():
+            with atomic_path(path) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
+        return path.as_posix()
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        UserError
+            If the file is missing or holds other settings.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; run snakemake again, it writes it") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise UserError(
+                f"{path}: not the settings of this job ({where}: {first['msg']}); run snakemake "
+                "again"
+            ) from None
+
+
+def named(blocks: Any, name: str, section: str) -> Any:
+    """The block of this name in a section of the study.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if name not in blocks:
+        known = ", ".join(blocks) or "none"
+        raise UserError(f"{section}: there is no {name!r} in the study; it has {known}")
+    return blocks[name]

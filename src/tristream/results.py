@@ -1,0 +1,193 @@
+"""Where every file of a study lies, what kind it is, and which module alone writes and opens it.
+
+The rules, the command line, the report and ``docs/files.md`` take paths from here. A place is a
+pattern below the results folder with Snakemake's wildcards; its log and benchmark have the same
+name below ``logs/`` and ``benchmarks/``.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file holds.
+
+    Attributes
+    ----------
+    name : str
+        What the file says of itself (its attribute ``kind``).
+    home : str
+        The module that alone writes and opens it.
+    computed : bool
+        Whether its writer did something that a methods section has to tell; then the file must
+        carry the sentences (``Provenance.methods``).
+    """
+
+    name: str
+    home: str
+    computed: bool = False
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("receipt", "tristream.fetch.receipt"),
+        Kind("dropped", "tristream.fetch.receipt"),
+        Kind("inventory", "tristream.stimuli.tables"),
+        Kind("splits", "tristream.stimuli.tables"),
+        Kind("leakage", "tristream.stimuli.tables", computed=True),
+        Kind("features", "tristream.features.core.feature_file", computed=True),
+        Kind("fusion", "tristream.features.fusion.fused_file", computed=True),
+        Kind("normalisation", "tristream.bold.registration.registration_file"),
+        Kind("registration", "tristream.bold.registration.registration_file"),
+        Kind("bold", "tristream.bold.run_file", computed=True),
+        Kind("bold-index", "tristream.bold.quality"),
+        Kind("aligned", "tristream.align.aligned", computed=True),
+        Kind("samples", "tristream.align.samples", computed=True),
+        Kind("lagscan", "tristream.align.lagscan"),
+        Kind("encoding", "tristream.encode.encoding_file", computed=True),
+        Kind("weights", "tristream.encode.band_responses"),
+        Kind("selection", "tristream.encode.criteria_table"),
+        Kind("prediction", "tristream.encode.predict"),
+        Kind("partition", "tristream.encode.partition.partition_file", computed=True),
+        Kind("decoding", "tristream.decode.decoding_file", computed=True),
+        Kind("contrast", "tristream.glm.contrast_file", computed=True),
+        Kind("contrast-table", "tristream.glm.contrast_file"),
+        Kind("inference", "tristream.inference.inference_file", computed=True),
+        Kind("comparison", "tristream.inference.comparison", computed=True),
+        Kind("group", "tristream.inference.group_file", computed=True),
+        Kind("regions-table", "tristream.inference.tables"),
+        Kind("clusters-table", "tristream.inference.tables"),
+        Kind("regions", "tristream.space.atlas"),
+        Kind("recovery", "tristream.inference.recovery"),
+        Kind("power", "tristream.power.power_file"),
+        Kind("truth", "tristream.simulate.truth_file"),
+        Kind("maps", "tristream.maps.map_list"),
+        Kind("map", "tristream.maps.map_images"),
+        Kind("figure", "tristream.report.study_results"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file of the results folder: its pattern, and its kind (empty: none of ours)."""
+
+    name: str
+    pattern: str
+    kind: str = ""
+
+
+PLACES = {
+    place.name: place
+    for place in (
+        Place("dataset", "fetch/{dataset}/dataset.json", "receipt"),
+        Place("receipt", "fetch/{dataset}/sub-{subject}/receipt.json", "receipt"),
+        Place("dropped", "fetch/{dataset}/sub-{subject}/dropped.json", "dropped"),
+        Place("stimuli_receipt", "fetch/{dataset}/stimuli/receipt.json", "receipt"),
+        Place("weights", "fetch/weights/{space}/receipt.json", "receipt"),
+        Place("preset_atlas", "fetch/atlas/{preset}/receipt.json", "receipt"),
+        Place("atlas", "fetch/regions/receipt.json", "receipt"),
+        Place("meshes", "fetch/meshes/receipt.json", "receipt"),
+        Place("commit", "simulate/{dataset}/commit.txt"),
+        Place("truth", "simulate/{dataset}/truth.h5", "truth"),
+        Place("inventory", "stimuli/{dataset}/inventory.tsv", "inventory"),
+        Place("splits", "stimuli/{dataset}/splits.tsv", "splits"),
+        Place("leakage", "stimuli/{dataset}/leakage.tsv", "leakage"),
+        Place("features", "features/{dataset}/{space}/{layer}.h5", "features"),
+        Place("fusion", "fusion/{dataset}/{fused}.h5", "fusion"),
+        Place("fused", "features/{dataset}/{fused}/{layer}.h5", "features"),
+        Place("normalisation", "registration/{dataset}/sub-{subject}.h5", "normalisation"),
+        Place("registration", "registration/{dataset}/sub-{subject}/{run}.h5", "registration"),
+        Place("bold", "bold/{dataset}/sub-{subject}/{run}.h5", "bold"),
+        Place("bold_index", "bold/{dataset}/sub-{subject}/index.json", "bold-index"),
+        Place("aligned", "align/{dataset}/{timeline}/{space}/{layer}.h5", "aligned"),
+        Place("samples", "align/{dataset}/sub-{subject}_samples.tsv", "samples"),
+        Place("lagscan", "align/{dataset}/sub-{subject}_lagscan.h5", "lagscan"),
+        Place("encoding", "encode/{dataset}/{model}/sub-{subject}.h5", "encoding"),
+        Place("responses", "encode/{dataset}/{model}/sub-{subject}_responses.tsv", "weights"),
+        Place("selection", "encode/{dataset}/sub-{subject}_selection.tsv", "selection"),
+        Place("partition", "partition/{dataset}/{model}/sub-{subject}.h5", "partition"),
+        Place("decoding", "decode/{dataset}/{decoder}/sub-{subject}.h5", "decoding"),
+        Place("contrast", "contrasts/{dataset}/{contrast}/sub-{subject}.h5", "contrast"),
+        Place(
+            "contrast_table",
+            "contrasts/{dataset}/{contrast}/sub-{subject}_regions.tsv",
+            "contrast-table",
+        ),
+        Place("inference", "inference/{dataset}/{model}/sub-{subject}.h5", "inference"),
+        Place(
+            "comparison",
+            "inference/{dataset}/comparisons/{first}/{second}/sub-{subject}.h5",
+            "comparison",
+        ),
+        Place("group", "inference/{dataset}/{model}/group.h5", "group"),
+        Place(
+            "region_table",
+            "inference/{dataset}/{model}/sub-{subject}_regions.tsv",
+            "regions-table",
+        ),
+        Place(
+            "cluster_table",
+            "inference/{dataset}/{model}/sub-{subject}_clusters.tsv",
+            "clusters-table",
+        ),
+        Place("regions", "inference/regions.h5", "regions"),
+        Place("recovery", "inference/{dataset}/recovery.tsv", "recovery"),
+        Place("power", "power/{power}.h5", "power"),
+        Place("power_table", "power/{power}.tsv", "power"),
+        Place("maps", "maps/{dataset}/{model}/sub-{subject}/maps.json", "maps"),
+        Place("contrast_maps", "maps/{dataset}/{contrast}/sub-{subject}/maps.json", "maps"),
+        Place("report", "report"),
+    )
+}
+
+
+class Layout:
+    """Paths below one results folder.
+
+    Parameters
+    ----------
+    root : str or Path
+        The folder, as ``results:`` of the study names it.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root)
+
+    def pattern(self, place: str) -> str:
+        """The path of a place with its wildcards in braces, as a rule names it."""
+        return f"{self.root}/{PLACES[place].pattern}"
+
+    def sidecar(self, place: str) -> str:
+        """The pattern of the JSON beside a table."""
+        return str(PurePosixPath(self.pattern(place)).with_suffix(".json"))
+
+    def log(self, place: str) -> str:
+        """The pattern of the log of the job that writes a place."""
+        return f"{self.root}/logs/{_stem(place)}.log"
+
+    def benchmark(self, place: str) -> str:
+        """The pattern of the benchmark of the job that writes a place."""
+        return f"{self.root}/benchmarks/{_stem(place)}.tsv"
+
+    def path(self, place: str, **wildcards: str) -> Path:
+        """The file of a place; raises KeyError where a wildcard has no value."""
+        return Path(self.pattern(place).format_map(wildcards))
+
+    def wildcards(self, place: str, path: Path | str) -> dict[str, str] | None:
+        """The wildcards by which a place is this path; None if it is not."""
+        parts = re.split(r"\{(\w+)\}", self.pattern(place))
+        regex = "".join(
+            f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part)
+            for index, part in enumerate(parts)
+        )
+        found = re.fullmatch(regex, str(path))
+        return found.groupdict() if found else None
+
+
+def _stem(place: str) -> str:
+    pure = PurePosixPath(PLACES[place].pattern)
+    return str(pure.with_suffix("")) if pure.suffix else str(pure)
