@@ -20,7 +20,7 @@ from pathlib import Path
 import av
 from film_memory import ONE_THREAD, command, demo_film, write_study
 
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.features.core.checked_space import check

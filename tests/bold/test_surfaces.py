@@ -22,7 +22,7 @@ from tristream.bold.quality import write_index
 from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run
 from tristream.bold.surfaces import fsaverage5_cortex
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.config.load import load
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject

@@ -10,8 +10,9 @@ import pytest
 from helpers.continuous_world import write_leakage
 from tristream.align.samples import read_samples, write_samples
 from tristream.bold.run_file import Run, Trials, write_run
-from tristream.config.analysis import Decoder, EncodingModel
 from tristream.config.dataset import Dataset
+from tristream.config.decoders import Decoder
+from tristream.config.models import EncodingModel
 from tristream.decode.decoding_samples import read_samples as read_decoded
 from tristream.encode.fit_inputs import read_inputs
 from tristream.store import Provenance, create_h5, write_strings, write_table

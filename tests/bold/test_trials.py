@@ -21,8 +21,9 @@ from tristream.bold.prepare import prepare_run
 from tristream.bold.readers.spm import high_pass_cosines
 from tristream.bold.run_file import Run, read_run
 from tristream.bold.trials import as_trials, trial_design, window_weights
-from tristream.config.analysis import Decoder, EncodingModel
 from tristream.config.dataset import Dataset
+from tristream.config.decoders import Decoder
+from tristream.config.models import EncodingModel
 from tristream.config.trials import Trials
 from tristream.decode.decoding_samples import read_samples as read_decoded
 from tristream.encode.fit_inputs import read_inputs

@@ -18,8 +18,8 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from helpers import REPOSITORY
 from tristream.bold.readers.volume_table import prepare
 from tristream.bold.run_file import write_run
-from tristream.config.analysis import Decoder
 from tristream.config.dataset import Dataset
+from tristream.config.decoders import Decoder
 from tristream.config.load import descriptor
 from tristream.decode.decoding import decode, fit
 from tristream.decode.decoding_samples import Samples, read_samples

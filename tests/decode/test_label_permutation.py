@@ -6,7 +6,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from tristream.config.analysis import Decoder
+from tristream.config.decoders import Decoder
 from tristream.decode.classifiers import SvmFold
 from tristream.decode.decoding import area_under_curve, decode
 from tristream.decode.decoding_samples import Samples

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.encoding_files import VOXELS, model, write_study
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.fit_inputs import read_inputs

@@ -7,7 +7,7 @@ from scipy.stats import gamma
 
 from helpers.encoding_files import DELAYS, SPACES, delayed, model, write_study
 from tristream.align.delays import spm_basis
-from tristream.config.analysis import EncodingModel
+from tristream.config.models import EncodingModel
 from tristream.encode.bands import Form, band_kernels
 from tristream.encode.fit_inputs import read_inputs
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tristream.config.analysis import Network
+from tristream.config.models import Network
 from tristream.encode.tcn import Recording, Trunk, fit_network
 
 QUICK = Network(width=16, blocks=3, epochs=40, patience=6, learning_rate=1e-2, dropout=0)

@@ -10,7 +10,7 @@ import pytest
 from helpers import REPOSITORY
 from tristream.bold.run_file import Run, write_run
 from tristream.cli import main
-from tristream.config.analysis import Decoder
+from tristream.config.decoders import Decoder
 from tristream.decode.decoding import fit
 from tristream.errors import UserError
 from tristream.store import Provenance, open_h5, write_table

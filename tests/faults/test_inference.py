@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.encoding_files import model, write_study
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding

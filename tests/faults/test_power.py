@@ -7,7 +7,7 @@ import yaml
 
 from helpers.power_designs import block, write_events
 from tristream.cli import main
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.config.load import load_study
 from tristream.errors import UserError
 from tristream.power.design import read_design

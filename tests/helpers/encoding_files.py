@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tristream.bold.run_file import Run, write_run
-from tristream.config.analysis import EncodingModel
+from tristream.config.models import EncodingModel
 from tristream.store import Provenance, create_h5, write_strings, write_table
 
 TR = 1.0

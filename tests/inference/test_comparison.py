@@ -8,7 +8,7 @@ import pytest
 from scipy import signal
 
 from helpers.encoding_files import model, write_study
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.inference.group import infer_group, prevalence, sign_flip
 from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings
 

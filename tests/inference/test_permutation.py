@@ -8,7 +8,7 @@ import pytest
 from scipy import signal, stats
 
 from helpers.encoding_files import model, write_study
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.fit import fit_subject
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.permutation import (

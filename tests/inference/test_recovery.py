@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.encoding_file import Encoding, Fitted, HeldOut, Scores, write_encoding
 from tristream.encode.prediction_scores import correlation, split_r2
 from tristream.inference.block_estimates import Blocks, estimate

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from helpers.power_designs import LABELS, block, write_events
-from tristream.config.analysis import Alphas, EncodingModel, Inference
+from tristream.config.inference import Inference
+from tristream.config.models import Alphas, EncodingModel
 from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import Inputs, Run
 from tristream.power.answer import answers, is_liberal, needed

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
-from tristream.config.analysis import EncodingModel
+from tristream.config.models import EncodingModel
 from tristream.errors import UserError
 
 EXAMPLES = """\

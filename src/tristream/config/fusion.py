@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tristream.config.analysis import Stream
 from tristream.config.base import Section
+from tristream.config.feature_spaces import Stream
 
 Variate = Literal["shared", "first", "second"]
 Text = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(/[A-Za-z0-9_]+)?$")]

@@ -4,11 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tristream.config.analysis import Decoder, EncodingModel, FeatureSpace, Inference
 from tristream.config.base import Checksum, Label, Name, Section
 from tristream.config.contrast import Contrast
+from tristream.config.decoders import Decoder
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.fusion import Fusion
+from tristream.config.inference import Inference
 from tristream.config.layouts import RawLayout
+from tristream.config.models import EncodingModel
 from tristream.config.power import Power
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from tqdm import tqdm
 
-from tristream.config.analysis import Decoder
+from tristream.config.decoders import Decoder
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import Fold, RidgeFold, SvmFold
 from tristream.decode.decoding_samples import Samples, read_samples

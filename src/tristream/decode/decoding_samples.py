@@ -9,7 +9,7 @@ import pandas as pd
 
 from tristream.align import samples as index
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.analysis import Decoder
+from tristream.config.decoders import Decoder
 from tristream.errors import UserError
 from tristream.store import Omission
 

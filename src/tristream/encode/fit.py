@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from tristream.bold.cleaning import shared_projection
-from tristream.config.analysis import EncodingModel
+from tristream.config.models import EncodingModel
 from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.encoding_file import (
     Encoding,

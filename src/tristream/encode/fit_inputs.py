@@ -12,7 +12,7 @@ import pandas as pd
 from tristream.align.aligned import check_times, read_aligned, read_info
 from tristream.align.samples import Presentations, mean_rows, presentations, read_samples
 from tristream.bold.run_file import read_run, read_runs
-from tristream.config.analysis import EncodingModel
+from tristream.config.models import EncodingModel
 from tristream.errors import UserError
 from tristream.space.grayordinates import Grayordinates
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tristream.config.analysis import EncodingModel
+from tristream.config.models import EncodingModel
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.estimators import StackedRidgeCV
 from tristream.encode.fit_inputs import Floats, Inputs, Ints

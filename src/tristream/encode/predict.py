@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from tristream.align.resample import Piece, resample_timed
-from tristream.config.analysis import Network
+from tristream.config.models import Network
 from tristream.encode.bands import Form, band_kernels
 from tristream.encode.encoding_file import Encoding, TrainingRun, read_encoding
 from tristream.encode.fit_inputs import Floats

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from tristream.config.analysis import Network
+from tristream.config.models import Network
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import false_discovery_control
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.ceiling import block_sums
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.errors import UserError

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference.permutation import (
     Null,

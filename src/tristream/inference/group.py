@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import optimize, stats
 from scipy.stats import false_discovery_control
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.errors import UserError
 from tristream.inference.permutation import TOLERANCE
 from tristream.space import grayordinates

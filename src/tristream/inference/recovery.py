@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.prediction_scores import centred
 from tristream.errors import UserError

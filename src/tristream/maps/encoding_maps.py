@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tristream.config.analysis import EncodingModel
 from tristream.config.load import Resolved
+from tristream.config.models import EncodingModel
 from tristream.maps import brain_figures as figures
 from tristream.maps.background import grey_levels, to_ras
 from tristream.maps.export import Map, export

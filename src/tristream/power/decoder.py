@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.trials import window_weights
-from tristream.config.analysis import Decoder
+from tristream.config.decoders import Decoder
 from tristream.decode.decoding import decode
 from tristream.decode.decoding_samples import Samples
 from tristream.power.design import DesignRun

@@ -10,7 +10,7 @@ from scipy.stats import false_discovery_control
 from tqdm import tqdm
 
 from tristream.bold.cleaning import shared_projection
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.config.power import Power
 from tristream.errors import UserError
 from tristream.inference.encoding import FEWEST_DISTINCT, TIME

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.config.power import Power
 from tristream.power.design import read_design
 from tristream.power.detection import FOUND, LEVEL, Analysis, Grid

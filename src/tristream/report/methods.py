@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 
 from tristream import __version__
-from tristream.config.analysis import Decoder, EncodingModel
 from tristream.config.contrast import Contrast
 from tristream.config.dataset import Dataset
+from tristream.config.decoders import Decoder
 from tristream.config.fusion import Fusion, is_fitted
 from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, RawLayout
 from tristream.config.load import Resolved
+from tristream.config.models import EncodingModel
 from tristream.config.sources import ArchiveSource, DataladSource, SimulateSource
 from tristream.report.references import REFERENCES, Reference
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from tristream.config.analysis import EncodingModel
 from tristream.config.load import Resolved
+from tristream.config.models import EncodingModel
 from tristream.maps.style import SIMULATED, save, titled
 from tristream.report.elements import Figure, Missing
 from tristream.store import Omission, Provenance, read_json, write_table

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.encoding_files import model, write_study
-from tristream.config.analysis import Inference
+from tristream.config.inference import Inference
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers import REPOSITORY
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.core import registry

@@ -11,7 +11,7 @@ import transformers
 
 from helpers.films import make_film
 from helpers.sounds import RATE, at_rate, clicks, write
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.core import registry

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from helpers.features_study import FilmStudy
 from helpers.watermarks import watermarked
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.core.networks.image_processor import IMAGENET

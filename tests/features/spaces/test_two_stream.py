@@ -15,7 +15,7 @@ from helpers.features_study import FilmStudy
 from helpers.films import make_film
 from helpers.moving_textures import DIRECTIONS, FPS, KINDS, clip, write_clips
 from tristream.cli import main
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.spaces.two_stream import LAYERS, TwoStreamOptions, two_stream

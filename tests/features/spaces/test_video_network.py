@@ -11,7 +11,7 @@ import transformers
 from helpers import tiny_networks
 from helpers.features_study import FilmStudy
 from helpers.watermarks import number_of, watermarked
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.core.frames import pictures

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Self
 
-from tristream.config.analysis import Decoder
 from tristream.config.base import Name
+from tristream.config.decoders import Decoder
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:

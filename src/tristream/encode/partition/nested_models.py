@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tristream.config.analysis import EncodingModel, Inference
+from tristream.config.inference import Inference
+from tristream.config.models import EncodingModel
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit import choose_device, fit_encoding
 from tristream.encode.fit_inputs import Inputs, read_inputs

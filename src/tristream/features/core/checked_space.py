@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tristream.config.analysis import FeatureSpace
 from tristream.config.base import Section
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.features.core.registry import Extractor, Preview, WeightSource, get

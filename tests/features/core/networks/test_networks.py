@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_image
 
 from helpers import tiny_networks
 from helpers.watermarks import RATE, number_of, watermark, watermarked
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.core.frames import pictures

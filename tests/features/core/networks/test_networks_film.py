@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import tiny_networks
-from tristream.config.analysis import FeatureSpace
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.features.core import checked_space as spaces
 from tristream.features.core import registry
 

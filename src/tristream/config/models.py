@@ -1,22 +1,10 @@
-"""What is computed: feature spaces, encoding models, decoders, inference."""
+"""Encoding models: bands, delays, penalties."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from tristream.config.base import Name, Section
-
-Stream = Literal["ventral", "dorsal", "auditory", "nuisance", "label", "truth"]
-
-
-class FeatureSpace(Section):
-    """One extractor with its options; each of its layers becomes a feature file."""
-
-    stream: Stream = Field(description="what the maps colour it as")
-    extractor: str = Field(description="one of `tristream features list`")
-    layers: list[Name] = Field(default=[], description="empty: the extractor's default layers")
-    options: dict[str, Any] = Field(default={}, description="options of the extractor")
-    module: str | None = Field(default=None, description="a .py file that defines the extractor")
 
 
 class Alphas(Section):
@@ -91,59 +79,3 @@ class EncodingModel(Section):
         if unknown:
             raise ValueError(f"kernels names {', '.join(unknown)}, which is no band of the model")
         return self
-
-
-class Decoder(Section):
-    """A classifier of the labels of an experiment.
-
-    `samples`: every labelled volume, or one average per block. `kind`: ridge classifier or linear
-    SVM. Samples are z-scored by their own run or by the training runs.
-    """
-
-    datasets: list[Name] = Field(description="datasets whose labels are decoded")
-    kind: Literal["ridge", "svm"] = Field(description="ridge classifier or linear SVM")
-    samples: Literal["volumes", "blocks"] = Field(description="what one sample is")
-    standardize: Literal["run", "training"] = Field(
-        default="run", description="whose mean and variance scale a sample"
-    )
-    regularization: float = Field(default=1.0, gt=0, description="alpha of ridge, C of the SVM")
-    delay: float = Field(default=0.0, ge=0, description="seconds added to the onsets")
-    permutations: int = Field(default=200, ge=0, description="label permutations of the null")
-    seed: int = Field(default=0, description="seed of the permutations")
-
-
-class Comparison(Section):
-    """Two models of one dataset: does the first predict better than the second?"""
-
-    first: Name = Field(description="a model")
-    second: Name = Field(description="another model of the same datasets")
-
-
-class Inference(Section):
-    """Permutation tests of encoding models, from stored predictions; what else a paper reports.
-
-    `null: blocks` lets the dataset's exchangeable units change places, `shift` moves the prediction
-    of a film in a circle (at least 200 test volumes). `partition` names the models whose unique and
-    shared variance is found by fitting nested models, and the bands to tell apart (at most four);
-    an empty list takes all but those of the stream ``nuisance``, which stay in every model.
-    """
-
-    permutations: int = Field(default=1000, ge=1, description="drawn from the distinct ones")
-    null: Literal["blocks", "shift"] = Field(
-        default="blocks", description="blocks change places, or a film's prediction is shifted"
-    )
-    fdr: float = Field(default=0.05, gt=0, lt=1, description="false discovery rate of the maps")
-    procedure: Literal["bh", "by"] = Field(
-        default="bh", description="Benjamini-Hochberg, or Benjamini-Yekutieli (any dependence)"
-    )
-    seed: int = Field(default=0, description="seed of the permutations")
-    partition: dict[Name, list[Name]] = Field(
-        default={}, description="model to the bands whose unique and shared variance is wanted"
-    )
-    bootstrap: int = Field(
-        default=1000, ge=100, description="resamples of test blocks, for intervals of the variance"
-    )
-    comparisons: list[Comparison] = Field(default=[], description="pairs of models to compare")
-    regions: bool = Field(
-        default=True, description="tables by region of the Harvard-Oxford atlas, for MNI volumes"
-    )

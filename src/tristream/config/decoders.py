@@ -1,0 +1,26 @@
+"""Decoders of the labels of an experiment."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tristream.config.base import Name, Section
+
+
+class Decoder(Section):
+    """A classifier of the labels of an experiment.
+
+    `samples`: every labelled volume, or one average per block. `kind`: ridge classifier or linear
+    SVM. Samples are z-scored by their own run or by the training runs.
+    """
+
+    datasets: list[Name] = Field(description="datasets whose labels are decoded")
+    kind: Literal["ridge", "svm"] = Field(description="ridge classifier or linear SVM")
+    samples: Literal["volumes", "blocks"] = Field(description="what one sample is")
+    standardize: Literal["run", "training"] = Field(
+        default="run", description="whose mean and variance scale a sample"
+    )
+    regularization: float = Field(default=1.0, gt=0, description="alpha of ridge, C of the SVM")
+    delay: float = Field(default=0.0, ge=0, description="seconds added to the onsets")
+    permutations: int = Field(default=200, ge=0, description="label permutations of the null")
+    seed: int = Field(default=0, description="seed of the permutations")
