@@ -3,14 +3,16 @@
 import argparse
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tristream.config.dataset import Dataset
-from tristream.config.load import Resolved, load
-from tristream.config.settings.base import Settings
 from tristream.errors import UserError
 
-S = TypeVar("S", bound=Settings)
+if TYPE_CHECKING:
+    from tristream.config.dataset import Dataset
+    from tristream.config.load import Resolved
+    from tristream.config.settings.base import Settings
+
+S = TypeVar("S", bound="Settings")
 
 
 def add_stage(stages: Any, name: str, help: str, examples: str) -> argparse.ArgumentParser:
@@ -90,12 +92,14 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--code", default="", help="fingerprint to store in the file")
 
 
-def study(args: argparse.Namespace) -> Resolved:
+def study(args: argparse.Namespace) -> "Resolved":
     """The checked study that `args` name."""
+    from tristream.config.load import load
+
     return load(args.config, args.datasets)
 
 
-def dataset_of(args: argparse.Namespace) -> Dataset:
+def dataset_of(args: argparse.Namespace) -> "Dataset":
     """The descriptor of the dataset that `args` name; `args.subject`, if any, is one of its own.
 
     Raises
