@@ -24,7 +24,7 @@ clean:  ## delete the results; downloads stay
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[workflow]"
 	touch $@
 
 .venv/ready-test: .venv/ready

@@ -25,14 +25,14 @@ try:
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: the workflow needs its package in this environment; "
-        f"run: {sys.executable} -m pip install {HOME}"
+        f"run: {sys.executable} -m pip install '{HOME}[workflow]'"
     ) from None
 
 EXPECTED = "0.1.0"
 if tristream.__version__ != EXPECTED:
     raise WorkflowError(
         f"tristream {tristream.__version__} is installed, this workflow belongs to {EXPECTED}; "
-        f"run: {sys.executable} -m pip install {HOME}"
+        f"run: {sys.executable} -m pip install '{HOME}[workflow]'"
     )
 
 # Descriptors of the user's own folder go before those that ship with the workflow.

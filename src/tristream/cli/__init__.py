@@ -45,7 +45,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; a mistake of the user's is one line and status 2."""
-    args = parser().parse_args(argv)
+    try:
+        args = parser().parse_args(argv)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("tristream"):
+            raise
+        print(
+            f"tristream: error: {error}: the command line needs the extra `workflow`; run "
+            "`pip install 'tristream[workflow]'`",
+            file=sys.stderr,
+        )
+        return 2
     try:
         return args.run(args) or 0
     except UserError as error:
