@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpers import REPOSITORY
-from helpers.small_study import snakemake, write
+from helpers.small_study import TRACE, snakemake, write
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
 
@@ -156,7 +156,7 @@ def extractor_weights(cache: Path) -> Callable[[str], Path]:
 def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """Folder of a finished run of the small study; nothing may change it."""
     folder = write(tmp_path_factory.mktemp("study"), cache)
-    snakemake(folder)
+    snakemake(folder, trace=folder / TRACE)
     return folder
 
 

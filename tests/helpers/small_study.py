@@ -24,6 +24,8 @@ from tristream.cli import main
 
 REPO = REPOSITORY
 STUDY = REPO / "tests/study/study"
+TRACER = REPO / "tests/helpers/import_trace"
+TRACE = "imports"
 
 
 def write(
@@ -53,13 +55,21 @@ def environment(source: Path = REPO) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(source / "src"), "PATH": path}
 
 
-def snakemake(folder: Path, *args: str, source: Path = REPO, ok: bool = True) -> str:
-    """Run the workflow of `source` in `folder` and return what it printed."""
+def snakemake(
+    folder: Path, *args: str, source: Path = REPO, ok: bool = True, trace: Path | None = None
+) -> str:
+    """Run the workflow of `source` in `folder` and return what it printed.
+
+    With `trace`, each job writes there which modules of the package it imported.
+    """
+    env = environment(source)
+    if trace is not None:
+        trace.mkdir(parents=True, exist_ok=True)
+        env["TRISTREAM_IMPORT_TRACE"] = str(trace)
+        env["PYTHONPATH"] = os.pathsep.join([str(TRACER), env["PYTHONPATH"]])
     call = [sys.executable, "-m", "snakemake", "-s", str(source / "Snakefile"), "--cores", "2"]
     call += ["--configfile", "config.yaml", "--show-failed-logs", *args]
-    done = subprocess.run(
-        call, cwd=folder, env=environment(source), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(call, cwd=folder, env=env, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     assert (done.returncode == 0) == ok, said
     return said
