@@ -43,7 +43,7 @@ KINDS = {
         Kind("normalisation", "tristream.bold.registration.registration_file"),
         Kind("registration", "tristream.bold.registration.registration_file"),
         Kind("bold", "tristream.bold.run_file", computed=True),
-        Kind("bold-index", "tristream.bold.quality"),
+        Kind("bold-index", "tristream.bold.index_file"),
         Kind("aligned", "tristream.align.aligned", computed=True),
         Kind("samples", "tristream.align.samples", computed=True),
         Kind("lagscan", "tristream.align.lagscan"),

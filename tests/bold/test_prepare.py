@@ -13,12 +13,12 @@ from nilearn.maskers import NiftiMasker
 
 from helpers import REPOSITORY
 from helpers import bold_tree as tree
-from tristream.bold.quality import write_index
+from tristream.bold.index_file import read_index, write_index
 from tristream.bold.readers import fmriprep, volume_table
 from tristream.bold.run_file import read_run, read_runs, write_run
 from tristream.cli import main
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.store import provenance_of, read_json
+from tristream.store import provenance_of
 
 FIRST, SECOND = tree.RUNS
 
@@ -89,16 +89,16 @@ def test_voxels_constant_in_one_run_are_left_out_of_all(root: Path, tmp_path: Pa
     for name in tree.RUNS:
         paths.append(tmp_path / f"{name}.h5")
         write_run(paths[-1], fmriprep.prepare(dataset, "01", name, receipt), {})
-    write_index(dataset, "01", paths[::-1], tmp_path / "index.json")
-    index, _ = read_json(tmp_path / "index.json", "bold-index")
-    assert index["constant_voxels"] == 2
-    assert index["voxels"] == 4 * 5 * 4 - 2
-    assert [run["run"] for run in index["runs"]] == tree.RUNS
-    assert [run["file"] for run in index["runs"]] == [path.name for path in paths]
-    assert index["runs"][0]["tsnr_median"] == pytest.approx(100, rel=0.1)
-    assert index["runs"][0]["fd_mean"] == pytest.approx(0.04, abs=0.02)
-    assert index["runs"][0]["mask_voxels"] == index["voxels"]
-    assert (index["runs"][0]["tr"], index["runs"][0]["start_time"]) == (tree.TR, 0.7)
+    write_index(tree.index_settings(dataset), paths[::-1], tmp_path / "index.json")
+    index = read_index(tmp_path / "index.json")
+    assert index.constant_voxels == 2
+    assert [run.run for run in index.runs] == tree.RUNS
+    assert index.files == paths
+    first = index.runs[0]
+    assert first.tsnr_median == pytest.approx(100, rel=0.1)
+    assert first.fd_mean == pytest.approx(0.04, abs=0.02)
+    assert first.mask_voxels == 4 * 5 * 4 - 2
+    assert (first.tr, first.start_time) == (tree.TR, 0.7)
 
 
 def test_resolution_entity_and_uncompressed_images_are_found(root: Path) -> None:

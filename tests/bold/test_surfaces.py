@@ -17,11 +17,10 @@ from scipy.sparse.csgraph import connected_components
 from helpers import bold_tree
 from helpers import surface_tree as tree
 from tristream.bold.cleaning import clean
+from tristream.bold.index_file import write_index
 from tristream.bold.prepare import prepare_run
-from tristream.bold.quality import write_index
 from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run
-from tristream.bold.surfaces import fsaverage5_cortex
 from tristream.config.inference import Inference
 from tristream.config.load import load
 from tristream.encode.encoding_file import read_encoding
@@ -36,6 +35,7 @@ from tristream.report.elements import Missing
 from tristream.report.sections.bold import section
 from tristream.report.study_results import Results
 from tristream.space import grayordinates
+from tristream.space.meshes import fsaverage5_cortex
 from tristream.store import (
     Provenance,
     create_h5,
@@ -170,7 +170,7 @@ def done(request, tmp_path_factory, fslr_meshes) -> Done:
     bold = [folder / "bold" / f"{run}.h5" for run in tree.RUNS]
     for run, path in zip(tree.RUNS, bold, strict=True):
         prepare_run(dataset, "01", run, folder / "receipt.json", path)
-    write_index(dataset, "01", bold, folder / "bold/index.json")
+    write_index(bold_tree.index_settings(dataset), bold, folder / "bold/index.json")
     aligned = [write_features(folder, name) for name in tree.PLANTED]
     write_samples(folder / "samples.tsv")
     study = load(write_config(folder, dataset), folder / "workflow/datasets")

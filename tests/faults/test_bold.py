@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from helpers import bold_tree as tree
-from tristream.bold.quality import write_index
+from tristream.bold.index_file import write_index
 from tristream.bold.readers import fmriprep, volume_table
 from tristream.bold.run_file import read_run, write_run
 from tristream.errors import UserError
@@ -185,12 +185,12 @@ def test_runs_that_do_not_fit_together(tmp_path: Path) -> None:
     paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
     for path, name in zip(paths, tree.RUNS, strict=True):
         write_run(path, fmriprep.prepare(dataset, "01", name, receipt), {})
-    with pytest.raises(UserError, match="was given task-film_run-01; prepare those that lack"):
-        write_index(dataset, "01", paths[:1], tmp_path / "index.json")
+    with pytest.raises(UserError, match="was given task-film_run-01; prepare the missing ones"):
+        write_index(tree.index_settings(dataset), paths[:1], tmp_path / "index.json")
     tree.save_mask(root, SECOND, np.eye(6, 5)[:, :, None] * np.ones(4))
     write_run(paths[1], fmriprep.prepare(dataset, "01", SECOND, receipt), {})
     with pytest.raises(UserError, match=r"b.h5: differs from .*a.h5 in its voxels \(16, not 80\)"):
-        write_index(dataset, "01", paths, tmp_path / "index.json")
+        write_index(tree.index_settings(dataset), paths, tmp_path / "index.json")
     assert not (tmp_path / "index.json").exists()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tristream.config.dataset import Dataset
+from tristream.config.settings.bold import IndexSettings
 from tristream.fetch.receipt import FetchedFile, Receipt
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
@@ -134,3 +135,8 @@ def write_volume_table(root: Path) -> Path:
     lines = [f"{label} {run}" for run in range(3) for label in labels]
     (root / "table.txt").write_text("\n".join(lines) + "\n")
     return root
+
+
+def index_settings(dataset: Dataset, subject: str = "01") -> IndexSettings:
+    """What `bold index` may know of the dataset."""
+    return IndexSettings(dataset=dataset.id, subject=subject, runs=dataset.runs_of(subject))

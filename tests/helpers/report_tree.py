@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from helpers import REPOSITORY
+from helpers.run_files import write_runs
 from tristream.config.load import Resolved, load
 from tristream.features.core.checked_space import check
 from tristream.store import (
@@ -116,45 +117,9 @@ def write_receipt(root: Path, dataset: str, subject: str | None, simulated: bool
 def write_bold(
     resolved: Resolved, dataset: str, subject: str, simulated: bool, rng: np.random.Generator
 ) -> None:
-    """Run files (two voxels' worth of content is enough but for `mean`) and the index."""
-    ijk, affine, shape = ijk_of(dataset)
-    descriptor = resolved.datasets[dataset]
+    """Run files and their index."""
     folder = Path(resolved.study.results) / "bold" / dataset / f"sub-{subject}"
-    runs = []
-    for run in descriptor.runs_of(subject):
-        volumes = 60
-        time = descriptor.tr / 2 + descriptor.tr * np.arange(volumes)
-        with create_h5(folder / f"{run}.h5", Provenance("bold", simulated)) as file:
-            file["bold"] = rng.standard_normal((volumes, len(ijk))).astype(np.float32)
-            file["time"] = time
-            file["ijk"] = ijk.astype(np.int32)
-            file["affine"], file["shape"] = affine, shape
-            file["mean"] = 800 + 100 * rng.random(len(ijk))
-            file["tsnr"] = 60 + 20 * rng.random(len(ijk))
-            file["confounds"], file["projection"] = np.empty((volumes, 0)), np.eye(volumes)[:, :2]
-            write_strings(file, "confound_names", [])
-            file["censor"] = np.arange(volumes) == 30
-            fd = 0.1 + 0.05 * rng.random(volumes) + 0.6 * (np.arange(volumes) == 30)
-            file["fd"] = fd if simulated else np.full(volumes, np.nan)
-            file.attrs.update(tr=descriptor.tr, start_time=descriptor.tr / 2, space="native")
-            file.attrs.update(subject=subject, run=run, constant=0, own_mask=len(ijk) + 9)
-            sources = {"bold": f"{run}_bold.nii.gz", "head motion": f"{run}_xfm.txt"}
-            file.attrs["sources"] = json.dumps({**sources, "road": "written by a test"})
-        runs.append(
-            {
-                "run": run,
-                "file": f"{run}.h5",
-                "volumes": volumes,
-                "tr": descriptor.tr,
-                "start_time": descriptor.tr / 2,
-                "tsnr_median": 60 + float(rng.normal()),
-                "fd_mean": 0.1 if simulated else None,
-                "censored": 1,
-                "mask_voxels": len(ijk),
-                "mask_overlap": 0.98,
-            }
-        )
-    write_json(folder / "index.json", {"runs": runs}, Provenance("bold-index", simulated))
+    write_runs(folder, resolved.datasets[dataset], subject, ijk_of(dataset), simulated, rng)
 
 
 def write_encoding(

@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.bold_tree import RUNS, SPACE, fmriprep_dataset, receipt_of, write_fmriprep
+from helpers.bold_tree import (
+    RUNS,
+    SPACE,
+    fmriprep_dataset,
+    index_settings,
+    receipt_of,
+    write_fmriprep,
+)
+from tristream.bold.index_file import write_index
 from tristream.bold.prepare import prepare_run
-from tristream.bold.quality import write_index
 from tristream.bold.run_file import read_run, write_run
 from tristream.report.sections.bold import MOST_COLUMNS, MOST_VOXELS, read_carpet, short_names
 from tristream.store import read_json
@@ -24,7 +31,7 @@ def runs(tmp_path: Path) -> list[Path]:
 
 
 def test_masks_of_the_runs_are_compared_with_the_shared_one(runs: list[Path], tmp_path: Path):
-    write_index(fmriprep_dataset(), "01", runs, tmp_path / "index.json")
+    write_index(index_settings(fmriprep_dataset()), runs, tmp_path / "index.json")
     index = read_json(tmp_path / "index.json", "bold-index")[0]
     # Each run's mask lacks a slab of 20 of 120 voxels, and not the same one.
     assert [run["mask_voxels"] for run in index["runs"]] == [80, 80]
@@ -37,7 +44,7 @@ def test_a_run_says_which_files_it_is_made_from(runs: list[Path]):
     assert said["bold"] == f"{func}_space-{SPACE}_desc-preproc_bold.nii.gz"
     assert said["brain mask"] == f"{func}_space-{SPACE}_desc-brain_mask.nii.gz"
     assert said["confounds"] == f"{func}_desc-confounds_timeseries.tsv"
-    assert said["road"] == f"fMRIPrep's outputs in {SPACE}; confounds: motion, high_pass"
+    assert said["pipeline"] == f"fMRIPrep's outputs in {SPACE}; confounds: motion, high_pass"
 
 
 def test_a_carpet_is_the_bold_averaged_over_neighbouring_volumes(runs: list[Path], tmp_path: Path):

@@ -1,16 +1,18 @@
 # The measured responses, cleaned, one file a run.
 
+from tristream.config.settings.bold import IndexSettings
+
 
 # Raw images alone: what fMRIPrep would have estimated, once a subject and once a run.
 rule normalise:
     input:
-        f"{R}/fetch/{{dataset}}/sub-{{subject}}/receipt.json",
+        at("receipt"),
     output:
-        f"{R}/registration/{{dataset}}/sub-{{subject}}.h5",
+        at("normalisation"),
     log:
-        f"{R}/logs/registration/{{dataset}}/sub-{{subject}}.log",
+        LAYOUT.log("normalisation"),
     benchmark:
-        f"{R}/benchmarks/registration/{{dataset}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("normalisation")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -27,14 +29,14 @@ rule normalise:
 
 rule register:
     input:
-        receipt=f"{R}/fetch/{{dataset}}/sub-{{subject}}/receipt.json",
+        receipt=at("receipt"),
         normalisation=rules.normalise.output,
     output:
-        f"{R}/registration/{{dataset}}/sub-{{subject}}/{{run}}.h5",
+        at("registration"),
     log:
-        f"{R}/logs/registration/{{dataset}}/sub-{{subject}}/{{run}}.log",
+        LAYOUT.log("registration"),
     benchmark:
-        f"{R}/benchmarks/registration/{{dataset}}/sub-{{subject}}/{{run}}.tsv"
+        LAYOUT.benchmark("registration")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -53,14 +55,14 @@ rule register:
 
 rule bold:
     input:
-        receipt=f"{R}/fetch/{{dataset}}/sub-{{subject}}/receipt.json",
+        receipt=at("receipt"),
         registered=registrations_of,
     output:
-        f"{R}/bold/{{dataset}}/sub-{{subject}}/{{run}}.h5",
+        at("bold"),
     log:
-        f"{R}/logs/bold/{{dataset}}/sub-{{subject}}/{{run}}.log",
+        LAYOUT.log("bold"),
     benchmark:
-        f"{R}/benchmarks/bold/{{dataset}}/sub-{{subject}}/{{run}}.tsv"
+        LAYOUT.benchmark("bold")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -84,17 +86,20 @@ rule bold_index:
     input:
         lambda w: bold_files(w.dataset, w.subject),
     output:
-        f"{R}/bold/{{dataset}}/sub-{{subject}}/index.json",
+        at("bold_index"),
     log:
-        f"{R}/logs/bold/{{dataset}}/sub-{{subject}}/index.log",
+        LAYOUT.log("bold_index"),
     benchmark:
-        f"{R}/benchmarks/bold/{{dataset}}/sub-{{subject}}/index.tsv"
+        LAYOUT.benchmark("bold_index")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
+    params:
+        settings=lambda w: settings(IndexSettings, dataset=w.dataset, subject=w.subject),
+        code=fingerprint("tristream.bold.index_file"),
     shell:
-        "python -m tristream bold index --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --runs {input} --output {output} > {log} 2>&1"
+        "python -m tristream bold index --settings {params.settings} --runs {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"

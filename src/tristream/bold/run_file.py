@@ -12,7 +12,15 @@ import numpy.typing as npt
 from tristream.errors import UserError
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
-from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings, write_strings
+from tristream.store import (
+    Omission,
+    Provenance,
+    create_h5,
+    open_h5,
+    provenance_of,
+    read_strings,
+    write_strings,
+)
 
 KIND = "bold"
 # Voxels a chunk: a chunk holds all volumes of the run, as encoders read blocks of voxels.
@@ -85,7 +93,7 @@ class Run:
     trials : Trials, optional
         What the rows are where they are trials instead of volumes.
     sources : dict of str to str
-        Files and transforms that went into the run, by their part, and the ``road`` in words.
+        Files and transforms that went into the run, by their part, and the ``pipeline`` in words.
     own_mask : int, optional
         Voxels that the run alone would have: its own mask, before what other runs lack was left
         out.
@@ -195,6 +203,35 @@ def read_run(path: Path | str, *, signal: bool = True, voxels: slice = slice(Non
             return _from_file(file, signal, voxels, provenance)
         except (KeyError, OSError) as error:
             raise UserError(f"{path}: not a whole run ({error}); delete it and run again") from None
+
+
+def run_provenance(path: Path | str) -> Provenance:
+    """What a run's file says of itself."""
+    return provenance_of(path, KIND)
+
+
+def read_some_voxels(path: Path | str, voxels: Sequence[slice]) -> npt.NDArray[np.float32]:
+    """Cleaned BOLD of some voxels, of shape (volumes, voxels).
+
+    Parameters
+    ----------
+    path : Path
+        A run's file.
+    voxels : sequence of slice
+        Voxels to read, each within one chunk (`CHUNK`); may have a step.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged or of another kind.
+    """
+    with open_h5(path, KIND) as (file, _):
+        try:
+            # Whole chunks are read: with a step HDF5 takes one voxel after another.
+            parts = [file["bold"][:, s.start : s.stop][:, :: s.step] for s in voxels]
+        except (KeyError, OSError) as error:
+            raise UserError(f"{path}: not a whole run ({error}); delete it and run again") from None
+    return np.concatenate(parts, axis=1)
 
 
 def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provenance) -> Run:

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -11,19 +10,13 @@ from xml.parsers.expat import ExpatError
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nilearn.datasets import fetch_surf_fsaverage
-from nilearn.surface import load_surf_data
 
 from tristream.bold.image_checks import check_whole
 from tristream.bold.images import BLOCK, DAMAGED, PROBE, damaged
 from tristream.errors import UserError
-from tristream.space.grayordinates import CORTEX, Grayordinates, hemispheres, same
+from tristream.space.grayordinates import CORTEX, Grayordinates, from_axis, hemispheres, same
+from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES, fsaverage5_cortex
 
-PREFIX = "CIFTI_STRUCTURE_"
-# Vertices of a hemisphere.
-FSAVERAGE5_VERTICES, FSLR_VERTICES = 10_242, 32_492
-# No cortex is thinner (mm).
-THINNEST = 1.0
 STRUCTURES = {"L": "CortexLeft", "R": "CortexRight"}
 
 
@@ -157,19 +150,14 @@ def _open_cifti(path: Path) -> Series:
         models, nib.cifti2.BrainModelAxis
     ):
         raise UserError(f"{path}: is no dense series (volumes by grayordinates)")
-    vertices = {k.removeprefix(PREFIX): int(n) for k, n in models.nvertices.items()}
+    where, ijk = from_axis(models)
     for name in CORTEX:
-        if vertices.get(name) != FSLR_VERTICES:
+        vertices = dict(zip(where.names, where.vertices, strict=True)).get(name, 0)
+        if vertices != FSLR_VERTICES:
             raise UserError(
-                f"{path}: {name} has {vertices.get(name, 0):,} vertices, a hemisphere of "
-                f"fsLR_den-91k has {FSLR_VERTICES:,}; mend layout.space"
+                f"{path}: {name} has {vertices:,} vertices, a hemisphere of fsLR_den-91k has "
+                f"{FSLR_VERTICES:,}; fix layout.space"
             )
-    named = np.array([name.removeprefix(PREFIX) for name in models.name])
-    names = tuple(dict.fromkeys(named.tolist()))
-    structure = np.array([names.index(name) for name in named], np.int8)
-    on_mesh = models.vertex >= 0
-    ijk = np.where(on_mesh[:, None], 0, models.voxel).astype(np.int32)
-    ijk[on_mesh, 0] = models.vertex[on_mesh]
     has_voxels = models.affine is not None
     return Series(
         path,
@@ -178,7 +166,7 @@ def _open_cifti(path: Path) -> Series:
         ijk,
         np.asarray(models.affine, np.float64) if has_voxels else np.eye(4),
         tuple(int(n) for n in models.volume_shape) if has_voxels else (0, 0, 0),
-        Grayordinates(structure, names, tuple(vertices.get(name, 0) for name in names)),
+        where,
         np.ones(len(ijk), bool),
     )
 
@@ -258,15 +246,3 @@ def read_columns(
             "infinity in some volumes; mend the file"
         )
     return bold
-
-
-@cache
-def fsaverage5_cortex(hemisphere: str) -> npt.NDArray[np.bool_]:
-    """Vertices of a hemisphere off the medial wall, (10242,): where there is a cortex to measure.
-
-    Its thickness, averaged over people, falls from 1.5 mm to nothing within the rim of the wall.
-    nilearn's flat map does not serve: it also lacks the cuts that flattening took, one of which
-    runs along the calcarine sulcus.
-    """
-    path = fetch_surf_fsaverage("fsaverage5")[f"thick_{hemisphere}"]
-    return np.asarray(load_surf_data(path) >= THINNEST)

@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, dataset_of
+from tristream.cli.common import (
+    add_config,
+    add_output,
+    add_settings,
+    add_stage,
+    dataset_of,
+    settings,
+)
 
 EXAMPLES = """\
   tristream bold prepare --dataset bunny --subject 01 --run task-training_run-01 \\
@@ -49,9 +56,9 @@ def register(stages: Any) -> None:
     register.set_defaults(run=_register)
 
     index = actions.add_parser("index", help="check a subject's runs and list their quality")
-    _add_subject(index)
+    add_settings(index, "dataset", "subject")
     index.add_argument("--runs", type=Path, nargs="+", required=True, help="the prepared runs")
-    index.add_argument("--output", type=Path, required=True, help="index.json to write")
+    add_output(index, "index.json")
     index.set_defaults(run=_index)
 
 
@@ -99,6 +106,7 @@ def _register(args: argparse.Namespace) -> None:
 
 
 def _index(args: argparse.Namespace) -> None:
-    from tristream.bold.quality import write_index
+    from tristream.bold.index_file import write_index
+    from tristream.config.settings.bold import IndexSettings
 
-    write_index(dataset_of(args), args.subject, args.runs, args.output, args.code)
+    write_index(settings(args, IndexSettings), args.runs, args.output, args.code)

@@ -11,8 +11,8 @@ from nibabel.orientations import apply_orientation, io_orientation
 from nilearn.datasets import load_mni152_template
 from nilearn.image import resample_img
 
-from tristream.errors import UserError
-from tristream.store import open_h5, read_json
+from tristream.bold.index_file import read_index
+from tristream.bold.run_file import read_run
 
 
 class Grid(Protocol):
@@ -55,11 +55,7 @@ def _template(voxels: Grid) -> npt.NDArray:
 
 def _mean(voxels: Grid, index: Path) -> npt.NDArray:
     """Mean BOLD of the first run, in the mask that was analysed."""
-    runs = read_json(index, "bold-index")[0]["runs"]
-    if not runs:
-        raise UserError(f"{index}: lists no run; delete it and run again")
-    with open_h5(index.parent / Path(runs[0]["file"]).name, "bold") as (file, _):
-        mean = file["mean"][()]
-        image = np.full(voxels.shape, np.nan)
-        image[tuple(file["ijk"][()].T)] = 0.25 + 0.6 * mean / np.percentile(mean, 99)
+    run = read_run(read_index(index).files[0], signal=False)
+    image = np.full(voxels.shape, np.nan)
+    image[tuple(run.ijk.T)] = 0.25 + 0.6 * run.mean / np.percentile(run.mean, 99)
     return np.clip(image, 0, 1)

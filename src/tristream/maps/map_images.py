@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from tristream.bold.surfaces import PREFIX
 from tristream.maps.style import SIMULATED, titled
 from tristream.maps.surface import Hemisphere, Places
+from tristream.space.grayordinates import to_axis
 from tristream.store import Provenance, atomic_path, write_json
 
 
@@ -100,7 +100,9 @@ def write_cifti(
         colours = [(0, 0, 0, 0), *plt.get_cmap("tab10")(np.arange(len(labels) - 1) % 10)]
         table = {n: (label, tuple(colours[n])) for n, label in labels.items()}
         axis = nib.cifti2.LabelAxis([name], [table])
-    header = nib.Cifti2Header.from_axes((axis, _brain_models(places)))
+    assert places.grayordinates is not None
+    models = to_axis(places.grayordinates, places.ijk, places.affine, places.shape)
+    header = nib.Cifti2Header.from_axes((axis, models))
     said = {"Description": what, "Simulated": str(provenance.simulated).lower()}
     header.matrix.metadata = nib.cifti2.Cifti2MetaData(said)
     image = nib.Cifti2Image(values[None].astype(np.float32), header)
@@ -108,21 +110,6 @@ def write_cifti(
     _write(path, image.to_bytes())
     stem = str(path).removesuffix(".nii").removesuffix(".dscalar").removesuffix(".dlabel")
     write_json(Path(f"{stem}.json"), {**said, "Simulated": provenance.simulated}, provenance)
-
-
-def _brain_models(places: Places) -> nib.cifti2.BrainModelAxis:
-    where = places.grayordinates
-    assert where is not None
-    on_mesh = where.on_mesh
-    names = np.array([PREFIX + name for name in where.names])[where.structure]
-    return nib.cifti2.BrainModelAxis(
-        names,
-        np.where(on_mesh[:, None], -1, places.ijk),
-        np.where(on_mesh, places.ijk[:, 0], -1),
-        places.affine,
-        places.shape,
-        {PREFIX + n: v for n, v in zip(where.names, where.vertices, strict=True) if v},
-    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,14 +19,14 @@ from matplotlib.collections import PolyCollection
 from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_data, load_surf_mesh, vol_to_surf
 
-from tristream.bold.surfaces import FSAVERAGE5_VERTICES, FSLR_VERTICES
-from tristream.bold.surfaces import fsaverage5_cortex as cortex
 from tristream.config.layouts import FSLR
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.maps.score_maps import Scores, Voxels
 from tristream.space.grayordinates import CORTEX, Grayordinates
+from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES
+from tristream.space.meshes import fsaverage5_cortex as cortex
 
 Hemisphere = Literal["left", "right"]
 Side = Literal["lateral", "medial", "flat"]

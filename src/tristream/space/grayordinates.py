@@ -1,13 +1,17 @@
 """Where the columns of a file lie that are not all voxels of one volume: vertices of surfaces.
 
-CIFTI calls vertices and voxels together grayordinates, and tells them apart by the structure that
+CIFTI calls vertices and voxels together grayordinates, and distinguishes them by the structure that
 they belong to. A file of voxels alone, which is the common case, has none of this.
+
+nibabel's ``BrainModelAxis`` is how CIFTI files are read and written. It is not what is stored
+here: it holds a name a column, and fsaverage5, where no column is a voxel, has no volume.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     import h5py
 
 GROUP = "grayordinates"
+PREFIX = "CIFTI_STRUCTURE_"
 LEFT, RIGHT = "CORTEX_LEFT", "CORTEX_RIGHT"
 CORTEX = (LEFT, RIGHT)
 # Bits of an index in a key: the finest common mesh has 163,842 vertices a hemisphere.
@@ -95,3 +100,35 @@ def hemispheres(left: Sequence[int], right: Sequence[int], vertices: int) -> Gra
     """Vertices of two hemispheres whose meshes have `vertices` each, left ones first."""
     structure = np.repeat(np.arange(2, dtype=np.int8), [len(left), len(right)])
     return Grayordinates(structure, CORTEX, (vertices, vertices))
+
+
+def from_axis(axis: nib.cifti2.BrainModelAxis) -> tuple[Grayordinates, npt.NDArray[np.int32]]:
+    """The structures of a CIFTI file's columns, and their `ijk`."""
+    vertices = {name.removeprefix(PREFIX): int(n) for name, n in axis.nvertices.items()}
+    structures = [(name.removeprefix(PREFIX), part) for name, part, _ in axis.iter_structures()]
+    names = tuple(dict.fromkeys(name for name, _ in structures))
+    structure = np.empty(len(axis), np.int8)
+    for name, part in structures:
+        structure[part] = names.index(name)
+    ijk = np.where(axis.surface_mask[:, None], 0, axis.voxel).astype(np.int32)
+    ijk[axis.surface_mask, 0] = axis.vertex[axis.surface_mask]
+    return Grayordinates(structure, names, tuple(vertices.get(name, 0) for name in names)), ijk
+
+
+def to_axis(
+    grayordinates: Grayordinates,
+    ijk: npt.NDArray[np.int32],
+    affine: npt.NDArray[np.floating],
+    shape: tuple[int, ...],
+) -> nib.cifti2.BrainModelAxis:
+    """The axis of a CIFTI file whose columns these are; `affine` and `shape` are the voxels'."""
+    on_mesh = grayordinates.on_mesh
+    vertices = zip(grayordinates.names, grayordinates.vertices, strict=True)
+    return nib.cifti2.BrainModelAxis(
+        np.array([PREFIX + name for name in grayordinates.names])[grayordinates.structure],
+        np.where(on_mesh[:, None], -1, ijk),
+        np.where(on_mesh, ijk[:, 0], -1),
+        affine,
+        shape,
+        {PREFIX + name: number for name, number in vertices if number},
+    )

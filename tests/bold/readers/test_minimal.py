@@ -11,14 +11,14 @@ import yaml
 from nibabel.affines import apply_affine
 
 from helpers import synthetic_head as world
-from helpers.bold_tree import receipt_of
-from tristream.bold.quality import write_index
+from helpers.bold_tree import index_settings, receipt_of
+from tristream.bold.index_file import read_index, write_index
 from tristream.bold.readers import fmriprep
 from tristream.bold.readers.minimal import prepare
 from tristream.bold.run_file import Run, read_run
 from tristream.cli import main
 from tristream.config.dataset import Dataset
-from tristream.store import provenance_of, read_json
+from tristream.store import provenance_of
 
 FIRST, SECOND = world.RUNS
 HEADS = [world.Head(volumes=30), world.Head(volumes=20, seed=1, distorted=True)]
@@ -121,10 +121,10 @@ def test_file_says_what_it_is_and_came_from(prepared: list[Path], tmp_path: Path
     assert left_out == {"distortion correction", "slice-time correction"}
     assert first.fd[1] > 2 * world.EDGE
     dataset = world.dataset(space=first.space)
-    write_index(dataset, "01", prepared, tmp_path / "index.json")
-    index, provenance = read_json(tmp_path / "index.json", "bold-index")
-    assert provenance.simulated
-    assert index["voxels"] == len(first.ijk)
+    write_index(index_settings(dataset), prepared, tmp_path / "index.json")
+    index = read_index(tmp_path / "index.json")
+    assert index.provenance.simulated
+    assert index.runs[0].mask_voxels == len(first.ijk)
 
 
 def test_global_signal_follows_the_head(root: Path) -> None:

@@ -145,7 +145,7 @@ def test_run_says_what_it_is_and_came_from(
     assert run.simulated
     assert run.space == "MNI152NLin2009aSym"
     assert run.own_mask is not None
-    assert "plain" in run.sources["road"]
+    assert "raw images" in run.sources["pipeline"]
     assert run.sources["bold"] == f"sub-01/func/sub-01_{FIRST}_bold.nii.gz"
     left_out = {omission.what for omission in run.omitted}
     assert {"distortion correction", "slice-time correction", "StartTime"} <= left_out

@@ -120,7 +120,7 @@ def _sources(files: RunFiles, layout: FmriprepLayout, root: Path) -> dict[str, s
     }
     found = {part: path.relative_to(root).as_posix() for part, path in used.items() if path}
     taken = ", ".join(layout.confounds) or "none"
-    return {**found, "road": f"fMRIPrep's outputs in {layout.space}; confounds: {taken}"}
+    return {**found, "pipeline": f"fMRIPrep's outputs in {layout.space}; confounds: {taken}"}
 
 
 def _in_volume(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Columns:

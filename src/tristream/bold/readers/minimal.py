@@ -220,5 +220,5 @@ def _sources(
     found = {k: path.relative_to(root).as_posix() for k, path in used.items() if path is not None}
     for level, path in enumerate(inputs.coefficients):
         found[f"distortion coefficients {level}"] = path.relative_to(root).as_posix()
-    found["road"] = f"fMRIPrep minimal; one cubic interpolation to {layout.resolution:g} mm"
+    found["pipeline"] = f"fMRIPrep minimal; one cubic interpolation to {layout.resolution:g} mm"
     return found

@@ -31,8 +31,8 @@ from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
 OMITTED = (
-    Omission("distortion correction", "not done on the plain road; fMRIPrep does it"),
-    Omission("slice-time correction", "not done on the plain road; fMRIPrep does it"),
+    Omission("distortion correction", "not done from raw images alone; fMRIPrep does it"),
+    Omission("slice-time correction", "not done from raw images alone; fMRIPrep does it"),
 )
 
 
@@ -173,8 +173,8 @@ def _sources(bold: str, normalised: Normalisation, layout: RawLayout) -> dict[st
         found["coregistration"] = f"affine, to the template itself, {antspyx}"
     found["head motion"] = f"rigid, {antspyx}"
     found["bold"] = bold
-    found["road"] = (
-        "plain, from raw images: motion correction and registration without correction of "
+    found["pipeline"] = (
+        "raw images: motion correction and registration without correction of "
         f"distortion or slice timing; one cubic interpolation to {layout.resolution:g} mm"
     )
     return found

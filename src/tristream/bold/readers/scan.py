@@ -50,12 +50,12 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     used = {"bold": layout.bold, "events": layout.events}
     if layout.mask:
         used["mask"] = layout.mask
-    road = f"one image of a scan, cut into runs of {layout.volumes} volumes"
+    pipeline = f"one image of a scan, cut into runs of {layout.volumes} volumes"
     return replace(
         prepared,
         omitted=omitted,
         regions=_regions(layout, found, path),
-        sources={**used, "road": road},
+        sources={**used, "pipeline": pipeline},
     )
 
 

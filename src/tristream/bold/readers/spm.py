@@ -109,8 +109,8 @@ def _sources(layout: SpmLayout, subject: str, path: Path, root: Path) -> dict[st
     for name in dict.fromkeys(name for union in layout.regions.values() for name in union):
         used[f"mask {name}"] = spm_path(layout.rois, subject, "").format(roi=name)
     within = "the dataset's regions" if layout.regions else "nilearn's brain mask of all runs"
-    road = f"preprocessed with SPM, read within {within}; high-pass {layout.high_pass:g} s"
-    return {**used, "road": road}
+    pipeline = f"preprocessed with SPM, read within {within}; high-pass {layout.high_pass:g} s"
+    return {**used, "pipeline": pipeline}
 
 
 def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:

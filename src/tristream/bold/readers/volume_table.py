@@ -45,7 +45,7 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     if layout.mask:
         used["mask"] = layout.mask
     prepared = part_of_image(dataset, subject, run, receipt, source, mask, rows)
-    return replace(prepared, sources={**used, "road": "one image with a table of its volumes"})
+    return replace(prepared, sources={**used, "pipeline": "one image with a table of its volumes"})
 
 
 def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:

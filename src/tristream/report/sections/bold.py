@@ -334,11 +334,11 @@ def _draw_carpet(carpet: Carpet, moved: bool) -> Drawing:
 
 def _files(runs: Sequence[Run]) -> list[Block]:
     """Files and transforms by part; those that all runs share stand once."""
-    roads = dict.fromkeys(run.sources.get("road", "") for run in runs)
+    pipelines = dict.fromkeys(run.sources.get("pipeline", "") for run in runs)
     blocks: list[Block] = [Heading("Files and transforms")]
-    blocks += [Text(f"Road: {road}.") for road in roads if road]
+    blocks += [Text(f"Pipeline: {pipeline}.") for pipeline in pipelines if pipeline]
     rows: list[tuple[str, str, str]] = []
-    for part in dict.fromkeys(part for run in runs for part in run.sources if part != "road"):
+    for part in dict.fromkeys(part for run in runs for part in run.sources if part != "pipeline"):
         used = {run.run: run.sources.get(part, "") for run in runs}
         if len(set(used.values())) == 1:
             rows.append((part, "all", used[runs[0].run]))
