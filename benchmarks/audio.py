@@ -40,7 +40,7 @@ from tristream.features.spaces.modulation.filters import CHANNELS, PER_OCTAVE, t
 from tristream.features.spaces.musicnn.checkpoint import read_checkpoint
 from tristream.features.spaces.musicnn.network import TEMPORAL, Musicnn
 from tristream.fetch.archive import fetch_archive
-from tristream.media.media import read_sound
+from tristream.media.sounds import read_sound
 
 FILM = ArchiveSource(
     package="moviepy",

@@ -39,7 +39,7 @@ from tristream.features.spaces.motion_energy import (
 )
 from tristream.features.spaces.optical_flow.fields import IFNET, NETWORKS, Method, flow_fields
 from tristream.fetch.archive import fetch_archive
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 FILM = ArchiveSource(
     package="moviepy",

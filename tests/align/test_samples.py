@@ -8,16 +8,16 @@ import pytest
 
 from helpers.continuous_world import World, write_bold, write_leakage, write_stage_files
 from tristream.align.samples import kept_rows, read_samples, run_samples, stretches, write_samples
-from tristream.align.timeline import Event
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Exchange
+from tristream.stimuli.timelines import Event
 
 WORLD = World(voxels=2, shown=65.0)
 TABLES = ("inventory", "splits", "leakage")
 
 
 def blocks(*rows: tuple[float, float, str, str]) -> list[Event]:
-    return [Event(a, d, name, "label", np.nan, name, unit, True) for a, d, name, unit in rows]
+    return [Event(a, d, name, "label", name, unit=unit) for a, d, name, unit in rows]
 
 
 def volumes(count: int, tr: float, start: float = 0.0) -> Run:

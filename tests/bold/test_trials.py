@@ -28,9 +28,10 @@ from tristream.config.trials import Trials
 from tristream.decode.decoding_samples import read_samples as read_decoded
 from tristream.encode.fit_inputs import read_inputs
 from tristream.errors import UserError
-from tristream.stimuli.events import Event
-from tristream.stimuli.inventory import inventory_table, read_timelines
+from tristream.stimuli.inventory import read_timelines
 from tristream.stimuli.splits import split_table
+from tristream.stimuli.tables import inventory_table
+from tristream.stimuli.timelines import Event
 from tristream.store import Provenance, create_h5, write_strings, write_table
 
 TR, VOLUMES, VOXELS = 2.0, 240, 30

@@ -17,11 +17,13 @@ from tristream.config.study import Leakage
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, run_files
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.stimuli.inventory import inventory_table, read_timelines
+from tristream.stimuli.inventory import read_timelines
 from tristream.stimuli.leakage import audit, units_of
 from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import order_baseline
 from tristream.stimuli.splits import split_table
+from tristream.stimuli.tables import Inventory, Splits, inventory_table
+from tristream.store import Provenance
 
 REPO = REPOSITORY
 DESCRIPTORS = REPO / "workflow" / "datasets"
@@ -269,9 +271,13 @@ def test_objects_come_in_an_order_of_each_subject(tables):
 def test_the_audit_says_what_networks_have_seen_of_the_test_images(tables):
     known = described("ds001246").stimuli.known_leaks
     table = tables["ds001246"].head(10)
-    splits = table.drop_duplicates("run")[["timeline", "run", "split", "repeat"]]
+    quiet, output = Provenance("inventory", False), Path("leakage.tsv")
+    events = Inventory(output, table, (), quiet)
+    runs = table.drop_duplicates("run")[["timeline", "run", "split", "repeat"]]
+    splits = Splits(output, runs, quiet)
     for action in ("warn", "error"):
-        said = audit("ds001246", table, splits, [], None, Leakage(action=action), known).table
+        chosen = Leakage(action=action)
+        said = audit("ds001246", events, splits, None, chosen, output, known).table
         (row,) = said[said["check"] == "known"].itertuples()
         assert "20 of the 50 test images" in row.note
         assert (row.timeline, row.action) == ("all", "warn")

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from tristream.config.dataset import Dataset, Stimulus
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.media.media import frames, media_info, read_sound, sound
+from tristream.media.containers import media_info
+from tristream.media.films import frames
+from tristream.media.sounds import read_sound, sound
 from tristream.stimuli.events import read_bids_events, read_volume_table
 from tristream.stimuli.inventory import read_timelines, stimulus_list
 from tristream.stimuli.splits import split_table

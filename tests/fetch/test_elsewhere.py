@@ -183,4 +183,4 @@ def test_missing_stimuli_stop_or_drop_their_events(study, tmp_path, capsys):
     )
     assert (second.kind, second.keep, second.label) == ("label", False, "rock")
     (found,) = stimulus_list(dataset, timelines, receipt)
-    assert found["stimulus"] == "rock_7"
+    assert found.stimulus == "rock_7"

@@ -8,13 +8,13 @@ import pytest
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 
-from tristream.align.timeline import Event
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.run_file import Run
 from tristream.config.contrast import Contrast
 from tristream.glm.contrast import Result, fit_run
 from tristream.glm.contrast_regions import found, region_table
 from tristream.glm.design_matrix import OTHERS, carried, design
+from tristream.stimuli.timelines import Event
 
 TR, VOLUMES, VOXELS = 2.0, 150, 40
 TIME = TR * (np.arange(VOLUMES) + 0.5)
@@ -22,7 +22,7 @@ AUDIO = Contrast(datasets=["x"], plus=["a"], minus=["b"])
 
 
 def event(onset: float, label: str, keep: bool = True, duration: float = 3.0) -> Event:
-    return Event(onset, duration, label, "label", np.nan, label, "", keep, label)
+    return Event(onset, duration, label, "label", label, keep=keep, label=label)
 
 
 EVENTS = [event(6.0 + 9.7 * n, "abc"[(n * n + n // 3) % 3], keep=n % 7 != 3) for n in range(29)]

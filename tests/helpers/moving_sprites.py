@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from tristream.features.spaces.tracked_objects.detect import Detections
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 FPS = 8.0
 SIZE = (480, 270)

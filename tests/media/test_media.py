@@ -8,7 +8,9 @@ import pytest
 import soundfile
 
 from helpers.stimuli_clips import RATE, write_film
-from tristream.media.media import frames, media_info, read_sound, sound
+from tristream.media.containers import media_info
+from tristream.media.films import frames
+from tristream.media.sounds import read_sound, sound
 
 GREY = np.full((48, 64, 3), 100, np.uint8)
 WHITE = np.full((48, 64, 3), 255, np.uint8)

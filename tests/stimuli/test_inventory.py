@@ -10,10 +10,12 @@ from helpers import REPOSITORY
 from tristream.config.dataset import Dataset, Stimulus
 from tristream.config.load import descriptor
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.stimuli.events import Event, first_difference, read_bids_events
-from tristream.stimuli.inventory import inventory_table, read_timelines
+from tristream.stimuli.events import read_bids_events
+from tristream.stimuli.inventory import read_timelines
 from tristream.stimuli.splits import split_table
-from tristream.store import Provenance, read_table, write_table
+from tristream.stimuli.tables import inventory_table, read_inventory, write_inventory
+from tristream.stimuli.timelines import Event, first_difference
+from tristream.store import Provenance
 
 DESCRIPTORS = REPOSITORY / "workflow" / "datasets"
 FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")
@@ -74,10 +76,11 @@ def test_null_and_na_are_labels_to_the_end(tmp_path: Path) -> None:
     events = events_of(tmp_path, rows)
     assert [e.item for e in events] == ["NULL", "NA", "", "None", "nan"]
     assert [e.keep for e in events] == [True, True, False, True, True]
-    table = inventory_table({"main": {"run-1": events}}, "item")
-    write_table(tmp_path / "inventory.tsv", table, Provenance("inventory", False))
-    back, _ = read_table(tmp_path / "inventory.tsv", "inventory")
-    assert back["item"].tolist() == ["NULL", "NA", "", "None", "nan"]
+    path = tmp_path / "inventory.tsv"
+    write_inventory(path, {"main": {"run-1": events}}, "item", [], Provenance("inventory", False))
+    back = read_inventory(path)
+    assert back.table["item"].tolist() == ["NULL", "NA", "", "None", "nan"]
+    assert [e.item for e in back.timeline("main")["run-1"]] == ["NULL", "NA", "", "None", "nan"]
 
 
 def test_crlf_no_last_newline_and_stray_quotes(tmp_path: Path) -> None:

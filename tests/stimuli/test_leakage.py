@@ -13,11 +13,14 @@ from helpers.stimuli_clips import RATE, drawn, write_film
 from tristream.config.study import Leakage
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.media.media import frames, read_sound
+from tristream.media.films import frames
+from tristream.media.sounds import read_sound
 from tristream.stimuli import audio_prints, frame_prints
 from tristream.stimuli.compare_clips import Clip, Finding, alike, dropped, near_in_media
-from tristream.stimuli.leakage import Audit, audit
+from tristream.stimuli.leakage import audit
 from tristream.stimuli.sequences import TRAIN_RATE, Bools, Floats, cut, search, unit_rows
+from tristream.stimuli.tables import Inventory, LeakageTable, Splits, StimulusFile
+from tristream.store import Provenance
 
 WIDTH, HEIGHT = 192, 108
 START, LENGTH = 36, 12
@@ -76,7 +79,7 @@ def planted(excerpt: tuple[list[np.ndarray], np.ndarray], tmp_path_factory) -> P
     return root
 
 
-def audit_of(root: Path, train: list[str], test: list[str], action: str = "warn") -> Audit:
+def audit_of(root: Path, train: list[str], test: list[str], action: str = "warn") -> LeakageTable:
     """Audit whole films of `root`, each shown in a run of its own name."""
     names = [*train, *test]
     rows = [
@@ -97,12 +100,17 @@ def audit_of(root: Path, train: list[str], test: list[str], action: str = "warn"
     )
     files = tuple(FetchedFile(f"{n}.mp4", None) for n in names)
     receipt = Receipt("d", None, {}, "", root, "d", "", files, False)
-    stimuli = [
-        {"stimulus": n, "kind": "film", "path": f"{n}.mp4", "sha256": n, "duration": 12.0}
-        for n in names
-    ]
+    stimuli = tuple(StimulusFile(n, "film", f"{n}.mp4", n, 12.0) for n in names)
     leakage = Leakage(action=action)  # type: ignore[arg-type]
-    return audit("d", pd.DataFrame(rows), splits, stimuli, receipt, leakage)
+    quiet = Provenance("inventory", False)
+    return audit(
+        "d",
+        Inventory(root / "inventory.tsv", pd.DataFrame(rows), stimuli, quiet),
+        Splits(root / "splits.tsv", splits, quiet),
+        receipt,
+        leakage,
+        root / "leakage.tsv",
+    )
 
 
 LOOKS = ["reencoded", "cropped", "mirrored", "shifted"]

@@ -27,7 +27,7 @@ def brightness(path, layers, options, weights, device):
     """Mean grey level of each frame."""
     import numpy as np
 
-    from tristream.media.media import frames
+    from tristream.media.films import frames
 
     for time, image in frames(path, fps=options.fps, size=(64, 36), format="gray"):
         yield {"mean": Block(np.array([[image.mean()]]), np.array([time + 0.5 / options.fps]))}

@@ -23,7 +23,7 @@ rule inventory:
     params:
         descriptor=lambda w: dump(RESOLVED.datasets[w.dataset]),
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
-        code=fingerprint("tristream.stimuli.inventory", "tristream.stimuli.splits"),
+        code=fingerprint("tristream.stimuli.inventory"),
     shell:
         "python -m tristream stimuli inventory --dataset {wildcards.dataset}"
         " --listing {input.listing} {params.receipt}"
@@ -53,7 +53,7 @@ rule leakage:
         leakage=dump(STUDY.leakage),
         known=lambda w: RESOLVED.datasets[w.dataset].stimuli.known_leaks,
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
-        code=fingerprint("tristream.stimuli.leakage", "tristream.stimuli.order_across"),
+        code=fingerprint("tristream.stimuli.leakage"),
     shell:
         "python -m tristream stimuli leakage --dataset {wildcards.dataset}"
         " --inventory {input.inventory} --splits {input.splits} {params.receipt}"

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.align.resample import Piece, mean_over, resample_items, resample_timed
-from tristream.align.timeline import Event, check_fit, read_timeline, trial_events
+from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
+from tristream.stimuli.tables import read_inventory
+from tristream.stimuli.timelines import Event
 from tristream.store import (
     Provenance,
     create_h5,
@@ -131,10 +133,12 @@ def align_features(
         If runs, events, features and stimuli don't fit together.
     """
     runs = read_runs(bold, signal=False)
-    events, listed = read_timeline(inventory, timeline)
+    listed = read_inventory(inventory)
+    events = listed.timeline(timeline)
     check_fit(events, runs, dataset.trims, inventory, dataset.missing.get(runs[0].subject, []))
     with open_h5(features, "features") as (source, said):
-        simulated = said.simulated or listed.simulated or any(run.simulated for run in runs)
+        simulated = said.simulated or listed.provenance.simulated
+        simulated = simulated or any(run.simulated for run in runs)
         config: dict[str, Any] = {"dataset": dataset.id, "timeline": timeline, **said.config}
         provenance = Provenance(KIND, simulated, config, code, said.omitted)
         layer = _layer(source, features, said)

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.align.timeline import TOLERANCE, Event, check_fit, read_timeline, trial_events
+from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.dataset import Dataset, Exchange
 from tristream.errors import UserError
-from tristream.store import Provenance, read_json, read_table, sidecar, write_table
+from tristream.stimuli.tables import read_inventory, read_leakage, read_splits
+from tristream.stimuli.timelines import TOLERANCE, Event
+from tristream.store import Provenance, read_table, write_table
 
 KIND = "samples"
 Presentations = dict[int, list[tuple[str, int]]]
@@ -147,18 +149,18 @@ def write_samples(
             f"{output}: sub-{subject} has runs {', '.join(wanted)}, but was given "
             f"{', '.join(runs)}; prepare those that lack, or list them under `missing:`"
         )
-    events, listed = read_timeline(inventory, timeline)
+    listed, audit = read_inventory(inventory), read_leakage(leakage)
+    events = listed.timeline(timeline)
     check_fit(
         events, list(runs.values()), dataset.trims, inventory, dataset.missing.get(subject, [])
     )
-    groups = _splits(splits, timeline)
-    audit, audited = read_json(sidecar(leakage), "leakage")
+    groups = read_splits(splits).of(timeline)
     parts = []
     for name in wanted:
         part = run_samples(runs[name], events[name], dataset.exchange)
         part["split"], part["repeat"] = groups[name]
         if groups[name][0] != "train":
-            part.loc[_dropped(part["time"].to_numpy(), name, audit["drop"]), "keep"] = False
+            part.loc[_dropped(part["time"].to_numpy(), name, audit.drop), "keep"] = False
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     table["session"] = table["run"].str.extract(r"^ses-([A-Za-z0-9]+)", expand=False)
@@ -171,7 +173,8 @@ def write_samples(
         table["average"] = None
     table = table[list(COLUMNS)]
     _check_left(table, output)
-    simulated = listed.simulated or audited.simulated or any(r.simulated for r in runs.values())
+    simulated = listed.provenance.simulated or audit.provenance.simulated
+    simulated = simulated or any(run.simulated for run in runs.values())
     config = {"dataset": dataset.id, **dataset.model_dump(mode="json", include={"exchange"})}
     write_table(output, table, Provenance(KIND, simulated, config, code), COLUMNS)
 
@@ -254,15 +257,6 @@ def _averages(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     name = (table["split"] + "/" + table["item"]).where(table["keep"])
     name = name.where(name.duplicated(keep=False))
     return name, table["keep"] & ~(name.notna() & name.duplicated())
-
-
-def _splits(path: Path, timeline: str) -> dict[str, tuple[str, str | None]]:
-    table, _ = read_table(path, "splits")
-    rows = table[table["timeline"].astype(str) == timeline]
-    return {
-        str(row["run"]): (str(row["split"]), None if pd.isna(row["repeat"]) else str(row["repeat"]))
-        for row in rows.to_dict("records")
-    }
 
 
 def _dropped(

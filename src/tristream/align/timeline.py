@@ -1,96 +1,14 @@
-"""Events of a stimulus timeline, and whether they fit the BOLD."""
+"""Whether the events of a stimulus timeline fit the BOLD."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Trims
 from tristream.errors import UserError
-from tristream.store import Provenance, read_table
-
-# Rounding in events files and headers (s).
-TOLERANCE = 1e-3
-TIMED = ("film", "sound")
-
-
-@dataclass(frozen=True)
-class Event:
-    """One row of the inventory.
-
-    Attributes
-    ----------
-    onset, duration : float
-        Seconds from the start of the run.
-    stimulus, kind : str
-        Name in the stimulus table or label; film, sound, image or label.
-    media_start : float
-        Second of the film or sound at which the event begins; NaN for images and labels.
-    item, unit : str
-        What is shown, and the exchangeable unit (empty for stretches of time).
-    keep : bool
-        False for events that are modelled but are no samples.
-    label : str
-        What a decoder is to tell; empty where there is none.
-    """
-
-    onset: float
-    duration: float
-    stimulus: str
-    kind: str
-    media_start: float
-    item: str
-    unit: str
-    keep: bool
-    label: str = ""
-
-    @property
-    def end(self) -> float:
-        """Second of the run at which the event ends."""
-        return self.onset + self.duration
-
-    @property
-    def timed(self) -> bool:
-        """Whether it has a media time: a film or a sound."""
-        return self.kind in TIMED
-
-    def holds(self, time: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Which of the time stamps (s) lie in the event: onset included, end not, to 1 ms."""
-        return (time >= self.onset - TOLERANCE) & (time < self.end - TOLERANCE)
-
-
-def read_timeline(path: Path, timeline: str) -> tuple[dict[str, list[Event]], Provenance]:
-    """Events of each run of a timeline.
-
-    Raises
-    ------
-    UserError
-        If the inventory holds no event of it.
-    """
-    table, provenance = read_table(path, "inventory")
-    rows = table[table["timeline"].astype(str) == timeline]
-    if rows.empty:
-        raise UserError(f"{path}: holds no event of timeline {timeline!r}; write it again")
-    events: dict[str, list[Event]] = {}
-    for row in rows.to_dict("records"):
-        events.setdefault(str(row["run"]), []).append(
-            Event(
-                onset=float(row["onset"]),
-                duration=float(row["duration"]),
-                stimulus=_text(row["stimulus"]),
-                kind=str(row["kind"]),
-                media_start=float(row["media_start"]),
-                item=_text(row["item"]),
-                unit=_text(row["unit"]),
-                keep=bool(row["keep"]),
-                label=_text(row["label"]),
-            )
-        )
-    return events, provenance
+from tristream.stimuli.timelines import TOLERANCE, Event
 
 
 def check_fit(
@@ -105,7 +23,7 @@ def check_fit(
     Parameters
     ----------
     events : dict of run to list of Event
-        From :func:`read_timeline`.
+        Of the timeline that the subject saw.
     runs : list of Run
         BOLD of one subject.
     trims : Trims
@@ -158,8 +76,3 @@ def trial_events(run: Run, events: Sequence[Event]) -> list[list[Event]]:
             "prepare the run again"
         )
     return found
-
-
-def _text(value: object) -> str:
-    """A cell as text; a missing value is empty."""
-    return "" if isinstance(value, float) and math.isnan(value) else str(value)

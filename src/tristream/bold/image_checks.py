@@ -13,7 +13,7 @@ from tristream.bold.images import DAMAGED, damaged
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.inventory import events_of_run
+from tristream.stimuli.events import events_of_run
 
 Images = dict[str, tuple[Path, int]]
 """Run to its image, and how many volumes of it are the run's."""

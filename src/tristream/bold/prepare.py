@@ -17,7 +17,7 @@ from tristream.config.layouts import (
 )
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.inventory import events_of_run
+from tristream.stimuli.events import events_of_run
 
 ROADS: dict[type, Callable[[Dataset, str, str, Receipt], Run]] = {
     FmriprepLayout: fmriprep.prepare,

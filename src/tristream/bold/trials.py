@@ -25,7 +25,7 @@ from tristream.bold.cleaning import Array, project_out
 from tristream.bold.run_file import Run, Trials
 from tristream.config import trials as config
 from tristream.errors import UserError
-from tristream.stimuli.events import TOLERANCE, Event
+from tristream.stimuli.timelines import TOLERANCE, Event
 
 # A regressor of which the projection leaves less than this share of its length is not estimable.
 ESTIMABLE = 1e-3

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
@@ -45,66 +45,34 @@ def register(stages: Any) -> None:
 
 def _inventory(args: argparse.Namespace) -> None:
     from tristream.fetch.receipt import Receipt
-    from tristream.stimuli import inventory, splits
-    from tristream.store import Provenance, write_table
+    from tristream.stimuli.inventory import make_inventory
 
-    # All subjects of the descriptor, not the chosen ones: choosing another changes nothing here.
-    dataset = dataset_of(args)
-    subjects = dataset.subjects
-    listing = Receipt.read(args.listing)
-    receipt = Receipt.read(args.receipt) if args.receipt else None
-    timelines = inventory.read_timelines(dataset, subjects, listing)
-    timelines = inventory.without_absent(dataset, timelines, receipt)
-    split = splits.split_table(dataset, subjects, timelines)
-    stimuli = inventory.stimulus_list(dataset, timelines, receipt)
-    keys = {"runs", "missing", "timelines", "events", "stimuli", "split", "exchange", "tr"}
-    keys.add("layout")
-    config = {"dataset": dataset.model_dump(mode="json", include=keys), "subjects": subjects}
-    simulated = listing.simulated or (receipt is not None and receipt.simulated)
-    write_table(
-        args.splits, split, Provenance("splits", simulated, config, args.code), splits.COLUMNS
-    )
-    write_table(
+    make_inventory(
+        dataset_of(args),
+        Receipt.read(args.listing),
+        Receipt.read(args.receipt) if args.receipt else None,
         args.inventory,
-        inventory.inventory_table(timelines, dataset.exchange.unit),
-        Provenance("inventory", simulated, config, args.code),
-        inventory.COLUMNS,
-        stimuli=stimuli,
+        args.splits,
+        args.code,
     )
 
 
 def _leakage(args: argparse.Namespace) -> None:
     from tristream.fetch.receipt import Receipt
-    from tristream.stimuli.leakage import COLUMNS, audit
-    from tristream.stimuli.order_across import order_across
-    from tristream.store import Omission, Provenance, read_json, read_table, sidecar, write_table
+    from tristream.stimuli.leakage import audit
+    from tristream.stimuli.tables import read_inventory, read_splits, write_leakage
 
-    resolved = study(args)
     dataset = dataset_of(args)
-    inventory, said = read_table(args.inventory, "inventory")
-    splits, said_splits = read_table(args.splits, "splits")
-    stimuli = read_json(sidecar(args.inventory), "inventory")[0].get("stimuli", [])
-    receipt = Receipt.read(args.receipt) if args.receipt else None
-    chosen = resolved.study.leakage
-    result = audit(
-        args.dataset, inventory, splits, stimuli, receipt, chosen, dataset.stimuli.known_leaks
+    found = audit(
+        args.dataset,
+        read_inventory(args.inventory),
+        read_splits(args.splits),
+        Receipt.read(args.receipt) if args.receipt else None,
+        study(args).study.leakage,
+        Path(args.output),
+        dataset.stimuli.known_leaks,
+        # All subjects of the descriptor, as in the inventory.
+        Counter(dataset.timeline_of(subject) for subject in dataset.subjects),
+        args.code,
     )
-    # All subjects of the descriptor, as in the inventory.
-    sharing = Counter(dataset.timeline_of(subject) for subject in dataset.subjects)
-    across = order_across(inventory, sharing)
-    omitted = []
-    if not result.baseline:
-        why = "no label is shown both in training and in test runs"
-        omitted.append(Omission("order baseline", why))
-    config = {"leakage": chosen.model_dump(mode="json")}
-    simulated = said.simulated or said_splits.simulated
-    write_table(
-        args.output,
-        result.table,
-        Provenance("leakage", simulated, config, args.code, tuple(omitted)),
-        COLUMNS,
-        checked=result.checked,
-        baseline=result.baseline,
-        drop=result.drop,
-        across=asdict(across) if across else None,
-    )
+    write_leakage(found)

@@ -18,7 +18,7 @@ from nilearn.glm.contrasts import Contrast as Estimate
 from nilearn.glm.contrasts import compute_contrast
 from nilearn.glm.first_level import run_glm
 
-from tristream.align.timeline import Event, check_fit, read_timeline
+from tristream.align.timeline import check_fit
 from tristream.bold.run_file import Run, read_run, read_runs
 from tristream.config.contrast import Contrast
 from tristream.config.dataset import Dataset
@@ -27,6 +27,8 @@ from tristream.errors import UserError
 from tristream.glm.design_matrix import carried, design
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
+from tristream.stimuli.tables import read_inventory
+from tristream.stimuli.timelines import Event
 from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
 
 KIND = "contrast"
@@ -110,7 +112,8 @@ def write_contrast(
             f"{bold[0]}: its rows are trials; a contrast needs volumes: leave `trials` out of the "
             "descriptor"
         )
-    events, said = read_timeline(inventory, dataset.timeline_of(subject))
+    listed = read_inventory(inventory)
+    events = listed.timeline(dataset.timeline_of(subject))
     check_fit(events, heads, dataset.trims, inventory, dataset.missing.get(subject, []))
     timed = _timed(dataset, [head.run for head in heads], events)
     total, used, counts = None, [], dict[str, int]()
@@ -131,7 +134,8 @@ def write_contrast(
     omitted = list(dict.fromkeys(o for head in heads for o in head.omitted))
     if left := [head.run for head in heads if head.run not in used]:
         omitted.append(Omission(", ".join(left), f"not all conditions of {name} are shown there"))
-    first, simulated = heads[0], said.simulated or any(head.simulated for head in heads)
+    first, simulated = heads[0], listed.provenance.simulated
+    simulated = simulated or any(head.simulated for head in heads)
     config = {"contrast": block.model_dump(mode="json", exclude={"threshold", "datasets"})}
     provenance = Provenance(KIND, simulated, config, code, tuple(omitted))
     with create_h5(output, provenance) as file:

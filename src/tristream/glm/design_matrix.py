@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from nilearn.glm.first_level import make_first_level_design_matrix
 
-from tristream.align.timeline import Event
 from tristream.bold.run_file import Run
+from tristream.stimuli.timelines import Event
 
 Floats = npt.NDArray[np.float64]
 # Name of the regressor of events that are modelled, but are no samples.

@@ -37,7 +37,7 @@ class TrialRun:
         """Trials of a run, each the mean of its volumes `shift` seconds later, one TR at least."""
         trials = [replace(trial, duration=max(trial.duration, tr)) for trial in run.trials]
         none = np.zeros(len(run.time), bool)
-        weights = window_weights(run.time, none, trials, shift, None)  # type: ignore[arg-type]
+        weights = window_weights(run.time, none, trials, shift, None)
         there = weights.any(axis=1)
         return cls(
             weights[there],

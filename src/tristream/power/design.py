@@ -12,15 +12,15 @@ import pandas as pd
 from tristream.align.aligned import read_aligned, read_info
 from tristream.align.resample import resample_items
 from tristream.align.samples import stretches
-from tristream.align.timeline import Event
 from tristream.bold.cleaning import projection_basis
 from tristream.bold.readers.spm import high_pass_cosines
 from tristream.config.events import Events
 from tristream.config.power import Power
 from tristream.errors import UserError
 from tristream.simulate.signals import STEP
-from tristream.stimuli.events import first_difference, read_bids_events
-from tristream.stimuli.inventory import Timeline, inventory_table
+from tristream.stimuli.events import read_bids_events
+from tristream.stimuli.tables import events_by_run, inventory_table
+from tristream.stimuli.timelines import Event, Timeline, first_difference
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
@@ -235,7 +235,7 @@ def _event_run(
         )
     time = tr * (np.arange(volumes, dtype=np.float64) + 0.5)
     vectors = np.eye(len(labels))[[labels.index(row["label"]) for row in rows]]
-    events = [_event(row) for row in rows]
+    events = events_by_run(table)[run]
     shown = np.full(volumes, -1)
     for index, event in enumerate(events):
         shown[event.holds(time)] = index
@@ -259,20 +259,6 @@ def _event_run(
         unit=unit,
         projection=_basis(time),
         trials=events,
-    )
-
-
-def _event(row: Mapping[Any, Any]) -> Event:
-    return Event(
-        onset=float(row["onset"]),
-        duration=float(row["duration"]),
-        stimulus=str(row["stimulus"]),
-        kind="label",
-        media_start=float("nan"),
-        item=str(row["item"]),
-        unit=str(row["unit"]),
-        keep=True,
-        label=str(row["label"]),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from tristream.media.media import sound
+from tristream.media.sounds import sound
 from tristream.stimuli.sequences import TRAIN_RATE, Bools, Floats
 
 RATE = 11024  # Hz; a whole number of samples per print

@@ -5,79 +5,57 @@ labels, only BIDS' ``n/a`` is a missing value); quotes around them are stripped.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tristream.config.dataset import Dataset, Stimulus
 from tristream.config.events import FIELD, Events
-from tristream.config.layouts import ScanLayout
+from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
 from tristream.paths import inside
+from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
 
-# Events closer than this are the same event, seen in two files (s).
-TOLERANCE = 1e-3
 MISSING = ("", "n/a")
 
 
-@dataclass(frozen=True)
-class Event:
-    """One presentation.
+def events_of_run(dataset: Dataset, subject: str, run: str, listing: Receipt) -> list[Event]:
+    """Events of one run of one subject, by onset.
 
-    Attributes
-    ----------
-    onset, duration : float
-        Seconds from the start of the run's first volume.
-    stimulus : str
-        Name in the stimulus table, or the label.
-    kind : str
-        ``film``, ``sound``, ``image`` or ``label``.
-    item : str
-        What is shown: the label, the image, or the clip (``film@30`` when it starts at 30 s).
-    media_start : float
-        Second of the film or sound at which the event begins; NaN where there is no media time.
-    keep : bool
-        False for events that are modelled but are no samples.
-    label : str
-        What a decoder is to tell from the BOLD; may be empty.
+    Raises
+    ------
+    UserError
+        If its events file is missing or faulty.
     """
+    if isinstance(dataset.layout, VolumeTableLayout | ScanLayout):
+        return events_of_subject(dataset, subject, listing)[run]
+    file = _events_file(dataset.id, subject, run, listing)
+    return read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
 
-    onset: float
-    duration: float
-    stimulus: str
-    kind: str
-    item: str
-    media_start: float = math.nan
-    keep: bool = True
-    label: str = ""
 
-    @property
-    def end(self) -> float:
-        """Second of the run at which the event ends."""
-        return self.onset + self.duration
+def events_of_subject(dataset: Dataset, subject: str, listing: Receipt) -> Timeline:
+    """Events of all runs of a subject."""
+    if isinstance(dataset.layout, VolumeTableLayout):
+        path = listing.path(dataset.layout.table)
+        return read_volume_table(path, dataset, dataset.layout.rest)
+    if isinstance(dataset.layout, ScanLayout):
+        return read_scan_events(listing.path(dataset.layout.events), dataset, dataset.layout)
+    runs = dataset.runs_of(subject)
+    return {run: events_of_run(dataset, subject, run, listing) for run in runs}
 
-    def same(self, other: "Event") -> bool:
-        """Whether `other` shows the same at the same time, to 1 ms."""
-        if (self.stimulus, self.kind, self.label) != (other.stimulus, other.kind, other.label):
-            return False
-        if self.keep != other.keep:
-            return False
-        return all(
-            (math.isnan(a) and math.isnan(b)) or abs(a - b) <= TOLERANCE
-            for a, b in (
-                (self.onset, other.onset),
-                (self.duration, other.duration),
-                (self.media_start, other.media_start),
-            )
+
+def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
+    name = f"sub-{subject}_{run}_events.tsv"
+    pattern = re.compile(rf"sub-{subject}/(ses-[A-Za-z0-9]+/)?func/{re.escape(name)}")
+    found = [path for path in listing.find(f"/{name}") if pattern.fullmatch(path)]
+    if len(found) != 1:
+        raise UserError(
+            f"{dataset}: {'no' if not found else 'more than one'} events file {name} for "
+            f"sub-{subject}; a run that the subject lacks goes under `missing:` in the descriptor"
         )
-
-
-def first_difference(a: Sequence[Event], b: Sequence[Event]) -> int | None:
-    """Index of the first event in which two runs differ; None if they are the same."""
-    for index, (one, other) in enumerate(zip(a, b, strict=False)):
-        if not one.same(other):
-            return index
-    return None if len(a) == len(b) else min(len(a), len(b))
+    return found[0]
 
 
 def read_bids_events(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.fft import dctn
 
-from tristream.media.media import frames
+from tristream.media.films import frames
 from tristream.stimuli.sequences import TRAIN_RATE, Bools, Floats, unit_rows
 
 SIZE = (64, 36)

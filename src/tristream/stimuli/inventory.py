@@ -6,50 +6,62 @@ believed: features are aligned once per timeline and shared by its subjects.
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.media.media import media_info
-from tristream.stimuli.events import (
-    Event,
-    first_difference,
-    read_bids_events,
-    read_scan_events,
-    read_volume_table,
-)
-
-Timeline = dict[str, list[Event]]
-"""Run to its events."""
+from tristream.media.containers import media_info
+from tristream.stimuli.events import events_of_subject
+from tristream.stimuli.splits import split_table
+from tristream.stimuli.tables import StimulusFile, write_inventory, write_splits
+from tristream.stimuli.timelines import Event, Timeline, first_difference
+from tristream.store import Provenance
 
 # A clip may be declared this much longer than its film: rounding in events files (s).
 OVERRUN = 1.0
-# Events of one label with a shorter pause between them belong to one block (s): within the
-# haemodynamic response they can't be told apart.
-BLOCK_PAUSE = 4.0
 
-COLUMNS = {
-    "timeline": "Subjects of one timeline saw the same at the same times",
-    "run": "BIDS entities without the subject",
-    "trial": "Number of the event in its run, from 1",
-    "onset": "Seconds from the start of the run's first volume",
-    "duration": "Seconds",
-    "stimulus": "Name in the stimulus table, or the label",
-    "kind": "film, sound, image or label",
-    "media_start": "Second of the film or sound at which the event begins",
-    "item": "What is shown: label, image or clip",
-    "label": "What a decoder is to tell; n/a where there is none",
-    "unit": "Exchangeable unit; n/a for stretches of time",
-    "keep": "False: modelled, but no sample",
-}
+
+def make_inventory(
+    dataset: Dataset,
+    listing: Receipt,
+    receipt: Receipt | None,
+    inventory: Path | str,
+    splits: Path | str,
+    code: str = "",
+) -> None:
+    """Write the tables of events and of splits.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The descriptor. All its subjects count, not the chosen ones: choosing another changes
+        nothing here.
+    listing : Receipt
+        Lists every file of the dataset.
+    receipt : Receipt or None
+        Of the stimuli, where there are any.
+    inventory, splits : Path
+        Tables to write.
+    code : str
+        Fingerprint for the provenance.
+    """
+    timelines = read_timelines(dataset, dataset.subjects, listing)
+    timelines = without_absent(dataset, timelines, receipt)
+    split = split_table(dataset, dataset.subjects, timelines)
+    stimuli = stimulus_list(dataset, timelines, receipt)
+    keys = {"runs", "missing", "timelines", "events", "stimuli", "split", "exchange", "tr"}
+    keys.add("layout")
+    config = {
+        "dataset": dataset.model_dump(mode="json", include=keys),
+        "subjects": dataset.subjects,
+    }
+    simulated = listing.simulated or (receipt is not None and receipt.simulated)
+    write_splits(splits, split, Provenance("splits", simulated, config, code))
+    made = Provenance("inventory", simulated, config, code)
+    write_inventory(inventory, timelines, dataset.exchange.unit, stimuli, made)
 
 
 def read_timelines(
@@ -81,7 +93,7 @@ def read_timelines(
     first: dict[tuple[str, str], str] = {}
     for subject in subjects:
         name = dataset.timeline_of(subject)
-        events = _events_of(dataset, subject, listing)
+        events = events_of_subject(dataset, subject, listing)
         for run in dataset.runs_of(subject):
             known = timelines.setdefault(name, {}).setdefault(run, events[run])
             other = first.setdefault((name, run), subject)
@@ -122,44 +134,10 @@ def without_absent(
     }
 
 
-def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFrame:
-    """One row an event; see `COLUMNS`.
-
-    Parameters
-    ----------
-    timelines : dict
-        From :func:`read_timelines`.
-    unit : {"block", "item", "time"}
-        The descriptor's exchangeable unit. ``block``: consecutive events of one label;
-        ``item``: each event; ``time``: none here, they are stretches of time.
-    """
-    rows = [
-        {
-            "timeline": name,
-            "run": run,
-            "trial": number,
-            "onset": round(event.onset, 6),
-            "duration": round(event.duration, 6),
-            "stimulus": event.stimulus,
-            "kind": event.kind,
-            "media_start": event.media_start,
-            "item": event.item,
-            "label": event.label or None,
-            "unit": f"{run}/{units[number - 1]}" if units else None,
-            "keep": event.keep,
-        }
-        for name, runs in timelines.items()
-        for run, events in runs.items()
-        for units in [_units(events, unit)]
-        for number, event in enumerate(events, start=1)
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
 def stimulus_list(
     dataset: Dataset, timelines: Mapping[str, Timeline], receipt: Receipt | None
-) -> list[dict[str, Any]]:
-    """Every stimulus of the table: name, kind, path, duration (s; None for images), sha256.
+) -> list[StimulusFile]:
+    """Every stimulus of the table whose file is there.
 
     Raises
     ------
@@ -173,23 +151,15 @@ def stimulus_list(
         raise UserError(
             f"{dataset.id}: has a stimulus table; name the receipt of its stimuli (--receipt)"
         )
-    listed: list[dict[str, Any]] = []
+    listed: list[StimulusFile] = []
     there = {file.path for file in receipt.files}
     for row in dataset.stimuli.table:
         if row.path not in there:
             continue
         path = receipt.path(row.path)
         duration = None if row.kind == "image" else media_info(path).duration
-        listed.append(
-            {
-                "stimulus": row.stimulus,
-                "kind": row.kind,
-                "path": row.path,
-                "duration": duration,
-                "sha256": _sha256(path),
-            }
-        )
-    durations = {s["stimulus"]: s["duration"] for s in listed if s["duration"] is not None}
+        listed.append(StimulusFile(row.stimulus, row.kind, row.path, _sha256(path), duration))
+    durations = {one.stimulus: one.duration for one in listed if one.duration is not None}
     for runs in timelines.values():
         for run, events in runs.items():
             _check_ends(dataset, run, events, durations)
@@ -207,59 +177,6 @@ def _check_ends(
                 f"{event.media_start + event.duration:g} s, but it lasts {length:.2f} s; mend the "
                 "events file, or fetch the stimulus that was shown"
             )
-
-
-def events_of_run(dataset: Dataset, subject: str, run: str, listing: Receipt) -> list[Event]:
-    """Events of one run of one subject, by onset.
-
-    Raises
-    ------
-    UserError
-        If its events file is missing or faulty.
-    """
-    if isinstance(dataset.layout, VolumeTableLayout | ScanLayout):
-        return _events_of(dataset, subject, listing)[run]
-    file = _events_file(dataset.id, subject, run, listing)
-    return read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
-
-
-def _events_of(dataset: Dataset, subject: str, listing: Receipt) -> Timeline:
-    if isinstance(dataset.layout, VolumeTableLayout):
-        path = listing.path(dataset.layout.table)
-        return read_volume_table(path, dataset, dataset.layout.rest)
-    if isinstance(dataset.layout, ScanLayout):
-        return read_scan_events(listing.path(dataset.layout.events), dataset, dataset.layout)
-    runs = dataset.runs_of(subject)
-    return {run: events_of_run(dataset, subject, run, listing) for run in runs}
-
-
-def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
-    name = f"sub-{subject}_{run}_events.tsv"
-    pattern = re.compile(rf"sub-{subject}/(ses-[A-Za-z0-9]+/)?func/{re.escape(name)}")
-    found = [path for path in listing.find(f"/{name}") if pattern.fullmatch(path)]
-    if len(found) != 1:
-        raise UserError(
-            f"{dataset}: {'no' if not found else 'more than one'} events file {name} for "
-            f"sub-{subject}; a run that the subject lacks goes under `missing:` in the descriptor"
-        )
-    return found[0]
-
-
-def _units(events: Sequence[Event], unit: str) -> list[int]:
-    """Number of each event's exchangeable unit, from 1; empty for ``time``."""
-    if unit == "time":
-        return []
-    numbers: list[int] = []
-    for index, event in enumerate(events):
-        before = events[index - 1] if index else None
-        joins = (
-            unit == "block"
-            and before is not None
-            and before.item == event.item
-            and event.onset - before.end < BLOCK_PAUSE
-        )
-        numbers.append(numbers[-1] + (not joins) if numbers else 1)
-    return numbers
 
 
 def _shown(events: Sequence[Event], row: int) -> str:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tristream.config.study import Leakage
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.media.media import media_info
+from tristream.media.containers import media_info
 from tristream.stimuli import audio_prints, frame_prints
 from tristream.stimuli.compare_clips import (
     Clip,
@@ -21,50 +21,17 @@ from tristream.stimuli.compare_clips import (
     dropped,
     near_in_media,
 )
+from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import OrderBaseline, Unit, order_baseline
 from tristream.stimuli.sequences import STILL, WINDOW_SECONDS, Bools, Floats
+from tristream.stimuli.tables import LEAKAGE, Inventory, LeakageTable, Splits, StimulusFile
+from tristream.store import Omission, Provenance
 
 # The haemodynamic response to a stimulus is over so many seconds after it (s).
 RESPONSE = 10.0
 MOST_LISTED = 20
 
-COLUMNS = {
-    "timeline": "Subjects of one timeline saw the same at the same times",
-    "check": "overlap, guard, picture, sound, order, or known (the descriptor says it)",
-    "train": "Training run",
-    "test": "Test run",
-    "train_start": "Seconds from the start of the training run",
-    "test_start": "Seconds from the start of the test run",
-    "seconds": "How long it lasts in the test run",
-    "score": "Seconds (overlap, guard), correlation (picture, sound) or accuracy (order)",
-    "threshold": "From which score, or below which gap, it is a finding",
-    "action": "What is done about it: warn or drop",
-    "note": "In words",
-}
-
 Prints = tuple[Floats, Bools]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What the audit of a dataset found.
-
-    Attributes
-    ----------
-    table : DataFrame
-        Columns `COLUMNS`.
-    checked : list of dict
-        What was compared, with thresholds and counts.
-    baseline : list of dict
-        Per timeline: accuracy of labels from time alone, chance, p.
-    drop : list of dict
-        ``timeline``, ``run``, ``start``, ``end`` (s): left out of the test samples.
-    """
-
-    table: pd.DataFrame
-    checked: list[dict[str, Any]]
-    baseline: list[dict[str, Any]]
-    drop: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -83,43 +50,49 @@ _SENSES = (
 
 def audit(
     dataset: str,
-    inventory: pd.DataFrame,
-    splits: pd.DataFrame,
-    stimuli: Sequence[Mapping[str, Any]],
+    inventory: Inventory,
+    splits: Splits,
     receipt: Receipt | None,
     leakage: Leakage,
+    output: Path,
     known_leaks: Sequence[str] = (),
-) -> Audit:
+    sharing: Mapping[str, int] | None = None,
+    code: str = "",
+) -> LeakageTable:
     """Compare test stimuli with training stimuli, and labels with time.
 
     Parameters
     ----------
     dataset : str
         Its id, for messages.
-    inventory, splits : DataFrame
-        The tables of the inventory.
-    stimuli : list of dict
-        ``stimulus``, ``path``, ``sha256``, ``kind``: the inventory's sidecar.
+    inventory : Inventory
+    splits : Splits
     receipt : Receipt or None
         Of the stimuli; needed if there are films or sounds.
     leakage : Leakage
-        Action and guard gap of the study.
+        Action and minimum gap of the study.
+    output : Path
+        Where the table will lie.
     known_leaks : list of str
-        What the descriptor says that no comparison here can find: said in the table, never acted
-        on.
+        What the descriptor states that no comparison here can find: repeated in the table, never
+        acted on.
+    sharing : dict of timeline to int
+        How many subjects share each timeline.
+    code : str
+        Fingerprint for the provenance.
 
     Raises
     ------
     UserError
         With action ``error``, all findings; a film or sound that can't be read.
     """
-    known = {row["stimulus"]: row for row in stimuli}
+    known = {row.stimulus: row for row in inventory.stimuli}
     found: list[tuple[str, Finding]] = [("all", _known(note)) for note in known_leaks]
-    prints = _all_prints(dataset, inventory, known, receipt)
+    prints = _all_prints(dataset, inventory.table, known, receipt)
     checked, baselines, drop = [], [], []
-    for timeline, events in inventory.groupby("timeline", sort=False):
+    for timeline, events in inventory.table.groupby("timeline", sort=False):
         name = str(timeline)
-        runs = splits[splits["timeline"] == timeline]
+        runs = splits.table[splits.table["timeline"] == timeline]
         split = dict(zip(runs["run"], runs["split"], strict=True))
         clips = clips_of(events, split, known)
         findings = near_in_media(clips, leakage.guard)
@@ -137,7 +110,7 @@ def audit(
                 leakage.guard,
             )
             findings += more
-            checked.append({"timeline": name, **_said(sense, counts)})
+            checked.append({"timeline": name, **_compared(sense, counts)})
         drop += [{"timeline": name, **d} for d in dropped(findings, split, RESPONSE)]
         baseline = order_baseline(units_of(events, runs))
         if baseline is not None:
@@ -147,16 +120,28 @@ def audit(
     grave = [(name, finding) for name, finding in found if finding.check != "known"]
     if grave and leakage.action == "error":
         raise UserError(_listed(dataset, grave))
-    return Audit(
+    across = order_across(inventory.table, sharing or {})
+    why = "no label is shown both in training and in test runs"
+    provenance = Provenance(
+        "leakage",
+        inventory.provenance.simulated or splits.provenance.simulated,
+        {"leakage": leakage.model_dump(mode="json")},
+        code,
+        () if baselines else (Omission("order baseline", why),),
+    )
+    return LeakageTable(
+        path=output,
         table=_table(found, leakage.action),
         checked=checked,
         baseline=baselines,
         drop=drop if leakage.action == "drop" else [],
+        across=asdict(across) if across else None,
+        provenance=provenance,
     )
 
 
 def clips_of(
-    events: pd.DataFrame, split: Mapping[str, str], known: Mapping[str, Mapping[str, Any]]
+    events: pd.DataFrame, split: Mapping[str, str], known: Mapping[str, StimulusFile]
 ) -> list[Clip]:
     """The films, sounds and images of one timeline's events."""
     rows = events[events["kind"] != "label"]
@@ -170,7 +155,7 @@ def clips_of(
                 split=split[row.run],
                 stimulus=row.stimulus,
                 # Without its file, a stimulus is what its name says.
-                media=known.get(row.stimulus, {}).get("sha256", row.stimulus),
+                media=known[row.stimulus].sha256 if row.stimulus in known else row.stimulus,
                 kind=row.kind,
                 start=start,
                 stop=start + (float(row.duration) if moving else 0.0),
@@ -212,7 +197,7 @@ def _rows(table: pd.DataFrame) -> Iterator[Any]:
 def _all_prints(
     dataset: str,
     inventory: pd.DataFrame,
-    known: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, StimulusFile],
     receipt: Receipt | None,
 ) -> dict[str, dict[str, Prints]]:
     """Prints of each film and sound that is shown, by check and content; each is read once."""
@@ -223,9 +208,9 @@ def _all_prints(
     prints: dict[str, dict[str, Prints]] = {"picture": {}, "sound": {}}
     for name in tqdm(names, desc="prints of stimuli", mininterval=5, disable=None):
         assert receipt is not None
-        media, path = known[name]["sha256"], receipt.path(known[name]["path"])
+        media, path = known[name].sha256, receipt.path(known[name].path)
         info = media_info(path)
-        has = {"picture": info.has_video and known[name]["kind"] == "film", "sound": info.has_audio}
+        has = {"picture": info.has_video and known[name].kind == "film", "sound": info.has_audio}
         for sense in _SENSES:
             if has[sense.check] and media not in prints[sense.check]:
                 prints[sense.check][media] = sense.read(path)
@@ -241,7 +226,7 @@ def _counted(clips: Sequence[Clip], guard: float) -> dict[str, Any]:
     }
 
 
-def _said(sense: _Sense, counts: Mapping[str, int]) -> dict[str, Any]:
+def _compared(sense: _Sense, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "check": sense.check,
         **counts,
@@ -276,7 +261,7 @@ def _table(found: Sequence[tuple[str, Finding]], action: str) -> pd.DataFrame:
         }
         for timeline, finding in found
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(LEAKAGE))
     times = ["train_start", "test_start", "seconds", "score", "threshold"]
     return table.astype({c: float for c in times}).round({c: 4 for c in times})
 

@@ -6,15 +6,9 @@ import pandas as pd
 
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
-from tristream.stimuli.events import Event, first_difference
-from tristream.stimuli.inventory import Timeline
+from tristream.stimuli.tables import SPLITS
+from tristream.stimuli.timelines import Event, Timeline, first_difference
 
-COLUMNS = {
-    "timeline": "Subjects of one timeline saw the same at the same times",
-    "run": "BIDS entities without the subject",
-    "split": "train, test, or each (leave-one-run-out)",
-    "repeat": "Test runs of one group show the same stimuli at the same times",
-}
 # Fewer runs leave none to choose hyperparameters on.
 FEWEST_RUNS = 3
 
@@ -22,7 +16,7 @@ FEWEST_RUNS = 3
 def split_table(
     dataset: Dataset, subjects: Sequence[str], timelines: Mapping[str, Timeline]
 ) -> pd.DataFrame:
-    """One row a run of each timeline; see `COLUMNS`.
+    """One row a run of each timeline; columns `tables.SPLITS`.
 
     Raises
     ------
@@ -38,7 +32,7 @@ def split_table(
             split = _split(dataset, run)
             repeat = _group(groups, events) if split == "test" else None
             rows.append({"timeline": name, "run": run, "split": split, "repeat": repeat})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(SPLITS))
 
 
 def _split(dataset: Dataset, run: str) -> str:

@@ -16,7 +16,7 @@ from tristream.cli import main
 from tristream.features.core.frames import frame_batches
 from tristream.features.show.look import look_at_image, some_images
 from tristream.features.show.shown_space import find_space
-from tristream.media.media import read_image
+from tristream.media.images import read_image
 from tristream.report.sections.space import events_of, went_in
 from tristream.report.study_results import Results
 from tristream.store import Provenance, open_h5, read_strings, read_table, write_table

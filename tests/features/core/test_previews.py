@@ -8,7 +8,7 @@ import pytest
 
 from tristream.features.core.frames import frame_batches
 from tristream.features.core.registry import get, known
-from tristream.media.media import read_sound
+from tristream.media.sounds import read_sound
 
 
 @pytest.mark.parametrize(

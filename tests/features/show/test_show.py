@@ -18,7 +18,9 @@ from tristream.features.show.gradcam import Attention, attend, why_not
 from tristream.features.show.shown_space import find_space, some_rows
 from tristream.features.show.traces import traces
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.media.media import frame_at, frames, media_info, read_sound
+from tristream.media.containers import media_info
+from tristream.media.films import frame_at, frames
+from tristream.media.sounds import read_sound
 from tristream.store import Provenance, create_h5, write_strings
 
 FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [48, 28]}}

@@ -17,7 +17,7 @@ from tristream.features.core import checked_space as spaces
 from tristream.features.core.networks.image_processor import IMAGENET
 from tristream.features.spaces.cornet_s import LAYERS, CornetOptions, cornet_s
 from tristream.features.spaces.cornet_s import network as cornet
-from tristream.media.media import frames
+from tristream.media.films import frames
 from tristream.store import open_h5
 
 State = dict[str, torch.Tensor]

@@ -8,7 +8,7 @@ import pytest
 from helpers.films import make_film
 from tristream.features.spaces.colour import ColourOptions, colour
 from tristream.features.spaces.lowlevel import COLUMNS, LowlevelOptions, lowlevel
-from tristream.media.media import read_sound
+from tristream.media.sounds import read_sound
 
 FPS = 24
 

@@ -16,7 +16,7 @@ from tristream.features.spaces.motion_energy import (
     motion_energy,
     pyramid,
 )
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 SMALL = MotionEnergyOptions(size=(48, 27), spatial_frequencies=[0, 2, 4, 8])
 

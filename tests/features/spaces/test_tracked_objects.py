@@ -37,7 +37,7 @@ from tristream.features.spaces.tracked_objects.film import Tracked
 from tristream.features.spaces.tracked_objects.kalman import BoxFilter
 from tristream.features.spaces.tracked_objects.tracks import Frame, Tracker
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 ONE = np.array([[1.0, 0.0]])
 

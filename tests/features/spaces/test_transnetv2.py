@@ -13,7 +13,7 @@ from tristream.errors import UserError
 from tristream.features.spaces import transnetv2 as module
 from tristream.features.spaces.transnetv2 import LAYERS, TransNetOptions, transnetv2
 from tristream.features.spaces.transnetv2.network import TransNetV2
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 FPS = 24
 

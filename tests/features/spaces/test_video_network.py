@@ -19,7 +19,7 @@ from tristream.features.core.networks.families import VIDEO
 from tristream.features.core.networks.image_processor import read_preparation
 from tristream.features.core.networks.video_clips import clip_columns, clips
 from tristream.features.spaces.video_network import VideoNetworkOptions, video_network
-from tristream.media.media import frames
+from tristream.media.films import frames
 from tristream.store import open_h5
 
 TOLERANCE = 1e-5

@@ -12,7 +12,7 @@ import pytest
 from helpers.films import clocks, flash_film
 from tristream.features.core.frames import frame_batches
 from tristream.features.core.registry import Block, get
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 CLOCKS = clocks(4.0)
 # Extractor, options, the layer and how it shows a flash: one number a sample.

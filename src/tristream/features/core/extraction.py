@@ -24,8 +24,9 @@ from tristream.features.core.resources import (
 )
 from tristream.fetch.receipt import Receipt
 from tristream.fingerprint import fingerprint
-from tristream.media.media import media_info
-from tristream.store import open_h5, provenance_of, read_table, write_strings
+from tristream.media.containers import media_info
+from tristream.stimuli.tables import read_inventory
+from tristream.store import open_h5, provenance_of, write_strings
 
 # Numbers that are held before they are stored, for extractors that give small chunks.
 JOINED = 1_000_000
@@ -285,12 +286,13 @@ def _check_block(job: Layer, layer: str, chunk: dict[str, Block]) -> None:
 def _write_labels(job: Layer, inputs: Inputs) -> None:
     """One row for each label of the experiment."""
     path = _needed(inputs.inventory, "--inventory", job)
-    table, said = read_table(path, "inventory")
+    listed = read_inventory(path)
+    table = listed.table
     items = sorted(set(table.loc[table["kind"] == "label", "item"].dropna().astype(str)))
     if not items:
         raise UserError(f"{path}: names no labels; {job.extractor.name} has nothing to describe")
     result = job.extractor.function(items, (job.layer,), job.space.options)[job.layer]
-    with job.create("item", said.simulated) as file:
+    with job.create("item", listed.provenance.simulated) as file:
         write_strings(file, "items", items)
         file["values"] = np.asarray(result.values, np.float32)
         write_strings(file, "names", result.names)

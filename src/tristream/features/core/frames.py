@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from tristream.media.media import frame_at, frames, read_image
+from tristream.media.films import frame_at, frames
+from tristream.media.images import read_image
 
 Source = Path | tuple[Path, ...]
 """A film, or images."""

@@ -33,7 +33,7 @@ def waveform(rate: Callable[[Any], int]) -> Shown:
     """Two seconds of the mono sound at the rate (Hz) that the options lead to."""
 
     def preview(path: Path, options: Any, at: float) -> Preview:
-        from tristream.media.media import read_sound
+        from tristream.media.sounds import read_sound
 
         first, stop = _around(path, at)
         values = read_sound(path, rate(options), first, stop)
@@ -50,7 +50,8 @@ def cochlea(bank: Callable[[Any], "Bank"], leak: float = 0.0) -> Shown:
 
         from tristream.features.core.audio.cochlea import HOP, RATE, cochleagram
         from tristream.features.core.audio.sound_stream import Track
-        from tristream.media.media import media_info, read_sound
+        from tristream.media.containers import media_info
+        from tristream.media.sounds import read_sound
 
         first, stop = _around(path, at)
         before = min(first, EDGE)
@@ -66,6 +67,6 @@ def cochlea(bank: Callable[[Any], "Bank"], leak: float = 0.0) -> Shown:
 
 
 def _around(path: Path, at: float) -> tuple[float, float]:
-    from tristream.media.media import media_info
+    from tristream.media.containers import media_info
 
     return max(round(at - AROUND, 1), 0.0), min(round(at + AROUND, 1), media_info(path).duration)

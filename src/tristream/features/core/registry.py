@@ -27,7 +27,7 @@ of your own that ``module:`` of the feature space names, with one decorated func
     def brightness(path, layers, options, weights, device) -> Iterator[dict[str, Block]]:
         '''Mean grey level of each frame.'''
         import numpy as np
-        from tristream.media.media import frames
+        from tristream.media.films import frames
 
         for time, image in frames(path, fps=options.fps, size=(64, 36), format="gray"):
             centre = time + 0.5 / options.fps
@@ -58,7 +58,7 @@ at their top level; torch, OpenCV, librosa inside functions.
     The function gets image files, too: then `path` is a tuple of paths, and the rows of the
     blocks are the images in this order, with ``times`` 0, 1, 2 …
     (:func:`tristream.features.core.frames.frame_batches` takes both,
-    :func:`tristream.media.media.read_image` reads one). The file has ``sampling = item``. An
+    :func:`tristream.media.images.read_image` reads one). The file has ``sampling = item``. An
     extractor without it leaves images out, and its file says so.
 ``label``
     ``function(items: list[str], layers, options) -> dict[str, Items]``: one row an item.

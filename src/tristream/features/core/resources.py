@@ -16,7 +16,7 @@ from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.weights import network_files
 from tristream.fingerprint import fingerprint
-from tristream.media.media import media_info
+from tristream.media.containers import media_info
 from tristream.store import Omission
 
 IMAGES = "images"

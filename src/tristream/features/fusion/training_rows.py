@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.errors import UserError
-from tristream.store import read_table
+from tristream.stimuli.tables import read_inventory, read_splits
+from tristream.stimuli.timelines import TIMED
 
-TIMED = ("film", "sound")
 Stretches = Mapping[str, list[tuple[float, float]]]
 
 
@@ -85,7 +85,7 @@ def read_training(inventory: Path, splits: Path, space: str) -> TrainingSet:
     UserError
         If the dataset has no fixed training set (leave-one-run-out), or no training stimulus.
     """
-    runs, _ = read_table(splits, "splits")
+    runs = read_splits(splits).table
     split_of = {
         (str(row["timeline"]), str(row["run"])): str(row["split"])
         for row in runs.to_dict("records")
@@ -96,10 +96,10 @@ def read_training(inventory: Path, splits: Path, space: str) -> TrainingSet:
             "every run is a test run once, so that no stimulus is for training alone; use a "
             "holdout split, or `method: concatenate` with `scale: none`, which fits nothing"
         )
-    events, said = read_table(inventory, "inventory")
+    listed = read_inventory(inventory)
     media: dict[str, dict[str, list[tuple[float, float]]]] = {"train": {}, "test": {}}
     items: dict[str, set[str]] = {"train": set(), "test": set()}
-    for event in events.to_dict("records"):
+    for event in listed.table.to_dict("records"):
         split = split_of.get((str(event["timeline"]), str(event["run"])))
         if split is None:
             raise UserError(f"{splits}: has no {event['run']}, which {inventory} shows; redo both")
@@ -114,5 +114,5 @@ def read_training(inventory: Path, splits: Path, space: str) -> TrainingSet:
         media["test"],
         frozenset(items["train"]),
         frozenset(items["test"]),
-        said.simulated,
+        listed.provenance.simulated,
     )

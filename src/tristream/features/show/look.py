@@ -11,7 +11,10 @@ import numpy.typing as npt
 from tristream.errors import UserError
 from tristream.features.core.registry import Preview
 from tristream.features.show.shown_space import Space
-from tristream.media.media import frame_at, media_info, read_image, read_sound
+from tristream.media.containers import media_info
+from tristream.media.films import frame_at
+from tristream.media.images import read_image
+from tristream.media.sounds import read_sound
 
 # Seconds of sound around a moment when the extractor does not say what it hears.
 AROUND = 2.0

@@ -99,7 +99,8 @@ def _is_cut(change: float, recent: deque[float]) -> bool:
 
 def _loudness(path: Path, fps: float) -> np.ndarray:
     """RMS of the mono sound in stretches of 1/`fps` s from media time 0; empty without sound."""
-    from tristream.media.media import media_info, sound
+    from tristream.media.containers import media_info
+    from tristream.media.sounds import sound
 
     if not media_info(path).has_audio:
         return np.zeros(0)

@@ -16,7 +16,7 @@ from tristream.simulate.haemodynamics import hrf
 from tristream.simulate.noise import FWHM_PER_SD, cosines
 from tristream.simulate.signals import STEP
 from tristream.simulate.synthetic.settings import ITEM, LABEL, Array, TwinSettings, region_at
-from tristream.stimuli.events import Event
+from tristream.stimuli.timelines import Event
 
 WAVES = 400
 FWHM = 8.0  # of maps (mm), and at least two voxels, so that interpolation does not wash them out

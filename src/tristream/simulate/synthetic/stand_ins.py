@@ -19,7 +19,10 @@ from scipy.io import wavfile
 from tristream import __version__
 from tristream.config.dataset import Dataset, Stimulus
 from tristream.errors import UserError
-from tristream.media import media
+from tristream.media.containers import media_info
+from tristream.media.films import frame_at
+from tristream.media.images import read_image
+from tristream.media.sounds import Sound, read_sound
 from tristream.paths import resolve_inside
 
 Array = npt.NDArray[np.float64]
@@ -75,7 +78,7 @@ def write_media(
     folder.mkdir(parents=True, exist_ok=True)
     sounds = [row for row in rows if row.kind == "sound"]
     images = [row for row in rows if row.kind == "image"]
-    track = media.read_sound(film, RATE) if film is not None and sounds else None
+    track = read_sound(film, RATE) if film is not None and sounds else None
     for row in sounds:
         samples = _sound(row, track, seed)
         path = _made(folder, row)
@@ -150,7 +153,7 @@ def _category(row: Stimulus) -> str:
     return row.label or str(Path(row.path).parent)
 
 
-def _sound(row: Stimulus, track: media.Sound | None, seed: int) -> Array:
+def _sound(row: Stimulus, track: Sound | None, seed: int) -> Array:
     """30 s of sound, 2 s of it faded in and out, of fixed RMS."""
     rng = _random(seed, row.stimulus)
     kind = _random(seed, _category(row)).normal(0, DIFFERS, len(BANDS))
@@ -177,7 +180,7 @@ def _wandering(rng: np.random.Generator, count: int) -> Array:
     return np.asarray(WANDERS * np.interp(at, np.arange(len(steps)), smooth / smooth.std()))
 
 
-def _excerpt(track: media.Sound, count: int, rng: np.random.Generator) -> Array:
+def _excerpt(track: Sound, count: int, rng: np.random.Generator) -> Array:
     """A place of the film at a speed of its own, so that clips that overlap there still differ."""
     at = rng.uniform(0, len(track)) + np.arange(count) * rng.uniform(*SPEEDS)
     before = at.astype(np.int64)
@@ -190,9 +193,9 @@ def _excerpt(track: media.Sound, count: int, rng: np.random.Generator) -> Array:
 def _frames(film: Path | None, images: list[Stimulus]) -> Iterator[Image.Image]:
     if film is None or not images:
         return
-    duration = media.media_info(film).duration
+    duration = media_info(film).duration
     for at in np.linspace(0.05, 0.95, PLACES) * duration:
-        yield Image.fromarray(media.frame_at(film, float(at), size=(480, 270)))
+        yield Image.fromarray(frame_at(film, float(at), size=(480, 270)))
 
 
 def _image(row: Stimulus, frames: list[Image.Image], seed: int) -> Image.Image:
@@ -230,7 +233,7 @@ def _loudness(path: Path) -> tuple[Array, Array]:
 
 
 def _luminance(path: Path) -> tuple[Array, Array]:
-    pixels = media.read_image(path) @ np.array([0.299, 0.587, 0.114]) / 255
+    pixels = read_image(path) @ np.array([0.299, 0.587, 0.114]) / 255
     half = np.array(pixels.shape) // 2
     halves = [pixels[: half[0]], pixels[half[0] :]]
     quadrants = [p.mean() for h in halves for p in (h[:, : half[1]], h[:, half[1] :])]

@@ -32,8 +32,8 @@ from tristream.simulate.synthetic.real_dataset import copy_texts, discard, open_
 from tristream.simulate.synthetic.settings import BACK, FRONT, Brain, TwinSettings
 from tristream.simulate.synthetic.stand_ins import media_latents, write_media
 from tristream.space import grayordinates
-from tristream.stimuli.events import Event
-from tristream.stimuli.inventory import events_of_run
+from tristream.stimuli.events import events_of_run
+from tristream.stimuli.timelines import Event
 from tristream.store import Provenance, create_h5, write_strings
 
 KIND = "twin"

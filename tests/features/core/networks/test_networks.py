@@ -24,7 +24,7 @@ from tristream.features.spaces.image_network import (
     image_network,
 )
 from tristream.features.spaces.video_network import VideoNetworkOptions, clip_length
-from tristream.media.media import frames
+from tristream.media.films import frames
 
 TOLERANCE = 1e-5
 

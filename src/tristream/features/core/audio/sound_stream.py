@@ -46,7 +46,8 @@ class Track:
         UserError
             If it can't be decoded, has no sound, or is too short.
         """
-        from tristream.media.media import media_info, sound
+        from tristream.media.containers import media_info
+        from tristream.media.sounds import sound
 
         samples = round(media_info(path).duration * rate)
         if samples < round(shortest * rate):

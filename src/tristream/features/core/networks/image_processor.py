@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from tristream.errors import UserError
-from tristream.media.media import Pixels
+from tristream.media.films import Pixels
 
 if TYPE_CHECKING:
     import torch

@@ -104,7 +104,8 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
 
 def _preview(path: Path, options: Options, at: float) -> Preview:
     """Mel bands at 100 Hz, 2 s around `at`, before they are averaged."""
-    from tristream.media.media import media_info, read_sound
+    from tristream.media.containers import media_info
+    from tristream.media.sounds import read_sound
 
     end = media_info(path).duration
     first, stop = max(round(at - 1, 1), 0.0), min(round(at + 1, 1), end)

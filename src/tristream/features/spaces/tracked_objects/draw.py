@@ -14,7 +14,7 @@ from tristream.features.core.checked_space import check
 from tristream.features.core.resources import find_weights
 from tristream.features.spaces.tracked_objects.film import Tracked, sampled_size
 from tristream.features.spaces.tracked_objects.tracks import State
-from tristream.media.media import frames
+from tristream.media.films import frames
 from tristream.store import atomic_path
 
 TRAIL = 24

@@ -1,0 +1,294 @@
+"""The tables of the stimuli: events (``inventory.tsv``), splits of runs, findings of leakage."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tristream.errors import UserError
+from tristream.stimuli.timelines import Event, Timeline
+from tristream.store import Provenance, read_json, read_table, sidecar, write_table
+
+INVENTORY = {
+    "timeline": "Subjects of one timeline saw the same at the same times",
+    "run": "BIDS entities without the subject",
+    "trial": "Number of the event in its run, from 1",
+    "onset": "Seconds from the start of the run's first volume",
+    "duration": "Seconds",
+    "stimulus": "Name in the stimulus table, or the label",
+    "kind": "film, sound, image or label",
+    "media_start": "Second of the film or sound at which the event begins",
+    "item": "What is shown: label, image or clip",
+    "label": "What a decoder is to name; n/a where there is none",
+    "unit": "Exchangeable unit; n/a where it is an interval of time",
+    "keep": "False: modelled, but not a sample",
+}
+SPLITS = {
+    "timeline": "Subjects of one timeline saw the same at the same times",
+    "run": "BIDS entities without the subject",
+    "split": "train, test, or each (leave-one-run-out)",
+    "repeat": "Test runs of one group show the same stimuli at the same times",
+}
+LEAKAGE = {
+    "timeline": "Subjects of one timeline saw the same at the same times",
+    "check": "overlap, guard, picture, sound, order, or known (the descriptor says it)",
+    "train": "Training run",
+    "test": "Test run",
+    "train_start": "Seconds from the start of the training run",
+    "test_start": "Seconds from the start of the test run",
+    "seconds": "How long it lasts in the test run",
+    "score": "Seconds (overlap, guard), correlation (picture, sound) or accuracy (order)",
+    "threshold": "From which score, or below which gap, it is a finding",
+    "action": "What is done about it: warn or drop",
+    "note": "In words",
+}
+# Events of one label with a shorter pause between them belong to one block (s): the
+# haemodynamic response does not distinguish them.
+BLOCK_PAUSE = 4.0
+
+
+@dataclass(frozen=True)
+class StimulusFile:
+    """A stimulus whose file is there.
+
+    Attributes
+    ----------
+    stimulus, kind : str
+        Name in the stimulus table; film, sound or image.
+    path : str
+        Inside the source of the stimuli.
+    sha256 : str
+        Of its content.
+    duration : float or None
+        Seconds; None for images.
+    """
+
+    stimulus: str
+    kind: str
+    path: str
+    sha256: str
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Every event of every run, once per stimulus timeline.
+
+    Attributes
+    ----------
+    path : Path
+    table : DataFrame
+        A row an event; columns `INVENTORY`.
+    stimuli : tuple of StimulusFile
+        Stimuli whose files are there.
+    provenance : Provenance
+    """
+
+    path: Path
+    table: pd.DataFrame
+    stimuli: tuple[StimulusFile, ...]
+    provenance: Provenance
+
+    def timeline(self, name: str) -> Timeline:
+        """Events of each run of a timeline.
+
+        Raises
+        ------
+        UserError
+            If the inventory holds no event of it.
+        """
+        rows = self.table[self.table["timeline"].astype(str) == name]
+        if rows.empty:
+            raise UserError(f"{self.path}: holds no event of timeline {name!r}; write it again")
+        return events_by_run(rows)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which run trains, which tests, and which test runs repeat each other.
+
+    Attributes
+    ----------
+    path : Path
+    table : DataFrame
+        A row a run of each timeline; columns `SPLITS`.
+    provenance : Provenance
+    """
+
+    path: Path
+    table: pd.DataFrame
+    provenance: Provenance
+
+    def of(self, timeline: str) -> dict[str, tuple[str, str | None]]:
+        """Run to (split, group of repeats) in one timeline."""
+        rows = self.table[self.table["timeline"].astype(str) == timeline]
+        return {
+            str(row["run"]): (str(row["split"]), _text(row["repeat"]) or None)
+            for row in rows.to_dict("records")
+        }
+
+
+@dataclass(frozen=True)
+class LeakageTable:
+    """What the leakage audit of a dataset found.
+
+    Attributes
+    ----------
+    path : Path
+    table : DataFrame
+        A row a finding; columns `LEAKAGE`.
+    checked : list of dict
+        What was compared, with thresholds and counts.
+    baseline : list of dict
+        Per timeline: accuracy of labels from time alone, chance, p.
+    drop : list of dict
+        ``timeline``, ``run``, ``start``, ``end`` (s): left out of the test samples.
+    across : dict or None
+        Labels from the order of other timelines (`order_across.OrderAcross`).
+    provenance : Provenance
+    """
+
+    path: Path
+    table: pd.DataFrame
+    checked: list[dict[str, Any]]
+    baseline: list[dict[str, Any]]
+    drop: list[dict[str, Any]]
+    across: dict[str, Any] | None
+    provenance: Provenance
+
+
+def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFrame:
+    """One row an event; see `INVENTORY`.
+
+    Parameters
+    ----------
+    timelines : dict of name to Timeline
+    unit : {"block", "item", "time"}
+        The exchangeable unit. ``block``: consecutive events of one label; ``item``: each event;
+        ``time``: none here, units are intervals of time.
+    """
+    rows = [
+        {
+            "timeline": name,
+            "run": run,
+            "trial": number,
+            "onset": round(event.onset, 6),
+            "duration": round(event.duration, 6),
+            "stimulus": event.stimulus,
+            "kind": event.kind,
+            "media_start": event.media_start,
+            "item": event.item,
+            "label": event.label or None,
+            "unit": f"{run}/{units[number - 1]}" if units else None,
+            "keep": event.keep,
+        }
+        for name, runs in timelines.items()
+        for run, events in runs.items()
+        for units in [_units(events, unit)]
+        for number, event in enumerate(events, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(INVENTORY))
+
+
+def events_by_run(rows: pd.DataFrame) -> Timeline:
+    """Rows of one timeline of :func:`inventory_table` as events."""
+    events: Timeline = {}
+    for row in rows.to_dict("records"):
+        events.setdefault(str(row["run"]), []).append(
+            Event(
+                onset=float(row["onset"]),
+                duration=float(row["duration"]),
+                stimulus=_text(row["stimulus"]),
+                kind=str(row["kind"]),
+                item=_text(row["item"]),
+                media_start=float(row["media_start"]),
+                keep=bool(row["keep"]),
+                label=_text(row["label"]),
+                unit=_text(row["unit"]),
+            )
+        )
+    return events
+
+
+def write_inventory(
+    path: Path | str,
+    timelines: Mapping[str, Timeline],
+    unit: str,
+    stimuli: Sequence[StimulusFile],
+    provenance: Provenance,
+) -> None:
+    """Write events, and the list of stimuli into the sidecar."""
+    listed = [asdict(one) for one in stimuli]
+    write_table(path, inventory_table(timelines, unit), provenance, INVENTORY, stimuli=listed)
+
+
+def read_inventory(path: Path | str) -> Inventory:
+    """Read what :func:`write_inventory` wrote."""
+    table, provenance = read_table(path, "inventory")
+    stimuli = read_json(sidecar(path), "inventory")[0].get("stimuli", [])
+    listed = tuple(StimulusFile(**one) for one in stimuli)
+    return Inventory(Path(path), table, listed, provenance)
+
+
+def write_splits(path: Path | str, table: pd.DataFrame, provenance: Provenance) -> None:
+    """Write a table of `splits.split_table`."""
+    write_table(path, table, provenance, SPLITS)
+
+
+def read_splits(path: Path | str) -> Splits:
+    """Read what :func:`write_splits` wrote."""
+    return Splits(Path(path), *read_table(path, "splits"))
+
+
+def write_leakage(found: LeakageTable) -> None:
+    """Write the findings to their path; all else goes into the sidecar."""
+    write_table(
+        found.path,
+        found.table,
+        found.provenance,
+        LEAKAGE,
+        checked=found.checked,
+        baseline=found.baseline,
+        drop=found.drop,
+        across=found.across,
+    )
+
+
+def read_leakage(path: Path | str) -> LeakageTable:
+    """Read what :func:`write_leakage` wrote."""
+    table, provenance = read_table(path, "leakage")
+    side = read_json(sidecar(path), "leakage")[0]
+    return LeakageTable(
+        path=Path(path),
+        table=table,
+        checked=side.get("checked", []),
+        baseline=side.get("baseline", []),
+        drop=side.get("drop", []),
+        across=side.get("across"),
+        provenance=provenance,
+    )
+
+
+def _units(events: Sequence[Event], unit: str) -> list[int]:
+    """Number of each event's exchangeable unit, from 1; empty for ``time``."""
+    if unit == "time":
+        return []
+    numbers: list[int] = []
+    for index, event in enumerate(events):
+        before = events[index - 1] if index else None
+        joins = (
+            unit == "block"
+            and before is not None
+            and before.item == event.item
+            and event.onset - before.end < BLOCK_PAUSE
+        )
+        numbers.append(numbers[-1] + (not joins) if numbers else 1)
+    return numbers
+
+
+def _text(value: object) -> str:
+    """A cell as text; a missing value is empty."""
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
