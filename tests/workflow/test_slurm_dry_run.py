@@ -1,0 +1,40 @@
+"""What a Slurm cluster would be asked for: one GPU job a feature space, whatever its layers."""
+
+import re
+from collections import Counter
+
+from helpers.small_study import REPO, snakemake, write
+
+LAYERS = ["blocks2", "blocks6", "blocks12", "head"]
+
+
+def five_spaces(config):
+    spaces = {
+        f"net{n}": {
+            "stream": "ventral",
+            "extractor": "efficientnet_lite0",
+            "layers": LAYERS,
+            "options": {"fps": n},
+        }
+        for n in range(1, 6)
+    }
+    config["device"] = "cuda"
+    config["features"] |= spaces
+    config["models"]["streams"]["bands"] = {name: [name] for name in spaces}
+
+
+def test_five_spaces_of_four_layers_are_five_gpu_jobs(tmp_path, cache):
+    folder = write(tmp_path / "study", cache, five_spaces)
+    profile = str(REPO / "workflow/profiles/slurm")
+    printed = snakemake(folder, "--dry-run", "--profile", profile)
+    jobs = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", printed, flags=re.MULTILINE)
+    assert jobs, printed
+    on_gpu = Counter(rule for rule, text in jobs if re.search(r"resources:.*\bgpu=1\b", text))
+    spaces = {rule: n for rule, n in on_gpu.items() if rule.startswith("features_tiny_net")}
+    assert spaces == {f"features_tiny_net{n}": 1 for n in range(1, 6)}
+    outputs = [text for rule, text in jobs if rule == "features_tiny_net1"]
+    assert all(f"net1/{layer}.h5" in outputs[0] for layer in LAYERS)
+    # Whatever fetches runs where snakemake runs, and asks the cluster for nothing.
+    submitted = {rule for rule, _ in jobs}
+    assert not {rule for rule in submitted if rule.startswith("fetch_")}
+    assert "localrule fetch_subject:" in printed
