@@ -26,6 +26,7 @@ PLUMBING = (
     "tristream.paths",
     "tristream.results",
     "tristream.store",
+    "tristream.targets",
 )
 
 

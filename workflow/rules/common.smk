@@ -22,6 +22,7 @@ try:
     from tristream.fingerprint import fingerprint
     from tristream.results import Layout
     from tristream.simulate.preset import load_preset
+    from tristream.targets import Targets
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: the workflow needs its package in this environment; "
@@ -47,6 +48,7 @@ try:
     }
     LAYERS = {name: space.layers for name, space in SPACES.items()}
     LAYERS |= {name: space.layers for name, space in RESOLVED.study.fusion.items()}
+    TARGETS = Targets(RESOLVED, LAYERS, str(CONFIGFILES[0]))
     OWN_FILES = {name: space.own_files for name, space in SPACES.items()}
     for name, descriptor in RESOLVED.datasets.items():
         if descriptor.layout.kind == "raw":
@@ -77,6 +79,51 @@ wildcard_constraints:
     power="|".join(STUDY.power) or "none",
     timeline="[A-Za-z0-9_]+",
     preset="[A-Za-z0-9_]+",
+
+
+def bold_files(dataset, subject):
+    return TARGETS.runs(dataset, subject)
+
+
+def spaces_of(name):
+    return TARGETS.layers_of_model(name)
+
+
+def spaces_in(dataset):
+    return TARGETS.layers_in(dataset)
+
+
+def aligned_file(dataset, subject, space, layer):
+    return TARGETS.aligned(dataset, subject, [(space, layer)])[0]
+
+
+def reference_subject(dataset, timeline):
+    return TARGETS.reference_subject(dataset, timeline)
+
+
+def fused_parents(dataset, space):
+    """Feature files of the parents of a derived space."""
+    return [
+        str(LAYOUT.path("features", dataset=dataset, space=parent, layer=layer))
+        for parent, layer in TARGETS.parents(space)
+    ]
+
+
+def per_subject(dataset, pattern):
+    return [
+        pattern.format(R=R, dataset=dataset, subject=s)
+        for s in RESOLVED.subjects[dataset]
+    ]
+
+
+def analyses(section, pattern):
+    """One path for each (model or decoder) x dataset x subject."""
+    return [
+        pattern.format(R=R, dataset=dataset, name=name, subject=subject)
+        for name, block in section.items()
+        for dataset in block.datasets
+        for subject in RESOLVED.subjects[dataset]
+    ]
 
 
 def settings(kind, **targets):
@@ -146,59 +193,10 @@ def is_hub(space):
     return isinstance(SPACES[space].weights, HubSource)
 
 
-def expand_space(text, where):
-    """`musicnn` -> its layers; `musicnn/cnn3` -> that one: pairs (space, layer)."""
-    space, _, layer = text.partition("/")
-    if layer and layer not in LAYERS[space]:
-        raise WorkflowError(
-            f"{CONFIGFILES[0]}: {where}: {layer!r} is not among features.{space}.layers: "
-            f"{', '.join(LAYERS[space])}"
-        )
-    return [(space, one) for one in ([layer] if layer else LAYERS[space])]
-
-
-def fused_parents(dataset, space):
-    """Feature files of the parents of a derived space."""
-    pairs = [
-        pair
-        for parent in STUDY.fusion[space].parents
-        for pair in expand_space(parent, f"fusion.{space}.parents")
-    ]
-    return [
-        f"{R}/features/{dataset}/{parent}/{layer}.h5"
-        for parent, layer in dict.fromkeys(pairs)
-    ]
-
-
 def fused_params(space):
     """What is learned; another stream or another variate reruns no fit."""
     block = STUDY.fusion[space].model_dump(mode="json", exclude={"stream", "variates"})
     return json.dumps(block, sort_keys=True)
-
-
-def spaces_of(name):
-    return [
-        pair
-        for band, texts in STUDY.models[name].bands.items()
-        for text in texts
-        for pair in expand_space(text, f"models.{name}.bands.{band}")
-    ]
-
-
-def spaces_in(dataset):
-    """Every (space, layer) that some model of the dataset uses."""
-    pairs = [
-        pair
-        for name, model in STUDY.models.items()
-        if dataset in model.datasets
-        for pair in spaces_of(name)
-    ]
-    return sorted(set(pairs))
-
-
-def bold_files(dataset, subject):
-    runs = RESOLVED.datasets[dataset].runs_of(subject)
-    return [f"{R}/bold/{dataset}/sub-{subject}/{run}.h5" for run in runs]
 
 
 def registrations_of(wildcards):
@@ -214,37 +212,6 @@ def registrations_of(wildcards):
 def registrations_option(wildcards):
     files = registrations_of(wildcards)
     return f"--registered {' '.join(files)}" if files else ""
-
-
-def reference_subject(dataset, timeline):
-    """The first chosen subject who saw the timeline: its volumes say when X is wanted."""
-    descriptor = RESOLVED.datasets[dataset]
-    for subject in RESOLVED.subjects[dataset]:
-        if descriptor.timeline_of(subject) == timeline:
-            return subject
-    raise WorkflowError(f"no chosen subject of {dataset} saw the timeline {timeline}")
-
-
-def aligned_file(dataset, subject, space, layer):
-    timeline = RESOLVED.datasets[dataset].timeline_of(subject)
-    return f"{R}/align/{dataset}/{timeline}/{space}/{layer}.h5"
-
-
-def per_subject(dataset, pattern):
-    return [
-        pattern.format(R=R, dataset=dataset, subject=s)
-        for s in RESOLVED.subjects[dataset]
-    ]
-
-
-def analyses(section, pattern):
-    """One path for each (model or decoder) x dataset x subject."""
-    return [
-        pattern.format(R=R, dataset=dataset, name=name, subject=subject)
-        for name, block in section.items()
-        for dataset in block.datasets
-        for subject in RESOLVED.subjects[dataset]
-    ]
 
 
 def dropped():
@@ -401,9 +368,3 @@ def report_input(wildcards):
         STUDY.contrasts, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json"
     )
     return files + inference_files() + power_files()
-
-
-for name in STUDY.models:
-    spaces_of(name)
-for name in STUDY.fusion:
-    fused_parents("", name)

@@ -1,0 +1,119 @@
+"""Which files a study asks for: what rules take as input, and what the whole study leads to."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tristream.errors import UserError
+from tristream.results import Layout
+
+if TYPE_CHECKING:
+    from tristream.config.load import Resolved
+
+
+class Targets:
+    """Paths that a checked study leads to, below its results folder.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    layers : dict of str to sequence of str
+        Layers of each feature space, fused ones too.
+    where : str
+        The configuration's file, for messages.
+
+    Raises
+    ------
+    UserError
+        If a model or a fused space names a layer that its space does not have.
+    """
+
+    def __init__(
+        self, resolved: "Resolved", layers: Mapping[str, tuple[str, ...]], where: str
+    ) -> None:
+        self.resolved = resolved
+        self.study = resolved.study
+        self.layers = layers
+        self.where = where
+        self.layout = Layout(resolved.study.results)
+        for name in self.study.models:
+            self.layers_of_model(name)
+        for name in self.study.fusion:
+            self.parents(name)
+
+    def layers_named(self, text: str, key: str) -> list[tuple[str, str]]:
+        """``musicnn`` -> its layers, ``musicnn/cnn3`` -> that one: pairs (space, layer)."""
+        space, _, layer = text.partition("/")
+        if layer and layer not in self.layers[space]:
+            raise UserError(
+                f"{self.where}: {key}: {layer!r} is not among features.{space}.layers: "
+                f"{', '.join(self.layers[space])}"
+            )
+        return [(space, one) for one in ([layer] if layer else self.layers[space])]
+
+    def layers_of_model(self, model: str) -> list[tuple[str, str]]:
+        """Every (space, layer) of a model, band by band."""
+        return [
+            pair
+            for band, texts in self.study.models[model].bands.items()
+            for text in texts
+            for pair in self.layers_named(text, f"models.{model}.bands.{band}")
+        ]
+
+    def layers_in(self, dataset: str) -> list[tuple[str, str]]:
+        """Every (space, layer) that some model of the dataset uses."""
+        models = [name for name, block in self.study.models.items() if dataset in block.datasets]
+        return sorted({pair for name in models for pair in self.layers_of_model(name)})
+
+    def parents(self, fused: str) -> list[tuple[str, str]]:
+        """Every (space, layer) that a fused space is made from."""
+        key = f"fusion.{fused}.parents"
+        texts = self.study.fusion[fused].parents
+        return list(dict.fromkeys(p for text in texts for p in self.layers_named(text, key)))
+
+    def runs(self, dataset: str, subject: str, place: str = "bold") -> list[str]:
+        """One file for each run that the subject has."""
+        runs = self.resolved.datasets[dataset].runs_of(subject)
+        return [self._at(place, dataset=dataset, subject=subject, run=run) for run in runs]
+
+    def aligned(self, dataset: str, subject: str, pairs: list[tuple[str, str]]) -> list[str]:
+        """Aligned features on the timeline that the subject saw."""
+        timeline = self.resolved.datasets[dataset].timeline_of(subject)
+        return [
+            self._at("aligned", dataset=dataset, timeline=timeline, space=space, layer=layer)
+            for space, layer in pairs
+        ]
+
+    def reference_subject(self, dataset: str, timeline: str) -> str:
+        """The first chosen subject who saw the timeline: its volumes say when X is wanted."""
+        descriptor = self.resolved.datasets[dataset]
+        for subject in self.resolved.subjects[dataset]:
+            if descriptor.timeline_of(subject) == timeline:
+                return subject
+        raise UserError(f"{self.where}: no chosen subject of {dataset} saw the timeline {timeline}")
+
+    def subjects(self, place: str, dataset: str, **wildcards: str) -> list[str]:
+        """One file for each chosen subject of the dataset."""
+        return [
+            self._at(place, dataset=dataset, subject=subject, **wildcards)
+            for subject in self.resolved.subjects[dataset]
+        ]
+
+    def analyses(self, section: str, place: str) -> list[str]:
+        """One file for each model, decoder or contrast x dataset x subject."""
+        wildcard = section.removesuffix("s")
+        return [
+            path
+            for name, dataset in self.pairs(section)
+            for path in self.subjects(place, dataset, **{wildcard: name})
+        ]
+
+    def pairs(self, section: str) -> Iterator[tuple[str, str]]:
+        """(Name, dataset) of each model, decoder or contrast and the datasets that it names."""
+        blocks: Mapping[str, Any] = getattr(self.study, section)
+        for name, block in blocks.items():
+            for dataset in block.datasets:
+                yield name, dataset
+
+    def _at(self, place: str, **wildcards: str) -> str:
+        return self.layout.path(place, **wildcards).as_posix()
