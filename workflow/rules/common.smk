@@ -126,6 +126,7 @@ def analyses(section, pattern):
     ]
 
 
+@lru_cache(None)
 def settings(kind, **targets):
     """What a job may know of the study, as the file that it reads; a change reruns the rule."""
     try:
