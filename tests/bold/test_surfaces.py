@@ -23,6 +23,7 @@ from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run
 from tristream.config.inference import Inference
 from tristream.config.load import load
+from tristream.config.settings.encode import EncodeSettings
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.fetch.contents import run_files, subject_files
@@ -174,9 +175,9 @@ def done(request, tmp_path_factory, fslr_meshes) -> Done:
     aligned = [write_features(folder, name) for name in tree.PLANTED]
     write_samples(folder / "samples.tsv")
     study = load(write_config(folder, dataset), folder / "workflow/datasets")
-    model = study.study.models["both"]
+    settings_of_fit = EncodeSettings.of(study, dataset="small", model="both")
     encoding, inference = folder / "encoding.h5", folder / "inference.h5"
-    fit_subject("both", "small", "01", model, aligned, bold, folder / "samples.tsv", encoding)
+    fit_subject(settings_of_fit, "01", aligned, bold, folder / "samples.tsv", encoding)
     settings = Inference(permutations=200, fdr=0.05)
     infer_encoding(encoding, settings, "time", inference)
     regions, clusters = folder / "regions.tsv", folder / "clusters.tsv"

@@ -19,8 +19,9 @@ from helpers import REPOSITORY
 from tristream.bold.readers.volume_table import prepare
 from tristream.bold.run_file import write_run
 from tristream.config.dataset import Dataset
-from tristream.config.decoders import Decoder
+from tristream.config.decoders import DecoderDesign
 from tristream.config.load import descriptor
+from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import decode, fit
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_permutation import draw, log10_distinct, scheme
@@ -28,8 +29,8 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.store import Provenance, open_h5, read_strings, write_table
 
 WORKFLOW = REPOSITORY / "workflow/datasets"
-RIDGE = Decoder(datasets=["d"], kind="ridge", samples="volumes", regularization=530)
-SVM = Decoder(datasets=["d"], kind="svm", samples="blocks")
+RIDGE = DecoderDesign(kind="ridge", samples="volumes", regularization=530)
+SVM = DecoderDesign(kind="svm", samples="blocks")
 Files = tuple[list[Path], Path]
 
 
@@ -107,7 +108,8 @@ def test_written_file(files: Files, tmp_path: Path, which: str) -> None:
     """The two decoders of the demo study: accuracy, p, and what the file holds."""
     decoder, lowest = (RIDGE, 0.63) if which == "volumes" else (SVM, 0.72)
     output = tmp_path / "sub-1.h5"
-    found = fit(*files, output, which, decoder, {"dataset": "d", "subject": "1"})
+    settings = DecodeSettings(dataset="d", decoder=which, block=decoder, unit="block")
+    found = fit(*files, output, settings, "1")
     with open_h5(output, "decoding") as (file, provenance):
         attrs = dict(file.attrs)
         assert attrs["accuracy"] == found.accuracy >= lowest

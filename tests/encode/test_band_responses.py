@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from helpers.encoding_files import SPACES, VOXELS, model, write_study
+from helpers.encoding_files import SPACES, VOXELS, encode_settings, model, write_study
 from tristream.cli import main
 from tristream.encode.band_responses import (
     _convolved,
@@ -45,7 +45,7 @@ def fitted(request, tmp_path_factory):
     settings = model(delays=[0, 1, 2, 3], **CASES[request.param])
     output = folder / "encoding.h5"
     files = study["aligned"], study["bold"], study["samples"]
-    fit_subject("streams", "planted", "01", settings, *files, output, device="cpu")
+    fit_subject(encode_settings(settings), "01", *files, output)
     return request.param, output, read_encoding(output)[0]
 
 
@@ -139,10 +139,10 @@ def test_what_has_no_weights_is_refused(tmp_path):
     }
     for name, (changes, match) in cases.items():
         path = tmp_path / f"{name}.h5"
-        fit_subject("m", "planted", "01", model(**changes), *files, path, device="cpu")
+        fit_subject(encode_settings(model(**changes), "m"), "01", *files, path)
         with pytest.raises(UserError, match=match):
             write_responses(path, tmp_path / "out.tsv")
-    fit_subject("m", "planted", "01", model(), *files, path, device="cpu")
+    fit_subject(encode_settings(model(), "m"), "01", *files, path)
     with pytest.raises(UserError, match="R² above 2"):
         write_responses(path, tmp_path / "out.tsv", threshold=2)
     with pytest.raises(UserError, match="can't be read as an image"):

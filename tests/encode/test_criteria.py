@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from helpers.encoding_files import model, write_study
+from helpers.encoding_files import encode_settings, model, write_study
 from tristream.cli import main
 from tristream.encode.criteria import effective_degrees, effective_samples, ridge_criteria
 from tristream.encode.criteria_table import compare_models
@@ -84,7 +84,7 @@ def encodings(tmp_path_factory):
     }
     for name, changes in models.items():
         path = folder / f"{name}.h5"
-        fit_subject(name, "planted", "01", model(**changes), *files, path, device="cpu")
+        fit_subject(encode_settings(model(**changes), name), "01", *files, path)
     return [folder / f"{name}.h5" for name in models]
 
 
@@ -118,6 +118,6 @@ def test_what_can_not_be_compared_is_refused(encodings, tmp_path):
 
     study = write_study(tmp_path, change=change)
     files = study["aligned"], study["bold"], study["samples"]
-    fit_subject("m", "planted", "01", model(), *files, tmp_path / "m.h5", device="cpu")
+    fit_subject(encode_settings(model(), "m"), "01", *files, tmp_path / "m.h5")
     with pytest.raises(UserError, match="other volumes"):
         compare_models([encodings[0], tmp_path / "m.h5"], tmp_path / "out.tsv")

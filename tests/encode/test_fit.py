@@ -10,7 +10,16 @@ from himalaya.scoring import r2_score, r2_score_split
 from scipy import signal, stats
 from sklearn.linear_model import Ridge
 
-from helpers.encoding_files import BANDS, DELAYS, SPACES, VOXELS, delayed, model, write_study
+from helpers.encoding_files import (
+    BANDS,
+    DELAYS,
+    SPACES,
+    VOXELS,
+    delayed,
+    encode_settings,
+    model,
+    write_study,
+)
 from tristream.encode import prediction_scores as scores
 from tristream.encode.bands import band_kernels
 from tristream.encode.ceiling import noise_ceiling
@@ -25,15 +34,12 @@ THIRD = VOXELS // 3
 def fit(folder, study, settings=None, name="encoding.h5"):
     path = folder / name
     fit_subject(
-        "streams",
-        "planted",
+        encode_settings(settings or model()),
         "01",
-        settings or model(),
         study["aligned"],
         study["bold"],
         study["samples"],
         path,
-        device="cpu",
         code="abc",
     )
     return read_encoding(path)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.encoding_files import VOXELS, model, write_study
+from helpers.encoding_files import VOXELS, encode_settings, model, write_study
 from tristream.config.inference import Inference
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
@@ -25,15 +25,12 @@ KINDS = {
 
 def fit(study, output, **changes):
     fit_subject(
-        "streams",
-        "planted",
+        encode_settings(model(**changes)),
         "01",
-        model(**changes),
         study["aligned"],
         study["bold"],
         study["samples"],
         output,
-        device="cpu",
     )
     return read_encoding(output)[0]
 

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from helpers.encoding_files import SPACES, TR, model, smooth, write_study
+from helpers.encoding_files import SPACES, TR, encode_settings, model, smooth, write_study
 from tristream.align.resample import Piece, resample_timed
 from tristream.cli import main
 from tristream.encode.encoding_file import read_encoding
@@ -51,7 +51,7 @@ def fitted(tmp_path_factory):
     study = write_study(folder, change=change)
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
-    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    fit_subject(encode_settings(model()), "01", *inputs, path)
     return folder, path, write_features(folder, values), values, inputs
 
 
@@ -75,7 +75,7 @@ def test_a_network_predicts_the_test_clip_seen_as_new(fitted, tmp_path):
     path = folder / "network.h5"
     network = {"epochs": 4, "width": 8}
     settings = model(kind="tcn", network=network, components=3)
-    fit_subject("net", "planted", "01", settings, *inputs, path, device="cpu")
+    fit_subject(encode_settings(settings, "net"), "01", *inputs, path)
     predict_stimulus(path, features, tmp_path / "out.h5")
     encoding, _ = read_encoding(path)
     assert encoding.about["network"]["width"] == 8

@@ -10,7 +10,8 @@ import pytest
 from helpers import REPOSITORY
 from tristream.bold.run_file import Run, write_run
 from tristream.cli import main
-from tristream.config.decoders import Decoder
+from tristream.config.decoders import DecoderDesign
+from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import fit
 from tristream.errors import UserError
 from tristream.store import Provenance, open_h5, write_table
@@ -55,10 +56,9 @@ class Study:
         samples, output = self.folder / "samples.tsv", self.folder / "out.h5"
         write_table(samples, self.table, Provenance("samples", self.simulated))
         paths = [self.write(name, values) for name, values in self.bold.items()]
-        decoder = Decoder(
-            **{"datasets": ["d"], "kind": "ridge", "samples": "volumes", **options}  # type: ignore[arg-type]
-        )
-        fit(paths, samples, output, "ridge", decoder, {"dataset": "d", "subject": "1"})
+        block = DecoderDesign(**{"kind": "ridge", "samples": "volumes", **options})
+        settings = DecodeSettings(dataset="d", decoder="ridge", block=block, unit="block")
+        fit(paths, samples, output, settings, "1")
         return output
 
     def write(self, name: str, values: np.ndarray) -> Path:

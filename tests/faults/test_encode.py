@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from helpers.encoding_files import model, write_study
+from helpers.encoding_files import encode_settings, model, write_study
 from tristream.cli import main
 from tristream.encode.fit import choose_device, fit_subject
 from tristream.errors import UserError
@@ -14,15 +14,12 @@ def refused(folder, study, match, settings=None):
     output = folder / "encoding.h5"
     with pytest.raises(UserError, match=match) as caught:
         fit_subject(
-            "streams",
-            "planted",
+            encode_settings(settings or model()),
             "01",
-            settings or model(),
             study["aligned"],
             study["bold"],
             study["samples"],
             output,
-            device="cpu",
         )
     assert "\n" not in str(caught.value)
     assert not output.exists()
@@ -137,4 +134,4 @@ def test_cuda_where_there_is_none(monkeypatch):
 def test_a_model_that_the_study_lacks(capsys):
     command = "encode fit --dataset bunny --model nonesuch --subject 01 --aligned a --bold b"
     assert main([*command.split(), "--samples", "s", "--output", "o"]) == 2
-    assert "models: no 'nonesuch' among" in capsys.readouterr().err
+    assert "models: there is no 'nonesuch' in the study; it has streams" in capsys.readouterr().err

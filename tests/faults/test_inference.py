@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from helpers.encoding_files import model, write_study
+from helpers.encoding_files import encode_settings, model, write_study
 from tristream.config.inference import Inference
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
@@ -25,7 +25,7 @@ def fitted(tmp_path_factory):
     study = write_study(folder, change=three)
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
-    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    fit_subject(encode_settings(model()), "01", *inputs, path)
     return path
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tristream.bold.run_file import Run, write_run
 from tristream.config.models import EncodingModel
+from tristream.config.settings.encode import EncodeSettings
 from tristream.store import Provenance, create_h5, write_strings, write_table
 
 TR = 1.0
@@ -21,14 +22,21 @@ STREAMS = {"net": "ventral", "motion": "dorsal", "flow": "dorsal"}
 
 def model(**changes: Any) -> EncodingModel:
     """A model of the planted study, quick to fit."""
-    settings: dict[str, Any] = {
+    keys: dict[str, Any] = {
         "datasets": ["planted"],
         "bands": BANDS,
         "delays": list(DELAYS),
         "alphas": {"lowest": -2, "highest": 4, "number": 7},
         "candidates": 8,
     }
-    return EncodingModel.model_validate({**settings, **changes})
+    return EncodingModel.model_validate({**keys, **changes})
+
+
+def encode_settings(
+    design: EncodingModel, name: str = "streams", device: str = "cpu"
+) -> EncodeSettings:
+    """What a job that fits a model of the planted study is given."""
+    return EncodeSettings(dataset="planted", model=name, block=design.design, device=device)
 
 
 def runs_of(scheme: str, volumes: int = 90) -> dict[str, tuple[int, str, str]]:

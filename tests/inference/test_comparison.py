@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from helpers.encoding_files import model, write_study
+from helpers.encoding_files import encode_settings, model, write_study
 from tristream.config.inference import Inference
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
@@ -85,7 +85,7 @@ def encodings(tmp_path_factory):
     paths = {}
     for name, settings in (("both", model()), ("one", model(bands={"dorsal": ["motion", "flow"]}))):
         paths[name] = folder / f"{name}.h5"
-        fit_subject(name, "planted", "01", settings, *inputs, paths[name], device="cpu")
+        fit_subject(encode_settings(settings, name), "01", *inputs, paths[name])
     paths["regions"] = folder / "regions.h5"
     labels = np.full((30, 30, 30), -1, np.int16)
     labels[:8, :8, :8], labels[8:16, 8:16, 8:16] = 0, 1

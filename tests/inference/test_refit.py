@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from helpers.encoding_files import model, write_study
+from helpers.encoding_files import encode_settings, model, write_study
 from tristream.config.inference import Inference
 from tristream.encode.bands import band_kernels
 from tristream.encode.encoding_file import read_encoding
@@ -25,7 +25,7 @@ def fit(folder, change=None):
     study = write_study(folder, scheme="leave-one-run-out", change=change)
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
-    fit_subject("streams", "planted", "01", SETTINGS, *inputs, path, device="cpu")
+    fit_subject(encode_settings(SETTINGS), "01", *inputs, path)
     return path
 
 

@@ -15,7 +15,6 @@ try:
     import tristream
     from tristream.bold.registration.antspy_extra import require
     from tristream.config.load import hand_over, resolve
-    from tristream.config.settings.decode import DecodeSettings
     from tristream.config.sources import HubSource
     from tristream.errors import UserError
     from tristream.features.core.checked_space import check

@@ -1,5 +1,7 @@
 # What was seen, from the brain.
 
+from tristream.config.settings.decode import DecodeSettings
+
 
 rule decode:
     input:

@@ -1,4 +1,7 @@
-# Voxelwise encoding models; on request, how they compare and what their weights say of the HRF.
+# Voxelwise encoding models; on request, unique and shared variance of their bands by nested models,
+# how models compare, and what their weights tell about the haemodynamic response.
+
+from tristream.config.settings.encode import EncodeSettings, PartitionSettings
 
 
 rule encode:
@@ -7,13 +10,13 @@ rule encode:
             aligned_file(w.dataset, w.subject, *p) for p in spaces_of(w.model)
         ],
         bold=lambda w: bold_files(w.dataset, w.subject),
-        samples=rules.samples.output.table,
+        samples=at("samples"),
     output:
-        f"{R}/encode/{{dataset}}/{{model}}/sub-{{subject}}.h5",
+        at("encoding"),
     log:
-        f"{R}/logs/encode/{{dataset}}/{{model}}/sub-{{subject}}.log",
+        LAYOUT.log("encoding"),
     benchmark:
-        f"{R}/benchmarks/encode/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("encoding")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -22,26 +25,56 @@ rule encode:
         runtime=240,
         gpu=int(STUDY.device == "cuda"),
     params:
-        model=lambda w: dump(STUDY.models[w.model]),
+        settings=lambda w: settings(EncodeSettings, dataset=w.dataset, model=w.model),
         code=fingerprint("tristream.encode.fit"),
     shell:
-        "python -m tristream encode fit --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --subject {wildcards.subject} --aligned {input.aligned}"
+        "python -m tristream encode fit --settings {params.settings}"
+        " --subject {wildcards.subject} --aligned {input.aligned}"
         " --bold {input.bold} --samples {input.samples}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
+rule partition:
+    input:
+        encoding=rules.encode.output,
+        aligned=rules.encode.input.aligned,
+        bold=rules.encode.input.bold,
+        samples=rules.encode.input.samples,
+    output:
+        at("partition"),
+    log:
+        LAYOUT.log("partition"),
+    benchmark:
+        LAYOUT.benchmark("partition")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=int(STUDY.device == "cuda"),
+    params:
+        settings=lambda w: settings(PartitionSettings, dataset=w.dataset, model=w.model),
+        code=fingerprint("tristream.encode.partition.nested_models"),
+    shell:
+        "python -m tristream encode partition --settings {params.settings}"
+        " --encoding {input.encoding} --aligned {input.aligned}"
+        " --bold {input.bold} --samples {input.samples}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+# What the next two read of the study stands in the encoding files.
 rule responses:
     input:
         encoding=rules.encode.output,
         aligned=rules.encode.input.aligned,
     output:
-        table=f"{R}/encode/{{dataset}}/{{model}}/sub-{{subject}}_responses.tsv",
-        sidecar=f"{R}/encode/{{dataset}}/{{model}}/sub-{{subject}}_responses.json",
+        table=at("responses"),
+        sidecar=LAYOUT.sidecar("responses"),
     log:
-        f"{R}/logs/encode/{{dataset}}/{{model}}/sub-{{subject}}_responses.log",
+        LAYOUT.log("responses"),
     benchmark:
-        f"{R}/benchmarks/encode/{{dataset}}/{{model}}/sub-{{subject}}_responses.tsv"
+        LAYOUT.benchmark("responses")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -58,7 +91,7 @@ rule responses:
 rule selection:
     input:
         encodings=lambda w: [
-            f"{R}/encode/{w.dataset}/{name}/sub-{w.subject}.h5"
+            at("encoding").format(dataset=w.dataset, model=name, subject=w.subject)
             for name, model in STUDY.models.items()
             if w.dataset in model.datasets
         ],
@@ -66,12 +99,12 @@ rule selection:
             aligned_file(w.dataset, w.subject, *p) for p in spaces_in(w.dataset)
         ],
     output:
-        table=f"{R}/encode/{{dataset}}/sub-{{subject}}_selection.tsv",
-        sidecar=f"{R}/encode/{{dataset}}/sub-{{subject}}_selection.json",
+        table=at("selection"),
+        sidecar=LAYOUT.sidecar("selection"),
     log:
-        f"{R}/logs/encode/{{dataset}}/sub-{{subject}}_selection.log",
+        LAYOUT.log("selection"),
     benchmark:
-        f"{R}/benchmarks/encode/{{dataset}}/sub-{{subject}}_selection.tsv"
+        LAYOUT.benchmark("selection")
     conda:
         "../../envs/tristream.yaml"
     threads: 1

@@ -1,5 +1,5 @@
-# From stored predictions: p values, comparisons, tables, the group; unique variance by nested fits;
-# for simulated data, what was recovered of the truth.
+# From stored predictions: p values, comparisons, tables, the group; for simulated data, what was
+# recovered of the truth.
 
 
 localrules:
@@ -53,39 +53,6 @@ rule recovery:
         "python -m tristream inference recovery --dataset {wildcards.dataset}"
         " --truth {input.truth} --encodings {input.encodings}"
         " --output {output.table} --code {params.code} > {log} 2>&1"
-
-
-rule partition:
-    input:
-        encoding=rules.encode.output,
-        aligned=lambda w: [
-            aligned_file(w.dataset, w.subject, *p) for p in spaces_of(w.model)
-        ],
-        bold=lambda w: bold_files(w.dataset, w.subject),
-        samples=rules.samples.output.table,
-    output:
-        f"{R}/partition/{{dataset}}/{{model}}/sub-{{subject}}.h5",
-    log:
-        f"{R}/logs/partition/{{dataset}}/{{model}}/sub-{{subject}}.log",
-    benchmark:
-        f"{R}/benchmarks/partition/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
-    conda:
-        "../../envs/tristream.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=480,
-        gpu=int(STUDY.device == "cuda"),
-    params:
-        bands=lambda w: json.dumps(STUDY.inference.partition.get(w.model, [])),
-        model=lambda w: dump(STUDY.models[w.model]),
-        inference=inference_keys("bootstrap", "seed"),
-        code=fingerprint("tristream.encode.partition.nested_models"),
-    shell:
-        "python -m tristream inference partition --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
-        " --aligned {input.aligned} --bold {input.bold} --samples {input.samples}"
-        " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule compare:

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_output, add_stage, add_target, study
-from tristream.errors import UserError
+from tristream.cli.common import add_output, add_settings, add_stage, add_target, settings
 
 EXAMPLES = """\
   tristream encode fit --dataset bunny --model streams --subject 01 \\
@@ -13,6 +12,12 @@ EXAMPLES = """\
       --bold results/bold/bunny/sub-01/task-*.h5 \\
       --samples results/align/bunny/sub-01_samples.tsv \\
       --output results/encode/bunny/streams/sub-01.h5
+  tristream encode partition --dataset bunny --model streams \\
+      --encoding results/encode/bunny/streams/sub-01.h5 \\
+      --aligned results/align/bunny/main/*/*.h5 \\
+      --bold results/bold/bunny/sub-01/task-*.h5 \\
+      --samples results/align/bunny/sub-01_samples.tsv \\
+      --output results/partition/bunny/streams/sub-01.h5
   tristream encode compare --encodings results/encode/bunny/*/sub-01.h5 \\
       --output comparison.tsv
   tristream encode weights --encoding results/encode/bunny/streams/sub-01.h5 \\
@@ -26,15 +31,18 @@ def register(stages: Any) -> None:
     actions = stage.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     help = "Fit the model on the training runs, predict the test runs, score."
     fit = actions.add_parser("fit", help=help, description=help)
-    add_config(fit)
-    add_target(fit, "dataset", "model", "subject")
-    fit.add_argument(
-        "--aligned", nargs="+", type=Path, required=True, help="aligned features of its spaces"
-    )
-    fit.add_argument("--bold", nargs="+", type=Path, required=True, help="run files of the subject")
-    fit.add_argument("--samples", type=Path, required=True, help="sample index of the subject")
+    add_settings(fit, "dataset", "model")
+    add_target(fit, "subject")
+    _add_inputs(fit)
     add_output(fit, "encoding file")
     fit.set_defaults(run=run_fit)
+    help = "Unique and shared variance of a model's bands, by nested models."
+    partition = actions.add_parser("partition", help=help, description=help)
+    add_settings(partition, "dataset", "model")
+    partition.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
+    _add_inputs(partition)
+    add_output(partition, "partition file")
+    partition.set_defaults(run=run_partition)
     help = "Compare models of one subject by cross-validation, ridge by AIC and BIC, too."
     compare = actions.add_parser("compare", help=help, description=help)
     compare.add_argument(
@@ -55,26 +63,32 @@ def register(stages: Any) -> None:
     weights.set_defaults(run=run_weights)
 
 
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--aligned", nargs="+", type=Path, required=True, help="aligned features of its spaces"
+    )
+    parser.add_argument("--bold", nargs="+", type=Path, required=True, help="the subject's runs")
+    parser.add_argument("--samples", type=Path, required=True, help="the subject's sample index")
+
+
 def run_fit(args: argparse.Namespace) -> None:
     """Fit one model of one subject."""
+    from tristream.config.settings.encode import EncodeSettings
     from tristream.encode.fit import fit_subject
 
-    resolved = study(args)
-    models = resolved.study.models
-    if args.model not in models:
-        raise UserError(f"{args.config}: models: no {args.model!r} among {', '.join(models)}")
-    fit_subject(
-        args.model,
-        args.dataset,
-        args.subject,
-        models[args.model],
-        args.aligned,
-        args.bold,
-        args.samples,
-        args.output,
-        resolved.study.device,
-        args.code,
-    )
+    chosen = settings(args, EncodeSettings)
+    files = (args.aligned, args.bold, args.samples)
+    fit_subject(chosen, args.subject, *files, args.output, args.code)
+
+
+def run_partition(args: argparse.Namespace) -> None:
+    """Unique and shared variance of one model of one subject."""
+    from tristream.config.settings.encode import PartitionSettings
+    from tristream.encode.partition.nested_models import partition_subject
+
+    chosen = settings(args, PartitionSettings)
+    files = (args.aligned, args.bold, args.samples)
+    partition_subject(chosen, args.encoding, *files, args.output, args.code)
 
 
 def run_compare(args: argparse.Namespace) -> None:

@@ -38,17 +38,6 @@ def register(stages: Any) -> None:
 
     _register_tests(action)
     _register_tables(action)
-    partition = action(
-        "partition", run_partition, "Unique and shared variance of the bands, by nested models."
-    )
-    _model_and_subject(partition)
-    partition.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
-    partition.add_argument(
-        "--aligned", nargs="+", type=Path, required=True, help="aligned features of its spaces"
-    )
-    partition.add_argument("--bold", nargs="+", type=Path, required=True, help="run files")
-    partition.add_argument("--samples", type=Path, required=True, help="sample index")
-    partition.add_argument("--output", type=Path, required=True, help="partition file to write")
     recovery = action(
         "recovery", run_recovery, "Simulated data: compare fitted models with the ground truth."
     )
@@ -129,25 +118,6 @@ def run_group(args: argparse.Namespace) -> None:
 
     settings = study(args).study.inference
     infer_group(args.encodings, args.inferences, settings, args.output, args.code)
-
-
-def run_partition(args: argparse.Namespace) -> None:
-    """Unique and shared variance of one model of one subject."""
-    from tristream.encode.partition.nested_models import partition_subject
-
-    config = study(args).study
-    partition_subject(
-        _model(args),
-        config.inference.partition.get(args.model, []),
-        config.inference,
-        args.encoding,
-        args.aligned,
-        args.bold,
-        args.samples,
-        args.output,
-        config.device,
-        args.code,
-    )
 
 
 def run_atlas(args: argparse.Namespace) -> None:

@@ -7,14 +7,9 @@ from pydantic import Field
 from tristream.config.base import Name, Section
 
 
-class Decoder(Section):
-    """A classifier of the labels of an experiment.
+class DecoderDesign(Section):
+    """What a decoder is, whichever datasets it decodes."""
 
-    `samples`: every labelled volume, or one average per block. `kind`: ridge classifier or linear
-    SVM. Samples are z-scored by their own run or by the training runs.
-    """
-
-    datasets: list[Name] = Field(description="datasets whose labels are decoded")
     kind: Literal["ridge", "svm"] = Field(description="ridge classifier or linear SVM")
     samples: Literal["volumes", "blocks"] = Field(description="what one sample is")
     standardize: Literal["run", "training"] = Field(
@@ -24,3 +19,18 @@ class Decoder(Section):
     delay: float = Field(default=0.0, ge=0, description="seconds added to the onsets")
     permutations: int = Field(default=200, ge=0, description="label permutations of the null")
     seed: int = Field(default=0, description="seed of the permutations")
+
+
+class Decoder(DecoderDesign):
+    """A classifier of the labels of an experiment.
+
+    `samples`: every labelled volume, or one average per block. `kind`: ridge classifier or linear
+    SVM. Samples are z-scored by their own run or by the training runs.
+    """
+
+    datasets: list[Name] = Field(description="datasets whose labels are decoded")
+
+    @property
+    def design(self) -> DecoderDesign:
+        """The decoder without its datasets."""
+        return DecoderDesign.model_validate(self.model_dump(exclude={"datasets"}))

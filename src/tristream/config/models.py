@@ -1,6 +1,6 @@
 """Encoding models: bands, delays, penalties."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,21 +35,12 @@ class Network(Section):
     dropout: float = Field(default=0.1, ge=0, lt=1, description="channels left out in training")
 
 
-class EncodingModel(Section):
-    """A voxelwise encoding model.
-
-    `kind`: banded ridge; stacking of one ridge model a band with convex weights; or a temporal
-    convolutional network. `bands` maps a band's name to feature spaces, whole (``musicnn``) or by
-    layer (``musicnn/cnn1``). `delays` are in TR; with `hrf: spm` the canonical response and its
-    derivatives take their place. `control: shifted` moves the features by half of each stimulus,
-    so that nothing should be predicted.
-    """
+class EncodingDesign(Section):
+    """What a voxelwise encoding model is, whichever datasets it is fitted to."""
 
     kind: Literal["banded_ridge", "stacking", "tcn"] = Field(
         default="banded_ridge", description="how bands become a prediction"
     )
-
-    datasets: list[Name] = Field(description="datasets that the model is fitted to")
     bands: dict[Name, list[str]] = Field(
         min_length=1, description="band to its spaces, `space` or `space/layer`"
     )
@@ -74,8 +65,26 @@ class EncodingModel(Section):
     network: Network = Field(default=Network(), description="of `kind: tcn`")
 
     @model_validator(mode="after")
-    def _kernels_of_bands(self) -> "EncodingModel":
+    def _kernels_of_bands(self) -> Self:
         unknown = [band for band in self.kernels if band not in self.bands]
         if unknown:
-            raise ValueError(f"kernels names {', '.join(unknown)}, which is no band of the model")
+            raise ValueError(f"kernels names {', '.join(unknown)}, not among the model's bands")
         return self
+
+
+class EncodingModel(EncodingDesign):
+    """A voxelwise encoding model.
+
+    `kind`: banded ridge; stacking of one ridge model a band with convex weights; or a temporal
+    convolutional network. `bands` maps a band's name to feature spaces, whole (``musicnn``) or by
+    layer (``musicnn/cnn1``). `delays` are in TR; with `hrf: spm` the canonical response and its
+    derivatives take their place. `control: shifted` moves the features by half of each stimulus,
+    so that nothing should be predicted.
+    """
+
+    datasets: list[Name] = Field(description="datasets that the model is fitted to")
+
+    @property
+    def design(self) -> EncodingDesign:
+        """The model without its datasets."""
+        return EncodingDesign.model_validate(self.model_dump(exclude={"datasets"}))

@@ -164,3 +164,10 @@ class Study(Section):
     def spaces(self) -> dict[str, FeatureSpace | Fusion]:
         """All feature spaces by name, those of an extractor and those made from others."""
         return {**self.features, **self.fusion}
+
+    def streams_of(self, model: EncodingModel) -> dict[str, list[str]]:
+        """Band to the streams of its feature spaces, each once, in alphabetical order."""
+        return {
+            band: sorted({self.spaces[name.split("/")[0]].stream for name in names})
+            for band, names in model.bands.items()
+        }

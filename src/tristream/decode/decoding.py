@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from tqdm import tqdm
 
-from tristream.config.decoders import Decoder
+from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import Fold, RidgeFold, SvmFold
+from tristream.decode.decoding_file import Decoding, write_decoding
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_permutation import MINIMUM, draw, log10_distinct, scheme
 from tristream.errors import UserError
-from tristream.store import Omission, Provenance, create_h5, write_strings
+from tristream.store import Omission, Provenance
 
 BATCH = 50
 """Labellings decided on at a time."""
@@ -59,7 +59,7 @@ class Decoded:
         return float((1 + (self.null >= self.accuracy - 1e-12).sum()) / (1 + len(self.null)))
 
 
-def decode(samples: Samples, decoder: Decoder, name: str = "decoder") -> Decoded:
+def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> Decoded:
     """Fit, predict what was held out, and repeat under permuted labels.
 
     Under the null hypothesis the labels are exchangeable among the units of a run. Each
@@ -70,7 +70,7 @@ def decode(samples: Samples, decoder: Decoder, name: str = "decoder") -> Decoded
     ----------
     samples : Samples
         From :func:`tristream.decode.decoding_samples.read_samples`.
-    decoder : Decoder
+    decoder : DecoderDesign
         Its `kind`, `regularization`, `standardize`, `permutations` and `seed` are used.
     name : str
         For the progress bar.
@@ -145,7 +145,7 @@ def _folds(samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _fold(
-    samples: Samples, decoder: Decoder, train: np.ndarray, test: np.ndarray
+    samples: Samples, decoder: DecoderDesign, train: np.ndarray, test: np.ndarray
 ) -> tuple[Fold, np.ndarray]:
     """The fold, and the units that its training samples belong to."""
     used, units = np.unique(samples.unit[train], return_inverse=True)
@@ -217,45 +217,36 @@ def fit(
     if found.refusal:
         omitted += (Omission("p", found.refusal),)
     provenance = Provenance("decoding", given.simulated, settings.key(), code, omitted)
-    about = {"decoder": settings.decoder, "dataset": settings.dataset, "subject": subject}
-    _write(output, given, found, provenance, about)
+    write_decoding(output, _to_file(given, found, settings, subject), provenance)
     return found
 
 
-def _write(
-    output: Path, given: Samples, found: Decoded, provenance: Provenance, about: dict[str, Any]
-) -> None:
+def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: str) -> Decoding:
     y, run = given.y[found.tested], given.sample_run[found.tested]
     right = found.predicted == y
     runs = np.unique(run)
-    share = np.bincount(y, minlength=len(given.classes)) / len(y)
-    with create_h5(output, provenance) as file:
-        write_strings(file, "classes", given.classes)
-        write_strings(file, "run", [given.runs[r] for r in run])
-        write_strings(file, "unit", [given.unit_names[u] for u in given.unit[found.tested]])
-        write_strings(file, "runs", [given.runs[r] for r in runs])
-        file["true"], file["predicted"] = y, found.predicted
-        file["decision"] = found.decision
-        file["confusion"] = confusion_matrix(
-            y, found.predicted, labels=np.arange(len(given.classes))
-        )
-        file["auc"] = area_under_curve(y, found.decision, run)
-        file["auc"].attrs["method"] = "one class against the rest, by test run, averaged"
-        file["accuracy_run"] = np.array([right[run == r].mean() for r in runs])
-        attrs: dict[str, Any] = {
-            "accuracy": found.accuracy,
-            "chance": share.max(),
-            "chance_theory": share.max(),
-            "n_permutations": len(found.null),
-            "n_distinct": 10.0 ** min(found.log10_distinct, 300.0),
-            "log10_distinct": found.log10_distinct,
-            "permuted": found.permuted,
-            "scheme": "holdout" if given.test.any() else "leave-one-run-out",
-            "n_voxels": given.x.shape[1],
-            **about,
-        }
-        if not found.refusal:
-            file["null"] = found.null
-            attrs |= {"p": found.p, "chance": found.null.mean()}
-        for key, value in attrs.items():
-            file.attrs[key] = value
+    share = np.bincount(y, minlength=len(given.classes)).max() / len(y)
+    return Decoding(
+        decoder=settings.decoder,
+        dataset=settings.dataset,
+        subject=subject,
+        scheme="holdout" if given.test.any() else "leave-one-run-out",
+        classes=given.classes,
+        run=[given.runs[r] for r in run],
+        unit=[given.unit_names[u] for u in given.unit[found.tested]],
+        true=y,
+        predicted=found.predicted,
+        decision=found.decision,
+        confusion=confusion_matrix(y, found.predicted, labels=np.arange(len(given.classes))),
+        auc=area_under_curve(y, found.decision, run),
+        runs=[given.runs[r] for r in runs],
+        accuracy_run=np.array([right[run == r].mean() for r in runs]),
+        accuracy=found.accuracy,
+        chance=share if found.refusal else found.null.mean(),
+        chance_theory=share,
+        permuted=found.permuted,
+        log10_distinct=found.log10_distinct,
+        n_voxels=given.x.shape[1],
+        null=found.null,
+        p=None if found.refusal else found.p,
+    )

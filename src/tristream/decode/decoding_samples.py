@@ -9,7 +9,7 @@ import pandas as pd
 
 from tristream.align import samples as index
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.decoders import Decoder
+from tristream.config.decoders import DecoderDesign
 from tristream.errors import UserError
 from tristream.store import Omission
 
@@ -65,7 +65,7 @@ class Samples:
         return self.run[self.unit]
 
 
-def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Samples:
+def read_samples(bold: Sequence[Path], samples: Path, decoder: DecoderDesign) -> Samples:
     """Read one subject's labelled volumes, or their averages by unit.
 
     Run files hold each voxel z-scored by its own run, over all of the run's uncensored volumes,
@@ -78,7 +78,7 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
         Run files of one subject (kind ``bold``).
     samples : Path
         The subject's sample index (kind ``samples``).
-    decoder : Decoder
+    decoder : DecoderDesign
         Its `samples` and `delay` are used.
 
     Raises
@@ -107,7 +107,7 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: Decoder) -> Sampl
     return _assembled(x, labelled, samples, decoder.samples == "blocks", simulated, omitted)
 
 
-def _check_trials(run: Run, decoder: Decoder, path: Path) -> None:
+def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
     if decoder.delay:
         raise UserError(f"{path}: its rows are trials; the decoder needs `delay: 0`")
     if run.trials and run.trials.scale == "training" and decoder.standardize != "training":

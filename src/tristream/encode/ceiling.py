@@ -38,14 +38,14 @@ class Ceiling:
         Lower end of the 95 % interval of `r`; NaN with fewer than four blocks.
     explainable : ndarray of shape (voxels,)
         Share of the average's variance that is signal, unclipped.
-    halves : ndarray of shape (voxels,) or None
-        The same share by :func:`split_half`, for comparison; None in files of older versions.
+    halves : ndarray of shape (voxels,)
+        The same share by :func:`split_half`, for comparison.
     """
 
     r: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     explainable: npt.NDArray[np.float64]
-    halves: npt.NDArray[np.float64] | None = None
+    halves: npt.NDArray[np.float64]
 
 
 def noise_ceiling(repeats: Floats, blocks: Ints) -> Ceiling:

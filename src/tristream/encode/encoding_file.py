@@ -1,7 +1,7 @@
-"""The `encoding` file: its layout, written and read in one place."""
+"""The home of the `encoding` file: its layout, written and read in one place."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tristream.store import Provenance, create_h5, open_h5, read_strings, write_
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 KIND = "encoding"
+CEILING = ("r", "low", "explainable", "halves")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,8 @@ class HeldOut:
         The runs that were averaged.
     gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
         Hyperparameters of the model that predicts this run.
-    projection : ndarray of shape (time, q) or None
-        Orthonormal basis of what was projected out of all the runs; None in files of older
-        versions.
+    projection : ndarray of shape (time, q)
+        Orthonormal basis of what was projected out of all the runs.
     """
 
     prediction: Floats
@@ -49,7 +49,7 @@ class HeldOut:
     runs: tuple[str, ...]
     gamma: Floats
     alpha: Floats
-    projection: Floats | None = None
+    projection: Floats
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,55 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A fitted and tested encoding model of one subject; `about` holds the file's attributes."""
+    """A fitted and tested encoding model of one subject.
+
+    Attributes
+    ----------
+    bands : list of str
+    ijk, affine, shape, grayordinates
+        The voxels, or vertices.
+    tests : mapping of str to HeldOut
+        By repeat group or run; of a file, each is read when it is asked for.
+    scores : Scores
+    ceiling : Ceiling or None
+        None without repeats.
+    fitted : Fitted
+    about : dict
+        The file's attributes.
+    """
 
     bands: list[str]
     ijk: npt.NDArray[np.int32]
     affine: Floats
     shape: Ints
-    tests: dict[str, HeldOut]
+    tests: Mapping[str, HeldOut]
     scores: Scores
     ceiling: Ceiling | None
     fitted: Fitted
+    about: dict[str, Any]
+    grayordinates: Grayordinates | None = None
+
+
+@dataclass(frozen=True)
+class ScoredVoxels:
+    """What an encoding scored at each voxel: no predictions, no weights.
+
+    Attributes
+    ----------
+    bands, ijk, affine, shape, grayordinates, scores, ceiling, about
+        As of :class:`Encoding`.
+    alpha, cv : ndarray of shape (voxels,)
+        Chosen penalty (of stacking (bands, voxels)), and cross-validated R² of the choice.
+    """
+
+    bands: list[str]
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: Ints
+    scores: Scores
+    ceiling: Ceiling | None
+    alpha: Floats
+    cv: Floats
     about: dict[str, Any]
     grayordinates: Grayordinates | None = None
 
@@ -129,17 +168,14 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
         for key in ("r", "r2", "band_r2"):
             file[f"scores/{key}"] = getattr(encoding.scores, key).astype(np.float32)
         if encoding.ceiling is not None:
-            for key in ("r", "low", "explainable"):
+            for key in CEILING:
                 file[f"ceiling/{key}"] = getattr(encoding.ceiling, key).astype(np.float32)
-            if encoding.ceiling.halves is not None:
-                file["ceiling/halves"] = encoding.ceiling.halves.astype(np.float32)
         for name, unit in encoding.tests.items():
             group = file.create_group(f"test/{name}", track_order=True)
             for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
                 group[key] = getattr(unit, key).astype(np.float32)
-            group["unit"] = unit.unit
-            if unit.projection is not None:
-                group["projection"] = unit.projection
+            for key in ("unit", "projection"):
+                group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
         _write_fitted(file.create_group("model"), encoding.fitted)
 
@@ -157,7 +193,7 @@ def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
 
 
 def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
-    """Read an `encoding` file whole.
+    """Read an `encoding` file: weights at once, test runs when they are asked for.
 
     Raises
     ------
@@ -165,38 +201,58 @@ def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
         If it is missing, damaged or of another kind.
     """
     with open_h5(path, KIND) as (file, provenance):
-        ceiling = None
-        if "ceiling" in file:
-            keys = [k for k in ("r", "low", "explainable", "halves") if k in file["ceiling"]]
-            ceiling = Ceiling(**{k: file["ceiling"][k][()] for k in keys})
-        return (
-            Encoding(
-                bands=read_strings(file, "bands"),
-                ijk=file["ijk"][()],
-                affine=file["affine"][()],
-                shape=file["shape"][()],
-                tests={name: _held_out(group) for name, group in file["test"].items()},
-                scores=Scores(*(file["scores"][k][()] for k in ("r", "r2", "band_r2"))),
-                ceiling=ceiling,
-                fitted=_fitted(file),
-                about={key: _plain(value) for key, value in file.attrs.items()},
-                grayordinates=grayordinates.read(file),
-            ),
-            provenance,
-        )
+        tests = _StoredTests(path, tuple(file["test"]))
+        return Encoding(tests=tests, fitted=_fitted(file), **_scored(file)), provenance
 
 
-def _held_out(group: h5py.Group) -> HeldOut:
-    return HeldOut(
-        prediction=group["prediction"][()],
-        band_prediction=group["band_prediction"][()],
-        y=group["y"][()],
-        unit=group["unit"][()],
-        runs=tuple(read_strings(group, "run")),
-        gamma=group["gamma"][()],
-        alpha=group["alpha"][()],
-        projection=group["projection"][()] if "projection" in group else None,
-    )
+def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
+    """Read the scores of an `encoding` file, without predictions and weights.
+
+    Raises
+    ------
+    UserError
+        As :func:`read_encoding`.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        hyper = {key: file["hyper"][key][()] for key in ("alpha", "cv")}
+        return ScoredVoxels(**hyper, **_scored(file)), provenance
+
+
+def _scored(file: h5py.File) -> dict[str, Any]:
+    """What both readers want."""
+    ceiling = None
+    if "ceiling" in file:
+        ceiling = Ceiling(**{key: file["ceiling"][key][()] for key in CEILING})
+    return {
+        "bands": read_strings(file, "bands"),
+        **{key: file[key][()] for key in ("ijk", "affine", "shape")},
+        "scores": Scores(*(file["scores"][key][()] for key in ("r", "r2", "band_r2"))),
+        "ceiling": ceiling,
+        "about": {key: _plain(value) for key, value in file.attrs.items()},
+        "grayordinates": grayordinates.read(file),
+    }
+
+
+class _StoredTests(Mapping[str, HeldOut]):
+    """Test runs of a file, each read when it is asked for: predictions are most of its bytes."""
+
+    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+        self._path, self._names = path, names
+
+    def __getitem__(self, name: str) -> HeldOut:
+        if name not in self._names:
+            raise KeyError(name)
+        with open_h5(self._path, KIND) as (file, _):
+            group = file["test"][name]
+            keys = ("prediction", "band_prediction", "y", "unit", "gamma", "alpha", "projection")
+            arrays = {key: group[key][()] for key in keys}
+            return HeldOut(runs=tuple(read_strings(group, "run")), **arrays)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _fitted(file: h5py.File) -> Fitted:

@@ -12,7 +12,8 @@ import torch
 from tqdm import tqdm
 
 from tristream.bold.cleaning import shared_projection
-from tristream.config.models import EncodingModel
+from tristream.config.models import EncodingDesign
+from tristream.config.settings.encode import EncodeSettings
 from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.encoding_file import (
     Encoding,
@@ -35,33 +36,28 @@ T = TypeVar("T")
 
 
 def fit_subject(
-    name: str,
-    dataset: str,
+    settings: EncodeSettings,
     subject: str,
-    model: EncodingModel,
     aligned: Sequence[Path],
     bold: Sequence[Path],
     samples: Path,
     output: Path,
-    device: str = "auto",
     code: str = "",
 ) -> None:
     """Fit one model of one subject and write its `encoding` file.
 
     Parameters
     ----------
-    name, dataset, subject : str
-        What the file is called and says of itself.
-    model : EncodingModel
-        As configured.
+    settings : EncodeSettings
+        The model, and where to compute.
+    subject : str
+        Subject label.
     aligned, bold : sequence of Path
         Aligned features, and run files of the subject.
     samples : Path
         The subject's sample index.
     output : Path
         The file to write.
-    device : {'auto', 'cpu', 'cuda'}
-        Where to compute; ``auto`` takes CUDA if there is one.
     code : str
         Fingerprint for the provenance.
 
@@ -70,14 +66,12 @@ def fit_subject(
     UserError
         If inputs are missing or do not fit together.
     """
-    inputs = read_inputs(model, aligned, bold, samples)
-    device = choose_device(device)
-    encoding, omitted = fit_encoding(inputs, model, device)
-    about = {"model": name, "dataset": dataset, "subject": subject, "device": device}
-    encoding = replace(encoding, about={**about, **encoding.about})
-    provenance = Provenance(
-        "encoding", inputs.simulated, {"model": model.model_dump(mode="json")}, code, tuple(omitted)
-    )
+    inputs = read_inputs(settings.block, aligned, bold, samples)
+    device = choose_device(settings.device)
+    encoding, omitted = fit_encoding(inputs, settings.block, device)
+    about = {"model": settings.model, "dataset": settings.dataset, "subject": subject}
+    encoding = replace(encoding, about={**about, "device": device, **encoding.about})
+    provenance = Provenance("encoding", inputs.simulated, settings.key(), code, tuple(omitted))
     write_encoding(output, encoding, provenance)
 
 
@@ -91,7 +85,7 @@ def choose_device(device: str) -> str:
 
 
 def fit_encoding(
-    inputs: Inputs, model: EncodingModel, device: str
+    inputs: Inputs, model: EncodingDesign, device: str
 ) -> tuple[Encoding, list[Omission]]:
     """Fit on the training runs, predict the test runs, score.
 
@@ -181,7 +175,7 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
 
 
 def _nested(
-    inputs: Inputs, model: EncodingModel, runs: Sequence[str], run: str, device: str
+    inputs: Inputs, model: EncodingDesign, runs: Sequence[str], run: str, device: str
 ) -> HeldOut:
     train = [name for name in runs if name != run]
     return _predict(inputs, fit_model(inputs, model, train, [run], device), [run])
@@ -228,7 +222,7 @@ def _warn_of_edges(fitted: Model, grid: Floats) -> None:
             )
 
 
-def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: EncodingModel) -> Fitted:
+def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: EncodingDesign) -> Fitted:
     return Fitted(
         gamma=fitted.gamma,
         alpha=fitted.alpha,
@@ -246,7 +240,7 @@ def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: Encodin
 
 def _about(
     inputs: Inputs,
-    model: EncodingModel,
+    model: EncodingDesign,
     fitted: Model,
     scheme: str,
     groups: Mapping[str, Sequence[str]],

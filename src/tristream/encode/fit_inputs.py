@@ -12,7 +12,7 @@ import pandas as pd
 from tristream.align.aligned import check_times, read_aligned, read_info
 from tristream.align.samples import Presentations, mean_rows, presentations, read_samples
 from tristream.bold.run_file import read_run, read_runs
-from tristream.config.models import EncodingModel
+from tristream.config.models import EncodingDesign
 from tristream.errors import UserError
 from tristream.space.grayordinates import Grayordinates
 
@@ -140,13 +140,13 @@ def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
 
 
 def read_inputs(
-    model: EncodingModel, aligned: Sequence[Path], bold: Sequence[Path], samples: Path
+    model: EncodingDesign, aligned: Sequence[Path], bold: Sequence[Path], samples: Path
 ) -> Inputs:
     """Read the heads of all files and check that they fit together.
 
     Parameters
     ----------
-    model : EncodingModel
+    model : EncodingDesign
         As configured.
     aligned : sequence of Path
         Aligned features; every space that the model names must be among them.
@@ -223,7 +223,7 @@ def _run(
 
 
 def _spaces(
-    model: EncodingModel, aligned: Sequence[Path]
+    model: EncodingDesign, aligned: Sequence[Path]
 ) -> tuple[Layout, dict[str, Path], dict[str, list[str]], list[bool]]:
     found: dict[str, Path] = {}
     stream: dict[str, str] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tristream.config.models import EncodingModel
+from tristream.config.models import EncodingDesign
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.estimators import StackedRidgeCV
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
@@ -66,7 +66,7 @@ class Model:
 
 def fit_model(
     inputs: Inputs,
-    model: EncodingModel,
+    model: EncodingDesign,
     train: Sequence[str],
     test: Sequence[str],
     device: str,
@@ -77,7 +77,7 @@ def fit_model(
     Parameters
     ----------
     inputs : Inputs
-    model : EncodingModel
+    model : EncodingDesign
         As configured.
     train, test : sequence of str
         Names of runs: to fit on, and to be predicted later.
@@ -110,7 +110,7 @@ def fit_model(
     return fit(model, kernels, y, runs, progress)
 
 
-def penalties(model: EncodingModel) -> Floats:
+def penalties(model: EncodingDesign) -> Floats:
     """The grid of alphas, relative to kernels whose mean diagonal is one."""
     return np.logspace(model.alphas.lowest, model.alphas.highest, model.alphas.number)
 
@@ -120,7 +120,7 @@ def _mean_kernel(kernels: BandKernels, members: Sequence[str]) -> torch.Tensor:
 
 
 def _fit_ridge(
-    model: EncodingModel, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
+    model: EncodingDesign, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
 ) -> Model:
     grid = penalties(model)
     gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
@@ -152,7 +152,7 @@ def _fit_ridge(
 
 
 def _fit_stacking(
-    model: EncodingModel, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
+    model: EncodingDesign, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
 ) -> Model:
     device = kernels.train.device.type
     fitted = StackedRidgeCV(
@@ -177,7 +177,7 @@ def _fit_stacking(
 
 
 def _fit_network(
-    inputs: Inputs, model: EncodingModel, train: Sequence[str], device: str, progress: Progress
+    inputs: Inputs, model: EncodingDesign, train: Sequence[str], device: str, progress: Progress
 ) -> Model:
     bands = list(inputs.layout)
     if len(bands) > MOST_NETWORK_BANDS:
@@ -328,7 +328,7 @@ def _shapley_weight(size: int, bands: int, inside: bool) -> float:
     return share if inside else -share
 
 
-def said_of(model: EncodingModel) -> Mapping[str, Any]:
+def said_of(model: EncodingDesign) -> Mapping[str, Any]:
     """What an encoding file says of how its model is made, for those who rebuild it."""
     network = {"network": model.network.model_dump()} if model.kind == "tcn" else {}
     return {

@@ -7,12 +7,14 @@ import h5py
 import numpy as np
 import pytest
 
-from helpers.encoding_files import model, write_study
-from tristream.config.inference import Inference
-from tristream.encode.encoding_file import read_encoding
+from helpers.encoding_files import encode_settings, model, write_study
+from tristream.config.load import Resolved
+from tristream.config.settings.encode import EncodeSettings, PartitionSettings
+from tristream.config.study import Study
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject
-from tristream.encode.partition.nested_models import chosen_bands, partition_subject
+from tristream.encode.partition.nested_models import partition_subject
+from tristream.encode.partition.partition_file import read_partition
 from tristream.encode.partition.variance import NestedRun, commonality, partition, set_names
 from tristream.errors import UserError
 from tristream.store import open_h5, read_strings
@@ -104,14 +106,16 @@ def fitted(tmp_path_factory):
     study = write_study(folder)
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
-    fit_subject("streams", "planted", "01", model(), *inputs, path, device="cpu")
+    fit_subject(encode_settings(model()), "01", *inputs, path)
     return path, inputs
 
 
-def written(fitted, output, wanted=(), settings=None):
+def written(fitted, output, bands=("ventral", "dorsal")):
     path, inputs = fitted
-    settings = settings or Inference(bootstrap=200)
-    partition_subject(model(), wanted, settings, path, *inputs, output, device="cpu", code="abc")
+    settings = PartitionSettings(
+        **encode_settings(model()).key(), bands=list(bands), bootstrap=200, seed=0
+    )
+    partition_subject(settings, path, *inputs, output, code="abc")
     return output
 
 
@@ -152,26 +156,66 @@ def test_the_same_command_gives_the_same_file(fitted, tmp_path):
     assert np.array_equal(one, two)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "message"),
-    [(["sound"], r"partition\.streams: no band 'sound' among ventral, dorsal")],
-)
-def test_unknown_bands_are_refused(fitted, tmp_path, wanted, message):
-    with pytest.raises(UserError, match=message):
-        written(fitted, tmp_path / "bad.h5", wanted)
+def test_an_encoding_of_other_bands_is_refused(fitted, tmp_path):
+    with pytest.raises(UserError, match="has bands ventral, dorsal; fit the model again"):
+        written(fitted, tmp_path / "bad.h5", ["ventral", "sound"])
     assert not (tmp_path / "bad.h5").exists()
 
 
-def test_more_than_four_bands_are_refused_and_nuisance_stays_in(fitted):
-    encoding, _ = read_encoding(fitted[0])
-    bands = ["a", "b", "c", "d", "e"]
-    streams = {band: ["ventral"] for band in bands}
-    five = replace(encoding, bands=bands, about={**encoding.about, "streams": streams})
-    with pytest.raises(UserError, match=r"5 bands .* name one to 4"):
-        chosen_bands(five, [])
-    streams["c"] = ["nuisance"]
-    assert chosen_bands(five, []) == ["a", "b", "d", "e"]
-    assert chosen_bands(five, ["c", "a"]) == ["a", "c"]
+def study(streams, wanted):
+    """A checked study of one model, a band each space of the same name."""
+    content = {
+        "datasets": ["d"],
+        "features": {n: {"extractor": "labels", "stream": s} for n, s in streams.items()},
+        "models": {"m": {"datasets": ["d"], "bands": {name: [name] for name in streams}}},
+        "inference": {"partition": {"m": wanted}},
+    }
+    return Resolved(Study.model_validate(content), {"d": None}, {"d": []})
+
+
+def test_more_than_four_bands_are_refused_and_nuisance_stays_in():
+    def bands(streams, wanted=()):
+        resolved = study(streams, list(wanted))
+        return PartitionSettings.of(resolved, dataset="d", model="m").bands
+
+    streams = dict.fromkeys("abcde", "ventral")
+    with pytest.raises(UserError, match=r"partition\.m: 5 bands .* name one to 4"):
+        bands(streams)
+    streams["c"] = "nuisance"
+    assert bands(streams) == ["a", "b", "d", "e"]
+    assert bands(streams, "ca") == ["a", "c"]
+    with pytest.raises(UserError, match="0 bands"):
+        bands({"a": "nuisance"})
+
+
+def test_a_stream_changes_the_partition_and_no_fit():
+    before, after = (study({"a": "ventral", "b": s}, []) for s in ("dorsal", "nuisance"))
+    fits = [EncodeSettings.of(r, dataset="d", model="m").key() for r in (before, after)]
+    assert fits[0] == fits[1]
+    parts = [PartitionSettings.of(r, dataset="d", model="m") for r in (before, after)]
+    assert [p.bands for p in parts] == [["a", "b"], ["a"]]
+    same = study({"a": "auditory", "b": "dorsal"}, [])
+    assert PartitionSettings.of(same, dataset="d", model="m") == parts[0]
+
+
+def test_the_other_datasets_of_a_model_change_no_settings():
+    one = study({"a": "ventral"}, [])
+    model_ = one.study.models["m"].model_copy(update={"datasets": ["d", "e"]})
+    two = replace(one, study=one.study.model_copy(update={"models": {"m": model_}}))
+    for kind in (EncodeSettings, PartitionSettings):
+        keys = [kind.of(r, dataset="d", model="m").key() for r in (one, two)]
+        assert keys[0] == keys[1]
+
+
+def test_the_file_gives_back_what_was_written(fitted, tmp_path):
+    output = written(fitted, tmp_path / "partition.h5", ["dorsal"])
+    stored, provenance = read_partition(output)
+    assert (stored.bands, stored.rest, stored.sets) == (["dorsal"], ["ventral"], ["dorsal"])
+    assert (stored.seed, stored.bootstrap) == (0, 200)
+    assert provenance.config["bands"] == ["dorsal"]
+    with h5py.File(output) as file:
+        assert np.array_equal(file["means/low"], stored.found.means.low)
+        assert np.array_equal(file["ijk"], stored.ijk)
 
 
 SIZES = (6, 5, 4)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 from tristream.config.base import Name
-from tristream.config.decoders import Decoder
+from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class DecodeSettings(Settings):
-    """One decoder of one dataset."""
+    """One decoder of one dataset; `unit` is the dataset's exchangeable unit."""
 
     dataset: Name
     decoder: Name
-    block: Decoder
+    block: DecoderDesign
+    unit: str
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
-        """What `decode fit` reads; other datasets of the same decoder do not matter."""
+        """Pick one decoder; its other datasets do not matter."""
         dataset, decoder = targets["dataset"], targets["decoder"]
-        named(resolved.datasets, dataset, "datasets")
-        block = named(resolved.study.decoders, decoder, "decoders")
         return cls(
             dataset=dataset,
             decoder=decoder,
-            block=block.model_copy(update={"datasets": [dataset]}),
+            block=named(resolved.study.decoders, decoder, "decoders").design,
+            unit=named(resolved.datasets, dataset, "datasets").exchange.unit,
         )

@@ -19,7 +19,6 @@ from tristream.encode.prediction_scores import centred
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-MOST_BANDS = 4
 
 
 @dataclass(frozen=True)

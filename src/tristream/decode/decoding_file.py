@@ -1,0 +1,114 @@
+"""The home of the `decoding` file: what a decoder predicted, how well, and its null."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
+
+KIND = "decoding"
+ARRAYS = ("true", "predicted", "decision", "confusion", "auc", "accuracy_run")
+NUMBERS = ("accuracy", "chance", "chance_theory", "log10_distinct")
+TEXTS = ("permuted", "scheme", "decoder", "dataset", "subject")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """One decoder of one subject.
+
+    Attributes
+    ----------
+    decoder, dataset, subject : str
+        Of whom.
+    scheme : {'holdout', 'leave-one-run-out'}
+        What was tested.
+    classes : list of str
+    run, unit : list of str
+        Run and exchangeable unit of each tested sample.
+    true, predicted : ndarray of int of shape (samples,)
+        Indices of classes.
+    decision : ndarray of shape (samples, classes)
+    confusion : ndarray of int of shape (classes, classes)
+        Rows are true classes.
+    auc : ndarray of shape (classes,)
+        Area under the ROC curve of one class against the rest, by test run, averaged.
+    runs : list of str
+        Test runs.
+    accuracy_run : ndarray of shape (runs,)
+    accuracy, chance, chance_theory : float
+        Share of right predictions; mean of the null (without one, as `chance_theory`); share of
+        the most frequent class.
+    permuted : str
+        The exchange scheme in words.
+    log10_distinct : float
+        How many distinct permutations exist.
+    n_voxels : int
+        Voxels that were used.
+    null : ndarray of shape (permutations,)
+        Accuracies under permuted labels; empty where there is no p value.
+    p : float or None
+        None where the test was refused or not asked for; `Provenance.omitted` has the reason.
+    """
+
+    decoder: str
+    dataset: str
+    subject: str
+    scheme: str
+    classes: list[str]
+    run: list[str]
+    unit: list[str]
+    true: npt.NDArray[np.integer]
+    predicted: npt.NDArray[np.integer]
+    decision: npt.NDArray[np.floating]
+    confusion: npt.NDArray[np.integer]
+    auc: npt.NDArray[np.floating]
+    runs: list[str]
+    accuracy_run: npt.NDArray[np.floating]
+    accuracy: float
+    chance: float
+    chance_theory: float
+    permuted: str
+    log10_distinct: float
+    n_voxels: int
+    null: npt.NDArray[np.floating]
+    p: float | None = None
+
+
+def write_decoding(path: Path, decoding: Decoding, provenance: Provenance) -> None:
+    """Write the file that ``docs/files.md`` calls `decoding`."""
+    with create_h5(path, provenance) as file:
+        for key in ("classes", "run", "unit", "runs"):
+            write_strings(file, key, getattr(decoding, key))
+        for key in ARRAYS:
+            file[key] = getattr(decoding, key)
+        file["auc"].attrs["method"] = "one class against the rest, by test run, averaged"
+        for key in (*NUMBERS, *TEXTS, "n_voxels"):
+            file.attrs[key] = getattr(decoding, key)
+        file.attrs["n_permutations"] = len(decoding.null)
+        file.attrs["n_distinct"] = 10.0 ** min(decoding.log10_distinct, 300.0)
+        if decoding.p is not None:
+            file["null"], file.attrs["p"] = decoding.null, decoding.p
+
+
+def read_decoding(path: Path) -> tuple[Decoding, Provenance]:
+    """Read a `decoding` file.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        content: dict[str, Any] = {
+            **{key: read_strings(file, key) for key in ("classes", "run", "unit", "runs")},
+            **{key: file[key][()] for key in ARRAYS},
+            **{key: float(file.attrs[key]) for key in NUMBERS},
+            **{key: str(file.attrs[key]) for key in TEXTS},
+            "n_voxels": int(file.attrs["n_voxels"]),
+            "null": file["null"][()] if "null" in file else np.empty(0),
+            "p": float(file.attrs["p"]) if "p" in file.attrs else None,
+        }
+        return Decoding(**content), provenance

@@ -1,0 +1,98 @@
+"""The home of the `partition` file: how the bands of one model share the test variance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from tristream.encode.partition.variance import Interval, Partition, set_names
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
+from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
+
+KIND = "partition"
+ESTIMATES = ("value", "se", "low", "high")
+
+
+@dataclass(frozen=True)
+class StoredPartition:
+    """The variance partition of one subject and model.
+
+    Attributes
+    ----------
+    bands : list of str
+        Bands whose parts were distinguished.
+    rest : list of str
+        Bands that stay in every model.
+    groups : list of str
+        Groups of voxels over which `found.means` are taken.
+    found : Partition
+    ijk, grayordinates
+        The voxels, or vertices.
+    seed, bootstrap : int
+        Of the resamples; their number.
+    """
+
+    bands: list[str]
+    rest: list[str]
+    groups: list[str]
+    found: Partition
+    ijk: npt.NDArray[np.int32]
+    seed: int
+    bootstrap: int
+    grayordinates: Grayordinates | None = None
+
+    @property
+    def sets(self) -> list[str]:
+        """Names of the sets of bands, in the order of the parts: ``a``, ``b``, ``a+b``, …"""
+        return set_names(self.bands)
+
+
+def write_partition(path: Path, stored: StoredPartition, provenance: Provenance) -> None:
+    """Write the file that ``docs/files.md`` calls `partition`."""
+    with create_h5(path, provenance) as file:
+        file.attrs["seed"], file.attrs["bootstrap"] = stored.seed, stored.bootstrap
+        file.attrs["blocks"] = stored.found.blocks
+        for key in ("bands", "rest", "groups", "sets"):
+            write_strings(file, key, getattr(stored, key))
+        file["ijk"] = stored.ijk
+        grayordinates.write(file, stored.grayordinates)
+        file["r2"] = stored.found.r2.astype(np.float32)
+        for name in ("parts", "means"):
+            for key in ESTIMATES:
+                values = getattr(getattr(stored.found, name), key)
+                file[f"{name}/{key}"] = values.astype(np.float32)
+
+
+def read_partition(path: Path) -> tuple[StoredPartition, Provenance]:
+    """Read a `partition` file.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        found = Partition(
+            r2=file["r2"][()],
+            parts=_interval(file["parts"]),
+            means=_interval(file["means"]),
+            blocks=int(file.attrs["blocks"]),
+        )
+        stored = StoredPartition(
+            bands=read_strings(file, "bands"),
+            rest=read_strings(file, "rest"),
+            groups=read_strings(file, "groups"),
+            found=found,
+            ijk=file["ijk"][()],
+            seed=int(file.attrs["seed"]),
+            bootstrap=int(file.attrs["bootstrap"]),
+            grayordinates=grayordinates.read(file),
+        )
+        return stored, provenance
+
+
+def _interval(group: h5py.Group) -> Interval:
+    return Interval(**{key: group[key][()] for key in ESTIMATES})
