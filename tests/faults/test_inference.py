@@ -4,13 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
+from helpers import truths
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.config.inference import Inference
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.recovery import check_recovery
-from tristream.store import Provenance, create_h5, open_h5, write_strings
+from tristream.store import Provenance, create_h5, open_h5
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +51,8 @@ def test_another_kind_of_file_is_refused(tmp_path):
 
 
 def truth_file(path, ijk, subject="01"):
-    with create_h5(path, Provenance("truth", simulated=True)) as file:
-        group = file.create_group(f"subjects/{subject}")
-        group["ijk"] = ijk
-        group["ceiling_r"] = np.full(len(ijk), 0.5)
-        write_strings(group, "streams", ["ventral"] * len(ijk))
-    return path
+    truth = truths.voxel_truth(ijk, ["ventral"] * len(ijk), np.full(len(ijk), 0.5))
+    return truths.write(path, {subject: truth})
 
 
 def test_recovery_refuses_another_simulation(fitted, tmp_path):

@@ -17,7 +17,7 @@ from tristream.fetch import annex
 from tristream.fetch.clone import check_out
 from tristream.fetch.git import environment
 from tristream.fetch.plan import plan_dataset
-from tristream.fetch.receipt import Receipt
+from tristream.fetch.receipt import Dropped, Receipt
 from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
 
 
@@ -64,11 +64,11 @@ def test_a_subject_is_fetched_by_commit_and_verified(program, upstream, tmp_path
     assert plan_dataset(resolved, "tiny").files == ()
     assert program(root, "git", "log", "--format=%s", "git-annex") == before
 
-    kept = drop([receipt], tmp_path / "dropped.json")
-    assert kept == []
-    dropped = json.loads((tmp_path / "dropped.json").read_text())
-    assert dropped["dropped"] == receipt.find(".nii.gz")
-    assert dropped["simulated"] is True
+    drop([receipt]).write(tmp_path / "dropped.json")
+    dropped = Dropped.read(tmp_path / "dropped.json")
+    assert dropped.kept == ()
+    assert list(dropped.files) == receipt.find(".nii.gz")
+    assert dropped.simulated is True
     with pytest.raises(UserError, match="not present"):
         receipt.path(bold)
 

@@ -75,7 +75,7 @@ def test_content_comes_by_version_id_and_the_rest_by_its_address(
     assert store.signed == signed, "no credentials are shown"
 
     # Without a version id nobody can tell that the remote still has the content: it is kept.
-    (kept,) = drop([receipt], tmp_path / "dropped.json")
+    (kept,) = drop([receipt]).kept
     assert kept.what == OTHER
     assert "no S3 version ID is recorded" in kept.why
     there = {f.path for f in receipt.files if f.annexed and is_present(receipt.root, f)}

@@ -6,13 +6,14 @@ provenance are those that the stages write.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from helpers import REPOSITORY
+from helpers import REPOSITORY, truths
 from helpers.run_files import write_runs
 from tristream.config.load import Resolved, load
 from tristream.features.core.checked_space import check
@@ -332,13 +333,10 @@ def write_truth(root: Path, subjects: list[str]) -> None:
     """Regions and streams of the simulated voxels."""
     ijk, affine, _ = ijk_of("bunny")
     region = region_of(ijk @ affine[:3, :3] + affine[:3, 3])
-    with create_h5(root / "simulate/bunny/truth.h5", Provenance("truth", True)) as file:
-        for subject in subjects:
-            group = file.create_group(f"subjects/{subject}")
-            group["ijk"] = ijk.astype(np.int32)
-            write_strings(group, "region", [BUNNY_REGIONS[i] for i in region])
-            write_strings(group, "streams", [BUNNY_STREAMS[i] for i in region])
-            group["ceiling_r"] = np.full(len(ijk), 0.4)
+    streams = [BUNNY_STREAMS[i] for i in region]
+    truth = truths.voxel_truth(ijk, streams, np.full(len(ijk), 0.4))
+    truth = replace(truth, region=np.array([BUNNY_REGIONS[i] for i in region]))
+    truths.write(root / "simulate/bunny/truth.h5", dict.fromkeys(subjects, truth))
 
 
 def write_benchmarks(root: Path) -> None:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from helpers import truths
 from tristream.config.inference import Inference
 from tristream.encode.encoding_file import Encoding, Fitted, HeldOut, Scores, write_encoding
 from tristream.encode.prediction_scores import correlation, split_r2
 from tristream.inference.block_estimates import Blocks, estimate
 from tristream.inference.recovery import check_recovery
-from tristream.store import Provenance, create_h5, read_table, write_strings
+from tristream.store import Provenance, read_table
 
 BANDS = ["ventral", "dorsal", "auditory", "nuisance"]
 REGIONS = ["ventral", "dorsal", "auditory", "dorsal+auditory", "unmodelled", "none"]
@@ -109,15 +110,14 @@ class Simulation:
         return np.stack([np.arange(len(self.streams))] * 3, 1).astype(np.int32)
 
     def truth(self, path):
-        with create_h5(path, Provenance("truth", simulated=True)) as file:
-            for subject in ("01", "02"):
-                group = file.create_group(f"subjects/{subject}")
-                # In another order than the encoding's, and with a voxel that it lacks.
-                order = np.random.default_rng(1).permutation(len(self.streams))
-                group["ijk"] = np.vstack([self.ijk[order], [[-1, -1, -1]]])
-                group["ceiling_r"] = np.append(self.ceiling[order], 0.9)
-                write_strings(group, "streams", [*self.streams[order], "ventral"])
-        return path
+        # In another order than the encoding's, and with a voxel that it lacks.
+        order = np.random.default_rng(1).permutation(len(self.streams))
+        truth = truths.voxel_truth(
+            np.vstack([self.ijk[order], [[-1, -1, -1]]]),
+            [*self.streams[order], "ventral"],
+            np.append(self.ceiling[order], 0.9),
+        )
+        return truths.write(path, {"01": truth, "02": truth})
 
 
 def table_of(folder, simulation, **model):

@@ -20,9 +20,10 @@ from tristream.config.load import descriptor
 from tristream.config.sources import DataladSource
 from tristream.fetch.clone import check_out
 from tristream.fetch.receipt import says_simulated
-from tristream.simulate.dataset import Inputs, Outputs, check, simulate
+from tristream.simulate.dataset import Inputs, Outputs, check, methods, simulate
 from tristream.simulate.preset import Preset, load_preset
-from tristream.store import provenance_of, read_strings
+from tristream.simulate.signals import Signals
+from tristream.simulate.truth_file import read_truth
 
 SPACE = "space-MNI152NLin2009cAsym"
 
@@ -101,7 +102,7 @@ def test_it_says_that_it_is_simulated_whatever_it_is_called(made: Outputs):
         assert says_simulated(said)
         assert says_simulated({**said, "Name": "ds000001", "Simulated": False})
         assert says_simulated({**said, "Name": "ds000001", "GeneratedBy": []})
-    assert provenance_of(made.truth, "truth").simulated
+    assert read_truth(made.truth).provenance.simulated
 
 
 def test_nilearn_reads_the_confounds(made: Outputs):
@@ -144,21 +145,36 @@ def test_sidecars_and_events_tell_the_times(made: Outputs, preset: Preset):
 
 def test_the_truth_covers_the_masks_voxels(made: Outputs, preset: Preset):
     folder = made.folder / "derivatives/fmriprep/sub-01/func"
+    truth = read_truth(made.truth)
     for path in folder.glob("*desc-brain_mask.nii.gz"):
         mask = np.asarray(nib.load(path).dataobj)
-        with h5py.File(made.truth) as truth:
-            group = truth["subjects/01"]
-            np.testing.assert_array_equal(np.argwhere(mask), group["ijk"][()])
-    with h5py.File(made.truth) as truth:
-        group = truth["subjects/01"]
-        assert {*read_strings(group, "streams")} == {
-            "ventral", "dorsal", "auditory", "dorsal+auditory", "none",
-        }  # fmt: skip
-        for stream in ("ventral", "dorsal", "auditory"):
-            latents = truth[f"latents/{stream}/trailer"]
-            assert latents["values"].shape == (len(latents["times"]), 3)
-            assert np.diff(latents["times"]) == pytest.approx(0.1)
-        assert json.loads(truth.attrs["preset"])["name"] == preset.name
+        np.testing.assert_array_equal(np.argwhere(mask), truth.voxels("01").ijk)
+    assert {*truth.voxels("01").streams} == {
+        "ventral", "dorsal", "auditory", "dorsal+auditory", "none",
+    }  # fmt: skip
+    for stream in ("ventral", "dorsal", "auditory"):
+        values, times = truth.latents(stream)["trailer"]
+        assert values.shape == (len(times), 3)
+        assert np.diff(times) == pytest.approx(0.1)
+    assert truth.provenance.config["preset"]["name"] == preset.name
+
+
+def test_the_methods_tell_what_was_simulated(made: Outputs, preset: Preset):
+    truth = read_truth(made.truth)
+    voxels, text = truth.voxels("01"), " ".join(truth.provenance.methods)
+    assert text.startswith("The BOLD is simulated; no measurement was made.")
+    assert f"for 1 subject at a TR of 1 s, in {len(voxels.ijk)} voxels of 8 mm in " in text
+    assert f"{voxels.hrf_peak.min():.1f} to {voxels.hrf_peak.max():.1f} s" in text
+    assert f"correlation {voxels.ar_rho.min():.2f} to {voxels.ar_rho.max():.2f}" in text
+    low, high = np.percentile(voxels.ceiling_r[voxels.streams != "none"], [5, 95])
+    assert f"between {low:.2f} and {high:.2f}" in text
+    assert "slow drifts" in text
+    still = preset.model_copy(update={"noise": preset.noise.model_copy(update={"drift": 0.0})})
+    drive = Signals(np.zeros(1), {"ventral": np.zeros((1, 2))}, {}, {}, np.zeros((1, 1)))
+    other = " ".join(methods(still, drive, {"01": voxels, "02": voxels}))
+    assert "drifts" not in other
+    assert "products" not in other
+    assert "2 subjects" in other
 
 
 def test_images_hold_what_was_simulated(made: Outputs):

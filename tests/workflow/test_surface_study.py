@@ -10,7 +10,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import h5py
 import nibabel as nib
 import numpy as np
 import pytest
@@ -19,7 +18,8 @@ import yaml
 from helpers.small_study import REPO, commands, edit, run_here
 from tristream.cli import main
 from tristream.simulate.synthetic.settings import LABEL, NONE
-from tristream.store import open_h5, read_json, read_strings
+from tristream.simulate.synthetic.synthetic_truth import read_synthetic_truth
+from tristream.store import open_h5, read_json
 
 DESCRIPTOR = REPO / "workflow/datasets/ds000105.yaml"
 RUNS = [f"task-objectviewing_run-0{n}" for n in (1, 2, 3)]
@@ -66,12 +66,9 @@ def folder(planned: tuple[Path, list[list[str]]]) -> Path:
 
 
 def test_the_truth_is_found_at_its_vertices(folder: Path) -> None:
-    with h5py.File(folder / "twin/truth.h5") as file:
-        truth = file["subjects/1"]
-        region = np.array(read_strings(truth, "region"))
-        hemisphere = truth["grayordinates/structure"][()]
-        vertex = truth["ijk"][:, 0]
-        place = {pair: n for n, pair in enumerate(zip(hemisphere, vertex, strict=True))}
+    brain = read_synthetic_truth(folder / "twin/truth.h5", "1").brain
+    region, hemisphere = brain.region, brain.grayordinates.structure
+    place = {pair: n for n, pair in enumerate(zip(hemisphere, brain.ijk[:, 0], strict=True))}
     with open_h5(folder / "results/encode/ds000105/category/sub-1.h5", "encoding") as (file, said):
         assert said.simulated
         r, vertex = file["scores/r"][()], file["ijk"][:, 0]

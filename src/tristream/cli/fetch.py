@@ -145,5 +145,7 @@ def run_drop(args: argparse.Namespace) -> None:
     from tristream.fetch.receipt import Receipt
     from tristream.fetch.steps import drop
 
-    for kept in drop([Receipt.read(path) for path in args.receipt], args.output, args.code):
+    dropped = drop([Receipt.read(path) for path in args.receipt], args.code)
+    dropped.write(args.output)
+    for kept in dropped.kept:
         print(f"{kept.what}: kept, not dropped: {kept.why}", file=sys.stderr)

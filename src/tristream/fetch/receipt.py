@@ -1,10 +1,11 @@
-"""The receipt: what was fetched, where it lies, and whether it says that it is simulated.
+"""The receipt: what was fetched, how, where it lies, and whether the data are simulated.
 
 Later stages read a dataset's files by the list in the receipt, never by looking into folders.
+Beside it, the list of what was dropped after its last use.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tristream.paths import inside, resolve_inside
 from tristream.store import Omission, Provenance, read_json, write_json
 
 KIND = "receipt"
+DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Receipt:
         Fingerprint of the code that fetched.
     omitted : tuple of Omission
         What was not fetched and why.
+    methods : tuple of str
+        How the files were obtained and checked, as sentences for a methods section.
     """
 
     dataset: str
@@ -78,7 +82,20 @@ class Receipt:
     files: tuple[FetchedFile, ...]
     simulated: bool
     code: str = ""
-    omitted: tuple[Omission, ...] = field(default=())
+    omitted: tuple[Omission, ...] = ()
+    methods: tuple[str, ...] = ()
+
+    @property
+    def provenance(self) -> Provenance:
+        """The provenance that the file states."""
+        return Provenance(
+            KIND,
+            self.simulated,
+            {"source": dict(self.source)},
+            self.code,
+            self.omitted,
+            self.methods,
+        )
 
     @classmethod
     def read(cls, path: Path | str) -> "Receipt":
@@ -89,20 +106,21 @@ class Receipt:
         UserError
             If it is missing, damaged, or does not say whether its data are simulated.
         """
-        said, provenance = read_json(path, KIND)
+        stored, provenance = read_json(path, KIND)
         try:
             return cls(
-                dataset=said["dataset"],
-                subject=said["subject"],
-                source=said["source"],
-                commit=said["commit"],
-                root=Path(said["root"]),
-                name=said["name"],
-                licence=said["licence"],
-                files=tuple(FetchedFile(**file) for file in said["files"]),
+                dataset=stored["dataset"],
+                subject=stored["subject"],
+                source=stored["source"],
+                commit=stored["commit"],
+                root=Path(stored["root"]),
+                name=stored["name"],
+                licence=stored["licence"],
+                files=tuple(FetchedFile(**file) for file in stored["files"]),
                 simulated=provenance.simulated,
                 code=provenance.code,
                 omitted=provenance.omitted,
+                methods=provenance.methods,
             )
         except (KeyError, TypeError) as error:
             raise UserError(
@@ -121,10 +139,7 @@ class Receipt:
             "licence": self.licence,
             "files": [asdict(file) for file in self.files],
         }
-        provenance = Provenance(
-            KIND, self.simulated, {"source": dict(self.source)}, self.code, self.omitted
-        )
-        write_json(path, content, provenance)
+        write_json(path, content, self.provenance)
 
     def path(self, relative: str) -> Path:
         """Where a listed file lies.
@@ -148,6 +163,40 @@ class Receipt:
     def find(self, suffix: str) -> list[str]:
         """Paths of the listed files that end with `suffix`, sorted."""
         return sorted(file.path for file in self.files if file.path.endswith(suffix))
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What was dropped of fetched files after their last use.
+
+    Attributes
+    ----------
+    files : tuple of str
+        Paths whose content is gone from the clone, relative to the receipt's root.
+    kept : tuple of Omission
+        Paths that were kept, and why.
+    simulated : bool
+        Whether any of the receipts is of simulated data.
+    code : str
+        Fingerprint of the code that dropped them.
+    """
+
+    files: tuple[str, ...]
+    kept: tuple[Omission, ...]
+    simulated: bool
+    code: str = ""
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Dropped":
+        """Read the list."""
+        stored, provenance = read_json(path, DROPPED)
+        files = tuple(str(file) for file in stored["dropped"])
+        return cls(files, provenance.omitted, provenance.simulated, provenance.code)
+
+    def write(self, path: Path | str) -> None:
+        """Write the list, atomically."""
+        provenance = Provenance(DROPPED, self.simulated, {}, self.code, self.kept)
+        write_json(path, {"dropped": list(self.files)}, provenance)
 
 
 def says_simulated(description: Mapping[str, Any]) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tristream.config.load import Resolved
 from tristream.config.sources import ArchiveSource, FolderSource, HubSource
@@ -13,11 +12,11 @@ from tristream.fetch.contents import description, subject_files
 from tristream.fetch.hash_and_lock import lock
 from tristream.fetch.known import remember
 from tristream.fetch.nested import NestedOrigin
-from tristream.fetch.receipt import FetchedFile, Receipt, says_simulated
+from tristream.fetch.receipt import Dropped, FetchedFile, Receipt, says_simulated
 from tristream.fetch.sources import DataladOrigin, Listing, Origin, open_origin
 from tristream.fetch.weights import fetch_network
 from tristream.paths import inside
-from tristream.store import Omission, Provenance, write_json
+from tristream.store import Omission
 
 
 def clones_of(receipt: Receipt) -> dict[Path, list[FetchedFile]]:
@@ -214,15 +213,10 @@ def fetch_members(name: str, source: ArchiveSource, data: Path, code: str = "") 
     )
 
 
-def drop(receipts: Sequence[Receipt], output: Path, code: str = "") -> list[Omission]:
-    """Drop the annexed content of receipts and write a marker that lists what went.
+def drop(receipts: Sequence[Receipt], code: str = "") -> Dropped:
+    """Drop the annexed content of receipts.
 
     Content is dropped only if git-annex finds another copy of it in a remote at that moment.
-
-    Returns
-    -------
-    list of Omission
-        Files that were kept, and why.
     """
     dropped: list[str] = []
     kept: list[Omission] = []
@@ -233,7 +227,5 @@ def drop(receipts: Sequence[Receipt], output: Path, code: str = "") -> list[Omis
             folder = clone.relative_to(receipt.root)
             dropped += [(folder / path).as_posix() for path in gone]
             kept += [replace(one, what=(folder / one.what).as_posix()) for one in stayed]
-    content: dict[str, Any] = {"dropped": sorted(set(dropped))}
     simulated = any(receipt.simulated for receipt in receipts)
-    write_json(output, content, Provenance("dropped", simulated, {}, code, tuple(kept)))
-    return kept
+    return Dropped(tuple(sorted(set(dropped))), tuple(kept), simulated, code)

@@ -28,7 +28,8 @@ from tristream.inference.permutation import (
     null_correlations,
     permuted_sums,
 )
-from tristream.store import Omission, Provenance, open_h5, provenance_of, read_strings, write_table
+from tristream.simulate.truth_file import VoxelTruth, read_truth
+from tristream.store import Omission, Provenance, provenance_of, write_table
 
 Floats = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
@@ -49,22 +50,9 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What is true of a subject's voxels: streams that drive each, and its noise ceiling."""
-
-    streams: npt.NDArray[np.str_]
-    ceiling: Floats
-
-    def driven_by(self, *streams: str) -> Mask:
-        """Voxels driven by exactly these streams."""
-        wanted = sorted(streams)
-        return np.array([sorted(s.split("+")) == wanted for s in self.streams])
-
-    @property
-    def modelled(self) -> Mask:
-        """Voxels driven by nothing but competing streams."""
-        return np.array([set(s.split("+")) <= set(COMPETING) for s in self.streams])
+def modelled(truth: VoxelTruth) -> Mask:
+    """Voxels driven by nothing but competing streams."""
+    return np.array([set(streams.split("+")) <= set(COMPETING) for streams in truth.streams])
 
 
 @dataclass(frozen=True)
@@ -86,7 +74,7 @@ class Case:
     fitted: Encoding
     oracle: Encoding | None
     shifted: Encoding | None
-    truth: Truth
+    truth: VoxelTruth
 
 
 def check_recovery(
@@ -132,7 +120,7 @@ def check_recovery(
     config = {"inference": settings.model_dump(mode="json")}
     provenance = Provenance(
         "recovery",
-        any([*simulated, provenance_of(truth, "truth").simulated]),
+        any([*simulated, read_truth(truth).provenance.simulated]),
         config,
         code,
         tuple(omitted),
@@ -166,27 +154,7 @@ def _case(encodings: Sequence[Encoding], subject: str, truth: Path) -> Case:
             f"{', '.join(COMPETING)}; recovery needs one"
         )
     fitted = judged[0]
-    return Case(fitted, oracle, shifted, read_truth(truth, subject, fitted.ijk))
-
-
-def read_truth(path: Path, subject: str, ijk: npt.NDArray[np.int32]) -> Truth:
-    """Truth of the voxels at `ijk`, in their order.
-
-    Raises
-    ------
-    UserError
-        If the simulation has no such subject, or a voxel is not among its voxels.
-    """
-    with open_h5(path, "truth") as (file, _):
-        if subject not in file["subjects"]:
-            raise UserError(f"{path}: no subject {subject!r}; simulate again")
-        group = file["subjects"][subject]
-        place = {tuple(v): i for i, v in enumerate(group["ijk"][()].tolist())}
-        try:
-            index = [place[tuple(v)] for v in ijk.tolist()]
-        except KeyError as error:
-            raise UserError(f"{path}: voxel {error} was not simulated; simulate again") from None
-        return Truth(np.array(read_strings(group, "streams"))[index], group["ceiling_r"][()][index])
+    return Case(fitted, oracle, shifted, read_truth(truth).voxels(subject, fitted.ijk))
 
 
 def checks_of(cases: Sequence[Case], settings: Inference) -> tuple[list[Check], list[Omission]]:
@@ -242,12 +210,12 @@ class Winners:
     expected: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, bands: Sequence[str], truth: Truth) -> "Winners":
+    def of(cls, bands: Sequence[str], truth: VoxelTruth) -> "Winners":
         """The voxels in which a model with these bands can name the right stream."""
         rows = _rows(bands)
         expected = np.full(len(truth.streams), -1)
         for place, row in enumerate(rows):
-            expected[truth.driven_by(bands[row]) & (truth.ceiling > SIGNAL_CEILING)] = place
+            expected[truth.driven_by(bands[row]) & (truth.ceiling_r > SIGNAL_CEILING)] = place
         voxels = np.flatnonzero(expected >= 0)
         return cls(rows, voxels, expected[voxels])
 
@@ -257,7 +225,7 @@ class Winners:
 
 
 def _against_oracle(
-    fitted: Sequence[Encoding], oracles: Sequence[Encoding], truths: Sequence[Truth]
+    fitted: Sequence[Encoding], oracles: Sequence[Encoding], truths: Sequence[VoxelTruth]
 ) -> Iterator[Check]:
     number = len(truths)
     own, other = _blocks(fitted), _blocks(oracles)
@@ -275,7 +243,7 @@ def _against_oracle(
         yield _plain(name, estimate(lambda *sums: rate(mine, sums), *own))
         yield _plain(f"{name}: oracle", estimate(lambda *sums: rate(theirs, sums), *other))
         yield _at_least(f"{name} / oracle", estimate(ratio, *own, *other), WINNER_SHARE)
-    signal = [truth.modelled & (truth.ceiling > 0) for truth in truths]
+    signal = [modelled(truth) & (truth.ceiling_r > 0) for truth in truths]
     if all(voxels.any() for voxels in signal):
 
         def accuracy(*sums: BlockSums) -> float:
@@ -306,7 +274,7 @@ def _shared_regions(cases: Sequence[Case]) -> Iterator[Check]:
     """Regions driven by several streams show each of them, and no other more."""
     own = _blocks([case.fitted for case in cases])
     bands, truths = cases[0].fitted.bands, [case.truth for case in cases]
-    for streams in sorted(set(truths[0].streams[truths[0].modelled])):
+    for streams in sorted(set(truths[0].streams[modelled(truths[0])])):
         names = streams.split("+")
         voxels = [truth.driven_by(*names) for truth in truths]
         if len(names) < 2 or not set(names) <= set(bands) or not all(v.any() for v in voxels):
@@ -327,7 +295,7 @@ def _shared_regions(cases: Sequence[Case]) -> Iterator[Check]:
 
 
 def _control(
-    shifted: Sequence[Encoding], truths: Sequence[Truth], settings: Inference
+    shifted: Sequence[Encoding], truths: Sequence[VoxelTruth], settings: Inference
 ) -> Iterator[Check]:
     """Features out of place: no correlation, and winners at chance."""
     found = estimate(lambda *sums: _mean(a.correlation.mean() for a in sums), *_blocks(shifted))

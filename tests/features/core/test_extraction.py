@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import truths
 from helpers.features_study import FilmStudy, counting
 from helpers.films import make_film
 from tristream.cli import main
@@ -214,12 +215,8 @@ def test_labels(study: FilmStudy) -> None:
 
 
 def test_truth(study: FilmStudy) -> None:
-    from tristream.store import create_h5
-
-    truth = study.folder / "truth.h5"
-    with create_h5(truth, Provenance("truth", True)) as file:
-        file["latents/ventral/clip/values"] = np.ones((5, 3))
-        file["latents/ventral/clip/times"] = np.arange(5) / 2
+    latents = {"ventral": {"clip": (np.ones((5, 3)), np.arange(5) / 2)}}
+    truth = truths.write(study.folder / "truth.h5", latents=latents)
     study.write_config({"latents": {"stream": "truth", "extractor": "ground_truth"}})
     path = study.extract("latents", "ventral", truth=truth)
     with open_h5(path, "features") as (file, provenance):

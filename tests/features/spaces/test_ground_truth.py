@@ -5,21 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import truths
 from tristream.errors import UserError
 from tristream.features.core import registry
-from tristream.store import Provenance, create_h5
 
 
 @pytest.fixture
 def truth(tmp_path: Path) -> Path:
-    path = tmp_path / "truth.h5"
-    with create_h5(path, Provenance("truth", simulated=True)) as file:
-        for stream, width in (("ventral", 3), ("auditory", 2)):
-            for stimulus in ("bbb", "trailer"):
-                group = file.create_group(f"latents/{stream}/{stimulus}")
-                group["values"] = np.full((5, width), width, np.float32)
-                group["times"] = np.arange(5) / 10
-    return path
+    latents = {
+        stream: {
+            stimulus: (np.full((5, width), width), np.arange(5) / 10)
+            for stimulus in ("bbb", "trailer")
+        }
+        for stream, width in (("ventral", 3), ("auditory", 2))
+    }
+    return truths.write(tmp_path / "truth.h5", latents=latents)
 
 
 def test_latents_of_each_stimulus(truth: Path) -> None:

@@ -25,8 +25,9 @@ from tristream.features.core.resources import (
 from tristream.fetch.receipt import Receipt
 from tristream.fingerprint import fingerprint
 from tristream.media.containers import media_info
+from tristream.simulate.truth_file import read_truth
 from tristream.stimuli.tables import read_inventory
-from tristream.store import open_h5, provenance_of, write_strings
+from tristream.store import open_h5, write_strings
 
 # Numbers that are held before they are stored, for extractors that give small chunks.
 JOINED = 1_000_000
@@ -302,7 +303,7 @@ def _write_truth(job: Layer, inputs: Inputs) -> None:
     """What the simulator knows."""
     path = _needed(inputs.truth, "--truth", job)
     widths = set()
-    with job.create("timed", provenance_of(path, "truth").simulated) as file:
+    with job.create("timed", read_truth(path).provenance.simulated) as file:
         for stimulus, blocks in job.extractor.function(path, (job.layer,), job.space.options):
             _check_block(job, job.layer, blocks)
             block = blocks[job.layer]

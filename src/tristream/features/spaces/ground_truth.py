@@ -6,7 +6,7 @@ from pathlib import Path
 from tristream.config.base import Section
 from tristream.errors import UserError
 from tristream.features.core.registry import Block, extractor
-from tristream.store import open_h5
+from tristream.simulate.truth_file import read_truth
 
 
 @extractor("ground_truth", media="truth", layers=("ventral", "dorsal", "auditory"))
@@ -14,20 +14,20 @@ def ground_truth(
     path: Path, layers: tuple[str, ...], options: Section
 ) -> Iterator[tuple[str, dict[str, Block]]]:
     """Latent signals that drive simulated voxels, after their nonlinear readout."""
-    with open_h5(path, "truth") as (file, _):
-        missing = [layer for layer in layers if f"latents/{layer}" not in file]
-        if missing:
-            raise UserError(
-                f"{path}: has no latents of {', '.join(missing)}; the preset simulates "
-                f"{', '.join(file.get('latents', {})) or 'none'}: mend features or the preset"
-            )
-        stimuli = sorted({name for layer in layers for name in file[f"latents/{layer}"]})
-        for stimulus in stimuli:
-            yield (
-                stimulus,
-                {
-                    layer: Block(group["values"][()], group["times"][()])
-                    for layer in layers
-                    if (group := file[f"latents/{layer}"].get(stimulus)) is not None
-                },
-            )
+    truth = read_truth(path)
+    missing = [layer for layer in layers if layer not in truth.streams]
+    if missing:
+        raise UserError(
+            f"{path}: has no latents of {', '.join(missing)}; the preset simulates "
+            f"{', '.join(truth.streams) or 'none'}: fix features or the preset"
+        )
+    latents = {layer: truth.latents(layer) for layer in layers}
+    for stimulus in sorted({name for of_stream in latents.values() for name in of_stream}):
+        yield (
+            stimulus,
+            {
+                layer: Block(*of_stream[stimulus])
+                for layer, of_stream in latents.items()
+                if stimulus in of_stream
+            },
+        )

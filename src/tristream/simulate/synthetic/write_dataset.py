@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import yaml
 from tqdm import tqdm
@@ -22,21 +21,36 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.simulate import repository
 from tristream.simulate.synthetic import fmriprep_outputs as fmriprep
 from tristream.simulate.synthetic import spm_outputs as spm
-from tristream.simulate.synthetic.event_responses import Latents, SubjectResponses
+from tristream.simulate.synthetic.event_responses import (
+    AUTOCORRELATION,
+    PEAK,
+    Latents,
+    SubjectResponses,
+)
 from tristream.simulate.synthetic.minimal_outputs import (
     ACQUISITIONS,
     write_description,
     write_minimal_subject,
 )
 from tristream.simulate.synthetic.real_dataset import copy_texts, discard, open_real
-from tristream.simulate.synthetic.settings import BACK, FRONT, Brain, TwinSettings
+from tristream.simulate.synthetic.settings import (
+    BACK,
+    FRONT,
+    ITEM,
+    LABEL,
+    Brain,
+    TwinSettings,
+)
 from tristream.simulate.synthetic.stand_ins import media_latents, write_media
-from tristream.space import grayordinates
+from tristream.simulate.synthetic.synthetic_truth import (
+    KIND,
+    SyntheticTruth,
+    write_synthetic_truth,
+)
 from tristream.stimuli.events import events_of_run
 from tristream.stimuli.timelines import Event
-from tristream.store import Provenance, create_h5, write_strings
+from tristream.store import Provenance
 
-KIND = "twin"
 RAW, DERIVATIVES, STIMULI, TRUTH = "raw", "derivatives", "stimuli", "truth.h5"
 # As on OpenNeuro: text in git, everything else annexed.
 ATTRIBUTES = """\
@@ -144,12 +158,13 @@ def write_twin(
     if dataset.derivatives is not None:
         repository.create(derivatives, settings.seed + 1)
         write_description(derivatives)
-    with create_h5(made / TRUTH, _provenance(settings, code)) as truth:
-        for subject in tqdm(settings.subjects, desc="simulating", unit="subject", mininterval=5):
-            own = replace(settings, runs=tuple(events[subject]))
-            responses = _responses(dataset, own, subject, events[subject], raw, latents)
-            brain = _write_subject(raw, derivatives, dataset, own, subject, responses)
-            _write_truth(truth, subject, responses, brain)
+    truths = {}
+    for subject in tqdm(settings.subjects, desc="simulating", unit="subject", mininterval=5):
+        own = replace(settings, runs=tuple(events[subject]))
+        responses = _responses(dataset, own, subject, events[subject], raw, latents)
+        brain = _write_subject(raw, derivatives, dataset, own, subject, responses)
+        truths[subject] = SyntheticTruth(responses.labels, responses.courses, brain)
+    write_synthetic_truth(made / TRUTH, _provenance(dataset, settings, truths, code), truths)
     commits = {}
     for folder in (raw, derivatives):
         if folder.is_dir():
@@ -177,8 +192,10 @@ def config_lines(
     return yaml.safe_dump({"datasets": {dataset.id: choice}}, sort_keys=False)
 
 
-def _provenance(settings: TwinSettings, code: str) -> Provenance:
-    said = {
+def _provenance(
+    dataset: Dataset, settings: TwinSettings, truths: Mapping[str, SyntheticTruth], code: str
+) -> Provenance:
+    config = {
         "dataset": settings.dataset,
         "scale": settings.scale,
         "ceiling": settings.ceiling,
@@ -186,7 +203,30 @@ def _provenance(settings: TwinSettings, code: str) -> Provenance:
         "back": BACK,
         "front": FRONT,
     }
-    return Provenance(KIND, True, said, code)
+    return Provenance(KIND, True, config, code, methods=methods(dataset, settings, truths))
+
+
+def methods(
+    dataset: Dataset, settings: TwinSettings, truths: Mapping[str, SyntheticTruth]
+) -> tuple[str, ...]:
+    """What was simulated, as sentences."""
+    followed = [
+        text
+        for region, text in ((LABEL, "the labels of events"), (ITEM, "the items that are shown"))
+        if any(courses.size for t in truths.values() for courses in t.courses[region].values())
+    ]
+    coarser = f", with voxels {settings.scale:g} times as long" if settings.scale != 1 else ""
+    return (
+        "The BOLD is simulated; no measurement was made.",
+        f"Events and names are those of {dataset.title}; tristream simulate wrote the images for "
+        f"{len(truths)} subject{'s' * (len(truths) > 1)} (seed {settings.seed}){coarser}.",
+        f"In regions of their own, smooth random maps follow {' and '.join(followed)}, convolved "
+        f"with a double-gamma haemodynamic response [@glover1999] that peaks after {PEAK:g} s; "
+        "elsewhere there is noise alone.",
+        f"The correlation of the noise-free signal with one run's data is {settings.ceiling:g} "
+        f"where there is a signal; noise is autocorrelated ({AUTOCORRELATION:g} at lag one) and "
+        "smooth in space, with slow drifts.",
+    )
 
 
 def _events(
@@ -277,17 +317,3 @@ def _write_subject(
         write_minimal_subject(raw, derivatives, dataset, settings, subject, responses, rng)
         return None
     raise UserError(f"{dataset.id}: a layout of kind {dataset.layout.kind} has no twins")
-
-
-def _write_truth(
-    truth: h5py.File, subject: str, responses: SubjectResponses, brain: Brain | None
-) -> None:
-    group = truth.create_group(f"subjects/{subject}")
-    write_strings(group, "labels", responses.labels)
-    for region, runs in responses.courses.items():
-        for run, courses in runs.items():
-            group[f"courses/{region}/{run}"] = courses.astype(np.float32)
-    if brain is not None:
-        group["ijk"], group["affine"] = brain.ijk.astype(np.int32), brain.affine
-        grayordinates.write(group, brain.grayordinates)
-        write_strings(group, "region", brain.region.tolist())
