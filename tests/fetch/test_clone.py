@@ -1,7 +1,6 @@
 """DataLad datasets made on the spot, cloned, read at a commit or tag, verified."""
 
 import hashlib
-import json
 import subprocess
 import threading
 from functools import partial
