@@ -62,10 +62,10 @@ def read_synthetic_truth(path: Path | str, subject: str) -> SyntheticTruth:
         }
         brain = None
         if "ijk" in group:
-            shape = tuple(int(n) for n in group.attrs["shape"])
+            i, j, k = map(int, group.attrs["shape"])
             region = np.array(read_strings(group, "region"))
             vertices = grayordinates.read(group)
             brain = Brain(
-                group["affine"][()], shape, group["ijk"][()], region, grayordinates=vertices
+                group["affine"][()], (i, j, k), group["ijk"][()], region, grayordinates=vertices
             )
         return SyntheticTruth(read_strings(group, "labels"), courses, brain)
