@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from helpers.continuous_world import World, write_bold, write_stage_files
+from helpers.feature_files import write_features
 from tristream.align.aligned import align_features, check_times, read_aligned, read_info
 from tristream.align.delays import delay, delayed_design
 from tristream.bold.cleaning import projection_basis
-from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
+from tristream.store import Omission
 
 WORLD = World(voxels=2, shown=65.0)
 FIRST = WORLD.names[0]
@@ -21,13 +22,9 @@ def labels(folder: Path) -> None:
     table = WORLD.inventory().assign(kind="label", stimulus="face", item="face", media_start=np.nan)
     table["duration"] = 10.0
     write_stage_files(folder, WORLD, pd.concat([table, table.assign(onset=30.0, item="house")]))
-    with create_h5(folder / "features.h5", Provenance("features", False)) as file:
-        for name in ("space", "layer", "stream"):
-            file.attrs[name] = "categories"
-        file.attrs["sampling"] = "item"
-        write_strings(file, "items", ["face", "house", "shoe"])
-        file["values"] = np.eye(3, dtype=np.float32)
-        write_strings(file, "names", ["face", "house", "shoe"])
+    items = ["face", "house", "shoe"]
+    path = folder / "features.h5"
+    write_features(path, "categories/identity", items=items, values=np.eye(3), names=items)
 
 
 def aligned(folder: Path) -> Path:
@@ -68,15 +65,9 @@ def test_labels_become_boxcars(tmp_path: Path) -> None:
 
 def test_a_film_without_sound_leaves_its_runs_empty(tmp_path: Path) -> None:
     write_stage_files(tmp_path, WORLD, WORLD.inventory().assign(stimulus="silent"))
-    with open_h5(tmp_path / "features.h5", "features") as (file, _):
-        names = {name: str(file.attrs[name]) for name in ("space", "layer", "stream", "sampling")}
-    silent = Provenance("features", False, omitted=(Omission("silent", "it has no sound"),))
-    with create_h5(tmp_path / "features.h5", silent) as file:
-        file.attrs.update(names)
-        group = file.create_group("stimuli/film")
-        group["values"], group["times"] = np.ones((9, 4), np.float32), np.arange(9.0)
-        group.attrs["window"] = 1.0
-        write_strings(file, "names", list("abcd"))
+    silent = [Omission("silent", "it has no sound")]
+    film = {"film": (np.ones((9, 4)), np.arange(9.0))}
+    write_features(tmp_path / "features.h5", "drive/all", film, window=1.0, omitted=silent)
     got = read_aligned(aligned(tmp_path))[FIRST]
     assert got.shape == (WORLD.volumes, 4)
     assert not got.any()

@@ -12,6 +12,7 @@ from scipy.stats import gamma
 
 from helpers.bold_tree import receipt_of
 from helpers.continuous_world import write_leakage
+from helpers.feature_files import write_features
 from helpers.spm_tree import RUNS, dataset, write_spm
 from tristream.align.aligned import align_features, read_aligned
 from tristream.align.resample import Piece, mean_over
@@ -32,7 +33,7 @@ from tristream.stimuli.inventory import read_timelines
 from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import inventory_table
 from tristream.stimuli.timelines import Event
-from tristream.store import Provenance, create_h5, write_strings, write_table
+from tristream.store import Provenance, write_table
 
 TR, VOLUMES, VOXELS = 2.0, 240, 30
 TIME = TR * (np.arange(VOLUMES) + 0.5)
@@ -282,13 +283,8 @@ def write_study(folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:
     write_leakage(folder, [])
     tables = [folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
     write_samples(study, "01", *tables, bold, folder / "samples.tsv")
-    with create_h5(folder / "features.h5", Provenance("features", False)) as file:
-        for name in ("space", "layer", "stream"):
-            file.attrs[name] = "letters"
-        file.attrs["sampling"] = "item"
-        write_strings(file, "items", list("abcdefg"))
-        file["values"] = np.eye(7, dtype=np.float32)
-        write_strings(file, "names", list("abcdefg"))
+    path, items = folder / "features.h5", list("abcdefg")
+    write_features(path, "letters/identity", items=items, values=np.eye(7), names=items)
     align_features(study, "main", folder / "features.h5", tables[0], bold, folder / "aligned.h5")
     return study, bold
 

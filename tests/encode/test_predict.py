@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from helpers import feature_files
 from helpers.encoding_files import SPACES, TR, encode_settings, model, smooth, write_study
 from tristream.align.resample import Piece, resample_timed
 from tristream.cli import main
@@ -11,7 +12,7 @@ from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.predict import predict_stimulus
 from tristream.errors import UserError
-from tristream.store import Provenance, create_h5, open_h5
+from tristream.store import open_h5
 
 SECONDS = 120.0
 TIMES = np.arange(0.25, SECONDS, 0.5)
@@ -20,15 +21,9 @@ TIMES = np.arange(0.25, SECONDS, 0.5)
 def write_features(folder, values, stimuli=("clip",)):
     paths = []
     for label in SPACES:
-        space, layer = label.split("/")
-        path = folder / f"features_{space}_{layer}.h5"
-        with create_h5(path, Provenance("features", simulated=False)) as file:
-            file.attrs.update(space=space, layer=layer, sampling="timed")
-            for name in stimuli:
-                group = file.create_group(f"stimuli/{name}")
-                group["values"], group["times"] = values[label].astype("f4"), TIMES
-                group.attrs["window"] = 0.5
-        paths.append(path)
+        path = folder / f"features_{label.replace('/', '_')}.h5"
+        timed = {name: (values[label], TIMES) for name in stimuli}
+        paths.append(feature_files.write_features(path, label, timed, window=0.5))
     return paths
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from helpers.features_study import FilmStudy
 from helpers.films import flash_film, make_film
 from tristream.cli import main
-from tristream.store import open_h5, read_strings
+from tristream.features.core.feature_file import open_features
 
 LOW = {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 12}}
 SOUND = {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]}
@@ -64,9 +64,9 @@ def fails(
 
 def values(study: FilmStudy, space: str, layer: str, stimulus: str) -> tuple[Any, Any]:
     """Times and values of one stimulus."""
-    with open_h5(study.output(space, layer), "features") as (file, _):
-        group = file["stimuli"][stimulus]
-        return group["times"][()], group["values"][()]
+    with open_features(study.output(space, layer)) as file:
+        shown = file.stimuli[stimulus]
+        return shown.times, shown.values[()]
 
 
 def noise_film(path: Path, seconds: float = 4.0) -> Path:
@@ -115,9 +115,9 @@ def test_film_without_sound_beside_one_that_has_it(tmp_path: Path, trailer: Path
     films = [silent, first_seconds(trailer, tmp_path / "stimuli/loud.mp4", 20)]
     study = study_of(tmp_path, films, "film", low=LOW, sound=SOUND)
     assert extract(study, "sound", "logmel") == 0
-    with open_h5(study.output("sound", "logmel"), "features") as (file, said):
-        assert list(file["stimuli"]) == ["loud"]
-        assert [(o.what, o.why) for o in said.omitted] == [("silent", "it has no sound")]
+    with open_features(study.output("sound", "logmel")) as file:
+        assert list(file.stimuli) == ["loud"]
+        assert [(o.what, o.why) for o in file.provenance.omitted] == [("silent", "it has no sound")]
     assert extract(study, "low", "lowlevel") == 0
     times, found = values(study, "low", "lowlevel", "silent")
     assert len(times) == 48
@@ -174,8 +174,8 @@ def test_a_tone_is_the_same_at_any_rate_in_mono_and_stereo(tmp_path: Path, rate:
     mono, stereo = (values(study, "sound", "logmel", name) for name in sounds)
     np.testing.assert_allclose(mono[1], stereo[1], atol=1e-3)
     inner = mono[1][5:-5].mean(axis=0)
-    with open_h5(study.output("sound", "logmel"), "features") as (file, _):
-        centre = float(read_strings(file, "names")[int(inner.argmax())].split()[0])
+    with open_features(study.output("sound", "logmel")) as file:
+        centre = float(file.names[int(inner.argmax())].split()[0])
     assert centre == pytest.approx(1000, rel=0.05)
     # Full scale is 0 dB; a tone of 0.2 stands 14 dB below it.
     assert inner.max() == pytest.approx(20 * np.log10(0.2), abs=1.5)
@@ -234,10 +234,10 @@ def image_study(folder: Path) -> tuple[FilmStudy, dict[str, tuple[int, int, int]
 def test_images_with_alpha_of_16_bits_and_of_cmyk(tmp_path: Path) -> None:
     study, expected = image_study(tmp_path)
     assert extract(study, "colour", "rgb") == 0
-    with open_h5(study.output("colour", "rgb"), "features") as (file, _):
-        assert file.attrs["sampling"] == "item"
-        assert read_strings(file, "items") == list(expected)
-        for name, row in zip(expected, file["values"][()], strict=True):
+    with open_features(study.output("colour", "rgb")) as file:
+        assert file.about.sampling == "item"
+        assert file.items == list(expected)
+        for name, row in zip(expected, file.item_values[()], strict=True):
             np.testing.assert_allclose(row, expected[name], atol=1.5, err_msg=name)
 
 

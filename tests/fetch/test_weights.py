@@ -15,10 +15,10 @@ from helpers.model_hub import hub
 from helpers.watermarks import watermarked
 from tristream.config.sources import HubSource
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.features.core.networks.load_network import load_network
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.weights import fetch_network, hub_folder, network_files
-from tristream.store import open_h5
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 PINNED = {"model": "owner/name", "revision": REVISION}
@@ -85,12 +85,12 @@ def test_fetched_once_then_used_without_a_network(hosted: Path, study: FilmStudy
     assert done.returncode == 0, done.stderr
     said = Receipt.read(receipt)
     assert (said.commit, said.licence) == (REVISION, "apache-2.0")
-    with open_h5(study.extract("net", "layer2", weights=receipt), "features") as (file, _):
-        weights = json.loads(file.attrs["weights"])
+    with open_features(study.extract("net", "layer2", weights=receipt)) as file:
+        weights = file.about.weights
         assert weights[1]["file"] == f"owner/name@{REVISION}/model.safetensors"
         assert weights[1]["licence"] == "apache-2.0"
         assert len(weights[1]["sha256"]) == 64
-        assert file["stimuli/film/values"].shape == (2, 32)
+        assert file.stimuli["film"].values.shape == (2, 32)
 
 
 def test_an_unknown_commit_leaves_nothing(hosted: Path, study: FilmStudy) -> None:

@@ -14,9 +14,10 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import gamma
 
+from helpers.feature_files import write_features
 from tristream.bold.run_file import Run, write_run
 from tristream.config.dataset import Dataset
-from tristream.store import Provenance, create_h5, write_strings, write_table
+from tristream.store import Provenance, write_table
 
 GRID = 0.1
 FILM = 640.0
@@ -151,14 +152,10 @@ class World:
 def write_stage_files(folder: Path, world: World, inventory: pd.DataFrame | None = None) -> Path:
     """Write what the stages before alignment would: features, inventory, splits, leakage."""
     values, times = world.features()
-    with create_h5(folder / "features.h5", Provenance("features", False)) as file:
-        for name, value in {"space": "drive", "layer": "all", "stream": "ventral"}.items():
-            file.attrs[name] = value
-        file.attrs["sampling"] = "timed"
-        group = file.create_group("stimuli/film")
-        group["values"], group["times"] = values, times
-        group.attrs["window"] = 1 / world.rate
-        write_strings(file, "names", [f"signal{n}" for n in range(values.shape[1])])
+    names = [f"signal{n}" for n in range(values.shape[1])]
+    film = {"film": (values, times)}
+    window = 1 / world.rate
+    write_features(folder / "features.h5", "drive/all", film, names=names, window=window)
     table = world.inventory() if inventory is None else inventory
     write_table(folder / "inventory.tsv", table, Provenance("inventory", False))
     splits = pd.DataFrame(

@@ -5,7 +5,6 @@ simulated (MNI space, held-out run with repeats). The numbers mean nothing; thei
 provenance are those that the stages write.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from helpers import REPOSITORY, truths
 from helpers.run_files import write_runs
 from tristream.config.load import Resolved, load
 from tristream.features.core.checked_space import check
+from tristream.features.core.feature_file import About, create_features
 from tristream.store import (
     Omission,
     Provenance,
@@ -296,13 +296,18 @@ def write_features(resolved: Resolved, dataset: str, rng: np.random.Generator) -
             p = 4 + 2 * number
             truth = simulated and block.stream == "truth"
             path = root / "features" / dataset / space / f"{layer}.h5"
-            with create_h5(path, Provenance("features", truth)) as file:
-                write_strings(file, "names", [f"{layer} {i}" for i in range(p)])
-                file.attrs.update(space=space, layer=layer, stream=block.stream)
-                file.attrs.update(extractor=block.extractor, options="{}")
-                weights = {"file": "w.pth", "sha256": "ab" * 32, "licence": "Apache-2.0"}
-                file.attrs["weights"] = json.dumps(weights if "net" in space else {})
-                file.attrs["sampling"] = "timed" if block.stream != "label" else "item"
+            weights = {"file": "w.pth", "sha256": "ab" * 32, "licence": "Apache-2.0"}
+            about = About(
+                space,
+                layer,
+                block.extractor,
+                "timed" if block.stream != "label" else "item",
+                stream=block.stream,
+                weights=[weights] if "net" in space else [],
+            )
+            # Without rows: what the report shows of a space that has none.
+            with create_features(path, about, simulated=truth, config={}, code="") as file:
+                write_strings(file.h5, "names", [f"{layer} {i}" for i in range(p)])
             path = root / "align" / dataset / "main" / space / f"{layer}.h5"
             with create_h5(path, Provenance("aligned", truth)) as file:
                 for run in runs:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import scipy.ndimage
 
+from helpers import feature_files
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.simulate.preset import Preset
-from tristream.store import Provenance, create_h5
 
 RATE = 2.0  # samples per second
 
@@ -30,14 +30,8 @@ def write_layer(
     folder: Path, stimulus: str, layer: str, values: np.ndarray, stream: str = "ventral"
 ) -> Path:
     """One feature file, sampled twice a second."""
-    path = folder / f"{layer}.h5"
-    with create_h5(path, Provenance("features", simulated=False)) as file:
-        space, file.attrs["layer"] = layer.split("/")
-        file.attrs["space"], file.attrs["stream"] = space, stream
-        group = file.create_group(f"stimuli/{stimulus}")
-        group["values"] = values.astype(np.float32)
-        group["times"] = (np.arange(len(values)) + 0.5) / RATE
-    return path
+    timed = {stimulus: (values, (np.arange(len(values)) + 0.5) / RATE)}
+    return feature_files.write_features(folder / f"{layer}.h5", layer, timed, stream=stream)
 
 
 def write_receipt(path: Path, root: Path, file: str, source: ArchiveSource | None = None) -> Path:

@@ -13,12 +13,13 @@ from helpers.features_study import FilmStudy
 from helpers.films import make_film
 from tristream.config.load import load
 from tristream.features.core.checked_space import CheckedSpace
+from tristream.features.core.feature_file import open_features
 from tristream.report.build import build
 from tristream.report.methods import write_methods
 from tristream.report.pages import existing_spaces
 from tristream.report.sections import costs
 from tristream.report.study_results import Results
-from tristream.store import Provenance, create_h5, open_h5, read_table, write_table
+from tristream.store import Provenance, create_h5, read_table, write_strings, write_table
 
 FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [48, 28]}}
 SECONDS = 20
@@ -54,13 +55,15 @@ def folder(study: FilmStudy) -> Path:
     results = study.folder / "results"
     flow, low = study.extract("flow", "flow"), study.extract("low", "lowlevel")
     write_inventory(results / "stimuli/films")
-    from tristream.features.fusion.fused_file import fit, fuse
+    from tristream.config.settings.fusion import FusionSettings
+    from tristream.features.fusion.derived_space import fit, fuse
 
     resolved = study.resolved()
     tables = [results / f"stimuli/films/{name}.tsv" for name in ("inventory", "splits")]
-    fit(resolved, "films", "both", [flow, low], *tables, results / "fusion/films/both.h5")
+    both = FusionSettings.of(resolved, dataset="films", fused="both")
+    fit(both, [flow, low], *tables, results / "fusion/films/both.h5")
     fused = study.output("both", "shared")
-    fuse(resolved, "films", "both", "shared", [flow, low], results / "fusion/films/both.h5", fused)
+    fuse(both, [flow, low], results / "fusion/films/both.h5", fused)
     for path in (flow, low, fused):
         align(path, results / "align/films/main" / path.parent.name / path.name)
     write_benchmark(results / "benchmarks/features/films/flow/flow.tsv")
@@ -106,14 +109,14 @@ def write_inventory(folder: Path) -> None:
 def align(features: Path, output: Path) -> None:
     """What the align stage writes, by the contract; here simply once a second."""
     with (
-        open_h5(features, "features") as (source, _),
+        open_features(features) as source,
         create_h5(output, Provenance("aligned", False)) as file,
     ):
-        group = source["stimuli/clip"]
-        rows = np.searchsorted(group["times"][()], np.arange(1, 18))
-        file["runs/run-1"] = group["values"][()][np.minimum(rows, len(group["times"]) - 1)]
-        file.attrs.update(tr=1.0, **{k: source.attrs[k] for k in ("space", "layer", "stream")})
-        file["names"] = source["names"][()]
+        clip, about = source.stimuli["clip"], source.about
+        rows = np.searchsorted(clip.times, np.arange(1, 18))
+        file["runs/run-1"] = clip.values[()][np.minimum(rows, len(clip.times) - 1)]
+        file.attrs.update(tr=1.0, space=about.space, layer=about.layer, stream=about.stream)
+        write_strings(file, "names", source.names)
 
 
 def page(folder: Path, space: str) -> str:
@@ -169,7 +172,7 @@ def test_what_can_not_be_shown_is_an_omission_with_its_reason(
 def test_one_table_compares_what_the_spaces_cost(study: FilmStudy, folder: Path) -> None:
     results = Results(study.resolved(), folder)
     with h5py.File(study.output("low", "lowlevel"), "r+") as file:
-        file["stimuli/clip"].attrs["busy"] = 0.876
+        file["stimuli/clip"].attrs["notes"] = '{"busy": 0.876}'
     [section] = costs.sections(results, existing_spaces(results))
     [table] = section.blocks
     assert table.kind == "table"

@@ -193,12 +193,6 @@ def is_hub(space):
     return isinstance(SPACES[space].weights, HubSource)
 
 
-def fused_params(space):
-    """What is learned; another stream or another variate reruns no fit."""
-    block = STUDY.fusion[space].model_dump(mode="json", exclude={"stream", "variates"})
-    return json.dumps(block, sort_keys=True)
-
-
 def registrations_of(wildcards):
     """What raw images are aligned by: the subject's normalisation, then all runs."""
     dataset, subject = wildcards.dataset, wildcards.subject

@@ -1,17 +1,19 @@
 # Feature spaces made from others: what they learn from the training stimuli, then one job a layer.
 
+from tristream.config.settings.fusion import FusionSettings
+
 
 rule fusion_fit:
     input:
         parents=lambda w: fused_parents(w.dataset, w.fused),
-        inventory=rules.inventory.output.inventory,
-        splits=rules.inventory.output.splits,
+        inventory=at("inventory"),
+        splits=at("splits"),
     output:
-        f"{R}/fusion/{{dataset}}/{{fused}}.h5",
+        at("fusion"),
     log:
-        f"{R}/logs/fusion/{{dataset}}/{{fused}}.log",
+        LAYOUT.log("fusion"),
     benchmark:
-        f"{R}/benchmarks/fusion/{{dataset}}/{{fused}}.tsv"
+        LAYOUT.benchmark("fusion")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -19,25 +21,24 @@ rule fusion_fit:
         mem_mb=3000,
         runtime=120,
     params:
-        space=lambda w: fused_params(w.fused),
-        code=fingerprint("tristream.features.fusion.fused_file"),
+        settings=lambda w: settings(FusionSettings, dataset=w.dataset, fused=w.fused),
+        code=fingerprint("tristream.features.fusion.derived_space"),
     shell:
-        "python -m tristream features fit --dataset {wildcards.dataset}"
-        " --space {wildcards.fused} --parents {input.parents}"
-        " --inventory {input.inventory} --splits {input.splits}"
+        "python -m tristream features fit --settings {params.settings}"
+        " --parents {input.parents} --inventory {input.inventory} --splits {input.splits}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule fuse:
     input:
         parents=lambda w: fused_parents(w.dataset, w.fused),
-        fit=rules.fusion_fit.output,
+        fit=at("fusion"),
     output:
-        f"{R}/features/{{dataset}}/{{fused}}/{{layer}}.h5",
+        at("fused"),
     log:
-        f"{R}/logs/features/{{dataset}}/{{fused}}/{{layer}}.log",
+        LAYOUT.log("fused"),
     benchmark:
-        f"{R}/benchmarks/features/{{dataset}}/{{fused}}/{{layer}}.tsv"
+        LAYOUT.benchmark("fused")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -45,9 +46,9 @@ rule fuse:
         mem_mb=3000,
         runtime=60,
     params:
-        stream=lambda w: STUDY.fusion[w.fused].stream,
-        code=fingerprint("tristream.features.fusion.fused_file"),
+        settings=lambda w: settings(FusionSettings, dataset=w.dataset, fused=w.fused),
+        code=fingerprint("tristream.features.fusion.derived_space"),
     shell:
-        "python -m tristream features fuse --dataset {wildcards.dataset}"
-        " --space {wildcards.fused} --layer {wildcards.layer} --parents {input.parents}"
-        " --fit {input.fit} --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream features fuse --settings {params.settings}"
+        " --parents {input.parents} --fit {input.fit}"
+        " --output {output} --code {params.code} > {log} 2>&1"

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,7 @@ from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
+from tristream.features.core.feature_file import FeatureFile, StimulusFeatures, open_features
 from tristream.stimuli.tables import read_inventory
 from tristream.stimuli.timelines import Event
 from tristream.store import (
@@ -136,17 +136,18 @@ def align_features(
     listed = read_inventory(inventory)
     events = listed.timeline(timeline)
     check_fit(events, runs, dataset.trims, inventory, dataset.missing.get(runs[0].subject, []))
-    with open_h5(features, "features") as (source, said):
+    with open_features(features) as source:
+        said, about = source.provenance, source.about
         simulated = said.simulated or listed.provenance.simulated
         simulated = simulated or any(run.simulated for run in runs)
         config: dict[str, Any] = {"dataset": dataset.id, "timeline": timeline, **said.config}
         provenance = Provenance(KIND, simulated, config, code, said.omitted)
-        layer = _layer(source, features, said)
+        layer = _layer(source)
         with create_h5(output, provenance) as file:
             for name in ("space", "layer", "stream", "sampling"):
-                file.attrs[name] = str(source.attrs[name])
+                file.attrs[name] = getattr(about, name)
             file.attrs["tr"] = runs[0].tr
-            write_strings(file, "names", read_strings(source, "names"))
+            write_strings(file, "names", source.names)
             for run in runs:
                 at_rows = layer.at_trials if run.trials else layer.at_volumes
                 file[f"runs/{run.run}"] = at_rows(run, events[run.run])
@@ -158,20 +159,20 @@ class _Timed:
     """Features with a media time; `absent` are the stimuli that can have none."""
 
     path: Path
-    stimuli: h5py.Group
+    stimuli: Mapping[str, StimulusFeatures]
     absent: frozenset[str]
 
     def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
         shown = [e for e in events if e.timed and e.stimulus not in self.absent]
         if not shown:
-            width = next(iter(self.stimuli.values()))["values"].shape[1]
+            width = next(iter(self.stimuli.values())).values.shape[1]
             return np.zeros((run.n_volumes, width), np.float32)
         pieces = [self._piece(run.run, event) for event in shown]
         return resample_timed(run.time, run.tr, pieces)
 
     def at_trials(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
         """Mean over each trial's event; zero for trials without film or sound."""
-        width = next(iter(self.stimuli.values()))["values"].shape[1]
+        width = next(iter(self.stimuli.values())).values.shape[1]
         out = np.zeros((run.n_volumes, width), np.float32)
         for row, here in enumerate(trial_events(run, events)):
             shown = [e for e in here if e.timed and e.stimulus not in self.absent]
@@ -185,10 +186,10 @@ class _Timed:
                 f"{self.path}: holds no features of {event.stimulus!r}, which {run} shows; extract "
                 "the features again"
             )
-        group = self.stimuli[event.stimulus]
-        times = group["times"][()]
+        shown = self.stimuli[event.stimulus]
+        times = shown.times
         last = event.media_start + event.duration
-        if last > times[-1] + float(group.attrs["window"]) + OVERRUN:
+        if last > times[-1] + shown.window + OVERRUN:
             raise UserError(
                 f"{self.path}: {run} shows {event.stimulus} until {last:.2f} s, but its features "
                 f"end at {times[-1]:.2f} s; mend the events, or extract the features again"
@@ -197,7 +198,7 @@ class _Timed:
             max(int(np.searchsorted(times, event.media_start)) - 1, 0),
             int(np.searchsorted(times, last)) + 1,
         )
-        values = group["values"][rows]
+        values = shown.values[rows]
         return Piece(values, times[rows], event.onset, event.duration, event.media_start)
 
 
@@ -237,9 +238,10 @@ class _Items:
         return shown
 
 
-def _layer(source: h5py.File, path: Path, said: Provenance) -> _Timed | _Items:
-    if source.attrs["sampling"] == "timed":
-        return _Timed(path, source["stimuli"], frozenset(o.what for o in said.omitted))
-    values = np.asarray(source["values"], np.float64)
-    vectors = dict(zip(read_strings(source, "items"), values, strict=True))
-    return _Items(path, vectors, values.shape[1])
+def _layer(source: FeatureFile) -> _Timed | _Items:
+    if source.about.timed:
+        absent = frozenset(o.what for o in source.provenance.omitted)
+        return _Timed(source.path, source.stimuli, absent)
+    values = np.asarray(source.item_values[()], np.float64)
+    vectors = dict(zip(source.items, values, strict=True))
+    return _Items(source.path, vectors, values.shape[1])

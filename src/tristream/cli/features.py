@@ -4,7 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_output, add_stage, add_target, study
+from tristream.cli.common import (
+    add_config,
+    add_output,
+    add_settings,
+    add_stage,
+    add_target,
+    settings,
+    study,
+)
 
 EXAMPLES = """\
   tristream features list
@@ -65,13 +73,10 @@ def _add_fusion(actions: Any) -> None:
     fit.add_argument("--splits", type=Path, required=True, help="splits.tsv: what trains")
     fit.set_defaults(run=_fit)
     fuse = actions.add_parser("fuse", help="write one layer of a derived space")
-    fuse.add_argument("--layer", required=True, help="one of the space's layers")
     fuse.add_argument("--fit", type=Path, required=True, help="what `features fit` wrote")
     fuse.set_defaults(run=_fuse)
     for parser in (fit, fuse):
-        add_config(parser)
-        add_target(parser, "dataset")
-        parser.add_argument("--space", required=True, help="space of `fusion:` in the study")
+        add_settings(parser, "dataset", "fused")
         parser.add_argument(
             "--parents", type=Path, nargs="+", required=True, help="feature files of the parents"
         )
@@ -80,12 +85,11 @@ def _add_fusion(actions: Any) -> None:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    from tristream.features.fusion.fused_file import fit
+    from tristream.config.settings.fusion import FusionSettings
+    from tristream.features.fusion.derived_space import fit
 
     fit(
-        study(args),
-        args.dataset,
-        args.space,
+        settings(args, FusionSettings),
         args.parents,
         args.inventory,
         args.splits,
@@ -96,13 +100,11 @@ def _fit(args: argparse.Namespace) -> None:
 
 
 def _fuse(args: argparse.Namespace) -> None:
-    from tristream.features.fusion.fused_file import fuse
+    from tristream.config.settings.fusion import FusionSettings
+    from tristream.features.fusion.derived_space import fuse
 
     fuse(
-        study(args),
-        args.dataset,
-        args.space,
-        args.layer,
+        settings(args, FusionSettings),
         args.parents,
         args.fit,
         args.output,

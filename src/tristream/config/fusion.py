@@ -1,6 +1,6 @@
 """Feature spaces that are made from others: the ``fusion:`` blocks of ``config.yaml``."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ Text = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(/[A-Za-z0-9_]+)?$")
 
 
 class Fused(Section):
-    """What all derived spaces say: their stream and their parents, in order.
+    """What all derived spaces have: their stream and their parents, in order.
 
     A parent is a feature space of ``features:`` (all its layers side by side) or one of its layers.
     """
@@ -75,6 +75,11 @@ class Paired(Fused):
         """The wanted variates."""
         return tuple(dict.fromkeys(self.variates))
 
+    @staticmethod
+    def all_layers() -> tuple[str, ...]:
+        """Every variate that there is."""
+        return get_args(Variate)
+
 
 class CanonicalCorrelation(Paired):
     """Pairs of directions whose time courses correlate most (canonical correlation analysis)."""
@@ -99,7 +104,7 @@ class JointEmbedding(Paired):
     hidden: int = Field(default=128, ge=1, description="units of the hidden layer of each network")
     dropout: float = Field(default=0.5, ge=0, lt=1, description="share of units left out a step")
     apart: float = Field(
-        default=2.0, ge=0, description="seconds; nearer samples are not held against each other"
+        default=2.0, ge=0, description="seconds; nearer samples are not contrasted with each other"
     )
     validation: float = Field(
         default=0.2, gt=0, lt=1, description="last share of the training film that stops training"

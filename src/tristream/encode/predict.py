@@ -17,8 +17,9 @@ from tristream.encode.models import network_features
 from tristream.encode.tcn import Recording, predict, rebuild
 from tristream.encode.training_choice import TrainingFeatures
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.space import grayordinates
-from tristream.store import Provenance, create_h5, open_h5
+from tristream.store import Provenance, create_h5
 
 NEW = "new stimulus"
 
@@ -147,24 +148,21 @@ def _read_stimulus(
 ) -> dict[str, _Stimulus]:
     found: dict[str, _Stimulus] = {}
     for path in paths:
-        with open_h5(path, "features") as (file, said):
-            label = f"{file.attrs['space']}/{file.attrs['layer']}"
+        with open_features(path) as file:
+            label = file.about.label
             if label not in labels:
                 continue
-            if file.attrs["sampling"] != "timed":
+            if not file.about.timed:
                 raise UserError(f"{path}: features of items have no time; give a film or sound")
-            held = list(file["stimuli"])
-            if stimulus is None and len(held) > 1:
-                raise UserError(f"{path}: holds {', '.join(held)}; choose one with --stimulus")
-            name = stimulus or held[0]
-            if name not in held:
-                raise UserError(f"{path}: no stimulus {name!r} among {', '.join(held)}")
-            group = file["stimuli"][name]
+            known = list(file.stimuli)
+            if stimulus is None and len(known) > 1:
+                raise UserError(f"{path}: holds {', '.join(known)}; choose one with --stimulus")
+            name = stimulus or known[0]
+            if name not in known:
+                raise UserError(f"{path}: no stimulus {name!r} among {', '.join(known)}")
+            shown = file.stimuli[name]
             found[label] = _Stimulus(
-                group["values"][()],
-                group["times"][()],
-                float(group.attrs["window"]),
-                said.simulated,
+                shown.values[()], shown.times, shown.window, file.provenance.simulated
             )
     missing = [label for label in labels if label not in found]
     if missing:

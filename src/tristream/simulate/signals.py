@@ -18,8 +18,8 @@ from scipy.interpolate import CubicSpline
 from scipy.stats import ortho_group
 
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.simulate.preset import Preset, Stream
-from tristream.store import open_h5
 
 STEP = 0.1  # of the continuous time grid (s)
 COARSE = 0.5  # of the grid on which principal components are found (s)
@@ -105,18 +105,18 @@ def signals(preset: Preset, files: Sequence[Path]) -> Signals:
 def _by_layer(files: Sequence[Path]) -> dict[str, Path]:
     found = {}
     for path in files:
-        with open_h5(path, "features") as (file, _):
-            found[f"{file.attrs['space']}/{file.attrs['layer']}"] = path
+        with open_features(path) as file:
+            found[file.about.label] = path
     return found
 
 
 def _read(path: Path, stimulus: str) -> tuple[np.ndarray, np.ndarray]:
     """Values (n, p) and times (n,) of a layer; columns that never change are left out."""
-    with open_h5(path, "features") as (file, _):
-        group = file.get(f"stimuli/{stimulus}")
-        if group is None:
+    with open_features(path) as file:
+        if stimulus not in file.stimuli:
             raise UserError(f"{path}: has no features of {stimulus}; extract them for this film")
-        values, times = group["values"][()], group["times"][()]
+        shown = file.stimuli[stimulus]
+        values, times = shown.values[()], shown.times
     spread = values.std(axis=0, dtype=np.float64)
     moving = spread > 1e-6 * max(float(spread.max()), 1e-12)
     if len(times) < 3 or not moving.any():

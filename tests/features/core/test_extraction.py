@@ -1,6 +1,5 @@
 """The runner: one pass serves all layers, a kill loses nothing, files say what they are."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,8 +16,9 @@ from helpers.features_study import FilmStudy, counting
 from helpers.films import make_film
 from tristream.cli import main
 from tristream.features.core.extraction import Inputs, extract
+from tristream.features.core.feature_file import open_features
 from tristream.fingerprint import fingerprint
-from tristream.store import Provenance, open_h5, read_strings, write_table
+from tristream.store import Provenance, write_table
 
 TIMES = np.arange(48) / 24
 
@@ -44,8 +43,8 @@ def log(study: FilmStudy) -> list[str]:
 
 
 def values(path: Path, stimulus: str = "clip") -> np.ndarray:
-    with open_h5(path, "features") as (file, _):
-        return np.asarray(file[f"stimuli/{stimulus}/values"])
+    with open_features(path) as file:
+        return np.asarray(file.stimuli[stimulus].values)
 
 
 def test_what_the_file_says(tmp_path: Path) -> None:
@@ -53,25 +52,24 @@ def test_what_the_file_says(tmp_path: Path) -> None:
     colour = {"stream": "nuisance", "extractor": "colour", "options": {"fps": 8}}
     study = FilmStudy(tmp_path, films, {"colours": colour})
     path = study.extract("colours", "histogram")
-    with open_h5(path, "features") as (file, provenance):
+    with open_features(path) as file:
+        provenance, about = file.provenance, file.about
         assert dict(provenance.config) == {
             "dataset": "films",
-            "colours": {**colour, "module": None},
+            "colours": {"extractor": "colour", "options": {"fps": 8}, "module": None},
         }
         assert provenance.simulated is False
         assert provenance.code == fingerprint("tristream.features.spaces.colour")
-        assert file.attrs["sampling"] == "timed"
-        assert (file.attrs["space"], file.attrs["layer"]) == ("colours", "histogram")
-        assert (file.attrs["stream"], file.attrs["extractor"]) == ("nuisance", "colour")
-        assert json.loads(file.attrs["options"]) == {"fps": 8.0, "hues": 12, "levels": 4}
-        assert file.attrs["weights"] == ""
-        assert list(file["stimuli"]) == ["a", "b"]
-        names = read_strings(file, "names")
-        for group in file["stimuli"].values():
-            assert group["values"].shape == (16, len(names))
-            assert group["values"].dtype == np.float32
-            np.testing.assert_allclose(group["times"], np.arange(16) / 8 + 1 / 16)
-            assert group.attrs["window"] == 1 / 8
+        assert (about.label, about.sampling) == ("colours/histogram", "timed")
+        assert about.extractor == "colour"
+        assert about.options == {"fps": 8.0, "hues": 12, "levels": 4}
+        assert about.weights == []
+        assert list(file.stimuli) == ["a", "b"]
+        for shown in file.stimuli.values():
+            assert shown.values.shape == (16, file.width)
+            assert shown.values.dtype == np.float32
+            np.testing.assert_allclose(shown.times, np.arange(16) / 8 + 1 / 16)
+            assert shown.window == 1 / 8
     assert not (tmp_path / "results/.chunks").exists()
 
 
@@ -103,16 +101,6 @@ def test_a_new_layer_alone_is_computed(study: FilmStudy) -> None:
     study.write_config({"plain": {**block, "layers": ["one", "three"]}})
     study.extract("plain", "three")
     assert [line for line in log(study) if line.startswith("pass")] == ["pass one", "pass three"]
-
-
-def test_a_stale_sibling_is_computed_in_the_same_pass(study: FilmStudy) -> None:
-    for layer in ("one", "three"):
-        study.extract("plain", layer)
-    moving_film(study.films[0], seed=5)
-    study.write_receipt()
-    for layer in ("one", "three"):
-        study.extract("plain", layer)
-    assert [line for line in log(study) if line.startswith("pass")] == 2 * ["pass one+three"]
 
 
 def test_stored_chunks_survive_a_failure(study: FilmStudy) -> None:
@@ -207,11 +195,11 @@ def test_labels(study: FilmStudy) -> None:
     write_table(inventory, table, Provenance("inventory", True))
     study.write_config({"categories": {"stream": "label", "extractor": "labels"}})
     path = study.extract("categories", "identity", inventory=inventory)
-    with open_h5(path, "features") as (file, provenance):
-        assert provenance.simulated is True
-        assert file.attrs["sampling"] == "item"
-        assert read_strings(file, "items") == ["face", "house"]
-        np.testing.assert_array_equal(file["values"], np.eye(2))
+    with open_features(path) as file:
+        assert file.provenance.simulated is True
+        assert file.about.sampling == "item"
+        assert file.items == ["face", "house"]
+        np.testing.assert_array_equal(file.item_values, np.eye(2))
 
 
 def test_truth(study: FilmStudy) -> None:
@@ -219,10 +207,10 @@ def test_truth(study: FilmStudy) -> None:
     truth = truths.write(study.folder / "truth.h5", latents=latents)
     study.write_config({"latents": {"stream": "truth", "extractor": "ground_truth"}})
     path = study.extract("latents", "ventral", truth=truth)
-    with open_h5(path, "features") as (file, provenance):
-        assert provenance.simulated is True
-        assert file["stimuli/clip/values"].shape == (5, 3)
-        assert len(read_strings(file, "names")) == 3
+    with open_features(path) as file:
+        assert file.provenance.simulated is True
+        assert file.stimuli["clip"].values.shape == (5, 3)
+        assert len(file.names) == 3
 
 
 def test_weights_are_named(trailer: Path, tmp_path: Path, extractor_weights: object) -> None:
@@ -248,11 +236,11 @@ def test_weights_are_named(trailer: Path, tmp_path: Path, extractor_weights: obj
     net = {"stream": "ventral", "extractor": found.name, "layers": ["blocks0", "blocks1"]}
     study = FilmStudy(tmp_path, [film], {"net": net})
     path = study.extract("net", "blocks1", weights=tmp_path / "weights.json")
-    with h5py.File(path) as file:
-        said = json.loads(file.attrs["weights"])
+    with open_features(path) as file:
+        [said] = file.about.weights
         assert said["sha256"] == found.weights.sha256
         assert said["licence"] == "Apache-2.0"
-        assert file["stimuli/clip/values"].shape == (4, 24)
+        assert file.stimuli["clip"].values.shape == (4, 24)
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,13 +13,14 @@ from transformers import AutoImageProcessor
 from helpers import tiny_networks
 from helpers.features_study import FilmStudy
 from tristream.cli import main
+from tristream.features.core.feature_file import open_features
 from tristream.features.core.frames import frame_batches
 from tristream.features.show.look import look_at_image, some_images
 from tristream.features.show.shown_space import find_space
 from tristream.media.images import read_image
 from tristream.report.sections.space import events_of, went_in
 from tristream.report.study_results import Results
-from tristream.store import Provenance, open_h5, read_strings, read_table, write_table
+from tristream.store import Provenance, read_table, write_table
 
 RED, GREY = (250, 20, 20), (120, 120, 120)
 
@@ -136,10 +137,10 @@ def study(tmp_path: Path) -> ImageStudy:
 
 
 def read(path: Path) -> tuple[list[str], np.ndarray, dict[str, Any]]:
-    with open_h5(path, "features") as (file, _):
-        assert file.attrs["sampling"] == "item"
-        assert "stimuli" not in file
-        return read_strings(file, "items"), file["values"][()], dict(file.attrs)
+    with open_features(path) as file:
+        assert file.about.sampling == "item"
+        assert not file.stimuli
+        return file.items, file.item_values[()], file.item_notes
 
 
 def test_one_row_an_image(study: ImageStudy) -> None:
@@ -163,8 +164,9 @@ def test_images_beside_films_are_left_out_and_said(study: ImageStudy) -> None:
     study.films.append(watermarked(study.folder / "stimuli/film.mp4", 24))
     study.write_descriptor()
     study.write_receipt()
-    with open_h5(study.extract("net", "last"), "features") as (file, said):
-        assert list(file["stimuli"]) == ["film"]
+    with open_features(study.extract("net", "last")) as file:
+        said = file.provenance
+        assert list(file.stimuli) == ["film"]
         assert [omission.what for omission in said.omitted] == ["house", "apple", "zebra"]
         assert "beside films" in said.omitted[0].why
 

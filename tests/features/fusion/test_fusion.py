@@ -1,6 +1,5 @@
 """Derived spaces: known answers, and that nothing but training stimuli is ever fitted."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,18 @@ import yaml
 from scipy.signal import lfilter
 from sklearn.decomposition import PCA
 
-from tristream.config.load import Resolved, load
+from helpers.feature_files import write_features
+from tristream.config.load import load
+from tristream.config.settings.fusion import FusionSettings
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.features.fusion.common_grid import common_times, to_grid
-from tristream.features.fusion.fused_file import fit, fuse
+from tristream.features.fusion.derived_space import fit, fuse
+from tristream.features.fusion.fused_file import read_fit
 from tristream.features.fusion.training_rows import read_training
 from tristream.store import (
     Omission,
     Provenance,
-    create_h5,
-    open_h5,
-    provenance_of,
-    read_strings,
-    write_strings,
     write_table,
 )
 
@@ -66,20 +64,14 @@ class World:
         write_table(self.folder / "splits.tsv", table, Provenance("splits", False))
 
     def write(
-        self, space: str, values: np.ndarray, rate: float, layer: str = "all", **said: Any
+        self, space: str, values: np.ndarray, rate: float, layer: str = "all", **about: Any
     ) -> Path:
         """A feature file of one film, sampled at `rate`."""
         path = self.folder / f"{space}/{layer}.h5"
-        with create_h5(path, Provenance("features", **{"simulated": False, **said})) as file:
-            file.attrs.update(space=space, layer=layer, stream="ventral", sampling="timed")
-            group = file.create_group("stimuli/clip")
-            group["values"] = values.astype(np.float32)
-            group["times"] = (np.arange(len(values)) + 0.5) / rate
-            group.attrs["window"] = 1 / rate
-            write_strings(file, "names", [f"unit {i}" for i in range(values.shape[1])])
-        return path
+        clip = {"clip": (values, (np.arange(len(values)) + 0.5) / rate)}
+        return write_features(path, f"{space}/{layer}", clip, window=1 / rate, **about)
 
-    def study(self, **block: Any) -> Resolved:
+    def study(self, **block: Any) -> FusionSettings:
         """A study whose derived space ``both`` is `block`."""
         parents = {parent.split("/")[0] for parent in block["parents"]}
         content = {
@@ -104,26 +96,26 @@ class World:
             "exchange": {"unit": "time"},
         }
         (descriptors / "films.yaml").write_text(yaml.safe_dump(descriptor))
-        return load(self.folder / "config.yaml")
+        resolved = load(self.folder / "config.yaml")
+        return FusionSettings.of(resolved, dataset="films", fused="both")
 
-    def fitted(self, study: Resolved, parents: list[Path]) -> tuple[Path, dict[str, Any]]:
-        """Fit; the file and what it says."""
+    def fitted(self, study: FusionSettings, parents: list[Path]) -> tuple[Path, dict[str, Any]]:
+        """Fit; the file, and how it went."""
         path = self.folder / "fit.h5"
         tables = (self.folder / "inventory.tsv", self.folder / "splits.tsv")
-        fit(study, "films", "both", parents, *tables, path)
-        with open_h5(path, "fusion") as (file, _):
-            said = json.loads(file.attrs["said"]) | json.loads(file.attrs["training"])
-        return path, said
+        fit(study, parents, *tables, path)
+        found = read_fit(path)
+        return path, {"samples": found.samples, "stimuli": found.stimuli, **found.quality}
 
     def made(self, files: list[Path], layer: str, **block: Any) -> tuple[np.ndarray, np.ndarray]:
         """Fit and fuse: times and values of one layer."""
         study = self.study(**block)
         path, _ = self.fitted(study, files)
         output = self.folder / f"both/{layer}.h5"
-        fuse(study, "films", "both", layer, files, path, output)
-        with open_h5(output, "features") as (file, _):
-            group = file["stimuli/clip"]
-            return group["times"][()], group["values"][()]
+        fuse(study, files, path, output)
+        with open_features(output) as file:
+            clip = file.stimuli["clip"]
+            return clip.times, clip.values[()]
 
 
 @pytest.fixture
@@ -138,12 +130,7 @@ def slow(rng: np.random.Generator, n: int, p: int, memory: float = 0.8) -> np.nd
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    with open_h5(path, "fusion") as (file, _):
-        file["arrays"].visititems(
-            lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None
-        )
-    return found
+    return read_fit(path).arrays
 
 
 def correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -359,7 +346,7 @@ def test_equal_times_are_left_as_they_are_and_ends_are_cut_to_what_all_cover() -
     grid, reach = common_times([times, late], "x")
     np.testing.assert_array_equal(grid, late)
     assert reach == 1.0
-    with pytest.raises(UserError, match="no stretch of time in common"):
+    with pytest.raises(UserError, match="no time in common"):
         common_times([times, late + 100], "x")
 
 
@@ -372,14 +359,13 @@ def test_the_file_says_what_went_into_it(world: World) -> None:
     ]
     world.made(parents, "concatenated", method="concatenate", parents=["a/deep", "b"])
     path = world.folder / "both/concatenated.h5"
-    said = provenance_of(path, "features")
-    assert said.simulated
-    assert said.omitted == (silent,)
-    with open_h5(path, "features") as (file, _):
-        assert read_strings(file, "names")[2:4] == ["a/deep/unit 2", "b/all/unit 0"]
-        assert file.attrs["extractor"] == "fusion_concatenate"
-        assert file.attrs["layer"] == "concatenated"
-        assert json.loads(file.attrs["options"])["parents"] == ["a/deep", "b"]
+    with open_features(path) as file:
+        assert file.provenance.simulated
+        assert file.provenance.omitted == (silent,)
+        assert file.names[2:4] == ["a/deep/unit 2", "b/all/unit 0"]
+        assert file.about.extractor == "fusion_concatenate"
+        assert file.about.layer == "concatenated"
+        assert file.about.options["parents"] == ["a/deep", "b"]
 
 
 def test_items_are_fused_too(world: World) -> None:
@@ -396,21 +382,16 @@ def test_items_are_fused_too(world: World) -> None:
     write_table(world.folder / "inventory.tsv", events, Provenance("inventory", False))
     parents = []
     for space in "ab":
-        path = world.folder / f"{space}.h5"
-        with create_h5(path, Provenance("features", False)) as file:
-            file.attrs.update(space=space, layer="all", stream="ventral", sampling="item")
-            write_strings(file, "items", items)
-            write_strings(file, "names", ["x", "y"])
-            file["values"] = rng.standard_normal((12, 2)).astype("f4")
-        parents.append(path)
+        path, values = world.folder / f"{space}.h5", rng.standard_normal((12, 2))
+        parents.append(write_features(path, f"{space}/all", items=items, values=values))
     study = world.study(method="pca", parents=["a", "b"], components=2)
     fitted, said = world.fitted(study, parents)
     assert said["samples"] == 8  # picture 8 is shown in the test run, too
     output = world.folder / "both/components.h5"
-    fuse(study, "films", "both", "components", parents, fitted, output)
-    with open_h5(output, "features") as (file, _):
-        assert read_strings(file, "items") == items
-        assert file["values"].shape == (12, 2)
+    fuse(study, parents, fitted, output)
+    with open_features(output) as file:
+        assert file.items == items
+        assert file.item_values.shape == (12, 2)
 
 
 def test_bad_requests_are_one_line(world: World) -> None:
@@ -419,8 +400,8 @@ def test_bad_requests_are_one_line(world: World) -> None:
     study = world.study(method="cca", parents=["a", "b"], components=5)
     cases = [
         ([a, b], "5 wanted, but"),
-        ([a], "was given no feature file of its parent b"),
-        ([a, b, c], "is of no parent of fusion.both"),
+        ([a], "its parent b has no feature file among those given"),
+        ([a, b, c], "not a parent of fusion.both"),
     ]
     for parents, words in cases:
         with pytest.raises(UserError, match=words) as caught:
@@ -429,10 +410,10 @@ def test_bad_requests_are_one_line(world: World) -> None:
     good = world.study(method="pca", parents=["a", "b"], components=2)
     path, _ = world.fitted(good, [a, b])
     with pytest.raises(UserError, match="no layer 'shared'; there is components"):
-        fuse(good, "films", "both", "shared", [a, b], path, world.folder / "x.h5")
+        fuse(good, [a, b], path, world.folder / "shared.h5")
     other = world.study(method="pca", parents=["a", "b"], components=3)
     with pytest.raises(UserError, match="was fitted with other options"):
-        fuse(other, "films", "both", "components", [a, b], path, world.folder / "x.h5")
+        fuse(other, [a, b], path, world.folder / "components.h5")
     few = world.study(method="embedding", parents=["a", "b"])
     world.write_stimuli(
         [("run-1", 0.0, 30.0), ("run-2", *TEST)], {"run-1": "train", "run-2": "test"}

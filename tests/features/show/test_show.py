@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from helpers.feature_files import write_features
 from helpers.features_study import FilmStudy
 from helpers.films import make_film
 from tristream.cli import main
@@ -21,7 +22,7 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.media.containers import media_info
 from tristream.media.films import frame_at, frames
 from tristream.media.sounds import read_sound
-from tristream.store import Provenance, create_h5, write_strings
+from tristream.store import Provenance
 
 FLOW = {"stream": "dorsal", "extractor": "optical_flow", "options": {"size": [48, 28]}}
 
@@ -97,14 +98,8 @@ def test_the_preview_of_acoustics_shows_the_sound_that_is_there(tmp_path: Path) 
 
 
 def write_space(study: FilmStudy, space: str, layer: str, values: np.ndarray) -> Path:
-    path = study.output(space, layer)
-    with create_h5(path, Provenance("features", False)) as file:
-        file.attrs.update(space=space, layer=layer, stream="dorsal", sampling="timed")
-        group = file.create_group("stimuli/clip")
-        group["values"] = values.astype(np.float32)
-        group["times"] = (np.arange(len(values)) + 0.5) * 4 / len(values)
-        write_strings(file, "names", [f"unit {i}" for i in range(values.shape[1])])
-    return path
+    clip = {"clip": (values, (np.arange(len(values)) + 0.5) * 4 / len(values))}
+    return write_features(study.output(space, layer), f"{space}/{layer}", clip, window=1 / 24)
 
 
 @pytest.fixture
@@ -269,23 +264,14 @@ def test_the_fit_of_a_derived_space_through_the_command_line(
     write_table(study.folder / "i.tsv", pd.DataFrame([event]), Provenance("inventory", False))
     splits = pd.DataFrame([{"timeline": "main", "run": "run-1", "split": "train"}])
     write_table(study.folder / "s.tsv", splits, Provenance("splits", False))
-    with_window(parent)
     monkeypatch.chdir(study.folder)
-    shared = ["--config", "config.yaml", "--dataset", "films", "--space", "both"]
+    shared = ["--config", "config.yaml", "--dataset", "films", "--fused", "both"]
     shared += ["--parents", str(parent)]
     fit = ["fit", *shared, "--inventory", "i.tsv", "--splits", "s.tsv", "--output", "fit.h5"]
     output = study.output("both", "components")
-    fuse = ["fuse", *shared, "--layer", "components", "--fit", "fit.h5", "--output", str(output)]
+    fuse = ["fuse", *shared, "--fit", "fit.h5", "--output", str(output)]
     for call in (fit, fuse, ["show", "both", "--config", "config.yaml"]):
         assert main(["features", *call]) == 0
     said = capsys.readouterr().out
     assert "components: 96 samples, 3 dimensions" in said
     assert "its extractor has no preview" in said
-
-
-def with_window(path: Path) -> None:
-    """Add the window that real feature files have."""
-    import h5py
-
-    with h5py.File(path, "a") as file:
-        file["stimuli/clip"].attrs["window"] = 1 / 24

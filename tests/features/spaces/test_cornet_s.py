@@ -14,11 +14,11 @@ from helpers.watermarks import watermarked
 from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
+from tristream.features.core.feature_file import open_features
 from tristream.features.core.networks.image_processor import IMAGENET
 from tristream.features.spaces.cornet_s import LAYERS, CornetOptions, cornet_s
 from tristream.features.spaces.cornet_s import network as cornet
 from tristream.media.films import frames
-from tristream.store import open_h5
 
 State = dict[str, torch.Tensor]
 
@@ -150,10 +150,10 @@ def test_random_weights_must_be_asked_for_and_are_marked(tmp_path: Path) -> None
     space = {"stream": "ventral", "extractor": "cornet_s", "layers": ["V1_t0"]}
     options = {"untrained": True, "seed": 5, "fps": 4}
     study = FilmStudy(tmp_path, [film], {"net": {**space, "options": options}})
-    with open_h5(study.extract("net", "V1_t0"), "features") as (file, _):
-        assert file["stimuli/film"].attrs["untrained"]
-        assert file.attrs["weights"] == ""
-        first = file["stimuli/film/values"][()]
+    with open_features(study.extract("net", "V1_t0")) as file:
+        assert file.stimuli["film"].notes["untrained"]
+        assert file.about.weights == []
+        first = file.stimuli["film"].values[()]
     again, _ = run(film, ("V1_t0",), untrained=True, seed=5)
     np.testing.assert_array_equal(first, again["V1_t0"])
 
@@ -165,12 +165,12 @@ def test_the_file_names_the_checkpoint_and_follows_it(checkpoint: Path, tmp_path
     options = {"checkpoint": str(own), "fps": 4}
     space = {"stream": "ventral", "extractor": "cornet_s", "layers": ["V1_t0"], "options": options}
     study = FilmStudy(tmp_path, [film], {"net": space})
-    with open_h5(study.extract("net", "V1_t0"), "features") as (file, _):
-        assert '"file": "own.pth"' in file.attrs["weights"]
-        first = file.attrs["content"]
+    with open_features(study.extract("net", "V1_t0")) as file:
+        assert file.about.weights[0]["file"] == "own.pth"
+        first = file.stimuli["film"].values[()]
     torch.save(cornet.untrained(9).state_dict(), own)
-    with open_h5(study.extract("net", "V1_t0"), "features") as (file, _):
-        assert file.attrs["content"] != first
+    with open_features(study.extract("net", "V1_t0")) as file:
+        assert np.any(file.stimuli["film"].values[()] != first)
 
 
 @pytest.mark.parametrize("kind", ["text", "other tensors", "code", "missing", "safetensors"])

@@ -13,6 +13,7 @@ from sklearn.datasets import load_sample_image
 from helpers import tiny_networks
 from helpers.features_study import FilmStudy
 from helpers.watermarks import watermarked
+from tristream.features.core.feature_file import open_features
 from tristream.features.spaces.detections import (
     LAYERS,
     DetectionOptions,
@@ -20,7 +21,6 @@ from tristream.features.spaces.detections import (
     describe,
     detections,
 )
-from tristream.store import open_h5, read_strings
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_the_file_names_the_classes(networks: dict[str, Path], tmp_path: Path) -
         "options": {"folder": str(networks["detr"]), "fps": 4},
     }
     study = FilmStudy(tmp_path, [film], {"objects": space})
-    with open_h5(study.extract("objects", "area"), "features") as (file, _):
-        assert read_strings(file, "names") == ["N/A_0", "person", "N/A_2", "dog"]
-        assert "columns" not in file["stimuli/film"].attrs
-        np.testing.assert_allclose(file["stimuli/film/times"], np.arange(4) / 4 + 1 / 8)
+    with open_features(study.extract("objects", "area")) as file:
+        assert file.names == ["N/A_0", "person", "N/A_2", "dog"]
+        assert "columns" not in file.stimuli["film"].notes
+        np.testing.assert_allclose(file.stimuli["film"].times, np.arange(4) / 4 + 1 / 8)

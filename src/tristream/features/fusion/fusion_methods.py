@@ -23,9 +23,9 @@ from tristream.config.fusion import (
 )
 from tristream.errors import UserError
 from tristream.features.fusion import embedding
+from tristream.features.fusion.fused_file import Arrays
 
 Array = npt.NDArray[np.float64]
-Arrays = dict[str, npt.NDArray[Any]]
 # Variance below this share of a column's squared mean is rounding.
 CONSTANT = 1e-12
 
@@ -63,7 +63,7 @@ class Learned:
     """Arrays that make layers of rows, and numbers that tell how the fit went."""
 
     arrays: Arrays
-    said: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 def learn(block: Fusion, rows: Rows) -> Learned:
@@ -98,6 +98,36 @@ def layers_of(block: Fusion, arrays: Arrays, parts: Sequence[Array]) -> dict[str
             (z - arrays[f"mean/{i}"]) @ arrays[f"directions/{i}"] for i, z in enumerate(reduced)
         )
     return {"first": first, "second": second, "shared": (first + second) / 2}
+
+
+def sentence(block: Fusion) -> str:
+    """What a method makes of its parents, for a methods section."""
+    parents = " and ".join(block.parents)
+    match block:
+        case Concatenation():
+            scales = {
+                "band": ", each scaled to a total variance of 1 in the training samples",
+                "columns": ", columns z-scored and each parent scaled to a total variance of 1",
+                "none": ", as they are",
+            }
+            return f"{parents} side by side{scales[block.scale]}"
+        case PrincipalComponents():
+            return (
+                f"{block.components} principal components [@pedregosa2011] of {parents} side by "
+                "side, each scaled to a total variance of 1"
+            )
+        case JointEmbedding():
+            how = (
+                f"a joint embedding ({block.components} dimensions) of {parents}: two networks "
+                "trained to match simultaneous samples by InfoNCE [@oord2018]"
+            )
+        case _:
+            how = {
+                "cca": f"{block.components} canonical directions [@hotelling1936] of {parents}",
+                "pls": f"{block.components} directions of {parents} that covary most (canonical "
+                "partial least squares [@wegelin2000])",
+            }[block.method]
+    return f"{how}, after z-scoring and reduction of each to {block.reduce} principal components"
 
 
 def scaling(rows: Rows, scale: str) -> Arrays:
@@ -160,7 +190,7 @@ def _learn_pair(block: Paired, rows: Rows) -> Learned:
     ]
     if isinstance(block, JointEmbedding):
         learned = embedding.train(block, reduced, rows.times, rows.stimulus, rows.reach, rows.where)
-        return Learned({**arrays, **learned.arrays}, learned.said)
+        return Learned({**arrays, **learned.arrays}, learned.quality)
     return _directions(block, arrays, reduced, rows)
 
 

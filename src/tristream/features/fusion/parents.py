@@ -5,41 +5,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from tristream.errors import UserError
+from tristream.features.core.feature_file import FeatureFile, open_features
 from tristream.features.fusion.common_grid import common_times, is_on_grid, to_grid
-from tristream.store import Omission, Provenance, open_h5, read_strings
+from tristream.store import Omission
 
 Array = npt.NDArray[np.float64]
 # Rows of the grid that are held at a time.
 BLOCK = 1024
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One feature file of a parent."""
-
-    path: Path
-    file: h5py.File
-    said: Provenance
-
-    @property
-    def label(self) -> str:
-        """``space/layer``."""
-        return f"{self.file.attrs['space']}/{self.file.attrs['layer']}"
-
-    @property
-    def names(self) -> list[str]:
-        """Names of its columns, with space and layer before them."""
-        return [f"{self.label}/{name}" for name in read_strings(self.file, "names")]
-
-    def times(self, stimulus: str) -> Array:
-        """Centres of the samples of a film or sound."""
-        return np.asarray(self.file["stimuli"][stimulus]["times"][()], np.float64)
 
 
 @dataclass(frozen=True)
@@ -72,10 +49,10 @@ class Grid:
 class Parents:
     """Feature files of the parents, open; `bands` holds the layers of each parent in order."""
 
-    def __init__(self, bands: Sequence[Sequence[Layer]], where: str) -> None:
+    def __init__(self, bands: Sequence[Sequence[FeatureFile]], where: str) -> None:
         self.bands = bands
         self.where = where
-        kinds = {str(layer.file.attrs["sampling"]) for layer in self.layers}
+        kinds = {layer.about.sampling for layer in self.layers}
         if len(kinds) > 1:
             raise UserError(
                 f"{where}: parents mix features of films or sounds with features of labels or "
@@ -84,52 +61,52 @@ class Parents:
         self.timed = kinds == {"timed"}
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[FeatureFile]:
         """All files, parent by parent."""
         return [layer for band in self.bands for layer in band]
 
     @property
     def simulated(self) -> bool:
         """Whether a simulation went into any parent."""
-        return any(layer.said.simulated for layer in self.layers)
+        return any(layer.provenance.simulated for layer in self.layers)
 
     @property
     def stimuli(self) -> list[str]:
         """Films and sounds that every parent has, in the first parent's order."""
-        first, *others = (list(layer.file["stimuli"]) for layer in self.layers)
+        first, *others = (layer.stimuli for layer in self.layers)
         return [name for name in first if all(name in other for other in others)]
 
     @property
     def omitted(self) -> tuple[Omission, ...]:
         """What a parent lacks; what has no features in one parent has none here."""
-        found = dict.fromkeys(o for layer in self.layers for o in layer.said.omitted)
+        found = dict.fromkeys(o for layer in self.layers for o in layer.provenance.omitted)
         if self.timed:
             common = set(self.stimuli)
             for layer in self.layers:
-                for name in set(layer.file["stimuli"]) - common - {o.what for o in found}:
+                for name in set(layer.stimuli) - common - {o.what for o in found}:
                     found[Omission(name, "not every parent has features of it")] = None
         return tuple(found)
 
     def items(self) -> list[str]:
         """Labels or images that every parent has."""
-        first, *others = (read_strings(layer.file, "items") for layer in self.layers)
+        first, *others = (layer.items for layer in self.layers)
         return [item for item in first if all(item in other for other in others)]
 
     def widths(self) -> list[int]:
         """Columns of each parent."""
-        return [sum(layer.file["names"].shape[0] for layer in band) for band in self.bands]
+        return [sum(layer.width for layer in band) for band in self.bands]
 
     def names(self) -> list[str]:
-        """Names of all columns, parent by parent."""
-        return [name for layer in self.layers for name in layer.names]
+        """Names of all columns, parent by parent, with space and layer before them."""
+        return [f"{layer.about.label}/{name}" for layer in self.layers for name in layer.names]
 
     def grid(self, stimulus: str) -> Grid:
         """The common times of a film or sound."""
-        groups = [layer.file["stimuli"][stimulus] for layer in self.layers]
-        all_times = [layer.times(stimulus) for layer in self.layers]
+        groups = [layer.stimuli[stimulus] for layer in self.layers]
+        all_times = [group.times for group in groups]
         times, step = common_times(all_times, f"{self.where}: {stimulus}")
         averaged = any(not is_on_grid(mine, times, step) for mine in all_times)
-        window = max(float(group.attrs["window"]) for group in groups)
+        window = max(group.window for group in groups)
         return Grid(stimulus, times, step, window + 2 * step * averaged)
 
     def blocks(
@@ -153,7 +130,8 @@ class Parents:
         """
         places = np.arange(len(grid.times)) if wanted is None else np.flatnonzero(wanted)
         weights = [
-            to_grid(layer.times(grid.stimulus), grid.times, grid.step) for layer in self.layers
+            to_grid(layer.stimuli[grid.stimulus].times, grid.times, grid.step)
+            for layer in self.layers
         ]
         for start in range(0, len(places), BLOCK):
             chosen = places[start : start + BLOCK]
@@ -174,17 +152,17 @@ class Parents:
         ]
 
 
-def _averaged(layer: Layer, stimulus: str, weights: csr_array) -> Array:
-    """Weighted sums of the samples that have a weight; only the stretch they lie in is read."""
+def _averaged(layer: FeatureFile, stimulus: str, weights: csr_array) -> Array:
+    """Weighted sums of samples; only those between the first and the last weight are read."""
     used = np.unique(weights.indices)
     first, last = int(used[0]), int(used[-1]) + 1
-    values = layer.file["stimuli"][stimulus]["values"][first:last]
+    values = layer.stimuli[stimulus].values[first:last]
     return np.asarray(weights[:, first:last] @ values.astype(np.float64))
 
 
-def _of_items(layer: Layer, items: Sequence[str]) -> Array:
-    place = {item: row for row, item in enumerate(read_strings(layer.file, "items"))}
-    return np.asarray(layer.file["values"][()], np.float64)[[place[item] for item in items]]
+def _of_items(layer: FeatureFile, items: Sequence[str]) -> Array:
+    place = {item: row for row, item in enumerate(layer.items)}
+    return np.asarray(layer.item_values[()], np.float64)[[place[item] for item in items]]
 
 
 @contextmanager
@@ -207,19 +185,16 @@ def open_parents(names: Sequence[str], paths: Sequence[Path], space: str) -> Ite
     """
     where = f"fusion.{space}"
     with ExitStack() as stack:
-        layers = []
-        for path in paths:
-            file, said = stack.enter_context(open_h5(path, "features"))
-            layers.append(Layer(path, file, said))
+        layers = [stack.enter_context(open_features(path)) for path in paths]
         bands = [[layer for layer in layers if _belongs(layer, name)] for name in names]
         for name, band in zip(names, bands, strict=True):
             if not band:
-                raise UserError(f"{where}: was given no feature file of its parent {name}")
-        strangers = [layer.path for layer in layers if not any(layer in band for band in bands)]
-        if strangers:
-            raise UserError(f"{strangers[0]}: is of no parent of {where} ({', '.join(names)})")
+                raise UserError(f"{where}: its parent {name} has no feature file among those given")
+        others = [layer.path for layer in layers if not any(layer in band for band in bands)]
+        if others:
+            raise UserError(f"{others[0]}: not a parent of {where} ({', '.join(names)})")
         yield Parents(bands, where)
 
 
-def _belongs(layer: Layer, name: str) -> bool:
-    return name in (layer.label, str(layer.file.attrs["space"]))
+def _belongs(layer: FeatureFile, name: str) -> bool:
+    return name in (layer.about.label, layer.about.space)

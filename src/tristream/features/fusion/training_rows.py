@@ -1,4 +1,4 @@
-"""Which stretches of the stimuli train: shown in a training run, and in no test run."""
+"""Which parts of the stimuli train: shown in a training run, and in no test run."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tristream.errors import UserError
 from tristream.stimuli.tables import read_inventory, read_splits
 from tristream.stimuli.timelines import TIMED
 
-Stretches = Mapping[str, list[tuple[float, float]]]
+Intervals = Mapping[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class TrainingSet:
     Attributes
     ----------
     train, test : dict of stimulus to list of (float, float)
-        Stretches of media time in seconds.
+        Intervals of media time in seconds.
     train_items, test_items : set of str
         Labels and images.
     simulated : bool
         Whether the timeline belongs to simulated data.
     """
 
-    train: Stretches
-    test: Stretches
+    train: Intervals
+    test: Intervals
     train_items: frozenset[str] = field(default_factory=frozenset)
     test_items: frozenset[str] = field(default_factory=frozenset)
     simulated: bool = False
@@ -48,7 +48,7 @@ class TrainingSet:
             Centres of the samples in seconds of media time.
         reach : float
             Seconds to either side of a sample that went into it. None of them may belong to a
-            test stretch.
+            test interval.
         """
         shown = _within(times, self.train.get(stimulus, []), 0.0)
         return shown & ~_within(times, self.test.get(stimulus, []), reach)
@@ -60,10 +60,10 @@ class TrainingSet:
 
 
 def _within(
-    times: npt.NDArray[np.float64], stretches: list[tuple[float, float]], margin: float
+    times: npt.NDArray[np.float64], intervals: list[tuple[float, float]], margin: float
 ) -> npt.NDArray[np.bool_]:
     inside = np.zeros(len(times), bool)
-    for first, last in stretches:
+    for first, last in intervals:
         inside |= (times > first - margin) & (times < last + margin)
     return inside
 
@@ -105,8 +105,8 @@ def read_training(inventory: Path, splits: Path, space: str) -> TrainingSet:
             raise UserError(f"{splits}: has no {event['run']}, which {inventory} shows; redo both")
         if event["kind"] in TIMED:
             start = float(event["media_start"])
-            stretch = (start, start + float(event["duration"]))
-            media[split].setdefault(str(event["stimulus"]), []).append(stretch)
+            interval = (start, start + float(event["duration"]))
+            media[split].setdefault(str(event["stimulus"]), []).append(interval)
         elif not (isinstance(event["item"], float) and math.isnan(event["item"])):
             items[split].add(str(event["item"]))
     return TrainingSet(

@@ -10,8 +10,8 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.extmath import randomized_svd
 
+from tristream.features.core.feature_file import open_features
 from tristream.features.show.shown_space import BLOCK
-from tristream.store import open_h5
 
 Array = npt.NDArray[np.float64]
 # A dimension whose standard deviation is below this share of its largest value does not vary.
@@ -64,17 +64,12 @@ def summarise(path: Path, rows: Array) -> Summary:
         Some of its rows.
     """
     scaler, largest, samples = StandardScaler(), np.zeros(rows.shape[1]), 0
-    with open_h5(path, "features") as (file, _):
-        names = [str(name) for name in file["names"].asstr()[()]]
-        groups = (
-            [file["stimuli"][name]["values"] for name in file["stimuli"]]
-            if "stimuli" in file
-            else [file["values"]]
-        )
-        for values in groups:
-            stretch = max(BLOCK // max(values.shape[1], 1), 1)
-            for first in range(0, len(values), stretch):
-                block = values[first : first + stretch].astype(np.float64)
+    with open_features(path) as file:
+        names = file.names
+        for values in file.all_values:
+            rows_at_once = max(BLOCK // max(values.shape[1], 1), 1)
+            for first in range(0, len(values), rows_at_once):
+                block = values[first : first + rows_at_once].astype(np.float64)
                 scaler.partial_fit(block)
                 largest = np.maximum(largest, np.abs(block).max(axis=0))
                 samples += len(block)
@@ -122,9 +117,9 @@ def embed_points(rows: Array, seed: int = 0) -> Array | None:
 
 
 def mean_rows(values: Array, times: Array, number: int) -> tuple[Array, Array]:
-    """Columns averaged in `number` equal stretches of time, and the stretches' middles.
+    """Columns averaged in `number` equal intervals of time, and the intervals' middles.
 
-    Stretches without a sample are NaN.
+    Intervals without a sample are NaN.
     """
     edges = np.linspace(times[0], times[-1] + 1e-9, number + 1)
     which = np.clip(np.searchsorted(edges, times, "right") - 1, 0, number - 1)
@@ -138,10 +133,10 @@ def mean_rows(values: Array, times: Array, number: int) -> tuple[Array, Array]:
 def labels_of(
     times: Array, owners: Sequence[str], events: Sequence[tuple[str, float, float, str]]
 ) -> list[str]:
-    """A label for each row: what an event (stimulus, start, stop, label) says of its time.
+    """A label for each row: the label of the event (stimulus, start, stop, label) at its time.
 
-    Images have no time (NaN): what an event says of the image. Labels, and stimuli that no event
-    shows, are their own label.
+    Images have no time (NaN): the label of the event that shows the image. Labels, and stimuli that
+    no event shows, are their own label.
     """
     shown = {stimulus for stimulus, *_ in events}
     labels = [f"{owner}, in no run" if owner in shown else owner for owner in owners]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from tristream.config.load import Resolved
 from tristream.errors import UserError
 from tristream.features.core.checked_space import CheckedSpace, check
+from tristream.features.core.feature_file import open_features
 from tristream.fetch.receipt import Receipt
-from tristream.store import open_h5, read_strings
 
 Array = npt.NDArray[np.float64]
 # Numbers that are read at a time.
@@ -50,22 +50,22 @@ class Space:
     @property
     def timed(self) -> bool:
         """Whether it describes films or sounds, not labels or images."""
-        with open_h5(self._first(), "features") as (file, _):
-            return str(file.attrs["sampling"]) == "timed"
+        with open_features(self._first()) as file:
+            return file.about.timed
 
     @property
     def stimuli(self) -> list[str]:
         """Films and sounds that have features."""
-        with open_h5(self._first(), "features") as (file, _):
-            return list(file["stimuli"]) if "stimuli" in file else []
+        with open_features(self._first()) as file:
+            return list(file.stimuli)
 
     @property
     def images(self) -> list[str]:
         """Images that have features."""
         if self.checked is None or not self.checked.extractor.images or self.timed:
             return []
-        with open_h5(self._first(), "features") as (file, _):
-            return read_strings(file, "items")
+        with open_features(self._first()) as file:
+            return file.items
 
     @property
     def hears(self) -> bool:
@@ -150,21 +150,19 @@ def some_rows(path: Path, most: int, stimuli: Sequence[str] | None = None) -> Ro
 
     Between two rows that are given, those that are left out are not averaged in.
     """
-    with open_h5(path, "features") as (file, _):
-        if str(file.attrs["sampling"]) == "item":
-            items = read_strings(file, "items")
-            chosen = _spread(len(items), most)
-            values = np.asarray(file["values"][()], np.float64)[chosen]
-            return Rows(values, np.full(len(chosen), np.nan), [items[i] for i in chosen])
-        names = list(stimuli if stimuli is not None else file["stimuli"])
-        counts = {name: file["stimuli"][name]["times"].shape[0] for name in names}
-        total = sum(counts.values())
+    with open_features(path) as file:
+        if not file.about.timed:
+            chosen = _spread(len(file.items), most)
+            values = np.asarray(file.item_values[()], np.float64)[chosen]
+            return Rows(values, np.full(len(chosen), np.nan), [file.items[i] for i in chosen])
+        shown = {name: file.stimuli[name] for name in (stimuli or file.stimuli)}
+        total = sum(len(one.times) for one in shown.values())
         parts, times, owners = [], [], []
-        for name, count in counts.items():
-            group = file["stimuli"][name]
+        for name, one in shown.items():
+            count = len(one.times)
             chosen = _spread(count, max(round(most * count / total), 1))
-            parts.append(_read(group["values"], chosen))
-            times.append(np.asarray(group["times"][()], np.float64)[chosen])
+            parts.append(_read(one.values, chosen))
+            times.append(one.times[chosen])
             owners += [name] * len(chosen)
     return Rows(np.concatenate(parts), np.concatenate(times), owners)
 
@@ -174,13 +172,13 @@ def _spread(count: int, most: int) -> npt.NDArray[np.intp]:
 
 
 def _read(values: h5py.Dataset, chosen: npt.NDArray[np.intp]) -> Array:
-    """Chosen rows of an HDF5 array: read in stretches, which is quicker than row by row."""
+    """Chosen rows of an HDF5 array: read in blocks, which is quicker than row by row."""
     p = values.shape[1]
-    stretch = max(BLOCK // max(p, 1), 1)
+    together = max(BLOCK // max(p, 1), 1)
     out = np.empty((len(chosen), p))
-    for first in range(0, int(chosen[-1]) + 1, stretch):
-        mine = (chosen >= first) & (chosen < first + stretch)
+    for first in range(0, int(chosen[-1]) + 1, together):
+        mine = (chosen >= first) & (chosen < first + together)
         if mine.any():
-            block = values[first : first + stretch]
+            block = values[first : first + together]
             out[mine] = block[chosen[mine] - first]
     return out

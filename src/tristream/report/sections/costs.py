@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
+from tristream.features.core.feature_file import StimulusFeatures, open_features
 from tristream.features.show.shown_space import Space
 from tristream.report.elements import Block, Link, Section, Table
 from tristream.report.sections.features import page_of
 from tristream.report.study_results import Results
-from tristream.store import open_h5
 
 COLUMNS = (
     *("space", "dataset", "layers", "dimensions", "samples", "stimuli (min)"),
@@ -42,13 +41,13 @@ def _row(results: Results, space: Space) -> tuple[object, ...]:
     minutes, busy = float("nan"), float("nan")
     for path in space.layers.values():
         size += path.stat().st_size
-        with open_h5(path, "features") as (file, _):
-            dimensions += len(file["names"])
-            groups = list(file["stimuli"].values()) if "stimuli" in file else [file]
-            most = max(most, sum(_samples(group) for group in groups))
-            if "stimuli" in file and groups:
-                minutes = sum(_seconds(group) for group in groups) / 60
-            shares = [float(group.attrs["busy"]) for group in groups if "busy" in group.attrs]
+        with open_features(path) as file:
+            dimensions += file.width
+            most = max(most, sum(len(values) for values in file.all_values))
+            if file.stimuli:
+                minutes = sum(_seconds(one) for one in file.stimuli.values()) / 60
+            notes = [one.notes for one in file.stimuli.values()] or [file.item_notes]
+            shares = [float(one["busy"]) for one in notes if "busy" in one]
             busy = float(np.mean(shares)) if shares else busy
     jobs = _jobs(results, space)
     seconds, cpu = float(jobs["s"].max()), float(jobs["cpu_time"].sum(min_count=1))
@@ -68,14 +67,10 @@ def _row(results: Results, space: Space) -> tuple[object, ...]:
     )
 
 
-def _samples(group: h5py.Group) -> int:
-    return len(group["values"]) if "values" in group else 0
-
-
-def _seconds(group: h5py.Group) -> float:
+def _seconds(shown: StimulusFeatures) -> float:
     """Of media time, from the first sample's window to the last's."""
-    times = group["times"]
-    return float(times[-1] - times[0] + group.attrs["window"]) if len(times) else 0.0
+    times = shown.times
+    return float(times[-1] - times[0] + shown.window) if len(times) else 0.0
 
 
 def _jobs(results: Results, space: Space) -> pd.DataFrame:

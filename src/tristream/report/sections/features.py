@@ -1,12 +1,13 @@
 """The feature spaces: sizes, how alike they are, how they run in time."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.features.core.feature_file import open_features
 from tristream.features.show.shown_space import find_space
 from tristream.maps.style import SIMULATED_DATA, STREAM_COLOURS
 from tristream.report import report_figures as figures
@@ -80,26 +81,18 @@ def _table(results: Results, dataset: str, spaces: dict[str, tuple[str, ...]]) -
             if gone := results.missing(f"Features {space}/{layer}", path):
                 notes += gone
                 continue
-            with open_h5(path, "features") as (file, said):
-                notes += results.read(path, said)
-                weights = json.loads(file.attrs.get("weights", "") or "{}")
-                row = (layer, str(file.attrs["stream"]), len(file["names"]))
-                rows.append(
-                    (
-                        Link(space, page_of(space)),
-                        *row,
-                        str(file.attrs["extractor"]),
-                        _weights(weights),
-                    )
-                )
+            with open_features(path) as file:
+                notes += results.read(path, file.provenance)
+                stream = results.resolved.study.spaces[space].stream
+                row = (layer, stream, file.width, file.about.extractor)
+                rows.append((Link(space, page_of(space)), *row, _weights(file.about.weights)))
     columns = ("space", "layer", "stream", "dimensions", "extractor", "pretrained weights")
     caption = "Feature spaces of this dataset's encoding models, before delays."
     return [Table(caption, columns, tuple(rows)), *notes]
 
 
-def _weights(said: object) -> str:
-    many = said if isinstance(said, list) else [said]
-    named = [w for w in many if isinstance(w, dict) and w.get("sha256")]
+def _weights(files: Sequence[Mapping[str, Any]]) -> str:
+    named = [w for w in files if w.get("sha256")]
     parts = [
         f"{w.get('file', '')} sha256 {w['sha256'][:12]}… {w.get('licence', '')}" for w in named
     ]

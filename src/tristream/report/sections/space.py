@@ -1,6 +1,5 @@
 """The page of one feature space: what went in, what came out."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.features.show import gradcam
 from tristream.features.show import show_figures as draw
 from tristream.features.show import show_numbers as numbers
@@ -19,7 +19,7 @@ from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Section, Table, facts
 from tristream.report.similarity import Similarity
 from tristream.report.study_results import Results
-from tristream.store import open_h5, provenance_of, read_table
+from tristream.store import read_table
 
 SPECTRUM_ROWS = 500
 POINTS = 300
@@ -39,9 +39,9 @@ def about(results: Results, space: Space) -> Section:
     rows += [(name.capitalize().replace("_", " "), value) for name, value in options.items()]
     rows.append(("Layers", list(space.layers)))
     path = next(iter(space.layers.values()))
-    with open_h5(path, "features") as (file, said):
-        results.read(path, said)
-        rows += list(json.loads(file.attrs.get("said", "{}")).items())
+    with open_features(path) as file:
+        results.read(path, file.provenance)
+        rows += list(file.about.fit.items())
     return Section("about", "How it is made", [facts(rows)])
 
 
@@ -155,8 +155,13 @@ def came_out(results: Results, space: Space, similarity: Similarity) -> Section:
 
 
 def _has_rows(path: Any) -> bool:
-    with open_h5(path, "features") as (file, _):
-        return bool("values" in file or len(file.get("stimuli", ())))
+    with open_features(path) as file:
+        return bool(file.all_values)
+
+
+def _is_simulated(path: Any) -> bool:
+    with open_features(path) as file:
+        return file.provenance.simulated
 
 
 def _figure(
@@ -171,7 +176,7 @@ def _figure(
 ) -> Block:
     """A figure of a space: the features' files say whether it shows simulated data."""
     truth = space.resolved.study.spaces[space.name].stream == "truth"
-    simulated = truth or any(provenance_of(p, "features").simulated for p in space.layers.values())
+    simulated = truth or any(_is_simulated(p) for p in space.layers.values())
     words = SIMULATED if truth else SIMULATED_DATA
     name = f"{space.dataset}/spaces/{space.name}_{what}"
     return results.figure(drawing, name, title, caption, table, simulated, wide=wide, words=words)
