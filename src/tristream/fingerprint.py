@@ -7,9 +7,10 @@ while the DAG is parsed.
 """
 
 import ast
-import hashlib
 from functools import cache
 from pathlib import Path
+
+from tristream.hashing import hash_text
 
 PACKAGE = "tristream"
 ROOT = Path(__file__).parent
@@ -23,6 +24,7 @@ PLUMBING = (
     "tristream.errors",
     "tristream.fetch",
     "tristream.fingerprint",
+    "tristream.hashing",
     "tristream.paths",
     "tristream.results",
     "tristream.store",
@@ -45,10 +47,8 @@ def fingerprint(*modules: str) -> str:
         Twelve hexadecimal digits, equal for equal code: comments, blank lines and docstrings
         change nothing.
     """
-    digest = hashlib.sha256()
-    for name in sorted(closure(*modules)):
-        digest.update(f"{Path(name).name}\n{_code(name)[0]}\n".encode())
-    return digest.hexdigest()[:12]
+    parts = (f"{Path(name).name}\n{_code(name)[0]}\n" for name in sorted(closure(*modules)))
+    return hash_text("".join(parts))[:12]
 
 
 @cache
@@ -76,7 +76,7 @@ def _code(name: str) -> tuple[str, frozenset[str]]:
     tree = ast.parse(_source(name).read_text(encoding="utf-8"))
     imports = frozenset(_imports(tree, name))
     text = ast.dump(_without_docstrings(tree))
-    return hashlib.sha256(text.encode()).hexdigest(), imports
+    return hash_text(text), imports
 
 
 def _source(name: str) -> Path:

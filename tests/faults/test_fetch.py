@@ -20,8 +20,8 @@ from tristream.fetch import annex
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import check_out
 from tristream.fetch.git import call
-from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.hashing import hash_file
 
 # ---------------------------------------------------------------- DataLad
 

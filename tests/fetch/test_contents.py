@@ -14,12 +14,12 @@ from tristream.config.load import resolve
 from tristream.config.sources import FolderSource
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, run_files, subject_files
-from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.plan import human
 from tristream.fetch.receipt import Receipt, says_simulated
 from tristream.fetch.sources import open_origin
 from tristream.fetch.steps import fetch_dataset, fetch_subject
 from tristream.fetch.stimulus_files import fetch_stimuli
+from tristream.hashing import hash_file
 
 RUNS = ["ses-1_task-film_run-1", "ses-2_task-film_run-1"]
 

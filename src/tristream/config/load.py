@@ -1,7 +1,6 @@
 """Read and check the configuration; every mistake is one readable line."""
 
 import csv
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.config.sources import DataladSource, FolderSource, OsfSource, SimulateSource
 from tristream.config.study import DatasetChoice, Study
 from tristream.errors import UserError
+from tristream.hashing import hash_text
 from tristream.store import atomic_path
 
 M = TypeVar("M", bound=BaseModel)
@@ -143,7 +143,7 @@ def freeze(resolved: Resolved, folder: Path) -> Path:
         "subjects": resolved.subjects,
     }
     text = json.dumps({FROZEN: content}, indent=1, sort_keys=True)
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    path = folder / f"{hash_text(text)[:16]}.json"
     if not path.is_file():
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -23,10 +23,11 @@ from tristream.encode.encoding_file import (
     TrainingRun,
     write_encoding,
 )
-from tristream.encode.fit_inputs import Floats, Inputs, file_hash, read_inputs
+from tristream.encode.fit_inputs import Floats, Inputs, read_inputs
 from tristream.encode.models import Model, fit_model, penalties, said_of
 from tristream.encode.prediction_scores import correlation, fisher_mean, split_r2
 from tristream.errors import UserError
+from tristream.hashing import hash_file
 from tristream.store import Omission, Provenance
 
 FEWEST_SAMPLES = 5
@@ -258,7 +259,7 @@ def _about(
         "features": {
             label: {
                 "path": str(path),
-                "sha256": file_hash(path),
+                "sha256": hash_file(path),
                 "constant_columns": fitted.constant[label],
             }
             for label, path in inputs.files.items()

@@ -1,6 +1,5 @@
 """What an encoding model is fitted to: feature files, run files of BOLD, and the sample index."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -253,9 +252,3 @@ def _layers(name: str, found: Mapping[str, Path], band: str) -> list[str]:
             f"{', '.join(found) or 'none'}"
         )
     return layers
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from tristream.align.aligned import read_aligned
 from tristream.encode.encoding_file import Encoding
-from tristream.encode.fit_inputs import Floats, file_hash, shifted
+from tristream.encode.fit_inputs import Floats, shifted
 from tristream.errors import UserError
+from tristream.hashing import hash_file
 
 
 class TrainingFeatures:
@@ -38,7 +39,7 @@ class TrainingFeatures:
                 f"{self._path}: the model needs its training features {aligned}; run the workflow "
                 "again, and call this from the folder in which it runs"
             )
-        if file_hash(aligned) != source["sha256"]:
+        if hash_file(aligned) != source["sha256"]:
             raise UserError(
                 f"{aligned}: has changed since {self._path} was fitted to it; fit the model again"
             )

@@ -8,9 +8,9 @@ from typing import Any
 
 from tristream.errors import UserError
 from tristream.fetch.git import FAILURES, call, git, results, stream
-from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.unverified import bring
+from tristream.hashing import hash_file
 from tristream.paths import inside, resolve_inside
 from tristream.store import Omission
 

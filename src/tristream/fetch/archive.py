@@ -17,9 +17,10 @@ from typing import IO
 
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.fetch.hash_and_lock import hash_file, lock
+from tristream.fetch.file_lock import lock
 from tristream.fetch.index import download
 from tristream.fetch.receipt import FetchedFile
+from tristream.hashing import hash_file
 from tristream.paths import inside
 from tristream.store import atomic_path
 

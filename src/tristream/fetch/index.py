@@ -14,7 +14,8 @@ from typing import Any
 
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
-from tristream.fetch.hash_and_lock import hash_file, lock
+from tristream.fetch.file_lock import lock
+from tristream.hashing import hash_file
 
 ATTEMPTS = 4
 

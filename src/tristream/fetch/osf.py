@@ -15,9 +15,10 @@ from typing import Any
 
 from tristream.config.sources import OsfSource
 from tristream.errors import UserError
-from tristream.fetch.hash_and_lock import hash_file, lock
+from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.sources import Listing
+from tristream.hashing import hash_file
 from tristream.paths import inside
 
 ALGORITHMS = ("sha256", "md5")  # of those that the OSF states, the first

@@ -11,8 +11,9 @@ from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import check_out
-from tristream.fetch.hash_and_lock import hash_file, lock
+from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile
+from tristream.hashing import hash_file
 from tristream.paths import resolve_inside
 from tristream.store import Omission
 

@@ -9,7 +9,7 @@ from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.contents import description, subject_files
-from tristream.fetch.hash_and_lock import lock
+from tristream.fetch.file_lock import lock
 from tristream.fetch.known import remember
 from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import Dropped, FetchedFile, Receipt, says_simulated

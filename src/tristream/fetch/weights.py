@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tristream.config.sources import HubSource
 from tristream.errors import UserError
-from tristream.fetch.hash_and_lock import hash_file, lock
+from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.hashing import hash_file
 
 # What says how a network is built and how its input is prepared.
 DESCRIPTIONS = ("config.json", "preprocessor_config.json", "video_preprocessor_config.json")

@@ -4,7 +4,6 @@ A timeline is a set of subjects who saw the same at the same times. That they di
 believed: features are aligned once per timeline and shared by its subjects.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
+from tristream.hashing import hash_file
 from tristream.media.containers import media_info
 from tristream.stimuli.events import events_of_subject
 from tristream.stimuli.splits import split_table
@@ -158,7 +158,7 @@ def stimulus_list(
             continue
         path = receipt.path(row.path)
         duration = None if row.kind == "image" else media_info(path).duration
-        listed.append(StimulusFile(row.stimulus, row.kind, row.path, _sha256(path), duration))
+        listed.append(StimulusFile(row.stimulus, row.kind, row.path, hash_file(path), duration))
     durations = {one.stimulus: one.duration for one in listed if one.duration is not None}
     for runs in timelines.values():
         for run, events in runs.items():
@@ -185,8 +185,3 @@ def _shown(events: Sequence[Event], row: int) -> str:
     event = events[row]
     text = f"{event.item or 'n/a'} at {event.onset:g} s for {event.duration:g} s"
     return text if math.isnan(event.media_start) else f"{text} from {event.media_start:g} s"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

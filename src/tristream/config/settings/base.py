@@ -1,14 +1,14 @@
 """The settings of a job: a part of the study, written to a file that the job reads."""
 
-import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import ValidationError
 
 from tristream.config.base import Section
 from tristream.errors import UserError
+from tristream.hashing import hash_text
 from tristream.store import atomic_path
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ class Settings(Section):
     """What one kind of job reads of the study.
 
     A subclass lists its keys as typed fields and picks them in ``of(resolved, …)``, whose keyword
-    arguments are the targets that the job's command line names (dataset, model, …).
+    arguments are the targets that the job's command line names (dataset, model, …). Fields named in
+    `wording` go into messages alone: the job reads them, and they are not part of the key.
     """
+
+    wording: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
@@ -29,19 +32,19 @@ class Settings(Section):
 
     def key(self) -> dict[str, Any]:
         """As plain JSON types: what the file's provenance says."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", exclude=set(self.wording))
 
     def write(self, folder: Path | str) -> str:
-        """Write the settings below `folder` under a name made of their content; return the path.
+        """Write the settings below `folder` under a name made of their key; return the path.
 
-        Equal settings give an equal path, so that the path itself can stand in ``params``.
+        Equal keys give an equal path, so that the path itself can stand in ``params``.
         """
-        text = json.dumps(self.key(), indent=1, sort_keys=True)
         name = type(self).__name__.removesuffix("Settings").lower()
-        path = Path(folder) / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-        if not path.is_file():
+        path = Path(folder) / f"{name}-{hash_text(_dumped(self.key()))[:16]}.json"
+        text = _dumped(self.model_dump(mode="json")) + "\n"
+        if not path.is_file() or (self.wording and path.read_text(encoding="utf-8") != text):
             with atomic_path(path) as temporary:
-                temporary.write_text(text + "\n", encoding="utf-8")
+                temporary.write_text(text, encoding="utf-8")
         return path.as_posix()
 
     @classmethod
@@ -64,6 +67,10 @@ class Settings(Section):
                 f"{path}: not the settings of this job ({where}: {first['msg']}); run snakemake "
                 "again"
             ) from None
+
+
+def _dumped(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, sort_keys=True)
 
 
 def named(blocks: Any, name: str, section: str) -> Any:

@@ -90,7 +90,6 @@ With ``images=True`` `path` may be a tuple of images and `at` the place of one o
 One more parameter ``folder`` is the network's folder.
 """
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -106,6 +105,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
+from tristream.hashing import hash_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -348,7 +348,7 @@ def _of_file(path: str) -> dict[str, Extractor]:
     file = Path(path)
     if file.suffix != ".py" or not file.is_file():
         raise UserError(f"{path}: no such .py file (`module` is relative to where you run)")
-    digest = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]
+    digest = hash_text(str(file.resolve()))[:12]
     spec = importlib.util.spec_from_file_location(f"tristream_user_{digest}", file)
     if spec is None or spec.loader is None:
         raise UserError(f"{path}: can't be imported as a Python module")

@@ -1,6 +1,5 @@
 """What a feature job reads: stimuli and weights, found, checked and hashed."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from tristream.config.sources import FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.features.core.checked_space import CheckedSpace
 from tristream.features.core.registry import Extractor
-from tristream.fetch.hash_and_lock import hash_file
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.weights import network_files
 from tristream.fingerprint import fingerprint
+from tristream.hashing import hash_file, hash_text
 from tristream.media.containers import media_info
 from tristream.store import Omission
 
@@ -177,7 +176,7 @@ def find_media(
 
 def _together(pictures: Sequence[Medium]) -> Medium:
     paths = tuple(one.path for one in pictures if isinstance(one.path, Path))
-    digest = hashlib.sha256(" ".join(one.sha256 for one in pictures).encode()).hexdigest()
+    digest = hash_text(" ".join(one.sha256 for one in pictures))
     return Medium(IMAGES, paths, digest, tuple(one.stimulus for one in pictures))
 
 
@@ -196,7 +195,7 @@ def content_hash(space: CheckedSpace, media: Sequence[Medium], weights: Weights)
         "code": fingerprint(space.extractor.module),
         "weights": weights.digest,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return hash_text(json.dumps(content, sort_keys=True))[:16]
 
 
 def _hashes(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from tristream.features.core.audio.short_time import FRAMES, HOP, RATE, STEP, sa
 from tristream.features.core.audio.sound_stream import Track, averaged, overlapping
 from tristream.features.core.previews import waveform
 from tristream.features.core.registry import Block, extractor
-from tristream.fetch.hash_and_lock import lock
+from tristream.fetch.file_lock import lock
 
 N_MELS = 64
 WINDOW = 800

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from tristream.features.spaces.two_stream.clips import Clips, read_clips, read_table
 from tristream.features.spaces.two_stream.network import STREAMS, Shape, Stream, TwoStream, save
-from tristream.fetch.hash_and_lock import hash_file
+from tristream.hashing import hash_file
 
 BATCH = 32
 VALIDATION = 0.2
