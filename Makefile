@@ -1,5 +1,5 @@
 # One line each; the plain equivalents stand in README.md.
-.PHONY: demo test lint bench check-demo clean
+.PHONY: demo test check check-code check-tests lint bench check-demo clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -9,6 +9,16 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 test: export OMP_NUM_THREADS = 1
 test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU
 	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup
+
+check: .venv/ready-test  ## within a minute: lint, format, types and the quick tests of what changed
+	$(MAKE) --no-print-directory --output-sync=target -j 2 check-code check-tests
+
+check-code:
+	$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/lint-imports && $(BIN)/mypy
+
+check-tests: export OMP_NUM_THREADS = 1
+check-tests:
+	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
 
 check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
 	$(BIN)/python -m pytest -m demo tests/demo

@@ -1,0 +1,269 @@
+"""Rules of the code base that no linter knows: homes of files, names, sizes, and words."""
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from helpers import REPOSITORY
+from tristream.results import KINDS, PLACES
+
+PACKAGE = REPOSITORY / "src/tristream"
+RULES = REPOSITORY / "workflow/rules"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# ------------------------------------------------------------------ one home a file
+
+STORE = {
+    "open_h5",
+    "create_h5",
+    "read_table",
+    "write_table",
+    "read_json",
+    "write_json",
+    "provenance_of",
+}
+
+
+def name_of(path: Path) -> str:
+    """``…/src/tristream/bold/run_file.py`` -> ``tristream.bold.run_file``."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def names_used(path: Path) -> set[str]:
+    """Names and attributes in a module, wherever; not words of comments or docstrings."""
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_files_are_opened_by_their_home_modules_alone():
+    homes = {kind.home for kind in KINDS.values()} | {"tristream.store"}
+    found = {name_of(path): names_used(path) & STORE for path in MODULES}
+    found = {name: names for name, names in found.items() if names and name not in homes}
+    assert {name: names for name, names in found.items() if name not in OFFENDERS["home"]} == {}
+
+
+def test_every_home_is_a_module_that_opens_files():
+    for kind in KINDS.values():
+        path = PACKAGE.parent / Path(*kind.home.split(".")).with_suffix(".py")
+        if kind.home not in OFFENDERS["absent"]:
+            assert path.is_file(), f"{kind.home}, the home of {kind.name}"
+            assert names_used(path) & STORE, f"{kind.home}, the home of {kind.name}"
+
+
+def test_every_place_below_results_has_a_known_kind():
+    assert {place.kind for place in PLACES.values()} <= {"", *KINDS}
+    assert len({place.pattern for place in PLACES.values()}) == len(PLACES)
+
+
+# HDF5 that is not ours: transforms of other programs.
+FOREIGN_H5 = {
+    "tristream.store",
+    "tristream.bold.resampling.transforms",
+    "tristream.simulate.synthetic.transform_files",
+}
+
+
+def test_hdf5_is_opened_by_the_store():
+    for path in MODULES:
+        opens = re.search(r"\bh5py\.File\(", path.read_text(encoding="utf-8"))
+        assert not opens or name_of(path) in FOREIGN_H5, name_of(path)
+
+
+STAGES = {place.pattern.split("/")[0] for place in PLACES.values()} | {"logs", "benchmarks"}
+
+
+def spelled_paths(path: Path) -> list[str]:
+    """Texts of a module that are joined to a path and begin with a folder of the results."""
+    found = []
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            text = node.right
+            if isinstance(text, ast.JoinedStr) and text.values:
+                text = text.values[0]
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found.append(text.value)
+    return [text for text in found if text.split("/")[0] in STAGES]
+
+
+# Folders of a BIDS dataset, not of the results.
+NOT_RESULTS = {"tristream.simulate.bids"}
+
+
+def test_result_paths_come_from_one_module():
+    found = {name_of(path): spelled_paths(path) for path in MODULES}
+    allowed = {"tristream.results"} | NOT_RESULTS | OFFENDERS["paths"]
+    assert {name: texts for name, texts in found.items() if texts and name not in allowed} == {}
+
+
+RULE_FILES = sorted(RULES.glob("*.smk"))
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda p: p.stem)
+def test_rules_take_their_paths_from_the_layout(path):
+    if path.stem not in OFFENDERS["rule paths"]:
+        text = path.read_text(encoding="utf-8")
+        spelled = re.findall(r"\{R\}|f\"\{STUDY\.results\}|\"results/", text)
+        assert spelled == []
+
+
+# ------------------------------------------------------------------ names and sizes
+
+
+def test_no_two_modules_share_a_name():
+    """But where one stage has one module of its name: arguments, configuration, pages, spaces."""
+    own = ("cli/", "config/", "report/sections/", "features/spaces/")
+    names = Counter(
+        path.name
+        for path in MODULES
+        if not path.name.startswith("__")
+        and not path.relative_to(PACKAGE).as_posix().startswith(own)
+    )
+    assert {name for name, count in names.items() if count > 1} - OFFENDERS["names"] == set()
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_modules_are_short():
+    assert {name_of(path): lines_of(path) for path in MODULES if lines_of(path) > 600} == {}
+
+
+def test_what_all_rules_share_is_short():
+    if "common.smk" not in OFFENDERS["size"]:
+        assert lines_of(RULES / "common.smk") < 200
+
+
+def test_every_test_stands_with_its_package():
+    """``tests/<package>/test_<module>.py``; across packages, a folder for each purpose."""
+    across = {"workflow", "faults", "study", "slurm", "demo"}
+    packages = {path.parent.relative_to(PACKAGE) for path in MODULES}
+    for path in (REPOSITORY / "tests").rglob("test_*.py"):
+        folder = path.relative_to(REPOSITORY / "tests").parent
+        assert folder in packages or folder.parts[0] in across, path
+
+
+# ------------------------------------------------------------------ rules
+
+# Rules of which a part is left out, and why.
+NO_CODE = {
+    "default": "a target",
+    "all": "a target",
+    "fetch_dataset": "transport: what arrives is compared with its key",
+    "fetch_subject": "the same",
+    "fetch_stimuli": "the same",
+    "fetch_weights": "the same",
+    "fetch_atlas": "the same",
+    "fetch_regions": "the same",
+    "fetch_meshes": "the same",
+    "drop": "frees space",
+}
+NO_SETTINGS = {
+    "fetch_regions": "one atlas for all studies",
+    "fetch_meshes": "one set of meshes for all studies",
+    "drop": "frees space",
+}
+
+
+def rules() -> dict[str, str]:
+    """Text of every rule by its name."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in RULE_FILES)
+    parts = re.split(r"^rule (\w+):\n", text, flags=re.MULTILINE)
+    # A rule ends where the next line begins at the margin.
+    bodies = [re.split(r"^\S", body, maxsplit=1, flags=re.MULTILINE)[0] for body in parts[2::2]]
+    return dict(zip(parts[1::2], bodies, strict=True))
+
+
+@pytest.mark.parametrize("rule", sorted(rules()))
+def test_every_rule_declares_what_it_needs(rule):
+    text = rules()[rule]
+    if rule in ("default", "all"):
+        return
+    for key in ("log:", "benchmark:", "conda:", "threads:", "mem_mb=", "runtime=", "shell:"):
+        assert key in text, key
+    # A process more for each job, and code that no key follows.
+    assert not re.search(r"^ +(run|script):", text, flags=re.MULTILINE)
+    if rule in OFFENDERS["settings"]:
+        return
+    if rule not in NO_CODE:
+        assert "code=" in text
+    if rule not in NO_SETTINGS:
+        assert re.search(r"^ +\w*settings=", text, flags=re.MULTILINE)
+
+
+def test_exceptions_are_rules():
+    assert set(NO_SETTINGS) <= set(rules())
+
+
+# ------------------------------------------------------------------ words
+
+# Words that a reader of the field would have to guess, and what is written instead.
+WORDS = {
+    r"\bsaid\b": "provenance, metadata, attributes or text",
+    r"\broads?\b": "pipeline, reader or way",
+    r"\btwins?\b": "synthetic dataset",
+    r"\b(told|tells?|telling)( \w+)? apart\b": "distinguished",
+    r"\bmend(s|ed|ing|able)?\b": "fix",
+    r"\bstretch(es)?\b": "time block, segment or interval",
+    r"\bguards?\b": "minimum gap",
+    r"\b[Ww]inners?\b": "best candidate",
+    r"\bOffers?\b": "coverage gains",
+    r"\bHeld\b": "held-out",
+    r"\bGuess(es)?\b": "shortlist",
+    r"\bhopeless\b": "pruned",
+    r"\bimprove\b": "estimated loss",
+    r"(?<!\bhere )\b(is|are) no (?!(longer|more|less|fewer|later|earlier)\b)[a-z]+": "is not a",
+}
+PROSE = sorted(
+    path
+    for root in ("src", "workflow", "docs", "README.md", "CONTRIBUTING.md", "config.yaml")
+    for path in [REPOSITORY / root, *(REPOSITORY / root).rglob("*")]
+    if path.suffix in (".py", ".smk", ".md", ".yaml", ".json", ".html", ".rst", ".js", ".css")
+)
+
+
+def house_words(path: Path) -> list[str]:
+    """Words of the list in a file, each with what is written instead."""
+    # A sentence may go over a line's end, also that of a comment.
+    text = re.sub(r"\s+(# )?", " ", path.read_text(encoding="utf-8"))
+    return [
+        f"{found.group()!r} ({instead})"
+        for word, instead in WORDS.items()
+        for found in re.finditer(word, text)
+    ]
+
+
+def test_words_are_those_of_the_field():
+    found = {path.relative_to(REPOSITORY).as_posix(): house_words(path) for path in PROSE}
+    assert {
+        name: words for name, words in found.items() if words and name not in OFFENDERS["words"]
+    } == {}
+
+
+# ------------------------------------------------------------------ what is still to be done
+
+TODO = REPOSITORY / "tests/helpers/offenders.txt"
+OFFENDERS: dict[str, set[str]] = {
+    key: set()
+    for key in ("home", "absent", "paths", "rule paths", "names", "size", "settings", "words")
+}
+if TODO.is_file():
+    for line in TODO.read_text(encoding="utf-8").splitlines():
+        key, _, what = line.partition(": ")
+        OFFENDERS[key].add(what)
