@@ -11,6 +11,7 @@ from helpers.feature_files import write_features
 from tristream.align.aligned import align_features, check_times, read_aligned, read_info
 from tristream.align.delays import delay, delayed_design
 from tristream.bold.cleaning import projection_basis
+from tristream.config.settings.align import AlignSettings
 from tristream.store import Omission
 
 WORLD = World(voxels=2, shown=65.0)
@@ -30,7 +31,13 @@ def labels(folder: Path) -> None:
 def aligned(folder: Path) -> Path:
     bold = write_bold(folder, [WORLD.run(name) for name in WORLD.names])
     tables = (folder / "features.h5", folder / "inventory.tsv")
-    align_features(WORLD.dataset(), "main", *tables, bold, folder / "aligned.h5", "abc")
+    align_features(
+        AlignSettings.from_descriptor(WORLD.dataset(), "01"),
+        *tables,
+        bold,
+        folder / "aligned.h5",
+        "abc",
+    )
     return folder / "aligned.h5"
 
 

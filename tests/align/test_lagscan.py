@@ -12,6 +12,7 @@ from tristream.align.aligned import align_features
 from tristream.align.lagscan import LAGS, ScanRun, peak_lag, scan, write_lagscan
 from tristream.align.samples import write_samples
 from tristream.bold.run_file import Run
+from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.store import provenance_of
 
 WORLD = World()
@@ -28,9 +29,15 @@ def scanned(
     dataset = world.dataset()
     tables = [folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
     samples, aligned = folder / "samples.tsv", folder / "aligned.h5"
-    align_features(dataset, "main", folder / "features.h5", tables[0], bold, aligned)
-    write_samples(dataset, "01", *tables, bold, samples)
-    write_lagscan("world", "01", [aligned], bold, samples, folder / "lagscan.h5")
+    align_features(
+        AlignSettings.from_descriptor(dataset, "01"),
+        folder / "features.h5",
+        tables[0],
+        bold,
+        aligned,
+    )
+    write_samples(SamplesSettings.from_descriptor(dataset, "01"), *tables, bold, samples)
+    write_lagscan([aligned], bold, samples, folder / "lagscan.h5")
     with h5py.File(folder / "lagscan.h5") as file:
         r = file["r"][0]
         assert file["peak"][0] == peak_lag(LAGS, r)

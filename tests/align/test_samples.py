@@ -9,7 +9,8 @@ import pytest
 from helpers.continuous_world import World, write_bold, write_leakage, write_stage_files
 from tristream.align.samples import kept_rows, read_samples, run_samples, stretches, write_samples
 from tristream.bold.run_file import Run
-from tristream.config.dataset import Exchange
+from tristream.config.runs import Exchange
+from tristream.config.settings.align import SamplesSettings
 from tristream.stimuli.timelines import Event
 
 WORLD = World(voxels=2, shown=65.0)
@@ -75,7 +76,8 @@ def test_table_of_a_subject(tmp_path: Path) -> None:
     write_leakage(tmp_path, [*drop, {"run": WORLD.names[0], "start": 0.0, "end": 100.0}])
     bold = write_bold(tmp_path, [WORLD.run(name) for name in WORLD.names])
     tables = [tmp_path / f"{name}.tsv" for name in TABLES]
-    write_samples(WORLD.dataset(), "01", *tables, bold[::-1], tmp_path / "samples.tsv")
+    settings = SamplesSettings.from_descriptor(WORLD.dataset(), "01")
+    write_samples(settings, *tables, bold[::-1], tmp_path / "samples.tsv")
     samples, provenance = read_samples(tmp_path / "samples.tsv")
     assert provenance.simulated
     assert list(dict.fromkeys(samples["run"])) == WORLD.names

@@ -13,6 +13,7 @@ from tristream.bold.run_file import Run, Trials, write_run
 from tristream.config.dataset import Dataset
 from tristream.config.decoders import Decoder
 from tristream.config.models import EncodingModel
+from tristream.config.settings.align import SamplesSettings
 from tristream.decode.decoding_samples import read_samples as read_decoded
 from tristream.encode.fit_inputs import read_inputs
 from tristream.store import Provenance, create_h5, write_strings, write_table
@@ -116,7 +117,9 @@ def written(tmp_path: Path) -> tuple[list[Path], Path]:
     write_leakage(tmp_path, [])
     tables = [tmp_path / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
     dataset = described(average_repeats="split")
-    write_samples(dataset, "01", *tables, bold, tmp_path / "samples.tsv")
+    write_samples(
+        SamplesSettings.from_descriptor(dataset, "01"), *tables, bold, tmp_path / "samples.tsv"
+    )
     return bold, tmp_path / "samples.tsv"
 
 

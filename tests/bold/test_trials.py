@@ -12,6 +12,7 @@ from scipy.stats import gamma
 
 from helpers.bold_tree import receipt_of
 from helpers.continuous_world import write_leakage
+from helpers.event_tables import splits_of, timelines_of
 from helpers.feature_files import write_features
 from helpers.spm_tree import RUNS, dataset, write_spm
 from tristream.align.aligned import align_features, read_aligned
@@ -25,12 +26,11 @@ from tristream.bold.trials import as_trials, trial_design, window_weights
 from tristream.config.dataset import Dataset
 from tristream.config.decoders import Decoder
 from tristream.config.models import EncodingModel
+from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.config.trials import Trials
 from tristream.decode.decoding_samples import read_samples as read_decoded
 from tristream.encode.fit_inputs import read_inputs
 from tristream.errors import UserError
-from tristream.stimuli.inventory import read_timelines
-from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import inventory_table
 from tristream.stimuli.timelines import Event
 from tristream.store import Provenance, write_table
@@ -275,17 +275,20 @@ def write_study(folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:
     bold = [folder / f"{run}.h5" for run in RUNS]
     for run, path in zip(RUNS, bold, strict=True):
         prepare_run(study, "01", run, folder / "receipt.json", path)
-    timelines = read_timelines(study, ["01"], receipt)
+    timelines = timelines_of(study, ["01"], receipt)
     quiet = Provenance("inventory", False)
     write_table(folder / "inventory.tsv", inventory_table(timelines, "item"), quiet)
-    splits = split_table(study, ["01"], timelines)
+    splits = splits_of(study, ["01"], timelines)
     write_table(folder / "splits.tsv", splits, replace(quiet, kind="splits"))
     write_leakage(folder, [])
     tables = [folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
-    write_samples(study, "01", *tables, bold, folder / "samples.tsv")
+    write_samples(
+        SamplesSettings.from_descriptor(study, "01"), *tables, bold, folder / "samples.tsv"
+    )
     path, items = folder / "features.h5", list("abcdefg")
     write_features(path, "letters/identity", items=items, values=np.eye(7), names=items)
-    align_features(study, "main", folder / "features.h5", tables[0], bold, folder / "aligned.h5")
+    chosen = AlignSettings.from_descriptor(study, "01")
+    align_features(chosen, path, tables[0], bold, folder / "aligned.h5")
     return study, bold
 
 
@@ -335,7 +338,9 @@ def test_trials_of_other_events_are_noticed(tmp_path: Path) -> None:
     write_table(path, table.assign(onset=table["onset"] + 1), Provenance("inventory", False))
     tables = [tmp_path / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
     with pytest.raises(UserError, match="its trial at 9 s is not in the inventory"):
-        write_samples(study, "01", *tables, bold, tmp_path / "samples.tsv")
+        write_samples(
+            SamplesSettings.from_descriptor(study, "01"), *tables, bold, tmp_path / "samples.tsv"
+        )
 
 
 def test_a_run_without_trials() -> None:

@@ -11,17 +11,17 @@ import pandas as pd
 import pytest
 
 from helpers import REPOSITORY
+from helpers.event_tables import splits_of, timelines_of
 from tristream.config.dataset import Dataset
+from tristream.config.leakage import Leakage
 from tristream.config.load import descriptor
-from tristream.config.study import Leakage
+from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, run_files
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.stimuli.inventory import read_timelines
 from tristream.stimuli.leakage import audit, units_of
 from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import order_baseline
-from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import Inventory, Splits, inventory_table
 from tristream.store import Provenance
 
@@ -56,9 +56,9 @@ def listed(root: Path, name: str) -> Receipt:
 
 def inventory(dataset: Dataset, subjects: list[str], listing: Receipt) -> pd.DataFrame:
     """Events of all runs with their split."""
-    timelines = read_timelines(dataset, subjects, listing)
+    timelines = timelines_of(dataset, subjects, listing)
     table = inventory_table(timelines, dataset.exchange.unit)
-    return table.merge(split_table(dataset, subjects, timelines), on=["timeline", "run"])
+    return table.merge(splits_of(dataset, subjects, timelines), on=["timeline", "run"])
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_faces_and_houses_come_in_blocks(tables):
 def test_a_missing_run_is_one_line(sample):
     dataset = described("ds000105").model_copy(update={"missing": {}})
     with pytest.raises(UserError, match=r"no events file sub-5_task-objectviewing_run-12_events"):
-        read_timelines(dataset, ["5"], listed(sample / "ds000105", "ds000105"))
+        timelines_of(dataset, ["5"], listed(sample / "ds000105", "ds000105"))
 
 
 def test_order_gives_away_nothing_that_it_should_not(tables):
@@ -276,8 +276,10 @@ def test_the_audit_says_what_networks_have_seen_of_the_test_images(tables):
     runs = table.drop_duplicates("run")[["timeline", "run", "split", "repeat"]]
     splits = Splits(output, runs, quiet)
     for action in ("warn", "error"):
-        chosen = Leakage(action=action)
-        said = audit("ds001246", events, splits, None, chosen, output, known).table
+        settings = LeakageSettings(
+            dataset="ds001246", leakage=Leakage(action=action), known_leaks=known, sharing={}
+        )
+        said = audit(settings, events, splits, None, output).table
         (row,) = said[said["check"] == "known"].itertuples()
         assert "20 of the 50 test images" in row.note
         assert (row.timeline, row.action) == ("all", "warn")

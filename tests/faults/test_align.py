@@ -11,6 +11,7 @@ from helpers.continuous_world import World, write_bold, write_stage_files
 from tristream.align.aligned import align_features, check_times
 from tristream.align.lagscan import write_lagscan
 from tristream.align.samples import read_samples, write_samples
+from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.errors import UserError
 from tristream.store import Provenance, write_table
 
@@ -25,13 +26,20 @@ def prepared(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> li
 
 def features(folder: Path, bold: list[Path], timeline: str = "main") -> Path:
     tables = (folder / "features.h5", folder / "inventory.tsv")
-    align_features(WORLD.dataset(), timeline, *tables, bold, folder / "aligned.h5")
+    settings = AlignSettings.from_descriptor(WORLD.dataset(), "01")
+    settings = settings.model_copy(update={"timeline": timeline})
+    align_features(settings, *tables, bold, folder / "aligned.h5")
     return folder / "aligned.h5"
 
 
 def samples(folder: Path, bold: list[Path]) -> Path:
     tables = [folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage")]
-    write_samples(WORLD.dataset(), "01", *tables, bold, folder / "samples.tsv")
+    write_samples(
+        SamplesSettings.from_descriptor(WORLD.dataset(), "01"),
+        *tables,
+        bold,
+        folder / "samples.tsv",
+    )
     return folder / "samples.tsv"
 
 
@@ -111,7 +119,7 @@ def test_samples_of_other_runs(tmp_path: Path) -> None:
     content, provenance = read_samples(table)
     write_table(table, content[content["row"] > 3], provenance)
     with pytest.raises(UserError, match=r"run-01 has 37 rows, its BOLD 41 volumes"):
-        write_lagscan("world", "01", [path], bold, table, tmp_path / "lagscan.h5")
+        write_lagscan([path], bold, table, tmp_path / "lagscan.h5")
 
 
 def test_damaged_aligned_file_is_refused(tmp_path: Path) -> None:

@@ -10,15 +10,17 @@ import pytest
 import soundfile
 from pydantic import ValidationError
 
-from tristream.config.dataset import Dataset, Stimulus
+from helpers.event_tables import splits_of, timelines_of
+from tristream.config.dataset import Dataset
+from tristream.config.events import EventReading, Stimulus, VolumeTable
+from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.media.containers import media_info
 from tristream.media.films import frames
 from tristream.media.sounds import read_sound, sound
 from tristream.stimuli.events import read_bids_events, read_volume_table
-from tristream.stimuli.inventory import read_timelines, stimulus_list
-from tristream.stimuli.splits import split_table
+from tristream.stimuli.inventory import make_inventory, stimulus_list
 
 FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")
 HEADER = "onset\tduration\ttrial_type\n"
@@ -106,17 +108,17 @@ def test_subjects_who_saw_other_events(bids: Callable[[dict[str, str]], Receipt]
     files = {f"sub-{s}_run-{r}": FACE + "2\t1\thouse\n" for s in ("01", "02") for r in (1, 2, 3)}
     files["sub-02_run-2"] = FACE + "2\t1.5\thouse\n"
     with pytest.raises(UserError, match=r"sub-02 run-2 row 2: differs from sub-01") as caught:
-        read_timelines(dataset_of(), ["01", "02"], bids(files))
+        timelines_of(dataset_of(), ["01", "02"], bids(files))
     assert "`timelines:` in the descriptor" in str(caught.value)
     files["sub-02_run-2"] = FACE
     with pytest.raises(UserError, match=r"sub-02 run-2 row 2: .*no such row, not house"):
-        read_timelines(dataset_of(), ["01", "02"], bids(files))
+        timelines_of(dataset_of(), ["01", "02"], bids(files))
 
 
 def test_a_run_without_events(bids: Callable[[dict[str, str]], Receipt]) -> None:
     listing = bids({"sub-01_run-1": FACE, "sub-01_run-2": FACE})
     with pytest.raises(UserError, match=r"no events file sub-01_run-3_events.tsv .*`missing:`"):
-        read_timelines(dataset_of(), ["01"], listing)
+        timelines_of(dataset_of(), ["01"], listing)
 
 
 def test_events_whose_link_leaves_the_dataset(
@@ -127,33 +129,35 @@ def test_events_whose_link_leaves_the_dataset(
     bids({"sub-01_run-1": FACE, "sub-01_run-2": FACE})
     (tmp_path / "sub-01" / "func" / "sub-01_run-3_events.tsv").symlink_to(secret)
     with pytest.raises(UserError, match="leaves the dataset"):
-        read_timelines(dataset_of(), ["01"], receipt_of(tmp_path))
+        timelines_of(dataset_of(), ["01"], receipt_of(tmp_path))
 
 
 def test_an_impossible_split() -> None:
     with pytest.raises(ValidationError, match="no run matches"):
         dataset_of(split={"scheme": "holdout", "test": ["nothing"]})
     lacks = dataset_of(missing={"02": ["run-3"]})
-    with pytest.raises(UserError, match=r"d: split: sub-02 has no test run; mend split\.test"):
-        split_table(lacks, ["01", "02"], {})
+    with pytest.raises(UserError, match=r"d: split: sub-02 has no test run; fix split\.test"):
+        splits_of(lacks, ["01", "02"], {})
     trains = dataset_of(missing={"02": ["run-1", "run-2"]})
     with pytest.raises(UserError, match=r"d: split: sub-02 has no training run"):
-        split_table(trains, ["01", "02"], {})
+        splits_of(trains, ["01", "02"], {})
     few = dataset_of(split={"scheme": "leave-one-run-out"}, missing={"02": ["run-1"]})
     with pytest.raises(UserError, match=r"sub-02 has 2 runs; leave-one-run-out needs 3"):
-        split_table(few, ["01", "02"], {})
+        splits_of(few, ["01", "02"], {})
 
 
 def test_a_volume_table_that_does_not_fit(tmp_path: Path) -> None:
     layout = {"kind": "volume_table", "bold": "b.nii", "table": "t.txt"}
     dataset = dataset_of(layout=layout)
+    reading = EventReading.of(dataset)
+    assert isinstance(reading.table, VolumeTable)
     path = tmp_path / "t.txt"
     path.write_text("face 0\nface 0\nhouse 1\n")
     with pytest.raises(UserError, match=r"t\.txt: has 2 runs, the descriptor of d lists 3"):
-        read_volume_table(path, dataset, "rest")
+        read_volume_table(path, reading, reading.table)
     path.write_text("face 0\nface\n")
     with pytest.raises(UserError, match=r"t\.txt: line 2: 'face' is not `label run`"):
-        read_volume_table(path, dataset, "rest")
+        read_volume_table(path, reading, reading.table)
 
 
 def test_more_is_shown_than_there_is(
@@ -167,12 +171,14 @@ def test_more_is_shown_than_there_is(
     text = "onset\tduration\tstim_file\tmedia_start\n0\t10\ttone.wav\t0.5\n"
     listing = bids({f"sub-01_run-{r}": text for r in (1, 2, 3)})
     dataset = dataset_of(stimuli=stimuli)
-    timelines = read_timelines(dataset, ["01"], listing)
+    timelines = timelines_of(dataset, ["01"], listing)
+    single = dataset.model_copy(update={"subjects": ["01"]})
     message = r"run-1 row 1: shows tone until 10\.5 s, but it lasts 1\.00 s"
     with pytest.raises(UserError, match=message):
-        stimulus_list(dataset, timelines, receipt_of(tmp_path))
+        stimulus_list(EventReading.of(dataset), timelines, receipt_of(tmp_path))
+    tables = (tmp_path / "inventory.tsv", tmp_path / "splits.tsv")
     with pytest.raises(UserError, match="--receipt"):
-        stimulus_list(dataset, timelines, None)
+        make_inventory(InventorySettings.from_descriptor(single), listing, None, *tables)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a film" * 100])

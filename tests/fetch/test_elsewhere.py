@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.event_tables import timelines_of
 from tristream.cli import main
+from tristream.config.events import EventReading
 from tristream.config.load import Resolved, resolve
 from tristream.errors import UserError
 from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
 from tristream.fetch.stimulus_files import fetch_stimuli, stimulus_status
-from tristream.stimuli.inventory import read_timelines, stimulus_list, without_absent
+from tristream.stimuli.inventory import stimulus_list, without_absent
 
 RUN = "task-music_run-01"
 HMC = "from-orig_to-boldref_mode-image_desc-hmc_xfm.txt"
@@ -173,7 +175,9 @@ def test_missing_stimuli_stop_or_drop_their_events(study, tmp_path, capsys):
     assert [o.what for o in receipt.omitted] == ["rock/rock.00009.wav"]
     listing = fetch_dataset(given, "music")
     dataset = given.datasets["music"]
-    timelines = without_absent(dataset, read_timelines(dataset, ["01"], listing), receipt)
+    timelines = without_absent(
+        EventReading.of(dataset), timelines_of(dataset, ["01"], listing), receipt
+    )
     first, second = timelines["main"][RUN]
     assert (first.kind, first.keep, first.label, first.item) == (
         "sound",
@@ -182,5 +186,5 @@ def test_missing_stimuli_stop_or_drop_their_events(study, tmp_path, capsys):
         "rock_7@1.5",
     )
     assert (second.kind, second.keep, second.label) == ("label", False, "rock")
-    (found,) = stimulus_list(dataset, timelines, receipt)
+    (found,) = stimulus_list(EventReading.of(dataset), timelines, receipt)
     assert found.stimulus == "rock_7"

@@ -16,6 +16,7 @@ from tristream.bold.prepare import prepare_run
 from tristream.bold.readers.scan import prepare
 from tristream.bold.run_file import read_runs
 from tristream.config.dataset import Dataset
+from tristream.config.events import EventReading, ScanTable
 from tristream.config.load import descriptor
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
@@ -39,8 +40,10 @@ def receipt(localizer: Path) -> Receipt:
 def shown(receipt: Receipt) -> pd.DataFrame:
     """Events as the table lists them: instants of the scan."""
     dataset = described(events={}, runs=["all", "b", "c"])
-    layout = dataset.layout.model_copy(update={"volumes": 128})
-    events = read_scan_events(receipt.path(layout.events), dataset, layout)["all"]
+    reading = EventReading.of(dataset)
+    assert isinstance(reading.table, ScanTable)
+    table = reading.table.model_copy(update={"volumes": 128})
+    events = read_scan_events(receipt.path(table.path), reading, table)["all"]
     return pd.DataFrame(
         {
             "onset": [e.onset for e in events],
@@ -110,7 +113,9 @@ def test_the_scan_is_cut_into_runs_of_their_own(receipt: Receipt, tmp_path: Path
 
 def test_events_go_to_the_part_in_which_they_begin(receipt: Receipt, shown: pd.DataFrame) -> None:
     dataset = described()
-    parts = read_scan_events(receipt.path(dataset.layout.events), dataset, dataset.layout)
+    reading = EventReading.of(dataset)
+    assert isinstance(reading.table, ScanTable)
+    parts = read_scan_events(receipt.path(reading.table.path), reading, reading.table)
     starts = [n * 32 * 2.4 + e.onset for n, run in enumerate(dataset.runs) for e in parts[run]]
     np.testing.assert_allclose(starts, shown["onset"], atol=1e-9)
     assert all(e.onset >= 0 and e.end <= 32 * 2.4 for events in parts.values() for e in events)
@@ -134,7 +139,7 @@ def test_a_descriptor_that_does_not_fit(receipt: Receipt, change: dict, said: st
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ('0 "audio" 400.0 0.0 1.', "line 2: an event of 0 s at 400 s is none of a scan of 307.2 s"),
+        ('0 "audio" 400.0 0.0 1.', "line 2: an event of 0 s at 400 s is not in a scan of 307.2 s"),
         ('0 "audio" soon 0.0 1.', "onset 'soon' is not a number"),
         ('"audio" 4.0', "is not `scan trial_type onset duration amplitude`"),
     ],
@@ -142,6 +147,7 @@ def test_a_descriptor_that_does_not_fit(receipt: Receipt, change: dict, said: st
 def test_faulty_rows(tmp_path: Path, row: str, said: str) -> None:
     path = tmp_path / "events.csv"
     path.write_text(f'0 "audio" 1.0 0.0 1.\n{row}\n')
-    dataset = described(events={})
+    reading = EventReading.of(described(events={}))
+    assert isinstance(reading.table, ScanTable)
     with pytest.raises(UserError, match=said):
-        read_scan_events(path, dataset, dataset.layout)
+        read_scan_events(path, reading, reading.table)

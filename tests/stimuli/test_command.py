@@ -79,8 +79,8 @@ def test_inventory_and_leakage(study: Path) -> None:
     run("leakage", *tables, "--output", str(study / "leakage.tsv"), *common)
     table, said = read_table(study / "leakage.tsv", "leakage")
     assert said.simulated
-    # 10 s lie between the halves, which is less than the guard gap of 20 s.
-    assert table["check"].tolist() == ["guard", "guard"]
+    # 10 s lie between the halves, which is less than the minimum gap of 20 s.
+    assert table["check"].tolist() == ["gap", "gap"]
     assert table["score"].tolist() == [10.0, 10.0]
     assert table["action"].tolist() == ["drop", "drop"]
     content = read_json(sidecar(study / "leakage.tsv"), "leakage")[0]
@@ -88,7 +88,7 @@ def test_inventory_and_leakage(study: Path) -> None:
     assert content["drop"] == [
         {"timeline": "main", "run": f"task-t_run-{n}", "start": 4.0, "end": 24.0} for n in (1, 2)
     ]
-    assert [c["check"] for c in content["checked"]] == ["overlap and guard", "picture"]
+    assert [c["check"] for c in content["checked"]] == ["overlap and gap", "picture"]
     assert content["checked"][1]["window_pairs"] > 0
     assert content["omitted"][0]["what"] == "order baseline"
 

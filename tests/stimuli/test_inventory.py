@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from helpers import REPOSITORY
-from tristream.config.dataset import Dataset, Stimulus
+from helpers.event_tables import splits_of, timelines_of
+from tristream.config.dataset import Dataset
+from tristream.config.events import Stimulus
 from tristream.config.load import descriptor
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.stimuli.events import read_bids_events
-from tristream.stimuli.inventory import read_timelines
-from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import inventory_table, read_inventory, write_inventory
 from tristream.stimuli.timelines import Event, first_difference
 from tristream.store import Provenance
@@ -117,7 +117,7 @@ def test_differences_beyond_a_millisecond() -> None:
 def test_haxby_blocks(haxby: Path) -> None:
     dataset = descriptor("haxby2001_slice", [DESCRIPTORS], Path("config.yaml"))
     root = haxby.parents[1]
-    timelines = read_timelines(dataset, ["1"], receipt_of(root))
+    timelines = timelines_of(dataset, ["1"], receipt_of(root))
     table = inventory_table(timelines, "block")
     # The published design: 12 runs of 8 blocks of 22.5 s, one a category.
     assert len(table) == table["unit"].nunique() == 96
@@ -125,7 +125,7 @@ def test_haxby_blocks(haxby: Path) -> None:
     assert (table["duration"] == 22.5).all()
     assert (table.groupby("run")["onset"].min() == 15.0).all()
     assert table["unit"].iloc[0] == "run-01/1"
-    splits = split_table(dataset, ["1"], timelines)
+    splits = splits_of(dataset, ["1"], timelines)
     assert splits["split"].tolist() == ["each"] * 12
     assert splits["repeat"].isna().all()
 
@@ -152,8 +152,8 @@ def test_repeats_are_grouped_by_what_is_shown(bids: Callable[..., Receipt]) -> N
     )
     other = "onset\tduration\ttrial_type\n0\t1\thouse\n2\t1\tface\n20\t1\tface\n"
     listing = bids(dataset, sub_01_task_test_run_2=other, sub_02_task_test_run_2=other)
-    timelines = read_timelines(dataset, ["01", "02"], listing)
-    splits = split_table(dataset, ["01", "02"], timelines).set_index("run")
+    timelines = timelines_of(dataset, ["01", "02"], listing)
+    splits = splits_of(dataset, ["01", "02"], timelines).set_index("run")
     assert splits["split"].tolist() == ["train", "test", "test", "test"]
     assert splits["repeat"].tolist()[1:] == ["test1", "test2", "test1"]
     assert splits["repeat"].isna().tolist()[0]
@@ -163,11 +163,11 @@ def test_timelines_and_missing_runs(bids: Callable[..., Receipt]) -> None:
     dataset = dataset_of(timelines={"a": ["01"], "b": ["02"]}, missing={"02": ["task-train_run-2"]})
     other = "onset\tduration\ttrial_type\n0\t1\thouse\n"
     listing = bids(dataset, sub_02_task_train_run_1=other)
-    timelines = read_timelines(dataset, ["01", "02"], listing)
+    timelines = timelines_of(dataset, ["01", "02"], listing)
     table = inventory_table(timelines, "item")
     runs = table.groupby("timeline")["run"].nunique()
     assert runs.to_dict() == {"a": 5, "b": 4}
-    splits = split_table(dataset, ["01", "02"], timelines)
+    splits = splits_of(dataset, ["01", "02"], timelines)
     assert "task-train_run-2" not in splits.loc[splits["timeline"] == "b", "run"].tolist()
 
 
@@ -183,5 +183,5 @@ def test_sessions_are_part_of_the_run(tmp_path: Path) -> None:
             path = start / "sub-01" / session / "func" / f"sub-01_{run}_events.tsv"
             path.parent.mkdir(parents=True)
             path.write_text("onset\tduration\ttrial_type\n0\t1\tface\n")
-    timelines = read_timelines(dataset, ["01"], receipt_of(tmp_path))
+    timelines = timelines_of(dataset, ["01"], receipt_of(tmp_path))
     assert list(timelines["main"]) == dataset.runs

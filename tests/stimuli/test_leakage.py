@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from helpers.stimuli_clips import RATE, drawn, write_film
-from tristream.config.study import Leakage
+from tristream.config.leakage import Leakage
+from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.media.films import frames
@@ -104,11 +105,10 @@ def audit_of(root: Path, train: list[str], test: list[str], action: str = "warn"
     leakage = Leakage(action=action)  # type: ignore[arg-type]
     quiet = Provenance("inventory", False)
     return audit(
-        "d",
+        LeakageSettings(dataset="d", leakage=leakage, known_leaks=[], sharing={}),
         Inventory(root / "inventory.tsv", pd.DataFrame(rows), stimuli, quiet),
         Splits(root / "splits.tsv", splits, quiet),
         receipt,
-        leakage,
         root / "leakage.tsv",
     )
 
@@ -167,7 +167,7 @@ def test_false_alarms_on_the_real_film(film: Path) -> None:
         printed = read(film)
         # Each clip as if it were a medium of its own: also neighbours are compared.
         prints = {clip.media: printed for clip in clips}
-        found, counts = alike(clips, prints, check, variants, threshold, guard=20.0)
+        found, counts = alike(clips, prints, check, variants, threshold, minimum_gap=20.0)
         assert counts["clip_pairs"] == 59 * 58 // 2
         assert counts["window_pairs"] > 8e6
         pairs = {(f.train, f.test) for f in found}
@@ -216,12 +216,12 @@ def clip(run: str, split: str, start: float, stop: float, kind: str = "film") ->
     [
         ((0, 100), "overlap", 20.0, 8.0, 40.0),
         ((90, 95), "overlap", 5.0, 8.0, 35.0),
-        ((125, 160), "guard", 5.0, 8.0 + 25.0, 15.0),
-        ((139, 160), "guard", 19.0, 8.0 + 39.0, 1.0),
-        ((0, 70), "guard", 10.0, 8.0, 10.0),
+        ((125, 160), "gap", 5.0, 8.0 + 25.0, 15.0),
+        ((139, 160), "gap", 19.0, 8.0 + 39.0, 1.0),
+        ((0, 70), "gap", 10.0, 8.0, 10.0),
     ],
 )
-def test_overlap_and_guard(
+def test_overlap_and_gap(
     train: tuple[float, float], check: str, score: float, test_start: float, seconds: float
 ) -> None:
     [finding] = near_in_media([clip("a", "train", *train), clip("b", "test", 80, 120)], 20.0)
@@ -229,7 +229,7 @@ def test_overlap_and_guard(
     assert (finding.test_start, finding.seconds) == (test_start, seconds)
 
 
-def test_clips_beyond_the_guard_are_apart() -> None:
+def test_clips_beyond_the_minimum_gap_are_apart() -> None:
     near = [clip("a", "train", 140, 160), clip("b", "test", 80, 120), clip("c", "test", 80, 120)]
     assert near_in_media(near, 20.0) == []
     assert len(near_in_media(near, 25.0)) == 2

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers import REPOSITORY
+from tristream.config.events import EventReading, VolumeTable
 from tristream.config.load import descriptor
 from tristream.stimuli.events import read_volume_table
 from tristream.stimuli.order_across import order_across
@@ -45,7 +46,9 @@ def test_an_order_fixed_in_part_is_flagged() -> None:
 
 def test_the_real_haxby_order_is_not_flagged(haxby: Path) -> None:
     dataset = descriptor("haxby2001_slice", [DESCRIPTORS], Path("config.yaml"))
-    runs = read_volume_table(haxby / "attributes_literal.txt", dataset, "rest")
+    reading = EventReading.of(dataset)
+    assert isinstance(reading.table, VolumeTable)
+    runs = read_volume_table(haxby / "attributes_literal.txt", reading, reading.table)
     result = order_baseline([Unit(r, e.item, e.onset) for r, ev in runs.items() for e in ev])
     assert result is not None
     assert not result.flagged

@@ -1,17 +1,30 @@
 # Features at the times of the volumes, and the index of samples.
 
+from tristream.config.settings.align import (
+    AlignSettings,
+    SamplesSettings,
+    reference_subject,
+)
+
+
+def reference_bold(wildcards):
+    """Run files of the subject whose volumes say when features are wanted."""
+    subject = reference_subject(RESOLVED, wildcards.dataset, wildcards.timeline)
+    return bold_files(wildcards.dataset, subject)
+
 
 rule align:
     input:
         features=rules.features.output,
-        inventory=rules.inventory.output.inventory,
-        bold=lambda w: bold_files(w.dataset, reference_subject(w.dataset, w.timeline)),
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
+        bold=reference_bold,
     output:
-        f"{R}/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.h5",
+        at("aligned"),
     log:
-        f"{R}/logs/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.log",
+        LAYOUT.log("aligned"),
     benchmark:
-        f"{R}/benchmarks/align/{{dataset}}/{{timeline}}/{{space}}/{{layer}}.tsv"
+        LAYOUT.benchmark("aligned")
     wildcard_constraints:
         space="|".join(LAYERS) or "none",
     conda:
@@ -21,27 +34,32 @@ rule align:
         mem_mb=2000,
         runtime=60,
     params:
+        settings=lambda w: settings(
+            AlignSettings, dataset=w.dataset, timeline=w.timeline
+        ),
         code=fingerprint("tristream.align.aligned"),
     shell:
-        "python -m tristream align features --dataset {wildcards.dataset}"
-        " --timeline {wildcards.timeline} --features {input.features}"
-        " --inventory {input.inventory} --bold {input.bold}"
+        "python -m tristream align features --settings {params.settings}"
+        " --features {input.features} --inventory {input.inventory} --bold {input.bold}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule samples:
     input:
-        inventory=rules.inventory.output.inventory,
-        splits=rules.inventory.output.splits,
-        leakage=rules.leakage.output.table,
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
+        splits=at("splits"),
+        splits_sidecar=LAYOUT.sidecar("splits"),
+        leakage=at("leakage"),
+        leakage_sidecar=LAYOUT.sidecar("leakage"),
         bold=lambda w: bold_files(w.dataset, w.subject),
     output:
-        table=f"{R}/align/{{dataset}}/sub-{{subject}}_samples.tsv",
-        sidecar=f"{R}/align/{{dataset}}/sub-{{subject}}_samples.json",
+        table=at("samples"),
+        sidecar=LAYOUT.sidecar("samples"),
     log:
-        f"{R}/logs/align/{{dataset}}/sub-{{subject}}_samples.log",
+        LAYOUT.log("samples"),
     benchmark:
-        f"{R}/benchmarks/align/{{dataset}}/sub-{{subject}}_samples.tsv"
+        LAYOUT.benchmark("samples")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -49,13 +67,14 @@ rule samples:
         mem_mb=1000,
         runtime=30,
     params:
-        exchange=lambda w: dump(RESOLVED.datasets[w.dataset].exchange),
-        trials=lambda w: dump_trials(RESOLVED.datasets[w.dataset]),
+        settings=lambda w: settings(
+            SamplesSettings, dataset=w.dataset, subject=w.subject
+        ),
         code=fingerprint("tristream.align.samples"),
     shell:
-        "python -m tristream align samples --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --inventory {input.inventory}"
-        " --splits {input.splits} --leakage {input.leakage} --bold {input.bold}"
+        "python -m tristream align samples --settings {params.settings}"
+        " --inventory {input.inventory} --splits {input.splits}"
+        " --leakage {input.leakage} --bold {input.bold}"
         " --output {output.table} --code {params.code} > {log} 2>&1"
 
 
@@ -66,12 +85,13 @@ rule lagscan:
         ],
         bold=lambda w: bold_files(w.dataset, w.subject),
         samples=rules.samples.output.table,
+        sidecar=rules.samples.output.sidecar,
     output:
-        f"{R}/align/{{dataset}}/sub-{{subject}}_lagscan.h5",
+        at("lagscan"),
     log:
-        f"{R}/logs/align/{{dataset}}/sub-{{subject}}_lagscan.log",
+        LAYOUT.log("lagscan"),
     benchmark:
-        f"{R}/benchmarks/align/{{dataset}}/sub-{{subject}}_lagscan.tsv"
+        LAYOUT.benchmark("lagscan")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -81,6 +101,5 @@ rule lagscan:
     params:
         code=fingerprint("tristream.align.lagscan"),
     shell:
-        "python -m tristream align lagscan --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --aligned {input.aligned} --bold {input.bold}"
+        "python -m tristream align lagscan --aligned {input.aligned} --bold {input.bold}"
         " --samples {input.samples} --output {output} --code {params.code} > {log} 2>&1"

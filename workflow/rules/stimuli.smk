@@ -1,19 +1,21 @@
 # What was shown when, what is held out, and whether the test set leaks.
 
+from tristream.config.settings.stimuli import InventorySettings, LeakageSettings
+
 
 rule inventory:
     input:
         listing=rules.fetch_dataset.output,
         receipt=stimuli_receipt,
     output:
-        inventory=f"{R}/stimuli/{{dataset}}/inventory.tsv",
-        inventory_sidecar=f"{R}/stimuli/{{dataset}}/inventory.json",
-        splits=f"{R}/stimuli/{{dataset}}/splits.tsv",
-        splits_sidecar=f"{R}/stimuli/{{dataset}}/splits.json",
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
+        splits=at("splits"),
+        splits_sidecar=LAYOUT.sidecar("splits"),
     log:
-        f"{R}/logs/stimuli/{{dataset}}/inventory.log",
+        LAYOUT.log("inventory"),
     benchmark:
-        f"{R}/benchmarks/stimuli/{{dataset}}/inventory.tsv"
+        LAYOUT.benchmark("inventory")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -21,11 +23,11 @@ rule inventory:
         mem_mb=1000,
         runtime=30,
     params:
-        descriptor=lambda w: dump(RESOLVED.datasets[w.dataset]),
+        settings=lambda w: settings(InventorySettings, dataset=w.dataset),
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.inventory"),
     shell:
-        "python -m tristream stimuli inventory --dataset {wildcards.dataset}"
+        "python -m tristream stimuli inventory --settings {params.settings}"
         " --listing {input.listing} {params.receipt}"
         " --inventory {output.inventory} --splits {output.splits}"
         " --code {params.code} > {log} 2>&1"
@@ -33,16 +35,18 @@ rule inventory:
 
 rule leakage:
     input:
-        inventory=rules.inventory.output.inventory,
-        splits=rules.inventory.output.splits,
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
+        splits=at("splits"),
+        splits_sidecar=LAYOUT.sidecar("splits"),
         receipt=stimuli_receipt,
     output:
-        table=f"{R}/stimuli/{{dataset}}/leakage.tsv",
-        sidecar=f"{R}/stimuli/{{dataset}}/leakage.json",
+        table=at("leakage"),
+        sidecar=LAYOUT.sidecar("leakage"),
     log:
-        f"{R}/logs/stimuli/{{dataset}}/leakage.log",
+        LAYOUT.log("leakage"),
     benchmark:
-        f"{R}/benchmarks/stimuli/{{dataset}}/leakage.tsv"
+        LAYOUT.benchmark("leakage")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -50,11 +54,10 @@ rule leakage:
         mem_mb=2000,
         runtime=120,
     params:
-        leakage=dump(STUDY.leakage),
-        known=lambda w: RESOLVED.datasets[w.dataset].stimuli.known_leaks,
+        settings=lambda w: settings(LeakageSettings, dataset=w.dataset),
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.leakage"),
     shell:
-        "python -m tristream stimuli leakage --dataset {wildcards.dataset}"
+        "python -m tristream stimuli leakage --settings {params.settings}"
         " --inventory {input.inventory} --splits {input.splits} {params.receipt}"
         " --output {output.table} --code {params.code} > {log} 2>&1"

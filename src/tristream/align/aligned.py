@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from tristream.align.resample import Piece, mean_over, resample_items, resample_timed
 from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.dataset import Dataset
+from tristream.config.settings.align import AlignSettings
 from tristream.errors import UserError
 from tristream.features.core.feature_file import FeatureFile, StimulusFeatures, open_features
 from tristream.stimuli.tables import read_inventory
@@ -102,8 +101,7 @@ def check_times(path: Path | str, runs: Sequence[Run]) -> None:
 
 
 def align_features(
-    dataset: Dataset,
-    timeline: str,
+    settings: AlignSettings,
     features: Path,
     inventory: Path,
     bold: Sequence[Path],
@@ -114,10 +112,8 @@ def align_features(
 
     Parameters
     ----------
-    dataset : Dataset
-        The descriptor.
-    timeline : str
-        Stimulus timeline.
+    settings : AlignSettings
+        Which timeline, and which of its runs.
     features, inventory : Path
         Files of the features and stimuli stages.
     bold : list of Path
@@ -134,14 +130,13 @@ def align_features(
     """
     runs = read_runs(bold, signal=False)
     listed = read_inventory(inventory)
-    events = listed.timeline(timeline)
-    check_fit(events, runs, dataset.trims, inventory, dataset.missing.get(runs[0].subject, []))
+    events = listed.timeline(settings.timeline)
+    check_fit(events, runs, settings.trims, inventory, settings.absent)
     with open_features(features) as source:
         said, about = source.provenance, source.about
         simulated = said.simulated or listed.provenance.simulated
         simulated = simulated or any(run.simulated for run in runs)
-        config: dict[str, Any] = {"dataset": dataset.id, "timeline": timeline, **said.config}
-        provenance = Provenance(KIND, simulated, config, code, said.omitted)
+        provenance = Provenance(KIND, simulated, settings.key(), code, said.omitted)
         layer = _layer(source)
         with create_h5(output, provenance) as file:
             for name in ("space", "layer", "stream", "sampling"):
@@ -192,7 +187,7 @@ class _Timed:
         if last > times[-1] + shown.window + OVERRUN:
             raise UserError(
                 f"{self.path}: {run} shows {event.stimulus} until {last:.2f} s, but its features "
-                f"end at {times[-1]:.2f} s; mend the events, or extract the features again"
+                f"end at {times[-1]:.2f} s; fix the events, or extract the features again"
             )
         rows = slice(
             max(int(np.searchsorted(times, event.media_start)) - 1, 0),

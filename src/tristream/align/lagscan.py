@@ -129,8 +129,6 @@ def peak_lag(lags: Array, r: Array) -> float:
 
 
 def write_lagscan(
-    dataset: str,
-    subject: str,
     aligned: Sequence[Path],
     bold: Sequence[Path],
     samples: Path,
@@ -145,8 +143,6 @@ def write_lagscan(
 
     Parameters
     ----------
-    dataset, subject : str
-        Dataset id and subject label.
     aligned, bold : list of Path
         Aligned layers; the subject's runs.
     samples : Path
@@ -174,12 +170,10 @@ def write_lagscan(
         r[index] = scan(read_aligned(path), scan_runs[info.sampling])
     simulated = said.simulated or any(run.simulated for run in runs)
     simulated = simulated or any(info.simulated for info in infos)
-    config = {"dataset": dataset, "subject": subject}
-    with create_h5(output, Provenance(KIND, simulated, config, code)) as file:
+    with create_h5(output, Provenance(KIND, simulated, code=code)) as file:
         file["lags"], file["r"] = LAGS, r
         file["peak"] = [peak_lag(LAGS, row) for row in r]
         write_strings(file, "spaces", [f"{info.space}/{info.layer}" for info in infos])
-        write_strings(file, "streams", [info.stream for info in infos])
 
 
 def _scan_runs(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.dataset import Dataset, Exchange
+from tristream.config.runs import Exchange
+from tristream.config.settings.align import SamplesSettings
 from tristream.errors import UserError
 from tristream.stimuli.tables import read_inventory, read_leakage, read_splits
 from tristream.stimuli.timelines import TOLERANCE, Event
@@ -107,8 +108,7 @@ def mean_rows(
 
 
 def write_samples(
-    dataset: Dataset,
-    subject: str,
+    settings: SamplesSettings,
     inventory: Path,
     splits: Path,
     leakage: Path,
@@ -123,10 +123,8 @@ def write_samples(
 
     Parameters
     ----------
-    dataset : Dataset
-        The descriptor.
-    subject : str
-        Subject label.
+    settings : SamplesSettings
+        The subject, its runs and timeline, the exchangeable unit.
     inventory, splits, leakage : Path
         Tables of the stimuli stage.
     bold : list of Path
@@ -141,23 +139,20 @@ def write_samples(
     UserError
         If runs and events don't fit together, or no sample is left in training or test.
     """
-    timeline = dataset.timeline_of(subject)
     runs = {run.run: run for run in read_runs(bold, signal=False)}
-    wanted = dataset.runs_of(subject)
+    wanted = settings.runs
     if sorted(runs) != sorted(wanted):
         raise UserError(
-            f"{output}: sub-{subject} has runs {', '.join(wanted)}, but was given "
+            f"{output}: sub-{settings.subject} has runs {', '.join(wanted)}, but was given "
             f"{', '.join(runs)}; prepare those that lack, or list them under `missing:`"
         )
     listed, audit = read_inventory(inventory), read_leakage(leakage)
-    events = listed.timeline(timeline)
-    check_fit(
-        events, list(runs.values()), dataset.trims, inventory, dataset.missing.get(subject, [])
-    )
-    groups = read_splits(splits).of(timeline)
+    events = listed.timeline(settings.timeline)
+    check_fit(events, list(runs.values()), settings.trims, inventory, settings.absent)
+    groups = read_splits(splits).of(settings.timeline)
     parts = []
     for name in wanted:
-        part = run_samples(runs[name], events[name], dataset.exchange)
+        part = run_samples(runs[name], events[name], settings.exchange)
         part["split"], part["repeat"] = groups[name]
         if groups[name][0] != "train":
             part.loc[_dropped(part["time"].to_numpy(), name, audit.drop), "keep"] = False
@@ -167,7 +162,7 @@ def write_samples(
     trials = table["run"].map({name: run.trials is not None for name, run in runs.items()})
     table["presentation"] = (table.groupby("item").cumcount() + 1).where(trials & table["keep"])
     table["presentation"] = table["presentation"].astype("Int64")
-    if dataset.trials and dataset.trials.average_repeats == "split":
+    if settings.average:
         table["average"], table["keep"] = _averages(table)
     else:
         table["average"] = None
@@ -175,8 +170,7 @@ def write_samples(
     _check_left(table, output)
     simulated = listed.provenance.simulated or audit.provenance.simulated
     simulated = simulated or any(run.simulated for run in runs.values())
-    config = {"dataset": dataset.id, **dataset.model_dump(mode="json", include={"exchange"})}
-    write_table(output, table, Provenance(KIND, simulated, config, code), COLUMNS)
+    write_table(output, table, Provenance(KIND, simulated, settings.key(), code), COLUMNS)
 
 
 def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.DataFrame:

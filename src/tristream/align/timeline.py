@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tristream.bold.run_file import Run
-from tristream.config.dataset import Trims
+from tristream.config.runs import Trims
 from tristream.errors import UserError
 from tristream.stimuli.timelines import TOLERANCE, Event
 
@@ -16,7 +16,7 @@ def check_fit(
     runs: Sequence[Run],
     trims: Trims,
     inventory: Path,
-    missing: Sequence[str] = (),
+    absent: Sequence[str] = (),
 ) -> None:
     """Check that every run has BOLD and events, and that no event outlasts the BOLD.
 
@@ -30,8 +30,8 @@ def check_fit(
         The descriptor's; trimmed volumes were acquired, so events may reach into them.
     inventory : Path
         Named in messages.
-    missing : list of str
-        Runs that this subject lacks.
+    absent : list of str
+        Runs that this subject does not have.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def check_fit(
         Names the run and the seconds.
     """
     given = {run.run for run in runs}
-    lacking = [run for run in events if run not in given and run not in missing]
+    lacking = [run for run in events if run not in given and run not in absent]
     if lacking:
         raise UserError(f"{inventory}: no BOLD was given for {', '.join(lacking)}; prepare it")
     for run in runs:
@@ -53,7 +53,7 @@ def check_fit(
         if end > acquired + run.tr:
             raise UserError(
                 f"{inventory}: {run.run}: events last until {end:.2f} s, but its BOLD ends at "
-                f"{acquired:.2f} s ({run.n_volumes} volumes of {run.tr:g} s after trims); mend the "
+                f"{acquired:.2f} s ({run.n_volumes} volumes of {run.tr:g} s after trims); fix the "
                 "events, tr or trims"
             )
 

@@ -11,6 +11,7 @@ from nibabel.arrayproxy import ArrayProxy
 
 from tristream.bold.images import DAMAGED, damaged
 from tristream.config.dataset import Dataset
+from tristream.config.events import EventReading
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import events_of_run
@@ -32,7 +33,7 @@ def check_events(
     UserError
         Names the image and the seconds.
     """
-    events = events_of_run(dataset, subject, run, receipt)
+    events = events_of_run(EventReading.of(dataset), subject, run, receipt)
     last = max((event.end for event in events), default=0.0)
     if last > (volumes + 1) * dataset.tr:
         raise UserError(

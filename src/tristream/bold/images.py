@@ -10,7 +10,7 @@ import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 from tqdm import tqdm
 
-from tristream.config.dataset import Trims
+from tristream.config.runs import Trims
 from tristream.errors import UserError
 
 # Volumes read at a time.

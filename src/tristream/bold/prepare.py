@@ -7,6 +7,7 @@ from tristream.bold.image_checks import Images, check_events
 from tristream.bold.readers import fmriprep, minimal, raw, scan, spm, volume_table
 from tristream.bold.run_file import Run, write_run
 from tristream.config.dataset import Dataset
+from tristream.config.events import EventReading
 from tristream.config.layouts import (
     FmriprepLayout,
     MinimalLayout,
@@ -103,7 +104,7 @@ def prepare_run(
     if dataset.trials:
         from tristream.bold.trials import as_trials
 
-        events = events_of_run(dataset, subject, run, files)
+        events = events_of_run(EventReading.of(dataset), subject, run, files)
         prepared = as_trials(prepared, events, dataset.trials, dataset.trims.end)
     said = dataset.model_dump(mode="json", include={"layout", "tr", "trims", "trials"})
     write_run(output, prepared, {"dataset": dataset.id, **said}, code)

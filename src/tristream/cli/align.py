@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_output, add_stage, add_target, dataset_of
+from tristream.cli.common import add_output, add_settings, add_stage, settings
 
 EXAMPLES = """\
   tristream align features --dataset bunny --timeline main \\
@@ -15,8 +15,8 @@ EXAMPLES = """\
       --inventory results/stimuli/bunny/inventory.tsv \\
       --splits results/stimuli/bunny/splits.tsv --leakage results/stimuli/bunny/leakage.tsv \\
       --bold results/bold/bunny/sub-01/*.h5 --output results/align/bunny/sub-01_samples.tsv
-  tristream align lagscan --dataset bunny --subject 01 \\
-      --aligned results/align/bunny/main/*/*.h5 --bold results/bold/bunny/sub-01/*.h5 \\
+  tristream align lagscan --aligned results/align/bunny/main/*/*.h5 \\
+      --bold results/bold/bunny/sub-01/*.h5 \\
       --samples results/align/bunny/sub-01_samples.tsv \\
       --output results/align/bunny/sub-01_lagscan.h5
 """
@@ -28,54 +28,41 @@ def register(stages: Any) -> None:
     actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     features = actions.add_parser("features", help="one layer at the volumes of a timeline")
-    _add_common(features)
-    features.add_argument("--timeline", required=True, help="stimulus timeline (main)")
+    add_settings(features, "dataset", "timeline")
     features.add_argument("--features", type=Path, required=True, help="LAYER.h5")
     features.add_argument("--inventory", type=Path, required=True, help="inventory.tsv")
     features.set_defaults(run=_features)
 
     samples = actions.add_parser("samples", help="a subject's sample index")
-    _add_common(samples)
-    add_target(samples, "subject")
+    add_settings(samples, "dataset", "subject")
     for name in ("inventory", "splits", "leakage"):
         samples.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.tsv")
     samples.set_defaults(run=_samples)
 
     lagscan = actions.add_parser("lagscan", help="prediction as a function of the lag")
-    _add_common(lagscan)
-    add_target(lagscan, "subject")
     lagscan.add_argument("--aligned", type=Path, nargs="+", required=True, help="aligned layers")
     lagscan.add_argument("--samples", type=Path, required=True, help="the subject's samples.tsv")
     lagscan.set_defaults(run=_lagscan)
 
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
-    add_target(parser, "dataset")
-    parser.add_argument("--bold", type=Path, nargs="+", required=True, help="one subject's runs")
-    add_output(parser, "file")
+    for parser in (features, samples, lagscan):
+        parser.add_argument("--bold", type=Path, nargs="+", required=True, help="a subject's runs")
+        add_output(parser, "file")
 
 
 def _features(args: argparse.Namespace) -> None:
     from tristream.align.aligned import align_features
+    from tristream.config.settings.align import AlignSettings
 
-    align_features(
-        dataset_of(args),
-        args.timeline,
-        args.features,
-        args.inventory,
-        args.bold,
-        args.output,
-        args.code,
-    )
+    chosen = settings(args, AlignSettings)
+    align_features(chosen, args.features, args.inventory, args.bold, args.output, args.code)
 
 
 def _samples(args: argparse.Namespace) -> None:
     from tristream.align.samples import write_samples
+    from tristream.config.settings.align import SamplesSettings
 
     write_samples(
-        dataset_of(args),
-        args.subject,
+        settings(args, SamplesSettings),
         args.inventory,
         args.splits,
         args.leakage,
@@ -88,7 +75,4 @@ def _samples(args: argparse.Namespace) -> None:
 def _lagscan(args: argparse.Namespace) -> None:
     from tristream.align.lagscan import write_lagscan
 
-    dataset = dataset_of(args)
-    write_lagscan(
-        dataset.id, args.subject, args.aligned, args.bold, args.samples, args.output, args.code
-    )
+    write_lagscan(args.aligned, args.bold, args.samples, args.output, args.code)

@@ -45,6 +45,7 @@ TARGETS = {
     "decoder": "name of the decoder in the study",
     "fused": "space of `fusion:` in the study",
     "contrast": "name of the contrast in the study",
+    "timeline": "stimulus timeline",
 }
 
 

@@ -1,11 +1,10 @@
 """``tristream stimuli``: what was shown when, and whether the test set was seen in training."""
 
 import argparse
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
+from tristream.cli.common import add_settings, add_stage, settings
 
 
 def register(stages: Any) -> None:
@@ -33,22 +32,22 @@ def register(stages: Any) -> None:
     leakage = commands.add_parser("leakage", help="compare test with training stimuli")
     leakage.add_argument("--inventory", required=True, help="inventory.tsv")
     leakage.add_argument("--splits", required=True, help="splits.tsv")
-    leakage.add_argument("--output", required=True, help="table to write, a row a finding")
+    leakage.add_argument("--output", type=Path, required=True, help="table of findings to write")
     leakage.set_defaults(run=_leakage)
 
     for command in (inventory, leakage):
-        add_target(command, "dataset")
+        add_settings(command, "dataset")
         command.add_argument("--receipt", help="receipt of the stimuli, where there are any")
         command.add_argument("--code", default="", help="fingerprint to store")
-        add_config(command)
 
 
 def _inventory(args: argparse.Namespace) -> None:
+    from tristream.config.settings.stimuli import InventorySettings
     from tristream.fetch.receipt import Receipt
     from tristream.stimuli.inventory import make_inventory
 
     make_inventory(
-        dataset_of(args),
+        settings(args, InventorySettings),
         Receipt.read(args.listing),
         Receipt.read(args.receipt) if args.receipt else None,
         args.inventory,
@@ -58,21 +57,17 @@ def _inventory(args: argparse.Namespace) -> None:
 
 
 def _leakage(args: argparse.Namespace) -> None:
+    from tristream.config.settings.stimuli import LeakageSettings
     from tristream.fetch.receipt import Receipt
     from tristream.stimuli.leakage import audit
     from tristream.stimuli.tables import read_inventory, read_splits, write_leakage
 
-    dataset = dataset_of(args)
     found = audit(
-        args.dataset,
+        settings(args, LeakageSettings),
         read_inventory(args.inventory),
         read_splits(args.splits),
         Receipt.read(args.receipt) if args.receipt else None,
-        study(args).study.leakage,
-        Path(args.output),
-        dataset.stimuli.known_leaks,
-        # All subjects of the descriptor, as in the inventory.
-        Counter(dataset.timeline_of(subject) for subject in dataset.subjects),
+        args.output,
         args.code,
     )
     write_leakage(found)

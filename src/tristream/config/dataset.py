@@ -1,13 +1,13 @@
 """A dataset descriptor: ``workflow/datasets/<id>.yaml``."""
 
-from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tristream.config.base import Label, Name, Section, expand
-from tristream.config.events import Events
+from tristream.config.events import Events, Stimulus
 from tristream.config.layouts import Layout
+from tristream.config.runs import Exchange, Split, Trims, runs_of
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
@@ -16,16 +16,7 @@ from tristream.config.sources import (
     Source,
 )
 from tristream.config.trials import Trials
-
-
-class Stimulus(Section):
-    """One row of the stimulus table: what an events file calls it, and where it lies."""
-
-    stimulus: Name = Field(description="its name in all tables and files")
-    kind: Literal["film", "sound", "image"] = Field(description="what it is")
-    path: str = Field(description="path inside the stimulus source")
-    match: str = Field(default="", description="how events name it; default: path")
-    label: str = Field(default="", description="what a decoder is to tell, as its category")
+from tristream.errors import UserError
 
 
 class Stimuli(Section):
@@ -59,47 +50,6 @@ class Stimuli(Section):
         if len(set(names)) < len(names):
             raise ValueError("two rows of the table have the same stimulus name")
         return self
-
-
-class Split(Section):
-    """How runs are held out.
-
-    ``holdout``: runs that match one of the `test` patterns (``task-test_*``) are the test set;
-    test runs that show the same stimuli at the same times are repeats of each other.
-    ``leave-one-run-out``: every run is the test run once; hyperparameters are searched inside.
-    """
-
-    scheme: Literal["holdout", "leave-one-run-out"] = Field(description="how runs are held out")
-    test: list[str] = Field(default=[], description="patterns of test runs (holdout)")
-
-    @model_validator(mode="after")
-    def _test_belongs_to_holdout(self) -> "Split":
-        if (self.scheme == "holdout") != bool(self.test):
-            raise ValueError("scheme holdout needs `test` patterns; leave-one-run-out takes none")
-        return self
-
-    def is_test(self, run: str) -> bool:
-        """Whether `run` is held out (always false for leave-one-run-out)."""
-        return any(fnmatchcase(run, pattern) for pattern in self.test)
-
-
-class Exchange(Section):
-    """The unit that may be permuted under the null hypothesis.
-
-    ``block``: runs of volumes with one label; ``item``: one presentation; ``time``: stretches of
-    `seconds` (films).
-    """
-
-    unit: Literal["block", "item", "time"] = Field(description="what may be permuted")
-    within: Literal["run"] = Field(default="run", description="permutations never leave a run")
-    seconds: float = Field(default=20.0, ge=20.0, description="length of a stretch of time")
-
-
-class Trims(Section):
-    """Volumes to drop at the start and end of each run (dummy scans)."""
-
-    start: int = Field(default=0, ge=0, description="volumes dropped at the start")
-    end: int = Field(default=0, ge=0, description="volumes dropped at the end")
 
 
 class Dataset(Section):
@@ -183,8 +133,17 @@ class Dataset(Section):
 
     def runs_of(self, subject: str) -> list[str]:
         """Runs that `subject` has."""
-        gone = self.missing.get(subject, [])
-        return [run for run in self.runs if not any(fnmatchcase(run, p) for p in gone)]
+        return runs_of(self.runs, self.missing, subject)
+
+    def absent_of(self, subject: str) -> list[str]:
+        """Runs that `subject` does not have."""
+        return [run for run in self.runs if run not in self.runs_of(subject)]
+
+    def check_subject(self, subject: str) -> None:
+        """Refuse a subject that the dataset does not have, with a UserError."""
+        if subject not in self.subjects:
+            known = ", ".join(self.subjects)
+            raise UserError(f"{self.id}: there is no subject {subject!r}; it has {known}")
 
     def timeline_of(self, subject: str) -> str:
         """Name of the stimulus timeline that `subject` saw; ``main`` unless stated."""

@@ -1,10 +1,15 @@
-"""How a dataset's events files are to be read."""
+"""How a dataset's events are to be read: files, tables, and the stimuli that they name."""
 
 import re
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator
 
-from tristream.config.base import Section
+from tristream.config.base import Label, Name, Section
+from tristream.config.runs import runs_of
+
+if TYPE_CHECKING:
+    from tristream.config.dataset import Dataset
 
 FIELD = re.compile(r"\{(\w+)(?::0(\d+))?\}")
 
@@ -12,7 +17,7 @@ FIELD = re.compile(r"\{(\w+)(?::0(\d+))?\}")
 class Events(Section):
     """Columns of the events files, and which rows are events, and which events are samples.
 
-    An event that is *modelled* but is no sample stays in the timeline, so that features and GLMs
+    An event that is *modelled* but is not a sample stays in the timeline, so that features and GLMs
     know what was shown; it is not counted, decoded or tested.
     """
 
@@ -29,16 +34,16 @@ class Events(Section):
         default=None, gt=0, description="seconds of every event, where the column is wrong"
     )
     ignore: dict[str, list[str]] = Field(
-        default={}, description="column to values: rows that are no events, as rest"
+        default={}, description="column to values: rows that are not events, as rest"
     )
     modelled: dict[str, list[str]] = Field(
-        default={}, description="column to values: events that are modelled, but no samples"
+        default={}, description="column to values: events that are modelled, but not samples"
     )
     carry_over: bool = Field(
-        default=False, description="the first event of a run repeats the run before: no sample"
+        default=False, description="the first event of a run repeats the run before: not a sample"
     )
     one_back: bool = Field(
-        default=False, description="an event that repeats the one before it is no sample"
+        default=False, description="an event that repeats the one before it is not a sample"
     )
 
     @field_validator("stimulus")
@@ -52,3 +57,67 @@ class Events(Section):
     def stimulus_columns(self) -> list[str]:
         """Columns that the stimulus's name is made of."""
         return [match[1] for match in FIELD.finditer(self.stimulus)]
+
+
+class Stimulus(Section):
+    """One row of the stimulus table: what an events file calls it, and where it lies."""
+
+    stimulus: Name = Field(description="its name in all tables and files")
+    kind: Literal["film", "sound", "image"] = Field(description="what it is")
+    path: str = Field(description="path inside the stimulus source")
+    match: str = Field(default="", description="how events name it; default: path")
+    label: str = Field(default="", description="what a decoder is to name, as its category")
+
+
+class VolumeTable(Section):
+    """Events from a table with one row a volume."""
+
+    kind: Literal["volume_table"] = "volume_table"
+    path: str
+    rest: str
+    tr: float
+
+
+class ScanTable(Section):
+    """Events from a table of one continuous scan that is cut into runs of `volumes`."""
+
+    kind: Literal["scan"] = "scan"
+    path: str
+    columns: list[str]
+    volumes: int
+    tr: float
+
+
+class EventReading(Section):
+    """All of a descriptor that says what was shown when: what a job needs to read events."""
+
+    dataset: Name
+    runs: list[str]
+    missing: dict[Label, list[str]]
+    events: Events
+    stimuli: list[Stimulus]
+    table: VolumeTable | ScanTable | None = Field(default=None, discriminator="kind")
+
+    @classmethod
+    def of(cls, dataset: "Dataset") -> Self:
+        """Pick from a descriptor; without a table each run has a BIDS events file."""
+        layout = dataset.layout
+        table: VolumeTable | ScanTable | None = None
+        if layout.kind == "volume_table":
+            table = VolumeTable(path=layout.table, rest=layout.rest, tr=dataset.tr)
+        elif layout.kind == "scan":
+            table = ScanTable(
+                path=layout.events, columns=layout.columns, volumes=layout.volumes, tr=dataset.tr
+            )
+        return cls(
+            dataset=dataset.id,
+            runs=dataset.runs,
+            missing=dataset.missing,
+            events=dataset.events,
+            stimuli=dataset.stimuli.table,
+            table=table,
+        )
+
+    def runs_of(self, subject: str) -> list[str]:
+        """Runs that `subject` has."""
+        return runs_of(self.runs, self.missing, subject)

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from tristream.config.base import Section
-from tristream.config.dataset import Exchange
 from tristream.config.models import Alphas
+from tristream.config.runs import Exchange
 from tristream.errors import UserError
 
 Files = list[str]

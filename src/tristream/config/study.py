@@ -11,6 +11,7 @@ from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.fusion import Fusion
 from tristream.config.inference import Inference
 from tristream.config.layouts import RawLayout
+from tristream.config.leakage import Leakage
 from tristream.config.models import EncodingModel
 from tristream.config.power import Power
 
@@ -54,15 +55,6 @@ class DatasetChoice(Section):
         description="path to checksum (`md5:…`, `sha256:…`): take this content of an annexed file, "
         "though the key in the dataset says another; receipt and report say so",
     )
-
-
-class Leakage(Section):
-    """What happens when a test stimulus resembles a training stimulus."""
-
-    action: Literal["warn", "drop", "error"] = Field(
-        default="warn", description="write it down, leave the test rows out, or stop"
-    )
-    guard: float = Field(default=20.0, ge=20.0, description="seconds between train and test clips")
 
 
 class Study(Section):

@@ -114,7 +114,7 @@ def write_contrast(
         )
     listed = read_inventory(inventory)
     events = listed.timeline(dataset.timeline_of(subject))
-    check_fit(events, heads, dataset.trims, inventory, dataset.missing.get(subject, []))
+    check_fit(events, heads, dataset.trims, inventory, dataset.absent_of(subject))
     timed = _timed(dataset, [head.run for head in heads], events)
     total, used, counts = None, [], dict[str, int]()
     for path, head in zip(bold, heads, strict=True):

@@ -198,7 +198,8 @@ def _leakage(resolved: Resolved, dataset: Dataset) -> str:
     }[resolved.study.leakage.action]
     return (
         "Test stimuli were compared with training stimuli in picture and sound; those that "
-        f"resemble, or lie within {resolved.study.leakage.guard:g} s of training film, {action}."
+        f"resemble, or lie within {resolved.study.leakage.minimum_gap:g} s of training film, "
+        f"{action}."
     )
 
 

@@ -1,9 +1,9 @@
 """Compare clips: what of the test stimuli was in the training stimuli, or close to it.
 
-Three checks: `overlap` (the same stretch of one film or sound, or the same image, in
-training and test), `guard` (stretches of one film closer than the guard gap: neighbouring
-moments are correlated), and `picture` / `sound` (stretches that look or sound like a copy,
-whatever their files are called; see `sequences`). All work on clips and prints; files are read by
+Three checks: `overlap` (the same part of one film or sound, or the same image, in
+training and test), `gap` (parts of one film closer than the minimum gap: neighbouring moments are
+correlated), and `picture` / `sound` (intervals that look or sound like a copy, whatever their
+files are called; see `sequences`). All work on clips and prints; files are read by
 `tristream.stimuli.leakage`.
 """
 
@@ -23,7 +23,7 @@ Variants = Sequence[tuple[str, Callable[[Floats], Floats], Callable[[Floats], Fl
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of one stimulus as a run shows it.
+    """A part of one stimulus as a run shows it.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Clip:
     onset: float
 
     @property
-    def stretch(self) -> tuple[str, float, float]:
+    def segment(self) -> tuple[str, float, float]:
         """What is shown, wherever it is shown."""
         return self.media, round(self.start, 3), round(self.stop, 3)
 
@@ -66,7 +66,7 @@ class Finding:
     """One thing that a test stimulus shares with a training stimulus.
 
     Times are seconds of the runs. `score` and `threshold` are in the check's own unit: seconds for
-    ``overlap`` and ``guard``, correlation for ``picture`` and ``sound``, accuracy for ``order``.
+    ``overlap`` and ``gap``, correlation for ``picture`` and ``sound``, accuracy for ``order``.
     `train_seconds` is how long it lasts in the training run.
     """
 
@@ -94,16 +94,16 @@ def pairs(clips: Sequence[Clip]) -> Iterator[tuple[Clip, Clip]]:
     yield from ((a, b) for a, b in combinations(each, 2) if a.run != b.run)
 
 
-def near_in_media(clips: Sequence[Clip], guard: float) -> list[Finding]:
-    """Overlaps, and clips of one film or sound that are closer than `guard` seconds."""
+def near_in_media(clips: Sequence[Clip], minimum_gap: float) -> list[Finding]:
+    """Overlaps, and clips of one film or sound that are closer than `minimum_gap` seconds."""
     found = []
     for train, test in pairs(clips):
         if train.media != test.media:
             continue
         if train.kind == "image":
             found.append(_same_image(train, test))
-        elif _gap(train, test) < guard:
-            found.append(_near(train, test, guard))
+        elif _gap(train, test) < minimum_gap:
+            found.append(_near(train, test, minimum_gap))
     return found
 
 
@@ -113,9 +113,9 @@ def alike(
     check: str,
     variants: Variants,
     threshold: float,
-    guard: float,
+    minimum_gap: float,
 ) -> tuple[list[Finding], dict[str, int]]:
-    """Stretches of training clips that look or sound like a test clip.
+    """Intervals of training clips that look or sound like a test clip.
 
     Parameters
     ----------
@@ -125,8 +125,8 @@ def alike(
     check : {"picture", "sound"}
     variants, threshold
         From `frame_prints` or `audio_prints`.
-    guard : float
-        Stretches of one film that are closer than this are found by :func:`near_in_media`.
+    minimum_gap : float
+        Parts of one film that are closer than this are found by :func:`near_in_media`.
 
     Returns
     -------
@@ -138,22 +138,22 @@ def alike(
     shown = [c for c in clips if c.media in prints]
     too_short = [c for c in shown if c.stop - c.start < WINDOW_SECONDS]
     # What several runs show is compared once.
-    test = _stretches([c for c in shown if c.split != "train"])
-    train = _stretches([c for c in shown if c.split != "test"])
+    test = _segments([c for c in shown if c.split != "train"])
+    train = _segments([c for c in shown if c.split != "test"])
     counts = {"clip_pairs": sum(1 for _ in pairs(shown)), "too_short": len(too_short)}
     if not test or not train:
         return [], counts | {"window_pairs": 0}
     sides = [join(list(_cuts(side, prints))) for side in (test, train)]
     hits, counts["window_pairs"] = search(sides[0], sides[1], variants, threshold)
-    hits = [h for h in hits if not _known(h, test, train, guard)]
-    by_stretch: dict[tuple[str, float, float], list[Clip]] = {}
+    hits = [h for h in hits if not _known(h, test, train, minimum_gap)]
+    by_segment: dict[tuple[str, float, float], list[Clip]] = {}
     for clip in shown:
-        by_stretch.setdefault(clip.stretch, []).append(clip)
+        by_segment.setdefault(clip.segment, []).append(clip)
     order = {clip.run: n for n, clip in reversed(list(enumerate(shown)))}
     found = []
     for group in _grouped(hits):
         showings = product(
-            by_stretch[train[group[0].train_segment]], by_stretch[test[group[0].test_segment]]
+            by_segment[train[group[0].train_segment]], by_segment[test[group[0].test_segment]]
         )
         found += [_alike(group, a, b, check, threshold) for a, b in showings if _apart(a, b, order)]
     return found, counts
@@ -166,20 +166,20 @@ def dropped(findings: Sequence[Finding], splits: Mapping[str, str], tail: float)
     ----------
     findings : list of Finding
     splits : dict of run to split
-        Under leave-one-run-out both runs of a finding are tested on, so both lose the stretch.
+        Under leave-one-run-out both runs of a finding are tested on, so both lose the interval.
     tail : float
         Seconds added at the end: the response outlasts the stimulus.
     """
-    stretches: dict[str, list[tuple[float, float]]] = {}
+    segments: dict[str, list[tuple[float, float]]] = {}
     for f in findings:
         sides = [(f.test, f.test_start, f.seconds)]
         if splits.get(f.train) == "each":
             sides.append((f.train, f.train_start, f.train_seconds))
         for run, start, seconds in sides:
-            stretches.setdefault(run, []).append((start, start + seconds + tail))
+            segments.setdefault(run, []).append((start, start + seconds + tail))
     out = []
-    for run in sorted(stretches):
-        for start, end in _merged(stretches[run]):
+    for run in sorted(segments):
+        for start, end in _merged(segments[run]):
             out.append({"run": run, "start": round(start, 3), "end": round(end, 3)})
     return out
 
@@ -200,14 +200,16 @@ def _same_image(train: Clip, test: Clip) -> Finding:
     )
 
 
-def _near(train: Clip, test: Clip, guard: float) -> Finding:
-    """What of each clip lies within `guard` of the other."""
+def _near(train: Clip, test: Clip, minimum_gap: float) -> Finding:
+    """What of each clip lies within `minimum_gap` of the other."""
     gap = _gap(train, test)
-    test_from, test_to = max(test.start, train.start - guard), min(test.stop, train.stop + guard)
-    from_, to = max(train.start, test.start - guard), min(train.stop, test.stop + guard)
+    test_from = max(test.start, train.start - minimum_gap)
+    test_to = min(test.stop, train.stop + minimum_gap)
+    from_ = max(train.start, test.start - minimum_gap)
+    to = min(train.stop, test.stop + minimum_gap)
     overlaps = gap < 0
     return Finding(
-        check="overlap" if overlaps else "guard",
+        check="overlap" if overlaps else "gap",
         train=train.run,
         test=test.run,
         train_start=train.run_time(from_),
@@ -215,7 +217,7 @@ def _near(train: Clip, test: Clip, guard: float) -> Finding:
         seconds=test_to - test_from,
         train_seconds=to - from_,
         score=-gap if overlaps else gap,
-        threshold=0.0 if overlaps else guard,
+        threshold=0.0 if overlaps else minimum_gap,
         note=f"{_named(train)} in training, {_named(test)} in test: "
         + (f"{-gap:.1f} s are the same" if overlaps else f"{gap:.1f} s apart"),
     )
@@ -230,21 +232,21 @@ def _named(clip: Clip) -> str:
     return f"{clip.stimulus} {clip.start:.1f}-{clip.stop:.1f} s"
 
 
-Stretch = tuple[str, float, float]
+Segment = tuple[str, float, float]
 
 
-def _stretches(clips: Sequence[Clip]) -> list[Stretch]:
-    return list(dict.fromkeys(c.stretch for c in clips))
+def _segments(clips: Sequence[Clip]) -> list[Segment]:
+    return list(dict.fromkeys(c.segment for c in clips))
 
 
-def _cuts(stretches: Sequence[Stretch], prints: Mapping[str, tuple[Floats, Bools]]) -> Iterator:
-    for number, (media, start, stop) in enumerate(stretches):
+def _cuts(segments: Sequence[Segment], prints: Mapping[str, tuple[Floats, Bools]]) -> Iterator:
+    for number, (media, start, stop) in enumerate(segments):
         yield cut(*prints[media], [(number, start, stop)])
 
 
-def _known(hit: Hit, test: Sequence[Stretch], train: Sequence[Stretch], guard: float) -> bool:
+def _known(hit: Hit, test: Sequence[Segment], train: Sequence[Segment], minimum_gap: float) -> bool:
     same = test[hit.test_segment][0] == train[hit.train_segment][0]
-    return same and abs(hit.test_time - hit.train_time) < guard + WINDOW_SECONDS
+    return same and abs(hit.test_time - hit.train_time) < minimum_gap + WINDOW_SECONDS
 
 
 def _apart(train: Clip, test: Clip, order: Mapping[str, int]) -> bool:
@@ -255,7 +257,7 @@ def _apart(train: Clip, test: Clip, order: Mapping[str, int]) -> bool:
 
 
 def _grouped(hits: Sequence[Hit]) -> Iterator[list[Hit]]:
-    """Hits of one pair of stretches that follow each other at one offset."""
+    """Hits of one pair of segments that follow each other at one offset."""
     waiting = sorted(
         hits, key=lambda h: (h.test_segment, h.train_segment, h.test_time, -h.score, h.train_time)
     )
@@ -301,9 +303,9 @@ def _alike(group: Sequence[Hit], train: Clip, test: Clip, check: str, threshold:
     )
 
 
-def _merged(stretches: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _merged(segments: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     out: list[tuple[float, float]] = []
-    for start, end in sorted(stretches):
+    for start, end in sorted(segments):
         if out and start <= out[-1][1]:
             out[-1] = (out[-1][0], max(out[-1][1], end))
         else:

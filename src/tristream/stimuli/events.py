@@ -10,9 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tristream.config.dataset import Dataset, Stimulus
-from tristream.config.events import FIELD, Events
-from tristream.config.layouts import ScanLayout, VolumeTableLayout
+from tristream.config.events import (
+    FIELD,
+    EventReading,
+    Events,
+    ScanTable,
+    Stimulus,
+    VolumeTable,
+)
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.paths import inside
@@ -21,7 +26,7 @@ from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
 MISSING = ("", "n/a")
 
 
-def events_of_run(dataset: Dataset, subject: str, run: str, listing: Receipt) -> list[Event]:
+def events_of_run(reading: EventReading, subject: str, run: str, listing: Receipt) -> list[Event]:
     """Events of one run of one subject, by onset.
 
     Raises
@@ -29,21 +34,20 @@ def events_of_run(dataset: Dataset, subject: str, run: str, listing: Receipt) ->
     UserError
         If its events file is missing or faulty.
     """
-    if isinstance(dataset.layout, VolumeTableLayout | ScanLayout):
-        return events_of_subject(dataset, subject, listing)[run]
-    file = _events_file(dataset.id, subject, run, listing)
-    return read_bids_events(listing.path(file), dataset.stimuli.table, file, dataset.events)
+    if reading.table is not None:
+        return events_of_subject(reading, subject, listing)[run]
+    file = _events_file(reading.dataset, subject, run, listing)
+    return read_bids_events(listing.path(file), reading.stimuli, file, reading.events)
 
 
-def events_of_subject(dataset: Dataset, subject: str, listing: Receipt) -> Timeline:
+def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> Timeline:
     """Events of all runs of a subject."""
-    if isinstance(dataset.layout, VolumeTableLayout):
-        path = listing.path(dataset.layout.table)
-        return read_volume_table(path, dataset, dataset.layout.rest)
-    if isinstance(dataset.layout, ScanLayout):
-        return read_scan_events(listing.path(dataset.layout.events), dataset, dataset.layout)
-    runs = dataset.runs_of(subject)
-    return {run: events_of_run(dataset, subject, run, listing) for run in runs}
+    if isinstance(reading.table, VolumeTable):
+        return read_volume_table(listing.path(reading.table.path), reading, reading.table)
+    if isinstance(reading.table, ScanTable):
+        return read_scan_events(listing.path(reading.table.path), reading, reading.table)
+    runs = reading.runs_of(subject)
+    return {run: events_of_run(reading, subject, run, listing) for run in runs}
 
 
 def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
@@ -83,7 +87,7 @@ def read_bids_events(
     Raises
     ------
     UserError
-        Missing columns, times that are no numbers or negative, a stimulus that is not in the
+        Missing columns, times that are not numbers or negative, a stimulus that is not in the
         table or whose path leaves the dataset.
     """
     where, reading = where or str(path), reading or Events()
@@ -103,7 +107,7 @@ def _check_columns(rows: Sequence[Mapping[str, str]], reading: Events, where: st
     if rows and reading.label not in columns and not set(reading.stimulus_columns) <= columns:
         raise UserError(
             f"{where}: has neither {reading.label} nor {' and '.join(reading.stimulus_columns)} "
-            f"(columns: {', '.join(columns)}); one of them must say what was shown: mend `events` "
+            f"(columns: {', '.join(columns)}); one of them must say what was shown: fix `events` "
             "in the descriptor"
         )
 
@@ -113,7 +117,7 @@ def _matches(row: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> boo
 
 
 def _samples_of(events: Sequence[Event], reading: Events) -> list[Event]:
-    """Events that carry over from the run before, or repeat the sample before, are no samples."""
+    """Events that carry over from the run before, or repeat the sample before, are not samples."""
     out: list[Event] = []
     last = None
     for index, event in enumerate(events):
@@ -124,10 +128,10 @@ def _samples_of(events: Sequence[Event], reading: Events) -> list[Event]:
     return out
 
 
-def read_volume_table(path: Path, dataset: Dataset, rest: str) -> dict[str, list[Event]]:
+def read_volume_table(path: Path, reading: EventReading, table: VolumeTable) -> Timeline:
     """Read a table with one row a volume: label and run.
 
-    Consecutive volumes of one label within a run are one event; `rest` is no event.
+    Consecutive volumes of one label within a run are one event; ``table.rest`` is not an event.
 
     Returns
     -------
@@ -147,18 +151,18 @@ def read_volume_table(path: Path, dataset: Dataset, rest: str) -> dict[str, list
         if len(words) != 2:
             raise UserError(f"{path}: line {number}: {line!r} is not `label run`")
         volumes.setdefault(words[1], []).append(_unquoted(words[0]))
-    if len(volumes) != len(dataset.runs):
+    if len(volumes) != len(reading.runs):
         raise UserError(
-            f"{path}: has {len(volumes)} runs, the descriptor of {dataset.id} lists "
-            f"{len(dataset.runs)}: mend `runs:`"
+            f"{path}: has {len(volumes)} runs, the descriptor of {reading.dataset} lists "
+            f"{len(reading.runs)}: fix `runs:`"
         )
     return {
-        run: _blocks(labels, dataset.tr, rest)
-        for run, labels in zip(dataset.runs, volumes.values(), strict=True)
+        run: _blocks(labels, table.tr, table.rest)
+        for run, labels in zip(reading.runs, volumes.values(), strict=True)
     }
 
 
-def read_scan_events(path: Path, dataset: Dataset, layout: ScanLayout) -> dict[str, list[Event]]:
+def read_scan_events(path: Path, reading: EventReading, table: ScanTable) -> Timeline:
     """Read a table of the events of one scan, and deal them out to the runs that it is cut into.
 
     An event belongs to the run in which it begins, and ends with that run at the latest.
@@ -166,41 +170,41 @@ def read_scan_events(path: Path, dataset: Dataset, layout: ScanLayout) -> dict[s
     Parameters
     ----------
     path : Path
-        Words separated by blanks, ``layout.columns`` in a row; quotes are stripped.
-    dataset : Dataset
-        Its `runs`, `tr`, and ``events.duration`` if the table's durations are not to be used.
-    layout : ScanLayout
-        Columns, and volumes a run.
+        Words separated by blanks, ``table.columns`` in a row; quotes are stripped.
+    reading : EventReading
+        Its `runs`, and ``events.duration`` if the table's durations are not to be used.
+    table : ScanTable
+        Columns, volumes a run, and repetition time.
 
     Raises
     ------
     UserError
-        A row with another number of words, times that are no seconds of the scan.
+        A row with another number of words, times outside of the scan.
     """
-    length = layout.volumes * dataset.tr
-    runs: dict[str, list[Event]] = {run: [] for run in dataset.runs}
+    length = table.volumes * table.tr
+    runs: Timeline = {run: [] for run in reading.runs}
     for number, line in enumerate(_text(path, str(path)).splitlines(), start=1):
         where = f"{path}: line {number}"
         words = [_unquoted(word) for word in line.split()]
         if not words:
             continue
-        if len(words) != len(layout.columns):
-            raise UserError(f"{where}: {line!r} is not `{' '.join(layout.columns)}`")
-        row = dict(zip(layout.columns, words, strict=True))
+        if len(words) != len(table.columns):
+            raise UserError(f"{where}: {line!r} is not `{' '.join(table.columns)}`")
+        row = dict(zip(table.columns, words, strict=True))
         onset = _seconds(row, "onset", where)
-        duration = dataset.events.duration or (
+        duration = reading.events.duration or (
             _seconds(row, "duration", where) if "duration" in row else 0.0
         )
         part = math.floor((onset + TOLERANCE) / length)
-        if not 0 <= part < len(dataset.runs) or duration < 0:
+        if not 0 <= part < len(reading.runs) or duration < 0:
             raise UserError(
-                f"{where}: an event of {duration:g} s at {onset:g} s is none of a scan of "
-                f"{len(dataset.runs) * length:g} s; mend the table, `runs`, `tr` or layout.volumes"
+                f"{where}: an event of {duration:g} s at {onset:g} s is not in a scan of "
+                f"{len(reading.runs) * length:g} s; fix the table, `runs`, `tr` or layout.volumes"
             )
         start = max(onset - part * length, 0.0)
         label = row["trial_type"]
         ends = min(duration, length - start)
-        runs[dataset.runs[part]].append(Event(start, ends, label, "label", label, label=label))
+        runs[reading.runs[part]].append(Event(start, ends, label, "label", label, label=label))
     return {run: sorted(events, key=lambda event: event.onset) for run, events in runs.items()}
 
 
@@ -253,7 +257,7 @@ def _event(
     onset = _seconds(row, "onset", where)
     duration = reading.duration or _seconds(row, "duration", where)
     if duration < 0:
-        raise UserError(f"{where}: duration {duration:g} s is negative; mend the events file")
+        raise UserError(f"{where}: duration {duration:g} s is negative; fix the events file")
     label = row.get(reading.label, "")
     label = "" if label in MISSING else label
     keep = not _matches(row, reading.modelled)
@@ -261,7 +265,7 @@ def _event(
     if not file:
         return Event(onset, duration, label, "label", label, keep=keep and bool(label), label=label)
     if file not in known:
-        inside(Path(where), file)  # a name that leaves the dataset is said to do so
+        inside(Path(where), file)  # raises where the name leaves the dataset
         some = ", ".join(list(known)[:5]) + (", …" if len(known) > 5 else "")
         raise UserError(
             f"{where}: stimulus {file!r} is not in the stimulus table (stimuli.table of the "

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tristream.config.dataset import Dataset
+from tristream.config.events import EventReading
+from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.hashing import hash_file
@@ -25,7 +26,7 @@ OVERRUN = 1.0
 
 
 def make_inventory(
-    dataset: Dataset,
+    settings: InventorySettings,
     listing: Receipt,
     receipt: Receipt | None,
     inventory: Path | str,
@@ -36,9 +37,7 @@ def make_inventory(
 
     Parameters
     ----------
-    dataset : Dataset
-        The descriptor. All its subjects count, not the chosen ones: choosing another changes
-        nothing here.
+    settings : InventorySettings
     listing : Receipt
         Lists every file of the dataset.
     receipt : Receipt or None
@@ -47,34 +46,41 @@ def make_inventory(
         Tables to write.
     code : str
         Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If events, runs and stimuli don't fit together.
     """
-    timelines = read_timelines(dataset, dataset.subjects, listing)
-    timelines = without_absent(dataset, timelines, receipt)
-    split = split_table(dataset, dataset.subjects, timelines)
-    stimuli = stimulus_list(dataset, timelines, receipt)
-    keys = {"runs", "missing", "timelines", "events", "stimuli", "split", "exchange", "tr"}
-    keys.add("layout")
-    config = {
-        "dataset": dataset.model_dump(mode="json", include=keys),
-        "subjects": dataset.subjects,
-    }
+    reading, subjects = settings.events, list(settings.timelines)
+    timelines = read_timelines(reading, settings.timelines, listing)
+    timelines = without_absent(reading, timelines, receipt)
+    split = split_table(reading, settings.split, subjects, timelines)
+    stimuli: list[StimulusFile] = []
+    if settings.has_media:
+        if receipt is None:
+            raise UserError(
+                f"{reading.dataset}: has a stimulus table; name the receipt of its stimuli "
+                "(--receipt)"
+            )
+        stimuli = stimulus_list(reading, timelines, receipt)
+    config = settings.key()
     simulated = listing.simulated or (receipt is not None and receipt.simulated)
     write_splits(splits, split, Provenance("splits", simulated, config, code))
     made = Provenance("inventory", simulated, config, code)
-    write_inventory(inventory, timelines, dataset.exchange.unit, stimuli, made)
+    write_inventory(inventory, timelines, settings.unit, stimuli, made)
 
 
 def read_timelines(
-    dataset: Dataset, subjects: Sequence[str], listing: Receipt
+    reading: EventReading, names: Mapping[str, str], listing: Receipt
 ) -> dict[str, Timeline]:
     """Read the events of all runs, and check that subjects of a timeline saw the same.
 
     Parameters
     ----------
-    dataset : Dataset
-        The descriptor.
-    subjects : list of str
-        Labels of the chosen subjects.
+    reading : EventReading
+    names : dict of subject to str
+        The timeline that each saw.
     listing : Receipt
         Lists every file of the dataset.
 
@@ -91,29 +97,29 @@ def read_timelines(
     """
     timelines: dict[str, Timeline] = {}
     first: dict[tuple[str, str], str] = {}
-    for subject in subjects:
-        name = dataset.timeline_of(subject)
-        events = events_of_subject(dataset, subject, listing)
-        for run in dataset.runs_of(subject):
+    for subject, name in names.items():
+        events = events_of_subject(reading, subject, listing)
+        for run in reading.runs_of(subject):
             known = timelines.setdefault(name, {}).setdefault(run, events[run])
             other = first.setdefault((name, run), subject)
             row = first_difference(known, events[run])
             if row is not None:
                 raise UserError(
-                    f"{dataset.id}: sub-{subject} {run} row {row + 1}: differs from sub-{other} "
-                    f"({_shown(events[run], row)}, not {_shown(known, row)}); subjects who saw "
-                    "other events go into a timeline of their own: `timelines:` in the descriptor"
+                    f"{reading.dataset}: sub-{subject} {run} row {row + 1}: differs from "
+                    f"sub-{other} ({_shown(events[run], row)}, not {_shown(known, row)}); subjects "
+                    "who saw other events go into a timeline of their own: `timelines:` in the "
+                    "descriptor"
                 )
     return {
-        name: {run: runs[run] for run in dataset.runs if run in runs}
+        name: {run: runs[run] for run in reading.runs if run in runs}
         for name, runs in timelines.items()
     }
 
 
 def without_absent(
-    dataset: Dataset, timelines: Mapping[str, Timeline], receipt: Receipt | None
+    reading: EventReading, timelines: Mapping[str, Timeline], receipt: Receipt | None
 ) -> dict[str, Timeline]:
-    """Events whose stimulus the receipt lacks are modelled, but are no samples.
+    """Events whose stimulus the receipt lacks are modelled, but are not samples.
 
     A dataset whose stimuli nobody has named (no receipt) keeps its events: labels can be decoded
     and modelled without the media.
@@ -121,7 +127,7 @@ def without_absent(
     if receipt is None:
         return dict(timelines)
     there = {file.path for file in receipt.files}
-    absent = {row.stimulus for row in dataset.stimuli.table if row.path not in there}
+    absent = {row.stimulus for row in reading.stimuli if row.path not in there}
 
     def shown(event: Event) -> Event:
         if event.kind == "label" or event.stimulus not in absent:
@@ -135,25 +141,19 @@ def without_absent(
 
 
 def stimulus_list(
-    dataset: Dataset, timelines: Mapping[str, Timeline], receipt: Receipt | None
+    reading: EventReading, timelines: Mapping[str, Timeline], receipt: Receipt
 ) -> list[StimulusFile]:
     """Every stimulus of the table whose file is there.
 
     Raises
     ------
     UserError
-        If the receipt is not given, a file is damaged, or an event shows more of a film or sound
+        If a file is damaged, or an event shows more of a film or sound
         than there is.
     """
-    if dataset.stimuli.source is None:
-        return []
-    if receipt is None:
-        raise UserError(
-            f"{dataset.id}: has a stimulus table; name the receipt of its stimuli (--receipt)"
-        )
     listed: list[StimulusFile] = []
     there = {file.path for file in receipt.files}
-    for row in dataset.stimuli.table:
+    for row in reading.stimuli:
         if row.path not in there:
             continue
         path = receipt.path(row.path)
@@ -162,19 +162,19 @@ def stimulus_list(
     durations = {one.stimulus: one.duration for one in listed if one.duration is not None}
     for runs in timelines.values():
         for run, events in runs.items():
-            _check_ends(dataset, run, events, durations)
+            _check_ends(reading.dataset, run, events, durations)
     return listed
 
 
 def _check_ends(
-    dataset: Dataset, run: str, events: Sequence[Event], durations: Mapping[str, float]
+    dataset: str, run: str, events: Sequence[Event], durations: Mapping[str, float]
 ) -> None:
     for row, event in enumerate(events, start=1):
         length = durations.get(event.stimulus) if event.kind in ("film", "sound") else None
         if length is not None and event.media_start + event.duration > length + OVERRUN:
             raise UserError(
-                f"{dataset.id}: {run} row {row}: shows {event.stimulus} until "
-                f"{event.media_start + event.duration:g} s, but it lasts {length:.2f} s; mend the "
+                f"{dataset}: {run} row {row}: shows {event.stimulus} until "
+                f"{event.media_start + event.duration:g} s, but it lasts {length:.2f} s; fix the "
                 "events file, or fetch the stimulus that was shown"
             )
 

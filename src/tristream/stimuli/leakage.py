@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from tristream.config.study import Leakage
+from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.media.containers import media_info
@@ -49,35 +49,26 @@ _SENSES = (
 
 
 def audit(
-    dataset: str,
+    settings: LeakageSettings,
     inventory: Inventory,
     splits: Splits,
     receipt: Receipt | None,
-    leakage: Leakage,
     output: Path,
-    known_leaks: Sequence[str] = (),
-    sharing: Mapping[str, int] | None = None,
     code: str = "",
 ) -> LeakageTable:
     """Compare test stimuli with training stimuli, and labels with time.
 
     Parameters
     ----------
-    dataset : str
-        Its id, for messages.
+    settings : LeakageSettings
+        Action and minimum gap of the study. What the descriptor states as known leaks no
+        comparison here can find: it is repeated in the table, and never acted on.
     inventory : Inventory
     splits : Splits
     receipt : Receipt or None
         Of the stimuli; needed if there are films or sounds.
-    leakage : Leakage
-        Action and minimum gap of the study.
     output : Path
         Where the table will lie.
-    known_leaks : list of str
-        What the descriptor states that no comparison here can find: repeated in the table, never
-        acted on.
-    sharing : dict of timeline to int
-        How many subjects share each timeline.
     code : str
         Fingerprint for the provenance.
 
@@ -86,8 +77,10 @@ def audit(
     UserError
         With action ``error``, all findings; a film or sound that can't be read.
     """
+    dataset, action = settings.dataset, settings.leakage.action
+    gap = settings.leakage.minimum_gap
     known = {row.stimulus: row for row in inventory.stimuli}
-    found: list[tuple[str, Finding]] = [("all", _known(note)) for note in known_leaks]
+    found: list[tuple[str, Finding]] = [("all", _known(note)) for note in settings.known_leaks]
     prints = _all_prints(dataset, inventory.table, known, receipt)
     checked, baselines, drop = [], [], []
     for timeline, events in inventory.table.groupby("timeline", sort=False):
@@ -95,9 +88,9 @@ def audit(
         runs = splits.table[splits.table["timeline"] == timeline]
         split = dict(zip(runs["run"], runs["split"], strict=True))
         clips = clips_of(events, split, known)
-        findings = near_in_media(clips, leakage.guard)
+        findings = near_in_media(clips, gap)
         if clips:
-            checked.append({"timeline": name, **_counted(clips, leakage.guard)})
+            checked.append({"timeline": name, **_counted(clips, gap)})
         for sense in _SENSES:
             if not prints[sense.check]:
                 continue
@@ -107,7 +100,7 @@ def audit(
                 sense.check,
                 sense.variants,
                 sense.threshold,
-                leakage.guard,
+                gap,
             )
             findings += more
             checked.append({"timeline": name, **_compared(sense, counts)})
@@ -118,23 +111,23 @@ def audit(
             findings += _order_finding(baseline)
         found += [(name, finding) for finding in findings]
     grave = [(name, finding) for name, finding in found if finding.check != "known"]
-    if grave and leakage.action == "error":
+    if grave and action == "error":
         raise UserError(_listed(dataset, grave))
-    across = order_across(inventory.table, sharing or {})
+    across = order_across(inventory.table, settings.sharing)
     why = "no label is shown both in training and in test runs"
     provenance = Provenance(
         "leakage",
         inventory.provenance.simulated or splits.provenance.simulated,
-        {"leakage": leakage.model_dump(mode="json")},
+        settings.key(),
         code,
         () if baselines else (Omission("order baseline", why),),
     )
     return LeakageTable(
         path=output,
-        table=_table(found, leakage.action),
+        table=_table(found, action),
         checked=checked,
         baseline=baselines,
-        drop=drop if leakage.action == "drop" else [],
+        drop=drop if action == "drop" else [],
         across=asdict(across) if across else None,
         provenance=provenance,
     )
@@ -217,12 +210,12 @@ def _all_prints(
     return prints
 
 
-def _counted(clips: Sequence[Clip], guard: float) -> dict[str, Any]:
+def _counted(clips: Sequence[Clip], gap: float) -> dict[str, Any]:
     return {
-        "check": "overlap and guard",
+        "check": "overlap and gap",
         "train_clips": sum(c.split != "test" for c in clips),
         "test_clips": sum(c.split != "train" for c in clips),
-        "guard": guard,
+        "minimum_gap": gap,
     }
 
 
@@ -256,7 +249,7 @@ def _table(found: Sequence[tuple[str, Finding]], action: str) -> pd.DataFrame:
             "timeline": timeline,
             "train": finding.train or None,
             "test": finding.test or None,
-            # No row can be dropped to mend an order that all runs share.
+            # No row can be dropped to repair an order that all runs share.
             "action": "warn" if finding.check in ("order", "known") else action,
         }
         for timeline, finding in found
@@ -279,5 +272,5 @@ def _listed(dataset: str, found: Sequence[tuple[str, Finding]]) -> str:
     ]
     if len(found) > MOST_LISTED:
         lines.append(f"{dataset}: leakage: and {len(found) - MOST_LISTED} more")
-    lines.append(f"{dataset}: mend the split in the descriptor, or set `leakage: warn` or `drop`")
+    lines.append(f"{dataset}: fix the split in the descriptor, or set `leakage: warn` or `drop`")
     return "\n".join(lines)

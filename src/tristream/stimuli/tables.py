@@ -34,13 +34,13 @@ SPLITS = {
 }
 LEAKAGE = {
     "timeline": "Subjects of one timeline saw the same at the same times",
-    "check": "overlap, guard, picture, sound, order, or known (the descriptor says it)",
+    "check": "overlap, gap, picture, sound, order, or known (the descriptor says it)",
     "train": "Training run",
     "test": "Test run",
     "train_start": "Seconds from the start of the training run",
     "test_start": "Seconds from the start of the test run",
     "seconds": "How long it lasts in the test run",
-    "score": "Seconds (overlap, guard), correlation (picture, sound) or accuracy (order)",
+    "score": "Seconds (overlap, gap), correlation (picture, sound) or accuracy (order)",
     "threshold": "From which score, or below which gap, it is a finding",
     "action": "What is done about it: warn or drop",
     "note": "In words",

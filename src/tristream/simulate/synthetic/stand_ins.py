@@ -17,7 +17,8 @@ from scipy import ndimage, signal
 from scipy.io import wavfile
 
 from tristream import __version__
-from tristream.config.dataset import Dataset, Stimulus
+from tristream.config.dataset import Dataset
+from tristream.config.events import Stimulus
 from tristream.errors import UserError
 from tristream.media.containers import media_info
 from tristream.media.films import frame_at

@@ -14,6 +14,7 @@ import yaml
 from tqdm import tqdm
 
 from tristream.config.dataset import Dataset
+from tristream.config.events import EventReading
 from tristream.config.layouts import FmriprepLayout, MinimalLayout, SpmLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
@@ -238,7 +239,7 @@ def _events(
     listing = Receipt(dataset.id, None, {}, "", raw, dataset.title, "", files, True)
     return {
         subject: {
-            run: events_of_run(dataset, subject, run, listing)
+            run: events_of_run(EventReading.of(dataset), subject, run, listing)
             for run in dataset.runs_of(subject)
             if run in settings.runs
         }

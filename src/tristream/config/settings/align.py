@@ -1,0 +1,83 @@
+"""What alignment and the sample index read of the study."""
+
+from typing import TYPE_CHECKING, Self
+
+from tristream.config.base import Label, Name
+from tristream.config.runs import Exchange, Trims
+from tristream.config.settings.base import Settings, named
+from tristream.errors import UserError
+
+if TYPE_CHECKING:
+    from tristream.config.dataset import Dataset
+    from tristream.config.load import Resolved
+
+
+def reference_subject(resolved: "Resolved", dataset: str, timeline: str) -> str:
+    """The first chosen subject who saw the timeline: its volumes say when features are wanted.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    descriptor = named(resolved.datasets, dataset, "datasets")
+    for subject in resolved.subjects[dataset]:
+        if descriptor.timeline_of(subject) == timeline:
+            return subject
+    raise UserError(f"{dataset}: none of the chosen subjects saw the timeline {timeline}")
+
+
+class AlignSettings(Settings):
+    """One stimulus timeline of a dataset; `absent`: runs that the reference subject lacks."""
+
+    timeline: Name
+    absent: list[str]
+    trims: Trims
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `align features` reads."""
+        dataset, timeline = targets["dataset"], targets["timeline"]
+        subject = reference_subject(resolved, dataset, timeline)
+        return cls.from_descriptor(resolved.datasets[dataset], subject)
+
+    @classmethod
+    def from_descriptor(cls, dataset: "Dataset", subject: str) -> Self:
+        """The same, from a descriptor alone."""
+        return cls(
+            timeline=dataset.timeline_of(subject),
+            absent=dataset.absent_of(subject),
+            trims=dataset.trims,
+        )
+
+
+class SamplesSettings(Settings):
+    """The samples of one subject; `average`: repeats are averaged over runs of one split."""
+
+    subject: Label
+    timeline: Name
+    runs: list[str]
+    absent: list[str]
+    trims: Trims
+    exchange: Exchange
+    average: bool
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `align samples` reads."""
+        dataset = named(resolved.datasets, targets["dataset"], "datasets")
+        return cls.from_descriptor(dataset, targets["subject"])
+
+    @classmethod
+    def from_descriptor(cls, dataset: "Dataset", subject: str) -> Self:
+        """The same, from a descriptor alone."""
+        dataset.check_subject(subject)
+        return cls(
+            subject=subject,
+            timeline=dataset.timeline_of(subject),
+            runs=dataset.runs_of(subject),
+            absent=dataset.absent_of(subject),
+            trims=dataset.trims,
+            exchange=dataset.exchange,
+            average=dataset.trials is not None and dataset.trials.average_repeats == "split",
+        )
