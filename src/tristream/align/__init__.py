@@ -1,0 +1,1 @@
+"""Features at the times of the volumes, undelayed, and the index of samples."""

@@ -1,0 +1,1 @@
+"""What was seen or heard, from the brain."""

@@ -1,0 +1,1 @@
+"""Voxelwise models of BOLD from features: solvers, estimators, fits, partitions of variance."""

@@ -1,0 +1,1 @@
+"""Descriptions of films, sounds, images and labels: spaces, their machinery, fused spaces."""

@@ -1,0 +1,1 @@
+"""Datasets, stimuli and weights from where they are: DataLad, the package index, hubs, folders."""

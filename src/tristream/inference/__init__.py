@@ -1,0 +1,1 @@
+"""Tests from stored predictions: permutations, comparisons, groups, tables, recovery of a truth."""

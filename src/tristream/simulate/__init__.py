@@ -1,1 +1,1 @@
-"""BOLD of known ground truth, for a real film: built by a road of its own."""
+"""BOLD of known ground truth, made by code that shares nothing with what analyses it."""
