@@ -155,6 +155,14 @@ def provenance_of(path: Path | str, kind: str) -> Provenance:
         return provenance
 
 
+def provenance_at(path: Path | str, kind: str) -> Provenance:
+    """The provenance of a file of any format: HDF5, a table with its sidecar, JSON."""
+    path = Path(path)
+    if path.suffix == ".h5":
+        return provenance_of(path, kind)
+    return read_json(sidecar(path), kind)[1]
+
+
 def write_strings(group: "h5py.Group", name: str, values: Sequence[str]) -> None:
     """Write a list of strings as a UTF-8 dataset."""
     import h5py

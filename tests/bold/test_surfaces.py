@@ -393,13 +393,14 @@ def test_runs_are_read_back_as_they_were_written(done):
 @pytest.mark.parametrize("done", [tree.FSLR], indirect=True)
 def test_the_report_shows_tsnr_on_the_meshes_that_maps_were_drawn_on(done, fslr_meshes):
     results = Results(done.study, done.folder / "results/report")
-    results.path("bold/small").mkdir(parents=True)
-    results.path("bold/small/sub-01").symlink_to(done.folder / "bold")
+    index = results.path("bold_index", dataset="small", subject="01")
+    index.parent.parent.mkdir(parents=True)
+    index.parent.symlink_to(done.folder / "bold")
     found = section(results, "small", "01").blocks
     (gone,) = [block for block in found if isinstance(block, Missing)]
     assert "no map of the study fetched the meshes" in gone.why
-    results.path("fetch/meshes").mkdir(parents=True)
-    shutil.copyfile(fslr_meshes, results.path("fetch/meshes/receipt.json"))
+    results.path("meshes").parent.mkdir(parents=True)
+    shutil.copyfile(fslr_meshes, results.path("meshes"))
     found = section(results, "small", "01").blocks
     assert not [block for block in found if isinstance(block, Missing)]
     folder = done.folder / "results/report/figures/small/sub-01"

@@ -75,6 +75,7 @@ def write_hostile(root: Path):
     """Results whose every text is hostile."""
     omitted = (Omission(HOSTILE, HOSTILE),)
     receipt = {"source": {"kind": HOSTILE, "url": HOSTILE}, "commit": HOSTILE, "files": []}
+    receipt |= {key: HOSTILE for key in ("dataset", "subject", "root", "name", "licence")}
     said = Provenance("receipt", False, omitted=omitted).to_json()
     folder = root / "fetch/haxby2001_slice"
     folder.mkdir(parents=True)

@@ -11,11 +11,9 @@ import yaml
 
 from helpers.features_study import FilmStudy
 from helpers.films import make_film
-from tristream.config.load import load
 from tristream.features.core.checked_space import CheckedSpace
 from tristream.features.core.feature_file import open_features
 from tristream.report.build import build
-from tristream.report.methods import write_methods
 from tristream.report.pages import existing_spaces
 from tristream.report.sections import costs
 from tristream.report.study_results import Results
@@ -189,12 +187,6 @@ def test_one_table_compares_what_the_spaces_cost(study: FilmStudy, folder: Path)
     assert (flow["network busy"], rows["low"]["network busy"]) == ("–", "88%")
     assert np.isnan(rows["low"]["time (s)"])  # run by hand
     assert table.caption in html.unescape((folder / "index.html").read_text())
-
-
-def test_methods_name_the_derived_space(folder: Path) -> None:
-    resolved = load(folder / "study.yaml", folder.parents[1] / "workflow/datasets")
-    text = "".join(body for _, body in write_methods(resolved).paragraphs)
-    assert "both (canonical directions of flow and low (Hotelling 1936), fitted on training" in text
 
 
 def test_pages_are_offline_and_their_files_are_there(folder: Path) -> None:

@@ -23,7 +23,7 @@ def results(tmp_path):
     resolved = report_tree.read_study(report_tree.write_study(tmp_path))
     report_tree.write_tree(resolved)
     found = Results(resolved, tmp_path / "results/report")
-    folder = found.path("inference", "bunny")
+    folder = found.root / "inference/bunny"
     rng = np.random.default_rng(0)
     with create_h5(folder / "streams/sub-01.h5", said("inference")) as file:
         file["p"], file["p_fwe"] = np.array([0.001, 0.5]), np.array([0.01, 1])
@@ -101,7 +101,7 @@ def test_the_group_has_its_prevalence(results):
 
 
 def write_partition(results, low):
-    path = results.path("partition", "bunny", "streams", "sub-01.h5")
+    path = results.path("partition", dataset="bunny", model="streams", subject="01")
     with create_h5(path, said("partition")) as file:
         write_strings(file, "sets", ["a", "b", "a+b", "c"])
         write_strings(file, "groups", ["all voxels"])

@@ -6,7 +6,6 @@ from helpers import raw_head as world
 from tristream.config.load import Resolved
 from tristream.config.study import Study
 from tristream.report.elements import Code, Text
-from tristream.report.methods import write_methods
 from tristream.report.sections.data import dataset_section, subject_section
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
@@ -29,12 +28,3 @@ def test_data_sections_advise_fmriprep(tmp_path: Path) -> None:
     assert [(c.value, c.threshold, c.met) for c in roads] == [
         ("plain, from raw images", "fMRIPrep", None)
     ]
-
-
-def test_methods_cite_ants_and_say_what_was_not_done() -> None:
-    methods = write_methods(resolved())
-    said = dict(methods.paragraphs)["Data: head"]
-    assert "Neither distortion by the magnetic field nor the timing of slices" in said
-    assert "fMRIPrep is advised" in said
-    keys = {reference.key for reference in methods.references}
-    assert {"avants2008", "avants2011", "tustison2021", "fonov2011", "power2012"} <= keys

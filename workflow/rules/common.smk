@@ -115,16 +115,6 @@ def per_subject(dataset, pattern):
     ]
 
 
-def analyses(section, pattern):
-    """One path for each (model or decoder) x dataset x subject."""
-    return [
-        pattern.format(R=R, dataset=dataset, name=name, subject=subject)
-        for name, block in section.items()
-        for dataset in block.datasets
-        for subject in RESOLVED.subjects[dataset]
-    ]
-
-
 @lru_cache(None)
 def settings(kind, **targets):
     """What a job may know of the study, as the file that it reads; a change reruns the rule."""
@@ -308,30 +298,6 @@ def meshes_option(wildcards):
     return f"--meshes {file}" if file else ""
 
 
-def inference_files():
-    """What the report shows of tests beyond the p values that the maps need."""
-    settings = STUDY.inference
-    folder = "{R}/inference/{dataset}/{name}/sub-{subject}"
-    files = analyses(STUDY.models, f"{folder}_regions.tsv")
-    files += analyses(STUDY.models, f"{folder}_clusters.tsv")
-    for name, model in STUDY.models.items():
-        files += [f"{R}/inference/{d}/{name}/group.h5" for d in model.datasets]
-    wanted = {name: STUDY.models[name] for name in settings.partition}
-    files += analyses(wanted, "{R}/partition/{dataset}/{name}/sub-{subject}.h5")
-    for pair in settings.comparisons:
-        # Both models must have been fitted to the dataset.
-        for dataset in STUDY.models[pair.first].datasets:
-            if dataset in STUDY.models[pair.second].datasets:
-                place = f"comparisons/{pair.first}/{pair.second}/sub-{{subject}}.h5"
-                files += per_subject(dataset, f"{{R}}/inference/{{dataset}}/{place}")
-    return files
-
-
-def power_files():
-    """Power analyses of designs; they need no dataset."""
-    return [f"{R}/power/{name}.h5" for name in STUDY.power]
-
-
 def design_files(wildcards):
     """Events files or aligned features of a design."""
     name = wildcards.power
@@ -339,26 +305,3 @@ def design_files(wildcards):
         return STUDY.power[name].files(name)
     except UserError as error:
         raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None
-
-
-def report_input(wildcards):
-    """Everything that the report shows."""
-    files = []
-    for dataset, descriptor in RESOLVED.datasets.items():
-        files += per_subject(dataset, "{R}/bold/{dataset}/sub-{subject}/index.json")
-        files += per_subject(dataset, "{R}/fetch/{dataset}/sub-{subject}/receipt.json")
-        files.append(f"{R}/stimuli/{dataset}/leakage.tsv")
-        if spaces_in(dataset) and descriptor.trials is None:
-            files += per_subject(
-                dataset, "{R}/align/{dataset}/sub-{subject}_lagscan.h5"
-            )
-        if is_simulated(dataset) and any(
-            dataset in m.datasets for m in STUDY.models.values()
-        ):
-            files.append(f"{R}/inference/{dataset}/recovery.tsv")
-    files += analyses(STUDY.models, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json")
-    files += analyses(STUDY.decoders, "{R}/decode/{dataset}/{name}/sub-{subject}.h5")
-    files += analyses(
-        STUDY.contrasts, "{R}/maps/{dataset}/{name}/sub-{subject}/maps.json"
-    )
-    return files + inference_files() + power_files()

@@ -1,21 +1,23 @@
 # The page that a researcher reads.
 
+from tristream.config.settings.report import ReportSettings
+from tristream.report.declared import paths
 
 rule report:
     input:
-        report_input,
+        lambda w: paths(RESOLVED, SPACES),
     output:
         # In Snakemake's own report (`snakemake --report`) the pages stand as they are.
         report(
-            directory(f"{R}/report"),
+            directory(at("report")),
             caption="../report/study.rst",
             category="Study",
             htmlindex="index.html",
         ),
     log:
-        f"{R}/logs/report.log",
+        LAYOUT.log("report"),
     benchmark:
-        f"{R}/benchmarks/report.tsv"
+        LAYOUT.benchmark("report")
     conda:
         "../../envs/tristream.yaml"
     threads: 4
@@ -23,8 +25,8 @@ rule report:
         mem_mb=4000,
         runtime=60,
     params:
-        title=STUDY.title,
+        settings=lambda w: settings(ReportSettings),
         code=fingerprint("tristream.report.build"),
     shell:
-        "python -m tristream report build --output {output}/index.html --workers {threads}"
-        " --code {params.code} > {log} 2>&1"
+        "python -m tristream report build --settings {params.settings}"
+        " --output {output}/index.html --workers {threads} --code {params.code} > {log} 2>&1"

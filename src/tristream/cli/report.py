@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from tristream.cli.common import add_config, add_output, add_stage, study
+from tristream.cli.common import add_output, add_settings, add_stage, settings
 
 EXAMPLES = """\
   tristream report build --output results/report/index.html
@@ -18,13 +18,14 @@ def register(stages: Any) -> None:
     build = stage.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser(
         "build", help="index.html, one page a dataset and one a subject"
     )
-    add_config(build)
+    add_settings(build)
     add_output(build, "report/index.html")
     build.add_argument("--workers", type=int, default=1, help="processes that make pages")
     build.set_defaults(run=_build)
 
 
 def _build(args: argparse.Namespace) -> None:
+    from tristream.config.settings.report import ReportSettings
     from tristream.report.build import build
 
-    build(study(args), args.output, args.code, args.workers)
+    build(settings(args, ReportSettings).resolved(), args.output, args.code, args.workers)

@@ -1,6 +1,7 @@
 """Which pages there are, and which sections each holds."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from tristream.features.show.shown_space import Space, find_space
@@ -39,13 +40,10 @@ def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> li
     The index is built last: it lists what the others have met.
     """
     spaces = existing_spaces(results)
-    alike = {
-        dataset: Similarity(results, dataset, features.spaces_of(results, dataset))
-        for dataset in results.resolved.datasets
-    }
+    alike = {dataset: Similarity(results, dataset) for dataset in results.resolved.datasets}
     jobs = [partial(space_page, results, name, found, alike) for name, found in spaces.items()]
     for dataset, subjects in results.resolved.subjects.items():
-        jobs.append(partial(dataset_page, results, dataset))
+        jobs.append(partial(dataset_page, results, dataset, alike[dataset]))
         jobs += [partial(subject_page, results, dataset, subject, checks) for subject in subjects]
     jobs += power.jobs(results)
     pages = make(results, jobs, workers)
@@ -57,9 +55,14 @@ def existing_spaces(results: Results) -> dict[str, list[Space]]:
     found: dict[str, list[Space]] = {}
     for name in results.resolved.study.spaces:
         for dataset in results.resolved.datasets:
-            one = find_space(results.resolved, dataset, name)
-            if one.layers:
-                found.setdefault(name, []).append(one)
+            paths = {
+                one["layer"]: path
+                for one, path in results.existing("features", dataset=dataset, space=name)
+            }
+            if paths:
+                space = find_space(results.resolved, dataset, name)
+                layers = {layer: paths[layer] for layer in space.wanted if layer in paths}
+                found.setdefault(name, []).append(replace(space, layers=layers))
     return found
 
 
@@ -102,7 +105,7 @@ def space_page(
     return page
 
 
-def dataset_page(results: Results, dataset: str) -> Page:
+def dataset_page(results: Results, dataset: str, similarity: Similarity) -> Page:
     """What all subjects of a dataset share, and the subjects side by side."""
     title = results.resolved.datasets[dataset].title
     page = Page(f"{dataset}.html", dataset, title, _banner(results, dataset))
@@ -112,7 +115,7 @@ def dataset_page(results: Results, dataset: str) -> Page:
         stimuli.section(results, dataset),
     ]
     if results.models(dataset):
-        page.sections.append(features.section(results, dataset))
+        page.sections.append(features.section(results, dataset, similarity))
     return page
 
 

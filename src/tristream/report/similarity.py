@@ -1,6 +1,6 @@
-"""How alike the feature spaces of a dataset are, found once for all pages."""
+"""How alike the feature spaces of a dataset are, at the volumes of one timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,14 @@ from tristream.report.study_results import Results
 from tristream.store import open_h5
 
 Array = npt.NDArray[np.float64]
+# Of layers all kernels are held at once, of whole spaces one a space.
 MOST_VOLUMES = 500
+MOST_VOLUMES_OF_SPACES = 1500
 
 
 @dataclass
 class Similarity:
-    """Linear CKA between the layers and spaces of one dataset, at the volumes of one timeline.
+    """Linear CKA between the layers and spaces of one dataset, found once for all pages.
 
     Attributes
     ----------
@@ -25,58 +27,93 @@ class Similarity:
         Where the aligned features lie.
     dataset : str
         The dataset.
-    spaces : dict of str to sequence of str
-        Layers of each space that a model uses.
     """
 
     results: Results
     dataset: str
-    spaces: Mapping[str, Sequence[str]]
 
     def of(self, space: str) -> tuple[list[str], list[str], Array]:
         """Layers of a space, all spaces, and their similarity (layers, spaces)."""
         layers = {layer: gram for (name, layer), gram in self._layers.items() if name == space}
         wholes = self._wholes
-        values = [[_cosine(gram, whole) for whole in wholes.values()] for gram in layers.values()]
+        values = [[cka(gram, whole) for whole in wholes.values()] for gram in layers.values()]
         shape = (len(layers), len(wholes))
         return list(layers), list(wholes), np.array(values).reshape(shape)
 
+    def of_spaces(self) -> tuple[list[str], Array]:
+        """All spaces, and their similarity to each other."""
+        paths: dict[str, list[Path]] = {}
+        for (space, _), path in aligned_layers(self.results, self.dataset).items():
+            paths.setdefault(space, []).append(path)
+        grams = [
+            sum_of(kernel(path, MOST_VOLUMES_OF_SPACES) for path in own) for own in paths.values()
+        ]
+        return list(paths), np.array([[cka(a, b) for b in grams] for a in grams])
+
     @cached_property
     def _layers(self) -> dict[tuple[str, str], Array]:
-        """Centred kernel (volumes, volumes) of each aligned layer, columns z-scored."""
-        timeline = self.results.resolved.datasets[self.dataset].timeline_names[0]
-        folder = self.results.path("align", self.dataset, timeline)
         return {
-            (space, layer): kernel(path)
-            for space, layers in self.spaces.items()
-            for layer in layers
-            if (path := folder / space / f"{layer}.h5").is_file()
+            name: kernel(path, MOST_VOLUMES)
+            for name, path in aligned_layers(self.results, self.dataset).items()
         }
 
     @cached_property
     def _wholes(self) -> dict[str, Array]:
         """Kernel of all layers of a space side by side: the sum of theirs."""
-        sums: dict[str, Array] = {}
-        for (space, _), gram in self._layers.items():
-            sums[space] = sums[space] + gram if space in sums else gram
-        return sums
+        spaces = dict.fromkeys(space for space, _ in self._layers)
+        return {
+            name: sum_of(gram for (space, _), gram in self._layers.items() if space == name)
+            for name in spaces
+        }
 
 
-def kernel(path: Path) -> Array:
-    """``x x'`` of the z-scored columns of the first volumes of an aligned file."""
+def aligned_layers(results: Results, dataset: str) -> Mapping[tuple[str, str], Path]:
+    """Aligned files that exist, by space and layer, of the first timeline that was seen."""
+    found = results.existing("aligned", dataset=dataset)
+    if not found:
+        return {}
+    first = found[0][0]["timeline"]
+    return {(one["space"], one["layer"]): path for one, path in found if one["timeline"] == first}
+
+
+def kernel(path: Path, most: int) -> Array:
+    """``x x'`` of the z-scored columns of the first `most` volumes of an aligned file."""
     parts: list[Array] = []
     with open_h5(path, "aligned") as (file, _):
         for run in file["runs"]:
             parts.append(np.asarray(file["runs"][run][()], np.float64))
-            if sum(map(len, parts)) >= MOST_VOLUMES:
+            if sum(map(len, parts)) >= most:
                 break
-    x = np.concatenate(parts)[:MOST_VOLUMES]
-    x = x - x.mean(axis=0)
-    spread = x.std(axis=0)
-    x = np.divide(x, spread, out=np.zeros_like(x), where=spread > 0)
+    x = scaled(np.concatenate(parts)[:most])
     return x @ x.T
 
 
-def _cosine(a: Array, b: Array) -> float:
+def scaled(x: npt.NDArray) -> Array:
+    """Columns with mean 0 and deviation 1; those that do not vary are 0."""
+    x = np.asarray(x, np.float64)
+    x = x - x.mean(axis=0)
+    spread = x.std(axis=0)
+    return np.divide(x, spread, out=np.zeros_like(x), where=spread > 0)
+
+
+def sum_of(grams: Iterable[Array]) -> Array:
+    """Kernel of several sets of columns side by side."""
+    first, *others = grams
+    return sum(others, start=first)
+
+
+def cka(a: Array, b: Array) -> float:
+    """Linear centred kernel alignment of two spaces (Kornblith et al. 2019, eq. 1).
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (n, n)
+        ``x x'`` of column-centred features of the same n volumes.
+
+    Returns
+    -------
+    float
+        ``|y'x|² / (|x'x| |y'y|)`` in Frobenius norms; NaN where a space does not vary.
+    """
     scale = np.linalg.norm(a) * np.linalg.norm(b)
     return float((a * b).sum() / scale) if scale > 0 else float("nan")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -12,9 +13,14 @@ from matplotlib.figure import Figure as Drawing
 
 from tristream.config.load import Resolved
 from tristream.config.models import EncodingModel
+from tristream.features.core.checked_space import CheckedSpace, check
+from tristream.fetch.receipt import Receipt
 from tristream.maps.style import SIMULATED, save, titled
+from tristream.report.declared import Input, declared, targets_of
 from tristream.report.elements import Figure, Missing
+from tristream.results import Layout
 from tristream.store import Omission, Provenance, read_json, write_table
+from tristream.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,53 @@ class Results:
         """The study's results folder."""
         return Path(self.resolved.study.results)
 
-    def path(self, *parts: str) -> Path:
-        """A file below the results folder."""
-        return self.root.joinpath(*parts)
+    @cached_property
+    def layout(self) -> Layout:
+        """Where results lie."""
+        return Layout(self.resolved.study.results)
+
+    @cached_property
+    def spaces(self) -> dict[str, CheckedSpace]:
+        """Extractor, layers and options of each feature space that is not derived."""
+        study = self.resolved.study
+        return {name: check(name, block, data=study.data) for name, block in study.features.items()}
+
+    @cached_property
+    def targets(self) -> Targets:
+        """What the study asks for."""
+        return targets_of(self.resolved, self.spaces)
+
+    @cached_property
+    def inputs(self) -> dict[Input, None]:
+        """Every file that the report may read."""
+        return dict.fromkeys(declared(self.resolved, self.spaces))
+
+    def path(self, place: str, **wildcards: str) -> Path:
+        """A file that the report reads.
+
+        Raises
+        ------
+        KeyError
+            If it is not among the inputs of the report's rule.
+        """
+        one = Input.of(place, **wildcards)
+        if one not in self.inputs:
+            raise KeyError(f"{one} is not an input of the report")
+        return one.path(self.layout)
+
+    def expects(self, place: str, **wildcards: str) -> bool:
+        """Whether the study has this file."""
+        return Input.of(place, **wildcards) in self.inputs
+
+    def existing(self, place: str, **wildcards: str) -> list[tuple[Input, Path]]:
+        """Inputs of a place that have these wildcards and are there."""
+        wanted = wildcards.items()
+        found = [
+            (one, one.path(self.layout))
+            for one in self.inputs
+            if one.place == place and wanted <= dict(one.wildcards).items()
+        ]
+        return [(one, path) for one, path in found if path.is_file()]
 
     def link(self, path: Path) -> str:
         """`path` as a page links it."""
@@ -90,30 +140,51 @@ class Results:
     def read(self, path: Path, provenance: Provenance) -> list[Missing]:
         """Note that `path` was read; what it says was left out of it."""
         name = path.relative_to(self.root).as_posix()
-        said = provenance
-        self.sources[path] = Source(name, said.kind, said.code, said.simulated)
-        for omission in said.omitted:
+        self.sources[path] = Source(name, provenance.kind, provenance.code, provenance.simulated)
+        for omission in provenance.omitted:
             files = self.omitted.setdefault(omission, [])
             if name not in files:
                 files.append(name)
-        return [Missing(", ".join(whats), why) for why, whats in by_reason(said.omitted).items()]
+        reasons = by_reason(provenance.omitted)
+        return [Missing(", ".join(whats), why) for why, whats in reasons.items()]
+
+    def receipt(self, dataset: str) -> Receipt | None:
+        """What was fetched of a dataset; None before that."""
+        path = self.path("dataset", dataset=dataset)
+        return Receipt.read(path) if path.is_file() else None
+
+    def indices(self, dataset: str) -> list[dict]:
+        """The indices of runs that exist, subject by subject."""
+        found = self.existing("bold_index", dataset=dataset)
+        return [read_json(path, "bold-index")[0] for _, path in found]
+
+    def benchmarks(self) -> list[tuple[Input, Path]]:
+        """What Snakemake measured of the jobs that wrote the inputs, as far as it did."""
+        found: dict[Path, Input] = {}
+        for one in self.inputs:
+            pattern = self.layout.benchmark(one.place)
+            found.setdefault(Path(pattern.format_map(dict(one.wildcards))), one)
+        return [(one, path) for path, one in found.items() if path.is_file()]
 
     def simulated(self, dataset: str) -> bool:
         """Whether the dataset's receipt says that its BOLD is simulated."""
-        path = self.path("fetch", dataset, "dataset.json")
-        if path.is_file():
-            return read_json(path, "receipt")[1].simulated
-        return self.resolved.datasets[dataset].source.kind == "simulate"
+        receipt = self.receipt(dataset)
+        if receipt is None:
+            return self.resolved.datasets[dataset].source.kind == "simulate"
+        return receipt.simulated
 
     def models(self, dataset: str) -> dict[str, EncodingModel]:
         """Encoding models of a dataset."""
         models = self.resolved.study.models
         return {name: model for name, model in models.items() if dataset in model.datasets}
 
+    def stream(self, space: str) -> str:
+        """Stream of a feature space, or of one of its layers."""
+        return self.resolved.study.spaces[space.split("/")[0]].stream
+
     def streams(self, model: EncodingModel) -> dict[str, str]:
         """Band to the stream of its first feature space."""
-        features = self.resolved.study.spaces
-        return {b: features[s[0].split("/")[0]].stream for b, s in model.bands.items()}
+        return {band: self.stream(spaces[0]) for band, spaces in model.bands.items()}
 
     def is_plain(self, model: EncodingModel) -> bool:
         """A negative control, or a model that is given the simulator's own signals."""
@@ -160,7 +231,13 @@ class Results:
         drawing.suptitle("\n".join(wrap(title, per_line)))
         path = self.folder / "figures" / f"{name}.png"
         save(drawing, path)
-        said = Provenance("figure", simulated, config, self.code)
-        write_table(path.with_suffix(".tsv"), table, said, columns)
+        provenance = Provenance("figure", simulated, config, self.code)
+        write_table(path.with_suffix(".tsv"), table, provenance, columns)
         png, svg, tsv = (self.link(path.with_suffix(s)) for s in (".png", ".svg", ".tsv"))
         return Figure(title, caption, png, svg, tsv, wide)
+
+    def table(self, name: str, table: pd.DataFrame, simulated: bool) -> Path:
+        """Write a table below ``figures/`` that no drawing belongs to; return its path."""
+        path = self.folder / "figures" / f"{name}.tsv"
+        write_table(path, table, Provenance("figure", simulated, {}, self.code))
+        return path

@@ -72,7 +72,7 @@ def _road(results: Results, dataset: str) -> list[Check]:
 
 
 def _leakage(results: Results, dataset: str) -> list[Check]:
-    path = results.path("stimuli", dataset, "leakage.tsv")
+    path = results.path("leakage", dataset=dataset)
     what, threshold = "test stimuli that resemble training stimuli", f"at most {MOST_FINDINGS}"
     if not path.is_file():
         return [Check(dataset, "", what, "–", threshold, None)]
@@ -81,14 +81,14 @@ def _leakage(results: Results, dataset: str) -> list[Check]:
 
 
 def _lag(results: Results, dataset: str, subject: str) -> list[Check]:
-    path = results.path("align", dataset, f"sub-{subject}_lagscan.h5")
-    if not path.is_file():
+    found = results.existing("lagscan", dataset=dataset, subject=subject)
+    if not found:
         return []
+    ((_, path),) = found
     with open_h5(path, "lagscan") as (file, _):
         lags, r, spaces = file["lags"][()], file["r"][()], read_strings(file, "spaces")
         peaks = file["peak"][()] if "peak" in file else None
-    features = results.resolved.study.spaces
-    streams = [features[s.split("/")[0]].stream for s in spaces]
+    streams = [results.stream(space) for space in spaces]
     known = [i for i, stream in enumerate(streams) if stream != "truth"]
     if not np.isfinite(r[known]).any():
         return []
@@ -106,9 +106,9 @@ def _lag(results: Results, dataset: str, subject: str) -> list[Check]:
 def _decoding(results: Results, dataset: str, subject: str) -> list[Check]:
     found = []
     for name, decoder in results.resolved.study.decoders.items():
-        path = results.path("decode", dataset, name, f"sub-{subject}.h5")
         if dataset not in decoder.datasets:
             continue
+        path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
         least = LEAST_ACCURACY.get((dataset, name))
         asked = f"at least {least}" if least else "none set"
         if not path.is_file():
@@ -126,9 +126,10 @@ def _decoding(results: Results, dataset: str, subject: str) -> list[Check]:
 
 
 def _recovery(results: Results, dataset: str) -> list[Check]:
-    path = results.path("inference", dataset, "recovery.tsv")
-    if not path.is_file():
+    tables = results.existing("recovery", dataset=dataset)
+    if not tables:
         return []
+    ((_, path),) = tables
     table, _ = read_table(path, "recovery")
     found = []
     for _, row in table.iterrows():

@@ -38,7 +38,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     blocks: list[Block] = []
     fits: dict[str, Fit] = {}
     for name in results.models(dataset):
-        path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+        path = results.path("encoding", dataset=dataset, model=name, subject=subject)
         if gone := results.missing(f"Encoding model {name}", path):
             blocks += gone
         else:
@@ -169,7 +169,7 @@ def _second_opinion(fit: Fit) -> list[Block]:
 
 def _within_run(results: Results, dataset: str) -> list[Block]:
     """Stimuli that one test run shows twice: they are no repeats, and a reader should know."""
-    path = results.path("stimuli", dataset, "inventory.tsv")
+    path = results.path("inventory", dataset=dataset)
     if not path.is_file():
         return []
     table, said = read_table(path, "inventory")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tristream.maps.style import OTHER_COLOURS, STREAM_COLOURS
+from tristream.maps.style import STREAM_COLOURS
 from tristream.report import report_figures as figures
 from tristream.report.elements import Section, Table
 from tristream.report.study_results import Results
@@ -14,7 +14,10 @@ from tristream.store import open_h5, read_strings
 def section(results: Results, dataset: str, subject: str) -> Section:
     """Lag curves of each feature space with their peaks."""
     title = "Alignment"
-    path = results.path("align", dataset, f"sub-{subject}_lagscan.h5")
+    if not results.expects("lagscan", dataset=dataset, subject=subject):
+        why = f"{dataset} sub-{subject}: rows of its BOLD are trials, which have no lag"
+        return Section("alignment", title, results.leave_out("Lag scan", why))
+    path = results.path("lagscan", dataset=dataset, subject=subject)
     if gone := results.missing("Lag scan", path):
         return Section("alignment", title, gone)
     with open_h5(path, "lagscan") as (file, said):
@@ -55,8 +58,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 
 def _are_labels(results: Results, layers: list[str]) -> bool:
-    blocks = results.resolved.study.spaces
-    return all(blocks[layer.split("/")[0]].stream == "label" for layer in layers)
+    return all(results.stream(layer) == "label" for layer in layers)
 
 
 def _best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -70,6 +72,4 @@ def _best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _colours(results: Results, spaces: list[str]) -> dict[str, str]:
-    blocks = results.resolved.study.spaces
-    known = {s: blocks[s.split("/")[0]].stream for s in spaces if s.split("/")[0] in blocks}
-    return {s: STREAM_COLOURS[known[s]] if s in known else OTHER_COLOURS[0] for s in spaces}
+    return {space: STREAM_COLOURS[results.stream(space)] for space in spaces}

@@ -54,12 +54,15 @@ class Carpet:
 def section(results: Results, dataset: str, subject: str) -> Section:
     """Table and figures of the runs of one subject."""
     title = "BOLD and its quality"
-    folder = results.path("bold", dataset, f"sub-{subject}")
-    if gone := results.missing("Table of runs", folder / "index.json"):
+    listing = results.path("bold_index", dataset=dataset, subject=subject)
+    if gone := results.missing("Table of runs", listing):
         return Section("bold", title, gone)
-    index, said = read_json(folder / "index.json", "bold-index")
-    notes = results.read(folder / "index.json", said)
-    listed = [folder / Path(run["file"]).name for run in index["runs"]]
+    index, said = read_json(listing, "bold-index")
+    notes = results.read(listing, said)
+    listed = [
+        results.path("bold", dataset=dataset, subject=subject, run=run["run"])
+        for run in index["runs"]
+    ]
     blocks: list[Block] = [_listing(index["runs"])]
     paths = [path for path in listed if not results.missing(f"Run {path.stem}", path)]
     if paths:
@@ -164,8 +167,8 @@ def _signal(results: Results, where: str, runs: Sequence[Run], simulated: bool) 
     table = pd.DataFrame(first.ijk, columns=list("ijk")).assign(tsnr=tsnr.round(2))
     if (places := first.grayordinates) is not None:
         table.insert(0, "structure", np.array(places.names)[places.structure])
-        receipt = results.path("fetch", "meshes", "receipt.json")
-        template = template_of(first.space, receipt if receipt.is_file() else None)
+        receipts = [path for _, path in results.existing("meshes")]
+        template = template_of(first.space, receipts[0] if receipts else None)
         if template is None:
             what = "Map of the temporal signal-to-noise ratio"
             return [*results.leave_out(what, f"{where}: no map of the study fetched the meshes")]

@@ -4,21 +4,21 @@ import pandas as pd
 
 from tristream.report.elements import Block, Section, Table, Text
 from tristream.report.study_results import Results
+from tristream.results import PLACES
 
 
 def section(results: Results) -> Section:
     """Sums over Snakemake's benchmark files, stage by stage."""
-    folder = results.path("benchmarks")
-    files = sorted(folder.rglob("*.tsv")) if folder.is_dir() else []
-    if not files:
+    found = results.benchmarks()
+    if not found:
         why = "Snakemake wrote no benchmark file: the stages were run by hand"
         return Section("compute", "Compute", [Text(f"Not produced: {why}.")])
     jobs = pd.concat(
         [
             pd.read_csv(path, sep="\t", na_values=["-", "NA"])
             .tail(1)
-            .assign(stage=path.relative_to(folder).parts[0].removesuffix(".tsv"))
-            for path in files
+            .assign(stage=PLACES[one.place].pattern.split("/")[0])
+            for one, path in found
         ]
     )
     stages = jobs.groupby("stage", sort=False).agg(

@@ -29,13 +29,14 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     for name in names(results, dataset):
         block = results.resolved.study.contrasts[name]
         blocks.append(Heading(f"Contrast {name}: {in_words(block)}"))
-        path = results.path("contrasts", dataset, name, f"sub-{subject}.h5")
+        path = results.path("contrast", dataset=dataset, contrast=name, subject=subject)
         if gone := results.missing(f"Contrast {name}", path):
             blocks += gone
             continue
         blocks += _facts(results, block, path)
         blocks += figures_of(results, dataset, name, subject, ("t",))
-        blocks += _regions(results, name, path.with_name(f"sub-{subject}_regions.tsv"))
+        table = results.path("contrast_table", dataset=dataset, contrast=name, subject=subject)
+        blocks += _regions(results, name, table)
         blocks += files_of(results, dataset, name, subject)
     return Section("contrasts", "Contrasts", blocks)
 

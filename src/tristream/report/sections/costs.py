@@ -75,8 +75,11 @@ def _seconds(shown: StimulusFeatures) -> float:
 
 def _jobs(results: Results, space: Space) -> pd.DataFrame:
     """Snakemake's benchmark of each layer's job; no row where a stage was run by hand."""
-    folder = results.path("benchmarks", "features", space.dataset, space.name)
-    files = [path for layer in space.layers if (path := folder / f"{layer}.tsv").is_file()]
+    files = [
+        path
+        for one, path in results.benchmarks()
+        if one.place == "features" and (one["dataset"], one["space"]) == (space.dataset, space.name)
+    ]
     empty = pd.DataFrame({name: pd.Series(dtype=float) for name in ("s", "max_rss", "cpu_time")})
     return pd.concat([empty, *map(_read, files)]) if files else empty
 

@@ -9,7 +9,7 @@ from tristream.store import read_json
 def dataset_section(results: Results, dataset: str) -> Section:
     """Source, licence, citation and credit of a dataset."""
     descriptor = results.resolved.datasets[dataset]
-    path = results.path("fetch", dataset, "dataset.json")
+    path = results.path("dataset", dataset=dataset)
     blocks: list[Block] = [*results.missing("Receipt of the dataset", path)]
     receipt: dict = {}
     if path.is_file():
@@ -69,7 +69,7 @@ def _space(layout: Layout) -> str:
 
 def subject_section(results: Results, dataset: str, subject: str) -> Section:
     """What was fetched of one subject."""
-    receipt = results.path("fetch", dataset, f"sub-{subject}", "receipt.json")
+    receipt = results.path("receipt", dataset=dataset, subject=subject)
     blocks: list[Block] = [*results.missing("Receipt", receipt)]
     if receipt.is_file():
         said, provenance = read_json(receipt, "receipt")

@@ -23,7 +23,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     """Every decoder of the dataset."""
     blocks: list[Block] = [*cautions_of(results, dataset)]
     for name in names(results, dataset):
-        path = results.path("decode", dataset, name, f"sub-{subject}.h5")
+        path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
         blocks.append(Heading(f"Decoder {name}"))
         gone = results.missing(f"Decoder {name}", path)
         blocks += gone or _decoder(results, dataset, subject, name, path)

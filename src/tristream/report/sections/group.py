@@ -6,7 +6,7 @@ import pandas as pd
 from tristream.report.elements import Block, Link, Section, Table, Text
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
-from tristream.store import Provenance, open_h5, read_table, write_table
+from tristream.store import open_h5, read_table
 
 FDR = 0.05
 
@@ -36,7 +36,7 @@ def _encoding(results: Results, dataset: str) -> Table:
     rows = []
     for name in results.models(dataset):
         for subject in results.resolved.subjects[dataset]:
-            path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+            path = results.path("encoding", dataset=dataset, model=name, subject=subject)
             if results.missing(f"Encoding model {name}", path):
                 continue
             with open_h5(path, "encoding") as (file, _):
@@ -54,7 +54,7 @@ def _group(results: Results, dataset: str) -> list[Block]:
     rows: list[tuple[object, ...]] = []
     notes: list[Block] = []
     for name in results.models(dataset):
-        path = results.path("inference", dataset, name, "group.h5")
+        path = results.path("group", dataset=dataset, model=name)
         if gone := results.missing(f"Group level of {name}", path):
             notes += gone
             continue
@@ -98,14 +98,13 @@ def _group(results: Results, dataset: str) -> list[Block]:
         f"from 8 subjects on; voxels at a false discovery rate of {FDR}."
     )
     table = pd.DataFrame(rows, columns=list(columns))
-    path = results.folder / "figures" / dataset / "group.tsv"
-    write_table(path, table, Provenance("figure", results.simulated(dataset), {}, results.code))
+    path = results.table(f"{dataset}/group", table, results.simulated(dataset))
     # Models share their reasons.
     return [Table(caption, columns, tuple(rows), results.link(path)), *dict.fromkeys(notes)]
 
 
 def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:
-    path = results.path("inference", dataset, model, f"sub-{subject}.h5")
+    path = results.path("inference", dataset=dataset, model=model, subject=subject)
     if not path.is_file():
         return None
     with open_h5(path, "inference") as (file, _):
@@ -116,7 +115,7 @@ def _decoding(results: Results, dataset: str) -> Table:
     rows = []
     for name in names(results, dataset):
         for subject in results.resolved.subjects[dataset]:
-            path = results.path("decode", dataset, name, f"sub-{subject}.h5")
+            path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
             if path.is_file():
                 with open_h5(path, "decoding") as (file, _):
                     keys = ("accuracy", "chance", "p")
@@ -130,9 +129,10 @@ def _recovery(results: Results, dataset: str) -> list[Block]:
     if not results.simulated(dataset):
         return []
     what = "Recovery of the simulated truth"
-    if results.resolved.datasets[dataset].source.kind != "simulate":
-        return [*results.leave_out(what, f"{dataset}: was simulated elsewhere, as its files say")]
-    path = results.path("inference", dataset, "recovery.tsv")
+    if not results.expects("recovery", dataset=dataset):
+        why = f"{dataset}: was simulated elsewhere, as its files say, or has no encoding model"
+        return [*results.leave_out(what, why)]
+    path = results.path("recovery", dataset=dataset)
     if gone := results.missing(what, path):
         return [*gone]
     table, said = read_table(path, "recovery")

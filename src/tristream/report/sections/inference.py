@@ -8,19 +8,21 @@ import pandas as pd
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Section, Table, Text, count, facts
 from tristream.report.study_results import Results
-from tristream.store import Provenance, open_h5, read_strings, read_table, write_table
+from tristream.store import Provenance, open_h5, read_strings, read_table
 
 MOST_ROWS = 12
 LEVEL = 0.05
 TABLES = {
-    "regions": (
+    "region_table": (
+        "regions",
         "regions-table",
         "Regions of the Harvard-Oxford atlas, by their voxels of the mask. x, y, z: MNI "
         "coordinates in mm of the region's best voxel. split_r2: the band's mean share of test R². "
         "A region is as good as its signal: look at the ceiling before comparing two. For BOLD on "
         "surfaces, whole structures without coordinates stand in their place.",
     ),
-    "clusters": (
+    "cluster_table": (
+        "clusters",
         "clusters-table",
         "Clusters of at least 5 significant voxels that touch by their faces, best first; a number "
         "with a letter is a further peak, 8 mm or more away. x, y, z in mm. The voxels are "
@@ -33,7 +35,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     """Permutation tests of every encoding model."""
     blocks: list[Block] = []
     for name in results.models(dataset):
-        path = results.path("inference", dataset, name, f"sub-{subject}.h5")
+        path = results.path("inference", dataset=dataset, model=name, subject=subject)
         blocks.append(Heading(f"Model {name}"))
         if gone := results.missing(f"Permutation test of {name}", path):
             blocks += gone
@@ -107,8 +109,8 @@ def _widening(attrs: dict) -> str | None:
 
 def _tables(results: Results, dataset: str, subject: str, model: str) -> list[Block]:
     blocks: list[Block] = []
-    for name, (kind, caption) in TABLES.items():
-        path = results.path("inference", dataset, model, f"sub-{subject}_{name}.tsv")
+    for place, (name, kind, caption) in TABLES.items():
+        path = results.path(place, dataset=dataset, model=model, subject=subject)
         if not path.is_file():
             blocks += results.missing(f"Table of {name} of {model}", path)
             continue
@@ -132,7 +134,7 @@ def _cell(value: object) -> object:
 def _comparison(
     results: Results, dataset: str, subject: str, first: str, second: str
 ) -> list[Block]:
-    path = results.path("inference", dataset, "comparisons", first, second, f"sub-{subject}.h5")
+    path = results.path("comparison", dataset=dataset, first=first, second=second, subject=subject)
     if gone := results.missing(f"Comparison of {first} and {second}", path):
         return [*gone]
     with open_h5(path, "comparison") as (file, said):
@@ -169,8 +171,7 @@ def _comparison(
 
 
 def _compared_regions(results: Results, name: str, table: pd.DataFrame, said: Provenance) -> Table:
-    path = results.folder / "figures" / f"{name}_regions.tsv"
-    write_table(path, table, Provenance("figure", said.simulated, {}, results.code))
+    path = results.table(f"{name}_regions", table, said.simulated)
     rows = tuple(table.itertuples(index=False, name=None))
     caption = (
         "Mean difference of test r over the voxels of each region; two-sided p, and q over the "

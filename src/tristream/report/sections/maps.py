@@ -1,5 +1,7 @@
 """Brain maps, as the maps stage lists them."""
 
+from pathlib import Path
+
 from tristream.report.elements import Block, Figure, Heading, Link, Table
 from tristream.report.study_results import Results
 from tristream.store import read_json
@@ -11,11 +13,18 @@ FORMATS = {
 }
 
 
+def maps_of(results: Results, dataset: str, name: str, subject: str) -> Path:
+    """List of the maps of a model or a contrast."""
+    if name in results.resolved.study.contrasts:
+        return results.path("contrast_maps", dataset=dataset, contrast=name, subject=subject)
+    return results.path("maps", dataset=dataset, model=name, subject=subject)
+
+
 def figures_of(
     results: Results, dataset: str, model: str, subject: str, quantities: tuple[str, ...]
 ) -> list[Block]:
     """The maps of some quantities of one model and subject, and what the stage left out."""
-    path = results.path("maps", dataset, model, f"sub-{subject}", "maps.json")
+    path = maps_of(results, dataset, model, subject)
     if gone := results.missing(f"Maps of {model}", path):
         return [*gone]
     content, said = read_json(path, "maps")
@@ -36,7 +45,7 @@ def figures_of(
 
 def files_of(results: Results, dataset: str, model: str, subject: str) -> list[Block]:
     """Links to the NIfTI, GIfTI and CIFTI files of one model and subject."""
-    path = results.path("maps", dataset, model, f"sub-{subject}", "maps.json")
+    path = maps_of(results, dataset, model, subject)
     if not path.is_file():
         return []
     content = read_json(path, "maps")[0]

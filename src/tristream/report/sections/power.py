@@ -47,7 +47,7 @@ def page(results: Results, name: str) -> Page:
     """What one design could find."""
     out = Page(page_of(name), name, "Power before scanning", f"{SIMULATED}: nothing was measured")
     block = results.resolved.study.power[name]
-    path = results.path("power", f"{name}.tsv")
+    path = results.path("power_table", power=name)
     gone = results.missing(f"Power of {name}", path)
     if gone:
         out.sections = [Section("answer", "Answer", gone)]

@@ -53,7 +53,7 @@ def went_in(results: Results, space: Space) -> Section:
         why = f"{space.dataset}: its rows are labels, not films or images"
         blocks += results.leave_out(f"Input of {space.name}", why)
         return _section("input", "What went in", space, blocks)
-    receipt = results.path("fetch", space.dataset, "stimuli", "receipt.json")
+    receipt = results.path("stimuli_receipt", dataset=space.dataset)
     if gone := results.missing(f"Stimuli of {space.dataset}", receipt):
         return _section("input", "What went in", space, list(gone))
     try:
@@ -175,7 +175,7 @@ def _figure(
     wide: bool = False,
 ) -> Block:
     """A figure of a space: the features' files say whether it shows simulated data."""
-    truth = space.resolved.study.spaces[space.name].stream == "truth"
+    truth = results.stream(space.name) == "truth"
     simulated = truth or any(_is_simulated(p) for p in space.layers.values())
     words = SIMULATED if truth else SIMULATED_DATA
     name = f"{space.dataset}/spaces/{space.name}_{what}"
@@ -185,7 +185,7 @@ def _figure(
 def _traces(results: Results, space: Space) -> Block:
     stimulus = space.stimuli[0]
     found = traces(space, stimulus)
-    colour = STREAM_COLOURS[space.resolved.study.spaces[space.name].stream]
+    colour = STREAM_COLOURS[results.stream(space.name)]
     table = pd.DataFrame({"seconds": found.times.round(3)})
     for name, trace in found.rows.items():
         table[name] = trace.round(4)
@@ -281,7 +281,7 @@ def _points(results: Results, space: Space) -> list[Block]:
 
 def events_of(results: Results, space: Space) -> list[tuple[str, float, float, str]]:
     """What each stretch of a film or sound, or each image, is labelled; else which run shows it."""
-    path = results.path("stimuli", space.dataset, "inventory.tsv")
+    path = results.path("inventory", dataset=space.dataset)
     if not path.is_file():
         return []
     table, _ = read_table(path, "inventory")

@@ -19,7 +19,7 @@ def section(results: Results, dataset: str) -> Section:
 
 
 def _inventory(results: Results, dataset: str) -> list[Block]:
-    path = results.path("stimuli", dataset, "inventory.tsv")
+    path = results.path("inventory", dataset=dataset)
     if gone := results.missing("Inventory of events", path):
         return [*gone]
     table, said = read_table(path, "inventory")
@@ -38,7 +38,7 @@ def _inventory(results: Results, dataset: str) -> list[Block]:
 
 
 def _splits(results: Results, dataset: str) -> list[Block]:
-    path = results.path("stimuli", dataset, "splits.tsv")
+    path = results.path("splits", dataset=dataset)
     if gone := results.missing("Table of splits", path):
         return [*gone]
     table, said = read_table(path, "splits")
@@ -53,7 +53,7 @@ def _splits(results: Results, dataset: str) -> list[Block]:
 
 
 def _audit(results: Results, dataset: str) -> list[Block]:
-    path = results.path("stimuli", dataset, "leakage.tsv")
+    path = results.path("leakage", dataset=dataset)
     if gone := results.missing("Leakage audit", path):
         return [*gone]
     table, said = read_table(path, "leakage")
@@ -71,7 +71,7 @@ def _audit(results: Results, dataset: str) -> list[Block]:
 
 def cautions_of(results: Results, dataset: str) -> list[Block]:
     """What the audit says against any decoder of the dataset's labels."""
-    path = sidecar(results.path("stimuli", dataset, "leakage.tsv"))
+    path = sidecar(results.path("leakage", dataset=dataset))
     return cautions(read_json(path, "leakage")[0]) if path.is_file() else []
 
 

@@ -56,7 +56,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         competing = [b for b in model.bands if streams[b] in STREAMS]
         if results.is_plain(model) or len(competing) < 2:
             continue
-        path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+        path = results.path("encoding", dataset=dataset, model=name, subject=subject)
         if gone := results.missing(f"Encoding model {name}", path):
             blocks += gone
             continue
@@ -114,7 +114,7 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         why = "inference.partition does not name the model: it costs a fit for each set of bands"
         results.omitted.setdefault(Omission(what, why), [])
         return [Missing(what, why)]
-    path = results.path("partition", dataset, model, f"sub-{subject}.h5")
+    path = results.path("partition", dataset=dataset, model=model, subject=subject)
     if gone := results.missing(f"Unique and shared variance of {model}", path):
         return [*gone]
     with open_h5(path, "partition") as (file, said):
@@ -166,9 +166,10 @@ def _winners(split: Split) -> Table:
 
 def _regions(results: Results, dataset: str, subject: str, model: str, split: Split) -> list[Block]:
     """Simulated data: what truly drives each voxel against the stream that won it."""
-    path = results.path("simulate", dataset, "truth.h5")
-    if not split.simulated or not path.is_file():
+    found = results.existing("truth", dataset=dataset)
+    if not split.simulated or not found:
         return []
+    ((_, path),) = found
     with open_h5(path, "truth") as (file, said):
         results.read(path, said)
         if subject not in file["subjects"]:

@@ -43,7 +43,7 @@ def subject_section(
     """The main numbers of one subject."""
     rows: list[tuple[str, str]] = []
     for name in results.models(dataset):
-        path = results.path("encode", dataset, name, f"sub-{subject}.h5")
+        path = results.path("encoding", dataset=dataset, model=name, subject=subject)
         if path.is_file():
             with open_h5(path, "encoding") as (file, _):
                 r = file["scores/r"][()]
@@ -52,7 +52,7 @@ def subject_section(
             )
             rows.append((f"Encoding model {name}", scores))
     for name in names(results, dataset):
-        path = results.path("decode", dataset, name, f"sub-{subject}.h5")
+        path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
         if path.is_file():
             with open_h5(path, "decoding") as (file, _):
                 accuracy, chance = float(file.attrs["accuracy"]), float(file.attrs["chance"])
