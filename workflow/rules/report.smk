@@ -3,6 +3,7 @@
 from tristream.config.settings.report import ReportSettings
 from tristream.report.declared import paths
 
+
 rule report:
     input:
         lambda w: paths(RESOLVED, SPACES),
