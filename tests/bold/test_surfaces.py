@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from helpers import bold_tree
 from helpers import surface_tree as tree
+from helpers.fetched import files_of
 from tristream.bold.cleaning import clean
 from tristream.bold.index_file import write_index
 from tristream.bold.prepare import prepare_run
@@ -26,7 +27,7 @@ from tristream.config.load import load
 from tristream.config.settings.encode import EncodeSettings
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
-from tristream.fetch.contents import run_files, subject_files
+from tristream.fetch.contents import run_files
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.group import infer_group
 from tristream.inference.tables import write_tables
@@ -144,7 +145,7 @@ def test_fetch_gets_what_is_read(tmp_path, space):
     listed = [p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()]
     for run in tree.RUNS:
         listed.append(run_files(dataset.layout, "01", run).events)
-    needed = subject_files(dataset, "01", listed)
+    needed = files_of(dataset, "01", listed)
     assert {p for p in needed if p.endswith((".gii", ".nii"))} == {
         p for p in listed if p.endswith((".gii", ".nii"))
     }

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from config.test_datasets_openneuro import DESCRIPTORS, described, inventory, repeats, samples
+from helpers.fetched import files_of
 from helpers.small_study import REPO, environment
 from tristream.config.load import Resolved, load
-from tristream.fetch.contents import subject_files
 from tristream.fetch.known import recall
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.order_across import order_across
@@ -109,7 +109,7 @@ if BUNDLES:
             for _, own in table.groupby("timeline"):
                 assert repeats(samples(own, "train")) == {1: 1200}
                 assert repeats(samples(own, "test")) == {35: 50, 10: 50}
-            wanted = subject_files(dataset, "01", [f.path for f in listing.files])
+            wanted = files_of(dataset, "01", [f.path for f in listing.files])
             assert sum("bold_preproc" in path for path in wanted) == 79
             assert sum("_mask_" in path for path in wanted) == 22
 

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from helpers import bold_tree
 from helpers import surface_tree as tree
+from helpers.fetched import files_of
 from tristream.bold.readers import fmriprep
 from tristream.errors import UserError
-from tristream.fetch.contents import run_files, subject_files
+from tristream.fetch.contents import run_files
 from tristream.simulate.synthetic.fmriprep_outputs import grid
 
 FIRST, SECOND = tree.RUNS[:2]
@@ -185,7 +186,7 @@ def test_fetch_names_the_hemisphere_that_is_not_there():
         listed |= {files.bold, files.right, files.confounds, files.events}
     lost = run_files(dataset.layout, "01", SECOND).right
     with pytest.raises(UserError, match=r"hemi-R_space-fsaverage5_bold\.func\.gii"):
-        subject_files(dataset, "01", listed - {lost})
+        files_of(dataset, "01", listed - {lost})
 
 
 @pytest.mark.parametrize("space", ["fsaverage6", "fsnative", "fsLR", "fsLR_den-170k"])

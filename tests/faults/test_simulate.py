@@ -10,6 +10,7 @@ import yaml
 from helpers.small_simulation import write_features, write_layer
 from helpers.small_study import STUDY
 from tristream.config.load import descriptor
+from tristream.config.settings.simulate import SimulateSettings
 from tristream.errors import UserError
 from tristream.simulate import repository
 from tristream.simulate.dataset import check
@@ -96,7 +97,11 @@ def test_a_descriptor_that_the_preset_does_not_fit(tmp_path: Path):
     preset = load_preset("tiny")
     for change in ({"tr": 2.0}, {"subjects": ["02"]}, {"runs": preset.runs[2:]}):
         (key,) = change
-        refused(lambda c=change: check(dataset, preset.model_copy(update=c)), "tiny.yaml", key)
+        settings = SimulateSettings.of_dataset(dataset, preset.model_copy(update=change))
+        refused(lambda s=settings: check(s), "tiny.yaml", key)
+    film = preset.film.model_copy(update={"stimulus": "another"})
+    settings = SimulateSettings.of_dataset(dataset, preset.model_copy(update={"film": film}))
+    refused(lambda: check(settings), "tiny.yaml: stimuli.table: is nothing")
 
 
 def test_a_failing_program_says_its_last_words(tmp_path: Path):

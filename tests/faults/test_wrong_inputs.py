@@ -20,13 +20,13 @@ import pytest
 import yaml
 
 from helpers import bold_tree, spm_tree, synthetic_head
+from helpers.fetched import files_of
 from tristream.bold.image_checks import check_whole
 from tristream.bold.images import open_image
 from tristream.bold.prepare import check_subject, prepare_run
 from tristream.cli import main
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
-from tristream.fetch.contents import subject_files
 
 EVENTS = "onset\tduration\ttrial_type\n0\t1\tface\n2\t1\thouse\n"
 LATE = "onset\tduration\ttrial_type\n0\t3\tface\n500\t3\thouse\n"
@@ -281,7 +281,7 @@ def fetched(road: Road, root: Path) -> None:
     """What fetching a subject checks: that files are listed, then that they fit together."""
     subject = road.dataset.subjects[0]
     receipt = bold_tree.receipt_of(root, subject)
-    subject_files(road.dataset, subject, [file.path for file in receipt.files])
+    files_of(road.dataset, subject, [file.path for file in receipt.files])
     check_subject(road.dataset, subject, receipt)
 
 

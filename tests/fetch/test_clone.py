@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.fetched import fetch_dataset, fetch_subject
 from helpers.tiny_dataset import ANNEXED, MADE, RUNS, Program, make_dataset, save, study
 from tristream.config.sources import DataladSource
 from tristream.errors import UserError
@@ -17,7 +18,7 @@ from tristream.fetch.clone import check_out
 from tristream.fetch.git import environment
 from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Dropped, Receipt
-from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
+from tristream.fetch.steps import drop
 
 
 @pytest.fixture

@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from helpers.fetched import fetch_dataset, fetch_stimuli, fetch_subject, files_of
 from tristream.cli import main
 from tristream.cli.plan import jobs_of
 from tristream.config.dataset import Dataset
 from tristream.config.load import resolve
 from tristream.config.sources import FolderSource
 from tristream.errors import UserError
-from tristream.fetch.contents import inherited, run_files, subject_files
+from tristream.fetch.contents import inherited, run_files
 from tristream.fetch.plan import human
 from tristream.fetch.receipt import Receipt, says_simulated
 from tristream.fetch.sources import open_origin
-from tristream.fetch.steps import fetch_dataset, fetch_subject
-from tristream.fetch.stimulus_files import fetch_stimuli
 from tristream.hashing import hash_file
 
 RUNS = ["ses-1_task-film_run-1", "ses-2_task-film_run-1"]
@@ -64,7 +63,7 @@ LISTED = [
 
 
 def test_the_files_of_a_subject_and_no_others():
-    wanted = subject_files(dataset(), "01", LISTED)
+    wanted = files_of(dataset(), "01", LISTED)
     left_out = {path for path in LISTED if path not in wanted}
     assert {Path(path).name for path in left_out} == {
         "task-other_bold.json",
@@ -81,17 +80,17 @@ def test_an_absent_file_is_named_with_the_remedy(suffix):
     absent = next(p for p in LISTED if p.endswith(suffix) and "ses-2" in p and "T1w" not in p)
     listed = [path for path in LISTED if path != absent]
     with pytest.raises(UserError, match=rf"{absent}.*sub-01 lacks.*{RUNS[1]} under `missing: "):
-        subject_files(dataset(), "01", listed)
+        files_of(dataset(), "01", listed)
     without = dataset(missing={"01": [RUNS[1]]})
-    assert not any("ses-2" in path for path in subject_files(without, "01", listed))
+    assert not any("ses-2" in path for path in files_of(without, "01", listed))
 
 
 def test_confounds_are_needed_only_if_they_are_used():
     listed = [path for path in LISTED if not path.endswith("timeseries.tsv")]
     with pytest.raises(UserError, match="timeseries"):
-        subject_files(dataset(), "01", listed)
+        files_of(dataset(), "01", listed)
     layout = {"kind": "fmriprep", "space": "MNI", "derivatives": "made", "confounds": []}
-    assert subject_files(dataset(layout=layout), "01", listed)
+    assert files_of(dataset(layout=layout), "01", listed)
 
 
 def test_sidecars_are_inherited_from_general_to_special():

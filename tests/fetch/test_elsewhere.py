@@ -8,14 +8,15 @@ import pytest
 import soundfile
 
 from helpers.event_tables import timelines_of
+from helpers.fetched import fetch_dataset, fetch_stimuli, fetch_subject
 from tristream.cli import main
 from tristream.config.events import EventReading
 from tristream.config.load import Resolved, resolve
 from tristream.errors import UserError
 from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Receipt
-from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
-from tristream.fetch.stimulus_files import fetch_stimuli, stimulus_status
+from tristream.fetch.steps import drop
+from tristream.fetch.stimulus_files import stimulus_status
 from tristream.stimuli.inventory import stimulus_list, without_absent
 
 RUN = "task-music_run-01"

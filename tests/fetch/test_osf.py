@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from helpers.fetched import fetch_stimuli
 from tristream.config.load import Resolved, resolve
 from tristream.config.sources import OsfSource
 from tristream.errors import UserError
 from tristream.fetch.osf import OsfOrigin
-from tristream.fetch.stimulus_files import fetch_stimuli, stimulus_status
+from tristream.fetch.stimulus_files import stimulus_status
 
 FILES = {
     "/films/big.wmv": bytes(range(256)) * 2000,

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from helpers import object_store
+from helpers.fetched import fetch_dataset, fetch_subject
 from helpers.object_store import Store
 from helpers.tiny_dataset import ANNEXED, MADE, RUNS, make_dataset, study, write
 from tristream.errors import UserError
 from tristream.fetch.annex import is_present
-from tristream.fetch.steps import drop, fetch_dataset, fetch_subject
+from tristream.fetch.steps import drop
 
 BOLD, OTHER = (MADE.format(run=run) for run in RUNS)
 MASK = BOLD.replace("preproc_bold", "brain_mask")

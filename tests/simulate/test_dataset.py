@@ -17,6 +17,7 @@ from helpers.small_simulation import write_features, write_receipt
 from helpers.small_study import REPO, STUDY
 from tristream.config.dataset import Dataset
 from tristream.config.load import descriptor
+from tristream.config.settings.simulate import SimulateSettings
 from tristream.config.sources import DataladSource
 from tristream.fetch.clone import check_out
 from tristream.fetch.receipt import says_simulated
@@ -48,6 +49,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, atlas: Path, trailer: Path)
     )
 
 
+def settings(name: str) -> SimulateSettings:
+    return SimulateSettings.of_dataset(described(name), load_preset(name))
+
+
 def outputs(folder: Path) -> Outputs:
     return Outputs(folder / "dataset", folder / "commit.txt", folder / "truth.h5")
 
@@ -55,7 +60,7 @@ def outputs(folder: Path) -> Outputs:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> Outputs:
     out = outputs(tmp_path_factory.mktemp("simulated"))
-    simulate(described("tiny"), load_preset("tiny"), inputs, out, code="abc")
+    simulate(settings("tiny"), inputs, out, code="abc")
     return out
 
 
@@ -193,7 +198,7 @@ def test_the_same_again_is_the_same_and_replaces_what_was_there(
 ):
     out = outputs(tmp_path)
     for _ in range(2):
-        simulate(described("tiny"), load_preset("tiny"), inputs, out, code="abc")
+        simulate(settings("tiny"), inputs, out, code="abc")
         assert out.commit.read_text() == made.commit.read_text()
     with h5py.File(made.truth) as one, h5py.File(out.truth) as other:
         for name in ("latents/ventral/trailer/values", "subjects/01/ceiling_r"):
@@ -204,7 +209,7 @@ def test_the_same_again_is_the_same_and_replaces_what_was_there(
 @pytest.mark.parametrize("name", ["bunny", "tiny"])
 def test_shipped_presets_fit_their_descriptors(name: str):
     dataset, preset = described(name), load_preset(name)
-    check(dataset, preset)
+    check(settings(name))
     assert dataset.trims.start == preset.dummies
     assert len(preset.test_runs) >= 2
     (test,) = {(run.media_start, run.duration) for run in preset.test_runs}

@@ -1,13 +1,11 @@
 # What all rules share: the checked study, where files lie, what a rule is rerun for.
 
 import json
-import math
 import sys
 from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.logging import logger
 
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 
@@ -20,7 +18,6 @@ try:
     from tristream.features.core.checked_space import check
     from tristream.fingerprint import fingerprint
     from tristream.results import Layout
-    from tristream.simulate.preset import load_preset
     from tristream.targets import Targets
 except ModuleNotFoundError as error:
     raise WorkflowError(
@@ -136,38 +133,8 @@ def dump_trials(descriptor):
     return dump(descriptor.trials) + dump(descriptor.events)
 
 
-def accepted(dataset):
-    """Checksums that the user takes in place of those of annex keys, as text for `params`."""
-    return json.dumps(STUDY.datasets[dataset].accept, sort_keys=True)
-
-
-@lru_cache(None)
-def download_mb(dataset, subject):
-    """MB to get, as far as they are known here; a dry run lists the files. Asks no network."""
-    from tristream.fetch.plan import human, plan_subject
-
-    try:
-        plan = plan_subject(RESOLVED, dataset, subject)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-    if workflow.dryrun and plan is None:
-        logger.info(
-            f"{dataset} sub-{subject}: files and bytes are known once the dataset is listed: "
-            f"`tristream fetch plan --dataset {dataset}` does that and gets no image"
-        )
-    elif workflow.dryrun and plan.files:
-        logger.info(f"{dataset} sub-{subject}: {plan.summary}")
-        for path, size in plan.files:
-            logger.info(f"    {human(size):>8}  {path}")
-    return math.ceil((plan.download or 0) / 1e6) if plan else 0
-
-
 def is_simulated(dataset):
     return RESOLVED.datasets[dataset].source.kind == "simulate"
-
-
-def has_media(dataset):
-    return RESOLVED.datasets[dataset].stimuli.source is not None
 
 
 def media_of(space):
@@ -196,42 +163,6 @@ def registrations_of(wildcards):
 def registrations_option(wildcards):
     files = registrations_of(wildcards)
     return f"--registered {' '.join(files)}" if files else ""
-
-
-def dropped():
-    """Markers of content that `keep_raw: false` drops after its last use."""
-    if STUDY.keep_raw:
-        return []
-    return [
-        f"{R}/fetch/{dataset}/sub-{subject}/dropped.json"
-        for dataset, descriptor in RESOLVED.datasets.items()
-        if descriptor.source.kind in ("datalad", "simulate")
-        for subject in RESOLVED.subjects[dataset]
-    ]
-
-
-def commit_file(wildcards):
-    return (
-        f"{R}/simulate/{wildcards.dataset}/commit.txt"
-        if is_simulated(wildcards.dataset)
-        else []
-    )
-
-
-def preset_of(dataset):
-    return load_preset(RESOLVED.datasets[dataset].source.preset)
-
-
-def preset_features(wildcards):
-    return [
-        f"{R}/features/{wildcards.dataset}/{text}.h5"
-        for text in preset_of(wildcards.dataset).features
-    ]
-
-
-def stimuli_receipt(wildcards):
-    dataset = wildcards.dataset
-    return f"{R}/fetch/{dataset}/stimuli/receipt.json" if has_media(dataset) else []
 
 
 def features_input(wildcards):

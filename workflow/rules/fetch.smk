@@ -1,5 +1,18 @@
-# Data from OpenNeuro (DataLad), the package index or a folder. Local rules: they need the network,
-# compute jobs do not.
+# Data from OpenNeuro (DataLad), the package index, the OSF, a folder. Local rules: they need the
+# network, compute jobs do not.
+
+import math
+
+from snakemake.logging import logger
+
+from tristream.config.settings.fetch import (
+    FetchDatasetSettings,
+    FetchStimuliSettings,
+    FetchSubjectSettings,
+)
+from tristream.config.settings.simulate import FetchAtlasSettings
+from tristream.features.core.weights_settings import FetchWeightsSettings
+from tristream.fetch.plan import human, plan_subject
 
 
 localrules:
@@ -11,15 +24,55 @@ localrules:
     drop,
 
 
+def simulated_commit(wildcards):
+    """The commit of a dataset that the simulator writes."""
+    return at("commit") if is_simulated(wildcards.dataset) else []
+
+
+def stimuli_receipt(wildcards):
+    """The receipt of the stimuli, if there are media."""
+    source = RESOLVED.datasets[wildcards.dataset].stimuli.source
+    return at("stimuli_receipt") if source else []
+
+
+@lru_cache(None)
+def download_mb(dataset, subject):
+    """MB to get, as far as they are known here; a dry run lists the files. Asks no network."""
+    try:
+        plan = plan_subject(RESOLVED, dataset, subject)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    if workflow.dryrun and plan is None:
+        logger.info(
+            f"{dataset} sub-{subject}: files and bytes are known once the dataset is listed: "
+            f"`tristream fetch plan --dataset {dataset}` does that and gets no image"
+        )
+    elif workflow.dryrun and plan.files:
+        logger.info(f"{dataset} sub-{subject}: {plan.summary}")
+        for path, size in plan.files:
+            logger.info(f"    {human(size):>8}  {path}")
+    return math.ceil((plan.download or 0) / 1e6) if plan else 0
+
+
+def dropped():
+    """Markers of content that `keep_raw: false` drops after its last use."""
+    return [
+        path
+        for dataset, descriptor in RESOLVED.datasets.items()
+        if not STUDY.keep_raw and descriptor.source.kind in ("datalad", "simulate")
+        for path in TARGETS.subjects("dropped", dataset)
+    ]
+
+
 rule fetch_dataset:
     input:
-        commit_file,
+        simulated_commit,
     output:
-        f"{R}/fetch/{{dataset}}/dataset.json",
+        at("dataset"),
     log:
-        f"{R}/logs/fetch/{{dataset}}/dataset.log",
+        LAYOUT.log("dataset"),
     benchmark:
-        f"{R}/benchmarks/fetch/{{dataset}}/dataset.tsv"
+        LAYOUT.benchmark("dataset")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -27,24 +80,23 @@ rule fetch_dataset:
         mem_mb=1000,
         runtime=120,
     params:
-        source=lambda w: dump(RESOLVED.datasets[w.dataset].source),
-        accept=lambda w: accepted(w.dataset),
+        settings=lambda w: settings(FetchDatasetSettings, dataset=w.dataset),
     shell:
-        "python -m tristream fetch dataset --dataset {wildcards.dataset}"
+        "python -m tristream fetch dataset --settings {params.settings}"
         " --output {output} > {log} 2>&1"
 
 
 rule fetch_subject:
     input:
-        listing=rules.fetch_dataset.output,
+        listing=at("dataset"),
         # Stimuli that only the user has are checked before gigabytes are got.
         stimuli=lambda w: ancient(stimuli_receipt(w)),
     output:
-        f"{R}/fetch/{{dataset}}/sub-{{subject}}/receipt.json",
+        at("receipt"),
     log:
-        f"{R}/logs/fetch/{{dataset}}/sub-{{subject}}.log",
+        LAYOUT.log("receipt"),
     benchmark:
-        f"{R}/benchmarks/fetch/{{dataset}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("receipt")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -53,21 +105,21 @@ rule fetch_subject:
         runtime=1440,
         download_mb=lambda w: download_mb(w.dataset, w.subject),
     params:
-        layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
-        runs=lambda w: RESOLVED.datasets[w.dataset].runs_of(w.subject),
-        accept=lambda w: accepted(w.dataset),
+        settings=lambda w: settings(
+            FetchSubjectSettings, dataset=w.dataset, subject=w.subject
+        ),
     shell:
-        "python -m tristream fetch subject --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --listing {input.listing} --output {output} > {log} 2>&1"
+        "python -m tristream fetch subject --settings {params.settings} --listing {input.listing}"
+        " --output {output} > {log} 2>&1"
 
 
 rule fetch_stimuli:
     output:
-        f"{R}/fetch/{{dataset}}/stimuli/receipt.json",
+        at("stimuli_receipt"),
     log:
-        f"{R}/logs/fetch/{{dataset}}/stimuli.log",
+        LAYOUT.log("stimuli_receipt"),
     benchmark:
-        f"{R}/benchmarks/fetch/{{dataset}}/stimuli.tsv"
+        LAYOUT.benchmark("stimuli_receipt")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -75,19 +127,19 @@ rule fetch_stimuli:
         mem_mb=1000,
         runtime=120,
     params:
-        stimuli=lambda w: dump(RESOLVED.datasets[w.dataset].stimuli),
+        settings=lambda w: settings(FetchStimuliSettings, dataset=w.dataset),
     shell:
-        "python -m tristream fetch stimuli --dataset {wildcards.dataset}"
+        "python -m tristream fetch stimuli --settings {params.settings}"
         " --output {output} > {log} 2>&1"
 
 
 rule fetch_weights:
     output:
-        f"{R}/fetch/weights/{{space}}/receipt.json",
+        at("weights"),
     log:
-        f"{R}/logs/fetch/weights/{{space}}.log",
+        LAYOUT.log("weights"),
     benchmark:
-        f"{R}/benchmarks/fetch/weights/{{space}}.tsv"
+        LAYOUT.benchmark("weights")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -95,19 +147,19 @@ rule fetch_weights:
         mem_mb=1000,
         runtime=60,
     params:
-        source=lambda w: dump(SPACES[w.space].weights),
+        settings=lambda w: settings(FetchWeightsSettings, space=w.space),
     shell:
-        "python -m tristream fetch weights --space {wildcards.space}"
+        "python -m tristream fetch weights --settings {params.settings}"
         " --output {output} > {log} 2>&1"
 
 
 rule fetch_atlas:
     output:
-        f"{R}/fetch/atlas/{{preset}}/receipt.json",
+        at("preset_atlas"),
     log:
-        f"{R}/logs/fetch/atlas/{{preset}}.log",
+        LAYOUT.log("preset_atlas"),
     benchmark:
-        f"{R}/benchmarks/fetch/atlas/{{preset}}.tsv"
+        LAYOUT.benchmark("preset_atlas")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -115,22 +167,22 @@ rule fetch_atlas:
         mem_mb=1000,
         runtime=60,
     params:
-        atlas=lambda w: dump(load_preset(w.preset).atlas),
+        settings=lambda w: settings(FetchAtlasSettings, preset=w.preset),
     shell:
-        "python -m tristream fetch atlas --preset {wildcards.preset}"
+        "python -m tristream fetch atlas --settings {params.settings}"
         " --output {output} > {log} 2>&1"
 
 
 rule drop:
     input:
-        receipt=rules.fetch_subject.output,
+        receipt=at("receipt"),
         used=lambda w: bold_files(w.dataset, w.subject),
     output:
-        f"{R}/fetch/{{dataset}}/sub-{{subject}}/dropped.json",
+        at("dropped"),
     log:
-        f"{R}/logs/fetch/{{dataset}}/sub-{{subject}}_drop.log",
+        LAYOUT.log("dropped"),
     benchmark:
-        f"{R}/benchmarks/fetch/{{dataset}}/sub-{{subject}}_drop.tsv"
+        LAYOUT.benchmark("dropped")
     conda:
         "../../envs/tristream.yaml"
     threads: 1

@@ -1,19 +1,35 @@
 # BOLD with known ground truth, written as a BIDS dataset that enters at fetch like any other.
 
+from tristream.config.settings.simulate import SimulateSettings
+from tristream.simulate.preset import load_preset
+
+
+def preset_of(wildcards):
+    return RESOLVED.datasets[wildcards.dataset].source.preset
+
+
+def preset_features(wildcards):
+    """Feature files that drive the simulated voxels."""
+    pairs = [text.split("/") for text in load_preset(preset_of(wildcards)).features]
+    return [
+        LAYOUT.path("features", dataset=wildcards.dataset, space=space, layer=layer)
+        for space, layer in pairs
+    ]
+
 
 rule simulate:
     input:
-        stimuli=rules.fetch_stimuli.output,
+        stimuli=at("stimuli_receipt"),
         features=preset_features,
-        atlas=lambda w: f"{R}/fetch/atlas/{RESOLVED.datasets[w.dataset].source.preset}/receipt.json",
+        atlas=lambda w: LAYOUT.path("preset_atlas", preset=preset_of(w)),
     output:
         # The dataset itself is a folder beside these: DataLad clones it from there.
-        commit=f"{R}/simulate/{{dataset}}/commit.txt",
-        truth=f"{R}/simulate/{{dataset}}/truth.h5",
+        commit=at("commit"),
+        truth=at("truth"),
     log:
-        f"{R}/logs/simulate/{{dataset}}.log",
+        LAYOUT.log("truth"),
     benchmark:
-        f"{R}/benchmarks/simulate/{{dataset}}.tsv"
+        LAYOUT.benchmark("truth")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -21,12 +37,11 @@ rule simulate:
         mem_mb=3000,
         runtime=30,
     params:
-        folder=f"{R}/simulate/{{dataset}}/dataset",
-        name=lambda w: RESOLVED.datasets[w.dataset].source.preset,
-        preset=lambda w: dump(preset_of(w.dataset)),
-        code=lambda w: fingerprint("tristream.simulate.dataset"),
+        folder=lambda w, output: str(Path(output.commit).with_name("dataset")),
+        settings=lambda w: settings(SimulateSettings, dataset=w.dataset),
+        code=fingerprint("tristream.simulate.dataset"),
     shell:
-        "python -m tristream simulate dataset --dataset {wildcards.dataset}"
-        " --preset {params.name} --receipt {input.stimuli} --features {input.features}"
+        "python -m tristream simulate dataset --settings {params.settings}"
+        " --receipt {input.stimuli} --features {input.features}"
         " --atlas {input.atlas} --output {params.folder} --commit {output.commit}"
         " --truth {output.truth} --code {params.code} > {log} 2>&1"

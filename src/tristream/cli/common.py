@@ -46,6 +46,8 @@ TARGETS = {
     "fused": "space of `fusion:` in the study",
     "contrast": "name of the contrast in the study",
     "timeline": "stimulus timeline",
+    "space": "feature space, as named in the study",
+    "preset": "name of the preset",
 }
 
 

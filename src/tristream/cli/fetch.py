@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_config, add_output, add_settings, add_stage, settings, study
 from tristream.errors import UserError
 
 EXAMPLES = """\
@@ -32,31 +32,33 @@ def register(stages: Any) -> None:
 
     def action(name: str, run: Any, help: str) -> argparse.ArgumentParser:
         parser = actions.add_parser(name, help=help, description=help)
-        add_config(parser)
         parser.set_defaults(run=run)
-        if name not in ("plan", "status"):
-            parser.add_argument("--output", type=Path, required=True, help="receipt to write")
-            parser.add_argument("--code", default="", help="fingerprint to store in the receipt")
+        return parser
+
+    def job(name: str, run: Any, help: str, *targets: str) -> argparse.ArgumentParser:
+        parser = action(name, run, help)
+        add_settings(parser, *targets)
+        add_output(parser, "receipt")
         return parser
 
     plan = action("plan", run_plan, "Print which files would be got, and their bytes.")
-    dataset = action("dataset", run_dataset, "List a dataset at its pinned commit.")
-    subject = action("subject", run_subject, "Get and check the files of one subject.")
-    stimuli = action("stimuli", run_stimuli, "Get the stimuli of a dataset.")
-    status = action("status", run_status, "List the stimuli: present, missing, unneeded.")
+    add_config(plan)
     plan.add_argument(
         "--dataset", help="a dataset, of the study or not yet (default: all of the study)"
     )
-    for parser in (dataset, subject, stimuli, status):
-        parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
-    subject.add_argument("--subject", required=True, help="label without sub-")
+    status = action("status", run_status, "List the stimuli: present, missing, unneeded.")
+    add_config(status)
+    status.add_argument("--dataset", required=True, help="name of the dataset in the study")
+    job("dataset", run_dataset, "List a dataset at its pinned commit.", "dataset")
+    help = "Get and check the files of one subject."
+    subject = job("subject", run_subject, help, "dataset", "subject")
     subject.add_argument("--listing", required=True, help="receipt of `fetch dataset`")
-    weights = action("weights", run_weights, "Get the pretrained weights of a feature space.")
-    weights.add_argument("--space", required=True, help="feature space, as named in the study")
-    atlas = action("atlas", run_atlas, "Get the atlas of a simulation preset.")
-    atlas.add_argument("--preset", required=True, help="name of the preset")
+    job("stimuli", run_stimuli, "Get the stimuli of a dataset.", "dataset")
+    job("weights", run_weights, "Get the pretrained weights of a feature space.", "space")
+    job("atlas", run_atlas, "Get the atlas of a simulation preset.", "preset")
     drop = action("drop", run_drop, "Drop annexed content that a remote verifiably holds too.")
     drop.add_argument("--receipt", nargs="+", required=True, help="receipts of what was used")
+    add_output(drop, "list of what was dropped")
 
 
 def run_stage(args: argparse.Namespace) -> None:
@@ -86,28 +88,31 @@ def run_plan(args: argparse.Namespace) -> None:
 
 def run_dataset(args: argparse.Namespace) -> None:
     """List a dataset."""
+    from tristream.config.settings.fetch import FetchDatasetSettings
     from tristream.fetch.steps import fetch_dataset
 
-    fetch_dataset(study(args), args.dataset, args.code).write(args.output)
+    fetch_dataset(settings(args, FetchDatasetSettings), args.code).write(args.output)
 
 
 def run_subject(args: argparse.Namespace) -> None:
     """Get one subject, and check that its files fit together before anything is computed."""
     from tristream.bold.prepare import check_subject
+    from tristream.config.settings.fetch import FetchSubjectSettings
     from tristream.fetch.receipt import Receipt
     from tristream.fetch.steps import fetch_subject
 
-    resolved, listed = study(args), Receipt.read(args.listing)
-    receipt = fetch_subject(resolved, args.dataset, args.subject, listed, args.code)
-    check_subject(resolved.datasets[args.dataset], args.subject, receipt)
+    chosen = settings(args, FetchSubjectSettings)
+    receipt = fetch_subject(chosen, Receipt.read(args.listing), args.code)
+    check_subject(chosen.described, chosen.subject, receipt)
     receipt.write(args.output)
 
 
 def run_stimuli(args: argparse.Namespace) -> None:
     """Get the stimuli."""
+    from tristream.config.settings.fetch import FetchStimuliSettings
     from tristream.fetch.stimulus_files import fetch_stimuli
 
-    fetch_stimuli(study(args), args.dataset, args.code).write(args.output)
+    fetch_stimuli(settings(args, FetchStimuliSettings), args.code).write(args.output)
 
 
 def run_status(args: argparse.Namespace) -> None:
@@ -121,23 +126,23 @@ def run_status(args: argparse.Namespace) -> None:
 
 def run_weights(args: argparse.Namespace) -> None:
     """Get a space's weights."""
-    from tristream.features.core.checked_space import weights_of
+    from tristream.features.core.weights_settings import FetchWeightsSettings
     from tristream.fetch.steps import fetch_weights
 
-    config = study(args).study
-    if args.space not in config.features:
-        raise UserError(f"features: no space {args.space!r} among {', '.join(config.features)}")
-    source = weights_of(args.space, config.features[args.space])
-    fetch_weights(args.space, source, Path(config.data), args.code).write(args.output)
+    chosen = settings(args, FetchWeightsSettings)
+    data = Path(chosen.data)
+    fetch_weights(chosen.space, chosen.source, data, args.code).write(args.output)
 
 
 def run_atlas(args: argparse.Namespace) -> None:
     """Get a preset's atlas."""
+    from tristream.config.settings.simulate import FetchAtlasSettings
     from tristream.fetch.steps import fetch_members
-    from tristream.simulate.preset import load_preset
 
-    data = Path(study(args).study.data)
-    fetch_members(args.preset, load_preset(args.preset).atlas, data, args.code).write(args.output)
+    chosen = settings(args, FetchAtlasSettings)
+    what = f"The atlas of the preset {chosen.preset} was"
+    receipt = fetch_members(chosen.preset, chosen.source, Path(chosen.data), args.code, what)
+    receipt.write(args.output)
 
 
 def run_drop(args: argparse.Namespace) -> None:

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, study
+from tristream.cli.common import add_settings, add_stage, settings
 
 EXAMPLES = """\
-  tristream simulate dataset --dataset bunny --preset bunny \\
+  tristream simulate dataset --dataset bunny \\
       --receipt results/fetch/bunny/stimuli/receipt.json \\
       --features results/features/bunny/*/*.h5 \\
       --atlas results/fetch/atlas/bunny/receipt.json \\
@@ -25,9 +25,7 @@ def register(stages: Any) -> None:
     actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     dataset = actions.add_parser("dataset", help="write a simulated BIDS dataset")
-    add_config(dataset)
-    dataset.add_argument("--dataset", required=True, help="dataset id")
-    dataset.add_argument("--preset", required=True, help="name of a preset, or a .yaml file")
+    add_settings(dataset, "dataset")
     dataset.add_argument("--receipt", type=Path, required=True, help="receipt of the stimuli")
     dataset.add_argument(
         "--features", type=Path, nargs="+", required=True, help="feature files of the preset"
@@ -82,12 +80,11 @@ def _like(args: argparse.Namespace) -> None:
 
 
 def _dataset(args: argparse.Namespace) -> None:
+    from tristream.config.settings.simulate import SimulateSettings
     from tristream.simulate.dataset import Inputs, Outputs, simulate
-    from tristream.simulate.preset import load_preset
 
     simulate(
-        study(args).datasets[args.dataset],
-        load_preset(args.preset),
+        settings(args, SimulateSettings),
         Inputs(args.receipt, tuple(args.features), args.atlas),
         Outputs(args.output, args.commit, args.truth),
         code=args.code,

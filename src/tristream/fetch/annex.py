@@ -58,7 +58,7 @@ def list_files(root: Path) -> tuple[list[FetchedFile], list[Omission]]:
         Subdatasets, whose files are not listed.
     """
     found = call("git", "annex", "find", "--include=*", "--json", at=root)
-    keys = {str(said["file"]): str(said["key"]) for said in results(found)}
+    keys = {str(record["file"]): str(record["key"]) for record in results(found)}
     files, omitted = [], []
     for entry in filter(None, git(root, "ls-tree", "-r", "-l", "-z", "HEAD").split("\0")):
         about, _, path = entry.partition("\t")
@@ -114,16 +114,16 @@ def get(root: Path, files: Sequence[FetchedFile], accept: Mapping[str, str] | No
         for first in range(0, len(paths), BATCH):
             # DataLad takes a folder behind a link for another one.
             batch = [str(inside(root.resolve(), p)) for p in paths[first : first + BATCH]]
-            for said in stream(*base, *batch, at=root):
-                file = absent.get(_relative(root, said["path"]))
-                if said["status"] in FAILURES:
-                    _look_into(root, file, said)
+            for record in stream(*base, *batch, at=root):
+                file = absent.get(_relative(root, record["path"]))
+                if record["status"] in FAILURES:
+                    _look_into(root, file, record)
                 bar.update(file.size or 0 if file else 0)
 
 
-def reason(said: Mapping[str, Any]) -> str:
+def reason(record: Mapping[str, Any]) -> str:
     """Why a command failed, from the record that it printed."""
-    message = said.get("message") or said.get("error_message") or "no reason given"
+    message = record.get("message") or record.get("error_message") or "no reason given"
     # DataLad may leave a text and its arguments apart.
     text, *arguments = [message] if isinstance(message, str) else message
     return str(text) % tuple(arguments) if arguments else str(text)
@@ -133,16 +133,16 @@ def _relative(root: Path, path: str) -> str:
     return Path(path).relative_to(root.resolve()).as_posix()
 
 
-def _look_into(root: Path, file: FetchedFile | None, said: Mapping[str, Any]) -> None:
+def _look_into(root: Path, file: FetchedFile | None, record: Mapping[str, Any]) -> None:
     """Find out why a file could not be had: no remote, a broken transfer, or another content.
 
     For some remotes git-annex calls the last two by one name, so the file is brought once more
     and compared here. If it is whole now, all is well.
     """
-    message = reason(said)
+    message = reason(record)
     why = "; ".join(dict.fromkeys(line.strip() for line in message.splitlines() if line.strip()))
     if file is None:
-        raise UserError(f"{said['path']}: DataLad can't get it ({why})")
+        raise UserError(f"{record['path']}: DataLad can't get it ({why})")
     path = inside(root, file.path)
     if "erification" not in why and "failed to retrieve" not in why:
         whereis = f"git -C {root} annex whereis '{file.path}'"
@@ -204,7 +204,7 @@ def verify(
 
 
 def departures(files: Iterable[FetchedFile]) -> list[Omission]:
-    """What a receipt says of verified files whose content is not what their keys say."""
+    """What a receipt states about verified files whose content is not that of their keys."""
     return [
         Omission(
             f"agreement of {file.path} with its annex key",
@@ -232,8 +232,8 @@ def _verified(root: Path, file: FetchedFile, accepted: str) -> FetchedFile:
         raise _damaged(root, file, f"has {size} bytes, its annex key says {file.size}")
     checksum = _checksum(place, algorithm)
     if digest and checksum != file.checksum:
-        said = checksum.partition(":")[2]
-        raise _damaged(root, file, f"{algorithm} is {said}, its annex key says {digest}")
+        found = checksum.partition(":")[2]
+        raise _damaged(root, file, f"{algorithm} is {found}, its annex key says {digest}")
     return FetchedFile(file.path, size, checksum, file.key, file.annexed)
 
 
@@ -269,10 +269,10 @@ def drop(root: Path, files: Iterable[FetchedFile]) -> tuple[list[str], list[Omis
     dropped, kept = [], []
     for first in range(0, len(there), BATCH):
         base = ("git", "annex", "drop", "--json", "--json-error-messages", "--")
-        for said in results(call(*base, *there[first : first + BATCH], at=root)):
-            if said["success"]:
-                dropped.append(str(said["file"]))
+        for record in results(call(*base, *there[first : first + BATCH], at=root)):
+            if record["success"]:
+                dropped.append(str(record["file"]))
             else:
-                why = " ".join(" ".join(said.get("error-messages", [])).split())
-                kept.append(Omission(str(said["file"]), why or "no other copy could be verified"))
+                why = " ".join(" ".join(record.get("error-messages", [])).split())
+                kept.append(Omission(str(record["file"]), why or "no other copy could be verified"))
     return dropped, kept

@@ -86,9 +86,9 @@ def _clone(address: str, root: Path) -> None:
     half.parent.mkdir(parents=True, exist_ok=True)
     done = call("datalad", "-l", "critical", "-f", "json", "clone", address, str(half.absolute()))
     if done.returncode:
-        said = [str(r.get("error_message") or r.get("message")) for r in results(done)]
+        reasons = [str(r.get("error_message") or r.get("message")) for r in results(done)]
         remove(half)
-        why = " ".join((said[0] if said else last_words(done)).split())
+        why = " ".join((reasons[0] if reasons else last_words(done)).split())
         raise UserError(
             f"{address}: can't be cloned ({why}); check `source.url` in the descriptor and the "
             "network, then run again"
@@ -97,7 +97,7 @@ def _clone(address: str, root: Path) -> None:
 
 
 def _find(root: Path, wanted: str) -> str | None:
-    """Full hash of a tag or commit that the clone has; branch names are no pins."""
+    """Full hash of a tag or commit that the clone has; a branch name does not pin one."""
     names = [f"refs/tags/{wanted}"]
     if re.fullmatch(r"[0-9a-f]{7,64}", wanted):
         names.append(wanted)
@@ -119,7 +119,7 @@ def _ask_origin(root: Path, wanted: str, address: str) -> str:
         why = f" ({last_words(done)})" if done.returncode else ""
         raise UserError(
             f"{address}: has no tag or commit {wanted!r}{why}; check `commit` in the descriptor: a "
-            "tag or a hash, no branch"
+            "tag or a hash, not a branch"
         )
     return commit
 

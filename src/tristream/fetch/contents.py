@@ -1,17 +1,17 @@
-"""What a dataset says of itself, and which of its files one subject needs."""
+"""What a dataset states about itself, and which of its files one subject needs."""
 
 import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
-from tristream.config.dataset import Dataset
 from tristream.config.layouts import (
     FSAVERAGE5,
     FSLR,
     FmriprepLayout,
+    Layout,
     MinimalLayout,
     RawLayout,
     ScanLayout,
@@ -79,15 +79,33 @@ def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
     return RunFiles(f"{made}-preproc_bold.nii.gz", *tables, mask=f"{made}-brain_mask.nii.gz")
 
 
-def subject_files(dataset: Dataset, subject: str, listed: Iterable[str]) -> list[str]:
-    """Files that the analysis of `subject` reads, in a fixed order.
+class SubjectRuns(Protocol):
+    """The runs of one subject of a dataset, and how its files are laid out."""
+
+    @property
+    def dataset(self) -> str:
+        """Dataset id."""
+
+    @property
+    def subject(self) -> str:
+        """Label without ``sub-``."""
+
+    @property
+    def layout(self) -> Layout:
+        """How files are laid out."""
+
+    @property
+    def runs(self) -> list[str]:
+        """Runs that the subject has."""
+
+
+def subject_files(about: SubjectRuns, listed: Iterable[str]) -> list[str]:
+    """Files that the analysis of a subject reads, in a fixed order.
 
     Parameters
     ----------
-    dataset : Dataset
-        Descriptor.
-    subject : str
-        Label without ``sub-``.
+    about : SubjectRuns
+        Settings that name the dataset, the subject, its runs and the layout.
     listed : iterable of str
         All files of the dataset.
 
@@ -97,26 +115,26 @@ def subject_files(dataset: Dataset, subject: str, listed: Iterable[str]) -> list
         If the dataset lacks one of them; says which and what to do.
     """
     there = set(listed)
-    layout = dataset.layout
+    layout = about.layout
     if isinstance(layout, MinimalLayout):
-        return minimal_files(dataset, layout, subject, there)
+        return _minimal_files(about, layout, there)
     if isinstance(layout, SpmLayout):
-        return spm_files(dataset, layout, subject, there)
+        return _spm_files(about, layout, there)
     if isinstance(layout, RawLayout):
-        return raw_files(dataset, subject, there)
+        return _raw_files(about, there)
     if isinstance(layout, VolumeTableLayout | ScanLayout):
         table = layout.events if isinstance(layout, ScanLayout) else layout.table
         wanted = [layout.bold, table, *([layout.mask] if layout.mask else [])]
         for path in wanted:
             if path not in there:
                 raise UserError(
-                    f"{dataset.id}: has no file {path}; mend `layout` in the descriptor, or add "
+                    f"{about.dataset}: has no file {path}; fix `layout` in the descriptor, or add "
                     "the file to the source's `members`"
                 )
         return [*wanted, *_if_there([DESCRIPTION], there)]
     wanted = _if_there([DESCRIPTION, f"{layout.derivatives.strip('/')}/{DESCRIPTION}"], there)
-    for run in dataset.runs_of(subject):
-        wanted += _of_run(dataset, layout, subject, run, there)
+    for run in about.runs:
+        wanted += _of_run(about, layout, run, there)
     return list(dict.fromkeys(wanted))
 
 
@@ -127,28 +145,26 @@ def raw_run(subject: str, run: str) -> str:
     return f"sub-{subject}/{middle}/sub-{subject}_{run}"
 
 
-def raw_files(dataset: Dataset, subject: str, there: set[str]) -> list[str]:
+def _raw_files(about: SubjectRuns, there: set[str]) -> list[str]:
     """The raw BOLD of every run with its events and sidecars, and the T1w image."""
     wanted = _if_there([DESCRIPTION], there)
-    for run in dataset.runs_of(subject):
-        wanted += _raw_of_run(dataset, subject, run, there)
-    anatomy = re.compile(rf"sub-{subject}/(ses-[A-Za-z0-9]+/)?anat/[^/]*_T1w\.nii(\.gz)?")
+    for run in about.runs:
+        wanted += _raw_of_run(about, run, there)
+    anatomy = re.compile(rf"sub-{about.subject}/(ses-[A-Za-z0-9]+/)?anat/[^/]*_T1w\.nii(\.gz)?")
     return list(dict.fromkeys([*wanted, *sorted(p for p in there if anatomy.fullmatch(p))]))
 
 
-def _raw_of_run(dataset: Dataset, subject: str, run: str, there: set[str]) -> list[str]:
-    start = raw_run(subject, run)
+def _raw_of_run(about: SubjectRuns, run: str, there: set[str]) -> list[str]:
+    start = raw_run(about.subject, run)
     images = _if_there([f"{start}_bold.nii.gz", f"{start}_bold.nii"], there)
     events = inherited(f"{start}_events.tsv", there)
     if not images or not events:
         lacks = f"{start}_events.tsv" if images else f"{start}_bold.nii.gz"
-        raise _absent(dataset, subject, run, lacks)
+        raise _absent(about, run, lacks)
     return [images[0], *events, *inherited(f"{start}_bold.json", there)]
 
 
-def minimal_files(
-    dataset: Dataset, layout: MinimalLayout, subject: str, there: set[str]
-) -> list[str]:
+def _minimal_files(about: SubjectRuns, layout: MinimalLayout, there: set[str]) -> list[str]:
     """Raw BOLD with the transforms that fMRIPrep's minimal outputs hold for it.
 
     Of each run: head motion, coregistration, references, and the distortion field that its
@@ -156,9 +172,9 @@ def minimal_files(
     """
     home = layout.derivatives.strip("/")
     wanted = _if_there([DESCRIPTION, f"{home}/{DESCRIPTION}"], there)
-    for run in dataset.runs_of(subject):
-        wanted += _raw_of_run(dataset, subject, run, there)
-        start = f"{home}/{raw_run(subject, run)}"
+    for run in about.runs:
+        wanted += _raw_of_run(about, run, there)
+        start = f"{home}/{raw_run(about.subject, run)}"
         needed = [
             f"{start}_from-orig_to-boldref_mode-image_desc-hmc_xfm.txt",
             f"{start}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt",
@@ -167,36 +183,37 @@ def minimal_files(
         ]
         for path in needed:
             if path not in there:
-                raise _absent(dataset, subject, run, path)
+                raise _absent(about, run, path)
         wanted += needed
         field = re.compile(re.escape(start) + r"_from-boldref_to-(auto\d+)_mode-image_xfm\.txt")
         for path in sorted(filter(field.fullmatch, there)):
             name = re.compile(
-                rf"{re.escape(home)}/sub-{subject}/(ses-[A-Za-z0-9]+/)?fmap/.*"
+                rf"{re.escape(home)}/sub-{about.subject}/(ses-[A-Za-z0-9]+/)?fmap/.*"
                 rf"_fmapid-{field.fullmatch(path)[1]}_.*\.(nii\.gz|json)"  # type: ignore[index]
             )
             wanted += [path, *sorted(filter(name.fullmatch, there))]
+    who = about.subject
     anatomy = re.compile(
-        rf"{re.escape(home)}/sub-{subject}/(ses-[A-Za-z0-9]+/)?anat/sub-{subject}(_ses-[A-Za-z0-9]+)?_("
+        rf"{re.escape(home)}/sub-{who}/(ses-[A-Za-z0-9]+/)?anat/sub-{who}(_ses-[A-Za-z0-9]+)?_("
         r"desc-brain_mask\.nii\.gz|desc-preproc_T1w\.nii\.gz|label-(CSF|GM|WM)_probseg\.nii\.gz|"
-        rf"from-T1w_to-{'MNI152NLin2009cAsym'}_mode-image_xfm\.h5)"
+        rf"from-T1w_to-MNI152NLin2009cAsym_mode-image_xfm\.h5)"
     )
     return list(dict.fromkeys([*wanted, *sorted(filter(anatomy.fullmatch, there))]))
 
 
-def spm_files(dataset: Dataset, layout: SpmLayout, subject: str, there: set[str]) -> list[str]:
+def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[str]:
     """BOLD that SPM preprocessed, with the raw dataset's events and sidecars, and region masks."""
     wanted = _if_there([DESCRIPTION], there)
-    for run in dataset.runs_of(subject):
-        bold = spm_path(layout.bold, subject, run)
-        events = inherited(f"{raw_run(subject, run)}_events.tsv", there)
+    for run in about.runs:
+        bold = spm_path(layout.bold, about.subject, run)
+        events = inherited(f"{raw_run(about.subject, run)}_events.tsv", there)
         if bold not in there or not events:
-            lacks = f"{raw_run(subject, run)}_events.tsv" if bold in there else bold
-            raise _absent(dataset, subject, run, lacks)
-        wanted += [bold, *events, *inherited(f"{raw_run(subject, run)}_bold.json", there)]
+            lacks = f"{raw_run(about.subject, run)}_events.tsv" if bold in there else bold
+            raise _absent(about, run, lacks)
+        wanted += [bold, *events, *inherited(f"{raw_run(about.subject, run)}_bold.json", there)]
     masks = {mask for union in layout.regions.values() for mask in union}
     wanted += _if_there(
-        [spm_path(layout.rois, subject, "").format(roi=mask) for mask in sorted(masks)], there
+        [spm_path(layout.rois, about.subject, "").format(roi=mask) for mask in sorted(masks)], there
     )
     return list(dict.fromkeys(wanted))
 
@@ -210,18 +227,16 @@ def spm_path(template: str, subject: str, run: str) -> str:
     return template
 
 
-def _of_run(
-    dataset: Dataset, layout: FmriprepLayout, subject: str, run: str, there: set[str]
-) -> list[str]:
-    files = run_files(layout, subject, run)
+def _of_run(about: SubjectRuns, layout: FmriprepLayout, run: str, there: set[str]) -> list[str]:
+    files = run_files(layout, about.subject, run)
     needed = [path for path in (files.bold, files.right, files.mask) if path]
     needed += [files.confounds] if layout.confounds else []
     for path in needed:
         if path not in there:
-            raise _absent(dataset, subject, run, path)
+            raise _absent(about, run, path)
     events = inherited(files.events, there)
     if not events:
-        raise _absent(dataset, subject, run, files.events)
+        raise _absent(about, run, files.events)
     raw_json = files.events.replace("_events.tsv", "_bold.json")
     beside = [files.confounds.replace(".tsv", ".json")]
     beside += sidecars(files, there)[:1]
@@ -268,20 +283,21 @@ def description(root: Path, listed: Iterable[str]) -> dict[str, Any]:
         return {}
     path = resolve_inside(root, DESCRIPTION)
     try:
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        stated = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read as JSON ({error})") from None
-    if not isinstance(said, dict):
+    if not isinstance(stated, dict):
         raise UserError(f"{path}: must hold a JSON object")
-    return said
+    return stated
 
 
 def _if_there(paths: list[str], there: set[str]) -> list[str]:
     return [path for path in paths if path in there]
 
 
-def _absent(dataset: Dataset, subject: str, run: str, path: str) -> UserError:
+def _absent(about: SubjectRuns, run: str, path: str) -> UserError:
     return UserError(
-        f"{dataset.id}: has no file {path}; if sub-{subject} lacks this run, put {run} under "
-        f"`missing: {{{subject}: [...]}}` in the descriptor, else mend `layout` or `runs`"
+        f"{about.dataset}: has no file {path}; if sub-{about.subject} lacks this run, put {run} "
+        f"under `missing: {{{about.subject}: [...]}}` in the descriptor, else fix `layout` or "
+        "`runs`"
     )

@@ -66,10 +66,10 @@ def stream(*command: str, at: Path) -> Iterator[Mapping[str, Any]]:
     Raises
     ------
     UserError
-        If the program fails without having told of any failure in its lines.
+        If the program fails without having reported a failure in its lines.
     """
     env = environment(at)
-    told = False
+    reported = False
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(
@@ -85,10 +85,10 @@ def stream(*command: str, at: Path) -> Iterator[Mapping[str, Any]]:
     ):
         for line in process.stdout or ():
             if line.startswith("{"):
-                said = json.loads(line)
-                told |= said.get("status") in FAILURES or said.get("success") is False
-                yield said
-        if process.wait() and not told:
+                record = json.loads(line)
+                reported |= record.get("status") in FAILURES or record.get("success") is False
+                yield record
+        if process.wait() and not reported:
             errors.seek(0)
             raise UserError(f"{at}: {' '.join(command[:6])} failed: {_last(errors.read())}")
 
@@ -119,7 +119,7 @@ def results(done: subprocess.CompletedProcess[str]) -> Iterator[Mapping[str, Any
 
 
 def last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """What a failed program said, as one line."""
+    """The last words of a failed program, as one line."""
     return _last(done.stderr or done.stdout) or f"exit status {done.returncode}"
 
 

@@ -151,15 +151,15 @@ def _link(finder: Any, source: ArchiveSource) -> Any:
             "name, version and form in the descriptor, the network, and `pip config list`"
         )
     hashes = [(link.hash_option or {}).get("sha256", []) for link in found]
-    for link, told in zip(found, hashes, strict=True):
-        if source.sha256 in told:
+    for link, stated in zip(found, hashes, strict=True):
+        if source.sha256 in stated:
             return link
     if all(hashes):
         raise UserError(
             f"{_name(source)}: no file on the package index has the pinned sha256 "
             f"{source.sha256}; check `sha256` in the descriptor"
         )
-    return next(link for link, told in zip(found, hashes, strict=True) if not told)
+    return next(link for link, stated in zip(found, hashes, strict=True) if not stated)
 
 
 def _finder(source: ArchiveSource) -> Any:

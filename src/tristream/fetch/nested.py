@@ -47,5 +47,10 @@ class NestedOrigin:
         found |= {self._down(file.path): replace(file, path=self._down(file.path)) for file in made}
         return [found[path] for path in paths]
 
+    def methods(self, what: str, commit: str) -> tuple[str, ...]:
+        """Of the dataset, then of its derivatives."""
+        own, _, other = commit.partition("+")
+        return (*self.outer.methods(what, own), *self.inner.methods("Derivatives were", other))
+
     def _down(self, path: str) -> str:
         return f"{self.folder}/{path}"

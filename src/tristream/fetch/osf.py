@@ -51,7 +51,7 @@ class OsfOrigin:
         with lock(self.root.with_suffix(".lock")):
             for path in paths:
                 if path not in self._remote:
-                    raise UserError(f"{self.source.name}: has no file {path}; mend its path")
+                    raise UserError(f"{self.source.name}: has no file {path}; fix its path")
                 file, open_at = self._remote[path]
                 place = inside(self.root, path)
                 if not place.is_file() or not _whole(place, file):
@@ -60,6 +60,13 @@ class OsfOrigin:
                 checksum = f"{algorithm}:{hash_file(place, algorithm)}"
                 found.append(FetchedFile(path, place.stat().st_size, checksum))
         return found
+
+    def methods(self, what: str, commit: str) -> tuple[str, ...]:
+        """From the OSF, by what it states."""
+        return (
+            f"{what} downloaded from the project {self.source.project} of the Open Science "
+            "Framework and compared with the sizes and checksums that it states.",
+        )
 
     @cached_property
     def _remote(self) -> dict[str, tuple[FetchedFile, Callable[[int], Any]]]:
@@ -73,7 +80,7 @@ class OsfOrigin:
         folder = self.source.folder.strip("/")
         start = f"/{folder}/" if folder else "/"
         found = {}
-        with _told(self.source, "can't be listed"):
+        with _one_line(self.source, "can't be listed"):
             osf = OSF()
             osf.session.base_url = self.source.api
             for file in osf.project(self.source.project).storage(self.source.storage).files:
@@ -94,16 +101,16 @@ class OsfOrigin:
         if file.size is not None and have >= file.size:  # the half of another file
             part.unlink()
             have = 0
-        with _told(self.source, f"{file.path} did not arrive whole"), open_at(have) as reply:
+        with _one_line(self.source, f"{file.path} did not arrive whole"), open_at(have) as reply:
             reply.raise_for_status()
             with part.open("ab" if reply.status_code == 206 else "wb") as content:
                 for chunk in reply.iter_content(CHUNK):
                     content.write(chunk)
         if not _whole(part, file):
-            said = f"{part.stat().st_size} bytes, sha256 {hash_file(part)}"
+            found = f"{part.stat().st_size} bytes, sha256 {hash_file(part)}"
             part.unlink()
             raise UserError(
-                f"{place}: what came from {self.source.name} has {said}, the OSF states "
+                f"{place}: what came from {self.source.name} has {found}, the OSF states "
                 f"{file.size} bytes, {file.checksum or 'no checksum'}; it was discarded: run again,"
                 " and if it stays so tell the project's owners"
             )
@@ -128,7 +135,7 @@ def _whole(path: Path, file: FetchedFile) -> bool:
 
 
 @contextmanager
-def _told(source: OsfSource, what: str) -> Iterator[None]:
+def _one_line(source: OsfSource, what: str) -> Iterator[None]:
     """Turn what requests and osfclient raise into one line."""
     from osfclient.exceptions import OSFException
     from requests.exceptions import RequestException

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tristream.config.load import Resolved
+from tristream.config.settings.fetch import FetchDatasetSettings, FetchSubjectSettings
 from tristream.config.sources import ArchiveSource, DataladSource, HubSource, OsfSource
 from tristream.errors import UserError
 from tristream.fetch import annex
@@ -72,14 +73,14 @@ def plan_dataset(resolved: Resolved, dataset: str, clone: bool = True) -> Plan:
     clone : bool
         Whether a DataLad dataset may be cloned (without annexed content) to find out.
     """
-    origin = origin_of(resolved, dataset)
-    source = resolved.source(dataset)
-    if isinstance(source, ArchiveSource):
-        return plan_archive(dataset, source, Path(resolved.study.data))
+    settings = FetchDatasetSettings.of(resolved, dataset=dataset)
+    origin = origin_of(settings)
+    if isinstance(settings.source, ArchiveSource):
+        return plan_archive(dataset, settings.source, Path(settings.data))
     clones = [origin.outer, origin.inner] if isinstance(origin, NestedOrigin) else [origin]
     datalad = [c for c in clones if isinstance(c, DataladOrigin)]
     if isinstance(clones[0], DataladOrigin):
-        return _plan_datalad(resolved, dataset, datalad, clone)
+        return _plan_datalad(resolved, settings, datalad, clone)
     return Plan(dataset, (), 0, 0, "a folder, read in place; nothing to download")
 
 
@@ -109,14 +110,18 @@ def plan_shared(name: str, source: ArchiveSource | HubSource, data: Path) -> Pla
 
 
 def _plan_datalad(
-    resolved: Resolved, dataset: str, clones: Sequence[DataladOrigin], clone: bool
+    resolved: Resolved,
+    settings: FetchDatasetSettings,
+    clones: Sequence[DataladOrigin],
+    clone: bool,
 ) -> Plan:
+    dataset = settings.dataset
     files_of_pins = [c.source.commit_file for c in clones if c.source.commit_file]
     if not all(Path(file).is_file() for file in files_of_pins):
         return Plan(dataset, (), 0, 0, "written by an earlier step of the run; nothing to download")
     if not clone and any(present(c.source, c.root) is None for c in clones):
         return Plan(dataset, (), None, 0, "known after the clone")
-    return _plan_listed(resolved, fetch_dataset(resolved, dataset), resolved.subjects[dataset])
+    return _plan_listed(resolved, fetch_dataset(settings), resolved.subjects[dataset])
 
 
 def plan_subject(resolved: Resolved, dataset: str, subject: str) -> Plan | None:
@@ -127,9 +132,10 @@ def plan_subject(resolved: Resolved, dataset: str, subject: str) -> Plan | None:
     Plan or None
         None for a DataLad dataset that has not been listed yet at its pinned commit.
     """
-    if not isinstance(resolved.source(dataset), DataladSource):
+    settings = FetchDatasetSettings.of(resolved, dataset=dataset)
+    if not isinstance(settings.source, DataladSource):
         return Plan(dataset, (), 0, 0, "nothing to download for a subject")
-    listed = recall(resolved, dataset)
+    listed = recall(settings)
     return _plan_listed(resolved, listed, [subject]) if listed else None
 
 
@@ -138,7 +144,8 @@ def _plan_listed(resolved: Resolved, listed: Receipt, subjects: Sequence[str]) -
     files = {file.path: file for file in listed.files}
     wanted: dict[str, None] = {}
     for subject in subjects:
-        wanted |= dict.fromkeys(subject_files(resolved.datasets[dataset], subject, files))
+        about = FetchSubjectSettings.of(resolved, dataset=dataset, subject=subject)
+        wanted |= dict.fromkeys(subject_files(about, files))
     absent = [files[p] for p in wanted if not annex.is_present(listed.root, files[p])]
     download = sum(file.size or 0 for file in absent)
     total = sum(files[p].size or 0 for p in wanted)

@@ -1,4 +1,4 @@
-"""The three kinds of source behind one interface: list what there is, bring what is needed."""
+"""The kinds of source behind one interface: list what there is, bring what is needed, tell how."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -51,6 +51,17 @@ class Origin(Protocol):
 
     def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
         """Make `paths` present and verified; sizes and checksums are those found."""
+
+    def methods(self, what: str, commit: str) -> tuple[str, ...]:
+        """Sentences on where files come from and what vouches for them.
+
+        Parameters
+        ----------
+        what : str
+            ``Data were``, ``Stimuli were`` …
+        commit : str
+            That of the listing.
+        """
 
 
 def open_origin(
@@ -119,6 +130,15 @@ class DataladOrigin:
             annex.get(self.root, files, self.accept)
             return annex.verify(self.root, files, self.accept)
 
+    def methods(self, what: str, commit: str) -> tuple[str, ...]:
+        """By DataLad, at a commit."""
+        url = self.source.url
+        place = url if url.startswith(("http://", "https://")) else "a local repository"
+        return (
+            f"{what} obtained with DataLad [@halchenko2021] from {place} at commit {commit[:12]}; "
+            "annexed files were compared with the sizes and checksums in their annex keys.",
+        )
+
 
 @dataclass(frozen=True)
 class ArchiveOrigin:
@@ -137,6 +157,14 @@ class ArchiveOrigin:
         root, files = fetch_archive(self.source, self.data)
         return _select(Listing(root, "", tuple(files)), paths)
 
+    def methods(self, what: str, commit: str) -> tuple[str, ...]:
+        """From the package index, by SHA-256."""
+        form = "wheel" if self.source.form == "wheel" else "source archive"
+        return (
+            f"{what} taken from the {form} of {self.source.package} {self.source.version} on the "
+            "Python package index, which was checked against a pinned SHA-256.",
+        )
+
 
 @dataclass(frozen=True)
 class FolderOrigin:
@@ -148,7 +176,7 @@ class FolderOrigin:
         """All files with their sizes; hidden folders and links to folders are left out."""
         root = Path(self.source.path).expanduser()
         if not root.is_dir():
-            raise UserError(f"{root}: no such folder; mend `source.path` in the descriptor")
+            raise UserError(f"{root}: no such folder; fix `source.path` in the descriptor")
         files = []
         for folder, inner, names in os.walk(root):
             inner[:] = sorted(d for d in inner if not d.startswith("."))
@@ -170,10 +198,17 @@ class FolderOrigin:
             found.append(FetchedFile(file.path, place.stat().st_size, checksum))
         return found
 
+    def methods(self, what: str, commit: str) -> tuple[str, ...]:
+        """From a folder that no version pins."""
+        return (
+            f"{what} read from a local folder, which no version pins; the SHA-256 of each file was "
+            "recorded.",
+        )
+
 
 def _select(listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
     by_path = {file.path: file for file in listing.files}
     absent = [path for path in paths if path not in by_path]
     if absent:
-        raise UserError(f"{listing.root}: has no file {absent[0]}; mend the path in the descriptor")
+        raise UserError(f"{listing.root}: has no file {absent[0]}; fix the path in the descriptor")
     return [by_path[path] for path in paths]

@@ -1,10 +1,10 @@
-"""The steps of the stage: each brings something and says so in a receipt."""
+"""The steps of the stage: each brings something and returns a receipt of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tristream.config.load import Resolved
+from tristream.config.settings.fetch import FetchDatasetSettings, FetchSubjectSettings
 from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.fetch import annex
@@ -34,28 +34,16 @@ def clones_of(receipt: Receipt) -> dict[Path, list[FetchedFile]]:
     return found
 
 
-def origin_of(resolved: Resolved, dataset: str) -> Origin:
-    """Where the dataset comes from.
-
-    Raises
-    ------
-    UserError
-        If the study does not name the dataset.
-    """
-    if dataset not in resolved.datasets:
-        raise UserError(
-            f"{dataset}: not among the study's datasets ({', '.join(resolved.datasets)})"
-        )
-    data = Path(resolved.study.data)
-    accept = resolved.study.datasets[dataset].accept
-    origin = open_origin(resolved.source(dataset), dataset, data)
+def origin_of(settings: FetchDatasetSettings) -> Origin:
+    """Where a dataset, and its derivatives, come from."""
+    data, accept = Path(settings.data), settings.accept
+    origin = open_origin(settings.source, settings.dataset, data)
     if isinstance(origin, DataladOrigin):
         origin = replace(origin, accept=accept)
-    about = resolved.datasets[dataset]
-    folder = getattr(about.layout, "derivatives", "").strip("/")
-    if about.derivatives is None or not folder:
+    folder = settings.folder
+    if settings.derivatives is None:
         return origin
-    inner = open_origin(about.derivatives, f"{dataset}/{folder}", data)
+    inner = open_origin(settings.derivatives, f"{settings.dataset}/{folder}", data)
     if isinstance(inner, DataladOrigin):
         start = f"{folder}/"
         theirs = {p.removeprefix(start): c for p, c in accept.items() if p.startswith(start)}
@@ -64,15 +52,13 @@ def origin_of(resolved: Resolved, dataset: str) -> Origin:
     return NestedOrigin(origin, folder, inner)
 
 
-def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
+def fetch_dataset(settings: FetchDatasetSettings, code: str = "") -> Receipt:
     """List a dataset at its pinned state; annexed images stay where they are.
 
     Parameters
     ----------
-    resolved : Resolved
-        The checked study.
-    dataset : str
-        Dataset id.
+    settings : FetchDatasetSettings
+        Where it lies.
     code : str
         Fingerprint for the receipt.
 
@@ -81,43 +67,40 @@ def fetch_dataset(resolved: Resolved, dataset: str, code: str = "") -> Receipt:
     Receipt
         With every file of the dataset and no subject.
     """
-    listing = origin_of(resolved, dataset).listing()
-    unknown = set(resolved.study.datasets[dataset].accept) - {f.path for f in listing.files}
+    origin = origin_of(settings)
+    listing = origin.listing()
+    unknown = set(settings.accept) - {f.path for f in listing.files}
     if unknown:
         raise UserError(
-            f"datasets.{dataset}.accept: the dataset has no file {min(unknown)}; mend the path in "
-            "config.yaml"
+            f"datasets.{settings.dataset}.accept: the dataset has no file {min(unknown)}; fix the "
+            "path in config.yaml"
         )
-    said = description(listing.root, [file.path for file in listing.files])
-    about = resolved.datasets[dataset]
+    about = description(listing.root, [file.path for file in listing.files])
     listed = Receipt(
-        dataset=dataset,
+        dataset=settings.dataset,
         subject=None,
-        source=about.source.model_dump(mode="json"),
+        source=settings.stated_source,
         commit=listing.commit,
         root=listing.root,
-        name=str(said.get("Name", about.title)),
-        licence=str(said.get("License", about.licence)),
+        name=str(about.get("Name", settings.dataset)),
+        licence=str(about.get("License", "")),
         files=listing.files,
-        simulated=says_simulated(said),
+        simulated=says_simulated(about),
         code=code,
         omitted=listing.omitted,
+        methods=origin.methods("Data were", listing.commit),
     )
-    remember(resolved, dataset, listed)
+    remember(settings, listed)
     return listed
 
 
-def fetch_subject(
-    resolved: Resolved, dataset: str, subject: str, listed: Receipt, code: str = ""
-) -> Receipt:
+def fetch_subject(settings: FetchSubjectSettings, listed: Receipt, code: str = "") -> Receipt:
     """Bring and verify the files that the analysis of one subject reads.
 
     Parameters
     ----------
-    resolved : Resolved
-        The checked study.
-    dataset, subject : str
-        Dataset id and subject label.
+    settings : FetchSubjectSettings
+        Where the dataset lies, and which files the subject needs.
     listed : Receipt
         What :func:`fetch_dataset` returned.
     code : str
@@ -128,17 +111,19 @@ def fetch_subject(
     UserError
         If a file is not in the dataset, can't be had, or is not what its checksum says.
     """
-    origin = origin_of(resolved, dataset)
-    if listed.dataset != dataset:
-        raise UserError(f"the listing is of {listed.dataset}, not of {dataset}")
-    if subject not in resolved.datasets[dataset].subjects:
-        raise UserError(f"{dataset}: has no subject {subject!r} in its descriptor")
+    if listed.dataset != settings.dataset:
+        raise UserError(f"the listing is of {listed.dataset}, not of {settings.dataset}")
+    origin = origin_of(settings)
     listing = Listing(listed.root, listed.commit, listed.files)
-    paths = subject_files(resolved.datasets[dataset], subject, [f.path for f in listed.files])
-    files = origin.bring(listing, paths)
+    files = origin.bring(listing, subject_files(settings, [f.path for f in listed.files]))
+    departures = tuple(annex.departures(files))
+    accepted = (
+        "Files that differ from their annex keys were accepted by checksums that the study's "
+        "configuration states.",
+    )
     return Receipt(
-        dataset=dataset,
-        subject=subject,
+        dataset=settings.dataset,
+        subject=settings.subject,
         source=listed.source,
         commit=listed.commit,
         root=listed.root,
@@ -147,7 +132,8 @@ def fetch_subject(
         files=tuple(files),
         simulated=listed.simulated,
         code=code,
-        omitted=tuple(annex.departures(files)),
+        omitted=departures,
+        methods=(*listed.methods, *(accepted if departures else ())),
     )
 
 
@@ -178,13 +164,15 @@ def fetch_weights(
     if isinstance(source, HubSource):
         return fetch_network(space, source, data, code)
     if isinstance(source, ArchiveSource):
-        return fetch_members(space, source, data, code)
+        return fetch_members(space, source, data, code, f"Weights of {space} were")
     why = f"{space} has none" if source is None else f"{space} reads them in {source.path}"
     none = (Omission("weights", why),)
     return Receipt(space, None, {}, "", data, space, "", (), False, code, none)
 
 
-def fetch_members(name: str, source: ArchiveSource, data: Path, code: str = "") -> Receipt:
+def fetch_members(
+    name: str, source: ArchiveSource, data: Path, code: str = "", what: str = ""
+) -> Receipt:
     """Bring network weights or an atlas from an archive.
 
     Parameters
@@ -197,8 +185,11 @@ def fetch_members(name: str, source: ArchiveSource, data: Path, code: str = "") 
         The study's data folder.
     code : str
         Fingerprint for the receipt.
+    what : str
+        How its methods begin; default: ``Files of NAME were``.
     """
-    listing = open_origin(source, name, data).listing()
+    origin = open_origin(source, name, data)
+    listing = origin.listing()
     return Receipt(
         dataset=name,
         subject=None,
@@ -210,6 +201,7 @@ def fetch_members(name: str, source: ArchiveSource, data: Path, code: str = "") 
         files=listing.files,
         simulated=False,
         code=code,
+        methods=origin.methods(what or f"Files of {name} were", ""),
     )
 
 

@@ -1,7 +1,7 @@
 """Content that a remote holds under a key that it does not match.
 
 git-annex compares what it brings with the key, and from exports such as OpenNeuro's buckets it
-can't be told not to. So such content is brought as what it is, into a repository of its own, and
+can't be kept from it. So such content is brought as what it is, into a repository of its own, and
 then put in its place; the caller compares it with a checksum that the user gives, or says how it
 differs.
 """
@@ -27,7 +27,7 @@ def bring(root: Path, path: str, key: str) -> None:
         The file in it, and its annex key.
     """
     got = call("git", *UNVERIFIED, "annex", "get", "--json", "--", path, at=root)
-    if all(said["success"] for said in results(got)) and got.returncode == 0:
+    if all(record["success"] for record in results(got)) and got.returncode == 0:
         return
     for url in _addresses(root, path):
         apart = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
@@ -45,6 +45,6 @@ def bring(root: Path, path: str, key: str) -> None:
 
 
 def _addresses(root: Path, path: str) -> Iterator[str]:
-    for said in results(call("git", "annex", "whereis", "--json", "--", path, at=root)):
-        for remote in said.get("whereis", []):
+    for record in results(call("git", "annex", "whereis", "--json", "--", path, at=root)):
+        for remote in record.get("whereis", []):
             yield from map(str, remote.get("urls", []))

@@ -77,19 +77,31 @@ def fetch_network(name: str, source: HubSource, data: Path, code: str = "") -> R
     with lock(root.with_name(f"{root.name}.lock")):
         if not root.is_dir():
             _download(source, root)
-        said = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-        for file, digest in said["files"].items():
+        stored = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+        for file, digest in stored["files"].items():
             path = root / file
             if not path.is_file() or hash_file(path) != digest:
                 raise UserError(f"{path}: is not what was fetched; delete {root} and fetch again")
     files = tuple(
         FetchedFile(file, (root / file).stat().st_size, f"sha256:{digest}")
-        for file, digest in said["files"].items()
+        for file, digest in stored["files"].items()
     )
-    dumped = source.model_dump(mode="json")
-    title = f"{source.model} {source.revision[:12]}"
+    how = (
+        f"Weights of {name} were downloaded from the Hugging Face hub: {source.model} at commit "
+        f"{source.revision[:12]}, safetensors alone."
+    )
     return Receipt(
-        name, None, dumped, source.revision, root, title, said["licence"], files, False, code
+        dataset=name,
+        subject=None,
+        source=source.model_dump(mode="json"),
+        commit=source.revision,
+        root=root,
+        name=f"{source.model} {source.revision[:12]}",
+        licence=stored["licence"],
+        files=files,
+        simulated=False,
+        code=code,
+        methods=(how,),
     )
 
 
@@ -116,13 +128,13 @@ def _download(source: HubSource, root: Path) -> None:
         except UserError as error:
             reason = str(error).removeprefix(f"{temporary}: ")
             raise UserError(f"{source.model} {source.revision[:12]}: {reason}") from None
-        said = {
+        manifest = {
             "model": source.model,
             "revision": source.revision,
             "licence": _licence(temporary),
             "files": {file: hash_file(temporary / file) for file in files},
         }
-        (temporary / MANIFEST).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         os.replace(temporary, root)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__

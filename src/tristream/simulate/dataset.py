@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tristream.config.dataset import Dataset
+from tristream.config.settings.simulate import ShownFilm, SimulateSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.simulate import bids, repository
@@ -37,9 +37,7 @@ class Outputs:
     truth: Path
 
 
-def simulate(
-    dataset: Dataset, preset: Preset, inputs: Inputs, outputs: Outputs, code: str = ""
-) -> str:
+def simulate(settings: SimulateSettings, inputs: Inputs, outputs: Outputs, code: str = "") -> str:
     """Write a simulated BIDS dataset, saved with DataLad, and what is true of it.
 
     The same inputs give the same images and the same commit. What stood in the folder is
@@ -55,8 +53,7 @@ def simulate(
     UserError
         If the preset does not fit the descriptor, or an input is missing or unsuitable.
     """
-    check(dataset, preset)
-    film = next(s for s in dataset.stimuli.table if s.stimulus == preset.film.stimulus)
+    film, preset = check(settings), settings.preset
     Receipt.read(inputs.stimuli).path(film.path)
     atlas = Receipt.read(inputs.atlas).path(preset.atlas.members[0])
     outputs.commit.unlink(missing_ok=True)
@@ -65,8 +62,7 @@ def simulate(
     made = outputs.folder.with_name(f".{outputs.folder.name}.part")
     repository.remove(made)
     repository.create(made, preset.seed)
-    source = dataset.stimuli.source
-    bids.write_shared(made, preset, getattr(source, "licence", ""), getattr(source, "credit", ""))
+    bids.write_shared(made, preset, settings.licence, settings.credit)
     truths = {}
     for number, label in enumerate(
         tqdm(preset.subjects, desc="simulating", unit="subject", mininterval=5)
@@ -74,8 +70,8 @@ def simulate(
         subject = simulate_subject(preset, brain, drive, number, label)
         bids.write_subject(made, preset, brain, subject, number)
         truths[label] = _truth(preset, brain, subject)
-    config = {"preset": preset.model_dump(mode="json")}
-    provenance = Provenance(KIND, True, config, code, methods=methods(preset, drive, truths))
+    text = methods(preset, drive, truths)
+    provenance = Provenance(KIND, True, settings.key(), code, methods=text)
     latents = {
         stream: {preset.film.stimulus: (drive.readout(stream), drive.times)}
         for stream in drive.linear
@@ -89,28 +85,34 @@ def simulate(
     return commit
 
 
-def check(dataset: Dataset, preset: Preset) -> None:
+def check(settings: SimulateSettings) -> ShownFilm:
     """Refuse a preset that does not make the dataset that the descriptor describes.
+
+    Returns
+    -------
+    ShownFilm
+        The preset's film.
 
     Raises
     ------
     UserError
-        One line: which descriptor, which key, what each side says.
+        One line: which descriptor, which key, what each side states.
     """
-    known = {row.stimulus: row.match or row.path for row in dataset.stimuli.table}
-    film = preset.film
-    for key, said, needed in (
-        ("tr", dataset.tr, preset.tr),
-        ("subjects", dataset.subjects, preset.subjects),
-        ("runs", dataset.runs, [run.run for run in preset.runs]),
-        ("layout", (dataset.layout.kind, getattr(dataset.layout, "space", "")), LAYOUT),
-        ("stimuli.table", known.get(film.stimulus, "nothing"), film.file),
+    preset, film = settings.preset, settings.film
+    for key, stated, needed in (
+        ("tr", settings.tr, preset.tr),
+        ("subjects", settings.subjects, preset.subjects),
+        ("runs", settings.runs, [run.run for run in preset.runs]),
+        ("layout", settings.layout, LAYOUT),
+        ("stimuli.table", film.match if film else "nothing", preset.film.file),
     ):
-        if said != needed:
+        if stated != needed:
             raise UserError(
-                f"{dataset.id}.yaml: {key}: says {_short(said)}, but preset {preset.name} makes "
-                f"{_short(needed)}; mend one of them"
+                f"{settings.dataset}.yaml: {key}: is {_short(stated)}, but preset {preset.name} "
+                f"makes {_short(needed)}; fix one of them"
             )
+    assert film is not None
+    return film
 
 
 LAYOUT = ("fmriprep", bids.SPACE)

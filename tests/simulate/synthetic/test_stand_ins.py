@@ -9,13 +9,13 @@ from PIL import Image
 from scipy.io import wavfile
 
 from helpers import REPOSITORY
+from helpers.fetched import fetch_stimuli
 from tristream.config.dataset import Dataset
 from tristream.config.load import descriptor
 from tristream.config.load import load as load_study
 from tristream.errors import UserError
 from tristream.features.core import registry
 from tristream.features.core.resources import find_media
-from tristream.fetch.stimulus_files import fetch_stimuli
 from tristream.simulate.synthetic.stand_ins import media_latents, write_media
 
 DATASETS = REPOSITORY / "workflow/datasets"

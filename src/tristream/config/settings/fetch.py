@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from tristream.config.base import Checksum, Label, Name
+from tristream.config.dataset import Dataset
 from tristream.config.layouts import Layout
 from tristream.config.settings.base import Settings, named
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
     FolderSource,
-    HubSource,
     OsfSource,
     SimulateSource,
 )
@@ -64,11 +64,15 @@ class FetchDatasetSettings(Settings):
 
 
 class FetchSubjectSettings(FetchDatasetSettings):
-    """Which files of a dataset the analysis of one subject reads."""
+    """Which files of a dataset the analysis of one subject reads.
+
+    `described` is what checking them needs: the descriptor without what only pages show.
+    """
 
     subject: Label
     layout: Layout
     runs: list[str]
+    described: Dataset
 
     @classmethod
     def _picked(cls, resolved: "Resolved", dataset: str, subject: str = "") -> dict[str, Any]:
@@ -80,6 +84,9 @@ class FetchSubjectSettings(FetchDatasetSettings):
             "subject": subject,
             "layout": found.layout,
             "runs": found.runs_of(subject),
+            "described": found.model_copy(
+                update=dict.fromkeys(("title", "licence", "citation", "credit"), "")
+            ),
         }
 
 
@@ -125,14 +132,6 @@ class FetchStimuliSettings(Settings):
             missing=resolved.study.datasets[dataset].missing_stimuli,
             get=stimuli.get,
         )
-
-
-class FetchWeightsSettings(Settings):
-    """Where the weights of a feature space come from; who knows the space knows its source."""
-
-    space: Name
-    data: str
-    source: ArchiveSource | HubSource | FolderSource | None = Field(discriminator="kind")
 
 
 def without_credit(source: Any) -> Any:
