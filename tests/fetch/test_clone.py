@@ -100,7 +100,7 @@ def test_a_tag_by_file_url_then_a_new_commit_from_a_file(program, upstream, tmp_
     source = DataladSource(url=url, commit_file=str(commit_file))
     assert check_out(source, clone) == newer
     assert (clone / "more.txt").exists()
-    with pytest.raises(UserError, match=r"no tag or commit 'master'.*no branch"):
+    with pytest.raises(UserError, match=r"no tag or commit 'master'.*not a branch"):
         check_out(DataladSource(url=url, commit="master"), clone)
 
 

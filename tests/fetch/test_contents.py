@@ -171,7 +171,7 @@ def test_folders_and_files_that_are_not_there(folder_study, tmp_path):
     (folder_study / "mine" / "labels.txt").unlink()
     with pytest.raises(UserError, match=r"labels\.txt: is gone"):
         fetch_subject(resolved, "tiny", "01", listed)
-    with pytest.raises(UserError, match=r"tiny: has no file labels\.txt; mend `layout`"):
+    with pytest.raises(UserError, match=r"tiny: has no file labels\.txt; fix `layout`"):
         fetch_subject(resolved, "tiny", "01", fetch_dataset(resolved, "tiny"))
     (folder_study / "mine" / "sounds" / "a.wav").unlink()
     with pytest.raises(

@@ -84,9 +84,7 @@ class FetchSubjectSettings(FetchDatasetSettings):
             "subject": subject,
             "layout": found.layout,
             "runs": found.runs_of(subject),
-            "described": found.model_copy(
-                update=dict.fromkeys(("title", "licence", "citation", "credit"), "")
-            ),
+            "described": _without_words(found),
         }
 
 
@@ -132,6 +130,14 @@ class FetchStimuliSettings(Settings):
             missing=resolved.study.datasets[dataset].missing_stimuli,
             get=stimuli.get,
         )
+
+
+def _without_words(dataset: Dataset) -> Dataset:
+    """A descriptor without what only pages show, and without where its stimuli lie."""
+    table = {"source": None, "get": "not here", "known_leaks": []}
+    shown = dict.fromkeys(("title", "licence", "citation", "credit"), "")
+    stimuli = dataset.stimuli.model_copy(update=table)
+    return dataset.model_copy(update={**shown, "stimuli": stimuli})
 
 
 def without_credit(source: Any) -> Any:
