@@ -134,7 +134,7 @@ class FetchStimuliSettings(Settings):
 
 def _without_words(dataset: Dataset) -> Dataset:
     """A descriptor without what only pages show, and without where its stimuli lie."""
-    table = {"source": None, "get": "not here", "known_leaks": []}
+    table: dict[str, Any] = {"source": None, "get": "not here", "known_leaks": []}
     shown = dict.fromkeys(("title", "licence", "citation", "credit"), "")
     stimuli = dataset.stimuli.model_copy(update=table)
     return dataset.model_copy(update={**shown, "stimuli": stimuli})
