@@ -173,11 +173,13 @@ NO_CODE = {
     "fetch_regions": "the same",
     "fetch_meshes": "the same",
     "drop": "frees space",
+    "lagscan": "all that it depends on are files",
 }
 NO_SETTINGS = {
     "fetch_regions": "one atlas for all studies",
     "fetch_meshes": "one set of meshes for all studies",
     "drop": "frees space",
+    "lagscan": "all that it depends on are files",
 }
 
 

@@ -84,14 +84,6 @@ class Targets:
             for space, layer in pairs
         ]
 
-    def reference_subject(self, dataset: str, timeline: str) -> str:
-        """The first chosen subject who saw the timeline: its volumes say when X is wanted."""
-        descriptor = self.resolved.datasets[dataset]
-        for subject in self.resolved.subjects[dataset]:
-            if descriptor.timeline_of(subject) == timeline:
-                return subject
-        raise UserError(f"{self.where}: no chosen subject of {dataset} saw the timeline {timeline}")
-
     def subjects(self, place: str, dataset: str, **wildcards: str) -> list[str]:
         """One file for each chosen subject of the dataset."""
         return [

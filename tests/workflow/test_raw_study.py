@@ -129,7 +129,7 @@ def test_raw_images_go_to_predicted_bold_and_to_a_contrast(results: Path) -> Non
     assert min(left.sum(), right.sum()) > 2000
     assert np.median(r[left]) > 0.7
     assert np.median(r[right]) > 0.7
-    with h5py.File(results / "contrasts/head/sides/sub-01.h5") as file:
+    with h5py.File(results / "contrast/head/sides/sub-01.h5") as file:
         t = file["t"][()]
     assert (t[right] > 3).mean() > 0.99
     assert (t[left] < -3).mean() > 0.99

@@ -21,7 +21,7 @@ CONTRAST = {
     "duration": 0,
     "threshold": 8,
 }
-TABLE = "results/contrasts/localizer/sounds/sub-1_regions.tsv"
+TABLE = "results/contrast/localizer/sounds/sub-1_regions.tsv"
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_events_at_wrong_times_find_nothing(
     late.to_csv(tmp_path / "inventory.tsv", sep="\t", index=False, na_rep="n/a")
     side = Path("results/stimuli/localizer/inventory.json").read_text()
     (tmp_path / "inventory.json").write_text(side)
-    call = ["glm", "contrast", "--dataset", "localizer", "--contrast", "sounds", "--subject", "1"]
+    call = ["contrast", "fit", "--dataset", "localizer", "--contrast", "sounds", "--subject", "1"]
     call += ["--datasets", str(REPO / "workflow/datasets")]
     call += ["--inventory", str(tmp_path / "inventory.tsv"), "--output", str(tmp_path / "t.h5")]
     bold = [f"results/bold/localizer/sub-1/part-{n}.h5" for n in (1, 2, 3, 4)]
@@ -110,7 +110,7 @@ def test_labels_that_nobody_was_shown_are_named(
     config = yaml.safe_load(Path("config.yaml").read_text())
     config["contrasts"] = {"sounds": {**CONTRAST, "plus": ["speech"]}}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(config))
-    call = ["glm", "contrast", "--dataset", "localizer", "--contrast", "sounds", "--subject", "1"]
+    call = ["contrast", "fit", "--dataset", "localizer", "--contrast", "sounds", "--subject", "1"]
     call += [
         "--config",
         str(tmp_path / "other.yaml"),

@@ -1,15 +1,11 @@
 # Features at the times of the volumes, and the index of samples.
 
-from tristream.config.settings.align import (
-    AlignSettings,
-    SamplesSettings,
-    reference_subject,
-)
+from tristream.config.settings.align import AlignSettings, SamplesSettings
 
 
 def reference_bold(wildcards):
     """Run files of the subject whose volumes say when features are wanted."""
-    subject = reference_subject(RESOLVED, wildcards.dataset, wildcards.timeline)
+    subject = RESOLVED.reference_subject(wildcards.dataset, wildcards.timeline)
     return bold_files(wildcards.dataset, subject)
 
 
@@ -80,9 +76,7 @@ rule samples:
 
 rule lagscan:
     input:
-        aligned=lambda w: [
-            aligned_file(w.dataset, w.subject, *p) for p in spaces_in(w.dataset)
-        ],
+        aligned=lambda w: TARGETS.aligned(w.dataset, w.subject, spaces_in(w.dataset)),
         bold=lambda w: bold_files(w.dataset, w.subject),
         samples=rules.samples.output.table,
         sidecar=rules.samples.output.sidecar,

@@ -93,10 +93,6 @@ def aligned_file(dataset, subject, space, layer):
     return TARGETS.aligned(dataset, subject, [(space, layer)])[0]
 
 
-def reference_subject(dataset, timeline):
-    return TARGETS.reference_subject(dataset, timeline)
-
-
 def fused_parents(dataset, space):
     """Feature files of the parents of a derived space."""
     return [
@@ -198,13 +194,6 @@ def inference_keys(*keys):
     """Some keys of `inference` as text for `params`."""
     said = STUDY.inference.model_dump(mode="json")
     return json.dumps({key: said[key] for key in keys}, sort_keys=True)
-
-
-def contrast_keys(wildcards):
-    """What is fitted; another threshold, or another dataset, refits nothing."""
-    block = STUDY.contrasts[wildcards.contrast]
-    said = block.model_dump(mode="json", exclude={"threshold", "datasets"})
-    return json.dumps(said, sort_keys=True)
 
 
 def regions_of(wildcards):

@@ -25,7 +25,7 @@ STAGES = (
     "encode",
     "predict",
     "decode",
-    "glm",
+    "contrast",
     "inference",
     "power",
     "maps",

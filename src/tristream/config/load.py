@@ -51,6 +51,19 @@ class Resolved:
             return DataladSource(url=f"{home}/dataset", commit_file=f"{home}/commit.txt")
         return source
 
+    def reference_subject(self, dataset: str, timeline: str) -> str:
+        """The first chosen subject who saw a timeline: its volumes say when features are wanted.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        for subject in self.subjects[dataset]:
+            if self.datasets[dataset].timeline_of(subject) == timeline:
+                return subject
+        raise UserError(f"{dataset}: none of the chosen subjects saw the timeline {timeline}")
+
     def needs_regions(self, dataset: str) -> bool:
         """Whether results of the dataset are told by regions of the atlas, which is in MNI."""
         space = self.datasets[dataset].space or ""

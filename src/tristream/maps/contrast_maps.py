@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.config.load import Resolved
-from tristream.glm.contrast import Result, read_contrast
-from tristream.glm.contrast_regions import COLUMNS, Found, found, region_table
+from tristream.contrast.contrast_file import ContrastMap as Result
+from tristream.contrast.contrast_file import ContrastTable, read_contrast, write_contrast_table
+from tristream.contrast.contrast_regions import Found, found, region_table
 from tristream.maps import brain_figures as figures
 from tristream.maps.background import grey_levels, to_ras
 from tristream.maps.export import Map, export
@@ -68,9 +69,9 @@ def draw_contrast(
     config = {"contrast": name, "dataset": dataset, "rule": chosen.rule}
     said = Provenance("maps", result.simulated, config, code, result.omitted)
     describe_dataset(output.parent.parent, descriptor, f"contrast {name}", result.simulated)
-    counted = Provenance("contrast-table", result.simulated, config, code)
+    counted = replace(said, kind="contrast-table", omitted=(), methods=chosen.methods)
     by_region = region_table(result, chosen, regions)
-    write_table(table, by_region, counted, COLUMNS, threshold=chosen.threshold, rule=chosen.rule)
+    write_contrast_table(table, ContrastTable(by_region, chosen.threshold, chosen.rule, counted))
     place = names(output.parent, descriptor, subject, name)
     if result.grayordinates is not None:
         entries, omitted = _on_surface(place, result, chosen, index, said, meshes)

@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Encoding": ("encoding",),
     "Inference": ("inference", "comparison", "partition", "group"),
     "Decoding": ("decoding",),
-    "Contrasts": ("contrast", "contrast_maps"),
+    "Contrasts": ("contrast", "contrast_table"),
     "Maps": ("maps",),
     "Simulation": ("truth",),
 }

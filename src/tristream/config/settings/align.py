@@ -5,26 +5,10 @@ from typing import TYPE_CHECKING, Self
 from tristream.config.base import Label, Name
 from tristream.config.runs import Exchange, Trims
 from tristream.config.settings.base import Settings, named
-from tristream.errors import UserError
 
 if TYPE_CHECKING:
     from tristream.config.dataset import Dataset
     from tristream.config.load import Resolved
-
-
-def reference_subject(resolved: "Resolved", dataset: str, timeline: str) -> str:
-    """The first chosen subject who saw the timeline: its volumes say when features are wanted.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
-    descriptor = named(resolved.datasets, dataset, "datasets")
-    for subject in resolved.subjects[dataset]:
-        if descriptor.timeline_of(subject) == timeline:
-            return subject
-    raise UserError(f"{dataset}: none of the chosen subjects saw the timeline {timeline}")
 
 
 class AlignSettings(Settings):
@@ -38,7 +22,8 @@ class AlignSettings(Settings):
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
         """What `align features` reads."""
         dataset, timeline = targets["dataset"], targets["timeline"]
-        subject = reference_subject(resolved, dataset, timeline)
+        named(resolved.datasets, dataset, "datasets")
+        subject = resolved.reference_subject(dataset, timeline)
         return cls.from_descriptor(resolved.datasets[dataset], subject)
 
     @classmethod

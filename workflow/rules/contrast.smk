@@ -1,16 +1,19 @@
 # Where the BOLD follows some conditions of an experiment more than others.
 
+from tristream.config.settings.contrast import ContrastSettings
+
 
 rule contrast:
     input:
         bold=lambda w: bold_files(w.dataset, w.subject),
-        inventory=rules.inventory.output.inventory,
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
     output:
-        f"{R}/contrasts/{{dataset}}/{{contrast}}/sub-{{subject}}.h5",
+        at("contrast"),
     log:
-        f"{R}/logs/contrasts/{{dataset}}/{{contrast}}/sub-{{subject}}.log",
+        LAYOUT.log("contrast"),
     benchmark:
-        f"{R}/benchmarks/contrasts/{{dataset}}/{{contrast}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("contrast")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -18,11 +21,12 @@ rule contrast:
         mem_mb=4000,
         runtime=60,
     params:
-        contrast=contrast_keys,
-        code=fingerprint("tristream.glm.contrast"),
+        settings=lambda w: settings(
+            ContrastSettings, dataset=w.dataset, contrast=w.contrast, subject=w.subject
+        ),
+        code=fingerprint("tristream.contrast.contrast_fit"),
     shell:
-        "python -m tristream glm contrast --dataset {wildcards.dataset}"
-        " --contrast {wildcards.contrast} --subject {wildcards.subject}"
+        "python -m tristream contrast fit --settings {params.settings}"
         " --inventory {input.inventory} --bold {input.bold}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
@@ -34,13 +38,13 @@ rule contrast_maps:
         regions=regions_of,
         meshes=meshes_of,
     output:
-        maps=f"{R}/maps/{{dataset}}/{{contrast}}/sub-{{subject}}/maps.json",
-        table=f"{R}/contrasts/{{dataset}}/{{contrast}}/sub-{{subject}}_regions.tsv",
-        sidecar=f"{R}/contrasts/{{dataset}}/{{contrast}}/sub-{{subject}}_regions.json",
+        maps=at("contrast_maps"),
+        table=at("contrast_table"),
+        sidecar=LAYOUT.sidecar("contrast_table"),
     log:
-        f"{R}/logs/maps/{{dataset}}/{{contrast}}/sub-{{subject}}.log",
+        LAYOUT.log("contrast_maps"),
     benchmark:
-        f"{R}/benchmarks/maps/{{dataset}}/{{contrast}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("contrast_maps")
     conda:
         "../../envs/tristream.yaml"
     threads: 1

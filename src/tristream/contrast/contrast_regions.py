@@ -9,19 +9,10 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from scipy import stats
 
-from tristream.glm.contrast import Result
+from tristream.contrast.contrast_file import REGIONS, ContrastMap
 from tristream.space.atlas import NOWHERE, Regions
 
 Bools = npt.NDArray[np.bool_]
-
-COLUMNS = {
-    "region": "of the dataset; in MNI volumes of the Harvard-Oxford atlas; on surfaces a structure",
-    "voxels": "voxels of the region",
-    "above": "voxels that count for the first side of the contrast",
-    "below": "voxels that count for its second side",
-    "highest_t": "largest t",
-    "lowest_t": "smallest t",
-}
 
 
 @dataclass(frozen=True)
@@ -35,20 +26,23 @@ class Found:
         |t| that they pass; infinite where none does.
     rule : str
         How it was chosen, in words.
+    methods : tuple of str
+        The same for a methods section.
     """
 
     above: Bools
     below: Bools
     threshold: float
     rule: str
+    methods: tuple[str, ...] = ()
 
 
-def found(result: Result, threshold: float | None, rate: float) -> Found:
+def found(result: ContrastMap, threshold: float | None, rate: float) -> Found:
     """Voxels whose |t| passes a threshold, or whose two-sided q is below a rate.
 
     Parameters
     ----------
-    result : Result
+    result : ContrastMap
     threshold : float, optional
         Of t. Without it the false discovery rate decides (Benjamini-Hochberg over all voxels, p
         values of nilearn's model).
@@ -57,19 +51,26 @@ def found(result: Result, threshold: float | None, rate: float) -> Found:
     """
     if threshold is not None:
         passed, rule = np.abs(result.t) > threshold, f"|t| > {threshold:g}"
+        methods = f"Voxels of the contrast count where {rule}, a threshold set beforehand."
     else:
         q = stats.false_discovery_control(2 * stats.norm.sf(np.abs(result.z.astype(float))))
         passed, rule = q < rate, f"two-sided q < {rate:g} (Benjamini-Hochberg)"
+        methods = (
+            "Voxels of the contrast count at a two-sided false discovery rate of "
+            f"{rate:g} over all voxels [@benjamini1995]."
+        )
         threshold = float(np.abs(result.t[passed]).min()) if passed.any() else np.inf
-    return Found(passed & (result.t > 0), passed & (result.t < 0), threshold, rule)
+    return Found(passed & (result.t > 0), passed & (result.t < 0), threshold, rule, (methods,))
 
 
-def region_table(result: Result, chosen: Found, atlas: Path | None = None) -> pd.DataFrame:
-    """Counts by region: `COLUMNS`, a row a region that has voxels; all voxels first.
+def region_table(result: ContrastMap, chosen: Found, atlas: Path | None = None) -> pd.DataFrame:
+    """Counts by region, a row a region that has voxels; all voxels first.
+
+    Columns are `contrast_file.REGIONS`.
 
     Parameters
     ----------
-    result : Result
+    result : ContrastMap
     chosen : Found
     atlas : Path, optional
         Regions of MNI space.
@@ -102,4 +103,4 @@ def region_table(result: Result, chosen: Found, atlas: Path | None = None) -> pd
         for name, inside in members.items()
         if inside.any()
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(REGIONS))

@@ -12,14 +12,14 @@ from tristream.bold.run_file import Run
 from tristream.stimuli.timelines import Event
 
 Floats = npt.NDArray[np.float64]
-# Name of the regressor of events that are modelled, but are no samples.
+# Name of the regressor of events that are modelled, but are not samples.
 OTHERS = "no sample"
 # An event may still be answered so many seconds after it: nilearn's default of `min_onset`.
 REACH = 24.0
 
 
 def condition(event: Event) -> str:
-    """Regressor that an event belongs to: its label, or the one of all that are no samples."""
+    """Regressor that an event belongs to: its label, or the one of all that are not samples."""
     return (event.label or event.item) if event.keep else OTHERS
 
 
@@ -69,7 +69,7 @@ def design(
     -------
     responses : ndarray of shape (volumes, conditions)
     conditions : list of str
-        In alphabetical order, those that are no samples last.
+        In alphabetical order, those that are not samples last.
     """
     table = pd.DataFrame(
         {

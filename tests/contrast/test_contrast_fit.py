@@ -11,9 +11,10 @@ from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.run_file import Run
 from tristream.config.contrast import Contrast
-from tristream.glm.contrast import Result, fit_run
-from tristream.glm.contrast_regions import found, region_table
-from tristream.glm.design_matrix import OTHERS, carried, design
+from tristream.contrast.contrast_file import ContrastMap
+from tristream.contrast.contrast_fit import fit_run
+from tristream.contrast.contrast_regions import found, region_table
+from tristream.contrast.design_matrix import OTHERS, carried, design
 from tristream.stimuli.timelines import Event
 
 TR, VOLUMES, VOXELS = 2.0, 150, 40
@@ -130,11 +131,11 @@ def test_a_run_without_a_condition_has_no_contrast() -> None:
     assert fit_run(run, TIMED, AUDIO.model_copy(update={"minus": ["z"]})) is None
 
 
-def result(t: np.ndarray) -> Result:
+def result(t: np.ndarray) -> ContrastMap:
     empty = np.argwhere(np.ones((len(t), 1, 1))).astype("i4")
     regions = {"first": np.arange(10, dtype="i4"), "second": np.arange(10, 15, dtype="i4")}
     shape = (len(t), 1, 1)
-    return Result(t, t, empty, np.eye(4), shape, regions, 100.0, ["r"], {"a": 3}, False, ())
+    return ContrastMap(t, t, t, t, empty, np.eye(4), shape, regions, 100.0, ["r"], {"a": 3})
 
 
 def test_counts_by_region() -> None:
