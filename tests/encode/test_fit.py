@@ -91,7 +91,7 @@ def test_file_says_what_it_is(holdout):
     folder, _, encoding, provenance = holdout
     assert provenance.simulated
     assert provenance.code == "abc"
-    assert provenance.config["model"]["bands"] == BANDS
+    assert provenance.config["block"]["bands"] == BANDS
     assert not provenance.omitted
     about = encoding.about
     assert (about["model"], about["subject"], about["scheme"]) == ("streams", "01", "holdout")

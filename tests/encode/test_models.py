@@ -8,7 +8,8 @@ from tristream.config.inference import Inference
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.fit_inputs import read_inputs
-from tristream.encode.models import fit_model, network_features
+from tristream.encode.models import fit_model
+from tristream.encode.network_model import network_features
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
 from tristream.store import provenance_of
@@ -66,7 +67,7 @@ def test_the_file_is_that_of_every_model(fitted):
     assert encoding.about["hrf"] == ("spm" if kind == "spm" else "fir")
     assert encoding.fitted.gamma.shape == (2, VOXELS)
     assert encoding.fitted.cv.shape == (VOXELS,)
-    assert provenance_of(output, "encoding").config["model"]["kind"] == encoding.about["model_kind"]
+    assert provenance_of(output, "encoding").config["block"]["kind"] == encoding.about["model_kind"]
 
 
 def test_convex_weights_are_stored(fitted):

@@ -134,12 +134,12 @@ def test_basis_is_that_of_spm():
 
 
 def test_form_comes_from_what_a_file_says():
-    assert Form.of({"tr": 1.0}).basis is None
+    assert Form.of({"tr": 1.0, "hrf": "fir", "kernels": {}}).basis is None
     said = {"tr": 2.0, "hrf": "spm", "kernels": {"a": "rbf"}}
     assert Form.of(said).basis.shape == (3, 16)
     assert Form.of(said).kernels == {"a": "rbf"}
 
 
 def test_a_kernel_of_no_band_is_refused():
-    with pytest.raises(ValueError, match="kernels names b, which is no band"):
+    with pytest.raises(ValueError, match="kernels names b, not among the model's bands"):
         EncodingModel(datasets=["d"], bands={"a": ["x"]}, kernels={"b": "rbf"})

@@ -1,9 +1,12 @@
 """Linear classifiers fitted once to many labellings of the same data."""
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+
+from tristream.config.decoders import DecoderDesign
 
 
 class Fold(Protocol):
@@ -102,3 +105,70 @@ class SvmFold:
     def _decide(self, y: np.ndarray) -> np.ndarray:
         decision = self.model.fit(self.train, y).decision_function(self.test)
         return np.stack([-decision, decision], 1) if decision.ndim == 1 else decision
+
+
+class Classifier(ABC):
+    """A kind of classifier. Without `methods` it can't be made, and so not be registered."""
+
+    @abstractmethod
+    def fold(
+        self,
+        decoder: DecoderDesign,
+        train: np.ndarray,
+        test: np.ndarray,
+        units: np.ndarray,
+        classes: int,
+    ) -> Fold:
+        """One division into training and test samples; arguments as of :class:`RidgeFold`."""
+
+    @abstractmethod
+    def methods(self, decoder: DecoderDesign) -> str:
+        """What it is, as the object of a sentence."""
+
+
+class Ridge(Classifier):
+    """See :class:`RidgeFold`."""
+
+    def fold(
+        self,
+        decoder: DecoderDesign,
+        train: np.ndarray,
+        test: np.ndarray,
+        units: np.ndarray,
+        classes: int,
+    ) -> Fold:
+        """See :class:`Classifier`."""
+        return RidgeFold(train, test, units, classes, decoder.regularization)
+
+    def methods(self, decoder: DecoderDesign) -> str:
+        """See :class:`Classifier`."""
+        return (
+            "a ridge classifier (targets +1 and −1, an unpenalised intercept, penalty "
+            f"{decoder.regularization:g})"
+        )
+
+
+class Svm(Classifier):
+    """See :class:`SvmFold`."""
+
+    def fold(
+        self,
+        decoder: DecoderDesign,
+        train: np.ndarray,
+        test: np.ndarray,
+        units: np.ndarray,
+        classes: int,
+    ) -> Fold:
+        """See :class:`Classifier`."""
+        return SvmFold(train, test, units, classes, decoder.regularization, decoder.seed)
+
+    def methods(self, decoder: DecoderDesign) -> str:
+        """See :class:`Classifier`."""
+        return (
+            "scikit-learn's linear support vector machine [@pedregosa2011] (squared hinge loss, "
+            f"one class against the rest, C = {decoder.regularization:g})"
+        )
+
+
+CLASSIFIERS: dict[str, Classifier] = {"ridge": Ridge(), "svm": Svm()}
+"""By their name in the configuration."""

@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
-from tristream.decode.classifiers import Fold, RidgeFold, SvmFold
-from tristream.decode.decoding_file import Decoding, write_decoding
+from tristream.decode.classifiers import CLASSIFIERS, Fold
+from tristream.decode.decoding_file import KIND, Decoding, write_decoding
+from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_permutation import MINIMUM, draw, log10_distinct, scheme
 from tristream.errors import UserError
@@ -113,7 +114,7 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
         accuracy=float(accuracy[0]),
         null=accuracy[1:],
         log10_distinct=distinct,
-        permuted=plan.said,
+        permuted=plan.described,
         refusal=refusal,
     )
 
@@ -155,17 +156,15 @@ def _fold(
         runs = ", ".join(samples.runs[r] for r in np.unique(samples.sample_run[test]))
         raise UserError(
             f"no training sample of {names} is left when {runs} is held out; "
-            "mend `split` of the dataset, or drop the label"
+            "correct `split` in the dataset file, or drop the label"
         )
     x_train, x_test = samples.x[train], samples.x[test]
     if decoder.standardize == "training":
         mean, sd = x_train.mean(0), x_train.std(0)
         sd = np.where(sd > 0, sd, 1)
         x_train, x_test = (x_train - mean) / sd, (x_test - mean) / sd
-    classes, strength = len(samples.classes), decoder.regularization
-    if decoder.kind == "ridge":
-        return RidgeFold(x_train, x_test, units, classes, strength), used
-    return SvmFold(x_train, x_test, units, classes, strength, decoder.seed), used
+    classifier = CLASSIFIERS[decoder.kind]
+    return classifier.fold(decoder, x_train, x_test, units, len(samples.classes)), used
 
 
 def area_under_curve(y: np.ndarray, decision: np.ndarray, run: np.ndarray) -> np.ndarray:
@@ -216,8 +215,10 @@ def fit(
     omitted = given.omitted
     if found.refusal:
         omitted += (Omission("p", found.refusal),)
-    provenance = Provenance("decoding", given.simulated, settings.key(), code, omitted)
-    write_decoding(output, _to_file(given, found, settings, subject), provenance)
+    decoding = _to_file(given, found, settings, subject)
+    methods = methods_of(given, decoding, settings, found.refusal)
+    provenance = Provenance(KIND, given.simulated, settings.key(), code, omitted, methods)
+    write_decoding(output, decoding, provenance)
     return found
 
 

@@ -1,7 +1,7 @@
 """From run files and the sample index to labelled samples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,10 @@ class Samples:
         Whether any input says so.
     omitted : tuple of Omission
         What was left out.
+    rows : {'volumes', 'trials'}
+        What the rows of the run files are.
+    delay : float
+        Seconds by which labels were moved: whole volumes.
     """
 
     x: np.ndarray
@@ -53,6 +57,8 @@ class Samples:
     repeat: list[str]
     simulated: bool = False
     omitted: tuple[Omission, ...] = field(default=())
+    rows: str = "volumes"
+    delay: float = 0.0
 
     @property
     def y(self) -> np.ndarray:
@@ -104,7 +110,9 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: DecoderDesign) ->
         raise UserError(f"{samples}: no volume has a label; a decoder needs labelled events")
     labelled = pd.concat(rows, ignore_index=True)
     x, omitted = _finite(np.concatenate(volumes), samples)
-    return _assembled(x, labelled, samples, decoder.samples == "blocks", simulated, omitted)
+    found = _assembled(x, labelled, samples, decoder.samples == "blocks", simulated, omitted)
+    kind = "trials" if runs[0].trials else "volumes"
+    return replace(found, rows=kind, delay=runs[0].tr * _moved(decoder.delay, runs[0]))
 
 
 def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
@@ -117,6 +125,11 @@ def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
         )
 
 
+def _moved(delay: float, run: Run) -> int:
+    """A delay in volumes."""
+    return round(delay / run.tr)
+
+
 def _labelled(
     part: pd.DataFrame, run: Run, delay: float, path: Path, samples: Path
 ) -> pd.DataFrame:
@@ -127,13 +140,16 @@ def _labelled(
             f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
             "run `align samples` again"
         )
-    shown = part[["label", "unit", "keep"]].shift(round(delay / run.tr))
+    shown = part[["label", "unit", "keep"]].shift(_moved(delay, run))
     part = part.assign(label=shown["label"], unit=shown["unit"], keep=shown["keep"].eq(True))
     part = part[part["label"].notna() & (part["label"] != "")]
     part = part.assign(length=part.groupby("unit")["row"].transform("size"))
     part = part[part["keep"] & ~part["censor"]]
     if (part["unit"] == "").any():
-        raise UserError(f"{samples}: a labelled volume of {path} has no unit; mend `exchange`")
+        raise UserError(
+            f"{samples}: a labelled volume of {path} has no unit; correct `exchange` in the "
+            "dataset file"
+        )
     return part
 
 
@@ -166,7 +182,7 @@ def _assembled(
     if mixed.any():
         raise UserError(
             f"{samples}: unit {names[int(mixed.argmax())][1]!r} has volumes of two labels; the "
-            "permuted unit must have one: mend `exchange` of the dataset"
+            "permuted unit must have one: correct `exchange` in the dataset file"
         )
     first = units.first()
     if average:

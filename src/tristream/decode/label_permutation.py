@@ -20,12 +20,12 @@ class Scheme(NamedTuple):
     sets : list of ndarray of int, shape (alike, units of the set)
         Units of one row exchange labels among each other; the rows, of runs that repeat each
         other, move alike.
-    said : str
+    described : str
         The scheme in words.
     """
 
     sets: list[np.ndarray]
-    said: str
+    described: str
 
 
 def scheme(samples: Samples) -> Scheme:
@@ -46,10 +46,10 @@ def scheme(samples: Samples) -> Scheme:
         lengths = samples.length[alike[0]]
         unequal |= len(set(lengths)) > 1
         sets += [alike[:, lengths == length] for length in np.unique(lengths)]
-    said = "labels of whole units within runs"
-    said += ", among units of equal length" if unequal else ""
-    said += ", runs that repeat each other alike" if len(groups) < len(samples.runs) else ""
-    return Scheme(sets, said)
+    text = "labels of whole units within runs"
+    text += ", among units of equal length" if unequal else ""
+    text += ", runs that repeat each other alike" if len(groups) < len(samples.runs) else ""
+    return Scheme(sets, text)
 
 
 def draw(label: np.ndarray, sets: list[np.ndarray], n: int, seed: int) -> np.ndarray:

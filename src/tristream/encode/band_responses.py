@@ -254,9 +254,9 @@ def _delays(encoding: Encoding) -> Sequence[int]:
 
 def _check(encoding: Encoding, path: Path) -> None:
     about = encoding.about
-    if about.get("model_kind") == "tcn":
+    if about["model_kind"] == "tcn":
         raise UserError(f"{path}: a network has no weights at delays; choose a ridge model")
-    nonlinear = [band for band, kind in about.get("kernels", {}).items() if kind != "linear"]
+    nonlinear = [band for band, kind in about["kernels"].items() if kind != "linear"]
     if nonlinear:
         raise UserError(f"{path}: band {nonlinear[0]} is nonlinear and has no weights of features")
     if about["components"]:

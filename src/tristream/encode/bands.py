@@ -11,7 +11,7 @@ import torch
 from tristream.align.delays import spm_basis
 from tristream.encode.convolution import convolved_kernel
 from tristream.encode.fit_inputs import Floats, Ints, Layout
-from tristream.encode.nonlinear import KernelMap, Kind
+from tristream.encode.nonlinear import KERNELS, KernelMap, Kind
 from tristream.encode.solvers.kernels import (
     Scaler,
     centre,
@@ -21,6 +21,7 @@ from tristream.encode.solvers.kernels import (
     project_rows,
 )
 from tristream.errors import UserError
+from tristream.sentences import listed
 
 
 class Rows(Protocol):
@@ -49,10 +50,37 @@ class Form:
     basis: Floats | None = None
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "Form":
+    def of(cls, about: Mapping[str, Any]) -> "Form":
         """From a model's `kernels` and `hrf`, and its `tr`: the attributes of an encoding."""
-        basis = spm_basis(float(said["tr"])) if said.get("hrf", "fir") == "spm" else None
-        return cls(dict(said.get("kernels", {})), basis)
+        basis = spm_basis(float(about["tr"])) if about["hrf"] == "spm" else None
+        return cls(dict(about["kernels"]), basis)
+
+    def methods(self, about: Mapping[str, Any]) -> list[str]:
+        """How the features of an encoding entered its kernels: sentences from its attributes."""
+        reduced = ""
+        if about["components"]:
+            reduced = f", reduced to at most {about['components']} principal components"
+        tr = float(about["tr"])
+        if self.basis is not None:
+            time = (
+                "convolved with SPM's canonical haemodynamic response and its derivatives by time "
+                f"and dispersion [@friston1998], within runs (TR {tr:g} s)"
+            )
+        elif any(about["delays"]):
+            seconds = listed(f"{delay * tr:g}" for delay in about["delays"])
+            time = f"delayed by {seconds} s, within runs (TR {tr:g} s)"
+        else:
+            time = "taken without delay"
+        sentences = [
+            f"Features were standardised over the training rows{reduced} and {time}; layers of a "
+            "space, and spaces of a band, weigh alike."
+        ]
+        if about["projected"]:
+            sentences.append(
+                "What was projected out of the BOLD of a run was projected out of its features."
+            )
+        curved = [(band, kind) for band, kind in self.kernels.items() if kind != "linear"]
+        return sentences + [f"Band {band} had {KERNELS[kind]}." for band, kind in curved]
 
 
 LINEAR = Form()

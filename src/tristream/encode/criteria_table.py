@@ -70,7 +70,7 @@ def compare_models(encodings: Sequence[Path], output: Path, code: str = "") -> N
     for path in encodings:
         encoding, said = read_encoding(path)
         _check_same(first, encoding, encodings[0], path)
-        kind = encoding.about.get("model_kind", "banded_ridge")
+        kind = encoding.about["model_kind"]
         criteria = criteria_of(encoding, path) if kind == "banded_ridge" else None
         candidates.append(Candidate(encoding.about["model"], kind, encoding.fitted.cv, criteria))
         simulated |= said.simulated

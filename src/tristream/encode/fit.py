@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,18 +13,19 @@ from tqdm import tqdm
 from tristream.bold.cleaning import shared_projection
 from tristream.config.models import EncodingDesign
 from tristream.config.settings.encode import EncodeSettings
-from tristream.encode.ceiling import Ceiling, noise_ceiling
 from tristream.encode.encoding_file import (
+    KIND,
     Encoding,
     Fitted,
     HeldOut,
-    Scores,
     TrainingRun,
     write_encoding,
 )
+from tristream.encode.encoding_methods import methods_of
 from tristream.encode.fit_inputs import Floats, Inputs, read_inputs
-from tristream.encode.models import Model, fit_model, penalties, said_of
-from tristream.encode.prediction_scores import correlation, fisher_mean, split_r2
+from tristream.encode.model_kind import Model, penalties
+from tristream.encode.models import attributes_of, fit_model
+from tristream.encode.repeats import ceiling_of, common_rows, scores_of, test_groups
 from tristream.errors import UserError
 from tristream.hashing import hash_file
 from tristream.store import Omission, Provenance
@@ -72,7 +72,9 @@ def fit_subject(
     encoding, omitted = fit_encoding(inputs, settings.block, device)
     about = {"model": settings.model, "dataset": settings.dataset, "subject": subject}
     encoding = replace(encoding, about={**about, "device": device, **encoding.about})
-    provenance = Provenance("encoding", inputs.simulated, settings.key(), code, tuple(omitted))
+    provenance = Provenance(
+        KIND, inputs.simulated, settings.key(), code, tuple(omitted), methods_of(encoding)
+    )
     write_encoding(output, encoding, provenance)
 
 
@@ -95,9 +97,9 @@ def fit_encoding(
     each run is predicted once by a model chosen and fitted on all others, and the hyperparameters
     and weights stored are those of a last fit on all runs.
     """
-    groups = _test_groups(inputs)
+    groups = test_groups(inputs)
     if groups:
-        inputs = _common_rows(inputs, groups)
+        inputs = common_rows(inputs, groups)
         scheme = "holdout"
         train = [name for name, run in inputs.runs.items() if run.split == "train"]
     else:
@@ -110,38 +112,20 @@ def fit_encoding(
     else:
         tests = {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
     _warn_of_edges(fitted, penalties(model))
-    ceiling, omitted = _ceiling(inputs, groups)
+    ceiling, omitted = ceiling_of(inputs, groups)
     encoding = Encoding(
         bands=list(inputs.layout),
         ijk=inputs.ijk,
         affine=inputs.affine,
         shape=inputs.shape,
         tests=tests,
-        scores=_scores(list(tests.values())),
+        scores=scores_of(list(tests.values())),
         ceiling=ceiling,
         fitted=_to_file(fitted, inputs, train, model),
         about=_about(inputs, model, fitted, scheme, groups),
         grayordinates=inputs.grayordinates,
     )
     return encoding, omitted
-
-
-def _test_groups(inputs: Inputs) -> dict[str, list[str]]:
-    """Repeat group to its runs; empty for leave-one-run-out."""
-    groups: dict[str, list[str]] = {}
-    for name, run in inputs.runs.items():
-        if run.split == "test":
-            groups.setdefault(run.repeat, []).append(name)
-    return groups
-
-
-def _common_rows(inputs: Inputs, groups: Mapping[str, Sequence[str]]) -> Inputs:
-    """Keep of each test run the volumes that all repeats of it use."""
-    runs = dict(inputs.runs)
-    for members in groups.values():
-        rows = reduce(np.intersect1d, [runs[name].rows for name in members])
-        runs.update({name: replace(runs[name], rows=rows) for name in members})
-    return replace(inputs, runs=runs)
 
 
 def _check(inputs: Inputs, train: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
@@ -180,32 +164,6 @@ def _nested(
 ) -> HeldOut:
     train = [name for name in runs if name != run]
     return _predict(inputs, fit_model(inputs, model, train, [run], device), [run])
-
-
-def _scores(tests: Sequence[HeldOut]) -> Scores:
-    """Per test run, then averaged: r in Fisher z, R² as it is."""
-    r = fisher_mean(np.stack([correlation(t.y, t.prediction) for t in tests]))
-    split = np.mean([split_r2(t.y, t.band_prediction) for t in tests], axis=0)
-    return Scores(r, split.sum(0), split)
-
-
-def _ceiling(
-    inputs: Inputs, groups: Mapping[str, Sequence[str]]
-) -> tuple[Ceiling | None, list[Omission]]:
-    """Ceiling over all test groups together, where each was repeated equally often."""
-    counts = {len(members) for members in groups.values()}
-    if counts in (set(), {1}):
-        return None, [Omission("ceiling", "no test run is a repeat of another")]
-    if len(counts) > 1:
-        return None, [Omission("ceiling", f"test runs have unequal repeats: {sorted(counts)}")]
-    repeats, blocks = [], []
-    for number, members in enumerate(groups.values()):
-        rows = inputs.runs[members[0]].rows
-        values = np.stack([inputs.runs[name].bold(rows) for name in members])
-        repeats.append(values - values.mean(1, keepdims=True))
-        blocks += [(number, unit) for unit in inputs.runs[members[0]].unit[rows].tolist()]
-    _, index = np.unique(np.array(blocks), axis=0, return_inverse=True)
-    return noise_ceiling(np.concatenate(repeats, axis=1), index), []
 
 
 def _warn_of_edges(fitted: Model, grid: Floats) -> None:
@@ -247,12 +205,12 @@ def _about(
     groups: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     return {
-        **said_of(model),
-        **fitted.solution,
+        **attributes_of(model, fitted),
         "scheme": scheme,
         "dtype": "float32",
         "tr": inputs.tr,
         "start_time": inputs.start_time,
+        "projected": any(run.projection.shape[1] for run in inputs.runs.values()),
         "n_repeats": max((len(members) for members in groups.values()), default=1),
         "layout": inputs.layout,
         "streams": inputs.streams,

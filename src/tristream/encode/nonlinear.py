@@ -11,8 +11,13 @@ from typing import Literal
 import torch
 
 Kind = Literal["linear", "rbf", "polynomial"]
-KINDS: tuple[Kind, ...] = ("linear", "rbf", "polynomial")
 DEGREE = 2
+KERNELS: dict[Kind, str] = {
+    "linear": "a linear kernel",
+    "rbf": "a Gaussian kernel as wide as the median distance of training rows",
+    "polynomial": f"a polynomial kernel of degree {DEGREE}",
+}
+"""Kinds of kernel, and what a methods section calls them under their defaults."""
 # Rows whose pairwise distances give the median.
 ROWS = 2000
 
@@ -51,8 +56,8 @@ class KernelMap:
         ValueError
             If the kind is unknown, or the rows do not vary.
         """
-        if kind not in KINDS:
-            raise ValueError(f"kernel {kind!r} is none of {', '.join(KINDS)}")
+        if kind not in KERNELS:
+            raise ValueError(f"kernel {kind!r} is none of {', '.join(KERNELS)}")
         if kind == "linear":
             return cls(kind)
         norms = train.diagonal()

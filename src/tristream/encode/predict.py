@@ -13,7 +13,7 @@ from tristream.config.models import Network
 from tristream.encode.bands import Form, band_kernels
 from tristream.encode.encoding_file import Encoding, TrainingRun, read_encoding
 from tristream.encode.fit_inputs import Floats
-from tristream.encode.models import network_features
+from tristream.encode.network_model import network_features
 from tristream.encode.tcn import Recording, predict, rebuild
 from tristream.encode.training_choice import TrainingFeatures
 from tristream.errors import UserError

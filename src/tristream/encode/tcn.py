@@ -47,6 +47,11 @@ class Recording:
     y: Floats | None = None
 
 
+def reach(blocks: int) -> int:
+    """How many volumes before its own a network of so many blocks sees."""
+    return (TAPS - 1) * (2**blocks - 1)
+
+
 class Trunk(nn.Module):
     """Features (batch, p, time) to BOLD (batch, voxels, time), causal.
 

@@ -14,8 +14,15 @@ from tristream.config.study import Study
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject
 from tristream.encode.partition.nested_models import partition_subject
-from tristream.encode.partition.partition_file import read_partition
-from tristream.encode.partition.variance import NestedRun, commonality, partition, set_names
+from tristream.encode.partition.partition_file import StoredPartition, read_partition
+from tristream.encode.partition.variance import (
+    Interval,
+    NestedRun,
+    Partition,
+    commonality,
+    partition,
+    set_names,
+)
 from tristream.errors import UserError
 from tristream.store import open_h5, read_strings
 
@@ -270,3 +277,21 @@ def test_with_many_samples_the_parts_are_those_of_the_population():
     truth = commonality(population()[-1])
     assert np.abs(truth).max() > 0.05
     assert np.abs(found.value[0] - truth).max() <= 0.01
+
+
+def stored(bands, rest=(), low=0.0):
+    """A partition without its voxels."""
+    interval = Interval(*np.full((4, 2 ** len(bands) - 1, 3), low))
+    found = Partition(np.zeros((2 ** len(bands), 3)), interval, interval, blocks=7)
+    ijk = np.zeros((3, 3), np.int32)
+    return StoredPartition(list(bands), list(rest), ["all voxels"], found, ijk, 5, 200)
+
+
+def test_methods_say_which_bands_were_distinguished_and_whether_there_are_intervals():
+    sentences = stored("ab", "c").methods()
+    assert "of the bands a and b came from nested models" in sentences[0]
+    assert "to each of the 3 sets" in sentences[0]
+    assert "band c stayed in every model [@deheer2017]" in sentences[0]
+    assert "200 bootstrap resamples of 7 blocks of test data, seed 5" in sentences[1]
+    (alone,) = stored("a", low=np.nan).methods()
+    assert "of the band a came from a nested model without it [@deheer2017]" in alone

@@ -75,11 +75,9 @@ def partition_subject(
         bootstrap=settings.bootstrap,
         grayordinates=full.grayordinates,
     )
-    write_partition(
-        output,
-        stored,
-        Provenance(KIND, provenance.simulated, settings.key(), code, omitted),
-    )
+    key, methods = settings.key(), stored.methods()
+    provenance = Provenance(KIND, provenance.simulated, key, code, omitted, methods)
+    write_partition(output, stored, provenance)
 
 
 def nested_runs(

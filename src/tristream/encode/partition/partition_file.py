@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.encode.partition.variance import Interval, Partition, set_names
+from tristream.sentences import listed
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
@@ -48,6 +49,27 @@ class StoredPartition:
     def sets(self) -> list[str]:
         """Names of the sets of bands, in the order of the parts: ``a``, ``b``, ``a+b``, …"""
         return set_names(self.bands)
+
+    def methods(self) -> tuple[str, ...]:
+        """What was done, as sentences."""
+        count = f"{2 ** len(self.bands) - 1} sets"
+        fitted = f"nested models, fitted anew to each of the {count} of these bands"
+        if len(self.bands) == 1:
+            fitted = "a nested model without it"
+        rest = ""
+        if self.rest:
+            names = f"band{'s' * (len(self.rest) > 1)} {listed(self.rest)}"
+            rest = f"; {names} stayed in every model"
+        sentences = [
+            f"Unique and shared variance of the band{'s' * (len(self.bands) > 1)} "
+            f"{listed(self.bands)} came from {fitted}{rest} [@deheer2017]."
+        ]
+        if np.isfinite(self.found.parts.low).any():
+            sentences.append(
+                f"Its 95 % intervals are percentiles of {self.bootstrap:,} bootstrap resamples of "
+                f"{self.found.blocks} blocks of test data, seed {self.seed}."
+            )
+        return tuple(sentences)
 
 
 def write_partition(path: Path, stored: StoredPartition, provenance: Provenance) -> None:

@@ -1,0 +1,65 @@
+"""What a decoder did: sentences for a methods section, from what it was given and what it found."""
+
+from tristream.config.settings.decode import DecodeSettings
+from tristream.decode.classifiers import CLASSIFIERS
+from tristream.decode.decoding_file import Decoding
+from tristream.decode.decoding_samples import Samples
+from tristream.sentences import counted
+
+
+def methods_of(
+    given: Samples, decoding: Decoding, settings: DecodeSettings, refusal: str
+) -> tuple[str, ...]:
+    """The classifier, its samples, what was tested, and the null.
+
+    Parameters
+    ----------
+    given : Samples
+    decoding : Decoding
+        As it will be written.
+    settings : DecodeSettings
+    refusal : str
+        Why there is no p value; empty if there is.
+    """
+    unit = "time block" if settings.unit == "time" else settings.unit
+    classifier = CLASSIFIERS[settings.block.kind].methods(settings.block)
+    sentences = [
+        f"Decoder {decoding.decoder} was {classifier} of "
+        f"{counted(len(decoding.classes), 'label')}, fitted to {_samples(given, settings, unit)}."
+    ]
+    if given.delay:
+        sentences.append(f"Volumes took the label that was shown {given.delay:g} s earlier.")
+    if settings.block.standardize == "training":
+        sentences.append(
+            "Voxels were scaled by their mean and standard deviation over the training samples."
+        )
+    else:
+        sentences.append("Voxels were taken as scaled in their own run.")
+    return (*sentences, _scheme(given, decoding), _null(decoding, settings, unit, refusal))
+
+
+def _samples(given: Samples, settings: DecodeSettings, unit: str) -> str:
+    if settings.block.samples == "blocks":
+        return f"the mean of the {given.rows} of each {unit}"
+    return f"single {given.rows}"
+
+
+def _scheme(given: Samples, decoding: Decoding) -> str:
+    tested, runs = len(decoding.runs), len(given.runs)
+    if decoding.scheme == "holdout":
+        return (
+            f"The decoder was fitted to {counted(runs - tested, 'training run')} and tested on "
+            f"{counted(tested, 'held-out run')}."
+        )
+    return f"Each of the {runs} runs was held out once, the decoder fitted to the others."
+
+
+def _null(decoding: Decoding, settings: DecodeSettings, unit: str, refusal: str) -> str:
+    if decoding.p is None:
+        return f"Decoding accuracy has no p value: {refusal}."
+    moved = decoding.permuted.replace("units", f"{unit}s")
+    return (
+        f"Accuracies were compared with those under {len(decoding.null):,} random permutations of "
+        f"{moved} (seed {settings.block.seed}), the decoder fitted anew to each; p is (1 + "
+        "permutations at least as accurate) / (1 + permutations)."
+    )

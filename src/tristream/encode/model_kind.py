@@ -1,0 +1,98 @@
+"""What a kind of encoding model offers: a fit, and sentences about what was fitted."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tristream.config.models import EncodingDesign
+from tristream.encode.encoding_file import Encoding
+from tristream.encode.fit_inputs import Floats, Inputs
+from tristream.sentences import listed
+
+Progress = Callable[[Iterable[int]], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model.
+
+    Attributes
+    ----------
+    gamma : ndarray of shape (bands, voxels)
+        Band weights; of a network NaN.
+    alpha : ndarray of shape (voxels,), of stacking (bands, voxels)
+        Penalties; of a network NaN.
+    cv : ndarray of shape (voxels,)
+        R² of left-out training runs.
+    dual : ndarray of shape (n, voxels), of stacking (bands, n, voxels)
+        Dual weights; of a network empty, (0, voxels).
+    intercept : ndarray of shape (voxels,)
+    constant : dict of str to int
+        ``space/layer`` to columns left out because they don't vary in training.
+    solution : dict
+        How it was found, for the file.
+    predict : callable
+        Names of test runs that are repeats to each band's mean prediction, (bands, rows, voxels),
+        without the intercept.
+    network : dict of str to ndarray
+        Parameters of a network by name; empty for other kinds.
+    """
+
+    gamma: Floats
+    alpha: Floats
+    cv: Floats
+    dual: Floats
+    intercept: Floats
+    constant: dict[str, int]
+    solution: dict[str, Any]
+    predict: Callable[[Sequence[str]], Floats]
+    network: Mapping[str, Floats] = field(default_factory=dict)
+
+    def edge(self, grid: Floats) -> float:
+        """Share of penalties that are the smallest or the largest of the grid."""
+        return float(np.isin(self.alpha, [grid.min(), grid.max()]).mean())
+
+
+class ModelKind(ABC):
+    """A kind of encoding model. Without `methods` it can't be made, and so not be registered."""
+
+    @abstractmethod
+    def fit(
+        self,
+        inputs: Inputs,
+        model: EncodingDesign,
+        train: Sequence[str],
+        test: Sequence[str],
+        device: str,
+        progress: Progress,
+    ) -> Model:
+        """Fit to training runs; see :func:`tristream.encode.models.fit_model`."""
+
+    @abstractmethod
+    def methods(self, encoding: Encoding) -> list[str]:
+        """What was fitted and how it was chosen: sentences from what the file holds."""
+
+
+def penalties(model: EncodingDesign) -> Floats:
+    """The grid of alphas, relative to kernels whose mean diagonal is one."""
+    return np.logspace(model.alphas.lowest, model.alphas.highest, model.alphas.number)
+
+
+def bands_in_words(encoding: Encoding) -> str:
+    """``the bands sound (musicnn/cnn1, …) and picture (…)``."""
+    named = [
+        f"{band} ({', '.join(label for layers in spaces for label in layers)})"
+        for band, spaces in encoding.about["layout"].items()
+    ]
+    return f"the band{'s' * (len(named) > 1)} {listed(named)}"
+
+
+def left_out_in_words(encoding: Encoding) -> str:
+    """The folds of the search for hyperparameters."""
+    runs = len(encoding.fitted.runs)
+    if encoding.about["scheme"] == "holdout":
+        return f"leaving out each of the {runs} training runs in turn"
+    return f"for each test run by leaving out each of the other {runs - 1} runs in turn"

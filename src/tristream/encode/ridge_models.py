@@ -1,0 +1,208 @@
+"""Ridge models of kernels: banded ridge, and stacking of one model a band."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from tristream.config.models import EncodingDesign
+from tristream.encode.bands import BandKernels, Form, band_kernels
+from tristream.encode.encoding_file import Encoding
+from tristream.encode.estimators import StackedRidgeCV
+from tristream.encode.fit_inputs import Floats, Inputs, Ints
+from tristream.encode.model_kind import (
+    Model,
+    ModelKind,
+    Progress,
+    bands_in_words,
+    left_out_in_words,
+    penalties,
+)
+from tristream.encode.solvers import banded_ridge
+from tristream.sentences import counted, listed
+
+
+class BandedRidge(ModelKind):
+    """Ridge with a weight for each band; of one band, ridge."""
+
+    def fit(
+        self,
+        inputs: Inputs,
+        model: EncodingDesign,
+        train: Sequence[str],
+        test: Sequence[str],
+        device: str,
+        progress: Progress,
+    ) -> Model:
+        """See :class:`ModelKind`."""
+        kernels = _kernels(inputs, model, train, test, device)
+        return _fit_banded(model, kernels, *_targets(inputs, train), progress)
+
+    def methods(self, encoding: Encoding) -> list[str]:
+        """See :class:`ModelKind`."""
+        name, bands = encoding.about["model"], bands_in_words(encoding)
+        if len(encoding.bands) == 1:
+            kind = "ridge regression"
+        else:
+            kind = "banded ridge regression [@nunezelizalde2019; @dupre2022]"
+        alike = len(encoding.bands) > 1 and encoding.about["candidates"] == 1
+        return [
+            f"Encoding model {name} was {kind} of {bands}, fitted to each voxel.",
+            *(["All bands had the same weight."] if alike else []),
+            *Form.of(encoding.about).methods(encoding.about),
+            _search_in_words(encoding),
+            *_solver_in_words(encoding),
+        ]
+
+
+class Stacking(ModelKind):
+    """One ridge model a band, combined by convex weights."""
+
+    def fit(
+        self,
+        inputs: Inputs,
+        model: EncodingDesign,
+        train: Sequence[str],
+        test: Sequence[str],
+        device: str,
+        progress: Progress,
+    ) -> Model:
+        """See :class:`ModelKind`."""
+        kernels = _kernels(inputs, model, train, test, device)
+        return _fit_stacking(model, kernels, *_targets(inputs, train), progress)
+
+    def methods(self, encoding: Encoding) -> list[str]:
+        """See :class:`ModelKind`."""
+        return [
+            f"Encoding model {encoding.about['model']} was ridge regression of each band alone, of "
+            f"{bands_in_words(encoding)}, stacked for each voxel with convex weights that minimise "
+            "the squared error of the weighted predictions of left-out training runs "
+            "[@breiman1996; @lin2023].",
+            *Form.of(encoding.about).methods(encoding.about),
+            _search_in_words(encoding, "For each band and voxel"),
+        ]
+
+
+def _kernels(
+    inputs: Inputs, model: EncodingDesign, train: Sequence[str], test: Sequence[str], device: str
+) -> BandKernels:
+    return band_kernels(
+        inputs.features,
+        inputs.layout,
+        inputs.runs,
+        train,
+        test,
+        model.delays,
+        model.components,
+        device,
+        Form.of({"hrf": model.hrf, "kernels": model.kernels, "tr": inputs.tr}),
+    )
+
+
+def _targets(inputs: Inputs, train: Sequence[str]) -> tuple[Floats, Ints]:
+    """BOLD of the training volumes, and the run of each."""
+    rows = [inputs.runs[name].rows for name in train]
+    y = [inputs.runs[name].bold(own) for name, own in zip(train, rows, strict=True)]
+    return np.concatenate(y), np.repeat(np.arange(len(train)), [len(own) for own in rows])
+
+
+def _search_in_words(encoding: Encoding, whose: str = "For each voxel") -> str:
+    about = encoding.about
+    grid, weightings = about["alphas"], about["candidates"]
+    chosen = []
+    if weightings > 1:
+        bands = len(encoding.bands)
+        alone = "each band alone" if weightings > bands else f"{weightings - 1} of them alone"
+        tried = ["all bands alike", alone]
+        if weightings > bands + 1:
+            tried.append(f"{weightings - 1 - bands} random ones, seed {about['seed']}")
+        chosen.append(f"the weights of the bands ({weightings} candidates: {listed(tried)})")
+    size = f"{grid[0]:g}"
+    if len(grid) > 1:
+        size = f"{counted(len(grid), 'value')} from {grid[0]:g} to {grid[-1]:g}"
+    relative = "relative to kernels whose mean diagonal is 1"
+    if len(grid) == 1 and not chosen:
+        return f"The penalty was {size}, {relative}."
+    chosen.append(f"the penalty ({size}, {relative})")
+    verb = "were" if len(chosen) > 1 else "was"
+    return (
+        f"{whose} {listed(chosen)} {verb} chosen by cross-validated R², "
+        f"{left_out_in_words(encoding)}."
+    )
+
+
+def _solver_in_words(encoding: Encoding) -> list[str]:
+    """How the candidates of banded ridge were scored."""
+    about = encoding.about
+    pairs, scored = about["candidates"] * len(about["alphas"]), about["rank"]
+    if pairs == 1:
+        return []
+    if scored >= pairs:
+        return [f"All {pairs:,} pairs of band weights and penalty were scored on every voxel."]
+    return [
+        f"Of the {pairs:,} pairs of band weights and penalty {scored:,} were scored on every "
+        "voxel, scores of the others were interpolated from these, and each voxel's most promising "
+        "pairs were scored exactly."
+    ]
+
+
+def _mean_kernel(kernels: BandKernels, members: Sequence[str]) -> torch.Tensor:
+    return torch.stack([kernels.test[name] for name in members]).mean(0)
+
+
+def _fit_banded(
+    model: EncodingDesign, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
+) -> Model:
+    grid = penalties(model)
+    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
+    found = banded_ridge.fit(
+        kernels.train, torch.from_numpy(y), runs, gammas, grid, progress=progress
+    )
+    gamma = gammas[found.choice.gamma.cpu().numpy()].T
+
+    def predict(members: Sequence[str]) -> Floats:
+        kernel = _mean_kernel(kernels, members)
+        weights = torch.as_tensor(gamma, dtype=found.duals.dtype).to(kernel.device)
+        return banded_ridge.predict(kernel, found.duals, weights).cpu().numpy()
+
+    return Model(
+        gamma=gamma,
+        alpha=grid[found.choice.alpha.cpu().numpy()],
+        cv=found.choice.score.cpu().numpy(),
+        dual=found.duals.cpu().numpy(),
+        intercept=found.intercept.cpu().numpy(),
+        constant=kernels.constant,
+        solution={
+            "solver": found.solver,
+            "improve": found.improve,
+            "rank": found.rank,
+            "candidates": len(gammas),
+            "search_dtype": found.dtype,
+        },
+        predict=predict,
+    )
+
+
+def _fit_stacking(
+    model: EncodingDesign, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
+) -> Model:
+    device = kernels.train.device.type
+    fitted = StackedRidgeCV(
+        alphas=penalties(model), kernel="precomputed", device=device, progress=progress
+    ).fit(kernels.train, y, runs)
+    assert fitted.dual_ is not None
+
+    def predict(members: Sequence[str]) -> Floats:
+        parts = fitted.predict(_mean_kernel(kernels, members), split=True)
+        return parts.cpu().numpy()
+
+    return Model(
+        gamma=fitted.gamma_,
+        alpha=fitted.alpha_,
+        cv=fitted.cv_,
+        dual=fitted.dual_,
+        intercept=fitted.intercept_,
+        constant=kernels.constant,
+        solution={"solver": "exact", "candidates": 1},
+        predict=predict,
+    )

@@ -1,0 +1,140 @@
+"""What a decoder says of how it was made is what it did; lies are found."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tristream.config.decoders import DecoderDesign
+from tristream.config.settings.decode import DecodeSettings
+from tristream.decode.classifiers import CLASSIFIERS, Classifier
+from tristream.decode.decoding import _to_file, decode
+from tristream.decode.decoding_methods import methods_of
+from tristream.decode.decoding_samples import Samples
+
+
+def samples(test=(), runs=8, labels=5, **changes) -> Samples:
+    """A few runs of as many units as labels, each of two volumes."""
+    rng = np.random.default_rng(0)
+    label = np.concatenate([rng.permutation(labels) for _ in range(runs)])
+    unit = np.repeat(np.arange(runs * labels), 2)
+    x = rng.standard_normal((len(unit), 6)) + np.eye(labels, 6)[label[unit]]
+    given = Samples(
+        x=x,
+        unit=unit,
+        label=label,
+        run=np.repeat(np.arange(runs), labels),
+        length=np.full(runs * labels, 2),
+        unit_names=[str(i) for i in range(runs * labels)],
+        classes=list("abcde"[:labels]),
+        runs=[f"run-{i}" for i in range(runs)],
+        test=np.isin(np.arange(runs), test),
+        repeat=[""] * runs,
+    )
+    return replace(given, **changes)
+
+
+def made(given: Samples, unit="block", **keys):
+    """Sentences of a decoder, and the decoding that they are about."""
+    block = DecoderDesign(**{"kind": "ridge", "samples": "volumes", "permutations": 20, **keys})
+    settings = DecodeSettings(dataset="d", decoder="which", block=block, unit=unit)
+    found = decode(given, block)
+    decoding = _to_file(given, found, settings, "1")
+    return methods_of(given, decoding, settings, found.refusal), decoding, settings
+
+
+def lies(text: str, given: Samples, decoding, settings) -> list[str]:
+    """What a text gets wrong."""
+    block, runs, tested = settings.block, len(given.runs), len(decoding.runs)
+    holdout, p = decoding.scheme == "holdout", decoding.p is not None
+    facts = {
+        r"ridge classifier .*penalty ([\d.]+)\)": block.kind == "ridge" and block.regularization,
+        r"support vector machine .*C = ([\d.]+)\)": block.kind == "svm" and block.regularization,
+        r"of (\d+) labels": len(decoding.classes),
+        rf"fitted to single {given.rows}\.": block.samples == "volumes",
+        rf"the mean of the {given.rows} of each {settings.unit}\.": block.samples == "blocks",
+        r"shown ([\d.]+) s earlier": given.delay,
+        r"deviation over the training samples": block.standardize == "training",
+        r"scaled in their own run": block.standardize == "run",
+        r"fitted to (\d+) training runs": holdout and runs - tested,
+        r"tested on (\d+) held-out runs": holdout and tested,
+        r"Each of the (\d+) runs was held out once": not holdout and runs,
+        r"under ([\d,]+) random permutations": p and len(decoding.null),
+        rf"labels of whole {settings.unit}s within runs": p,
+        r"seed (\d+)\)": p and block.seed + 0.0,
+        r"no p value: ": not p,
+    }
+    wrong = []
+    for pattern, fact in facts.items():
+        found = re.findall(pattern, text)
+        told = found[0].replace(",", "") if found and "(" in pattern.replace("\\(", "") else found
+        if isinstance(fact, bool | np.bool_):
+            right = bool(found) == fact
+        else:
+            right = bool(found) and float(told) == fact if fact or "seed" in pattern else not found
+        wrong += [] if right else [pattern]
+    return wrong
+
+
+CASES = {
+    "ridge": (samples(), {"regularization": 530}),
+    "svm": (samples(delay=5.0), {"kind": "svm", "samples": "blocks", "seed": 3}),
+    "holdout": (samples(test=[6, 7]), {"standardize": "training"}),
+    "few": (samples(runs=3, labels=2), {}),
+    "trials": (samples(rows="trials"), {"permutations": 0}),
+    "items": (samples(), {"unit": "item"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sentences_are_true_and_none_may_be_missing(case):
+    given, keys = CASES[case]
+    sentences, decoding, settings = made(given, **keys)
+    assert lies(" ".join(sentences), given, decoding, settings) == []
+    for place in range(len(sentences)):
+        rest = " ".join(sentences[:place] + sentences[place + 1 :])
+        assert lies(rest, given, decoding, settings)
+
+
+@pytest.mark.parametrize(
+    ("case", "true", "lie"),
+    [
+        ("ridge", "penalty 530", "penalty 1"),
+        ("ridge", "Each of the 8 runs", "Each of the 12 runs"),
+        ("ridge", "under 20 random", "under 200 random"),
+        ("holdout", "fitted to 6 training runs and tested on 2", "leave-one-run-out over 8"),
+        ("holdout", "over the training samples", "within each run"),
+        ("svm", "5 s earlier", "2 s earlier"),
+        ("few", "no p value", "the p value 0.01"),
+        ("items", "whole items", "whole blocks"),
+        ("trials", "single trials", "single volumes"),
+    ],
+)
+def test_planted_lies_are_found(case, true, lie):
+    given, keys = CASES[case]
+    sentences, decoding, settings = made(given, **keys)
+    text = " ".join(sentences)
+    assert true in text
+    assert lies(text.replace(true, lie), given, decoding, settings)
+
+
+def test_why_there_is_no_p_value_is_told():
+    assert "only 4 distinct permutations exist" in made(samples(runs=3, labels=2))[0][-1]
+
+
+def test_citations_are_in_the_bibliography():
+    bibliography = (Path(__file__).parents[2] / "src/tristream/references.bib").read_text()
+    for key in re.findall(r"@(\w+)", " ".join(made(samples(), kind="svm")[0])):
+        assert f"{{{key}," in bibliography
+
+
+def test_a_classifier_without_methods_cannot_be_registered():
+    class Silent(Classifier):
+        def fold(self, decoder, train, test, units, classes):
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="methods"):
+        CLASSIFIERS["silent"] = Silent()
+    assert "silent" not in CLASSIFIERS

@@ -1,0 +1,138 @@
+"""Hold the sentences of an encoding against what its file holds."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.encode.solvers.banded_ridge import dirichlet_candidates
+
+NEVER = ("common order", "same order", "same times", "same stimuli")
+
+
+def lies(path: Path, sentences: Sequence[str] | None = None) -> list[str]:
+    """What the sentences of a file, or others in their place, get wrong about it."""
+    encoding, provenance = read_encoding(path)
+    text = " ".join(provenance.methods if sentences is None else sentences)
+    wrong = [f"says {words!r}" for words in NEVER if words in text]
+    for pattern, fact in facts(encoding):
+        found = [tuple(map(number, match.groups())) for match in re.finditer(pattern, text)]
+        if found != ([] if fact is None else [fact]):
+            wrong.append(f"{pattern}: says {found}, is {fact}")
+    return wrong
+
+
+def number(text: str) -> object:
+    """A number as one, a list of numbers as a tuple, else text."""
+    parts = re.split(r", | and ", text)
+    try:
+        values = tuple(float(part.replace(",", "")) for part in parts)
+    except ValueError:
+        return text
+    return values[0] if len(values) == 1 else values
+
+
+def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
+    """Patterns of sentences, each with the numbers that it must hold; None: must not be there."""
+    about, bands = encoding.about, encoding.bands
+    kind, tr, tests = about["model_kind"], about["tr"], encoding.tests.values()
+    train = len(encoding.fitted.runs)
+    holdout, network = about["scheme"] == "holdout", kind == "tcn"
+    banded, many = kind == "banded_ridge", len(bands) > 1
+    grid = np.array(about["alphas"])
+    delays = tuple(d * tr for d in about["delays"])
+    weightings = len(dirichlet_candidates(about.get("candidates", 1), len(bands)))
+    pairs = weightings * len(grid)
+    skeleton = banded and about["solver"] == "skeleton" and about["rank"] < pairs
+    held_out = sum(len(t.runs) for t in tests)
+    ceiling = encoding.ceiling
+
+    def when(condition: object, *values: object) -> tuple | None:
+        return values if condition else None
+
+    single = not network and len(grid) == 1 and weightings == 1
+    rows: list[tuple[str, tuple | None]] = [
+        (r"Encoding model (\w+) was", (about["model"],)),
+        (r"Features were standardised over the training rows", ()),
+        (r"Predictions were scored by their correlation r and by R²", ()),
+        (r"layers scaled to equal power", when(network)),
+        (r"spaces of a band, weigh alike", when(not network)),
+        (r"All bands had the same weight", when(banded and many and weightings == 1)),
+        (r"The penalty was ([\d.]+), relative", when(single, grid[0])),
+        (r"was ridge regression of the band ", when(banded and not many)),
+        (r"banded ridge regression \[@nunezelizalde2019; @dupre2022\]", when(banded and many)),
+        (r"convex weights .*\[@breiman1996; @lin2023\]", when(kind == "stacking")),
+        (r"temporal convolutional network \[@bai2018\]", when(network)),
+        (
+            r"delayed by ([\d., and]+) s, within runs \(TR ([\d.]+) s\)",
+            when(
+                not network and about["hrf"] == "fir" and any(delays),
+                delays[0] if len(delays) == 1 else delays,
+                tr,
+            ),
+        ),
+        (r"taken without delay", when(not network and about["hrf"] == "fir" and not any(delays))),
+        (r"\[@friston1998\], within runs", when(not network and about["hrf"] == "spm")),
+        (
+            r"at most (\d+) principal components",
+            when(about["components"], float(about["components"])),
+        ),
+        (
+            r"weights of the bands \((\d+) candidates",
+            when(banded and weightings > 1, float(weightings)),
+        ),
+        (
+            r"penalty \((\d+) values from ([\d.e+-]+) to ([\d.e+-]+),",
+            when(not network and len(grid) > 1, float(len(grid)), grid[0], grid[-1]),
+        ),
+        (
+            r"leaving out each of the (\d+) training runs",
+            when(holdout and (network or pairs > 1), float(train)),
+        ),
+        (r"leaving out each of the other (\d+) runs", when(not holdout, float(train - 1))),
+        (
+            r"Of the ([\d,]+) pairs .* penalty ([\d,]+) were scored",
+            when(skeleton, float(pairs), float(about.get("rank", 0))),
+        ),
+        (r"All ([\d,]+) pairs", when(banded and pairs > 1 and not skeleton, float(pairs))),
+        (r"AdamW", when(network)),
+        (r"Shapley values \[@lundberg2017\]", when(network and many)),
+        (r"Each of the (\d+) runs was held out once", when(not holdout, float(train))),
+        (r"nested leave-one-run-out", when(not holdout)),
+        (
+            r"fitted to (\d+) training runs and tested on (\d+) held-out run",
+            when(holdout, float(train), float(held_out)),
+        ),
+        (r"repeat one another were averaged", when(held_out > len(encoding.tests))),
+        (r"averaged in Fisher z", when(len(encoding.tests) > 1)),
+        (r"product measure \[@dupre2022\]", when(many)),
+        (
+            r"noise ceiling .*R = (\d+) repeats \[@sahani2003; @hsu2004\]",
+            when(ceiling, float(about["n_repeats"])),
+        ),
+        (
+            r"jackknife over (\d+) blocks",
+            when(
+                ceiling and np.isfinite(ceiling.low).any(),
+                float(sum(len(np.unique(t.unit)) for t in tests)),
+            ),
+        ),
+        (r"negative control", when(about["control"] == "shifted")),
+        (
+            r"projected out of the BOLD",
+            when(any(run.projection.shape[1] for run in encoding.fitted.runs.values())),
+        ),
+    ]
+    for band, spaces in about["layout"].items():
+        labels = ", ".join(label for layers in spaces for label in layers)
+        rows.append((rf"\b{band} \({labels}\)", ()))
+    rows.append((rf"Band (?!{'|'.join(bands)})", None))
+    words = {"rbf": "a Gaussian kernel", "polynomial": "a polynomial kernel"}
+    rows += [
+        (f"Band {band} had {word}", when(not network and about["kernels"].get(band) == name))
+        for band in bands
+        for name, word in words.items()
+    ]
+    return rows
