@@ -17,14 +17,15 @@ from scipy.sparse.csgraph import connected_components
 from helpers import bold_tree
 from helpers import surface_tree as tree
 from helpers.fetched import files_of
+from helpers.inference_settings import grouping, inferring
 from tristream.bold.cleaning import clean
 from tristream.bold.index_file import write_index
 from tristream.bold.prepare import prepare_run
 from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run
-from tristream.config.inference import Inference
-from tristream.config.load import load
+from tristream.config.load import Resolved, load
 from tristream.config.settings.encode import EncodeSettings
+from tristream.config.settings.maps import ContrastMapsSettings, MapsSettings
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.fetch.contents import run_files
@@ -179,23 +180,23 @@ def done(request, tmp_path_factory, fslr_meshes) -> Done:
     settings_of_fit = EncodeSettings.of(study, dataset="small", model="both")
     encoding, inference = folder / "encoding.h5", folder / "inference.h5"
     fit_subject(settings_of_fit, "01", aligned, bold, folder / "samples.tsv", encoding)
-    settings = Inference(permutations=200, fdr=0.05)
-    infer_encoding(encoding, settings, "time", inference)
+    infer_encoding(encoding, inferring(permutations=200), inference)
     regions, clusters = folder / "regions.tsv", folder / "clusters.tsv"
     write_tables(encoding, inference, None, regions, clusters)
-    infer_group([encoding] * 2, [inference] * 2, settings, folder / "group.h5")
+    infer_group([encoding] * 2, [inference] * 2, grouping(permutations=200), folder / "group.h5")
     draw(
-        study,
-        "small",
-        "both",
+        maps_settings(study),
         "01",
         encoding,
         inference,
-        folder / "bold/index.json",
         folder / "maps/sub-01/maps.json",
         meshes=fslr_meshes if space == tree.FSLR else None,
     )
     return Done(space, folder, study)
+
+
+def maps_settings(study: Resolved) -> MapsSettings:
+    return MapsSettings.of(study, dataset="small", model="both", subject="01")
 
 
 def write_features(folder: Path, name: str) -> Path:
@@ -338,12 +339,9 @@ def test_a_contrast_is_written_and_drawn_where_it_was_found(done, fslr_meshes, t
         write_strings(file, "runs", [FIRST])
         file.attrs.update(dof=50.0, conditions='{"a": 9}')
     draw_contrast(
-        done.study,
-        "small",
-        "sides",
+        ContrastMapsSettings.of(done.study, dataset="small", contrast="sides", subject="01"),
         "01",
         tmp_path / "fit.h5",
-        done.folder / "bold/index.json",
         tmp_path / "sides/sub-01/maps.json",
         tmp_path / "regions.tsv",
         meshes=fslr_meshes,
@@ -416,8 +414,8 @@ def test_the_report_shows_tsnr_on_the_meshes_that_maps_were_drawn_on(done, fslr_
 
 @pytest.mark.parametrize("done", [tree.FSLR], indirect=True)
 def test_without_meshes_the_surfaces_are_not_drawn_and_the_file_says_so(done, tmp_path):
-    files = [done.folder / name for name in ("encoding.h5", "inference.h5", "bold/index.json")]
-    draw(done.study, "small", "both", "01", *files, tmp_path / "sub-01/maps.json")
+    files = [done.folder / name for name in ("encoding.h5", "inference.h5")]
+    draw(maps_settings(done.study), "01", *files, tmp_path / "sub-01/maps.json")
     content, said = read_json(tmp_path / "sub-01/maps.json", "maps")
     assert "flat" not in {m["kind"] for m in content["maps"]}
     assert "--meshes" in next(o.why for o in said.omitted if o.what == "surface figures")

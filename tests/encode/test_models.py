@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.encoding_files import VOXELS, encode_settings, model, write_study
-from tristream.config.inference import Inference
+from helpers.inference_settings import inferring
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.fit_inputs import read_inputs
@@ -130,7 +130,7 @@ def test_leave_one_run_out_of_another_kind_gets_no_p_values_and_says_why(tmp_pat
     assert len(encoding.tests) == 4
     assert encoding.scores.r[: 2 * THIRD].mean() > 0.35
     output = tmp_path / "inference.h5"
-    infer_encoding(tmp_path / "encoding.h5", Inference(permutations=20), "time", output)
+    infer_encoding(tmp_path / "encoding.h5", inferring(permutations=20), output)
     omitted = provenance_of(output, "inference").omitted
     assert {"p", "q"} <= {o.what for o in omitted}
     assert "banded_ridge alone" in omitted[0].why

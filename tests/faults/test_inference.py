@@ -6,7 +6,7 @@ import pytest
 
 from helpers import truths
 from helpers.encoding_files import encode_settings, model, write_study
-from tristream.config.inference import Inference
+from helpers.inference_settings import inferring, recovering
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
@@ -32,7 +32,7 @@ def fitted(tmp_path_factory):
 
 def test_three_blocks_give_no_p_value_but_a_reason(fitted, tmp_path):
     output = tmp_path / "inference.h5"
-    infer_encoding(fitted, Inference(), "time", output)
+    infer_encoding(fitted, inferring(), output)
     with open_h5(output, "inference") as (file, said):
         assert set(file) == set()
         assert file.attrs["n_distinct"] == 6
@@ -47,7 +47,7 @@ def test_another_kind_of_file_is_refused(tmp_path):
     with create_h5(path, Provenance("bold", simulated=False)):
         pass
     with pytest.raises(UserError, match="holds 'bold', not 'encoding'"):
-        infer_encoding(path, Inference(), "time", tmp_path / "out.h5")
+        infer_encoding(path, inferring(), tmp_path / "out.h5")
 
 
 def truth_file(path, ijk, subject="01"):
@@ -61,10 +61,10 @@ def test_recovery_refuses_another_simulation(fitted, tmp_path):
     output = tmp_path / "recovery.tsv"
     other = truth_file(tmp_path / "other.h5", ijk + 1)
     with pytest.raises(UserError, match=r"other.h5: voxel \(0, 0, 0\) was not simulated"):
-        check_recovery(other, [fitted], Inference(), output)
+        check_recovery(other, [fitted], recovering(), output)
     nobody = truth_file(tmp_path / "nobody.h5", ijk, subject="02")
     with pytest.raises(UserError, match="no subject '01'"):
-        check_recovery(nobody, [fitted], Inference(), output)
+        check_recovery(nobody, [fitted], recovering(), output)
     assert not output.exists()
 
 
@@ -76,4 +76,4 @@ def test_recovery_needs_a_model_to_judge(fitted, tmp_path):
         file.attrs["control"] = "shifted"
     truth = truth_file(tmp_path / "truth.h5", ijk)
     with pytest.raises(UserError, match="sub-01: no model among the encodings"):
-        check_recovery(truth, [copy], Inference(), tmp_path / "recovery.tsv")
+        check_recovery(truth, [copy], recovering(), tmp_path / "recovery.tsv")

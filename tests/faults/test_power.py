@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from helpers.inference_settings import planning
 from helpers.power_designs import block, write_events
 from tristream.cli import main
-from tristream.config.inference import Inference
 from tristream.config.load import load_study
 from tristream.errors import UserError
 from tristream.power.design import read_design
@@ -70,7 +70,7 @@ def test_two_files_of_one_run(tmp_path):
 def test_too_few_blocks_to_permute(tmp_path):
     settings = block(write_events(tmp_path, blocks=5))
     design = read_design("x", settings)
-    refused(lambda: Analysis(design, settings, Inference()), "120 distinct permutations", "no p")
+    refused(lambda: Analysis(design, planning(settings)), "120 distinct permutations", "no p")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_name_that_is_not_there(tmp_path, capsys):
     path.write_text(yaml.safe_dump({"power": {"film": power}}))
     args = ["power", "run", "--config", str(path), "--name", "flim", "--output", "x.h5"]
     assert main(args) == 2
-    assert "power: no 'flim'; there are film" in capsys.readouterr().err
+    assert "power: there is no 'flim' in the study; it has film" in capsys.readouterr().err
 
 
 def test_a_study_of_nothing(tmp_path):

@@ -17,6 +17,8 @@ from helpers.run_files import write_runs
 from tristream.config.load import Resolved, load
 from tristream.features.core.checked_space import check
 from tristream.features.core.feature_file import About, create_features
+from tristream.inference.encoding import WITHOUT_P
+from tristream.inference.inference_file import Significance, TestedModel, write_inference
 from tristream.store import (
     Omission,
     Provenance,
@@ -160,21 +162,30 @@ def write_encoding(
         if simulated:
             ceiling = np.clip(r + 0.2 + 0.2 * rng.random(n), 0, 1)
             file["ceiling/r"], file["ceiling/low"] = ceiling, ceiling - 0.15
+            file["ceiling/explainable"] = file["ceiling/halves"] = ceiling**2
         attrs = {"delays": model.delays, "model": name, "control": model.control, "device": "cpu"}
         alphas = np.logspace(0, 7, 15)
         file.attrs.update(scheme="holdout" if simulated else "leave-one-run-out", alphas=alphas)
         file.attrs.update(attrs | {"dtype": "float32", "candidates": 50})
-    path = root / "inference" / dataset / name / f"sub-{subject}.h5"
-    why = Omission("p values", "5 distinct permutations; under 1,000 no p value is written")
-    said = Provenance("inference", simulated, omitted=(why,) if name == "oracle" else ())
-    with create_h5(path, said) as file:
-        file.attrs.update(n_permutations=1000, n_distinct=5 if name == "oracle" else 1000)
-        file.attrs.update(statistic="correlation, one-sided", unit="time", fdr=0.05)
-        if name != "oracle":
-            p = np.where(r > 0.2, 0.001, rng.random(n))
-            file["p"], file["q"], file["significant"] = p, np.clip(p * 3, 0, 1), p < 0.01
-            file["null_max"] = 0.2 + 0.05 * rng.random(1000)
-            file["observed"] = r
+    tested = TestedModel(
+        statistic="correlation, one-sided",
+        null="blocks of the prediction permuted within the test run, the model fixed",
+        unit="time",
+        n_distinct=5 if name == "oracle" else 1000,
+        n_permutations=0 if name == "oracle" else 1000,
+        seed=0,
+        fdr=0.05,
+        procedure="bh",
+    )
+    if name != "oracle":
+        p = np.where(r > 0.2, 0.001, rng.random(n))
+        q, null_max = np.clip(p * 3, 0, 1), 0.2 + 0.05 * rng.random(1000)
+        found = Significance(r, p, np.clip(p * n, 0, 1), q, q, p < 0.01, null_max)
+        tested = replace(tested, widening=(1.0,), found=found)
+    why = "5 distinct permutations; under 1,000 no p value is written"
+    omitted = tuple(Omission(what, why) for what in WITHOUT_P) if name == "oracle" else ()
+    provenance = Provenance("inference", simulated, omitted=omitted, methods=("Tested.",))
+    write_inference(root / "inference" / dataset / name / f"sub-{subject}.h5", tested, provenance)
 
 
 def write_decoding(

@@ -8,7 +8,7 @@ import pytest
 from scipy import signal
 
 from helpers.encoding_files import encode_settings, model, write_study
-from tristream.config.inference import Inference
+from helpers.inference_settings import comparing
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation
@@ -98,7 +98,7 @@ def encodings(tmp_path_factory):
 def test_a_model_without_a_band_is_worse_where_that_band_matters(encodings, tmp_path):
     output = tmp_path / "comparison.h5"
     first, second, regions = (encodings[k] for k in ("both", "one", "regions"))
-    compare_encodings(first, second, Inference(permutations=499), "time", regions, output, "abc")
+    compare_encodings(first, second, comparing(permutations=499), regions, output, "abc")
     with open_h5(output, "comparison") as (file, said):
         assert file.attrs["first"] == "both"
         assert file.attrs["second"] == "one"
@@ -129,7 +129,7 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
         changed = replace(encoding, tests=tests, about=about)
         write_encoding(short[name], changed, Provenance("encoding", said.simulated))
     output = tmp_path / "out.h5"
-    compare_encodings(short["both"], short["one"], Inference(), "time", None, output)
+    compare_encodings(short["both"], short["one"], comparing(), None, output)
     with open_h5(output, "comparison") as (file, said):
         assert "p" not in file
         assert "distinct permutations; 1000 are asked for" in said.omitted[0].why
@@ -142,7 +142,7 @@ def test_models_of_other_data_are_refused(encodings, tmp_path):
         name = next(iter(file["test"]))
         file[f"test/{name}/y"][0] += 1
     with pytest.raises(UserError, match=r"other\.h5: was not tested on the data of"):
-        compare_encodings(encodings["both"], other, Inference(), "time", None, tmp_path / "out.h5")
+        compare_encodings(encodings["both"], other, comparing(), None, tmp_path / "out.h5")
 
 
 def test_regions_are_looked_up_in_mm(encodings):

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tristream.config.inference import Inference
+from helpers.inference_settings import grouping
+from tristream.encode.encoding_file import Encoding, Fitted, Scores, write_encoding
 from tristream.inference.group import infer_group, prevalence, sign_flip
-from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings
+from tristream.inference.inference_file import Significance, TestedModel, write_inference
+from tristream.store import Omission, Provenance, open_h5, read_strings
 
 
 def test_prevalence_as_published():
@@ -67,18 +69,34 @@ def test_sign_flips_keep_their_error_rate_and_find_an_effect():
 
 
 def write_subject(folder, subject, r, ijk, tested=True, affine=None):
-    """The parts of an encoding and its inference that the group reads."""
+    """An encoding of one band without weights, and its inference."""
     paths = folder / f"encoding_{subject}.h5", folder / f"inference_{subject}.h5"
-    with create_h5(paths[0], Provenance("encoding", simulated=True)) as file:
-        file.attrs["subject"] = subject
-        file["scores/r"], file["ijk"], file["shape"] = r, ijk, [10, 10, 10]
-        file["affine"] = np.eye(4) if affine is None else affine
-    omitted = () if tested else (Omission("p", "too few"),)
-    with create_h5(paths[1], Provenance("inference", simulated=True, omitted=omitted)) as file:
-        if tested:
-            file["p"] = np.where(r > 0.2, 0.001, 0.5)
-            file["p_fwe"] = np.where(r > 0.2, 0.01, 1.0)
-            file["significant"] = r > 0.2
+    none = np.zeros((1, len(r)), np.float32)
+    encoding = Encoding(
+        bands=["a"],
+        ijk=ijk,
+        affine=np.eye(4) if affine is None else affine,
+        shape=np.array([10, 10, 10]),
+        tests={},
+        scores=Scores(r, r**2, r[None] ** 2),
+        ceiling=None,
+        fitted=Fitted(none, none[0], none[0], none, none[0], {}, 0.0),
+        about={"subject": subject},
+    )
+    write_encoding(paths[0], encoding, Provenance("encoding", simulated=True, methods=("Done.",)))
+    q = np.where(r > 0.2, 0.001, 0.5)
+    found = Significance(r, q, np.where(r > 0.2, 0.01, 1.0), q, q, r > 0.2, np.full(999, 0.2))
+    null = ("statistic", "null", "time", 10**6, 999 if tested else 0, 0, 0.05, "bh")
+    write_inference(
+        paths[1],
+        TestedModel(*null, widening=(1.0,), found=found if tested else None),
+        Provenance(
+            "inference",
+            simulated=True,
+            omitted=() if tested else (Omission("p", "too few"),),
+            methods=("Done.",),
+        ),
+    )
     return paths
 
 
@@ -96,7 +114,7 @@ def test_few_subjects_are_counted(tmp_path):
         r = np.where(flat < 20, 0.4, 0.0).astype(np.float32)
         written.append(write_subject(tmp_path, subject, r, ijk))
     output = tmp_path / "group.h5"
-    infer_group(*zip(*written, strict=True), Inference(), output, "abc")
+    infer_group(*zip(*written, strict=True), grouping(), output, "abc")
     with open_h5(output, "group") as (file, said):
         assert read_strings(file, "subjects") == ["01", "02"]
         assert file["subject/significant"][()].tolist() == [20, 15]
@@ -123,7 +141,7 @@ def test_many_subjects_are_tested(tmp_path):
         for i in range(9)
     ]
     output = tmp_path / "group.h5"
-    infer_group(*zip(*written, strict=True), Inference(), output)
+    infer_group(*zip(*written, strict=True), grouping(), output)
     with h5py.File(output) as file:
         # In the order of the places, which is the other way round.
         assert (file["p_fwe"][-10:] == 1 / 512).all()
@@ -136,7 +154,7 @@ def test_other_grids_and_refused_tests_are_named(tmp_path):
     one = write_subject(tmp_path, "01", r, places(5), tested=False)
     two = write_subject(tmp_path, "02", r, places(5), affine=np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "group.h5"
-    infer_group(*zip(one, two, strict=True), Inference(), output)
+    infer_group(*zip(one, two, strict=True), grouping(), output)
     with open_h5(output, "group") as (file, said):
         why = {o.what: o.why for o in said.omitted}
         assert why["counts of significant subjects, prevalence"] == "too few"

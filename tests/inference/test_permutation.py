@@ -8,7 +8,7 @@ import pytest
 from scipy import signal, stats
 
 from helpers.encoding_files import encode_settings, model, write_study
-from tristream.config.inference import Inference
+from helpers.inference_settings import inferring
 from tristream.encode.fit import fit_subject
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.permutation import (
@@ -138,7 +138,7 @@ def fitted(tmp_path_factory):
 
 def test_file_holds_p_q_and_how_they_came_about(fitted, tmp_path):
     output = tmp_path / "inference.h5"
-    infer_encoding(fitted, Inference(permutations=999, fdr=0.05, seed=2), "time", output, "abc")
+    infer_encoding(fitted, inferring(permutations=999, fdr=0.05, seed=2), output, "abc")
     with open_h5(output, "inference") as (file, said), h5py.File(fitted) as encoding:
         p, q = file["p"][()], file["q"][()]
         assert file["observed"][()] == pytest.approx(encoding["scores/r"][()], abs=1e-5)
@@ -163,7 +163,7 @@ def test_more_permutations_need_no_refit_and_change_p_little(fitted, tmp_path):
     p = []
     for number in (200, 2000):
         output = tmp_path / f"{number}.h5"
-        infer_encoding(fitted, Inference(permutations=number), "time", output)
+        infer_encoding(fitted, inferring(permutations=number), output)
         with h5py.File(output) as file:
             p.append(file["p"][()])
     assert fitted.read_bytes() == before
@@ -173,7 +173,7 @@ def test_more_permutations_need_no_refit_and_change_p_little(fitted, tmp_path):
 
 def test_corrected_for_the_largest_voxel_and_for_any_dependence(fitted, tmp_path):
     output = tmp_path / "inference.h5"
-    infer_encoding(fitted, Inference(permutations=499, procedure="by"), "time", output)
+    infer_encoding(fitted, inferring(permutations=499, procedure="by"), output)
     with h5py.File(output) as file:
         p, p_fwe, q_by = file["p"][()], file["p_fwe"][()], file["q_by"][()]
         null, observed = file["null_max"][()], file["observed"][()]
@@ -187,7 +187,7 @@ def test_corrected_for_the_largest_voxel_and_for_any_dependence(fitted, tmp_path
 
 
 def test_blocks_of_a_design_are_not_widened(fitted, tmp_path):
-    infer_encoding(fitted, Inference(permutations=50), "item", tmp_path / "out.h5")
+    infer_encoding(fitted, inferring("item", permutations=50), tmp_path / "out.h5")
     with h5py.File(tmp_path / "out.h5") as file:
         assert file.attrs["widening"].tolist() == [1]
 
@@ -200,7 +200,7 @@ def test_blocks_of_a_design_are_not_widened(fitted, tmp_path):
     ],
 )
 def test_shifts_are_refused_where_they_can_t_be_had(fitted, tmp_path, unit, why):
-    infer_encoding(fitted, Inference(null="shift"), unit, tmp_path / "out.h5")
+    infer_encoding(fitted, inferring(unit, null="shift"), tmp_path / "out.h5")
     with open_h5(tmp_path / "out.h5", "inference") as (file, said):
         assert "p" not in file
         assert {o.why for o in said.omitted} == {why}

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 
 from helpers import truths
-from tristream.config.inference import Inference
+from helpers.inference_settings import recovering
 from tristream.encode.encoding_file import Encoding, Fitted, HeldOut, Scores, write_encoding
 from tristream.encode.prediction_scores import correlation, split_r2
 from tristream.inference.block_estimates import Blocks, estimate
@@ -16,7 +16,7 @@ BANDS = ["ventral", "dorsal", "auditory", "nuisance"]
 REGIONS = ["ventral", "dorsal", "auditory", "dorsal+auditory", "unmodelled", "none"]
 EACH = 40
 VOLUMES = 145
-SETTINGS = Inference(permutations=300)
+SETTINGS = recovering(permutations=300)
 
 
 def slow(rng, shape):
@@ -233,7 +233,7 @@ def test_control_checks_hold_their_error_rate_over_simulations(tmp_path):
             tmp_path / "shifted.h5", "shifted", quality=0.0, control="shifted", shared=True
         )
         other = simulation.write(tmp_path / "streams.h5", "streams")
-        settings = Inference(permutations=60)
+        settings = recovering(permutations=60)
         truth = simulation.truth(tmp_path / "truth.h5")
         check_recovery(truth, [other, path], settings, tmp_path / "recovery.tsv")
         table, _ = read_table(tmp_path / "recovery.tsv", "recovery")

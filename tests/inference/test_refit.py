@@ -6,16 +6,17 @@ import pytest
 from scipy import signal
 
 from helpers.encoding_files import encode_settings, model, write_study
-from tristream.config.inference import Inference
+from helpers.inference_settings import inferring
 from tristream.encode.bands import band_kernels
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation
 from tristream.encode.training_choice import TrainingFeatures
 from tristream.errors import UserError
-from tristream.inference.encoding import infer_encoding, runs_of
+from tristream.inference.encoding import infer_encoding
 from tristream.inference.permutation import permutation_test
 from tristream.inference.refit import _row_orders, refit_test
+from tristream.inference.tested_runs import runs_of
 from tristream.store import open_h5
 
 SETTINGS = model(candidates=3, alphas={"lowest": -1, "highest": 4, "number": 6})
@@ -75,7 +76,7 @@ def test_blocks_move_within_their_run(driven):
 
 def test_driven_voxels_are_significant_and_others_are_not(driven, tmp_path):
     output = tmp_path / "inference.h5"
-    infer_encoding(driven, Inference(permutations=300), "time", output)
+    infer_encoding(driven, inferring(permutations=300), output)
     with open_h5(output, "inference") as (file, _):
         assert file["significant"][:16].mean() > 0.9
         assert file["significant"][16:].sum() == 0
@@ -105,5 +106,5 @@ def test_changed_features_are_refused(tmp_path):
     with h5py.File(tmp_path / "net_early.h5", "r+") as file:
         file["runs/run-01"][0] += 1
     with pytest.raises(UserError, match=r"net_early\.h5: has changed since"):
-        infer_encoding(path, Inference(permutations=20), "time", tmp_path / "out.h5")
+        infer_encoding(path, inferring(permutations=20), tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()

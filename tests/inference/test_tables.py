@@ -106,6 +106,6 @@ def test_the_likeliest_region_wins_from_25_per_cent_on(tmp_path):
 
 def test_an_atlas_with_other_labels_is_refused(tmp_path):
     receipt = write_atlas(tmp_path, ["One", "Two", "Three"])
-    with pytest.raises(UserError, match="no 4-D NIfTI image of the 3 regions"):
+    with pytest.raises(UserError, match="not a 4-D NIfTI image of the 3 regions"):
         write_regions(receipt, tmp_path / "regions.h5")
     assert not (tmp_path / "regions.h5").exists()

@@ -14,8 +14,9 @@ import pytest
 from helpers import report_tree
 from helpers.small_study import REPO
 from tristream.config.load import descriptor
+from tristream.config.settings.maps import MapsSettings
 from tristream.maps.encoding_maps import draw
-from tristream.maps.names import names
+from tristream.maps.names import Names
 from tristream.store import open_h5, read_json
 
 
@@ -40,15 +41,15 @@ def resolved(tmp_path_factory):
 def run(study, dataset, model):
     root = Path(study.study.results)
     subject = study.subjects[dataset][0]
+    first = study.datasets[dataset].runs_of(subject)[0]
+    background = root / f"bold/{dataset}/sub-{subject}/{first}.h5"
     draw(
-        study,
-        dataset,
-        model,
+        MapsSettings.of(study, dataset=dataset, model=model, subject=subject),
         subject,
         encoding=root / f"encode/{dataset}/{model}/sub-{subject}.h5",
         inference=root / f"inference/{dataset}/{model}/sub-{subject}.h5",
-        index=root / f"bold/{dataset}/sub-{subject}/index.json",
         output=root / f"maps/{dataset}/{model}/sub-{subject}/maps.json",
+        background=None if dataset == "bunny" else background,
     )
 
 
@@ -118,7 +119,7 @@ def test_a_slice_without_a_template_says_why_it_has_no_surface(resolved):
 @pytest.mark.parametrize("name", ["ds000105", "ds003720"])
 def test_maps_say_which_template_their_volumes_are_in(name, tmp_path):
     dataset = descriptor(name, [REPO / "workflow/datasets"], Path("config.yaml"))
-    path = names(tmp_path, dataset, dataset.subjects[0], "streams").volume("r")
+    path = Names(tmp_path, dataset.subjects[0], "film", "streams", dataset.space).volume("r")
     assert "_space-MNI152NLin2009cAsym_" in path.name
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.inference_settings import planning
 from helpers.power_designs import LABELS, block, write_events
-from tristream.config.inference import Inference
 from tristream.config.models import Alphas, EncodingModel
 from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import Inputs, Run
@@ -15,11 +15,11 @@ from tristream.power.answer import answers, is_liberal, needed
 from tristream.power.design import read_design
 from tristream.power.detection import Analysis
 from tristream.power.encoder import fit_encoder
-from tristream.power.power_file import averaged_ceiling, interval, run_power, wilson
+from tristream.power.power_analysis import averaged_ceiling, interval, run_power, wilson
 from tristream.power.voxel_responses import Responses
 from tristream.store import Provenance, create_h5, open_h5, read_table, write_strings
 
-QUICK = Inference(permutations=200)
+QUICK = {"permutations": 200}
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_predictions_are_those_of_the_workflow(events):
 
 def test_r_reaches_the_ceiling_with_plenty_of_data(events):
     settings = block(events, effects=[0.3, 0.7], runs=[12], repeats=[1, 4], realisations=3)
-    grid = Analysis(read_design("x", settings), settings, QUICK).run()
+    grid = Analysis(read_design("x", settings), planning(settings, **QUICK)).run()
     r = grid.r.mean(-1)[1:, 0]
     for row, effect in enumerate(settings.effects):
         for column, repeats in enumerate(settings.repeats):
@@ -114,7 +114,7 @@ def test_r_reaches_the_ceiling_with_plenty_of_data(events):
 
 def test_power_rises_with_effect_and_runs(events):
     settings = block(events, effects=[0.1, 0.2, 0.4], runs=[0.5, 2], subjects=[8], repeats=[1, 2])
-    grid = Analysis(read_design("x", settings), settings, QUICK).run()
+    grid = Analysis(read_design("x", settings), planning(settings, **QUICK)).run()
     power = grid.power.mean(-1)
     assert (np.diff(power, axis=0) >= 0).all()
     assert (np.diff(power[1:], axis=1) >= 0).all()
@@ -127,7 +127,7 @@ def test_power_rises_with_effect_and_runs(events):
 
 def test_noise_is_found_as_seldom_as_the_test_allows(events):
     settings = block(events, voxels=300, realisations=4, autocorrelation=0.0, driven=0.1)
-    grid = Analysis(read_design("x", settings), settings, Inference(permutations=500)).run()
+    grid = Analysis(read_design("x", settings), planning(settings, permutations=500)).run()
     assert grid.power[0].mean() <= 0.05
     assert grid.false[0].mean() <= 0.05
     assert wilson("rate", "rate", grid.false_p[0, 0, 0], grid.silent)["rate_low"] <= 0.05
@@ -136,13 +136,13 @@ def test_noise_is_found_as_seldom_as_the_test_allows(events):
 def test_a_liberal_test_is_recognised(tmp_path):
     folder = write_events(tmp_path, pause=0.0)
     settings = block(folder, voxels=200, driven=0.05, autocorrelation=0.9)
-    table = run_power("x", settings, QUICK, tmp_path / "x.h5")
+    table = run_power(planning(settings, **QUICK), tmp_path / "x.h5")
     assert is_liberal(table)
 
 
 def test_a_decoder_is_at_chance_without_an_effect_and_right_with_a_large_one(events):
     settings = block(events, effects=[0.9], permutations=100)
-    grid = Analysis(read_design("x", settings), settings, QUICK).run()
+    grid = Analysis(read_design("x", settings), planning(settings, **QUICK)).run()
     assert np.abs(grid.chance - 1 / len(LABELS)).max() < 0.03
     assert abs(grid.accuracy[0].mean() - 1 / len(LABELS)) < 0.1
     assert grid.accuracy[1].min() > 0.9
@@ -151,7 +151,7 @@ def test_a_decoder_is_at_chance_without_an_effect_and_right_with_a_large_one(eve
 
 def test_the_files_say_what_was_found(events, tmp_path):
     settings = block(events, subjects=[8])
-    tables = [run_power("x", settings, QUICK, tmp_path / f"{n}.h5") for n in (1, 2)]
+    tables = [run_power(planning(settings, **QUICK), tmp_path / f"{n}.h5") for n in (1, 2)]
     pd.testing.assert_frame_equal(*tables)
     table, said = read_table(tmp_path / "1.tsv", "power")
     assert said.simulated
@@ -181,7 +181,7 @@ def test_aligned_features_make_a_design_of_time(tmp_path):
     settings = block(write_events(tmp_path / "e"), **content, effects=[0.5])
     design = read_design("x", settings)
     assert [len(group) for group in design.test] == [2]
-    table = run_power("x", settings, QUICK, tmp_path / "x.h5")
+    table = run_power(planning(settings, **QUICK), tmp_path / "x.h5")
     (row,) = table[table["effect"] == 0.5].to_dict("records")
     assert row["ceiling"] == pytest.approx(averaged_ceiling(0.5, 2), abs=1e-4)
     assert 0.85 * row["ceiling"] < row["r"] < 1.05 * row["ceiling"]

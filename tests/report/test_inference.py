@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import report_tree
-from tristream.inference.tables import CLUSTER_COLUMNS, REGION_COLUMNS
+from tristream.inference.table_files import CLUSTER_COLUMNS, REGION_COLUMNS
 from tristream.report.elements import Facts, Figure, Missing, Table
 from tristream.report.sections import group, inference, streams
 from tristream.report.study_results import Results

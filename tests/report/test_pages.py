@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from helpers import report_tree
 from tristream.config.load import load
+from tristream.config.settings.maps import MapsSettings
 from tristream.maps.encoding_maps import draw
 from tristream.report.build import build
 from tristream.store import read_table
@@ -36,15 +37,14 @@ def resolved(tmp_path_factory):
     root = Path(study.study.results)
     for dataset, model in (("bunny", "shifted"), ("haxby2001_slice", "category")):
         subject = study.subjects[dataset][0]
+        runs = study.datasets[dataset].runs_of(subject)
         draw(
-            study,
-            dataset,
-            model,
+            MapsSettings.of(study, dataset=dataset, model=model, subject=subject),
             subject,
             root / f"encode/{dataset}/{model}/sub-{subject}.h5",
             root / f"inference/{dataset}/{model}/sub-{subject}.h5",
-            root / f"bold/{dataset}/sub-{subject}/index.json",
             root / f"maps/{dataset}/{model}/sub-{subject}/maps.json",
+            background=root / f"bold/{dataset}/sub-{subject}/{runs[0]}.h5",
         )
     build(study, root / "report/index.html", "c0de")
     return study

@@ -1,6 +1,14 @@
 # From stored predictions: p values, comparisons, tables, the group; for simulated data, what was
 # recovered of the truth.
 
+from tristream.config.settings.maps import DataSettings
+from tristream.config.settings.inference import (
+    CompareSettings,
+    GroupSettings,
+    InferenceSettings,
+)
+from tristream.config.settings.recovery import RecoverySettings
+
 
 localrules:
     fetch_regions,
@@ -8,13 +16,13 @@ localrules:
 
 rule inference:
     input:
-        rules.encode.output,
+        at("encoding"),
     output:
-        f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}.h5",
+        at("inference"),
     log:
-        f"{R}/logs/inference/{{dataset}}/{{model}}/sub-{{subject}}.log",
+        LAYOUT.log("inference"),
     benchmark:
-        f"{R}/benchmarks/inference/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("inference")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -22,25 +30,24 @@ rule inference:
         mem_mb=2000,
         runtime=120,
     params:
-        inference=inference_keys("permutations", "null", "fdr", "procedure", "seed"),
+        settings=lambda w: settings(InferenceSettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.encoding"),
     shell:
-        "python -m tristream inference encoding --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --subject {wildcards.subject} --encoding {input}"
+        "python -m tristream inference encoding --settings {params.settings} --encoding {input}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule recovery:
     input:
-        truth=f"{R}/simulate/{{dataset}}/truth.h5",
+        truth=at("truth"),
         encodings=encodings_of,
     output:
-        table=f"{R}/inference/{{dataset}}/recovery.tsv",
-        sidecar=f"{R}/inference/{{dataset}}/recovery.json",
+        table=at("recovery"),
+        sidecar=LAYOUT.sidecar("recovery"),
     log:
-        f"{R}/logs/inference/{{dataset}}/recovery.log",
+        LAYOUT.log("recovery"),
     benchmark:
-        f"{R}/benchmarks/inference/{{dataset}}/recovery.tsv"
+        LAYOUT.benchmark("recovery")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -48,24 +55,25 @@ rule recovery:
         mem_mb=2000,
         runtime=30,
     params:
+        settings=lambda w: settings(RecoverySettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.recovery"),
     shell:
-        "python -m tristream inference recovery --dataset {wildcards.dataset}"
+        "python -m tristream inference recovery --settings {params.settings}"
         " --truth {input.truth} --encodings {input.encodings}"
         " --output {output.table} --code {params.code} > {log} 2>&1"
 
 
 rule compare:
     input:
-        first=f"{R}/encode/{{dataset}}/{{first}}/sub-{{subject}}.h5",
-        second=f"{R}/encode/{{dataset}}/{{second}}/sub-{{subject}}.h5",
+        first=at("encoding").replace("{model}", "{first}"),
+        second=at("encoding").replace("{model}", "{second}"),
         regions=regions_of,
     output:
-        f"{R}/inference/{{dataset}}/comparisons/{{first}}/{{second}}/sub-{{subject}}.h5",
+        at("comparison"),
     log:
-        f"{R}/logs/inference/{{dataset}}/comparisons/{{first}}/{{second}}/sub-{{subject}}.log",
+        LAYOUT.log("comparison"),
     benchmark:
-        f"{R}/benchmarks/inference/{{dataset}}/comparisons/{{first}}/{{second}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("comparison")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -73,29 +81,25 @@ rule compare:
         mem_mb=2000,
         runtime=30,
     params:
+        settings=lambda w: settings(CompareSettings, dataset=w.dataset),
         regions=regions_option,
-        inference=inference_keys("permutations", "fdr", "procedure", "seed"),
         code=fingerprint("tristream.inference.comparison"),
     shell:
-        "python -m tristream inference compare --dataset {wildcards.dataset}"
+        "python -m tristream inference compare --settings {params.settings}"
         " --first {input.first} --second {input.second} {params.regions}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule group:
     input:
-        encodings=lambda w: per_subject(
-            w.dataset, f"{{R}}/encode/{{dataset}}/{w.model}/sub-{{subject}}.h5"
-        ),
-        inferences=lambda w: per_subject(
-            w.dataset, f"{{R}}/inference/{{dataset}}/{w.model}/sub-{{subject}}.h5"
-        ),
+        encodings=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.model),
+        inferences=lambda w: TARGETS.subjects("inference", w.dataset, model=w.model),
     output:
-        f"{R}/inference/{{dataset}}/{{model}}/group.h5",
+        at("group"),
     log:
-        f"{R}/logs/inference/{{dataset}}/{{model}}/group.log",
+        LAYOUT.log("group"),
     benchmark:
-        f"{R}/benchmarks/inference/{{dataset}}/{{model}}/group.tsv"
+        LAYOUT.benchmark("group")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -103,28 +107,28 @@ rule group:
         mem_mb=4000,
         runtime=30,
     params:
-        inference=inference_keys("permutations", "procedure", "seed"),
+        settings=lambda w: settings(GroupSettings),
         code=fingerprint("tristream.inference.group"),
     shell:
-        "python -m tristream inference group --dataset {wildcards.dataset}"
+        "python -m tristream inference group --settings {params.settings}"
         " --encodings {input.encodings} --inferences {input.inferences}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule tables:
     input:
-        encoding=rules.encode.output,
-        inference=rules.inference.output,
+        encoding=at("encoding"),
+        inference=at("inference"),
         regions=regions_of,
     output:
-        regions=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_regions.tsv",
-        regions_sidecar=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_regions.json",
-        clusters=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_clusters.tsv",
-        clusters_sidecar=f"{R}/inference/{{dataset}}/{{model}}/sub-{{subject}}_clusters.json",
+        regions=at("region_table"),
+        regions_sidecar=LAYOUT.sidecar("region_table"),
+        clusters=at("cluster_table"),
+        clusters_sidecar=LAYOUT.sidecar("cluster_table"),
     log:
-        f"{R}/logs/inference/{{dataset}}/{{model}}/sub-{{subject}}_tables.log",
+        LAYOUT.log("region_table"),
     benchmark:
-        f"{R}/benchmarks/inference/{{dataset}}/{{model}}/sub-{{subject}}_tables.tsv"
+        LAYOUT.benchmark("region_table")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -135,38 +139,40 @@ rule tables:
         regions=regions_option,
         code=fingerprint("tristream.inference.tables"),
     shell:
-        "python -m tristream inference tables --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
+        "python -m tristream inference tables --encoding {input.encoding}"
         " --inference {input.inference} {params.regions} --by-region {output.regions}"
         " --by-cluster {output.clusters} --code {params.code} > {log} 2>&1"
 
 
 rule fetch_regions:
     output:
-        f"{R}/fetch/regions/receipt.json",
+        at("atlas"),
     log:
-        f"{R}/logs/fetch/regions.log",
+        LAYOUT.log("atlas"),
     benchmark:
-        f"{R}/benchmarks/fetch/regions.tsv"
+        LAYOUT.benchmark("atlas")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
+    params:
+        settings=lambda w: settings(DataSettings),
     shell:
-        "python -m tristream inference atlas --output {output} > {log} 2>&1"
+        "python -m tristream inference atlas --settings {params.settings}"
+        " --output {output} > {log} 2>&1"
 
 
 rule regions:
     input:
-        rules.fetch_regions.output,
+        at("atlas"),
     output:
-        f"{R}/inference/regions.h5",
+        at("regions"),
     log:
-        f"{R}/logs/inference/regions.log",
+        LAYOUT.log("regions"),
     benchmark:
-        f"{R}/benchmarks/inference/regions.tsv"
+        LAYOUT.benchmark("regions")
     conda:
         "../../envs/tristream.yaml"
     threads: 1

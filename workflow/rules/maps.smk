@@ -1,35 +1,60 @@
-# Brain maps: volumes, surfaces, figures, tables.
+# Brain maps of encoding models and of contrasts: volumes, surfaces, figures, tables.
+
+from tristream.config.settings.maps import (
+    ContrastMapsSettings,
+    DataSettings,
+    MapsSettings,
+)
+
+
+localrules:
+    fetch_meshes,
+
+
+def background_of(wildcards):
+    """The first run, whose mean lies under slices of images that are in no template."""
+    space = RESOLVED.datasets[wildcards.dataset].space or ""
+    if space.startswith(("MNI", "fs")):
+        return []
+    return bold_files(wildcards.dataset, wildcards.subject)[:1]
+
+
+def background_option(wildcards):
+    return "".join(f"--background {file}" for file in background_of(wildcards))
 
 
 rule fetch_meshes:
     output:
-        f"{R}/fetch/meshes/receipt.json",
+        at("meshes"),
     log:
-        f"{R}/logs/fetch/meshes.log",
+        LAYOUT.log("meshes"),
     benchmark:
-        f"{R}/benchmarks/fetch/meshes.tsv"
+        LAYOUT.benchmark("meshes")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
+    params:
+        settings=lambda w: settings(DataSettings),
     shell:
-        "python -m tristream maps meshes --output {output} > {log} 2>&1"
+        "python -m tristream maps meshes --settings {params.settings}"
+        " --output {output} > {log} 2>&1"
 
 
 rule maps:
     input:
-        encoding=rules.encode.output,
-        inference=rules.inference.output,
-        index=rules.bold_index.output,
+        encoding=at("encoding"),
+        inference=at("inference"),
+        background=background_of,
         meshes=meshes_of,
     output:
-        f"{R}/maps/{{dataset}}/{{model}}/sub-{{subject}}/maps.json",
+        at("maps"),
     log:
-        f"{R}/logs/maps/{{dataset}}/{{model}}/sub-{{subject}}.log",
+        LAYOUT.log("maps"),
     benchmark:
-        f"{R}/benchmarks/maps/{{dataset}}/{{model}}/sub-{{subject}}.tsv"
+        LAYOUT.benchmark("maps")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -37,10 +62,52 @@ rule maps:
         mem_mb=2000,
         runtime=30,
     params:
+        settings=lambda w: settings(
+            MapsSettings, dataset=w.dataset, model=w.model, subject=w.subject
+        ),
+        background=background_option,
         meshes=meshes_option,
         code=fingerprint("tristream.maps.encoding_maps"),
     shell:
-        "python -m tristream maps draw --dataset {wildcards.dataset}"
-        " --model {wildcards.model} --subject {wildcards.subject} --encoding {input.encoding}"
-        " --inference {input.inference} --index {input.index} {params.meshes}"
+        "python -m tristream maps draw --settings {params.settings}"
+        " --subject {wildcards.subject} --encoding {input.encoding}"
+        " --inference {input.inference} {params.background} {params.meshes}"
         " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule contrast_maps:
+    input:
+        fit=at("contrast"),
+        background=background_of,
+        regions=regions_of,
+        meshes=meshes_of,
+    output:
+        maps=at("contrast_maps"),
+        table=at("contrast_table"),
+        sidecar=LAYOUT.sidecar("contrast_table"),
+    log:
+        LAYOUT.log("contrast_table"),
+    benchmark:
+        LAYOUT.benchmark("contrast_table")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(
+            ContrastMapsSettings,
+            dataset=w.dataset,
+            contrast=w.contrast,
+            subject=w.subject,
+        ),
+        background=background_option,
+        regions=regions_option,
+        meshes=meshes_option,
+        code=fingerprint("tristream.maps.contrast_maps"),
+    shell:
+        "python -m tristream maps contrast --settings {params.settings}"
+        " --subject {wildcards.subject} --fit {input.fit} {params.background} {params.regions}"
+        " {params.meshes} --table {output.table} --output {output.maps}"
+        " --code {params.code} > {log} 2>&1"

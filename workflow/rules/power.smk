@@ -1,16 +1,19 @@
 # What a study that is still to be scanned could find: only where `power:` names a design.
 
+from tristream.config.settings.power import PowerSettings
+
 
 rule power:
     input:
         design_files,
     output:
-        analysis=f"{R}/power/{{power}}.h5",
-        table=f"{R}/power/{{power}}.tsv",
+        analysis=at("power"),
+        table=at("power_table"),
+        sidecar=LAYOUT.sidecar("power_table"),
     log:
-        f"{R}/logs/power/{{power}}.log",
+        LAYOUT.log("power"),
     benchmark:
-        f"{R}/benchmarks/power/{{power}}.tsv"
+        LAYOUT.benchmark("power")
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -18,9 +21,8 @@ rule power:
         mem_mb=3000,
         runtime=60,
     params:
-        design=lambda w: dump(STUDY.power[w.power]),
-        inference=inference_keys("permutations", "fdr", "procedure", "seed"),
-        code=fingerprint("tristream.power.power_file"),
+        settings=lambda w: settings(PowerSettings, name=w.power),
+        code=fingerprint("tristream.power.power_analysis"),
     shell:
-        "python -m tristream power run --name {wildcards.power} --output {output.analysis}"
-        " --code {params.code} > {log} 2>&1"
+        "python -m tristream power run --settings {params.settings}"
+        " --output {output.analysis} --code {params.code} > {log} 2>&1"

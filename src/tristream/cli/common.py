@@ -48,6 +48,7 @@ TARGETS = {
     "timeline": "stimulus timeline",
     "space": "feature space, as named in the study",
     "preset": "name of the preset",
+    "name": "name of the block in the study",
 }
 
 

@@ -4,12 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import add_config, add_stage, add_target, dataset_of, study
-from tristream.config.models import EncodingModel
-from tristream.errors import UserError
+from tristream.cli.common import add_output, add_settings, add_stage, settings
 
 EXAMPLES = """\
-  tristream inference encoding --dataset bunny --model streams --subject 01 \\
+  tristream inference encoding --dataset bunny \\
       --encoding results/encode/bunny/streams/sub-01.h5 \\
       --output results/inference/bunny/streams/sub-01.h5
   tristream inference compare --dataset bunny \\
@@ -27,12 +25,8 @@ def register(stages: Any) -> None:
     stage = add_stage(stages, "inference", help, EXAMPLES)
     actions = stage.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
 
-    def action(name: str, run: Any, help: str, dataset: bool = True) -> argparse.ArgumentParser:
+    def action(name: str, run: Any, help: str) -> argparse.ArgumentParser:
         parser = actions.add_parser(name, help=help, description=help)
-        add_config(parser)
-        if dataset:
-            add_target(parser, "dataset")
-        parser.add_argument("--code", default="", help="fingerprint to store in the file")
         parser.set_defaults(run=run)
         return parser
 
@@ -41,41 +35,44 @@ def register(stages: Any) -> None:
     recovery = action(
         "recovery", run_recovery, "Simulated data: compare fitted models with the ground truth."
     )
+    add_settings(recovery, "dataset")
     recovery.add_argument("--truth", type=Path, required=True, help="truth of the simulation")
     recovery.add_argument(
         "--encodings", nargs="+", type=Path, required=True, help="all models of all subjects"
     )
-    recovery.add_argument("--output", type=Path, required=True, help="table to write (.tsv)")
+    add_output(recovery, "table (.tsv)")
 
 
 def _register_tests(action: Any) -> None:
     encoding = action("encoding", run_encoding, "Permutation test of one encoding model.")
-    _model_and_subject(encoding)
+    add_settings(encoding, "dataset")
     encoding.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
-    encoding.add_argument("--output", type=Path, required=True, help="inference file to write")
+    add_output(encoding, "inference file")
     compare = action("compare", run_compare, "Paired test of two models of one subject.")
+    add_settings(compare, "dataset")
     compare.add_argument("--first", type=Path, required=True, help="file of `encode fit`")
     compare.add_argument("--second", type=Path, required=True, help="file of `encode fit`")
     compare.add_argument("--regions", type=Path, help="file of `inference regions`")
-    compare.add_argument("--output", type=Path, required=True, help="comparison file to write")
+    add_output(compare, "comparison file")
     group = action("group", run_group, "Counts, prevalence and, from 8 subjects on, a group test.")
+    add_settings(group)
     group.add_argument(
         "--encodings", nargs="+", type=Path, required=True, help="one model, all subjects"
     )
     group.add_argument(
         "--inferences", nargs="+", type=Path, required=True, help="of the same, in their order"
     )
-    group.add_argument("--output", type=Path, required=True, help="group file to write")
+    add_output(group, "group file")
 
 
 def _register_tables(action: Any) -> None:
-    atlas = action("atlas", run_atlas, "Fetch the Harvard-Oxford atlas.", dataset=False)
-    atlas.add_argument("--output", type=Path, required=True, help="receipt to write")
-    regions = action("regions", run_regions, "Label the atlas's voxels.", dataset=False)
+    atlas = action("atlas", run_atlas, "Fetch the Harvard-Oxford atlas.")
+    add_settings(atlas)
+    add_output(atlas, "receipt")
+    regions = action("regions", run_regions, "Label the atlas's voxels.")
     regions.add_argument("--receipt", type=Path, required=True, help="receipt of the atlas")
-    regions.add_argument("--output", type=Path, required=True, help="regions file to write")
+    add_output(regions, "regions file")
     tables = action("tables", run_tables, "Tables by region and by cluster, with coordinates.")
-    _model_and_subject(tables)
     tables.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
     tables.add_argument(
         "--inference", type=Path, required=True, help="file of `inference encoding`"
@@ -83,49 +80,42 @@ def _register_tables(action: Any) -> None:
     tables.add_argument("--regions", type=Path, help="file of `inference regions`")
     tables.add_argument("--by-region", type=Path, required=True, help="table to write (.tsv)")
     tables.add_argument("--by-cluster", type=Path, required=True, help="table to write (.tsv)")
-
-
-def _model_and_subject(parser: argparse.ArgumentParser) -> None:
-    add_target(parser, "model", "subject")
-
-
-def _model(args: argparse.Namespace) -> EncodingModel:
-    models = study(args).study.models
-    if args.model not in models:
-        raise UserError(f"{args.config}: models: no {args.model!r} among {', '.join(models)}")
-    return models[args.model]
+    tables.add_argument("--code", default="", help="fingerprint to store in the files")
 
 
 def run_encoding(args: argparse.Namespace) -> None:
     """Permutation test of one model of one subject."""
+    from tristream.config.settings.inference import InferenceSettings
     from tristream.inference.encoding import infer_encoding
 
-    settings, unit = study(args).study.inference, dataset_of(args).exchange.unit
-    infer_encoding(args.encoding, settings, unit, args.output, args.code)
+    infer_encoding(args.encoding, settings(args, InferenceSettings), args.output, args.code)
 
 
 def run_compare(args: argparse.Namespace) -> None:
     """Paired test of two models of one subject."""
+    from tristream.config.settings.inference import CompareSettings
     from tristream.inference.comparison import compare_encodings
 
-    settings, unit = study(args).study.inference, dataset_of(args).exchange.unit
-    compare_encodings(args.first, args.second, settings, unit, args.regions, args.output, args.code)
+    given = settings(args, CompareSettings)
+    compare_encodings(args.first, args.second, given, args.regions, args.output, args.code)
 
 
 def run_group(args: argparse.Namespace) -> None:
     """All subjects of one model."""
+    from tristream.config.settings.inference import GroupSettings
     from tristream.inference.group import infer_group
 
-    settings = study(args).study.inference
-    infer_group(args.encodings, args.inferences, settings, args.output, args.code)
+    given = settings(args, GroupSettings)
+    infer_group(args.encodings, args.inferences, given, args.output, args.code)
 
 
 def run_atlas(args: argparse.Namespace) -> None:
     """Fetch the atlas."""
+    from tristream.config.settings.maps import DataSettings
     from tristream.fetch.steps import fetch_members
     from tristream.space.atlas import HARVARD_OXFORD
 
-    data = Path(study(args).study.data)
+    data = Path(settings(args, DataSettings).data)
     fetch_members("harvard_oxford", HARVARD_OXFORD, data, args.code).write(args.output)
 
 
@@ -140,7 +130,6 @@ def run_tables(args: argparse.Namespace) -> None:
     """Tables of one model of one subject."""
     from tristream.inference.tables import write_tables
 
-    _model(args)
     write_tables(
         args.encoding, args.inference, args.regions, args.by_region, args.by_cluster, args.code
     )
@@ -148,6 +137,8 @@ def run_tables(args: argparse.Namespace) -> None:
 
 def run_recovery(args: argparse.Namespace) -> None:
     """Recovery of the simulated truth."""
+    from tristream.config.settings.recovery import RecoverySettings
     from tristream.inference.recovery import check_recovery
 
-    check_recovery(args.truth, args.encodings, study(args).study.inference, args.output, args.code)
+    given = settings(args, RecoverySettings)
+    check_recovery(args.truth, args.encodings, given, args.output, args.code)

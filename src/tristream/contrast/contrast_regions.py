@@ -10,7 +10,7 @@ from nibabel.affines import apply_affine
 from scipy import stats
 
 from tristream.contrast.contrast_file import REGIONS, ContrastMap
-from tristream.space.atlas import NOWHERE, Regions
+from tristream.space.atlas import Regions
 
 Bools = npt.NDArray[np.bool_]
 
@@ -37,7 +37,7 @@ class Found:
     methods: tuple[str, ...] = ()
 
 
-def found(result: ContrastMap, threshold: float | None, rate: float) -> Found:
+def found(result: ContrastMap, threshold: float | None, rate: float | None) -> Found:
     """Voxels whose |t| passes a threshold, or whose two-sided q is below a rate.
 
     Parameters
@@ -46,8 +46,8 @@ def found(result: ContrastMap, threshold: float | None, rate: float) -> Found:
     threshold : float, optional
         Of t. Without it the false discovery rate decides (Benjamini-Hochberg over all voxels, p
         values of nilearn's model).
-    rate : float
-        The false discovery rate.
+    rate : float, optional
+        The false discovery rate; needed without a threshold.
     """
     if threshold is not None:
         passed, rule = np.abs(result.t) > threshold, f"|t| > {threshold:g}"
@@ -82,10 +82,7 @@ def region_table(result: ContrastMap, chosen: Found, atlas: Path | None = None) 
     if (where := result.grayordinates) is not None:
         members |= {name: where.of(name) for name in where.names}
     if atlas is not None:
-        regions = Regions.read(atlas)
-        label = regions.at(apply_affine(result.affine, result.ijk))
-        for number in np.unique(label[label != NOWHERE]):
-            members[regions.name(int(number))] = label == number
+        members |= Regions.read(atlas).members(apply_affine(result.affine, result.ijk))
     if len(members) > 1:
         others = ~np.logical_or.reduce(
             [inside for name, inside in members.items() if name != "all"]

@@ -1,4 +1,4 @@
-"""Does one model predict better than another? Paired, per voxel and per region.
+"""Does one model predict better than another? Paired, by voxel and by region.
 
 Both models predict the same test data, so that their correlations with it differ by the sum over
 blocks of time of the product of the data with the difference of the (normed) predictions. If
@@ -8,19 +8,27 @@ difference change places against the data, whose null is narrower: that the diff
 to do with the data. In a film both nulls are widened, see :mod:`tristream.inference.widening`.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import apply_affine
 from scipy.stats import false_discovery_control
 
-from tristream.config.inference import Inference
+from tristream.config.settings.inference import CompareSettings
 from tristream.encode.ceiling import block_sums
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.errors import UserError
-from tristream.inference.encoding import FEWEST_DISTINCT, MANY, TIME
+from tristream.inference import wording
+from tristream.inference.comparison_file import (
+    KIND,
+    ComparedModels,
+    Difference,
+    write_comparison,
+)
 from tristream.inference.permutation import (
     TOLERANCE,
     PredictedRun,
@@ -31,18 +39,17 @@ from tristream.inference.permutation import (
     permuted_sums,
     unit_length,
 )
-from tristream.inference.tables import WHOLE
+from tristream.inference.procedures import Procedure, register
+from tristream.inference.table_files import WHOLE
+from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME
 from tristream.inference.widening import lost_by_shifts, widening
 from tristream.space import grayordinates
 from tristream.space.atlas import Regions
-from tristream.store import Omission, Provenance, create_h5, write_strings
+from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
-KIND = "comparison"
 STATISTIC = "difference of test correlations, mean over test runs, two-sided"
-FLIPPED = "signs of the difference flipped block by block"
-PERMUTED = "blocks of the difference of predictions permuted within the test run"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,8 @@ class Compared:
         Largest absolute difference over voxels.
     region_difference, region_p : ndarray of shape (regions,)
         Of the mean over the voxels of each region.
+    widening : tuple of float
+        How many times wider the null of each run was made.
     """
 
     difference: Floats
@@ -66,13 +75,100 @@ class Compared:
     null_max: Floats
     region_difference: Floats
     region_p: Floats
+    widening: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a comparison did: the facts of its sentences."""
+
+    compared: ComparedModels
+    runs: Sequence[PredictedRun]
+    tr: float
+    procedure: str
+    widening: Sequence[float]
+
+
+class PairedTest(Procedure[Done]):
+    """A test of the difference of two models."""
+
+    flipped: bool
+    too_narrow: str
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was compared, how the null arose, which corrections were made."""
+        compared = done.compared
+        over = f", mean over {len(done.runs)} test runs" if len(done.runs) > 1 else ""
+        found = compared.found
+        regions = len(found.regions) - 1 if found else 0
+        corrected = wording.rate(done.procedure, compared.fdr, "all voxels")
+        by_region = (
+            [
+                "The mean difference over the voxels of each region of the Harvard-Oxford atlas "
+                "[@desikan2006] was tested by the same rearrangements and corrected over regions."
+            ]
+            if regions
+            else []
+        )
+        return (
+            f"Models {compared.first} and {compared.second} were compared on the same test data "
+            f"by the difference of their test correlations{over}, two-sided, by "
+            f"{self.moved(done)}, all voxels alike.",
+            wording.p_value(),
+            *wording.widened(done.widening, self.why_narrow(done)),
+            f"{corrected}.",
+            *by_region,
+        )
+
+    def why_narrow(self, done: Done) -> str:
+        """Why the null had to be widened."""
+        return self.too_narrow if self.flipped else self.too_narrow + wording.filtered(done.runs)
+
+    @abstractmethod
+    def moved(self, done: Done) -> str:
+        """What was rearranged, and how often: the end of a sentence."""
+
+
+@register
+class FlippedSigns(PairedTest):
+    """If neither model predicts better, a block's part of the difference may have either sign."""
+
+    null = "signs of the difference flipped block by block"
+    flipped = True
+    too_narrow = "Neighbouring blocks of a film depend on each other, and their signs do not"
+
+    def moved(self, done: Done) -> str:
+        """Signs of blocks."""
+        compared = done.compared
+        blocks = sum(len(np.unique(run.unit)) for run in done.runs)
+        what = wording.units(compared.unit, done.runs, done.tr)
+        number = wording.drawn(compared.n_permutations, compared.n_distinct, "patterns of signs")
+        return f"flipping the sign of the difference in each of {blocks} {what} ({number})"
+
+
+@register
+class BlocksOfDifference(PairedTest):
+    """Too few blocks for signs: the difference has nothing to do with the data."""
+
+    null = "blocks of the difference of predictions permuted within the test run"
+    flipped = False
+    too_narrow = wording.CUT
+
+    def moved(self, done: Done) -> str:
+        """Blocks of the difference."""
+        compared = done.compared
+        what = wording.units(compared.unit, done.runs, done.tr)
+        number = wording.drawn(compared.n_permutations, compared.n_distinct)
+        return (
+            f"permuting {what} of the difference of the predictions within "
+            f"{wording.within(done.runs)} ({number})"
+        )
 
 
 def compare_encodings(
     first: Path,
     second: Path,
-    settings: Inference,
-    unit: str,
+    settings: CompareSettings,
     regions: Path | None,
     output: Path,
     code: str = "",
@@ -83,10 +179,8 @@ def compare_encodings(
     ----------
     first, second : Path
         Encoding files with the same test runs and voxels.
-    settings : Inference
-        Permutations, seed, false discovery rate.
-    unit : str
-        Name of the exchangeable unit; ``time`` for a film.
+    settings : CompareSettings
+        What is exchangeable, permutations, seed, false discovery rate.
     regions : Path or None
         Labels of the atlas, for voxels in MNI space.
     output : Path
@@ -99,47 +193,71 @@ def compare_encodings(
     UserError
         If the two were not tested on the same data.
     """
-    one, said = read_encoding(first)
-    other, said_other = read_encoding(second)
+    one, fit = _read(first)
+    other, other_fit = _read(second)
     _check_same(one, other, first, second)
     runs = differences(one, other)
     flips = 2 ** sum(len(np.unique(run.unit)) for run in runs)
-    flipped = flips >= FEWEST_DISTINCT
-    distinct = flips if flipped else distinct_permutations(runs)
+    test: PairedTest = FlippedSigns() if flips >= FEWEST_DISTINCT else BlocksOfDifference()
+    distinct = flips if test.flipped else distinct_permutations(runs)
     why = (
         ""
         if distinct >= FEWEST_DISTINCT
         else f"{distinct} distinct permutations; {FEWEST_DISTINCT} are asked for"
     )
-    omitted = tuple(Omission(what, why) for what in ("p", "q") if why)
-    parts = _regions(one, regions)
-    provenance = Provenance(
-        KIND,
-        said.simulated or said_other.simulated,
-        {"inference": settings.model_dump(mode="json")},
-        code,
-        omitted,
+    compared = ComparedModels(
+        first=one.about["model"],
+        second=other.about["model"],
+        statistic=STATISTIC,
+        null=test.null,
+        unit=settings.unit,
+        n_distinct=distinct,
+        n_permutations=0 if why else settings.permutations,
+        seed=settings.seed,
+        fdr=settings.fdr,
+        ijk=one.ijk,
+        grayordinates=one.grayordinates,
     )
-    with create_h5(output, provenance) as file:
-        file.attrs["first"], file.attrs["second"] = one.about["model"], other.about["model"]
-        file.attrs["n_distinct"] = min(distinct, MANY)
-        file.attrs["null"] = FLIPPED if flipped else PERMUTED
-        file.attrs["statistic"], file.attrs["unit"] = STATISTIC, unit
-        file.attrs["seed"], file.attrs["fdr"] = settings.seed, settings.fdr
-        file["ijk"] = one.ijk
-        grayordinates.write(file, one.grayordinates)
-        if why:
-            return
-        result = compare(runs, parts, settings.permutations, settings.seed, flipped, unit == TIME)
-        file.attrs["n_permutations"] = len(result.null_max)
-        file["difference"] = result.difference.astype(np.float32)
-        file["p"], file["null_max"] = result.p, result.null_max
-        file["q"] = false_discovery_control(result.p, method=settings.procedure)
-        write_strings(file, "regions/names", list(parts))
-        file["regions/voxels"] = [int(mask.sum()) for mask in parts.values()]
-        file["regions/difference"] = result.region_difference
-        file["regions/p"] = result.region_p
-        file["regions/q"] = false_discovery_control(result.region_p, method=settings.procedure)
+    omitted = tuple(Omission(what, why) for what in ("p", "q") if why)
+    methods: tuple[str, ...] = (wording.refused(why),)
+    if not why:
+        parts = _parts(one, regions)
+        compared, widths = _tested(compared, runs, parts, settings, test.flipped)
+        done = Done(compared, runs, float(one.about["tr"]), settings.procedure, widths)
+        methods = test.methods(done)
+    simulated = fit.simulated or other_fit.simulated
+    provenance = Provenance(KIND, simulated, settings.key(), code, omitted, methods)
+    write_comparison(output, compared, provenance)
+
+
+def _read(path: Path) -> tuple[Encoding, Provenance]:
+    """An encoding with its test runs in memory, which are else read each time."""
+    encoding, provenance = read_encoding(path)
+    return replace(encoding, tests=dict(encoding.tests)), provenance
+
+
+def _tested(
+    compared: ComparedModels,
+    runs: Sequence[PredictedRun],
+    parts: Mapping[str, Mask],
+    settings: CompareSettings,
+    flipped: bool,
+) -> tuple[ComparedModels, tuple[float, ...]]:
+    """What was found, and how much wider the null of each run was made."""
+    wide = settings.unit == TIME
+    result = compare(runs, parts, settings.permutations, settings.seed, flipped, wide)
+    found = Difference(
+        difference=result.difference,
+        p=result.p,
+        q=false_discovery_control(result.p, method=settings.procedure),
+        null_max=result.null_max,
+        regions=list(parts),
+        region_voxels=np.array([int(mask.sum()) for mask in parts.values()]),
+        region_difference=result.region_difference,
+        region_p=result.region_p,
+        region_q=false_discovery_control(result.region_p, method=settings.procedure),
+    )
+    return replace(compared, found=found), result.widening
 
 
 def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
@@ -177,7 +295,7 @@ def compare(
     flipped : bool
         Flip signs of blocks, else permute blocks.
     widen : bool
-        Whether blocks are stretches of a film.
+        Whether blocks are blocks of time, cut at arbitrary moments.
     chunk : int
         Voxels at a time.
     """
@@ -200,7 +318,8 @@ def compare(
     means = np.array([sums[name] / mask.sum() for name, mask in regions.items()])
     observed, null = means[:, :1], means[:, 1:]
     reached = (np.abs(null) >= np.abs(observed) - TOLERANCE).sum(1)
-    return Compared(difference, p, null_max, observed[:, 0], (1 + reached) / (1 + permutations))
+    by_region = observed[:, 0], (1 + reached) / (1 + permutations)
+    return Compared(difference, p, null_max, *by_region, tuple(wider))
 
 
 def _null(
@@ -245,13 +364,11 @@ def _wider(run: PredictedRun, flipped: bool, chunk: int = 512) -> float:
     return float(np.sqrt(max(1.0, share * shifted / signs))) if signs > 0 else 1.0
 
 
-def _regions(encoding: Encoding, regions: Path | None) -> dict[str, Mask]:
+def _parts(encoding: Encoding, regions: Path | None) -> dict[str, Mask]:
+    """All voxels, and those of each region."""
     parts = {WHOLE: np.ones(len(encoding.ijk), bool)}
     if regions is not None:
-        atlas = Regions.read(regions)
-        xyz = encoding.ijk @ encoding.affine[:3, :3].T + encoding.affine[:3, 3]
-        label = atlas.at(xyz)
-        parts |= {atlas.name(int(one)): label == one for one in np.unique(label) if one >= 0}
+        parts |= Regions.read(regions).members(apply_affine(encoding.affine, encoding.ijk))
     return parts
 
 

@@ -1,71 +1,196 @@
 """Significance of an encoding model's test predictions; no hyperparameter is searched again."""
 
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
-import numpy as np
 from scipy.stats import false_discovery_control
 
-from tristream.config.inference import Inference
+from tristream.config.settings.inference import InferenceSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.inference import wording
+from tristream.inference.inference_file import (
+    KIND,
+    Significance,
+    TestedModel,
+    write_inference,
+)
 from tristream.inference.permutation import (
-    Null,
     Permuted,
     PredictedRun,
     distinct_permutations,
     movable_rows,
     permutation_test,
 )
-from tristream.inference.widening import widened
-from tristream.store import Omission, Provenance, create_h5
+from tristream.inference.procedures import Procedure, register
+from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME, runs_of
+from tristream.store import Omission, Provenance
 
-FEWEST_DISTINCT = 1000
 FEWEST_SHIFTED = 200
-# Counts are stored up to this one: a factorial soon outgrows every integer.
-MANY = 10**15
 STATISTIC = "correlation of prediction and BOLD, mean over test runs in Fisher z, one-sided"
-TIME = "time"
-"""The exchangeable unit of a film: stretches of time, cut at arbitrary moments."""
 RIDGE = "banded_ridge"
-
-FIXED = "blocks of the prediction permuted within the test run, the model fixed"
-SHIFTED = "prediction shifted in a circle within the test run, the model fixed"
-REFITTED = "blocks of data permuted within runs, all folds refitted, hyperparameters fixed"
+NESTED = "leave-one-run-out"
+WITHOUT_P = ("p", "q", "significant", "null_max")
 
 
 @dataclass(frozen=True)
-class Design:
-    """What is permuted in a test, and whether that is enough.
+class Done:
+    """What a test did: the facts of its sentences."""
 
-    Attributes
+    tested: TestedModel
+    runs: Sequence[PredictedRun]
+    tr: float
+
+
+class EncodingTest(Procedure[Done]):
+    """A test of the predictions of one model.
+
+    Parameters
     ----------
-    null : {'blocks', 'shift'}
-        As configured.
-    nested : bool
-        Leave-one-run-out: the folds are fitted again.
-    distinct : int
-        Arrangements, the observed one included.
-    refusal : str
-        Why there are no p values; empty where there are.
+    encoding : Encoding
+    path : Path
+        Its file, for messages.
+    settings : InferenceSettings
     """
 
-    null: Null
-    nested: bool
-    distinct: int
-    refusal: str
+    too_narrow = wording.CUT
+
+    def __init__(self, encoding: Encoding, path: Path, settings: InferenceSettings) -> None:
+        self.encoding, self.path, self.settings = encoding, path, settings
+        self.plain_runs = runs_of(encoding)
 
     @property
-    def described(self) -> str:
-        """What is done, for the reader."""
-        if self.nested:
-            return REFITTED
-        return SHIFTED if self.null == "shift" else FIXED
+    def distinct(self) -> int:
+        """Distinct rearrangements, the observed one included."""
+        return distinct_permutations(self.plain_runs)
+
+    @property
+    def refusal(self) -> str:
+        """Why there are no p values; empty where there are."""
+        enough = self.distinct >= FEWEST_DISTINCT
+        return "" if enough else _too_few(self.plain_runs, self.distinct)
+
+    @abstractmethod
+    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
+        """Permute the runs, whose null is as wide as it should be."""
+
+    @abstractmethod
+    def moved(self, done: Done) -> str:
+        """What was rearranged, and how often: the end of a sentence."""
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was tested, how the null arose, which corrections were made."""
+        tested, number = done.tested, len(done.runs)
+        over = f"as a mean over {number} test runs in Fisher z, " if number > 1 else ""
+        return (
+            "The correlation of prediction and BOLD in data that were not used for fitting was "
+            f"tested voxel by voxel, {over}one-sided, by {self.moved(done)}, all voxels alike.",
+            wording.p_value(),
+            *wording.widened(tested.widening, self.too_narrow + wording.filtered(done.runs)),
+            f"{wording.rate(tested.procedure, tested.fdr, 'all voxels')}, and for the family-wise "
+            "error by comparing each voxel with the largest of each rearrangement [@nichols2002].",
+        )
+
+
+@register
+class BlocksOfPrediction(EncodingTest):
+    """Whole units of the held-out prediction change places within their run."""
+
+    null = "blocks of the prediction permuted within the test run, the model fixed"
+
+    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
+        """Permute the stored predictions."""
+        return permutation_test(runs, self.settings.permutations, self.settings.seed)
+
+    def moved(self, done: Done) -> str:
+        """Blocks of the prediction."""
+        what = wording.units(done.tested.unit, done.runs, done.tr)
+        number = wording.drawn(done.tested.n_permutations, done.tested.n_distinct)
+        return (
+            f"permuting {what} of the prediction within {wording.within(done.runs)}, the model "
+            f"fixed ({number})"
+        )
+
+
+@register
+class ShiftedPrediction(EncodingTest):
+    """The whole prediction of a film moves in a circle."""
+
+    null = "prediction shifted in a circle within the test run, the model fixed"
+    too_narrow = wording.SEAM
+
+    @property
+    def distinct(self) -> int:
+        """All shifts of all runs."""
+        return distinct_permutations(self.plain_runs, "shift")
+
+    @property
+    def refusal(self) -> str:
+        """Shifts are for the held-out test runs of films, if long enough."""
+        if self.encoding.about["scheme"] == NESTED:
+            return f"null: shift is for held-out test runs; {NESTED} permutes blocks"
+        if self.settings.unit != TIME:
+            return f"null: shift is for films; the exchangeable unit here is {self.settings.unit}"
+        volumes = sum(len(run.unit) for run in self.plain_runs)
+        if volumes < FEWEST_SHIFTED:
+            return f"{volumes} test volumes: a circular shift needs {FEWEST_SHIFTED}"
+        return ""
+
+    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
+        """Shift the stored predictions."""
+        settings = self.settings
+        return permutation_test(runs, settings.permutations, settings.seed, null="shift")
+
+    def moved(self, done: Done) -> str:
+        """All shifts once, or some at random."""
+        used, distinct = done.tested.n_permutations, done.tested.n_distinct
+        number = wording.drawn(used, distinct, "shifts")
+        if len(done.runs) == 1 and used == distinct - 1:
+            number = f"each of the {used:,} shifts once"
+        return (
+            f"shifting the prediction in a circle within {wording.within(done.runs)}, the model "
+            f"fixed ({number})"
+        )
+
+
+@register
+class RefittedFolds(EncodingTest):
+    """Blocks of the data change places, and every fold of leave-one-run-out is fitted again."""
+
+    null = "blocks of data permuted within runs, all folds refitted, hyperparameters fixed"
+
+    @property
+    def refusal(self) -> str:
+        """Written for one kind of model."""
+        kind = self.encoding.about.get("model_kind", RIDGE)
+        if kind != RIDGE:
+            return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
+        return super().refusal
+
+    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
+        """Refit; the runs give the widening alone."""
+        # Not above: it brings torch, which the other tests do without.
+        from tristream.inference.refit import refit_test
+
+        wider = dict(zip(self.encoding.tests, (run.widening for run in runs), strict=True))
+        permutations, seed = self.settings.permutations, self.settings.seed
+        return refit_test(self.encoding, self.path, permutations, seed, wider)
+
+    def moved(self, done: Done) -> str:
+        """Blocks of the data, and what was fitted again."""
+        what = wording.units(done.tested.unit, done.runs, done.tr)
+        number = wording.drawn(done.tested.n_permutations, done.tested.n_distinct)
+        return (
+            f"permuting {what} of the BOLD within {wording.within(done.runs, 'run')} and fitting "
+            f"every fold of {NESTED} again to the permuted data, with the hyperparameters chosen "
+            f"on the data as they are ({number})"
+        )
 
 
 def infer_encoding(
-    encoding: Path, settings: Inference, unit: str, output: Path, code: str = ""
-) -> None:
+    encoding: Path, settings: InferenceSettings, output: Path, code: str = ""
+) -> TestedModel:
     """Write p and q values, or the reason why there are none.
 
     With fewer than 1,000 distinct permutations no p value is written: the smallest attainable
@@ -78,94 +203,68 @@ def infer_encoding(
     ----------
     encoding : Path
         A fitted and tested model.
-    settings : Inference
-        Number of permutations, false discovery rate, seed.
-    unit : str
-        Name of the exchangeable unit; ``time`` for a film.
+    settings : InferenceSettings
+        What is exchangeable, number of permutations, false discovery rate, seed.
     output : Path
         The file to write.
     code : str
         Fingerprint for the provenance.
     """
-    fitted, said = read_encoding(encoding)
-    design = design_of(fitted, settings.null, unit)
-    omitted = _omitted(design)
-    config = {"inference": settings.model_dump(mode="json")}
-    provenance = Provenance("inference", said.simulated, config, code, omitted)
-    with create_h5(output, provenance) as file:
-        file.attrs["n_distinct"] = min(design.distinct, MANY)
-        file.attrs["unit"] = unit
-        file.attrs["statistic"] = STATISTIC
-        file.attrs["null"] = design.described
-        file.attrs["seed"] = settings.seed
-        file.attrs["fdr"] = settings.fdr
-        file.attrs["procedure"] = settings.procedure
-        file.attrs["n_permutations"] = 0
-        if design.refusal:
-            return
-        runs = runs_of(fitted, unit, settings.null)
-        if design.nested:
-            # Not above: it brings torch, which the other tests do without.
-            from tristream.inference.refit import refit_test
-
-            wider = dict(zip(fitted.tests, (run.widening for run in runs), strict=True))
-            result = refit_test(fitted, encoding, settings.permutations, settings.seed, wider)
-        else:
-            result = permutation_test(
-                runs, settings.permutations, settings.seed, null=settings.null
-            )
-        file.attrs["widening"] = [run.widening for run in runs]
-        _write(file, result, settings)
+    fitted, fit = read_encoding(encoding)
+    test = test_of(fitted, encoding, settings)
+    tested = _plan(test, settings)
+    if why := test.refusal:
+        omitted = tuple(Omission(what, why) for what in WITHOUT_P)
+        methods: tuple[str, ...] = (wording.refused(why),)
+    else:
+        omitted = ()
+        runs = runs_of(fitted, settings.unit, settings.null)
+        tested = _found(tested, test.run(runs), runs)
+        methods = test.methods(Done(tested, runs, float(fitted.about["tr"])))
+    provenance = Provenance(KIND, fit.simulated, settings.key(), code, omitted, methods)
+    write_inference(output, tested, provenance)
+    return tested
 
 
-def _write(file: h5py.File, result: Permuted, settings: Inference) -> None:
-    drawn = len(result.null_max)
-    file.attrs["n_permutations"] = drawn
-    file.attrs["smallest_p"] = 1 / (1 + drawn)
+def test_of(encoding: Encoding, path: Path, settings: InferenceSettings) -> EncodingTest:
+    """The test that the scheme and the settings ask for."""
+    if settings.null == "shift":
+        return ShiftedPrediction(encoding, path, settings)
+    kind = RefittedFolds if encoding.about["scheme"] == NESTED else BlocksOfPrediction
+    return kind(encoding, path, settings)
+
+
+def _plan(test: EncodingTest, settings: InferenceSettings) -> TestedModel:
+    """How the model is tested; nothing is found yet."""
+    return TestedModel(
+        statistic=STATISTIC,
+        null=test.null,
+        unit=settings.unit,
+        n_distinct=test.distinct,
+        n_permutations=0,
+        seed=settings.seed,
+        fdr=settings.fdr,
+        procedure=settings.procedure,
+    )
+
+
+def _found(planned: TestedModel, result: Permuted, runs: Sequence[PredictedRun]) -> TestedModel:
     q = {way: false_discovery_control(result.p, method=way) for way in ("bh", "by")}
-    file["observed"] = result.observed.astype(np.float32)
-    file["p"], file["p_fwe"] = result.p, result.p_fwe
-    file["q"], file["q_by"] = q["bh"], q["by"]
-    file["significant"] = q[settings.procedure] <= settings.fdr
-    file["null_max"] = result.null_max
+    found = Significance(
+        observed=result.observed,
+        p=result.p,
+        p_fwe=result.p_fwe,
+        q=q["bh"],
+        q_by=q["by"],
+        significant=q[planned.procedure] <= planned.fdr,
+        null_max=result.null_max,
+    )
+    widening = tuple(run.widening for run in runs)
+    used = len(result.null_max)
+    return replace(planned, n_permutations=used, widening=widening, found=found)
 
 
-def design_of(encoding: Encoding, null: Null, unit: str) -> Design:
-    """What can be permuted in a tested model, and whether that is enough."""
-    runs = runs_of(encoding)
-    scheme = encoding.about["scheme"]
-    nested = scheme == "leave-one-run-out"
-    distinct = distinct_permutations(runs, null)
-    if nested and encoding.about.get("model_kind", RIDGE) != RIDGE:
-        why = f"the null of {scheme} refits every fold, which is written for {RIDGE} alone"
-        return Design(null, nested, distinct, why)
-    if null == "shift":
-        return Design(null, nested, distinct, _shift_refusal(runs, nested, unit))
-    enough = distinct >= FEWEST_DISTINCT
-    return Design(null, nested, distinct, "" if enough else _refusal(runs, distinct))
-
-
-def runs_of(encoding: Encoding, unit: str = "", null: Null = "blocks") -> list[PredictedRun]:
-    """The parts of an encoding that are permuted; the null of stretches of `time` is widened."""
-    runs = [
-        PredictedRun(t.y, t.prediction, t.unit, projection=t.projection)
-        for t in encoding.tests.values()
-    ]
-    return [widened(run, null) for run in runs] if unit == TIME else runs
-
-
-def _shift_refusal(runs: list[PredictedRun], nested: bool, unit: str) -> str:
-    if nested:
-        return "null: shift is for held-out test runs; leave-one-run-out permutes blocks"
-    if unit != TIME:
-        return f"null: shift is for films; the exchangeable unit here is {unit}"
-    volumes = sum(len(run.unit) for run in runs)
-    if volumes < FEWEST_SHIFTED:
-        return f"{volumes} test volumes: a circular shift needs {FEWEST_SHIFTED}"
-    return ""
-
-
-def _refusal(runs: list[PredictedRun], distinct: int) -> str:
+def _too_few(runs: Sequence[PredictedRun], distinct: int) -> str:
     blocks = sum(len(movable_rows(run.unit)) for run in runs)
     within = f" in {len(runs)} runs" if len(runs) > 1 else ""
     smallest = f"{1 / distinct:.2f}" if distinct < 100 else f"{1 / distinct:.1g}"
@@ -173,8 +272,3 @@ def _refusal(runs: list[PredictedRun], distinct: int) -> str:
         f"{blocks} blocks{within}: the smallest possible p is {smallest} "
         f"({distinct} distinct permutations; {FEWEST_DISTINCT} are asked for)"
     )
-
-
-def _omitted(design: Design) -> tuple[Omission, ...]:
-    names = ("p", "q", "significant", "null_max") if design.refusal else ()
-    return tuple(Omission(what, design.refusal) for what in names)

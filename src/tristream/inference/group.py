@@ -11,44 +11,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, stats
 from scipy.stats import false_discovery_control
 
-from tristream.config.inference import Inference
+from tristream.config.settings.inference import GroupSettings
+from tristream.encode.encoding_file import ScoredVoxels, read_scores
 from tristream.errors import UserError
+from tristream.inference import wording
+from tristream.inference.group_file import (
+    KIND,
+    CommonVoxels,
+    GroupLevel,
+    GroupTest,
+    Prevalence,
+    write_group,
+)
+from tristream.inference.inference_file import Significance, read_inference, why_refused
 from tristream.inference.permutation import TOLERANCE
-from tristream.space import grayordinates
-from tristream.space.grayordinates import Grayordinates
-from tristream.store import Omission, Provenance, create_h5, open_h5, write_strings
+from tristream.inference.procedures import Procedure, register
+from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
-KIND = "group"
 FEWEST_SUBJECTS = 8
 # Up to so many patterns of signs, each is taken once.
 MOST_PATTERNS = 2**12
 LEVEL = 0.05
 CREDIBLE = 0.95
-
-
-@dataclass(frozen=True)
-class Prevalence:
-    """Share of the population that has the effect.
-
-    Attributes
-    ----------
-    map : float
-        Most probable value.
-    low, high : float
-        Ends of the interval of highest posterior density.
-    """
-
-    map: float
-    low: float
-    high: float
+ENDS = ("map", "low", "high")
+# Of a correlation, before its Fisher z is taken.
+LIMIT = 1 - 1e-7
 
 
 def prevalence(
@@ -72,7 +66,7 @@ def prevalence(
     Raises
     ------
     ValueError
-        If there are more significant subjects than subjects, or none at all.
+        If there are more significant subjects than subjects, or no subject.
     """
     if not 0 <= count <= subjects or subjects < 1:
         raise ValueError(f"{count} of {subjects} subjects can't be significant")
@@ -132,30 +126,113 @@ def sign_flip(
 
 @dataclass(frozen=True)
 class Subject:
-    """What the group level takes of one subject; p values are None where they were refused."""
+    """What the group level takes of one subject; `found` is None where p values were refused."""
 
     name: str
-    r: Floats
-    ijk: npt.NDArray[np.int32]
-    affine: Floats
-    shape: tuple[int, ...]
-    p: Floats | None
-    p_fwe: Floats | None
-    significant: npt.NDArray[np.bool_] | None
+    scored: ScoredVoxels
+    found: Significance | None
     why: str
     simulated: bool
-    grayordinates: Grayordinates | None = None
 
     @property
-    def p_any(self) -> float:
-        """P of the subject's best voxel, corrected for all: does the model predict anything?"""
-        return float("nan") if self.p_fwe is None else float(self.p_fwe.min())
+    def row(self) -> dict[str, float]:
+        """Of the table of subjects; `p_any` asks whether the model predicts any voxel at all."""
+        r, found = self.scored.scores.r, self.found
+        return {
+            "voxels": len(r),
+            "mean_r": float(r.mean()),
+            "significant": int(found.significant.sum()) if found else -1,
+            "significant_fwe": int((found.p_fwe <= LEVEL).sum()) if found else -1,
+            "p_any": float(found.p_fwe.min()) if found else float("nan"),
+        }
+
+    @property
+    def z(self) -> npt.NDArray[np.float64]:
+        """Fisher z of each voxel."""
+        return np.arctanh(np.clip(self.scored.scores.r.astype(np.float64), -LIMIT, LIMIT))
+
+    @property
+    def grid(self) -> tuple[object, ...]:
+        """Shape of the volume, and the structures beside it."""
+        where = self.scored.grayordinates
+        shape = tuple(int(n) for n in self.scored.shape)
+        return (shape, *((where.names, where.vertices) if where else ()))
+
+    @property
+    def keys(self) -> npt.NDArray[np.int64]:
+        """One number a voxel or vertex, the same in all subjects."""
+        scored = self.scored
+        if scored.grayordinates is not None:
+            return scored.grayordinates.keys(scored.ijk)
+        flat = np.ravel_multi_index(tuple(scored.ijk.T), tuple(scored.shape))
+        return np.asarray(flat, np.int64)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done at the group level: the facts of its sentences."""
+
+    group: GroupLevel
+    permutations: int
+    procedure: str
+
+
+@register
+class CountedSubjects(Procedure[Done]):
+    """Each subject is tested on its own, and those with an effect are counted."""
+
+    null = "none: significant subjects are counted"
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was counted, and the prevalence that follows."""
+        group = done.group
+        if group.count is None:
+            return ("Over subjects, test correlations were averaged in Fisher z, voxel by voxel.",)
+        by_voxel = ""
+        if group.voxels is not None:
+            by_voxel = (
+                ", and in each voxel that all subjects have, those with p at most "
+                f"{group.level:g}, uncorrected"
+            )
+        return (
+            f"Of {len(group.subjects)} subjects, those whose best voxel was significant at "
+            f"{group.level:g}, corrected for all voxels, were counted{by_voxel}.",
+            "The share of the population that would show the effect was estimated from the count, "
+            f"with a uniform prior and an interval of {group.credible:.0%} highest posterior "
+            "density [@ince2021].",
+        )
+
+
+@register
+class FlippedSubjects(Procedure[Done]):
+    """Under the null hypothesis a subject's Fisher z may as well have the other sign."""
+
+    null = "signs of the subjects' Fisher z flipped"
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was flipped, how often, which corrections were made."""
+        assert done.group.voxels is not None
+        assert done.group.voxels.test is not None
+        number = len(done.group.subjects)
+        used = round(1 / done.group.voxels.test.smallest)
+        how = (
+            f"all {2**number:,} patterns once"
+            if used == 2**number
+            else wording.drawn(used - 1, 2**number, "patterns")
+        )
+        corrected = wording.rate(done.procedure, None, "all voxels")
+        return (
+            "In each voxel that all subjects have, the mean over subjects of the test correlation "
+            f"in Fisher z was tested, one-sided, by flipping the signs of the {number} subjects "
+            f"({how}), all voxels alike [@nichols2002]; {corrected}, and for the family-wise error "
+            "by comparing each voxel with the largest of each pattern.",
+        )
 
 
 def infer_group(
     encodings: Sequence[Path],
     inferences: Sequence[Path],
-    settings: Inference,
+    settings: GroupSettings,
     output: Path,
     code: str = "",
 ) -> None:
@@ -165,7 +242,7 @@ def infer_group(
     ----------
     encodings, inferences : sequence of Path
         One of each a subject, in the same order.
-    settings : Inference
+    settings : GroupSettings
         Permutations, seed, procedure.
     output : Path
         The file to write.
@@ -173,95 +250,89 @@ def infer_group(
         Fingerprint for the provenance.
     """
     subjects = [_read(*pair) for pair in zip(encodings, inferences, strict=True)]
-    omitted: list[Omission] = []
-    refused = next((s.why for s in subjects if s.p is None), "")
+    number, omitted = len(subjects), list[Omission]()
+    refused = next((s.why for s in subjects if s.found is None), "")
     if refused:
         omitted.append(Omission("counts of significant subjects, prevalence", refused))
-    table = _table(subjects)
-    voxels = _common(subjects)
-    if isinstance(voxels, Omission):
-        omitted.append(voxels)
-    number = len(subjects)
+    places = _common(subjects)
+    if isinstance(places, Omission):
+        omitted.append(places)
     if number < FEWEST_SUBJECTS:
         why = f"{number} subjects; from {FEWEST_SUBJECTS} on, signs are flipped"
         omitted.append(Omission("group test of the mean", why))
-    config = {"inference": settings.model_dump(mode="json")}
-    simulated = any(s.simulated for s in subjects)
-    with create_h5(output, Provenance(KIND, simulated, config, code, tuple(omitted))) as file:
-        file.attrs["level"], file.attrs["credible"] = LEVEL, CREDIBLE
-        file.attrs["seed"] = settings.seed
-        write_strings(file, "subjects", [s.name for s in subjects])
-        for key in table.columns:
-            file[f"subject/{key}"] = table[key].to_numpy()
-        if not refused:
-            count = int((table["p_any"] <= LEVEL).sum())
-            file.attrs["count"] = count
-            file.attrs["prevalence"] = list(vars(prevalence(count, number)).values())
-        if isinstance(voxels, Omission):
-            return
-        file["ijk"] = subjects[0].ijk[voxels[0]]
-        file["affine"], file["shape"] = subjects[0].affine, subjects[0].shape
-        where = subjects[0].grayordinates
-        grayordinates.write(file, where.take(voxels[0]) if where else None)
-        z = np.stack([_z(s)[v] for s, v in zip(subjects, voxels, strict=True)])
-        file["mean_r"] = np.tanh(z.mean(0)).astype(np.float32)
-        if not refused:
-            _write_counts(file, subjects, voxels)
-        if number >= FEWEST_SUBJECTS:
-            p, p_fwe, smallest = sign_flip(z, settings.permutations, settings.seed)
-            file["p"], file["p_fwe"] = p, p_fwe
-            file["q"] = false_discovery_control(p, method=settings.procedure)
-            file.attrs["smallest_p"] = smallest
+    table = pd.DataFrame([subject.row for subject in subjects])
+    count = None if refused else int((table["p_any"] <= LEVEL).sum())
+    group = GroupLevel(
+        subjects=[subject.name for subject in subjects],
+        table=table,
+        level=LEVEL,
+        credible=CREDIBLE,
+        seed=settings.seed,
+        count=count,
+        prevalence=None if count is None else prevalence(count, number),
+        voxels=None if isinstance(places, Omission) else _voxels(subjects, places, settings),
+    )
+    provenance = Provenance(
+        KIND,
+        any(subject.simulated for subject in subjects),
+        settings.key(),
+        code,
+        tuple(omitted),
+        _methods(Done(group, settings.permutations, settings.procedure)),
+    )
+    write_group(output, group, provenance)
 
 
-def _write_counts(
-    file: h5py.File, subjects: Sequence[Subject], voxels: Sequence[npt.NDArray]
-) -> None:
-    """Per voxel: subjects with p at most .05, uncorrected, and the prevalence that follows."""
-    below = [s.p[v] <= LEVEL for s, v in zip(subjects, voxels, strict=True) if s.p is not None]
-    counts = np.sum(below, axis=0)
-    number = len(subjects)
-    estimates = [prevalence(k, number) for k in range(number + 1)]
-    file["count"] = counts.astype(np.int16)
-    for key in ("map", "low", "high"):
-        values = np.array([getattr(one, key) for one in estimates], np.float32)
-        file[f"prevalence/{key}"] = values[counts]
+def _methods(done: Done) -> tuple[str, ...]:
+    tests: list[Procedure[Done]] = [CountedSubjects()]
+    if done.group.voxels is not None and done.group.voxels.test is not None:
+        tests.append(FlippedSubjects())
+    return tuple(sentence for test in tests for sentence in test.methods(done))
+
+
+def _voxels(
+    subjects: Sequence[Subject], places: Sequence[npt.NDArray[np.intp]], settings: GroupSettings
+) -> CommonVoxels:
+    """The voxels that all subjects have: means, counts, and the test of enough subjects."""
+    z = np.stack([subject.z[own] for subject, own in zip(subjects, places, strict=True)])
+    number, first = len(subjects), subjects[0].scored
+    counts = shares = test = None
+    found = [s.found.p[own] for s, own in zip(subjects, places, strict=True) if s.found]
+    if len(found) == number:
+        # Uncorrected: what is counted is how many subjects agree.
+        counts = np.sum([p <= LEVEL for p in found], axis=0)
+        estimates = [prevalence(k, number) for k in range(number + 1)]
+        shares = Prevalence(
+            *(np.array([getattr(e, key) for e in estimates])[counts] for key in ENDS)
+        )
+    if number >= FEWEST_SUBJECTS:
+        p, p_fwe, smallest = sign_flip(z, settings.permutations, settings.seed)
+        q = false_discovery_control(p, method=settings.procedure)
+        test = GroupTest(p, p_fwe, q, smallest)
+    where = first.grayordinates
+    return CommonVoxels(
+        ijk=first.ijk[places[0]],
+        affine=first.affine,
+        shape=tuple(int(n) for n in first.shape),
+        grayordinates=where.take(places[0]) if where else None,
+        mean_r=np.tanh(z.mean(0)),
+        count=counts,
+        prevalence=shares,
+        test=test,
+    )
 
 
 def _read(encoding: Path, inference: Path) -> Subject:
-    with open_h5(encoding, "encoding") as (file, said):
-        name, r = str(file.attrs["subject"]), file["scores/r"][()]
-        ijk, affine = file["ijk"][()], file["affine"][()]
-        shape = tuple(int(n) for n in file["shape"][()])
-        where = grayordinates.read(file)
-    with open_h5(inference, "inference") as (file, tested):
-        p, p_fwe, significant = (
-            file[key][()] if key in file else None for key in ("p", "p_fwe", "significant")
-        )
-    if p is not None and len(p) != len(ijk):
+    scored, fit = read_scores(encoding)
+    tested, provenance = read_inference(inference)
+    if tested.found is not None and len(tested.found.p) != len(scored.ijk):
         raise UserError(
-            f"{inference}: has {len(p)} voxels, {encoding} has {len(ijk)}; delete the "
-            "first and run again"
+            f"{inference}: has {len(tested.found.p)} voxels, {encoding} has {len(scored.ijk)}; "
+            "delete the first and run again"
         )
-    why = next((o.why for o in tested.omitted if o.what == "p"), "")
-    simulated = said.simulated or tested.simulated
-    return Subject(name, r, ijk, affine, shape, p, p_fwe, significant, why, simulated, where)
-
-
-def _table(subjects: Sequence[Subject]) -> pd.DataFrame:
-    rows = []
-    for one in subjects:
-        r = one.r
-        rows.append(
-            {
-                "voxels": len(r),
-                "mean_r": float(r.mean()),
-                "significant": -1 if one.significant is None else int(one.significant.sum()),
-                "significant_fwe": (-1 if one.p_fwe is None else int((one.p_fwe <= LEVEL).sum())),
-                "p_any": one.p_any,
-            }
-        )
-    return pd.DataFrame(rows)
+    simulated = fit.simulated or provenance.simulated
+    name, why = str(scored.about["subject"]), why_refused(provenance)
+    return Subject(name, scored, tested.found, why, simulated)
 
 
 def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omission:
@@ -269,9 +340,10 @@ def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omissio
     first = subjects[0]
     what = "voxel by voxel over subjects"
     for other in subjects[1:]:
-        if _grid(other) != _grid(first) or not np.allclose(first.affine, other.affine):
+        same_place = np.allclose(first.scored.affine, other.scored.affine)
+        if other.grid != first.grid or not same_place:
             return Omission(what, f"sub-{other.name} lies on another grid than sub-{first.name}")
-    flat = [_keys(subject) for subject in subjects]
+    flat = [subject.keys for subject in subjects]
     shared = flat[0]
     for own in flat[1:]:
         shared = np.intersect1d(shared, own)
@@ -282,21 +354,3 @@ def _common(subjects: Sequence[Subject]) -> list[npt.NDArray[np.intp]] | Omissio
         order = np.argsort(own)
         places.append(order[np.searchsorted(own, np.sort(shared), sorter=order)])
     return places
-
-
-def _grid(subject: Subject) -> tuple[object, ...]:
-    """Shape of the volume, and the structures beside it."""
-    where = subject.grayordinates
-    return (subject.shape, *((where.names, where.vertices) if where else ()))
-
-
-def _keys(subject: Subject) -> npt.NDArray[np.int64]:
-    """One number a voxel or vertex, the same in all subjects."""
-    if subject.grayordinates is not None:
-        return subject.grayordinates.keys(subject.ijk)
-    return np.asarray(np.ravel_multi_index(tuple(subject.ijk.T), subject.shape), np.int64)
-
-
-def _z(subject: Subject) -> npt.NDArray[np.float64]:
-    limit = 1 - 1e-7
-    return np.arctanh(np.clip(subject.r.astype(np.float64), -limit, limit))

@@ -15,12 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from tristream.config.inference import Inference
+from tristream.config.settings.recovery import RecoverySettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.prediction_scores import centred
 from tristream.errors import UserError
 from tristream.inference.block_estimates import Blocks, BlockSums, Estimate, estimate
-from tristream.inference.encoding import FEWEST_DISTINCT, TIME, runs_of
 from tristream.inference.permutation import (
     distinct_permutations,
     draw,
@@ -28,31 +27,19 @@ from tristream.inference.permutation import (
     null_correlations,
     permuted_sums,
 )
+from tristream.inference.recovery_file import ALL, COLUMNS, KIND, write_recovery
+from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME, runs_of
 from tristream.simulate.truth_file import VoxelTruth, read_truth
-from tristream.store import Omission, Provenance, provenance_of, write_table
+from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
-COMPETING = ("ventral", "dorsal", "auditory")
-SIGNAL_CEILING = 0.3
-WINNER_SHARE = 0.85
-ACCURACY_SHARE = 0.65
-P = 0.05
-ALL = "all"
-COLUMNS = {
-    "subject": "Subject label, or all: the mean over subjects",
-    "check": "What is compared with the truth",
-    "value": "Estimate",
-    "low": "Lower end of the 95 % interval; of the shifted control's winners: of what chance gives",
-    "high": "Upper end of the same",
-    "threshold": "What is asked for; n/a where the value is only shown",
-    "passed": "Whether it is so; n/a where nothing is asked for, or it can't be told",
-}
+LEVEL = 0.05
 
 
-def modelled(truth: VoxelTruth) -> Mask:
-    """Voxels driven by nothing but competing streams."""
-    return np.array([set(streams.split("+")) <= set(COMPETING) for streams in truth.streams])
+def modelled(truth: VoxelTruth, bands: Sequence[str]) -> Mask:
+    """Voxels driven by nothing but the streams of these bands."""
+    return np.array([set(streams.split("+")) <= set(bands) for streams in truth.streams])
 
 
 @dataclass(frozen=True)
@@ -78,7 +65,11 @@ class Case:
 
 
 def check_recovery(
-    truth: Path, encodings: Sequence[Path], settings: Inference, output: Path, code: str = ""
+    truth: Path,
+    encodings: Sequence[Path],
+    settings: RecoverySettings,
+    output: Path,
+    code: str = "",
 ) -> None:
     """Write the table of checks for all subjects.
 
@@ -87,11 +78,11 @@ def check_recovery(
     truth : Path
         The simulation's truth.
     encodings : sequence of Path
-        Encoding files of all subjects and models. The oracle is the one with a band of the
-        stream ``truth``, the control the one with ``control: shifted``; the model that is judged
-        has the control's bands (without a control: the first of the others).
-    settings : Inference
-        Permutations and seed.
+        Encoding files of all subjects and models. The oracle is among `oracles` of the settings,
+        the control the one with ``control: shifted``; the model that is judged has the control's
+        bands (without a control: the first of the others).
+    settings : RecoverySettings
+        Permutations, seed, thresholds.
     output : Path
         A TSV.
     code : str
@@ -102,12 +93,17 @@ def check_recovery(
     UserError
         If no model is to be judged, or voxels are not those of the simulation.
     """
-    read = [read_encoding(path)[0] for path in encodings]
+    read, simulated = [], [read_truth(truth).provenance.simulated]
+    for path in encodings:
+        encoding, provenance = read_encoding(path)
+        # In memory: a file's test runs are read each time they are asked for.
+        read.append(replace(encoding, tests=dict(encoding.tests)))
+        simulated.append(provenance.simulated)
     subjects = sorted({encoding.about["subject"] for encoding in read})
     cases = {}
     for subject in subjects:
         own = [encoding for encoding in read if encoding.about["subject"] == subject]
-        cases[subject] = _case(own, subject, truth)
+        cases[subject] = _case(own, subject, truth, settings)
     rows, omitted = [], []
     for label, together in _groups(cases).items():
         checks, left_out = checks_of(together, settings)
@@ -116,16 +112,9 @@ def check_recovery(
         rows += [{"subject": label, **vars(check)} for check in checks]
         name = "all subjects" if label == ALL else f"sub-{label}"
         omitted += [Omission(f"{name}: {o.what}", o.why) for o in left_out]
-    simulated = [provenance_of(path, "encoding").simulated for path in encodings]
-    config = {"inference": settings.model_dump(mode="json")}
-    provenance = Provenance(
-        "recovery",
-        any([*simulated, read_truth(truth).provenance.simulated]),
-        config,
-        code,
-        tuple(omitted),
-    )
-    write_table(output, pd.DataFrame(rows, columns=list(COLUMNS)), provenance, COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    given = Provenance(KIND, any(simulated), settings.key(), code, tuple(omitted))
+    write_recovery(output, table, given)
 
 
 def _groups(cases: dict[str, Case]) -> dict[str, list[Case]]:
@@ -137,27 +126,30 @@ def _groups(cases: dict[str, Case]) -> dict[str, list[Case]]:
     return groups
 
 
-def _case(encodings: Sequence[Encoding], subject: str, truth: Path) -> Case:
-    def is_oracle(encoding: Encoding) -> bool:
-        return any("truth" in streams for streams in encoding.about["streams"].values())
-
-    oracle = next((e for e in encodings if is_oracle(e)), None)
-    shifted = next((e for e in encodings if e.about["control"] == "shifted"), None)
-    judged = [e for e in encodings if not is_oracle(e) and e.about["control"] == "none"]
-    judged = [e for e in judged if set(COMPETING) & set(e.bands)]
+def _case(
+    encodings: Sequence[Encoding], subject: str, truth: Path, settings: RecoverySettings
+) -> Case:
+    own = {encoding.about["model"]: encoding for encoding in encodings}
+    oracle = next((e for name, e in own.items() if name in settings.oracles), None)
+    others = [e for name, e in own.items() if name not in settings.oracles]
+    shifted = next((e for e in others if e.about["control"] == "shifted"), None)
+    judged = [e for e in others if e.about["control"] == "none"]
+    judged = [e for e in judged if set(settings.bands) & set(e.bands)]
     if shifted is not None:
         same = [e for e in judged if e.about["layout"] == shifted.about["layout"]]
         judged = same or judged
     if not judged:
         raise UserError(
             f"sub-{subject}: no model among the encodings has a band named "
-            f"{', '.join(COMPETING)}; recovery needs one"
+            f"{', '.join(settings.bands)}; recovery needs one"
         )
     fitted = judged[0]
     return Case(fitted, oracle, shifted, read_truth(truth).voxels(subject, fitted.ijk))
 
 
-def checks_of(cases: Sequence[Case], settings: Inference) -> tuple[list[Check], list[Omission]]:
+def checks_of(
+    cases: Sequence[Case], settings: RecoverySettings
+) -> tuple[list[Check], list[Omission]]:
     """All checks of the mean over some subjects, and those that could not be made."""
     checks: list[Check] = []
     omitted: list[Omission] = []
@@ -167,8 +159,9 @@ def checks_of(cases: Sequence[Case], settings: Inference) -> tuple[list[Check], 
     if len(oracles) < len(cases):
         omitted.append(Omission("comparison with the oracle", "the study fits no oracle model"))
     else:
-        checks += list(_against_oracle([case.fitted for case in cases], oracles, truths))
-    checks += list(_shared_regions(cases))
+        fitted = [case.fitted for case in cases]
+        checks += list(_against_oracle(fitted, oracles, truths, settings))
+    checks += list(_shared_regions(cases, settings.bands))
     if len(controls) < len(cases):
         omitted.append(Omission("shifted control", "the study fits no model with control: shifted"))
     else:
@@ -188,21 +181,21 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _rows(bands: Sequence[str]) -> list[int]:
+def _rows(bands: Sequence[str], competing: Sequence[str]) -> list[int]:
     """Where the competing bands stand among `bands`."""
-    return [list(bands).index(band) for band in COMPETING if band in bands]
+    return [list(bands).index(band) for band in competing if band in bands]
 
 
 @dataclass(frozen=True)
-class Winners:
-    """Voxels driven by one competing stream, with a ceiling r above 0.3, and which it is.
+class BestBands:
+    """Voxels driven by one competing stream, above a ceiling, and which stream it is.
 
     Attributes
     ----------
     rows : list of int
         Competing bands of a model.
     voxels, expected : ndarray of int
-        The voxels, and for each the place among `rows` of the band that should win.
+        The voxels, and for each the place among `rows` of the band that should be best.
     """
 
     rows: list[int]
@@ -210,12 +203,13 @@ class Winners:
     expected: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, bands: Sequence[str], truth: VoxelTruth) -> "Winners":
+    def of(cls, bands: Sequence[str], truth: VoxelTruth, settings: RecoverySettings) -> "BestBands":
         """The voxels in which a model with these bands can name the right stream."""
-        rows = _rows(bands)
+        rows = _rows(bands, settings.bands)
         expected = np.full(len(truth.streams), -1)
+        high = truth.ceiling_r > settings.thresholds.ceiling
         for place, row in enumerate(rows):
-            expected[truth.driven_by(bands[row]) & (truth.ceiling_r > SIGNAL_CEILING)] = place
+            expected[truth.driven_by(bands[row]) & high] = place
         voxels = np.flatnonzero(expected >= 0)
         return cls(rows, voxels, expected[voxels])
 
@@ -225,15 +219,18 @@ class Winners:
 
 
 def _against_oracle(
-    fitted: Sequence[Encoding], oracles: Sequence[Encoding], truths: Sequence[VoxelTruth]
+    fitted: Sequence[Encoding],
+    oracles: Sequence[Encoding],
+    truths: Sequence[VoxelTruth],
+    settings: RecoverySettings,
 ) -> Iterator[Check]:
-    number = len(truths)
+    number, least = len(truths), settings.thresholds
     own, other = _blocks(fitted), _blocks(oracles)
-    mine = [Winners.of(e.bands, t) for e, t in zip(fitted, truths, strict=True)]
-    theirs = [Winners.of(e.bands, t) for e, t in zip(oracles, truths, strict=True)]
+    mine = [BestBands.of(e.bands, t, settings) for e, t in zip(fitted, truths, strict=True)]
+    theirs = [BestBands.of(e.bands, t, settings) for e, t in zip(oracles, truths, strict=True)]
     if all(len(w.voxels) for w in mine):
 
-        def rate(winners: Sequence[Winners], sums: Sequence[BlockSums]) -> float:
+        def rate(winners: Sequence[BestBands], sums: Sequence[BlockSums]) -> float:
             return _mean(w.rate(a.split_r2) for w, a in zip(winners, sums, strict=True))
 
         def ratio(*sums: BlockSums) -> float:
@@ -242,8 +239,8 @@ def _against_oracle(
         name = "winning stream right"
         yield _plain(name, estimate(lambda *sums: rate(mine, sums), *own))
         yield _plain(f"{name}: oracle", estimate(lambda *sums: rate(theirs, sums), *other))
-        yield _at_least(f"{name} / oracle", estimate(ratio, *own, *other), WINNER_SHARE)
-    signal = [modelled(truth) & (truth.ceiling_r > 0) for truth in truths]
+        yield _at_least(f"{name} / oracle", estimate(ratio, *own, *other), least.best_band)
+    signal = [modelled(truth, settings.bands) & (truth.ceiling_r > 0) for truth in truths]
     if all(voxels.any() for voxels in signal):
 
         def accuracy(*sums: BlockSums) -> float:
@@ -254,7 +251,7 @@ def _against_oracle(
         found = estimate(
             lambda *sums: _ratio(accuracy(*sums[:number]), accuracy(*sums[number:])), *own, *other
         )
-        yield _at_least("test r / oracle", found, ACCURACY_SHARE)
+        yield _at_least("test r / oracle", found, least.accuracy)
 
 
 def _ratio(a: float, b: float) -> float:
@@ -265,16 +262,18 @@ def _plain(name: str, found: Estimate) -> Check:
     return Check(name, found.value, found.low, found.high)
 
 
-def _at_least(name: str, found: Estimate, least: float) -> Check:
+def _at_least(name: str, found: Estimate, least: float | None) -> Check:
+    if least is None:
+        return _plain(name, found)
     passed = bool(found.value >= least) if np.isfinite(found.value) else None
     return Check(name, found.value, found.low, found.high, f"at least {least}", passed)
 
 
-def _shared_regions(cases: Sequence[Case]) -> Iterator[Check]:
+def _shared_regions(cases: Sequence[Case], competing: Sequence[str]) -> Iterator[Check]:
     """Regions driven by several streams show each of them, and no other more."""
     own = _blocks([case.fitted for case in cases])
     bands, truths = cases[0].fitted.bands, [case.truth for case in cases]
-    for streams in sorted(set(truths[0].streams[modelled(truths[0])])):
+    for streams in sorted(set(truths[0].streams[modelled(truths[0], competing)])):
         names = streams.split("+")
         voxels = [truth.driven_by(*names) for truth in truths]
         if len(names) < 2 or not set(names) <= set(bands) or not all(v.any() for v in voxels):
@@ -283,7 +282,7 @@ def _shared_regions(cases: Sequence[Case]) -> Iterator[Check]:
         def share(row: int, *sums: BlockSums, within: Sequence[Mask] = voxels) -> float:
             return _mean(a.split_r2[row][v].mean() for a, v in zip(sums, within, strict=True))
 
-        order = _rows(bands)
+        order = _rows(bands, competing)
         means = [share(row, *(blocks.whole for blocks in own)) for row in order]
         largest = {bands[order[i]] for i in np.argsort(means)[-len(names) :]}
         for name in names:
@@ -295,17 +294,17 @@ def _shared_regions(cases: Sequence[Case]) -> Iterator[Check]:
 
 
 def _control(
-    shifted: Sequence[Encoding], truths: Sequence[VoxelTruth], settings: Inference
+    shifted: Sequence[Encoding], truths: Sequence[VoxelTruth], settings: RecoverySettings
 ) -> Iterator[Check]:
     """Features out of place: no correlation, and winners at chance."""
     found = estimate(lambda *sums: _mean(a.correlation.mean() for a in sums), *_blocks(shifted))
     passed = bool(abs(found.value) <= 2 * found.se) if found.se > 0 else None
     interval = (found.value - 2 * found.se, found.value + 2 * found.se)
     yield Check("shifted: mean test r", found.value, *interval, "within 2 SE of 0", passed)
-    winners = [Winners.of(e.bands, t) for e, t in zip(shifted, truths, strict=True)]
+    winners = [BestBands.of(e.bands, t, settings) for e, t in zip(shifted, truths, strict=True)]
     if all(len(w.voxels) for w in winners):
         pairs = list(zip(shifted, winners, strict=True))
-        # One seed: the same stretches change places in all subjects, who saw the same film.
+        # One seed: the same blocks change places in all subjects, who saw the same film.
         null = np.mean([_null_winner_rates(e, w, settings) for e, w in pairs], axis=0)
         low, high = (float(v) for v in np.quantile(null, [0.025, 0.975]))
         value = _mean(w.rate(e.scores.band_r2) for e, w in pairs)
@@ -316,7 +315,7 @@ def _control(
 
 
 def _null_winner_rates(
-    encoding: Encoding, winners: Winners, settings: Inference
+    encoding: Encoding, winners: BestBands, settings: RecoverySettings
 ) -> npt.NDArray[np.float64]:
     """Winner rates when blocks of the predictions change places: chance, voxels as alike as ever.
 
@@ -338,14 +337,14 @@ def _null_winner_rates(
     return picked.mean(1)
 
 
-def _rejection(cases: Sequence[Case], settings: Inference) -> Check | Omission:
+def _rejection(cases: Sequence[Case], settings: RecoverySettings) -> Check | Omission:
     """Share of voxels without signal that the permutation test calls predicted at p < .05.
 
     The voxels' p values are as alike as their noise is. How many independent voxels they are
     worth follows from how much the rate varies over permutations, and the interval is that of
     Clopper and Pearson for so many.
     """
-    name = f"rejected at p < {P} where there is no signal"
+    name = f"rejected at p < {LEVEL} where there is no signal"
     runs = runs_of(cases[0].fitted)
     if not all(case.truth.driven_by("none").any() for case in cases):
         return Omission(name, "the simulation has no voxels of noise alone")
@@ -358,17 +357,17 @@ def _rejection(cases: Sequence[Case], settings: Inference) -> Check | Omission:
     null_rate = np.sum([null for _, null in counts], axis=0)
     value = float(rejected.mean())
     variance = float((null_rate / len(rejected)).var())
-    worth = min(len(rejected), P * (1 - P) / variance) if variance > 0 else len(rejected)
+    worth = min(len(rejected), LEVEL * (1 - LEVEL) / variance) if variance > 0 else len(rejected)
     interval = stats.beta.ppf(
         [0.025, 0.975],
         [max(value * worth, 1e-12), value * worth + 1],
         [(1 - value) * worth + 1, max((1 - value) * worth, 1e-12)],
     )
     low, high = float(interval[0]), float(interval[1])
-    return Check(name, value, low, high, f"interval holds {P}", bool(low <= P <= high))
+    return Check(name, value, low, high, f"interval holds {LEVEL}", bool(low <= LEVEL <= high))
 
 
-def _rejected(case: Case, settings: Inference) -> tuple[Mask, Floats]:
+def _rejected(case: Case, settings: RecoverySettings) -> tuple[Mask, Floats]:
     """Silent voxels that are rejected, and how many each permutation rejects."""
     runs = runs_of(case.fitted, TIME)  # a simulated film
     silent = case.truth.driven_by("none")
@@ -376,7 +375,7 @@ def _rejected(case: Case, settings: Inference) -> tuple[Mask, Floats]:
     rejected, null_count = np.zeros(0, bool), np.zeros(settings.permutations)
     for part in np.array_split(np.flatnonzero(silent), 1 + silent.sum() // 512):
         seen, null = null_correlations([run.part(part) for run in runs], orders)
-        limit = np.quantile(np.vstack([seen, null]), 1 - P, axis=0)
+        limit = np.quantile(np.vstack([seen, null]), 1 - LEVEL, axis=0)
         rejected = np.append(rejected, seen > limit)
         null_count += (null > limit).sum(1)
     return rejected, null_count

@@ -12,6 +12,7 @@ that turns training data into predictions.
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,8 @@ def refit_test(
     UserError
         If the training features are gone or have changed.
     """
+    # All in memory: a file's test runs are read each time they are asked for.
+    encoding = replace(encoding, tests=dict(encoding.tests))
     names = list(encoding.tests)
     orders = _row_orders(encoding, permutations, seed)
     features = TrainingFeatures(encoding, path)

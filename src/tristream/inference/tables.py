@@ -10,42 +10,30 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from nilearn.reporting import get_clusters_table
 
-from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.encode.encoding_file import ScoredVoxels, read_scores
 from tristream.errors import UserError
+from tristream.inference.inference_file import read_inference
+from tristream.inference.table_files import (
+    BY_CLUSTER,
+    BY_REGION,
+    CLUSTER_COLUMNS,
+    WHOLE,
+    write_by_cluster,
+    write_by_region,
+)
 from tristream.space.atlas import NOWHERE, Regions
-from tristream.store import Omission, Provenance, open_h5, write_table
+from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
 FEWEST_VOXELS = 5
-WHOLE = "all voxels"
-REGION_COLUMNS = {
-    "region": "Region of the Harvard-Oxford atlas (probability at least 25 %)",
-    "voxels": "Voxels of the mask in it",
-    "mean_r": "Mean test correlation",
-    "mean_r2": "Mean test R2",
-    "significant": "Voxels below the configured false discovery rate; n/a without p values",
-    "peak_r": "Largest test correlation",
-    "x": "Place of the largest correlation, mm, MNI",
-    "y": "mm, MNI",
-    "z": "mm, MNI",
-}
-CLUSTER_COLUMNS = {
-    "cluster": "Number of the cluster; with a letter, a further peak of it",
-    "x": "Place of the peak, mm",
-    "y": "mm",
-    "z": "mm",
-    "peak_r": "Test correlation at the peak",
-    "mm3": "Size of the cluster; n/a for further peaks",
-    "voxels": "Voxels of the cluster; n/a for further peaks",
-    "region": "Region of the Harvard-Oxford atlas at the peak",
-}
+PEAKS_APART = 8.0  # mm
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An encoding and what inference says of it; `why` there are no p values, if so."""
+    """An encoding's scores and their significance; `why` there are no p values, if so."""
 
-    encoding: Encoding
+    encoding: ScoredVoxels
     significant: npt.NDArray[np.bool_] | None
     why: str
     simulated: bool
@@ -67,16 +55,16 @@ def read_tested(encoding: Path, inference: Path) -> Outcome:
     UserError
         If they are not of the same voxels.
     """
-    fitted, said = read_encoding(encoding)
-    with open_h5(inference, "inference") as (file, tested):
-        significant = file["significant"][()].astype(bool) if "significant" in file else None
-    if significant is not None and len(significant) != len(fitted.ijk):
+    scored, fit = read_scores(encoding)
+    tested, provenance = read_inference(inference)
+    significant = tested.found.significant if tested.found else None
+    if significant is not None and len(significant) != len(scored.ijk):
         raise UserError(
-            f"{inference}: has {len(significant)} voxels, {encoding} has {len(fitted.ijk)}; "
+            f"{inference}: has {len(significant)} voxels, {encoding} has {len(scored.ijk)}; "
             "delete the first and run again"
         )
-    why = next((o.why for o in tested.omitted if o.what == "significant"), "")
-    return Outcome(fitted, significant, why, said.simulated or tested.simulated)
+    why = next((o.why for o in provenance.omitted if o.what == "significant"), "")
+    return Outcome(scored, significant, why, fit.simulated or provenance.simulated)
 
 
 def write_tables(
@@ -103,40 +91,63 @@ def write_tables(
     """
     tested = read_tested(encoding, inference)
     atlas = Regions.read(regions) if regions else None
-    without = "no atlas fits these voxels (they are not in MNI space), or regions: false"
+    rows = by_region(tested, atlas)
+    provenance = Provenance(
+        BY_REGION,
+        tested.simulated,
+        code=code,
+        omitted=() if atlas else (Omission("values by region", _why_no_region(tested)),),
+        methods=REGIONS if atlas else (),
+    )
+    write_by_region(region_table, rows, tested.encoding.bands, provenance)
+    clusters, why = by_cluster(tested, atlas), _why_no_cluster(tested)
+    provenance = Provenance(
+        BY_CLUSTER,
+        tested.simulated,
+        code=code,
+        omitted=(Omission("clusters", why),) if why else (),
+        methods=() if clusters.empty else CLUSTERS,
+    )
+    write_by_cluster(cluster_table, clusters, provenance)
+
+
+REGIONS = (
+    "Each voxel was assigned to the region of the Harvard-Oxford atlas that is likeliest at its "
+    "centre, where the probability reaches 25 % [@desikan2006].",
+)
+CLUSTERS = (
+    f"Significant voxels that touch by their faces were gathered into clusters of at least "
+    f"{FEWEST_VOXELS} voxels, with peaks at least {PEAKS_APART:g} mm apart, by nilearn "
+    "[@nilearn]; the extent of clusters was not tested.",
+)
+
+
+def _why_no_region(tested: Outcome) -> str:
     if tested.encoding.grayordinates is not None:
-        without = (
-            "the atlas is a volume in MNI space and this BOLD lies on "
-            "surfaces; the rows are whole structures"
+        return (
+            "the atlas is a volume in MNI space and this BOLD lies on surfaces; the rows are "
+            "whole structures"
         )
-    missing = () if atlas else (Omission("values by region", without),)
-    config = {"bands": tested.encoding.bands}
-    said = Provenance("regions-table", tested.simulated, config, code, missing)
-    columns = REGION_COLUMNS | {
-        f"split_r2_{band}": f"Mean share of test R2 of the band {band} (product measure)"
-        for band in tested.encoding.bands
-    }
-    write_table(region_table, by_region(tested, atlas), said, columns)
-    missing = (Omission("clusters", tested.why),) if tested.significant is None else ()
+    return "no atlas fits these voxels (they are not in MNI space), or regions: false"
+
+
+def _why_no_cluster(tested: Outcome) -> str:
     if tested.encoding.grayordinates is not None:
-        why = "they are of voxels that touch by their faces, and this BOLD lies on vertices"
-        missing = (Omission("clusters", why),)
-    said = Provenance("clusters-table", tested.simulated, config, code, missing)
-    write_table(cluster_table, by_cluster(tested, atlas), said, CLUSTER_COLUMNS)
+        return "they are of voxels that touch by their faces, and this BOLD lies on vertices"
+    return tested.why if tested.significant is None else ""
 
 
 def by_region(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
     """One row a region that has voxels, the whole mask first; on surfaces one row a structure."""
     scores, xyz = tested.encoding.scores, tested.xyz
-    label = atlas.at(xyz) if atlas else np.full(len(xyz), NOWHERE)
-    parts = {WHOLE: np.arange(len(xyz))}
+    parts = {WHOLE: np.ones(len(xyz), bool)}
     if atlas:
-        parts |= {atlas.name(int(one)): np.flatnonzero(label == one) for one in np.unique(label)}
+        parts |= atlas.members(xyz, outside=True)
     if (where := tested.encoding.grayordinates) is not None:
-        named = {name: np.flatnonzero(where.of(name)) for name in where.names}
-        parts |= {name: columns for name, columns in named.items() if len(columns)}
+        parts |= {name: inside for name in where.names if (inside := where.of(name)).any()}
     rows = []
-    for name, voxels in parts.items():
+    for name, inside in parts.items():
+        voxels = np.flatnonzero(inside)
         peak = voxels[np.argmax(scores.r[voxels])]
         found = tested.significant
         row = {
@@ -166,7 +177,7 @@ def by_cluster(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
     volume = nib.Nifti1Image(image, encoding.affine)
     # nilearn takes what is above the threshold, and the least significant voxel is.
     below = float(np.nextafter(np.float32(least), np.float32(-1)))
-    table = get_clusters_table(volume, below, FEWEST_VOXELS)
+    table = get_clusters_table(volume, below, FEWEST_VOXELS, min_distance=PEAKS_APART)
     if table.empty:
         return empty
     size = abs(np.linalg.det(encoding.affine[:3, :3]))

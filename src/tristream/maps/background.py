@@ -11,8 +11,8 @@ from nibabel.orientations import apply_orientation, io_orientation
 from nilearn.datasets import load_mni152_template
 from nilearn.image import resample_img
 
-from tristream.bold.index_file import read_index
 from tristream.bold.run_file import read_run
+from tristream.errors import UserError
 
 
 class Grid(Protocol):
@@ -35,11 +35,29 @@ def to_ras(image: npt.NDArray, affine: npt.NDArray) -> tuple[npt.NDArray, Sequen
     return apply_orientation(image, orientation), tuple(sizes)
 
 
-def grey_levels(voxels: Grid, index: Path, space: str | None) -> npt.NDArray:
-    """Grey levels (0 to 1) under the voxels, in RAS order; NaN where there is nothing."""
-    in_template = space is not None and space.startswith("MNI")
-    image = _template(voxels) if in_template else _mean(voxels, index)
-    return to_ras(image, voxels.affine)[0]
+def grey_levels(voxels: Grid, space: str | None, run: Path | None) -> npt.NDArray:
+    """Grey levels (0 to 1) under the voxels, in RAS order; NaN where there is nothing.
+
+    Parameters
+    ----------
+    voxels : Grid
+    space : str or None
+        Where the voxels lie; under those in MNI space lies its template.
+    run : Path or None
+        A run of the subject, whose mean BOLD lies under voxels in any other space.
+
+    Raises
+    ------
+    UserError
+        If a run is needed and not given.
+    """
+    if space is not None and space.startswith("MNI"):
+        return to_ras(_template(voxels), voxels.affine)[0]
+    if run is None:
+        raise UserError(
+            "--background: volumes that are not in MNI space are drawn over a run's mean BOLD"
+        )
+    return to_ras(_mean(voxels, run), voxels.affine)[0]
 
 
 def _template(voxels: Grid) -> npt.NDArray:
@@ -53,9 +71,9 @@ def _template(voxels: Grid) -> npt.NDArray:
     return np.where(template > 0.05, 0.25 + 0.7 * template / template.max(), np.nan)
 
 
-def _mean(voxels: Grid, index: Path) -> npt.NDArray:
-    """Mean BOLD of the first run, in the mask that was analysed."""
-    run = read_run(read_index(index).files[0], signal=False)
+def _mean(voxels: Grid, path: Path) -> npt.NDArray:
+    """Mean BOLD of a run, in the mask that was analysed."""
+    run = read_run(path, signal=False)
     image = np.full(voxels.shape, np.nan)
     image[tuple(run.ijk.T)] = 0.25 + 0.6 * run.mean / np.percentile(run.mean, 99)
     return np.clip(image, 0, 1)

@@ -1,24 +1,31 @@
 """Maps of one contrast of a subject: files, slices or surfaces, and counts of voxels by region."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.config.load import Resolved
-from tristream.contrast.contrast_file import ContrastMap as Result
-from tristream.contrast.contrast_file import ContrastTable, read_contrast, write_contrast_table
+from tristream.config.settings.maps import ContrastMapsSettings
+from tristream.contrast.contrast_file import (
+    TABLE,
+    ContrastMap,
+    ContrastTable,
+    read_contrast,
+    write_contrast_table,
+)
 from tristream.contrast.contrast_regions import Found, found, region_table
 from tristream.maps import brain_figures as figures
 from tristream.maps.background import grey_levels, to_ras
 from tristream.maps.export import Map, export
 from tristream.maps.map_images import write_nifti
-from tristream.maps.names import Entry, Names, describe_dataset, names
+from tristream.maps.map_list import KIND, Entry, MapList, write_maps
+from tristream.maps.map_tables import write_map_table
+from tristream.maps.names import Names, describe_dataset
 from tristream.maps.style import save, style, titled
 from tristream.maps.surface import BELOW, NO_MESHES, sides, template_of, whole
-from tristream.store import Omission, Provenance, write_json, write_table
+from tristream.store import Omission, Provenance
 
 VOXELS = {"i": "voxel index", "j": "voxel index", "k": "voxel index", "t": "t", "z": "z score"}
 VERTICES = {
@@ -30,103 +37,103 @@ VERTICES = {
 
 
 def draw_contrast(
-    resolved: Resolved,
-    dataset: str,
-    name: str,
+    settings: ContrastMapsSettings,
     subject: str,
     contrast: Path,
-    index: Path,
     output: Path,
     table: Path,
+    background: Path | None = None,
     regions: Path | None = None,
-    code: str = "",
     meshes: Path | None = None,
+    code: str = "",
 ) -> None:
     """Write the maps of a contrast beside `output`, its table, then `output` itself.
 
     Parameters
     ----------
-    resolved : Resolved
-        The study.
-    dataset, name, subject : str
-        What to draw.
-    contrast, index : Path
-        Files of the kinds ``contrast`` and ``bold-index``.
+    settings : ContrastMapsSettings
+        Which contrast of which dataset; how files are named, which voxels count.
+    subject : str
+        Its label.
+    contrast : Path
+        A file of this kind.
     output : Path
         ``…/maps.json``.
     table : Path
         Counts by region.
+    background : Path, optional
+        A run of the subject: its mean lies under slices of volumes that are not in MNI space.
     regions : Path, optional
         The atlas, for MNI volumes.
-    code : str
-        Fingerprint for the provenance.
     meshes : Path, optional
         Receipt of the meshes of fsLR, on which grayordinates are drawn.
+    code : str
+        Fingerprint for the provenance.
     """
     result = read_contrast(contrast)
-    descriptor, block = resolved.datasets[dataset], resolved.study.contrasts[name]
-    chosen = found(result, block.threshold, resolved.study.inference.fdr)
-    config = {"contrast": name, "dataset": dataset, "rule": chosen.rule}
-    said = Provenance("maps", result.simulated, config, code, result.omitted)
-    describe_dataset(output.parent.parent, descriptor, f"contrast {name}", result.simulated)
-    counted = replace(said, kind="contrast-table", omitted=(), methods=chosen.methods)
+    name = settings.contrast
+    chosen = found(result, settings.threshold, settings.fdr)
+    given = Provenance(KIND, result.simulated, settings.key(), code, result.omitted)
+    title = f"{settings.dataset}: maps of the contrast {name}"
+    describe_dataset(output.parent.parent, title, result.simulated)
+    counted = replace(given, kind=TABLE, omitted=(), methods=chosen.methods)
     by_region = region_table(result, chosen, regions)
     write_contrast_table(table, ContrastTable(by_region, chosen.threshold, chosen.rule, counted))
-    place = names(output.parent, descriptor, subject, name)
+    place = Names(output.parent, subject, settings.task, name, settings.space)
     if result.grayordinates is not None:
-        entries, omitted = _on_surface(place, result, chosen, index, said, meshes)
-        said = replace(said, omitted=said.omitted + omitted)
+        entries, omitted = _on_surface(place, result, chosen, background, given, meshes)
+        given = replace(given, omitted=given.omitted + omitted)
     else:
+        grey = grey_levels(result, place.space, background)
         entries = [
-            *_volumes(place, result, said),
-            _slices(place, result, chosen, grey_levels(result, index, place.space), said),
+            *_volumes(place, result, given),
+            _slices(place, result, chosen, grey, given),
         ]
-    content = {"dataset": dataset, "contrast": name, "subject": subject}
-    write_json(output, {**content, "maps": [asdict(entry) for entry in entries]}, said)
+    write_maps(output, MapList(settings.dataset, "contrasts", name, subject, entries), given)
 
 
-def _volumes(place: Names, result: Result, said: Provenance) -> list[Entry]:
+def _volumes(place: Names, result: ContrastMap, given: Provenance) -> list[Entry]:
     entries = []
     for key, (values, what) in _quantities(place, result).items():
         image = np.full(result.shape, np.nan, np.float32)
         image[tuple(result.ijk.T)] = values
         path = place.volume(key)
-        write_nifti(path, image, result.affine, what, said)
+        write_nifti(path, image, result.affine, what, given)
         file = path.relative_to(place.folder).as_posix()
-        entries.append(Entry(file, titled(what, said.simulated), "NIfTI", "nifti", key))
+        entries.append(Entry(file, titled(what, given.simulated), "NIfTI", "nifti", key))
     return entries
 
 
-def _quantities(place: Names, result: Result) -> dict[str, tuple[npt.NDArray, str]]:
+def _quantities(place: Names, result: ContrastMap) -> dict[str, tuple[npt.NDArray, str]]:
     what = f"of the contrast {place.model}"
     return {"t": (result.t, f"t {what}"), "z": (result.z, f"z {what}")}
 
 
 def _on_surface(
     place: Names,
-    result: Result,
+    result: ContrastMap,
     chosen: Found,
-    index: Path,
-    said: Provenance,
+    background: Path | None,
+    given: Provenance,
     meshes: Path | None,
 ) -> tuple[list[Entry], tuple[Omission, ...]]:
     where = result.grayordinates
     assert where is not None
     maps: dict[str, Map] = {key: (*one, None) for key, one in _quantities(place, result).items()}
-    entries = export(place, result, maps, said)
+    entries = export(place, result, maps, given)
     if not where.on_mesh.all():
         below, found_there = _part(result, chosen, ~where.on_mesh)
-        grey = grey_levels(below, index, BELOW)
-        entries.append(_slices(place, below, found_there, grey, said))
+        grey = grey_levels(below, BELOW, background)
+        entries.append(_slices(place, below, found_there, grey, given))
     template = template_of(place.space, meshes)
     if template is None:
         return entries, (Omission("surface figures", NO_MESHES),)
-    paint, title, caption = _painted(place, result, chosen, said)
+    paint, title, caption = _painted(place, result, chosen, given)
     vertices, _ = _part(result, chosen, where.on_mesh)
     columns = {"hemisphere": sides(vertices), "vertex": vertices.ijk[:, 0]}
     table = place.table("vertices")
     values = pd.DataFrame({**columns, "t": vertices.t.round(4), "z": vertices.z.round(4)})
-    write_table(table, values, said, VERTICES)
+    write_map_table(table, values, VERTICES, given)
     passed = np.where(chosen.above | chosen.below, result.t, np.nan)
     rgba = {side: paint.rgba(one) for side, one in whole(result, passed, template).items()}
     for kind in ("inflated", "flat"):
@@ -138,7 +145,9 @@ def _on_surface(
     return entries, ()
 
 
-def _part(result: Result, chosen: Found, places: npt.NDArray[np.bool_]) -> tuple[Result, Found]:
+def _part(
+    result: ContrastMap, chosen: Found, places: npt.NDArray[np.bool_]
+) -> tuple[ContrastMap, Found]:
     """Some voxels of a contrast on surfaces."""
     where = result.grayordinates
     part = replace(
@@ -153,7 +162,7 @@ def _part(result: Result, chosen: Found, places: npt.NDArray[np.bool_]) -> tuple
 
 
 def _painted(
-    place: Names, result: Result, chosen: Found, said: Provenance
+    place: Names, result: ContrastMap, chosen: Found, given: Provenance
 ) -> tuple[figures.Paint, str, str]:
     """Colours, title and caption of a figure."""
     full = max(1.0, float(np.ceil(np.percentile(np.abs(result.t), 99.9))))
@@ -163,14 +172,14 @@ def _painted(
         f"{len(passed)} voxels with {chosen.rule}. Red: the first side is stronger; blue: the "
         "second, or less than baseline. Grey: below the threshold, or not in the mask."
     )
-    title = titled(f"Contrast {place.model}, sub-{place.subject}", said.simulated)
+    title = titled(f"Contrast {place.model}, sub-{place.subject}", given.simulated)
     return figures.two_sided(full, "t"), title, caption
 
 
 def _slices(
-    place: Names, result: Result, chosen: Found, background: npt.NDArray, said: Provenance
+    place: Names, result: ContrastMap, chosen: Found, background: npt.NDArray, given: Provenance
 ) -> Entry:
-    paint, title, caption = _painted(place, result, chosen, said)
+    paint, title, caption = _painted(place, result, chosen, given)
     passed = chosen.above | chosen.below
     image = np.zeros((*result.shape, 4), np.float32)
     image[tuple(result.ijk.T)] = paint.rgba(np.where(passed, result.t, np.nan))
@@ -178,7 +187,7 @@ def _slices(
     path, voxels = place.figure("t", "volume"), place.table("voxels")
     columns = dict(zip("ijk", result.ijk.T, strict=True))
     values = pd.DataFrame({**columns, "t": result.t.round(4), "z": result.z.round(4)})
-    write_table(voxels, values, said, VOXELS)
+    write_map_table(voxels, values, VOXELS, given)
     with style():
         # All slices of the brain: what is not there is a finding as well.
         figure = figures.volume(title, rgba, background, zooms)

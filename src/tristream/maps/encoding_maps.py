@@ -1,6 +1,6 @@
 """Maps of one subject and model: export images, draw figures, list everything in ``maps.json``."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tristream.config.load import Resolved
-from tristream.config.models import EncodingModel
+from tristream.config.settings.maps import MapsSettings
 from tristream.maps import brain_figures as figures
 from tristream.maps.background import grey_levels, to_ras
 from tristream.maps.export import Map, export
 from tristream.maps.map_images import write_gifti, write_nifti
-from tristream.maps.names import Entry, Names, describe_dataset, names
+from tristream.maps.map_list import KIND, Entry, MapList, write_maps
+from tristream.maps.map_tables import write_map_table
+from tristream.maps.names import Names, describe_dataset
 from tristream.maps.score_maps import MIN_CEILING, Scores, Voxels, read, winner
 from tristream.maps.style import colours_of, save, style, titled
 from tristream.maps.surface import (
@@ -31,9 +32,17 @@ from tristream.maps.surface import (
     sides,
     template_of,
 )
-from tristream.store import Omission, Provenance, write_json, write_table
+from tristream.store import Omission, Provenance
 
 STREAMS = ("ventral", "dorsal", "auditory")
+NORMALIZED = (
+    "Test r was divided by its noise ceiling only where the ceiling is above "
+    f"{MIN_CEILING} and its lower bound above 0; the ratio was not clipped."
+)
+PROJECTED = (
+    "For display, volumes in MNI space were sampled between the white and the pial surface of "
+    "fsaverage5 [@fischl1999], as a mean over the depth, with nilearn [@nilearn]."
+)
 COLUMNS = {
     "i": "voxel index",
     "j": "voxel index",
@@ -74,6 +83,7 @@ class Job:
     competing: tuple[str, ...]
     plain: bool
     entries: list[Entry] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
 
     def relative(self, path: Path) -> str:
         """`path` as ``maps.json`` writes it."""
@@ -81,77 +91,70 @@ class Job:
 
 
 def draw(
-    resolved: Resolved,
-    dataset: str,
-    model: str,
+    settings: MapsSettings,
     subject: str,
     encoding: Path,
     inference: Path,
-    index: Path,
     output: Path,
-    code: str = "",
+    background: Path | None = None,
     meshes: Path | None = None,
+    code: str = "",
 ) -> None:
     """Write all maps of a subject and model beside `output`, then `output` itself.
 
     Parameters
     ----------
-    resolved : Resolved
-        The study.
-    dataset, model, subject : str
-        What to draw.
-    encoding, inference, index : Path
-        Files of the kinds ``encoding``, ``inference`` and ``bold-index``.
+    settings : MapsSettings
+        Which model of which dataset; how files are named, what competes.
+    subject : str
+        Its label.
+    encoding, inference : Path
+        Files of these kinds.
     output : Path
         ``…/maps.json``; its folder is the subject's, the one above the derivative dataset.
-    code : str
-        Fingerprint for the provenance.
+    background : Path, optional
+        A run of the subject: its mean lies under slices of volumes that are not in MNI space.
     meshes : Path, optional
         Receipt of the meshes of fsLR, on which grayordinates are drawn.
+    code : str
+        Fingerprint for the provenance.
     """
     voxels = read(encoding, inference)
-    block = resolved.study.models[model]
-    descriptor = resolved.datasets[dataset]
-    streams = _streams(resolved, block, voxels.scores.bands)
-    plain = block.control != "none" or "truth" in streams.values()
-    competing = tuple(b for b in voxels.scores.bands if streams[b] in STREAMS)
-    config = {"model": model, "dataset": dataset, "bands": block.model_dump()["bands"]}
-    provenance = Provenance("maps", voxels.simulated, config, code)
-    folder = output.parent
+    model, streams = settings.model, settings.streams
+    plain = settings.control != "none" or "truth" in streams.values()
+    competing = tuple(b for b in voxels.scores.bands if streams.get(b) in STREAMS)
     job = Job(
         voxels,
-        names(folder, descriptor, subject, model),
-        provenance,
+        Names(output.parent, subject, settings.task, model, settings.space),
+        Provenance(KIND, voxels.simulated, settings.key(), code),
         streams,
         competing if len(competing) > 1 and not plain else (),
         plain,
     )
-    describe_dataset(folder.parent, descriptor, f"encoding model {model}", voxels.simulated)
+    title = f"{settings.dataset}: maps of the encoding model {model}"
+    describe_dataset(output.parent.parent, title, voxels.simulated)
     omitted = list(voxels.omitted)
     with style():
         if voxels.grayordinates is not None:
-            omitted += _on_surface(job, index, meshes)
+            omitted += _on_surface(job, background, meshes)
         else:
             _volumes(job)
-            _volume_figures(job, grey_levels(voxels, index, job.names.space))
+            _volume_figures(job, grey_levels(voxels, job.names.space, background))
             omitted += _surfaces(job) if job.competing else []
         if not job.competing:
             what = "stream maps" if voxels.grayordinates else "surface and stream maps"
-            omitted.append(Omission(f"{what} of {model}", _why_plain(job, block)))
-    said = Provenance("maps", voxels.simulated, config, code, tuple(omitted))
-    content = {"dataset": dataset, "model": model, "subject": subject}
-    write_json(output, {**content, "maps": [asdict(e) for e in job.entries]}, said)
+            omitted.append(Omission(f"{what} of {model}", _why_plain(job, settings)))
+    listed = MapList(settings.dataset, "models", model, subject, job.entries)
+    provenance = replace(
+        job.provenance, omitted=tuple(omitted), methods=tuple(dict.fromkeys(job.methods))
+    )
+    write_maps(output, listed, provenance)
 
 
-def _streams(resolved: Resolved, model: EncodingModel, bands: tuple[str, ...]) -> dict[str, str]:
-    spaces = {band: model.bands.get(band, [""])[0].split("/")[0] for band in bands}
-    features = resolved.study.spaces
-    return {b: features[s].stream if s in features else "" for b, s in spaces.items()}
-
-
-def _why_plain(job: Job, model: EncodingModel) -> str:
+def _why_plain(job: Job, settings: MapsSettings) -> str:
     if job.plain:
-        role = "a negative control" if model.control != "none" else "given the simulator's signals"
+        control = settings.control != "none"
+        role = "a negative control" if control else "given the simulator's signals"
         return f"the model is {role}; only its accuracy is drawn"
     return f"fewer than two of its bands belong to a stream ({', '.join(STREAMS)})"
 
@@ -170,6 +173,7 @@ def _quantities(job: Job, scores: Scores) -> dict[str, tuple[npt.NDArray, str]]:
         out["ceiling"] = (scores.ceiling, "noise ceiling of r for the averaged test run")
     if scores.normalized is not None:
         out["normalized"] = (scores.normalized, f"r / ceiling where the ceiling > {MIN_CEILING}")
+        job.methods.append(NORMALIZED)
     return out
 
 
@@ -264,7 +268,7 @@ def _volume_figures(job: Job, background: npt.NDArray) -> None:
     table = job.names.table("voxels")
     columns = dict(zip("ijk", voxels.ijk.T, strict=True))
     columns |= dict(zip("xyz", voxels.xyz.T, strict=True))
-    write_table(table, _table(job, columns, voxels.scores), job.provenance, COLUMNS)
+    write_map_table(table, _table(job, columns, voxels.scores), COLUMNS, job.provenance)
     for name, (paint, values, title, caption) in _paints(job, voxels.scores).items():
         colours = paint.rgba(values)
         image = np.zeros((*voxels.shape, 4), np.float32)
@@ -300,12 +304,13 @@ def _surfaces(job: Job) -> list[Omission]:
         vertices = np.arange(len(scores.r))
         columns = {"hemisphere": np.full(len(vertices), side), "vertex": vertices}
         parts.append(_table(job, columns, scores))
-    write_table(table, pd.concat(parts), job.provenance, COLUMNS)
+    write_map_table(table, pd.concat(parts), COLUMNS, job.provenance)
+    job.methods.append(PROJECTED)
     _surface_figures(job, surfaces, table)
     return []
 
 
-def _on_surface(job: Job, index: Path, meshes: Path | None) -> list[Omission]:
+def _on_surface(job: Job, background: Path | None, meshes: Path | None) -> list[Omission]:
     """Maps of BOLD that was measured on surfaces: files, tables, both hemispheres, and slices."""
     where = job.voxels.grayordinates
     assert where is not None
@@ -316,11 +321,11 @@ def _on_surface(job: Job, index: Path, meshes: Path | None) -> list[Omission]:
     cortex = replace(job, voxels=job.voxels.part(where.on_mesh))
     table = job.names.table("vertices")
     columns = {"hemisphere": sides(cortex.voxels), "vertex": cortex.voxels.ijk[:, 0]}
-    said = _table(cortex, columns, cortex.voxels.scores)
-    write_table(table, said, job.provenance, COLUMNS)
+    numbers = _table(cortex, columns, cortex.voxels.scores)
+    write_map_table(table, numbers, COLUMNS, job.provenance)
     if not where.on_mesh.all():
         below = replace(job, voxels=job.voxels.part(~where.on_mesh))
-        _volume_figures(below, grey_levels(below.voxels, index, BELOW))
+        _volume_figures(below, grey_levels(below.voxels, BELOW, background))
     template = template_of(job.names.space, meshes)
     if template is None:
         return [Omission("surface figures", NO_MESHES)]

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from tristream.config.layouts import FSLR
 from tristream.maps.map_images import write_cifti, write_gifti
-from tristream.maps.names import Entry, Names
+from tristream.maps.map_list import Entry
+from tristream.maps.names import Names
 from tristream.maps.style import titled
 from tristream.maps.surface import FSAVERAGE5, HEMISPHERES, Places
 from tristream.space.grayordinates import CORTEX

@@ -1,8 +1,10 @@
-"""NIfTI and GIfTI files that say what they hold; the same values give the same bytes."""
+"""The home of map images: NIfTI, GIfTI and CIFTI files; the same values give the same bytes."""
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import nibabel as nib
@@ -13,6 +15,8 @@ from tristream.maps.style import SIMULATED, titled
 from tristream.maps.surface import Hemisphere, Places
 from tristream.space.grayordinates import to_axis
 from tristream.store import Provenance, atomic_path, write_json
+
+KIND = "map"
 
 
 def write_nifti(
@@ -46,10 +50,10 @@ def write_nifti(
         :79
     ].encode("ascii", "replace")
     _write(path, gzip.compress(image.to_bytes(), mtime=0))
-    said = {"Description": what, "Simulated": provenance.simulated, "SpatialReference": "orig"}
+    content: dict[str, Any] = {"SpatialReference": "orig"}
     if labels is not None:
-        said["LabelMap"] = {str(number): name for number, name in labels.items()}
-    write_json(Path(str(path).removesuffix(".nii.gz") + ".json"), said, provenance)
+        content["LabelMap"] = {str(number): name for number, name in labels.items()}
+    _describe(str(path).removesuffix(".nii.gz"), what, provenance, **content)
 
 
 def write_gifti(
@@ -103,15 +107,21 @@ def write_cifti(
     assert places.grayordinates is not None
     models = to_axis(places.grayordinates, places.ijk, places.affine, places.shape)
     header = nib.Cifti2Header.from_axes((axis, models))
-    said = {"Description": what, "Simulated": str(provenance.simulated).lower()}
-    header.matrix.metadata = nib.cifti2.Cifti2MetaData(said)
+    about = {"Description": what, "Simulated": str(provenance.simulated).lower()}
+    header.matrix.metadata = nib.cifti2.Cifti2MetaData(about)
     image = nib.Cifti2Image(values[None].astype(np.float32), header)
     image.update_headers()
     _write(path, image.to_bytes())
     stem = str(path).removesuffix(".nii").removesuffix(".dscalar").removesuffix(".dlabel")
-    write_json(Path(f"{stem}.json"), {**said, "Simulated": provenance.simulated}, provenance)
+    _describe(stem, what, provenance)
 
 
 def _write(path: Path, content: bytes) -> None:
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def _describe(stem: str, what: str, provenance: Provenance, **content: Any) -> None:
+    """The JSON beside an image."""
+    about = {"Description": what, "Simulated": provenance.simulated, **content}
+    write_json(Path(f"{stem}.json"), about, replace(provenance, kind=KIND, methods=()))

@@ -6,28 +6,13 @@ FitLins write (``stat-r_statmap``), and ``.bidsignore`` says so to the validator
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tristream import __version__
-from tristream.config.dataset import Dataset
 from tristream.store import atomic_path
 
 IGNORED = ("*_statmap.*", "figures", "maps.json")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of ``maps.json``; files are relative to it."""
-
-    file: str
-    title: str
-    caption: str
-    kind: str
-    quantity: str
-    svg: str = ""
-    tsv: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,38 +76,27 @@ def label(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", text)
 
 
-def names(folder: Path, dataset: Dataset, subject: str, model: str) -> Names:
-    """Names for the maps of `subject` below `folder` (``sub-S``)."""
-    task = _task(dataset, dataset.runs_of(subject))
-    return Names(folder, subject, task, model, dataset.space)
-
-
-def _task(dataset: Dataset, runs: Sequence[str]) -> str:
-    """The tested runs' task; a dataset whose runs name none, or several, lends its own name."""
-    tested = [run for run in runs if dataset.split.is_test(run)] or runs
-    tasks = {match[1] for run in tested if (match := re.search(r"task-([A-Za-z0-9]+)", run))}
-    return tasks.pop() if len(tasks) == 1 else label(dataset.id)
-
-
-def describe_dataset(folder: Path, dataset: Dataset, of: str, simulated: bool) -> None:
+def describe_dataset(folder: Path, title: str, simulated: bool) -> None:
     """Write ``dataset_description.json``, ``README.md`` and ``.bidsignore`` of the derivative.
 
-    All subjects of what `of` names share them. Each subject's job finds or writes the same bytes.
+    All subjects of a model or contrast share them. Each subject's job finds or writes the same
+    bytes. Licence and citation of the data are the dataset's own: the report has them, and a
+    corrected one redraws no map.
     """
-    said = "simulated BOLD: no measurement was made" if simulated else "measured BOLD"
-    title = f"{dataset.title}: maps of the {of}"
+    origin = "simulated BOLD: no measurement was made" if simulated else "measured BOLD"
     description = {
         "Name": title,
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
-        "License": dataset.licence,
         "Simulated": simulated,
         "GeneratedBy": [{"Name": "tristream", "Version": __version__}],
-        "HowToAcknowledge": dataset.citation,
     }
     files = {
         "dataset_description.json": json.dumps(description, indent=2),
-        "README.md": f"# {title}\n\nFrom {said}. Written by tristream {__version__}.",
+        "README.md": (
+            f"# {title}\n\nFrom {origin}. Written by tristream {__version__}. The report of the "
+            "study says how to cite the data and under which licence they are."
+        ),
         ".bidsignore": "\n".join(IGNORED),
     }
     for name, text in files.items():

@@ -1,4 +1,4 @@
-"""What an encoding and its inference say of each voxel, and what the maps derive from it."""
+"""Scores of an encoding and their significance at each voxel, and what maps derive from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import apply_affine
 
+from tristream.encode.encoding_file import read_scores
 from tristream.errors import UserError
-from tristream.space import grayordinates
+from tristream.inference.inference_file import read_inference
 from tristream.space.grayordinates import Grayordinates
-from tristream.store import Omission, Provenance, open_h5, read_strings
+from tristream.store import Omission
 
 Floats = npt.NDArray[np.floating]
 MIN_CEILING = 0.2
@@ -135,7 +137,7 @@ class Voxels:
     @property
     def xyz(self) -> Floats:
         """Coordinates in mm, (n, 3)."""
-        return self.ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return np.asarray(apply_affine(self.affine, self.ijk))
 
     def volume(self, values: npt.ArrayLike, fill: float = np.nan) -> npt.NDArray:
         """`values` (n,) in their places of the image, `fill` elsewhere."""
@@ -153,34 +155,31 @@ def read(encoding: Path, inference: Path) -> Voxels:
     UserError
         If a file is missing or damaged, or the two are not of the same voxels.
     """
-    with open_h5(encoding, "encoding") as (file, said):
-        ceiling = file.get("ceiling/r")
-        scores = Scores(
-            r=file["scores/r"][()],
-            r2=file["scores/r2"][()],
-            band_r2=file["scores/band_r2"][()],
-            bands=tuple(read_strings(file, "bands")),
-            ceiling=None if ceiling is None else ceiling[()],
-            ceiling_low=None if ceiling is None else file["ceiling/low"][()],
-        )
-        ijk, affine = file["ijk"][()], file["affine"][()]
-        i, j, k = (int(n) for n in file["shape"][()])
-        where = grayordinates.read(file)
-    q, significant, tested = _read_inference(inference)
-    if q is not None and len(q) != len(ijk):
+    scored, fit = read_scores(encoding)
+    tested, inferred = read_inference(inference)
+    found, ceiling = tested.found, scored.ceiling
+    if found is not None and len(found.q) != len(scored.ijk):
         raise UserError(
-            f"{inference}: has {len(q)} voxels, {encoding} has {len(ijk)}; "
+            f"{inference}: has {len(found.q)} voxels, {encoding} has {len(scored.ijk)}; "
             "delete the first and run again"
         )
-    omitted = said.omitted + tuple(o for o in tested.omitted if o not in said.omitted)
-    simulated = said.simulated or tested.simulated
-    return Voxels(scores, ijk, affine, (i, j, k), q, significant, simulated, omitted, where)
-
-
-def _read_inference(
-    path: Path,
-) -> tuple[Floats | None, npt.NDArray[np.bool_] | None, Provenance]:
-    with open_h5(path, "inference") as (file, said):
-        if "q" not in file:
-            return None, None, said
-        return file["q"][()], file["significant"][()].astype(bool), said
+    scores = Scores(
+        r=scored.scores.r,
+        r2=scored.scores.r2,
+        band_r2=scored.scores.band_r2,
+        bands=tuple(scored.bands),
+        ceiling=ceiling.r if ceiling else None,
+        ceiling_low=ceiling.low if ceiling else None,
+    )
+    i, j, k = (int(n) for n in scored.shape)
+    return Voxels(
+        scores=scores,
+        ijk=scored.ijk,
+        affine=scored.affine,
+        shape=(i, j, k),
+        q=found.q if found else None,
+        significant=found.significant if found else None,
+        simulated=fit.simulated or inferred.simulated,
+        omitted=tuple(dict.fromkeys(fit.omitted + inferred.omitted)),
+        grayordinates=scored.grayordinates,
+    )

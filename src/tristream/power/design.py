@@ -81,7 +81,7 @@ class Design:
     test : list of list of DesignRun
         Runs of one list show the same, and are averaged.
     labels : tuple of str
-        What a decoder tells apart; empty where the design is one of features.
+        Classes of a decoder; empty where the design is one of features.
     """
 
     tr: float
@@ -91,7 +91,7 @@ class Design:
     labels: tuple[str, ...]
 
     @property
-    def said(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """In numbers, for the file."""
         runs = [*self.train, *(group[0] for group in self.test)]
         return {
@@ -136,7 +136,7 @@ def _from_events(name: str, block: Power, files: Sequence[Path]) -> Design:
             "encoding and decoding compare at least two"
         )
     unit = block.permuted.unit
-    # Trials are units of a decoder even where an encoder's are stretches of time.
+    # Trials are units of a decoder even where an encoder's are blocks of time.
     table = inventory_table({name: timeline}, "block" if unit == "time" else unit)
     runs = {
         run: _event_run(name, block, run, table[table["run"] == run], labels) for run in timeline
@@ -172,7 +172,7 @@ def _timeline(name: str, block: Power, files: Sequence[Path]) -> Timeline:
         events = [e for e in read_bids_events(path, reading=reading) if e.label]
         if not events:
             raise UserError(
-                f"{path}: holds no event with a {block.label}; mend `label` and `ignore` of "
+                f"{path}: holds no event with a {block.label}; correct `label` and `ignore` of "
                 f"power.{name}, or leave the file out"
             )
         timeline[run] = events
@@ -185,7 +185,7 @@ def _check_label(name: str, block: Power, path: Path) -> None:
     if block.label not in columns:
         raise UserError(
             f"{path}: no column {block.label!r} (columns: {', '.join(columns)}); name the one that "
-            f"says what was shown in power.{name}.label"
+            f"names what was shown in power.{name}.label"
         )
 
 
@@ -214,8 +214,8 @@ def _check_seen(name: str, train: Sequence[DesignRun], test: Sequence[DesignRun]
     unseen = sorted({event.label for run in test for event in run.trials} - seen)
     if unseen:
         raise UserError(
-            f"power.{name}: no training run shows {', '.join(unseen)}, which test runs show; mend "
-            "`test`, or leave them out by `ignore`"
+            f"power.{name}: no training run shows {', '.join(unseen)}, which test runs show; "
+            "correct `test`, or leave them out by `ignore`"
         )
 
 
@@ -231,7 +231,7 @@ def _event_run(
     if end > volumes * tr + tr:
         raise UserError(
             f"power.{name}.volumes: {run}: an event lasts until {end:.2f} s, but {volumes} volumes "
-            f"of {tr:g} s end at {volumes * tr:.2f} s; mend the events, `tr` or `volumes`"
+            f"of {tr:g} s end at {volumes * tr:.2f} s; correct the events, `tr` or `volumes`"
         )
     time = tr * (np.arange(volumes, dtype=np.float64) + 0.5)
     vectors = np.eye(len(labels))[[labels.index(row["label"]) for row in rows]]

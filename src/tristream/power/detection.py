@@ -10,17 +10,17 @@ from scipy.stats import false_discovery_control
 from tqdm import tqdm
 
 from tristream.bold.cleaning import shared_projection
-from tristream.config.inference import Inference
 from tristream.config.power import Power
+from tristream.config.settings.power import PowerSettings
 from tristream.errors import UserError
-from tristream.inference.encoding import FEWEST_DISTINCT, TIME
-from tristream.inference.group import sign_flip
+from tristream.inference.group import LIMIT, sign_flip
 from tristream.inference.permutation import (
     Permuted,
     PredictedRun,
     distinct_permutations,
     permutation_test,
 )
+from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME
 from tristream.inference.widening import widened
 from tristream.power.decoder import UNKNOWN, TrialRun, decode_trials
 from tristream.power.design import Design, DesignRun
@@ -29,8 +29,6 @@ from tristream.power.voxel_responses import Responses
 
 Floats = npt.NDArray[np.floating]
 LEVEL = 0.05
-# Of a correlation, before its Fisher z is taken.
-LIMIT = 1 - 1e-7
 FOUND = ("r", "power", "false", "false_p", "discoveries", "accuracy", "chance", "p")
 
 
@@ -58,6 +56,8 @@ class Grid:
         Of the encoder.
     distinct : int
         Arrangements of the test blocks.
+    widened : bool
+        Whether a null had to be made wider.
     """
 
     effects: list[float]
@@ -69,6 +69,7 @@ class Grid:
     driven: int
     solver: str = ""
     distinct: int = 0
+    widened: bool = False
     r: Floats = field(init=False)
     power: Floats = field(init=False)
     false: Floats = field(init=False)
@@ -86,6 +87,11 @@ class Grid:
             setattr(self, name, np.full((*shape, self.realisations), np.nan))
         for name in ("group_power", "group_false"):
             setattr(self, name, np.full((*shape, len(self.subjects), self.realisations), np.nan))
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """Names of what holds a number for each realisation."""
+        return FOUND
 
     @classmethod
     def of(cls, block: Power, training_runs: int) -> "Grid":
@@ -115,9 +121,8 @@ class Analysis:
     Parameters
     ----------
     design : Design
-    block : Power
-    inference : Inference
-        The study's: permutations, false discovery rate and procedure.
+    settings : PowerSettings
+        Its block, and the study's test: permutations, false discovery rate and procedure.
 
     Raises
     ------
@@ -125,8 +130,9 @@ class Analysis:
         If the test runs have too few blocks to be permuted.
     """
 
-    def __init__(self, design: Design, block: Power, inference: Inference) -> None:
-        self._design, self._block, self._inference = design, block, inference
+    def __init__(self, design: Design, settings: PowerSettings) -> None:
+        block = settings.block
+        self._design, self._block, self._test = design, block, settings
         self.grid = Grid.of(block, len(design.train))
         self._responses = Responses(design, block, self.grid.effects)
         runs = [*design.train, *(run for group in design.test for run in group)]
@@ -223,7 +229,8 @@ class Analysis:
         ]
         if self._design.unit == TIME:
             runs = [widened(run) for run in runs]
-        found = permutation_test(runs, self._inference.permutations, self._inference.seed)
+            self.grid.widened |= any(run.widening > 1 for run in runs)
+        found = permutation_test(runs, self._test.permutations, self._test.seed)
         columns = self._responses.columns
         for realisation in range(self._block.realisations):
             silent = columns.silent(realisation)
@@ -251,8 +258,8 @@ class Analysis:
         self.grid.discoveries[at] = wrong / max(1, significant.sum())
 
     def _significant(self, p: Floats) -> npt.NDArray[np.bool_]:
-        q = false_discovery_control(p, method=self._inference.procedure)
-        return np.asarray(q <= self._inference.fdr)
+        q = false_discovery_control(p, method=self._test.procedure)
+        return np.asarray(q <= self._test.fdr)
 
     def _group(
         self,
@@ -273,9 +280,7 @@ class Analysis:
                     rng.choice(pool, (subjects, size))
                     for pool, size in zip(pools, sizes, strict=True)
                 ]
-                p, _, _ = sign_flip(
-                    np.hstack(drawn), self._inference.permutations, self._inference.seed
-                )
+                p, _, _ = sign_flip(np.hstack(drawn), self._test.permutations, self._test.seed)
                 significant = self._significant(p)
                 at = (row, column, place, index, draw)
                 self.grid.group_power[at] = significant[sizes[0] :].mean()

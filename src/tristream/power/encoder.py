@@ -94,8 +94,8 @@ def _layer(
     for run in (*train, *test):
         if run.name in made:
             continue
-        live = run.features[index][:, scaler.live]
-        standard = (live - scaler.mean[scaler.live]) / scaler.scale[scaler.live]
+        active = run.features[index][:, scaler.live]
+        standard = (active - scaler.mean[scaler.live]) / scaler.scale[scaler.live]
         made[run.name] = project_out(delay(standard, delays), run.projection)[run.rows]
     used = np.concatenate([made[run.name] for run in train])
     mean = used.mean(axis=0)
@@ -103,6 +103,6 @@ def _layer(
     if not length > 1e-4:
         raise UserError(
             f"features {index + 1} of the design: nothing varies over the training volumes once "
-            "slow drifts are projected out; show labels in shorter blocks, or mend the features"
+            "slow drifts are projected out; show labels in shorter blocks, or correct the features"
         )
     return [(made[run.name] - mean) / length for run in (*train, *test)]

@@ -82,7 +82,7 @@ class Responses:
         width = runs[0].drive.shape[1]
         tuning = rng.standard_normal((width, size))
         if design.labels:
-            # What all labels have in common is no part of the effect.
+            # What all labels have in common is not part of the effect.
             tuning -= tuning.mean(axis=0)
         steps = round((PEAKS[1] - PEAKS[0]) / PEAK_STEP)
         peak = rng.integers(steps + 1, size=size)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tristream.config.base import Label, Name, Section
+from tristream.config.recovery import Recovery
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 
@@ -186,6 +187,8 @@ class Preset(Section):
     regions: dict[Name, Region] = Field(min_length=1)
     readout: Readout = Readout()
     noise: Noise = Noise()
+    # Changes nothing of what is simulated, so that it is in no key and no file of the simulator.
+    recovery: Recovery = Field(default=Recovery(), exclude=True)
 
     @property
     def features(self) -> list[str]:

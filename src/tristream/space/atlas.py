@@ -66,6 +66,17 @@ class Regions:
         found[inside] = self.labels[tuple(places[inside].T)]
         return found
 
+    def members(
+        self, xyz: npt.NDArray[np.floating], outside: bool = False
+    ) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which of some places, in mm (n, 3), each region holds; regions without any are left out.
+
+        With `outside`, ``none`` holds those that lie in no region.
+        """
+        label = self.at(xyz)
+        known = np.unique(label if outside else label[label != NOWHERE])
+        return {self.name(int(one)): label == one for one in known}
+
     def name(self, label: int) -> str:
         """Name of a label, ``none`` outside of all regions."""
         return self.names[label] if label >= 0 else "none"
@@ -93,7 +104,7 @@ def write_regions(receipt: Path, output: Path, code: str = "") -> None:
     image = nib.load(atlas)
     names = pd.read_csv(table)["name"].str.replace("_", " ").tolist()
     if not isinstance(image, nib.Nifti1Image) or image.shape[3:] != (len(names),):
-        raise UserError(f"{atlas}: is no 4-D NIfTI image of the {len(names)} regions of {table}")
+        raise UserError(f"{atlas}: is not a 4-D NIfTI image of the {len(names)} regions of {table}")
     labels = np.full(image.shape[:3], NOWHERE, np.int16)
     best = np.full(image.shape[:3], PROBABILITY - 1, np.uint8)
     # Half a gigabyte; region by region it would be unpacked as often.

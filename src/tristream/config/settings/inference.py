@@ -1,0 +1,66 @@
+"""What tests of fitted models, their comparison and the group level read of the study."""
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from tristream.config.base import Name
+from tristream.config.settings.base import Settings, named
+
+if TYPE_CHECKING:
+    from tristream.config.load import Resolved
+
+Unit = Literal["block", "item", "time"]
+Procedure = Literal["bh", "by"]
+
+
+class InferenceSettings(Settings):
+    """The test of any model of one dataset."""
+
+    unit: Unit
+    permutations: int
+    null: Literal["blocks", "shift"]
+    fdr: float
+    procedure: Procedure
+    seed: int
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `inference encoding` reads."""
+        return cls(**_of_inference(cls, resolved), unit=_unit(resolved, targets["dataset"]))
+
+
+class CompareSettings(Settings):
+    """The comparison of any two models of one dataset."""
+
+    unit: Unit
+    permutations: int
+    fdr: float
+    procedure: Procedure
+    seed: int
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `inference compare` reads."""
+        return cls(**_of_inference(cls, resolved), unit=_unit(resolved, targets["dataset"]))
+
+
+class GroupSettings(Settings):
+    """The group level of any model."""
+
+    permutations: int
+    procedure: Procedure
+    seed: int
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `inference group` reads."""
+        return cls(**_of_inference(cls, resolved))
+
+
+def _of_inference(kind: type[Settings], resolved: "Resolved") -> dict:
+    """The keys of ``inference:`` that the settings have, too."""
+    section = resolved.study.inference
+    return {key: getattr(section, key) for key in kind.model_fields if hasattr(section, key)}
+
+
+def _unit(resolved: "Resolved", dataset: Name) -> Unit:
+    return named(resolved.datasets, dataset, "datasets").exchange.unit

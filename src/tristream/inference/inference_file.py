@@ -1,0 +1,137 @@
+"""The home of the `inference` file: the test of one model of one subject."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from tristream.store import Provenance, create_h5, open_h5
+
+Floats = npt.NDArray[np.floating]
+KIND = "inference"
+# Counts are stored up to this one: a factorial soon outgrows every integer.
+MANY = 10**15
+
+
+@dataclass(frozen=True)
+class Significance:
+    """What a permutation test found, (voxels,) each unless stated otherwise.
+
+    Attributes
+    ----------
+    observed : ndarray
+        Correlation, averaged over test runs in Fisher z.
+    p, p_fwe : ndarray
+        Of the voxel on its own, and against the largest voxel of each permutation.
+    q, q_by : ndarray
+        By the procedures of Benjamini-Hochberg and Benjamini-Yekutieli.
+    significant : ndarray of bool
+        By the configured procedure, at the configured rate.
+    null_max : ndarray of shape (permutations,)
+        Largest correlation over voxels.
+    """
+
+    observed: Floats
+    p: Floats
+    p_fwe: Floats
+    q: Floats
+    q_by: Floats
+    significant: npt.NDArray[np.bool_]
+    null_max: Floats
+
+
+@dataclass(frozen=True)
+class TestedModel:
+    """How a model was tested, and what came out.
+
+    Attributes
+    ----------
+    statistic, null, unit : str
+        In words: what is computed, how its null arises, what is permuted.
+    n_distinct : int
+        Distinct rearrangements, the observed one included; at most :data:`MANY`.
+    n_permutations : int
+        Those that were used; 0 where there are no p values.
+    seed, fdr, procedure
+        As configured.
+    widening : tuple of float
+        For each test run, how many times wider the null was made; empty without p values.
+    found : Significance or None
+        None where there are no p values.
+    """
+
+    statistic: str
+    null: str
+    unit: str
+    n_distinct: int
+    n_permutations: int
+    seed: int
+    fdr: float
+    procedure: str
+    widening: tuple[float, ...] = ()
+    found: Significance | None = None
+
+    # Its name is the term of the field, not a case for pytest.
+    __test__ = False
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest attainable p; 1 without permutations."""
+        return 1 / (1 + self.n_permutations)
+
+    @classmethod
+    def _from(cls, file: h5py.File) -> Self:
+        attrs = file.attrs
+        found = None
+        if "p" in file:
+            arrays = {f.name: file[f.name][()] for f in fields(Significance)}
+            arrays["significant"] = arrays["significant"].astype(bool)
+            found = Significance(**arrays)
+        return cls(
+            statistic=str(attrs["statistic"]),
+            null=str(attrs["null"]),
+            unit=str(attrs["unit"]),
+            n_distinct=int(attrs["n_distinct"]),
+            n_permutations=int(attrs["n_permutations"]),
+            seed=int(attrs["seed"]),
+            fdr=float(attrs["fdr"]),
+            procedure=str(attrs["procedure"]),
+            widening=tuple(float(factor) for factor in attrs.get("widening", ())),
+            found=found,
+        )
+
+
+def write_inference(path: Path, tested: TestedModel, provenance: Provenance) -> None:
+    """Write the file that ``docs/files.md`` calls `inference`."""
+    with create_h5(path, provenance) as file:
+        for one in fields(tested):
+            if one.name not in ("found", "widening", "n_distinct"):
+                file.attrs[one.name] = getattr(tested, one.name)
+        file.attrs["n_distinct"] = min(tested.n_distinct, MANY)
+        if tested.found is None:
+            return
+        file.attrs["widening"] = tested.widening
+        file.attrs["smallest_p"] = tested.smallest_p
+        for one in fields(tested.found):
+            values = getattr(tested.found, one.name)
+            file[one.name] = values.astype(np.float32) if one.name == "observed" else values
+
+
+def read_inference(path: Path) -> tuple[TestedModel, Provenance]:
+    """Read what :func:`write_inference` wrote.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        return TestedModel._from(file), provenance
+
+
+def why_refused(provenance: Provenance) -> str:
+    """Why an `inference` file has no p values; empty where it has them."""
+    return next((o.why for o in provenance.omitted if o.what == "p"), "")

@@ -1,0 +1,92 @@
+"""Sentences that tests have in common: how many rearrangements, of what, and which corrections."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tristream.inference.inference_file import MANY
+from tristream.inference.permutation import PredictedRun, movable_rows
+
+PROCEDURES = {
+    "bh": "Benjamini and Hochberg [@benjamini1995]",
+    "by": "Benjamini and Yekutieli [@benjamini2001]",
+}
+UNITS = {"block": "whole blocks of one label", "item": "whole presentations of an item"}
+
+
+def counted(number: int) -> str:
+    """``1,000``, or ``more than 10^15``."""
+    return f"{number:,}" if number < MANY else "more than 10^15"
+
+
+def listed(values: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(values[:-1]), values[-1]]) if len(values) > 1 else values[0]
+
+
+def units(unit: str, runs: Sequence[PredictedRun], tr: float) -> str:
+    """What is moved as a whole, with the length of blocks of time as they were in these runs."""
+    if unit in UNITS:
+        return UNITS[unit]
+    seconds = sorted({movable_rows(run.unit).shape[1] * tr for run in runs})
+    return f"blocks of {listed([f'{s:g}' for s in seconds])} s"
+
+
+def within(runs: Sequence[object], what: str = "test run") -> str:
+    """``the test run``, or ``each test run``."""
+    return f"the {what}" if len(runs) == 1 else f"each {what}"
+
+
+def drawn(used: int, distinct: int, what: str = "rearrangements") -> str:
+    """How many of the possible rearrangements were used, when they were drawn at random."""
+    return f"{counted(used)} {what}, drawn at random from {counted(distinct)} distinct ones"
+
+
+def p_value() -> str:
+    """How p follows from the rearrangements."""
+    return (
+        "p is the share of values at least as large as the observed one, which counts among them "
+        "[@phipson2010]."
+    )
+
+
+def rate(procedure: str, fdr: float | None, over: str) -> str:
+    """Control of the false discovery rate; without `fdr`, a reader of the file chooses the rate."""
+    at = "" if fdr is None else f" of {fdr:g}"
+    return (
+        f"p values were corrected over {over} for the false discovery rate{at} by the procedure of "
+        f"{PROCEDURES[procedure]}"
+    )
+
+
+def refused(why: str) -> str:
+    """The sentence of a test that was not done."""
+    return f"No p values were computed: {why}."
+
+
+CUT = "Blocks of a film are cut at arbitrary moments, where data and prediction go on"
+SEAM = "A shifted film has a seam, where its end and its beginning meet"
+FILTERED = (
+    ", and a prediction that is moved has slow components again where the data lost theirs to the "
+    "high-pass filter"
+)
+
+
+def widened(factors: Sequence[float], too_narrow: str) -> list[str]:
+    """That the null was made wider, why, and by how much; nothing where it was not."""
+    growth = 100 * (np.asarray(factors, float) - 1)
+    if not (growth > 0.05).any():
+        return []
+    low, high = growth.min(), growth.max()
+    size = f"{low:.1f} to {high:.1f} %" if high - low > 0.05 else f"{high:.1f} %"
+    return [
+        f"{too_narrow}; this makes the null too narrow [@kunsch1989]. It was therefore widened "
+        "about its mean until its variance, as a mean over voxels, was that of the correlation of "
+        "two such series without signal [@afyouni2019].",
+        f"The standard deviation of the null grew by {size}.",
+    ]
+
+
+def filtered(runs: Sequence[PredictedRun]) -> str:
+    """What a projection adds to the reasons for a null that is too narrow."""
+    return FILTERED if any(r.projection is not None and r.projection.size for r in runs) else ""
