@@ -1,5 +1,5 @@
 # One line each; the plain equivalents stand in README.md.
-.PHONY: demo test check check-code check-tests lint bench check-demo clean
+.PHONY: demo test check check-code check-tests lint bench reference check-demo clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,7 +8,7 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 
 test: export OMP_NUM_THREADS = 1
 test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU
-	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup $(PYTEST)
 
 check: .venv/ready-test  ## within a minute: lint, format, types and the quick tests of what changed
 	$(MAKE) --no-print-directory --output-sync=target -j 2 check-code check-tests
@@ -25,6 +25,9 @@ check-demo: .venv/ready-test  ## hold the demo's results against their threshold
 
 lint: .venv/ready-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint && $(BIN)/lint-imports && $(BIN)/mypy
+
+reference: .venv/ready  ## write the generated pages of docs/ and the schemas anew
+	$(BIN)/python -m tristream config reference && $(BIN)/python -m tristream features reference && $(BIN)/python docs/layers.py
 
 bench: .venv/ready-test
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,4 +1,4 @@
-"""Auditory spaces against the straightforward road to the same numbers; and their speed.
+"""Auditory spaces against straightforward computations of the same numbers; and their speed.
 
 Each pair is computed in turns from the sound of a real film, in CPU seconds of one thread; a ratio
 is that of the medians, after a first turn that doesn't count.

@@ -2,7 +2,7 @@
 
 Both apply pymoten's default pyramid to the same frames: a clip of 10 s at pymoten's default size,
 where building the filters weighs most, and 30 s at this package's default size, where filtering
-does. pymoten has two roads, filter by filter with numpy and in batches with torch (in double
+does. pymoten has two ways, filter by filter with numpy and in batches with torch (in double
 precision: it fails in single); the better one counts. Times are CPU seconds of one thread, in
 turns; the ratio is that of the medians. The gate, for every channel, on random and on real film
 frames: relative error of the energy below 1e-3, correlation above 0.9999 (where a channel varies;
@@ -54,7 +54,7 @@ METHODS: tuple[Method, ...] = ("dis", "farneback", "tvl1", "ifnet")
 
 
 def ours(images: np.ndarray, options: MotionEnergyOptions) -> np.ndarray:
-    """Log energies by this package, in the stretches that the extractor uses."""
+    """Log energies by this package, in the pieces that the extractor uses."""
     bank = Bank(options, "cpu")
     after = -(-options.width // 2) - 1
     padded = np.pad(images, ((options.width - 1 - after, after), (0, 0), (0, 0)))
@@ -65,12 +65,12 @@ def ours(images: np.ndarray, options: MotionEnergyOptions) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
-def pymoten(images: np.ndarray, options: MotionEnergyOptions, road: str) -> np.ndarray:
+def pymoten(images: np.ndarray, options: MotionEnergyOptions, backend: str) -> np.ndarray:
     """The same by pymoten."""
-    set_backend(road)
+    set_backend(backend)
     width, height = options.size
     filters = moten.get_default_pyramid(vhsize=(height, width), fps=options.fps)
-    if road == "torch":
+    if backend == "torch":
         return filters.project_stimulus_batched(torch.as_tensor(images).double()).numpy()
     return filters.project_stimulus(images)
 
@@ -109,19 +109,19 @@ def compare(name: str, repeats: int, film: Path) -> bool:
         "pymoten torch": lambda: pymoten(images, options, "torch"),
     }
     ours(images[:64], options)  # threads and libraries are started
-    seconds: dict[str, list[float]] = {road: [] for road in contestants}
+    seconds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
     results = {}
     for _ in range(repeats):
-        for road, run in contestants.items():
+        for contestant, run in contestants.items():
             # Ours takes too little time to be measured once.
-            for _ in range(3 if road == "ours" else 1):
-                taken, results[road] = timed(run)
-                seconds[road].append(taken)
-    median = {road: float(np.median(values)) for road, values in seconds.items()}
+            for _ in range(3 if contestant == "ours" else 1):
+                taken, results[contestant] = timed(run)
+                seconds[contestant].append(taken)
+    median = {contestant: float(np.median(values)) for contestant, values in seconds.items()}
     names = [one.name for one in pyramid(options)]
     print(f"\n{count} frames of {size[0]} x {size[1]}, {len(names)} channels")
-    for road, taken in median.items():
-        print(f"{road}: {taken:.3f} CPU s, {count / taken:.0f} frames/s")
+    for contestant, taken in median.items():
+        print(f"{contestant}: {taken:.3f} CPU s, {count / taken:.0f} frames/s")
     better = min(("pymoten numpy", "pymoten torch"), key=median.__getitem__)
     good = accurate(results["ours"], results["pymoten numpy"], names, "random frames")
     real = film_luminance(film, options, count // 2)

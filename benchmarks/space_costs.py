@@ -2,7 +2,7 @@
 
 No peer, and no gate but that each space ends. The first minute of the demo's film at 720p, with its
 sound, goes through each extractor, all its layers in one pass, as the workflow runs it (``tristream
-features extract``, one thread). What the film's first five seconds take is told apart and
+features extract``, one thread). What the film's first five seconds take is measured by itself and
 subtracted: most of it is the program's start. The last line tells how many seconds of film the
 slowest space takes in during one CPU second.
 

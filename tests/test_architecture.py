@@ -1,6 +1,7 @@
 """Rules of the code base that no linter knows: homes of files, names, sizes, and words."""
 
 import ast
+import importlib.util
 import re
 from collections import Counter
 from functools import cache
@@ -213,9 +214,41 @@ def test_exceptions_are_rules():
     assert set(NO_SETTINGS) <= set(rules())
 
 
+# ------------------------------------------------------------------ the page in docs/
+
+PAGE = REPOSITORY / "docs/architecture.md"
+
+
+def test_layers_in_the_page_are_those_of_the_linter():
+    spec = importlib.util.spec_from_file_location("layers", REPOSITORY / "docs/layers.py")
+    layers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(layers)
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == layers.written(page), "run `python docs/layers.py`"
+
+
+def test_every_rule_and_no_other_is_in_the_page():
+    page = PAGE.read_text(encoding="utf-8")
+    table = page.partition("| stage | rules |")[2].partition("\n\n")[0]
+    column = "".join(line.split("|")[2] for line in table.splitlines()[2:])
+    assert set(re.findall(r"`(\w+)`", column)) == set(rules())
+
+
+def test_paths_in_prose_exist():
+    """Of modules, folders and pages that the documentation for developers names."""
+    for name in ("docs/architecture.md", "CONTRIBUTING.md", "benchmarks/README.md"):
+        text = (REPOSITORY / name).read_text(encoding="utf-8")
+        for path in re.findall(r"`((?:\w+/)+(?:\w+\.(?:py|yaml|md|toml|smk))?)`", text):
+            roots = (REPOSITORY, PACKAGE.parent, PACKAGE, PACKAGE / "encode")
+            # Below results/ or data/ nothing is there yet.
+            if path.split("/")[0] not in ("results", "data"):
+                assert any((root / path).exists() for root in roots), f"{name}: {path}"
+
+
 # ------------------------------------------------------------------ words
 
 # Words that a reader of the field would have to guess, and what is written instead.
+COMPARATIVES = "(longer|more|less|fewer|later|earlier|better|worse)"
 WORDS = {
     r"\bsaid\b": "provenance, metadata, attributes or text",
     r"\broads?\b": "pipeline, reader or way",
@@ -230,7 +263,7 @@ WORDS = {
     r"\bGuess(es)?\b": "shortlist",
     r"\bhopeless\b": "pruned",
     r"\bimprove\b": "estimated loss",
-    r"(?<!\bhere )\b(is|are) no (?!(longer|more|less|fewer|later|earlier)\b)[a-z]+": "is not a",
+    rf"(?<!here )\b(is|are) no (?!{COMPARATIVES}\b)[a-z]+": "is not a",
 }
 PROSE = sorted(
     path
