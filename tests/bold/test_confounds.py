@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from helpers import synthetic_head as world
 from tristream.bold import confounds
+from tristream.bold.steady_state import unsteady_volumes
 from tristream.errors import UserError
 
 SIGNALS = ["global_signal", "white_matter", "csf"]
@@ -132,11 +133,11 @@ def test_volumes_before_the_steady_state(tmp_path: Path) -> None:
     data = 500 + rng.standard_normal((5, 5, 5, 60))
     path = tmp_path / "bold.nii.gz"
     world.save_bold(path, data, np.eye(4))
-    assert confounds.unsteady_volumes(path, nib.load(path)) == 0
+    assert unsteady_volumes(path, nib.load(path)) == 0
     data[..., :3] += np.array([300, 100, 30])
     data[..., 20] += 200
     world.save_bold(path, data, np.eye(4))
-    assert confounds.unsteady_volumes(path, nib.load(path)) == 3
+    assert unsteady_volumes(path, nib.load(path)) == 3
 
 
 def test_noise_masks_keep_off_grey_matter(tmp_path: Path) -> None:

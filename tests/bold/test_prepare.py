@@ -14,7 +14,7 @@ from nilearn.maskers import NiftiMasker
 from helpers import REPOSITORY
 from helpers import bold_tree as tree
 from tristream.bold.index_file import read_index, write_index
-from tristream.bold.readers import fmriprep, volume_table
+from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run, read_runs, write_run
 from tristream.cli import main
 from tristream.fetch.receipt import FetchedFile, Receipt
@@ -29,12 +29,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_equals_nilearns_masker_with_the_same_confounds(root: Path) -> None:
-    run = fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    run = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
     table = pd.read_csv(tree.confounds_path(root, FIRST), sep="\t", na_values="n/a")
     names = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z", "cosine00", "cosine01"]
-    mask, _ = fmriprep.shared_mask(
-        list(fmriprep.find_runs(tree.fmriprep_dataset(), "01", tree.receipt_of(root)).values()), 0
-    )
+    settings = tree.bold_settings(tree.fmriprep_dataset())
+    files = fmriprep.find_runs(settings, tree.receipt_of(root))
+    mask, _ = fmriprep.shared_mask(list(files.values()), 0)
     masker = NiftiMasker(
         nib.Nifti1Image(mask.astype(np.uint8), tree.AFFINE),
         detrend=True,
@@ -52,7 +52,7 @@ def test_mask_time_and_censoring(root: Path) -> None:
     table.to_csv(tree.confounds_path(root, FIRST), sep="\t", index=False, na_rep="n/a")
     layout = {"kind": "fmriprep", "confounds": ["motion", "scrub"]}
     dataset = tree.fmriprep_dataset(layout=layout, trims={"start": 3, "end": 2})
-    run = fmriprep.prepare(dataset, "01", FIRST, tree.receipt_of(root, simulated=True))
+    run = tree.prepare(dataset, "01", FIRST, tree.receipt_of(root, simulated=True))
     assert run.n_volumes == tree.VOLUMES - 5
     np.testing.assert_allclose(run.time, 0.7 + tree.TR * np.arange(3, 58))
     np.testing.assert_array_equal(np.flatnonzero(run.censor), [17])
@@ -67,13 +67,13 @@ def test_volumes_before_the_steady_state_are_censored(root: Path) -> None:
     table = tree.confounds(np.random.default_rng(9))
     table["non_steady_state_outlier00"] = np.eye(tree.VOLUMES)[0]
     table.to_csv(tree.confounds_path(root, FIRST), sep="\t", index=False, na_rep="n/a")
-    run = fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    run = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
     np.testing.assert_array_equal(np.flatnonzero(run.censor), [0])
 
 
 def test_missing_start_time_is_assumed_and_said(root: Path) -> None:
     tree.write_sidecar(root, FIRST, {"RepetitionTime": tree.TR, "SliceTimingCorrected": True})
-    run = fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    run = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
     assert run.start_time == tree.TR / 2
     assert [o.what for o in run.omitted] == ["StartTime"]
 
@@ -88,7 +88,7 @@ def test_voxels_constant_in_one_run_are_left_out_of_all(root: Path, tmp_path: Pa
     paths = []
     for name in tree.RUNS:
         paths.append(tmp_path / f"{name}.h5")
-        write_run(paths[-1], fmriprep.prepare(dataset, "01", name, receipt), {})
+        write_run(paths[-1], tree.prepare(dataset, "01", name, receipt), {})
     write_index(tree.index_settings(dataset), paths[::-1], tmp_path / "index.json")
     index = read_index(tmp_path / "index.json")
     assert index.constant_voxels == 2
@@ -109,21 +109,21 @@ def test_resolution_entity_and_uncompressed_images_are_found(root: Path) -> None
             path.unlink()
         else:
             path.rename(new)
-    run = fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    run = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
     assert run.bold.shape == (tree.VOLUMES, 80)
 
 
 def test_no_confounds(root: Path) -> None:
     tree.confounds_path(root, FIRST).unlink()
     dataset = tree.fmriprep_dataset(layout={"kind": "fmriprep", "confounds": []})
-    run = fmriprep.prepare(dataset, "01", FIRST, tree.receipt_of(root))
+    run = tree.prepare(dataset, "01", FIRST, tree.receipt_of(root))
     assert run.confounds.shape == (tree.VOLUMES, 0)
     assert run.projection.shape == (tree.VOLUMES, 2)
     assert np.isnan(run.fd).all()
 
 
 def test_run_file_round_trip(root: Path, tmp_path: Path) -> None:
-    run = fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    run = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
     path = tmp_path / "run.h5"
     write_run(path, run, {"tr": tree.TR}, "abc")
     again = read_run(path)
@@ -169,13 +169,13 @@ def test_volume_table_runs_are_named_in_order_of_appearance(tmp_path: Path) -> N
     root = tree.write_volume_table(tmp_path / "raw")
     receipt = tree.receipt_of(root, "1")
     runs = [
-        volume_table.prepare(tree.table_dataset(), "1", name, receipt)
+        tree.prepare(tree.table_dataset(), "1", name, receipt)
         for name in ("run-01", "run-02", "run-03")
     ]
     assert [run.n_volumes for run in runs] == [20, 20, 20]
     assert all(run.start_time == 0 for run in runs)
     assert not np.allclose(runs[0].bold, runs[1].bold)
-    trimmed = volume_table.prepare(tree.table_dataset(trims={"start": 2}), "1", "run-03", receipt)
+    trimmed = tree.prepare(tree.table_dataset(trims={"start": 2}), "1", "run-03", receipt)
     np.testing.assert_allclose(trimmed.time, tree.TR * np.arange(2, 20))
 
 
@@ -184,7 +184,7 @@ def test_outputs_may_write_runs_without_zeros(root: Path) -> None:
         path.rename(path.with_name(path.name.replace("run-0", "run-")))
     layout = {"kind": "fmriprep", "padded_runs": False}
     dataset = tree.fmriprep_dataset(layout=layout)
-    files = fmriprep.find_runs(dataset, "01", tree.receipt_of(root))
+    files = fmriprep.find_runs(tree.bold_settings(dataset), tree.receipt_of(root))
     assert list(files) == tree.RUNS
     assert "task-film_run-1_space-" in files[FIRST].bold.name
     assert files[FIRST].confounds is not None

@@ -21,7 +21,6 @@ from helpers.inference_settings import grouping, inferring
 from tristream.bold.cleaning import clean
 from tristream.bold.index_file import write_index
 from tristream.bold.prepare import prepare_run
-from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run
 from tristream.config.load import Resolved, load
 from tristream.config.settings.encode import EncodeSettings
@@ -56,7 +55,7 @@ WALL = 144  # a vertex of the medial wall of fsaverage5, left
 
 
 def prepared(root: Path, space: str, run: str = FIRST):
-    return fmriprep.prepare(tree.dataset(space), "01", run, bold_tree.receipt_of(root))
+    return bold_tree.prepare(tree.dataset(space), "01", run, bold_tree.receipt_of(root))
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -172,7 +171,7 @@ def done(request, tmp_path_factory, fslr_meshes) -> Done:
     bold_tree.receipt_of(root).write(folder / "receipt.json")
     bold = [folder / "bold" / f"{run}.h5" for run in tree.RUNS]
     for run, path in zip(tree.RUNS, bold, strict=True):
-        prepare_run(dataset, "01", run, folder / "receipt.json", path)
+        prepare_run(bold_tree.bold_settings(dataset, "01"), run, folder / "receipt.json", path)
     write_index(bold_tree.index_settings(dataset), bold, folder / "bold/index.json")
     aligned = [write_features(folder, name) for name in tree.PLANTED]
     write_samples(folder / "samples.tsv")

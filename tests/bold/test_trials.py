@@ -10,7 +10,7 @@ import pytest
 from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
 from scipy.stats import gamma
 
-from helpers.bold_tree import receipt_of
+from helpers.bold_tree import bold_settings, receipt_of
 from helpers.continuous_world import write_leakage
 from helpers.event_tables import splits_of, timelines_of
 from helpers.feature_files import write_features
@@ -19,8 +19,8 @@ from tristream.align.aligned import align_features, read_aligned
 from tristream.align.resample import Piece, mean_over
 from tristream.align.samples import read_samples, write_samples
 from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.high_pass import high_pass_cosines
 from tristream.bold.prepare import prepare_run
-from tristream.bold.readers.spm import high_pass_cosines
 from tristream.bold.run_file import Run, read_run
 from tristream.bold.trials import as_trials, trial_design, window_weights
 from tristream.config.dataset import Dataset
@@ -274,7 +274,7 @@ def write_study(folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:
     receipt.write(folder / "receipt.json")
     bold = [folder / f"{run}.h5" for run in RUNS]
     for run, path in zip(RUNS, bold, strict=True):
-        prepare_run(study, "01", run, folder / "receipt.json", path)
+        prepare_run(bold_settings(study, "01"), run, folder / "receipt.json", path)
     timelines = timelines_of(study, ["01"], receipt)
     quiet = Provenance("inventory", False)
     write_table(folder / "inventory.tsv", inventory_table(timelines, "item"), quiet)

@@ -11,9 +11,8 @@ import pytest
 from nilearn.glm.first_level import FirstLevelModel
 
 from helpers import REPOSITORY
-from helpers.bold_tree import receipt_of
+from helpers.bold_tree import bold_settings, prepare, receipt_of
 from tristream.bold.prepare import prepare_run
-from tristream.bold.readers.scan import prepare
 from tristream.bold.run_file import read_runs
 from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading, ScanTable
@@ -93,7 +92,7 @@ def test_the_scan_is_cut_into_runs_of_their_own(receipt: Receipt, tmp_path: Path
     receipt.write(tmp_path / "receipt.json")
     paths = [tmp_path / f"{run}.h5" for run in dataset.runs]
     for run, path in zip(dataset.runs, paths, strict=True):
-        prepare_run(dataset, "1", run, tmp_path / "receipt.json", path)
+        prepare_run(bold_settings(dataset, "1"), run, tmp_path / "receipt.json", path)
     runs = read_runs(paths)
     raw = np.asarray(nib.load(receipt.path(dataset.layout.bold)).dataobj)
     labels = np.asarray(nib.load(receipt.path(dataset.layout.mask)).dataobj)

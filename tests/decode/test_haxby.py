@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from helpers import REPOSITORY
-from tristream.bold.readers.volume_table import prepare
+from helpers.bold_tree import prepare
 from tristream.bold.run_file import write_run
 from tristream.config.dataset import Dataset
 from tristream.config.decoders import DecoderDesign

@@ -12,7 +12,6 @@ import pytest
 
 from helpers import bold_tree as tree
 from tristream.bold.index_file import write_index
-from tristream.bold.readers import fmriprep, volume_table
 from tristream.bold.run_file import read_run, write_run
 from tristream.errors import UserError
 
@@ -136,7 +135,7 @@ def test_fmriprep_fault_is_one_line(fault: Callable[[Path], None], tmp_path: Pat
     root = tree.write_fmriprep(tmp_path / "raw")
     fault(root)
     with pytest.raises(UserError, match=FAULTS[fault]) as caught:
-        fmriprep.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+        tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
     assert "\n" not in str(caught.value)
 
 
@@ -144,14 +143,14 @@ def test_too_many_confounds_name_the_image(tmp_path: Path) -> None:
     root = tree.write_fmriprep(tmp_path / "raw")
     dataset = tree.fmriprep_dataset(trims={"start": 30, "end": 18})
     with pytest.raises(UserError, match=r"run-01.*nii.gz: mean, trend, 8 confounds .* of 12 vol"):
-        fmriprep.prepare(dataset, "01", FIRST, tree.receipt_of(root))
+        tree.prepare(dataset, "01", FIRST, tree.receipt_of(root))
 
 
 def test_trims_that_leave_nothing(tmp_path: Path) -> None:
     root = tree.write_fmriprep(tmp_path / "raw")
     dataset = tree.fmriprep_dataset(trims={"start": 40, "end": 20})
     with pytest.raises(UserError, match="has 60 volumes; trims of 40 at the start and 20 at the"):
-        fmriprep.prepare(dataset, "01", FIRST, tree.receipt_of(root))
+        tree.prepare(dataset, "01", FIRST, tree.receipt_of(root))
 
 
 def test_faults_of_a_volume_table(tmp_path: Path) -> None:
@@ -159,7 +158,7 @@ def test_faults_of_a_volume_table(tmp_path: Path) -> None:
     receipt = tree.receipt_of(root, "1")
 
     def prepare(**changes: object) -> None:
-        volume_table.prepare(tree.table_dataset(**changes), "1", "run-01", receipt)
+        tree.prepare(tree.table_dataset(**changes), "1", "run-01", receipt)
 
     with pytest.raises(UserError, match=r"table.txt: has 3 runs, the descriptor of small lists 4"):
         prepare(runs=["run-{01..04}"])
@@ -184,11 +183,11 @@ def test_runs_that_do_not_fit_together(tmp_path: Path) -> None:
     dataset, receipt = tree.fmriprep_dataset(), tree.receipt_of(root)
     paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
     for path, name in zip(paths, tree.RUNS, strict=True):
-        write_run(path, fmriprep.prepare(dataset, "01", name, receipt), {})
+        write_run(path, tree.prepare(dataset, "01", name, receipt), {})
     with pytest.raises(UserError, match="was given task-film_run-01; prepare the missing ones"):
         write_index(tree.index_settings(dataset), paths[:1], tmp_path / "index.json")
     tree.save_mask(root, SECOND, np.eye(6, 5)[:, :, None] * np.ones(4))
-    write_run(paths[1], fmriprep.prepare(dataset, "01", SECOND, receipt), {})
+    write_run(paths[1], tree.prepare(dataset, "01", SECOND, receipt), {})
     with pytest.raises(UserError, match=r"b.h5: differs from .*a.h5 in its voxels \(16, not 80\)"):
         write_index(tree.index_settings(dataset), paths, tmp_path / "index.json")
     assert not (tmp_path / "index.json").exists()

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from helpers import synthetic_head as world
-from helpers.bold_tree import receipt_of
-from tristream.bold.readers.minimal import prepare
+from helpers.bold_tree import prepare, receipt_of
 from tristream.errors import UserError
 
 FIRST, SECOND = world.RUNS

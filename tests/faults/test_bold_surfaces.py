@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from helpers import bold_tree
 from helpers import surface_tree as tree
 from helpers.fetched import files_of
-from tristream.bold.readers import fmriprep
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files
 from tristream.simulate.synthetic.fmriprep_outputs import grid
@@ -40,13 +39,13 @@ def refused(whole: dict[str, Path], tmp_path: Path, space: str, damage: Callable
     damage(root)
     receipt = bold_tree.receipt_of(root)
     with pytest.raises(UserError) as error:
-        fmriprep.prepare(tree.dataset(space), "01", FIRST, receipt)
+        bold_tree.prepare(tree.dataset(space), "01", FIRST, receipt)
     message = str(error.value)
     assert "\n" not in message
     if damage not in (flat, some_nan):
         # What needs no data is told when the subject has been fetched.
         with pytest.raises(UserError, match=re.escape(message)):
-            fmriprep.inspect(tree.dataset(space), "01", receipt)
+            bold_tree.inspect_images(tree.dataset(space), "01", receipt)
     return message
 
 

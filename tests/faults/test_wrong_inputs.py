@@ -1,4 +1,4 @@
-"""Each wrong input on each road to BOLD: one clear line, before anything heavy is computed.
+"""Each wrong input to each reader of BOLD: one clear line, before anything heavy is computed.
 
 What headers, tables and masks tell is said when a subject has been fetched; what only data tell
 (NaN, voxels that never vary), before anything is cleaned or resampled.
@@ -21,9 +21,10 @@ import yaml
 
 from helpers import bold_tree, spm_tree, synthetic_head
 from helpers.fetched import files_of
+from tristream.bold.check_subject import check_subject
 from tristream.bold.image_checks import check_whole
 from tristream.bold.images import open_image
-from tristream.bold.prepare import check_subject, prepare_run
+from tristream.bold.prepare import prepare_run
 from tristream.cli import main
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
@@ -35,10 +36,10 @@ Change = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
-class Road:
-    """A small dataset on one road, and where in it to break something.
+class Case:
+    """A small dataset of one layout, and where in it to break something.
 
-    `mask` must lie on the grid of `bold`; `damage` overwrites what is particular to the road.
+    `mask` must lie on the grid of `bold`; `damage` overwrites what is particular to the layout.
     """
 
     module: str
@@ -63,42 +64,42 @@ def data_of(path: Path) -> tuple[np.ndarray, nib.Nifti1Image]:
     return image.get_fdata(dtype=np.float32), image
 
 
-def damages(road: Road) -> dict[str, Change]:
-    """What is broken in the same way on all roads, and the road's own."""
+def damages(case: Case) -> dict[str, Change]:
+    """What is broken in the same way on all layouts, and the layout's own."""
 
     def with_nan(root: Path) -> None:
-        data, image = data_of(root / road.bold)
+        data, image = data_of(root / case.bold)
         data[..., -1] = np.nan
-        save(root / road.bold, data, image)
+        save(root / case.bold, data, image)
 
     def constant(root: Path) -> None:
-        data, image = data_of(root / road.bold)
-        save(root / road.bold, np.full_like(data, 700), image)
+        data, image = data_of(root / case.bold)
+        save(root / case.bold, np.full_like(data, 700), image)
 
     def truncated(root: Path) -> None:
-        content = gzip.decompress((root / road.bold).read_bytes())
-        (root / road.bold).write_bytes(gzip.compress(content[:-1000]))
+        content = gzip.decompress((root / case.bold).read_bytes())
+        (root / case.bold).write_bytes(gzip.compress(content[:-1000]))
 
     def cut_stream(root: Path) -> None:
-        content = (root / road.bold).read_bytes()
-        (root / road.bold).write_bytes(content[: len(content) // 2])
+        content = (root / case.bold).read_bytes()
+        (root / case.bold).write_bytes(content[: len(content) // 2])
 
     def header_tr(root: Path) -> None:
-        data, image = data_of(root / road.bold)
+        data, image = data_of(root / case.bold)
         image.header["pixdim"][4] *= 1.5
-        save(root / road.bold, data, image)
+        save(root / case.bold, data, image)
 
     def mismatched_affine(root: Path) -> None:
-        data, image = data_of(root / road.mask)
-        save(root / road.mask, data, image, image.affine + np.eye(4, k=3))
+        data, image = data_of(root / case.mask)
+        save(root / case.mask, data, image, image.affine + np.eye(4, k=3))
 
     def empty_mask(root: Path) -> None:
-        data, image = data_of(root / road.mask)
-        save(root / road.mask, np.zeros_like(data), image)
+        data, image = data_of(root / case.mask)
+        save(root / case.mask, np.zeros_like(data), image)
 
     return {
-        "missing run": lambda root: (root / road.bold).unlink(),
-        "events longer than the BOLD": lambda root: replace_text(root / road.events, LATE),
+        "missing run": lambda root: (root / case.bold).unlink(),
+        "events longer than the BOLD": lambda root: replace_text(root / case.events, LATE),
         "TR disagrees": header_tr,
         "NaN": with_nan,
         "constant": constant,
@@ -106,8 +107,8 @@ def damages(road: Road) -> dict[str, Change]:
         "cut while it was copied": cut_stream,
         "mismatched affine": mismatched_affine,
         "empty mask": empty_mask,
-        "path that leaves the dataset": lambda root: replace_text(root / road.events, ESCAPE),
-        **road.damage,
+        "path that leaves the dataset": lambda root: replace_text(root / case.events, ESCAPE),
+        **case.damage,
     }
 
 
@@ -187,9 +188,9 @@ MADE = f"{synthetic_head.HOME}/sub-01/func/sub-01_{MINIMAL}"
 SPACE = f"{bold_tree.FUNC}/sub-01_{FMRIPREP}_space-{bold_tree.SPACE}_desc"
 TABLE_SAID = {"missing run": r"has 2 runs, the descriptor of small lists 3"}
 
-ROADS = {
-    "fmriprep": Road(
-        "fmriprep",
+CASES = {
+    "fmriprep": Case(
+        "readers.fmriprep",
         write_fmriprep,
         bold_tree.fmriprep_dataset(),
         f"{SPACE}-preproc_bold.nii.gz",
@@ -198,8 +199,8 @@ ROADS = {
         {"empty mask": r"no voxel lies in the masks of all 2 runs"},
         {},
     ),
-    "minimal": Road(
-        "minimal.prepare",
+    "minimal": Case(
+        "readers.fmriprep_minimal",
         write_minimal,
         synthetic_head.dataset(resolution=6.0),
         f"sub-01/func/sub-01_{MINIMAL}_bold.nii.gz",
@@ -208,8 +209,8 @@ ROADS = {
         {"mismatched affine": r"hmc_boldref.nii.gz: .* lies elsewhere than .* same run or version"},
         {"TR disagrees": sidecar_tr, "empty mask": empty_brain},
     ),
-    "spm": Road(
-        "spm",
+    "spm": Case(
+        "readers.spm",
         spm_tree.write_spm,
         spm_tree.dataset(),
         spm_tree.bold_path(Path(), SPM).as_posix(),
@@ -218,8 +219,8 @@ ROADS = {
         {},
         {},
     ),
-    "volume_table": Road(
-        "volume_table",
+    "volume_table": Case(
+        "readers.volume_table",
         bold_tree.write_volume_table,
         bold_tree.table_dataset(),
         "bold.nii.gz",
@@ -234,8 +235,8 @@ ROADS = {
             "path that leaves the dataset": linked_out("table.txt"),
         },
     ),
-    "scan": Road(
-        "volume_table",
+    "scan": Case(
+        "readers.volume_table",
         write_scan,
         bold_tree.table_dataset(
             layout={
@@ -267,63 +268,65 @@ ROADS = {
 IN_THE_DATA = {"NaN", "constant"}
 
 
-@pytest.fixture(scope="module", params=ROADS)
+@pytest.fixture(scope="module", params=CASES)
 def sound(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Road, Path]:
-    road = ROADS[request.param]
+) -> tuple[Case, Path]:
+    case = CASES[request.param]
     root = tmp_path_factory.mktemp(request.param) / "raw"
-    road.write(root)
-    return road, root
+    case.write(root)
+    return case, root
 
 
-def fetched(road: Road, root: Path) -> None:
+def fetched(case: Case, root: Path) -> None:
     """What fetching a subject checks: that files are listed, then that they fit together."""
-    subject = road.dataset.subjects[0]
+    subject = case.dataset.subjects[0]
     receipt = bold_tree.receipt_of(root, subject)
-    files_of(road.dataset, subject, [file.path for file in receipt.files])
-    check_subject(road.dataset, subject, receipt)
+    files_of(case.dataset, subject, [file.path for file in receipt.files])
+    check_subject(bold_tree.check_settings(case.dataset, subject), receipt)
 
 
-def prepared(road: Road, root: Path, run: str = "") -> None:
+def prepared(case: Case, root: Path, run: str = "") -> None:
     """Write the file of a run, of the first unless said, beside the dataset."""
-    subject, receipt = road.dataset.subjects[0], root.with_name("receipt.json")
+    subject, receipt = case.dataset.subjects[0], root.with_name("receipt.json")
     bold_tree.receipt_of(root, subject).write(receipt)
-    run = run or road.dataset.runs_of(subject)[0]
-    prepare_run(road.dataset, subject, run, receipt, root.with_name("run.h5"))
+    run = run or case.dataset.runs_of(subject)[0]
+    prepare_run(
+        bold_tree.bold_settings(case.dataset, subject), run, receipt, root.with_name("run.h5")
+    )
 
 
 @pytest.mark.parametrize("fault", COMMON)
 def test_wrong_input_is_told_before_the_heavy_work(
-    sound: tuple[Road, Path], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sound: tuple[Case, Path], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    road, whole = sound
+    case, whole = sound
     root = Path(shutil.copytree(whole, tmp_path / "raw", symlinks=True))
-    fetched(road, root)
-    damages(road)[fault](root)
-    run = road.dataset.runs_of(road.dataset.subjects[0])[0]
-    message = road.said.get(fault, COMMON[fault]).replace("{run}", run)
+    fetched(case, root)
+    damages(case)[fault](root)
+    run = case.dataset.runs_of(case.dataset.subjects[0])[0]
+    message = case.said.get(fault, COMMON[fault]).replace("{run}", run)
     if fault in IN_THE_DATA:
-        fetched(road, root)
+        fetched(case, root)
         monkeypatch.setattr("tristream.bold.cleaned.mean_and_tsnr", None)
-        module = importlib.import_module(f"tristream.bold.{road.module}")
+        module = importlib.import_module(f"tristream.bold.{case.module}")
         monkeypatch.setattr(module, "resample", None, raising=False)
     told = prepared if fault in IN_THE_DATA else fetched
     with pytest.raises(UserError, match=message) as raised:
-        told(road, root)
+        told(case, root)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "run.h5").exists()
 
 
-def test_a_run_that_the_subject_does_not_have(sound: tuple[Road, Path]) -> None:
-    road, root = sound
-    subject, runs = road.dataset.subjects[0], road.dataset.runs_of(road.dataset.subjects[0])
-    said = f"{road.dataset.id}: sub-{subject} has no run run-99: {', '.join(runs)}"
+def test_a_run_that_the_subject_does_not_have(sound: tuple[Case, Path]) -> None:
+    case, root = sound
+    subject, runs = case.dataset.subjects[0], case.dataset.runs_of(case.dataset.subjects[0])
+    said = f"{case.dataset.id}: sub-{subject} has no run run-99: {', '.join(runs)}"
     with pytest.raises(UserError, match=re.escape(said)):
-        prepared(road, root, "run-99")
+        prepared(case, root, "run-99")
 
 
-def test_sound_files_are_prepared(sound: tuple[Road, Path]) -> None:
+def test_sound_files_are_prepared(sound: tuple[Case, Path]) -> None:
     prepared(*sound)
     assert sound[1].with_name("run.h5").exists()
 
@@ -352,11 +355,11 @@ def test_a_fault_keeps_the_subject_from_being_fetched(
     assert main(["fetch", "dataset", *common, "--dataset", "small", "--output", str(listing)]) == 0
     call = ["fetch", "subject", *common, "--dataset", "small", "--subject", "01"]
     call += ["--listing", str(listing), "--output", str(receipt)]
-    replace_text(root / ROADS["fmriprep"].events, LATE)
+    replace_text(root / CASES["fmriprep"].events, LATE)
     assert main(call) == 2
     assert "last until 503 s" in capsys.readouterr().err
     assert not receipt.exists()
-    replace_text(root / ROADS["fmriprep"].events, EVENTS)
+    replace_text(root / CASES["fmriprep"].events, EVENTS)
     assert main(call) == 0
     assert receipt.exists()
 

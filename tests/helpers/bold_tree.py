@@ -1,6 +1,7 @@
 """A small dataset with fMRIPrep outputs and one with a table of volumes, for tests to break."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from tristream.bold.image_checks import Images
+from tristream.bold.prepare import read_and_clean
+from tristream.bold.readers.reader import open_reader
+from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
-from tristream.config.settings.bold import IndexSettings
+from tristream.config.settings.bold import BoldSettings, CheckSettings, IndexSettings
 from tristream.fetch.receipt import FetchedFile, Receipt
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
@@ -139,4 +144,26 @@ def write_volume_table(root: Path) -> Path:
 
 def index_settings(dataset: Dataset, subject: str = "01") -> IndexSettings:
     """What `bold index` may know of the dataset."""
-    return IndexSettings(dataset=dataset.id, subject=subject, runs=dataset.runs_of(subject))
+    return IndexSettings.of_dataset(dataset, subject)
+
+
+def bold_settings(dataset: Dataset, subject: str = "01") -> BoldSettings:
+    """What `bold prepare` may know of the dataset."""
+    return BoldSettings.of_dataset(dataset, subject)
+
+
+def check_settings(dataset: Dataset, subject: str = "01") -> CheckSettings:
+    """What checking a subject may know of the dataset."""
+    return CheckSettings.of_dataset(dataset, subject)
+
+
+def prepare(
+    dataset: Dataset, subject: str, run: str, receipt: Receipt, registered: Sequence[Path] = ()
+) -> Run:
+    """The content of a run's file."""
+    return read_and_clean(bold_settings(dataset, subject), run, receipt, registered)
+
+
+def inspect_images(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
+    """What the reader of the dataset's layout finds without reading data."""
+    return open_reader(bold_settings(dataset, subject), receipt).inspect()

@@ -1,4 +1,4 @@
-"""fMRIPrep itself, run on files in a process of its own: the reference that its road is held to."""
+"""fMRIPrep itself, run on files in a process of its own: the reference that the reader of its transforms is held to."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-INSTALLED = HERE.parent / ".venv-fmriprep"
+INSTALLED = HERE.parents[1] / ".venv-fmriprep"
 INSTALL = (
     "pip install --no-deps --target .venv-fmriprep -r tests/helpers/reference/requirements.txt "
     "(`make test` does it)"

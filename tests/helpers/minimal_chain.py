@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from helpers import synthetic_head as world
-from helpers.bold_tree import receipt_of
-from tristream.bold.readers.minimal import Geometry, geometry
+from helpers.bold_tree import bold_settings, receipt_of
+from tristream.bold.readers.fmriprep_minimal import Geometry, geometry
 from tristream.bold.readers.minimal_inputs import find_run
 from tristream.bold.resampling.distortion import Distortion
 from tristream.bold.resampling.target_grid import Target, target_voxels
@@ -20,7 +20,7 @@ Change = Callable[[Geometry], Geometry]
 
 
 def read(root: Path, run: str) -> Geometry:
-    return geometry(find_run(world.dataset(), "01", run, receipt_of(root)))
+    return geometry(find_run(bold_settings(world.dataset()), run, receipt_of(root)))
 
 
 def target(root: Path, space: str) -> Target:

@@ -9,6 +9,7 @@ import pytest
 from helpers.bold_tree import (
     RUNS,
     SPACE,
+    bold_settings,
     fmriprep_dataset,
     index_settings,
     receipt_of,
@@ -26,7 +27,7 @@ def runs(tmp_path: Path) -> list[Path]:
     receipt_of(write_fmriprep(tmp_path / "raw")).write(tmp_path / "receipt.json")
     paths = [tmp_path / f"{run}.h5" for run in RUNS]
     for run, path in zip(RUNS, paths, strict=True):
-        prepare_run(fmriprep_dataset(), "01", run, tmp_path / "receipt.json", path)
+        prepare_run(bold_settings(fmriprep_dataset(), "01"), run, tmp_path / "receipt.json", path)
     return paths
 
 

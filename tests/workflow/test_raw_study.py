@@ -88,7 +88,9 @@ def register(home: Path) -> None:
     brain = nib.Nifti1Image(template * mask, grid)
     t1w = "sub-01/anat/sub-01_T1w.nii.gz"
     steps = (Affine(world.LINEAR),)
-    write_normalisation(home.with_suffix(".h5"), Normalisation(t1w, brain, steps, 1.0), True, "")
+    write_normalisation(
+        home.with_suffix(".h5"), Normalisation(t1w, brain, steps, 1.0), True, {}, ""
+    )
     points = apply_affine(world.AFFINE, np.indices(world.SHAPE).reshape(3, -1).T)
     there = apply_affine(np.linalg.inv(world.COREGISTRATION @ world.LINEAR), points)
     seen, inside = (world.at(values, there).reshape(world.SHAPE) for values in world.contrast())
@@ -96,7 +98,7 @@ def register(home: Path) -> None:
     for seed, run in enumerate(RUNS):
         motion = world.motion(seed, world.LENGTH)
         made = Registration(run, reference, inside > 0.5, motion, world.COREGISTRATION)
-        write_registration(home / f"{run}.h5", made, True, "")
+        write_registration(home / f"{run}.h5", made, True, {}, "")
 
 
 def inner(ijk: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,35 @@
 # The measured responses, cleaned, one file a run.
 
-from tristream.config.settings.bold import IndexSettings
+from tristream.bold.readers import reader_module
+from tristream.config.settings.bold import (
+    BoldSettings,
+    IndexSettings,
+    RegisterSettings,
+    SubjectSettings,
+)
+
+
+def registrations_of(wildcards):
+    """What raw images are aligned by: the subject's normalisation, then all runs."""
+    dataset, subject = wildcards.dataset, wildcards.subject
+    if RESOLVED.datasets[dataset].layout.kind != "raw":
+        return []
+    normalisation = LAYOUT.path("normalisation", dataset=dataset, subject=subject)
+    return [str(normalisation), *TARGETS.runs(dataset, subject, "registration")]
+
+
+def registrations_option(wildcards):
+    files = registrations_of(wildcards)
+    return f"--registered {' '.join(files)}" if files else ""
+
+
+def bold_code(wildcards):
+    """The key of the reader that the dataset's layout needs, and of no other."""
+    descriptor = RESOLVED.datasets[wildcards.dataset]
+    trials = ["tristream.bold.trials"] if descriptor.trials else []
+    return fingerprint(
+        "tristream.bold.prepare", reader_module(descriptor.layout.kind), *trials
+    )
 
 
 # Raw images alone: what fMRIPrep would have estimated, once a subject and once a run.
@@ -20,10 +49,12 @@ rule normalise:
         mem_mb=4000,
         runtime=60,
     params:
+        settings=lambda w: settings(
+            SubjectSettings, dataset=w.dataset, subject=w.subject
+        ),
         code=fingerprint("tristream.bold.registration.normalise"),
     shell:
-        "python -m tristream bold normalise --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --receipt {input}"
+        "python -m tristream bold normalise --settings {params.settings} --receipt {input}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
@@ -44,11 +75,13 @@ rule register:
         mem_mb=4000,
         runtime=120,
     params:
-        trims=lambda w: dump(RESOLVED.datasets[w.dataset].trims),
+        settings=lambda w: settings(
+            RegisterSettings, dataset=w.dataset, subject=w.subject
+        ),
         code=fingerprint("tristream.bold.registration.motion"),
     shell:
-        "python -m tristream bold register --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --run {wildcards.run} --receipt {input.receipt}"
+        "python -m tristream bold register --settings {params.settings}"
+        " --run {wildcards.run} --receipt {input.receipt}"
         " --normalisation {input.normalisation}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
@@ -71,15 +104,12 @@ rule bold:
         runtime=60,
     params:
         registered=registrations_option,
-        layout=lambda w: dump(RESOLVED.datasets[w.dataset].layout),
-        trims=lambda w: dump(RESOLVED.datasets[w.dataset].trims),
-        trials=lambda w: dump_trials(RESOLVED.datasets[w.dataset]),
-        tr=lambda w: RESOLVED.datasets[w.dataset].tr,
-        code=fingerprint("tristream.bold.prepare", "tristream.bold.run_file"),
+        settings=lambda w: settings(BoldSettings, dataset=w.dataset, subject=w.subject),
+        code=bold_code,
     shell:
-        "python -m tristream bold prepare --dataset {wildcards.dataset}"
-        " --subject {wildcards.subject} --run {wildcards.run} --receipt {input.receipt}"
-        " {params.registered} --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold prepare --settings {params.settings}"
+        " --run {wildcards.run} --receipt {input.receipt} {params.registered}"
+        " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule bold_index:

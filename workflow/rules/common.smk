@@ -146,21 +146,6 @@ def is_hub(space):
     return isinstance(SPACES[space].weights, HubSource)
 
 
-def registrations_of(wildcards):
-    """What raw images are aligned by: the subject's normalisation, then all runs."""
-    dataset, subject = wildcards.dataset, wildcards.subject
-    if RESOLVED.datasets[dataset].layout.kind != "raw":
-        return []
-    home = f"{R}/registration/{dataset}/sub-{subject}"
-    runs = RESOLVED.datasets[dataset].runs_of(subject)
-    return [f"{home}.h5", *(f"{home}/{run}.h5" for run in runs)]
-
-
-def registrations_option(wildcards):
-    files = registrations_of(wildcards)
-    return f"--registered {' '.join(files)}" if files else ""
-
-
 def features_input(wildcards):
     """Stimuli for films and sounds, the inventory for labels, the simulator's truth for latents."""
     dataset, media = wildcards.dataset, media_of(wildcards.space)

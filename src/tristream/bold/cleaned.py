@@ -1,18 +1,18 @@
-"""What every road reads of a run, and the cleaned run that it becomes."""
+"""What readers leave of a run, and the cleaned run that it becomes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.cleaning import clean, projection_basis
+from tristream.bold.cleaning_text import cleaning_methods
 from tristream.bold.quality import mean_and_tsnr
 from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset
+from tristream.config.settings.bold import BoldSettings
 from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission
 
@@ -42,77 +42,125 @@ class Confounds:
         Volumes before the steady state, and scrubbed ones.
     fd : ndarray of shape (volumes,)
         Framewise displacement in mm; NaN where unknown.
+    unsteady : ndarray of bool, shape (volumes,)
+        Which of the censored volumes stand before the steady state.
+    cutoff : float, optional
+        Longest period that the cosines among them leave (s), where it is known.
     """
 
     values: npt.NDArray[np.float64]
     names: tuple[str, ...]
     censor: npt.NDArray[np.bool_]
     fd: npt.NDArray[np.float64]
+    unsteady: npt.NDArray[np.bool_]
+    cutoff: float | None = None
 
     @classmethod
     def none(cls, volumes: int) -> "Confounds":
         """Of a run of which nothing is known."""
-        unknown = np.full(volumes, np.nan)
-        return cls(np.empty((volumes, 0)), (), np.zeros(volumes, bool), unknown)
+        nowhere = np.zeros(volumes, bool)
+        return cls(np.empty((volumes, 0)), (), nowhere, np.full(volumes, np.nan), nowhere)
 
     def of(self, volumes: slice) -> "Confounds":
         """Those of some volumes."""
-        return Confounds(self.values[volumes], self.names, self.censor[volumes], self.fd[volumes])
+        parts = self.values[volumes], self.names, self.censor[volumes], self.fd[volumes]
+        return Confounds(*parts, self.unsteady[volumes], self.cutoff)
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How raw volumes were sampled at the target's voxels, in one interpolation.
+
+    Attributes
+    ----------
+    edge : float
+        Of the target's voxels (mm).
+    steps : tuple of str
+        Transforms in the order in which points pass them.
+    retimed : bool
+        Whether slices were brought to one time before.
+    """
+
+    edge: float
+    steps: tuple[str, ...]
+    retimed: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One run as its reader leaves it.
+
+    Attributes
+    ----------
+    run : str
+        Its name.
+    path : Path
+        The image, for messages.
+    acquired : int
+        Volumes that the run has on disk.
+    volumes : slice
+        Those that are left, in the run's own count.
+    start_time : float
+        Where in its acquisition a volume stands (s).
+    columns : Columns
+        The volumes that are left; `bold` will be overwritten.
+    confounds : Confounds
+        Of the same volumes.
+    omitted, sources, regions
+        As in :class:`tristream.bold.run_file.Run`.
+    resampling : Resampling, optional
+        Where the reader resampled raw volumes.
+    """
+
+    run: str
+    path: Path
+    acquired: int
+    volumes: slice
+    start_time: float
+    columns: Columns
+    confounds: Confounds
+    omitted: tuple[Omission, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+    resampling: Resampling | None = None
 
 
 def cleaned_run(
-    dataset: Dataset,
-    subject: str,
-    run: str,
-    receipt: Receipt,
-    path: Path,
-    volumes: slice,
-    start_time: float,
-    columns: Columns,
-    confounds: Confounds,
-    *,
-    omitted: Sequence[Omission] = (),
-    sources: Mapping[str, str] | None = None,
-    regions: Mapping[str, npt.NDArray[np.int32]] | None = None,
+    settings: BoldSettings, simulated: bool, reading: Reading, methods: tuple[str, ...]
 ) -> Run:
     """Clean a run: percent of the mean if its rows are to be trials, else z-scores.
 
     Parameters
     ----------
-    dataset, subject, run, receipt
-        As in :func:`tristream.bold.prepare.prepare_run`.
-    path : Path
-        The image, for messages.
-    volumes : slice
-        Which of the run's volumes these are, in its own count.
-    start_time : float
-        Where in its acquisition a volume stands (s).
-    columns : Columns
-        These volumes alone; `bold` is overwritten.
-    confounds : Confounds
-        Of these volumes.
-    omitted, sources, regions
-        As in :class:`tristream.bold.run_file.Run`.
+    settings : BoldSettings
+        Subject, TR, space, and whether rows are to be trials.
+    simulated : bool
+        Whether the BOLD is simulated.
+    reading : Reading
+        What the reader left.
+    methods : tuple of str
+        What the reader did, in sentences; what cleaning does is added.
 
     Raises
     ------
     UserError
         If confounds and censored volumes leave too little.
     """
-    bold = columns.bold
-    mean, tsnr = mean_and_tsnr(bold)
+    columns, confounds, kept = reading.columns, reading.confounds, reading.volumes
+    mean, tsnr = mean_and_tsnr(columns.bold)
     try:
-        basis = projection_basis(len(bold), confounds.values, confounds.censor)
+        basis = projection_basis(len(columns.bold), confounds.values, confounds.censor)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{reading.path}: {error}") from None
+    percent_of = None if settings.trials is None else mean
     return Run(
-        subject=subject,
-        run=run,
-        space=dataset.space or "native",
-        tr=dataset.tr,
-        start_time=start_time,
-        time=start_time + dataset.tr * np.arange(volumes.start, volumes.stop),
-        bold=clean(bold, basis, confounds.censor, mean if dataset.trials else None),
+        subject=settings.subject,
+        run=reading.run,
+        space=settings.space,
+        tr=settings.tr,
+        start_time=reading.start_time,
+        time=reading.start_time + settings.tr * np.arange(kept.start, kept.stop),
+        bold=clean(columns.bold, basis, confounds.censor, percent_of),
         ijk=columns.ijk,
         affine=columns.affine,
         shape=columns.shape,
@@ -124,10 +172,11 @@ def cleaned_run(
         tsnr=tsnr,
         fd=confounds.fd,
         constant=columns.constant,
-        simulated=receipt.simulated,
-        omitted=tuple(omitted),
-        regions=dict(regions or {}),
-        sources=dict(sources or {}),
+        simulated=simulated,
+        omitted=reading.omitted,
+        regions=dict(reading.regions),
+        sources=dict(reading.sources),
         own_mask=columns.own_mask,
         grayordinates=columns.grayordinates,
+        methods=(*methods, *cleaning_methods(reading, percent_of is not None)),
     )

@@ -8,6 +8,7 @@ are SPM's basis above 128 s, of which nipype keeps one fewer than nilearn makes.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +21,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from tristream.bold.cleaned import Confounds
-from tristream.bold.images import DAMAGED, check_grid, damaged, open_image
-from tristream.bold.readers import fmriprep
+from tristream.bold.confounds_table import read_confounds
+from tristream.bold.high_pass import high_pass_cosines
+from tristream.bold.images import check_grid, open_image
 from tristream.bold.resampling.target_grid import read_volume, sample, sample_gaussian
 from tristream.errors import UserError
 
@@ -39,9 +41,6 @@ EXPLAINED = 0.5
 # white matter does not.
 PURE, GREY = 0.99, 0.05
 GREY_RADIUS = 3
-# Volumes in which the magnetisation may not be steady yet, the modified z-score above which the
-# first of them are not, and the percentile of their intensities that is cut off.
-STEADY_AFTER, UNSTEADY, BRIGHTEST = 40, 3.5, 99.8
 # Strategies that need signals, and not only motion.
 FROM_SIGNALS = frozenset({"wm_csf", "global_signal", "compcor", "scrub"})
 
@@ -80,7 +79,7 @@ def motion_parameters(motion: Array, reference: nib.Nifti1Image) -> Array:
 
 
 def framewise_displacement(parameters: Array) -> Array:
-    """Power's FD in mm, of shape (volumes,); the first is NaN."""
+    """Power's FD in mm, of shape (volumes,); the first is NaN. nilearn has none."""
     steps = np.abs(np.diff(parameters, axis=0))
     return np.r_[np.nan, steps[:, :3].sum(axis=1) + HEAD * steps[:, 3:].sum(axis=1)]
 
@@ -89,15 +88,19 @@ def cosines(volumes: int, tr: float) -> Array:
     """Cosines slower than `CUTOFF`, of shape (volumes, k); none for a short run.
 
     ``floor(2 volumes TR / 128) − 1`` of them: SPM's basis has one more, whose period is nearest to
-    the cut-off, and a constant; nipype overwrites that one with the constant.
+    the cut-off, and a constant; nipype overwrites that one with the constant. The columns are
+    nilearn's; their number is not, as nilearn's TR is a mean and may be off by rounding.
     """
     order = max(int(np.floor(2 * volumes * tr / CUTOFF)), 1)
-    phase = np.pi / volumes * (np.arange(volumes) + 0.5)
-    return np.sqrt(2 / volumes) * np.cos(phase[:, None] * np.arange(1, order))
+    if order == 1:
+        return np.empty((volumes, 0))
+    return high_pass_cosines(np.arange(volumes, dtype=np.float64) * tr, CUTOFF)[:, : order - 1]
 
 
 def dvars(bold: Bold) -> tuple[Array, Array]:
     """DVARS of BOLD scaled to a median of 1,000, and divided by what is expected without artefact.
+
+    Kept by hand: only nipype has it, which is not a dependency.
 
     Parameters
     ----------
@@ -123,6 +126,8 @@ def dvars(bold: Bold) -> tuple[Array, Array]:
 def compcor(bold: Bold, slow: Array) -> tuple[Array, Array]:
     """Principal components of noise voxels, up to half of their variance.
 
+    nilearn's ``high_variance_confounds`` takes the voxels that vary most, and no share of variance.
+
     Parameters
     ----------
     bold : ndarray of shape (volumes, voxels)
@@ -147,25 +152,6 @@ def compcor(bold: Bold, slow: Array) -> tuple[Array, Array]:
     share = values[::-1].clip(0) / values.clip(0).sum()
     kept = int(np.searchsorted(np.cumsum(share), EXPLAINED)) + 1
     return vectors[:, ::-1][:, :kept], share[:kept]
-
-
-def unsteady_volumes(path: Path, image: nib.Nifti1Image) -> int:
-    """Volumes at the start whose mean signal is an outlier among the first 40.
-
-    Outliers have a modified z-score (Iglewicz and Hoaglin, 1993) above 3.5. As fMRIPrep does,
-    negative intensities and the highest are cut off before.
-    """
-    try:
-        first = np.asarray(image.dataobj[..., :STEADY_AFTER], np.float32)
-    except DAMAGED as error:
-        raise damaged(path, error) from None
-    means = np.clip(first, 0, np.percentile(first, BRIGHTEST)).mean(axis=(0, 1, 2))
-    distance = np.abs(means - np.median(means))
-    typical = np.median(distance)
-    if typical == 0:
-        return 0
-    outlying = 0.6745 * distance / typical > UNSTEADY
-    return int(np.argmin(outlying)) if not outlying.all() else len(outlying)
 
 
 def noise_masks(
@@ -251,7 +237,7 @@ def table_of(
     columns |= {f"cosine{k:02d}": np.r_[padding, c] for k, c in enumerate(slow.T)}
     for k in range(unsteady):
         columns[f"non_steady_state_outlier{k:02d}"] = np.eye(volumes)[k]
-    said: dict[str, dict[str, object]] = {}
+    components: dict[str, dict[str, object]] = {}
     if bold is not None:
         columns["global_signal"] = bold.mean(axis=1, dtype=np.float64)
         columns["dvars"], columns["std_dvars"] = dvars(bold)
@@ -263,18 +249,18 @@ def table_of(
         for k, part in enumerate(parts.T):
             name = f"a_comp_cor_{k:02d}"
             columns[name] = np.r_[padding, part]
-            said[name] = {
+            components[name] = {
                 "Method": "aCompCor",
                 "Mask": "combined",
                 "Retained": True,
                 "VarianceExplained": float(share[k]),
             }
-    return pd.DataFrame(columns), said
+    return pd.DataFrame(columns), components
 
 
 def select(
     table: pd.DataFrame,
-    said: dict[str, dict[str, object]],
+    components: dict[str, dict[str, object]],
     strategies: Sequence[str],
     path: Path,
 ) -> Confounds:
@@ -289,14 +275,14 @@ def select(
         stem = Path(folder) / "sub-x"
         name = f"{stem}_desc-confounds_timeseries"
         table.to_csv(f"{name}.tsv", sep="\t", index=False, na_rep="n/a")
-        Path(f"{name}.json").write_text(json.dumps(said), encoding="utf-8")
+        Path(f"{name}.json").write_text(json.dumps(components), encoding="utf-8")
         bold = Path(f"{stem}_space-T1w_desc-preproc_bold.nii.gz")
-        files = fmriprep.RunFiles(bold, sidecar=None, confounds=Path(f"{name}.tsv"))
         try:
-            return fmriprep.read_confounds(files, strategies, len(table))
+            found = read_confounds(bold, Path(f"{name}.tsv"), strategies, len(table), True)
         except UserError as error:
-            told = str(error).replace(f"{name}.tsv", f"{path}: the computed confounds")
-            raise UserError(told) from None
+            text = str(error).replace(f"{name}.tsv", f"{path}: the computed confounds")
+            raise UserError(text) from None
+    return replace(found, cutoff=CUTOFF)
 
 
 def native_voxels(

@@ -1,4 +1,4 @@
-"""Whether a subject's files fit together, told from headers, sidecars, tables and masks alone."""
+"""Whether a file holds what its header announces."""
 
 import gzip
 import math
@@ -10,36 +10,12 @@ import nibabel as nib
 from nibabel.arrayproxy import ArrayProxy
 
 from tristream.bold.images import DAMAGED, damaged
-from tristream.config.dataset import Dataset
-from tristream.config.events import EventReading
-from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
-from tristream.stimuli.events import events_of_run
 
 Images = dict[str, tuple[Path, int]]
 """Run to its image, and how many volumes of it are the run's."""
 
 # Bytes that are decompressed at a time.
 BLOCK = 2**22
-
-
-def check_events(
-    dataset: Dataset, subject: str, run: str, receipt: Receipt, path: Path, volumes: int
-) -> None:
-    """Check that no event lasts longer than the run's BOLD, to one volume.
-
-    Raises
-    ------
-    UserError
-        Names the image and the seconds.
-    """
-    events = events_of_run(EventReading.of(dataset), subject, run, receipt)
-    last = max((event.end for event in events), default=0.0)
-    if last > (volumes + 1) * dataset.tr:
-        raise UserError(
-            f"{path}: ends at {volumes * dataset.tr:g} s ({volumes} volumes of {dataset.tr:g} s), "
-            f"but the events of {run} last until {last:g} s; it is cut short, or not of this run"
-        )
 
 
 def check_whole(path: Path, image: nib.Nifti1Image | nib.Cifti2Image) -> None:

@@ -69,8 +69,8 @@ def kept_volumes(path: Path, volumes: int, trims: Trims) -> slice:
     return slice(start, stop)
 
 
-def check_tr(path: Path, image: nib.Nifti1Image, said: dict[str, float]) -> None:
-    """Check that the header's TR agrees with what other files say.
+def check_tr(path: Path, image: nib.Nifti1Image, stated: dict[str, float]) -> None:
+    """Check that the header's TR agrees with what other files state.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def check_tr(path: Path, image: nib.Nifti1Image, said: dict[str, float]) -> None
         Named in the message.
     image : Nifti1Image
         4-D; a header without units is taken to hold seconds.
-    said : dict of str to float
+    stated : dict of str to float
         Source to TR in seconds, as ``{"tr of the descriptor": 1.5}``.
 
     Raises
@@ -86,11 +86,11 @@ def check_tr(path: Path, image: nib.Nifti1Image, said: dict[str, float]) -> None
     UserError
         If two of them differ by more than a millisecond.
     """
-    check_same_tr(path, {"header": header_tr(image), **said})
+    check_same_tr(path, {"header": header_tr(image), **stated})
 
 
 def header_tr(image: nib.Nifti1Image) -> float:
-    """TR that the header of a 4-D image says (s); without units it is taken to hold seconds."""
+    """TR that the header of a 4-D image states (s); without units it is taken to hold seconds."""
     unit = image.header.get_xyzt_units()[1]
     return float(image.header.get_zooms()[3]) * SECONDS.get(unit, 1.0)
 
@@ -105,7 +105,7 @@ def check_same_tr(path: Path, values: dict[str, float]) -> None:
     """
     if max(values.values()) - min(values.values()) > TR_TOLERANCE:
         listed = ", ".join(f"{name} {value:g} s" for name, value in values.items())
-        raise UserError(f"{path}: the TR is not the same everywhere ({listed}); mend what is wrong")
+        raise UserError(f"{path}: the TR is not the same everywhere ({listed}); fix what is wrong")
 
 
 def read_mask(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArray[np.bool_]:
@@ -265,7 +265,7 @@ def read_masked(
     if faulty.any():
         raise UserError(
             f"{path}: {faulty.sum()} of {len(faulty)} voxels in the mask hold NaN or infinity; "
-            "mend the image or take them out of the mask"
+            "fix the image or take them out of the mask"
         )
     return out
 
@@ -281,7 +281,7 @@ def _volumes(
 
 
 def damaged(path: Path, error: BaseException) -> UserError:
-    """What to say of a file whose data can't be read."""
+    """The message about a file whose data can't be read."""
     return UserError(f"{path}: is truncated or damaged ({_line(error)}); fetch it again")
 
 

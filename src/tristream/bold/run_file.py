@@ -88,6 +88,8 @@ class Run:
         Whether the BOLD is simulated.
     omitted : tuple of Omission
         What the reader should know is not there, or was assumed.
+    methods : tuple of str
+        What was done to make the run, in sentences with citations (``[@key]``).
     regions : dict of str to ndarray of int32
         Named regions of the dataset: which of the file's voxels they hold, rising.
     trials : Trials, optional
@@ -121,6 +123,7 @@ class Run:
     constant: int
     simulated: bool
     omitted: tuple[Omission, ...] = field(default=())
+    methods: tuple[str, ...] = ()
     regions: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     trials: Trials | None = None
     sources: dict[str, str] = field(default_factory=dict)
@@ -154,7 +157,7 @@ def write_run(path: Path | str, run: Run, config: dict[str, object], code: str =
     code : str
         Fingerprint of the code that made it.
     """
-    provenance = Provenance(KIND, run.simulated, config, code, run.omitted)
+    provenance = Provenance(KIND, run.simulated, config, code, run.omitted, run.methods)
     with create_h5(path, provenance) as file:
         volumes, voxels = run.bold.shape
         chunks = (volumes, min(CHUNK, voxels))
@@ -206,7 +209,7 @@ def read_run(path: Path | str, *, signal: bool = True, voxels: slice = slice(Non
 
 
 def run_provenance(path: Path | str) -> Provenance:
-    """What a run's file says of itself."""
+    """The provenance of a run's file."""
     return provenance_of(path, KIND)
 
 
@@ -257,6 +260,7 @@ def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provena
         constant=int(attrs["constant"]),
         simulated=provenance.simulated,
         omitted=provenance.omitted,
+        methods=provenance.methods,
         regions={name: members[()] for name, members in file.get("regions", {}).items()},
         trials=_trials(file),
         sources=json.loads(attrs.get("sources", "{}")),

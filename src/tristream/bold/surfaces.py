@@ -132,7 +132,7 @@ def _read_gifti(path: Path, hemisphere: str) -> npt.NDArray[np.float32]:
     if whole.ndim != 2 or whole.shape[1] != FSAVERAGE5_VERTICES:
         raise UserError(
             f"{path}: has {arrays[0].shape[0]:,} vertices, a hemisphere of fsaverage5 has "
-            f"{FSAVERAGE5_VERTICES:,}; mend layout.space, or take the outputs in fsaverage5"
+            f"{FSAVERAGE5_VERTICES:,}; fix layout.space, or take the outputs in fsaverage5"
         )
     return whole
 
@@ -243,6 +243,6 @@ def read_columns(
     if faulty.any():
         raise UserError(
             f"{run.path}: {faulty.sum()} of {columns.sum()} grayordinates that vary hold NaN or "
-            "infinity in some volumes; mend the file"
+            "infinity in some volumes; fix the file"
         )
     return bold

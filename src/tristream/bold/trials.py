@@ -5,16 +5,18 @@ means, or rows of the pseudoinverse of a general linear model whose columns went
 projection as the BOLD (which, by the theorem of Frisch, Waugh and Lovell, is the model with mean,
 trend, confounds and censored volumes in it).
 
-Events that are no samples (repeats for the subject's task, carried-over clips, cues) stay in the
+Events that are not samples (repeats for the subject's task, carried-over clips, cues) stay in the
 models, one regressor for those of equal length; they get no row.
 
-A run of few trials can't tell what its voxels' mean and variance are, and an imagery run's differ
-from those of perception. With ``scale: training`` the rows are therefore left in percent of the
-voxel's mean signal; decoders take mean and variance from training rows, encoders an intercept.
+A run of few trials does not determine the mean and variance of its voxels, and an imagery run's
+differ from those of perception. With ``scale: training`` the rows are therefore left in percent of
+the voxel's mean signal; decoders take mean and variance from training rows, encoders an intercept.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,15 +25,156 @@ from nilearn.glm.first_level import make_first_level_design_matrix
 
 from tristream.bold.cleaning import Array, project_out
 from tristream.bold.run_file import Run, Trials
-from tristream.config import trials as config
+from tristream.config.settings.bold import BoldSettings
 from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+from tristream.stimuli.events import events_of_run
 from tristream.stimuli.timelines import TOLERANCE, Event
 
+if TYPE_CHECKING:
+    from tristream.config import trials as config
+
+# What the rows of a run are scaled by.
+SCALED = {
+    "run": "Each voxel was z-scored over the trials of its run.",
+    "training": "Responses were left in percent of each voxel's mean signal, to be scaled by the "
+    "mean and variance of training trials.",
+}
 # A regressor of which the projection leaves less than this share of its length is not estimable.
 ESTIMABLE = 1e-3
 
 
-def as_trials(run: Run, events: Sequence[Event], settings: config.Trials, trimmed: int = 0) -> Run:
+class Estimator(ABC):
+    """How the responses to trials are weighted means of cleaned volumes.
+
+    Parameters
+    ----------
+    settings : Trials
+        The descriptor's ``trials``.
+    """
+
+    def __init__(self, settings: "config.Trials") -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
+        """One row a trial, (trials, volumes); zero for a trial that can't be estimated.
+
+        Parameters
+        ----------
+        run : Run
+            Cleaned volumes.
+        trials, others : list of Event
+            Those that are samples, and those that are modelled without being samples.
+        """
+
+    @abstractmethod
+    def methods(self, trials: int, others: int) -> str:
+        """What was done, in a sentence: `trials` were estimated beside `others`."""
+
+
+E = TypeVar("E", bound=Estimator)
+ESTIMATORS: dict[str, type[Estimator]] = {}
+
+
+def estimates(name: str) -> Callable[[type[E]], type[E]]:
+    """Register a class as the estimator of this name.
+
+    Raises
+    ------
+    TypeError
+        If it lacks `weights` or `methods`.
+    """
+
+    def register(estimator: type[E]) -> type[E]:
+        if lacking := ", ".join(sorted(estimator.__abstractmethods__)):
+            raise TypeError(f"{estimator.__name__}, estimator of trials {name}, lacks {lacking}")
+        ESTIMATORS[name] = estimator
+        return estimator
+
+    return register
+
+
+@estimates("mean")
+class WindowMean(Estimator):
+    """The mean of the volumes in a window after the onset."""
+
+    def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
+        """Equal weights inside of the window."""
+        shift, window = self.settings.shift, self.settings.window
+        return window_weights(run.time, run.censor, trials, shift, window)
+
+    def methods(self, trials: int, others: int) -> str:
+        """Where the window lies."""
+        window = self.settings.window
+        length = "as long as the trial" if window is None else f"of {window:g} s"
+        return (
+            f"The response to each of the {trials} trials of a run is the mean of the uncensored "
+            f"volumes in a window {length} that begins {self.settings.shift:g} s after its onset "
+            "[@horikawa2017]."
+        )
+
+
+class _Modelled(Estimator):
+    """Weights from general linear models."""
+
+    kind: ClassVar[str]
+
+    def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
+        """Rows of pseudoinverses."""
+        design = trial_design(run.time, trials, others, self.settings.hrf)
+        return model_weights(design, len(trials), run.projection, self.kind)
+
+    def _responses(self, others: int) -> str:
+        hrf = {"spm": "SPM's canonical response", "glover": "Glover's response"}
+        found = (
+            f"Expected responses were made with nilearn [@nilearn] from {hrf[self.settings.hrf]} "
+            "and went through the same projection as the BOLD"
+        )
+        if others:
+            found += "; events that are not samples were modelled, too, by a regressor a duration"
+        return f"{found}."
+
+
+@estimates("lsa")
+class AllTrials(_Modelled):
+    """One model with a regressor for each trial."""
+
+    kind = "lsa"
+
+    def methods(self, trials: int, others: int) -> str:
+        """One model a run."""
+        return (
+            f"The {trials} trials of a run were estimated by one general linear model, with a "
+            f"regressor for each (least squares, all) [@mumford2012]. {self._responses(others)}"
+        )
+
+
+@estimates("lss")
+class OneAgainstOthers(_Modelled):
+    """A model for each trial, in which the others share a regressor."""
+
+    kind = "lss"
+
+    def methods(self, trials: int, others: int) -> str:
+        """A model a trial."""
+        return (
+            f"Each of the {trials} trials of a run was estimated by a general linear model of its "
+            "own, in which the other trials share one regressor (least squares, separate) "
+            f"[@mumford2012]. {self._responses(others)}"
+        )
+
+
+def trials_of_run(run: Run, settings: BoldSettings, receipt: Receipt) -> Run:
+    """The run with one row a trial, by the events of its events file."""
+    assert settings.trials is not None
+    events = events_of_run(settings.trials.events, settings.subject, run.run, receipt)
+    return as_trials(run, events, settings.trials.estimation, settings.trims.end)
+
+
+def as_trials(
+    run: Run, events: Sequence[Event], settings: "config.Trials", trimmed: int = 0
+) -> Run:
     """The run with one row a trial.
 
     Parameters
@@ -55,30 +198,26 @@ def as_trials(run: Run, events: Sequence[Event], settings: config.Trials, trimme
     UserError
         If the run has no trial, none that can be estimated, or ends before its events do.
     """
-    kept = [event for event in events if event.keep]
     where = f"sub-{run.subject} {run.run}"
-    acquired = run.time[-1] - run.start_time + run.tr * (1 + trimmed)
-    end = max((event.end for event in events), default=0.0)
-    if end > acquired + run.tr:
-        raise UserError(
-            f"{where}: events last until {end:.2f} s, but the BOLD ends at {acquired:.2f} s; mend "
-            "the events, tr or trims"
-        )
+    _check_length(run, events, trimmed, where)
+    kept = [event for event in events if event.keep]
+    others = [event for event in events if not event.keep]
     if not kept:
-        raise UserError(f"{where}: no event is a sample; mend `events` in the descriptor")
-    if settings.estimate == "mean":
-        weights = window_weights(run.time, run.censor, kept, settings.shift, settings.window)
-    else:
-        others = [event for event in events if not event.keep]
-        design = trial_design(run.time, kept, others, settings.hrf)
-        weights = model_weights(design, len(kept), run.projection, settings.estimate)
+        raise UserError(f"{where}: no event is a sample; fix `events` in the descriptor")
+    estimator = ESTIMATORS[settings.estimate](settings)
+    weights = estimator.weights(run, kept, others)
     lost = np.all(weights == 0, axis=1)
     if lost.all():
         raise UserError(f"{where}: no trial lies within uncensored volumes; look at its events")
+    text = [estimator.methods(len(kept), len(others))]
+    if lost.any():
+        text.append("Trials without volumes from which they can be estimated were left out.")
     first, averaged = np.arange(len(kept)), np.ones(len(kept), np.int64)
     if settings.average_repeats == "run":
         weights, first, averaged = _averaged(weights, [event.item for event in kept], lost)
         lost = lost[first]
+        if averaged.max() > 1:
+            text.append("Presentations of one item were averaged within a run.")
     rows = weights @ run.bold.astype(np.float64)
     projection = np.zeros((len(rows), 0))
     if settings.scale == "run":
@@ -99,7 +238,18 @@ def as_trials(run: Run, events: Sequence[Event], settings: config.Trials, trimme
             duration=np.array([event.duration for event in shown]),
             averaged=averaged,
         ),
+        methods=(*run.methods, *text, SCALED[settings.scale]),
     )
+
+
+def _check_length(run: Run, events: Sequence[Event], trimmed: int, where: str) -> None:
+    acquired = run.time[-1] - run.start_time + run.tr * (1 + trimmed)
+    end = max((event.end for event in events), default=0.0)
+    if end > acquired + run.tr:
+        raise UserError(
+            f"{where}: events last until {end:.2f} s, but the BOLD ends at {acquired:.2f} s; fix "
+            "the events, tr or trims"
+        )
 
 
 def window_weights(

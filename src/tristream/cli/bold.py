@@ -4,14 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tristream.cli.common import (
-    add_config,
-    add_output,
-    add_settings,
-    add_stage,
-    dataset_of,
-    settings,
-)
+from tristream.cli.common import add_output, add_settings, add_stage, settings
 
 EXAMPLES = """\
   tristream bold prepare --dataset bunny --subject 01 --run task-training_run-01 \\
@@ -28,10 +21,8 @@ def register(stages: Any) -> None:
     actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     prepare = actions.add_parser("prepare", help="read, clean and store one run")
-    _add_subject(prepare)
-    prepare.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
-    prepare.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
-    prepare.add_argument("--output", type=Path, required=True, help="RUN.h5 to write")
+    add_settings(prepare, "dataset", "subject")
+    _add_run(prepare)
     prepare.add_argument(
         "--registered",
         type=Path,
@@ -39,20 +30,20 @@ def register(stages: Any) -> None:
         default=[],
         help="layout raw: the subject's normalisation, then the registrations of all its runs",
     )
+    add_output(prepare, "RUN.h5")
     prepare.set_defaults(run=_prepare)
 
     normalise = actions.add_parser("normalise", help="layout raw: register the T1w to the template")
-    _add_subject(normalise)
-    normalise.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
-    normalise.add_argument("--output", type=Path, required=True, help="file to write")
+    add_settings(normalise, "dataset", "subject")
+    _add_receipt(normalise)
+    add_output(normalise, "HDF5 file")
     normalise.set_defaults(run=_normalise)
 
     register = actions.add_parser("register", help="layout raw: head motion and place of one run")
-    _add_subject(register)
-    register.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
-    register.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
+    add_settings(register, "dataset", "subject")
+    _add_run(register)
     register.add_argument("--normalisation", type=Path, required=True, help="the subject's")
-    register.add_argument("--output", type=Path, required=True, help="RUN.h5 to write")
+    add_output(register, "RUN.h5")
     register.set_defaults(run=_register)
 
     index = actions.add_parser("index", help="check a subject's runs and list their quality")
@@ -62,47 +53,44 @@ def register(stages: Any) -> None:
     index.set_defaults(run=_index)
 
 
-def _add_subject(parser: argparse.ArgumentParser) -> None:
-    add_config(parser)
-    parser.add_argument("--dataset", required=True, help="dataset id")
-    parser.add_argument("--subject", required=True, help="subject label, without sub-")
-    parser.add_argument("--code", default="", help="fingerprint to store in the file")
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    # `run` holds the function of the command.
+    parser.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
+    _add_receipt(parser)
+
+
+def _add_receipt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--receipt", type=Path, required=True, help="the subject's receipt")
 
 
 def _prepare(args: argparse.Namespace) -> None:
     from tristream.bold.prepare import prepare_run
+    from tristream.config.settings.bold import BoldSettings
 
-    dataset = dataset_of(args)
-    prepare_run(
-        dataset,
-        args.subject,
-        args.bold_run,
-        args.receipt,
-        args.output,
-        args.code,
-        args.registered,
-    )
+    about = settings(args, BoldSettings)
+    prepare_run(about, args.bold_run, args.receipt, args.output, args.code, args.registered)
 
 
 def _normalise(args: argparse.Namespace) -> None:
     from tristream.bold.registration.normalise import normalise
     from tristream.bold.registration.registration_file import write_normalisation
+    from tristream.config.settings.bold import SubjectSettings
     from tristream.fetch.receipt import Receipt
 
-    receipt = Receipt.read(args.receipt)
-    made = normalise(dataset_of(args), args.subject, receipt)
-    write_normalisation(args.output, made, receipt.simulated, args.code)
+    about, receipt = settings(args, SubjectSettings), Receipt.read(args.receipt)
+    made = normalise(about, receipt)
+    write_normalisation(args.output, made, receipt.simulated, about.key(), args.code)
 
 
 def _register(args: argparse.Namespace) -> None:
     from tristream.bold.registration.motion import register_run
     from tristream.bold.registration.registration_file import read_normalisation, write_registration
+    from tristream.config.settings.bold import RegisterSettings
     from tristream.fetch.receipt import Receipt
 
-    receipt = Receipt.read(args.receipt)
-    normalised = read_normalisation(args.normalisation)
-    made = register_run(dataset_of(args), args.subject, args.bold_run, receipt, normalised)
-    write_registration(args.output, made, receipt.simulated, args.code)
+    about, receipt = settings(args, RegisterSettings), Receipt.read(args.receipt)
+    made = register_run(about, args.bold_run, receipt, read_normalisation(args.normalisation))
+    write_registration(args.output, made, receipt.simulated, about.key(), args.code)
 
 
 def _index(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""How a dataset's files are laid out, and so which road leads to clean BOLD."""
+"""How a dataset's files are laid out, and so which reader gives its BOLD."""
 
 from typing import Annotated, Literal
 
@@ -88,8 +88,8 @@ class SpmLayout(Section):
 class RawLayout(Section):
     """A BIDS dataset without derivatives: motion correction and registration are done here.
 
-    This is the plain road: no correction of distortion or slice timing, no tissue maps. It needs
-    antspyx (``pip install 'tristream[raw]'``).
+    Neither distortion nor slice timing is corrected, and there are no tissue maps. It needs antspyx
+    (``pip install 'tristream[raw]'``).
     """
 
     kind: Literal["raw"] = "raw"

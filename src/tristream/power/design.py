@@ -13,7 +13,7 @@ from tristream.align.aligned import read_aligned, read_info
 from tristream.align.resample import resample_items
 from tristream.align.samples import stretches
 from tristream.bold.cleaning import projection_basis
-from tristream.bold.readers.spm import high_pass_cosines
+from tristream.bold.high_pass import high_pass_cosines
 from tristream.config.events import Events
 from tristream.config.power import Power
 from tristream.errors import UserError

@@ -4,8 +4,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from nilearn.datasets import fetch_surf_fsaverage
-from nilearn.surface import load_surf_data
 
 # Vertices of a hemisphere.
 FSAVERAGE5_VERTICES, FSLR_VERTICES = 10_242, 32_492
@@ -21,5 +19,8 @@ def fsaverage5_cortex(hemisphere: str) -> npt.NDArray[np.bool_]:
     nilearn's flat map does not serve: it also lacks the cuts that flattening took, one of which
     runs along the calcarine sulcus.
     """
+    from nilearn.datasets import fetch_surf_fsaverage
+    from nilearn.surface import load_surf_data
+
     path = fetch_surf_fsaverage("fsaverage5")[f"thick_{hemisphere}"]
     return np.asarray(load_surf_data(path) >= THINNEST)

@@ -9,11 +9,11 @@ import pytest
 from nibabel.affines import apply_affine
 
 from helpers import raw_head as world
-from helpers.bold_tree import receipt_of
+from helpers.bold_tree import prepare, receipt_of
 from tristream.bold.confounds import framewise_displacement, motion_parameters
-from tristream.bold.readers.raw import geometry, prepare, target_voxels
+from tristream.bold.readers.raw import geometry, target_voxels
 from tristream.bold.registration.motion import coregister, epi_brain, register_run
-from tristream.bold.registration.normalise import register_t1w, template
+from tristream.bold.registration.normalise import register_t1w
 from tristream.bold.registration.registration_file import (
     Normalisation,
     Registration,
@@ -22,9 +22,11 @@ from tristream.bold.registration.registration_file import (
     write_normalisation,
     write_registration,
 )
+from tristream.bold.registration.template import template
 from tristream.bold.resampling.sampling import raw_volumes, resample
 from tristream.bold.resampling.transforms import Affine, map_points
 from tristream.bold.run_file import Run
+from tristream.config.settings.bold import RegisterSettings
 
 FIRST, SECOND = world.RUNS
 
@@ -48,7 +50,8 @@ def normalised() -> Normalisation:
 
 @pytest.fixture(scope="module")
 def registered(root: Path, normalised: Normalisation) -> Registration:
-    return register_run(world.dataset(), "01", FIRST, receipt_of(root), normalised)
+    settings = RegisterSettings.of_dataset(world.dataset(), "01")
+    return register_run(settings, FIRST, receipt_of(root), normalised)
 
 
 def distance(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -107,9 +110,9 @@ def prepared(
     steps = (Affine(world.LINEAR),)
     truth = replace(made, run=SECOND, motion=world.motion(1), coregistration=world.COREGISTRATION)
     paths = (folder / "normalisation.h5", folder / "first.h5", folder / "second.h5")
-    write_normalisation(paths[0], replace(first, steps=steps), True, "")
-    write_registration(paths[1], made, True, "")
-    write_registration(paths[2], truth, True, "")
+    write_normalisation(paths[0], replace(first, steps=steps), True, {}, "")
+    write_registration(paths[1], made, True, {}, "")
+    write_registration(paths[2], truth, True, {}, "")
     receipt = receipt_of(root, simulated=True)
     return prepare(world.dataset(**layout), "01", FIRST, receipt, paths)
 
@@ -165,8 +168,8 @@ def test_confounds_are_those_of_the_motion(
 def test_files_hold_what_was_estimated(
     registered: Registration, normalised: Normalisation, points: np.ndarray, tmp_path: Path
 ) -> None:
-    write_normalisation(tmp_path / "n.h5", normalised, True, "abc")
-    write_registration(tmp_path / "r.h5", registered, True, "abc")
+    write_normalisation(tmp_path / "n.h5", normalised, True, {}, "abc")
+    write_registration(tmp_path / "r.h5", registered, True, {}, "abc")
     again, run = read_normalisation(tmp_path / "n.h5"), read_registration(tmp_path / "r.h5")
     assert again.t1w == normalised.t1w
     np.testing.assert_array_equal(

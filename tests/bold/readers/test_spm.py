@@ -10,7 +10,7 @@ import pytest
 from nilearn.signal import clean as nilearn_clean
 
 from helpers import REPOSITORY
-from helpers.bold_tree import AFFINE, SHAPE, receipt_of, save
+from helpers.bold_tree import AFFINE, SHAPE, bold_settings, prepare, receipt_of, save
 from helpers.spm_tree import (
     MASKS,
     RUNS,
@@ -23,7 +23,6 @@ from helpers.spm_tree import (
     write_spm,
 )
 from tristream.bold.prepare import prepare_run
-from tristream.bold.readers.spm import prepare
 from tristream.bold.run_file import Run, read_run
 from tristream.config.layouts import SpmLayout
 from tristream.config.load import descriptor
@@ -41,7 +40,9 @@ def prepared(root: Path, **layout: Any) -> Run:
 
 def test_regions_are_unions_of_their_masks(root: Path, tmp_path: Path) -> None:
     receipt_of(root).write(tmp_path / "receipt.json")
-    prepare_run(dataset(), "01", RUNS[0], tmp_path / "receipt.json", tmp_path / "run.h5")
+    prepare_run(
+        bold_settings(dataset(), "01"), RUNS[0], tmp_path / "receipt.json", tmp_path / "run.h5"
+    )
     run = read_run(tmp_path / "run.h5")
     assert run.bold.shape == (VOLUMES, VOXELS)
     assert list(run.regions) == ["V1", "V2", "VC"]

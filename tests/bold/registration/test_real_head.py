@@ -13,8 +13,9 @@ from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
 
 from tristream.bold.registration import antspy
-from tristream.bold.registration.normalise import ALIKE, likeness, register_t1w, template
+from tristream.bold.registration.normalise import ALIKE, likeness, register_t1w
 from tristream.bold.registration.registration_file import Normalisation
+from tristream.bold.registration.template import template
 from tristream.bold.resampling.target_grid import sample
 from tristream.bold.resampling.transforms import Transform, map_points
 from tristream.errors import UserError

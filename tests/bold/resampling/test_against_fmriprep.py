@@ -1,4 +1,4 @@
-"""The minimal road against fMRIPrep itself: its resampler, its fieldmap, its confounds."""
+"""The minimal reader against fMRIPrep itself: its resampler, its fieldmap, its confounds."""
 
 import json
 from pathlib import Path
@@ -16,6 +16,7 @@ from helpers import synthetic_head as world
 from helpers.fmriprep_reference import fmriprep_outputs
 from tristream.bold import confounds
 from tristream.bold.resampling.sampling import resample
+from tristream.bold.steady_state import unsteady_volumes
 
 # fMRIPrep runs once, for all tests.
 pytestmark = pytest.mark.xdist_group("fmriprep")
@@ -178,7 +179,7 @@ def test_dvars(job: dict[str, Any], theirs: Path) -> None:
 
 def test_volumes_before_the_steady_state(job: dict[str, Any], theirs: Path) -> None:
     path = Path(job["signals"]["bold"])
-    found = confounds.unsteady_volumes(path, nib.load(path))
+    found = unsteady_volumes(path, nib.load(path))
     assert found == json.loads((theirs / "unsteady.json").read_text()) == UNSTEADY
 
 

@@ -21,7 +21,7 @@ from helpers.minimal_chain import (
     scan,
     target,
 )
-from tristream.bold.readers.minimal_inputs import read_timing
+from tristream.bold.raw_inputs import read_timing
 from tristream.bold.resampling import transforms
 from tristream.bold.resampling.distortion import readout
 from tristream.bold.resampling.sampling import Sampling, resample, retimed

@@ -11,8 +11,7 @@ import pytest
 from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_brain_mask
 
-from helpers.bold_tree import receipt_of
-from tristream.bold.readers.minimal import prepare
+from helpers.bold_tree import prepare, receipt_of
 from tristream.bold.resampling.transforms import read_affines
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset

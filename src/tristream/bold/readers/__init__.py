@@ -1,1 +1,6 @@
-"""One reader a layout: what the files are, how a run is prepared."""
+"""Readers of BOLD: a module for each kind of layout, of the layout's name."""
+
+
+def reader_module(kind: str) -> str:
+    """The module that reads a kind of layout (``fmriprep``, ``raw`` …); rules name it in keys."""
+    return f"{__name__}.{kind}"

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from nilearn.interfaces.fmriprep import load_confounds
 
 from tristream.bold import surfaces
-from tristream.bold.cleaned import Columns, Confounds, cleaned_run
+from tristream.bold.cleaned import Columns, Confounds, Reading
+from tristream.bold.confounds_table import read_confounds
+from tristream.bold.derivatives_text import fmriprep_cited
 from tristream.bold.image_checks import Images, check_whole
 from tristream.bold.images import (
     check_one_grid,
@@ -29,14 +29,16 @@ from tristream.bold.images import (
     read_masked,
     varying,
 )
-from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset
+from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import FmriprepLayout
+from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
 from tristream.fetch.contents import RunFiles as Names
 from tristream.fetch.contents import run_files, sidecars
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
+
+ASSUMED = "the sidecars don't state it; TR / 2 was assumed, the middle of the acquisition"
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class RunFiles:
     right: Path | None = None
 
 
-def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
-    """Read and clean one run in the mask that all runs of the subject share.
+@reads(FmriprepLayout)
+class FmriprepReader(Reader[FmriprepLayout]):
+    """Reads BOLD in the mask that all runs of the subject share.
 
     Confounds are those of :func:`nilearn.interfaces.fmriprep.load_confounds` for the strategies of
     ``layout.confounds``: ``motion`` six parameters, ``high_pass`` fMRIPrep's cosines, ``wm_csf``
@@ -71,56 +74,80 @@ def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
     steady state and scrubbed volumes are censored. A missing ``StartTime`` is taken to be TR / 2,
     the middle of the acquisition, which is fMRIPrep's own reference for slice timing and the mean
     over slices where slice timing was not corrected; the file says that it was assumed.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Its layout is ``fmriprep``.
-    subject, run : str
-        Subject label, and BIDS entities of the run.
-    receipt : Receipt
-        Lists the subject's files.
-
-    Raises
-    ------
-    UserError
-        Missing file, truncated image, disagreeing TR or grid, empty mask, NaN, confounds that don't
-        fit: always the file and what is wrong.
     """
-    files = find_runs(dataset, subject, receipt)
-    here = files[run]
-    on_surface = _layout(dataset).on_surface
-    length, tr = _length_and_tr(here, on_surface)
-    start_time, omitted = _timing(here, tr, dataset.tr)
-    volumes = kept_volumes(here.bold, length, dataset.trims)
-    confounds = read_confounds(here, _layout(dataset).confounds, length)
-    read = _on_surface if on_surface else _in_volume
-    return cleaned_run(
-        dataset,
-        subject,
-        run,
-        receipt,
-        here.bold,
-        volumes,
-        start_time,
-        read(here, list(files.values()), volumes),
-        confounds.of(volumes),
-        omitted=omitted,
-        sources=_sources(here, _layout(dataset), receipt.root),
-    )
+
+    def inspect(self) -> Images:
+        """Headers, sidecars, confounds, grids and masks."""
+        files, seen, layout = find_runs(self.settings, self.receipt), {}, self.layout
+        # The vertices of fsaverage5 are the same in all files that can be opened.
+        grayordinates = [here for here in files.values() if layout.on_surface and not here.right]
+        for _ in surfaces.checked(surfaces.open_series(here.bold, None) for here in grayordinates):
+            pass
+        for run, here in files.items():
+            length, tr = _length_and_tr(here, layout.on_surface)
+            _timing(here, tr, self.settings.tr)
+            kept_volumes(here.bold, length, self.settings.trims)
+            _confounds(here, layout.confounds, length)
+            seen[run] = here.bold, length
+            if not layout.on_surface:
+                check_whole(here.bold, open_image(here.bold, 4))
+        if not layout.on_surface:
+            _common_mask(list(files.values()))
+        return seen
+
+    def prepare(self, run: str) -> Reading:
+        """One run with its confounds."""
+        files = find_runs(self.settings, self.receipt)
+        here = files[run]
+        length, tr = _length_and_tr(here, self.layout.on_surface)
+        start_time, omitted = _timing(here, tr, self.settings.tr)
+        volumes = kept_volumes(here.bold, length, self.settings.trims)
+        confounds = _confounds(here, self.layout.confounds, length)
+        read = _on_surface if self.layout.on_surface else _in_volume
+        return Reading(
+            run=run,
+            path=here.bold,
+            acquired=length,
+            volumes=volumes,
+            start_time=start_time,
+            columns=read(here, list(files.values()), volumes),
+            confounds=confounds.of(volumes),
+            omitted=omitted,
+            sources=self._sources(here),
+        )
+
+    def methods(self, reading: Reading) -> tuple[str, ...]:
+        """Whose outputs were read, and how their confounds were chosen."""
+        outputs = "Simulated images with fMRIPrep's names and layout"
+        if not self.receipt.simulated:
+            outputs = f"Outputs of {fmriprep_cited(self.receipt, self.layout.derivatives)}"
+        shared = ", within the voxels that the brain masks of all runs share"
+        where = shared if reading.columns.grayordinates is None else ""
+        found = [f"{outputs} in the space {self.layout.space} were read{where}."]
+        if reading.confounds.names:
+            found.append("Confounds were read from its tables with nilearn [@nilearn].")
+        if any(omission.why == ASSUMED for omission in reading.omitted):
+            found.append("A volume was taken to stand for the middle of its repetition time.")
+        return tuple(found)
+
+    def _sources(self, files: RunFiles) -> dict[str, str]:
+        used = {
+            "bold": files.bold,
+            "bold, right": files.right,
+            "brain mask": files.mask,
+            "timing": files.sidecar,
+            "confounds": files.confounds,
+        }
+        root = self.receipt.root
+        found = {part: path.relative_to(root).as_posix() for part, path in used.items() if path}
+        taken = ", ".join(self.layout.confounds) or "none"
+        pipeline = f"fMRIPrep's outputs in {self.layout.space}; confounds: {taken}"
+        return {**found, "pipeline": pipeline}
 
 
-def _sources(files: RunFiles, layout: FmriprepLayout, root: Path) -> dict[str, str]:
-    used = {
-        "bold": files.bold,
-        "bold, right": files.right,
-        "brain mask": files.mask,
-        "timing": files.sidecar,
-        "confounds": files.confounds,
-    }
-    found = {part: path.relative_to(root).as_posix() for part, path in used.items() if path}
-    taken = ", ".join(layout.confounds) or "none"
-    return {**found, "pipeline": f"fMRIPrep's outputs in {layout.space}; confounds: {taken}"}
+def _confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> Confounds:
+    is_volume = files.mask is not None
+    return read_confounds(files.bold, files.confounds, strategies, volumes, is_volume)
 
 
 def _in_volume(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Columns:
@@ -143,34 +170,8 @@ def _on_surface(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Col
     return Columns(bold, ijk, series.affine, series.shape, constant, own, where)
 
 
-def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
-    """Check headers, sidecars, confounds, grids and masks of a subject's runs.
-
-    Raises
-    ------
-    UserError
-        Whatever :func:`prepare` would say that needs no data.
-    """
-    files, seen, layout = find_runs(dataset, subject, receipt), {}, _layout(dataset)
-    # The vertices of fsaverage5 are the same in all files that can be opened.
-    grayordinates = [here for here in files.values() if layout.on_surface and not here.right]
-    for _ in surfaces.checked(surfaces.open_series(here.bold, None) for here in grayordinates):
-        pass
-    for run, here in files.items():
-        length, tr = _length_and_tr(here, layout.on_surface)
-        _timing(here, tr, dataset.tr)
-        kept_volumes(here.bold, length, dataset.trims)
-        read_confounds(here, layout.confounds, length)
-        seen[run] = here.bold, length
-        if not layout.on_surface:
-            check_whole(here.bold, open_image(here.bold, 4))
-    if not layout.on_surface:
-        _common_mask(list(files.values()))
-    return seen
-
-
 def _length_and_tr(here: RunFiles, on_surface: bool) -> tuple[int, float | None]:
-    """Volumes of a run, and the TR that its header says (s)."""
+    """Volumes of a run, and the TR that its header states (s)."""
     if on_surface:
         series = surfaces.open_series(here.bold, here.right)
         return series.volumes, series.tr
@@ -178,83 +179,15 @@ def _length_and_tr(here: RunFiles, on_surface: bool) -> tuple[int, float | None]
     return image.shape[3], header_tr(image)
 
 
-def find_runs(dataset: Dataset, subject: str, receipt: Receipt) -> dict[str, RunFiles]:
-    """Files of every run that the descriptor lists for the subject, in its order.
+def find_runs(settings: ReadSettings, receipt: Receipt) -> dict[str, RunFiles]:
+    """Files of every run of the subject, in the descriptor's order.
 
     Raises
     ------
     UserError
         If the receipt lacks a file of a run, or lists two images for one.
     """
-    return {run: _files(dataset, subject, run, receipt) for run in dataset.runs_of(subject)}
-
-
-def read_confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> Confounds:
-    """Confounds of a run by nilearn's named strategies.
-
-    Raises
-    ------
-    UserError
-        If there is no table, it has another number of rows than the image has volumes, or lacks
-        columns of a strategy.
-    """
-    if files.confounds is None:
-        if strategies:
-            raise UserError(
-                f"{files.bold}: has no desc-confounds_timeseries.tsv beside it; fetch it, or set "
-                "layout.confounds: [] in the descriptor"
-            )
-        return Confounds.none(volumes)
-    try:
-        table = pd.read_csv(files.confounds, sep="\t", na_values=["n/a"])
-    except (ValueError, OSError) as error:
-        raise UserError(f"{files.confounds}: not a table ({error}); fetch it again") from None
-    if len(table) != volumes:
-        raise UserError(
-            f"{files.confounds}: has {len(table)} rows, but {files.bold.name} has {volumes} "
-            "volumes; they are not of the same run"
-        )
-    fd = pd.to_numeric(table.get("framewise_displacement", np.nan), errors="coerce")
-    values, censor = _load(files, strategies, volumes)
-    return Confounds(
-        values.to_numpy(np.float64),
-        tuple(values.columns),
-        censor,
-        np.broadcast_to(np.asarray(fd, np.float64), volumes).copy(),
-    )
-
-
-def _load(
-    files: RunFiles, strategies: Sequence[str], volumes: int
-) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
-    # nilearn finds the table by the image's name alone, and wants a volume's to be compressed.
-    name = f"{str(files.bold).removesuffix('.gz')}.gz" if files.mask else str(files.bold)
-    try:
-        values, sample_mask = load_confounds(
-            name,
-            strategy=tuple(strategies),
-            motion="basic",
-            wm_csf="basic",
-            global_signal="basic",
-        )
-    except (ValueError, KeyError) as error:
-        raise UserError(
-            f"{files.confounds}: does not serve layout.confounds {list(strategies)}: "
-            f"{' '.join(str(error).split())}"
-        ) from None
-    if values is None:
-        values = pd.DataFrame(index=range(volumes))
-    gaps = values.columns[~np.isfinite(values.to_numpy(np.float64)).all(axis=0)]
-    if len(gaps):
-        raise UserError(
-            f"{files.confounds}: {', '.join(gaps)} hold n/a after the first row; mend the table or "
-            "take another strategy in layout.confounds"
-        )
-    censor = np.zeros(volumes, bool)
-    if sample_mask is not None:
-        censor[:] = True
-        censor[sample_mask] = False
-    return values, censor
+    return {run: _files(settings, run, receipt) for run in settings.runs}
 
 
 def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bool_], int]:
@@ -293,13 +226,9 @@ def _common_mask(runs: Sequence[RunFiles]) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _layout(dataset: Dataset) -> FmriprepLayout:
-    assert isinstance(dataset.layout, FmriprepLayout)
-    return dataset.layout
-
-
-def _files(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunFiles:
-    layout = _layout(dataset)
+def _files(settings: ReadSettings, run: str, receipt: Receipt) -> RunFiles:
+    layout, subject = settings.layout, settings.subject
+    assert isinstance(layout, FmriprepLayout)
     folder = (PurePosixPath(layout.derivatives) / f"sub-{subject}").as_posix() + "/"
     names = run_files(layout, subject, run)
     if layout.on_surface:
@@ -316,7 +245,8 @@ def _files(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> RunFil
         found = "no" if not images else f"{len(images)} images"
         raise UserError(
             f"{receipt.root}: {found} {stem}_space-{layout.space}_desc-preproc_bold.nii.gz under "
-            f"{folder}; mend `runs`, `missing` or `layout` of {dataset.id}.yaml, or fetch again"
+            f"{folder}; fix `runs`, `missing` or `layout` of {settings.dataset}.yaml, or fetch "
+            "again"
         )
     base = images[0].removesuffix(".gz").removesuffix("_desc-preproc_bold.nii")
     mask = next(
@@ -343,7 +273,7 @@ def _surface_files(names: Names, receipt: Receipt) -> RunFiles:
     for path in (names.bold, names.right):
         if path and path not in listed:
             raise UserError(
-                f"{receipt.root}: no {path}; mend `runs`, `missing` or `layout` of the descriptor, "
+                f"{receipt.root}: no {path}; fix `runs`, `missing` or `layout` of the descriptor, "
                 "or fetch again"
             )
     sidecar = next(iter(sidecars(names, listed)), None)
@@ -359,22 +289,21 @@ def _surface_files(names: Names, receipt: Receipt) -> RunFiles:
 def _timing(files: RunFiles, header: float | None, tr: float) -> tuple[float, tuple[Omission, ...]]:
     """Check the TR, and find where in its acquisition a volume stands (s)."""
     try:
-        said: dict[str, Any] = (
+        sidecar: dict[str, Any] = (
             json.loads(files.sidecar.read_text(encoding="utf-8")) if files.sidecar else {}
         )
         trs = {"header": header, "descriptor": tr} if header else {"descriptor": tr}
-        if "RepetitionTime" in said:
-            trs["sidecar"] = float(said["RepetitionTime"])
-        start = float(said.get("StartTime", math.nan))
+        if "RepetitionTime" in sidecar:
+            trs["sidecar"] = float(sidecar["RepetitionTime"])
+        start = float(sidecar.get("StartTime", math.nan))
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); mend it") from None
+        raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); fix it") from None
     check_same_tr(files.bold, trs)
-    if "StartTime" not in said:
-        why = "the sidecars don't say it; TR / 2 was assumed, the middle of the acquisition"
-        return tr / 2, (Omission("StartTime", why),)
+    if "StartTime" not in sidecar:
+        return tr / 2, (Omission("StartTime", ASSUMED),)
     if not 0 <= start <= tr:
         raise UserError(
-            f"{files.sidecar}: StartTime {said['StartTime']!r} lies outside of the acquisition of "
-            f"{tr:g} s; mend it"
+            f"{files.sidecar}: StartTime {sidecar['StartTime']!r} lies outside of the acquisition "
+            f"of {tr:g} s; fix it"
         )
     return start, ()

@@ -8,26 +8,26 @@ from nibabel.affines import apply_affine
 from tqdm import tqdm
 
 from tristream.bold import confounds as made
-from tristream.bold.cleaned import Confounds
+from tristream.bold.cleaned import Confounds, Reading, Resampling
 from tristream.bold.image_checks import Images, check_whole
 from tristream.bold.images import kept_volumes, open_image
-from tristream.bold.readers.minimal_inputs import raw_bold, raw_sidecar, read_timing
-from tristream.bold.registration.normalise import EDGE, t1w_images, template
+from tristream.bold.raw_inputs import raw_bold, raw_sidecar, read_timing
+from tristream.bold.readers.reader import Reader, reads
 from tristream.bold.registration.registration_file import (
     Normalisation,
     Registration,
     read_normalisation,
     read_registration,
 )
-from tristream.bold.resampling.geometry import Geometry, clean_run, shared_voxels
+from tristream.bold.registration.template import EDGE, t1w_images, template
+from tristream.bold.resampling.geometry import Geometry, shared_columns, shared_voxels
+from tristream.bold.resampling.resampling_text import computed_confounds, resampling_methods
 from tristream.bold.resampling.sampling import granted_threads, raw_volumes, resample
 from tristream.bold.resampling.target_grid import Target, image_grid, sample
 from tristream.bold.resampling.transforms import map_points
-from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset
+from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.layouts import RawLayout
 from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
 OMITTED = (
@@ -36,79 +36,94 @@ OMITTED = (
 )
 
 
-def prepare(
-    dataset: Dataset, subject: str, run: str, receipt: Receipt, registered: tuple[Path, ...]
-) -> Run:
-    """Resample and clean one run in the template's brain voxels that all runs cover.
+@reads(RawLayout)
+class RawReader(Reader[RawLayout]):
+    """Resamples runs in the template's brain voxels that all runs cover."""
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Its layout is ``raw``.
-    subject, run : str
-        Subject label, and BIDS entities of the run.
-    receipt : Receipt
-        Lists the subject's files.
-    registered : tuple of Path
-        The subject's normalisation and then the registrations of all its runs.
+    def inspect(self) -> Images:
+        """Headers and sidecars."""
+        settings, seen = self.settings, {}
+        for run in settings.runs:
+            path = raw_bold(settings.dataset, settings.subject, run, self.receipt)
+            image = open_image(path, 4)
+            check_whole(path, image)
+            sidecar = raw_sidecar(settings.subject, run, self.receipt)
+            read_timing(path, sidecar, image, settings.tr)
+            kept_volumes(path, image.shape[3], settings.trims)
+            seen[run] = path, image.shape[3]
+        for name in t1w_images(settings.subject, self.receipt)[:1]:
+            path = self.receipt.path(name)
+            check_whole(path, open_image(path, 3))
+        return seen
 
-    Raises
-    ------
-    UserError
-        A missing registration, as many head positions as there are no volumes, disagreeing TRs,
-        truncated images, NaN, no voxel that all runs cover: always the file and what is wrong.
-    """
-    layout = dataset.layout
-    assert isinstance(layout, RawLayout)
-    names = dataset.runs_of(subject)
-    if not registered:
-        raise UserError(
-            f"{dataset.id}: layout raw needs registrations; give --registered with the files that "
-            "`bold normalise` and `bold register` write"
+    def prepare(self, run: str) -> Reading:
+        """One run, resampled, with its confounds; all runs must be registered."""
+        settings, layout = self.settings, self.layout
+        normalised, registrations = self._registrations()
+        runs = {
+            name: geometry(
+                raw_bold(settings.dataset, settings.subject, name, self.receipt),
+                registrations[name],
+            )
+            for name in settings.runs
+        }
+        here = runs[run]
+        sidecar = raw_sidecar(settings.subject, run, self.receipt)
+        timing = read_timing(here.path, sidecar, here.image, settings.tr)
+        kept = kept_volumes(here.path, here.image.shape[3], settings.trims)
+        target = target_voxels(layout.resolution, normalised)
+        shared = shared_voxels(target, runs, settings.trims.start)
+        brain = registrations[run].brain
+        bold, confounds = _read(here, brain, shared.target, layout, settings.tr)
+        steps = ("normalisation",) if normalised.t1w else ()
+        name = here.path.relative_to(self.receipt.root).as_posix()
+        return Reading(
+            run=run,
+            path=here.path,
+            acquired=here.image.shape[3],
+            volumes=kept,
+            start_time=timing.start_time,
+            columns=shared_columns(shared, run, bold, kept),
+            confounds=confounds.of(kept),
+            omitted=(*timing.omitted, *OMITTED, *normalised.omitted),
+            sources=_sources(name, normalised, layout),
+            resampling=Resampling(layout.resolution, (*steps, "coregistration", "head motion")),
         )
-    normalised = read_normalisation(registered[0])
-    found = {made.run: made for made in map(read_registration, registered[1:])}
-    lacking = [name for name in names if name not in found]
-    if lacking:
-        raise UserError(
-            f"{dataset.id}: no registration of {', '.join(lacking)} of sub-{subject} was given; "
-            "all runs share one mask"
+
+    def methods(self, reading: Reading) -> tuple[str, ...]:
+        """How images were registered and resampled, and what was not corrected."""
+        into = (
+            "that mean rigidly to the subject's T1w, and the T1w to the MNI152 template of nilearn "
+            f"({self.layout.space}) [@fonov2011; @nilearn] by an affine transform and symmetric "
+            "normalisation [@avants2008]"
+            if "T1w" in reading.sources
+            else "that mean, for want of a T1w, to the MNI152 template of nilearn "
+            f"({self.layout.space}) [@fonov2011; @nilearn] by an affine transform"
         )
-    runs = {
-        name: geometry(raw_bold(dataset, subject, name, receipt), found[name]) for name in names
-    }
-    here = runs[run]
-    timing = read_timing(here.path, raw_sidecar(subject, run, receipt), here.image, dataset.tr)
-    kept_volumes(here.path, here.image.shape[3], dataset.trims)
-    shared = shared_voxels(target_voxels(layout.resolution, normalised), runs, dataset.trims.start)
-    bold, confounds = _read(here, found[run].brain, shared.target, layout, dataset.tr)
-    omitted = (*OMITTED, *normalised.omitted)
-    sources = _sources(here.path.relative_to(receipt.root).as_posix(), normalised, layout)
-    return clean_run(
-        dataset, subject, run, receipt, here, timing, shared, bold, confounds, omitted, sources
-    )
+        registered = (
+            "Raw images were registered by ANTs through antspyx [@avants2011; @tustison2021]: "
+            f"every volume rigidly to the mean of aligned volumes of its run, {into}."
+        )
+        return (
+            *resampling_methods(reading, self.layout.space, registered),
+            *computed_confounds(reading),
+        )
 
-
-def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
-    """Check headers and sidecars of a subject's raw images.
-
-    Raises
-    ------
-    UserError
-        Whatever registration and :func:`prepare` would say that needs no data.
-    """
-    seen = {}
-    for run in dataset.runs_of(subject):
-        path = raw_bold(dataset, subject, run, receipt)
-        image = open_image(path, 4)
-        check_whole(path, image)
-        read_timing(path, raw_sidecar(subject, run, receipt), image, dataset.tr)
-        kept_volumes(path, image.shape[3], dataset.trims)
-        seen[run] = path, image.shape[3]
-    for name in t1w_images(subject, receipt)[:1]:
-        path = receipt.path(name)
-        check_whole(path, open_image(path, 3))
-    return seen
+    def _registrations(self) -> tuple[Normalisation, dict[str, Registration]]:
+        settings = self.settings
+        if not self.registered:
+            raise UserError(
+                f"{settings.dataset}: layout raw needs registrations; give --registered with the "
+                "files that `bold normalise` and `bold register` write"
+            )
+        found = {one.run: one for one in map(read_registration, self.registered[1:])}
+        lacking = [name for name in settings.runs if name not in found]
+        if lacking:
+            raise UserError(
+                f"{settings.dataset}: no registration of {', '.join(lacking)} of "
+                f"sub-{settings.subject} was given; all runs share one mask"
+            )
+        return read_normalisation(self.registered[0]), found
 
 
 def geometry(path: Path, made: Registration) -> Geometry:
@@ -152,11 +167,11 @@ def _read(
     shown = tqdm(volumes, here.path.name, count, unit="volume", mininterval=5, delay=5)
     bold = resample(shown, sampling, granted_threads())
     own = bold[:, len(target.points) :]
-    unsteady = made.unsteady_volumes(here.path, here.image)
+    unsteady = unsteady_volumes(here.path, here.image)
     signals = own if own.shape[1] else None
     reference = nib.Nifti1Image(np.asarray(here.reference.dataobj), here.image.affine)
-    table, said = made.table_of(here.motion, reference, tr, unsteady, signals)
-    confounds = made.select(table, said, layout.confounds, here.path)
+    table, components = made.table_of(here.motion, reference, tr, unsteady, signals)
+    confounds = made.select(table, components, layout.confounds, here.path)
     return bold[:, : len(target.points)], confounds
 
 
@@ -174,7 +189,7 @@ def _sources(bold: str, normalised: Normalisation, layout: RawLayout) -> dict[st
     found["head motion"] = f"rigid, {antspyx}"
     found["bold"] = bold
     found["pipeline"] = (
-        "raw images: motion correction and registration without correction of "
+        "raw images: motion correction and registration, without correction of "
         f"distortion or slice timing; one cubic interpolation to {layout.resolution:g} mm"
     )
     return found

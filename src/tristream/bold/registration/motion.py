@@ -1,6 +1,5 @@
 """Head motion within a run, and where the run lies in the subject's T1w or in the template."""
 
-import warnings
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,18 +9,17 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine, from_matvec
-from nilearn.exceptions import MaskWarning
-from nilearn.masking import compute_epi_mask
 from tqdm import tqdm
 
-from tristream.bold.confounds import unsteady_volumes
+from tristream.bold.epi_mask import epi_mask
 from tristream.bold.images import BLOCK, kept_volumes, open_image
-from tristream.bold.readers.minimal_inputs import raw_bold, raw_sidecar, read_timing
+from tristream.bold.raw_inputs import raw_bold, raw_sidecar, read_timing
 from tristream.bold.registration import antspy
 from tristream.bold.registration.antspy_extra import require
 from tristream.bold.registration.registration_file import Normalisation, Registration
 from tristream.bold.resampling.sampling import Volume, raw_volumes
-from tristream.config.dataset import Dataset
+from tristream.bold.steady_state import unsteady_volumes
+from tristream.config.settings.bold import RegisterSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 
@@ -32,16 +30,16 @@ AVERAGED = 10
 
 
 def register_run(
-    dataset: Dataset, subject: str, run: str, receipt: Receipt, normalised: Normalisation
+    settings: RegisterSettings, run: str, receipt: Receipt, normalised: Normalisation
 ) -> Registration:
     """Estimate the transforms of one run.
 
     Parameters
     ----------
-    dataset : Dataset
-        Its layout is ``raw``.
-    subject, run : str
-        Subject label, and BIDS entities of the run.
+    settings : RegisterSettings
+        Dataset, subject, TR and trims.
+    run : str
+        BIDS entities of the run.
     receipt : Receipt
         Lists the subject's files.
     normalised : Normalisation
@@ -52,13 +50,14 @@ def register_run(
     UserError
         Missing or truncated image, disagreeing TR, NaN, volumes without signal, no brain.
     """
-    require(dataset.id)
-    path = raw_bold(dataset, subject, run, receipt)
+    require(settings.dataset)
+    path = raw_bold(settings.dataset, settings.subject, run, receipt)
     image = open_image(path, 4)
-    # What is wrong with the headers is told before the work.
-    read_timing(path, raw_sidecar(subject, run, receipt), image, dataset.tr)
-    kept_volumes(path, image.shape[3], dataset.trims)
-    first = max(unsteady_volumes(path, image), dataset.trims.start)
+    # What is wrong with the headers is reported before the work.
+    sidecar = raw_sidecar(settings.subject, run, receipt)
+    read_timing(path, sidecar, image, settings.tr)
+    kept_volumes(path, image.shape[3], settings.trims)
+    first = max(unsteady_volumes(path, image), settings.trims.start)
     reference = reference_volume(path, image, min(first, image.shape[3] - 1))
     brain = epi_brain(reference, path)
     return Registration(
@@ -122,7 +121,7 @@ def _corrected(
     still = np.flatnonzero(np.ptp(series.reshape(-1, series.shape[3]), axis=0) == 0)
     if len(still):
         raise UserError(
-            f"{path}: volume {first + still[0]} holds one value everywhere; mend the image, or "
+            f"{path}: volume {first + still[0]} holds one value everywhere; fix the image, or "
             "leave the run out (missing)"
         )
     with TemporaryDirectory() as folder:
@@ -145,12 +144,9 @@ def epi_brain(reference: nib.Nifti1Image, path: Path) -> npt.NDArray[np.bool_]:
     UserError
         If there are none.
     """
-    with warnings.catch_warnings():
-        # An empty mask is an error of its own here.
-        warnings.simplefilter("ignore", MaskWarning)
-        brain = np.asarray(compute_epi_mask(reference).dataobj) > 0
+    brain = epi_mask(reference)
     if not brain.any():
-        raise UserError(f"{path}: no brain can be told from its background; look at the image")
+        raise UserError(f"{path}: no brain stands out of its background; look at the image")
     return brain
 
 

@@ -1,6 +1,5 @@
 """Where nilearn's MNI template lies in a subject's T1w."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,16 @@ from tristream.bold.images import open_image
 from tristream.bold.registration import antspy
 from tristream.bold.registration.antspy_extra import require
 from tristream.bold.registration.registration_file import Normalisation
+from tristream.bold.registration.template import EDGE, t1w_images, template
 from tristream.bold.resampling.target_grid import read_volume, sample
 from tristream.bold.resampling.transforms import Affine
-from tristream.config.dataset import Dataset
+from tristream.config.settings.bold import SubjectSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
 Array = npt.NDArray[np.float64]
 
-# Edge of the voxels in which a T1w is registered (mm).
-EDGE = 2
 # Width around the template's brain that takes part: the dark rim shows where the brain ends (mm).
 RIM = 6.0
 # How far the middle of the template's brain lies below the top of a head, and how much of a head
@@ -43,17 +41,15 @@ FLAT = 1e-6
 HEIGHTS = (-25.0, 0.0, 25.0)
 
 
-def normalise(dataset: Dataset, subject: str, receipt: Receipt) -> Normalisation:
+def normalise(settings: SubjectSettings, receipt: Receipt) -> Normalisation:
     """Register the subject's T1w to the template, once for all runs.
 
     Of several T1w images the first by name is taken.
 
     Parameters
     ----------
-    dataset : Dataset
-        Its layout is ``raw``.
-    subject : str
-        Label without ``sub-``.
+    settings : SubjectSettings
+        Dataset and subject.
     receipt : Receipt
         Lists the subject's files.
 
@@ -62,10 +58,10 @@ def normalise(dataset: Dataset, subject: str, receipt: Receipt) -> Normalisation
     UserError
         If the image can't be read, or holds no head.
     """
-    require(dataset.id)
-    images = t1w_images(subject, receipt)
+    require(settings.dataset)
+    images = t1w_images(settings.subject, receipt)
     if not images:
-        why = f"sub-{subject} has no T1w; runs were registered to the template itself, affinely"
+        why = "the subject has none; runs were registered to the template itself, affinely"
         brain, _ = template(EDGE)
         return Normalisation("", brain, (), omitted=(Omission("T1w", why),))
     others = ", ".join(images[1:])
@@ -75,12 +71,6 @@ def normalise(dataset: Dataset, subject: str, receipt: Receipt) -> Normalisation
     # Some tools write NaN where a face was taken out.
     head = nib.Nifti1Image(np.nan_to_num(read_volume(path, image)), image.affine)
     return replace(register_t1w(head, path, images[0]), omitted=omitted)
-
-
-def t1w_images(subject: str, receipt: Receipt) -> list[str]:
-    """T1w images of the subject, sorted."""
-    name = re.compile(rf"sub-{subject}/(ses-[A-Za-z0-9]+/)?anat/[^/]*_T1w\.nii(\.gz)?")
-    return sorted(file.path for file in receipt.files if name.fullmatch(file.path))
 
 
 def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE) -> Normalisation:
@@ -119,7 +109,7 @@ def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE
         raise UserError(
             f"{path}: once registered, it does not resemble the template (correlation nearby "
             f"{alike:.2f}, below {ALIKE:g}): its header turns the head round, or much of the brain "
-            "is missing; look at the image and mend it, or run fMRIPrep"
+            "is missing; look at the image and fix it, or run fMRIPrep"
         )
     # The template's brain, and a voxel around it, where it lies in the head.
     share = ndimage.binary_dilation(inside).astype(np.float32)
@@ -129,16 +119,6 @@ def register_t1w(image: nib.Nifti1Image, path: Path, name: str, edge: int = EDGE
     moving = antspy.to_ants(stripped, affine, path)
     steps = (antspy.warp(fixed, moving, linear), Affine(linear))
     return Normalisation(name, nib.Nifti1Image(stripped, affine), steps, alike)
-
-
-def template(edge: int) -> tuple[nib.Nifti1Image, npt.NDArray[np.bool_]]:
-    """nilearn's MNI152NLin2009aSym: T1w of the brain alone, and which voxels that is."""
-    # Not above: every road's job imports this module.
-    from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
-
-    brain = load_mni152_template(resolution=edge)
-    inside = np.asarray(load_mni152_brain_mask(resolution=edge).dataobj) > 0
-    return nib.Nifti1Image(np.asarray(brain.dataobj, np.float32), brain.affine), inside
 
 
 def likeness(
@@ -188,7 +168,7 @@ def brain_centre(head: Any, affine: Array, path: Path) -> Array:
     """
     foreground = np.argwhere(antspy.load().get_mask(head, cleanup=1).numpy() > 0)
     if not len(foreground):
-        raise UserError(f"{path}: no head can be told from its background; look at the image")
+        raise UserError(f"{path}: no head stands out of its background; look at the image")
     points = apply_affine(affine, foreground)
     above = min(round(ABOVE_TOP / abs(np.linalg.det(affine[:3, :3]))), len(points))
     top = np.sort(points[:, 2])[-above]

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import nibabel as nib
@@ -68,9 +69,11 @@ class Registration:
     coregistration: Array
 
 
-def write_normalisation(path: Path, made: Normalisation, simulated: bool, code: str) -> None:
+def write_normalisation(
+    path: Path, made: Normalisation, simulated: bool, config: dict[str, Any], code: str
+) -> None:
     """Write the subject's file, atomically."""
-    provenance = Provenance(NORMALISATION, simulated, {}, code, made.omitted)
+    provenance = Provenance(NORMALISATION, simulated, config, code, made.omitted)
     with create_h5(path, provenance) as file:
         file.attrs["t1w"] = made.t1w
         file.attrs["likeness"] = made.likeness
@@ -91,7 +94,7 @@ def read_normalisation(path: Path) -> Normalisation:
     UserError
         If it is missing, damaged or of another kind.
     """
-    with open_h5(path, NORMALISATION) as (file, said):
+    with open_h5(path, NORMALISATION) as (file, provenance):
         try:
             steps: list[Transform] = []
             if "warp" in file:
@@ -100,14 +103,16 @@ def read_normalisation(path: Path) -> Normalisation:
                 steps.append(Affine(file["affine"][()]))
             brain = _read_image(file, "brain")
             t1w, likeness = str(file.attrs["t1w"]), float(file.attrs["likeness"])
-            return Normalisation(t1w, brain, tuple(steps), likeness, said.omitted)
+            return Normalisation(t1w, brain, tuple(steps), likeness, provenance.omitted)
         except (KeyError, OSError) as error:
             raise _not_whole(path, error) from None
 
 
-def write_registration(path: Path, made: Registration, simulated: bool, code: str) -> None:
+def write_registration(
+    path: Path, made: Registration, simulated: bool, config: dict[str, Any], code: str
+) -> None:
     """Write a run's file, atomically."""
-    with create_h5(path, Provenance(REGISTRATION, simulated, {}, code)) as file:
+    with create_h5(path, Provenance(REGISTRATION, simulated, config, code)) as file:
         file.attrs["run"] = made.run
         _write_image(file, "reference", made.reference)
         file.create_dataset("brain", data=made.brain, compression="lzf")

@@ -89,7 +89,7 @@ def readout(path: Path, sidecar: Mapping[str, Any], shape: tuple[int, ...]) -> t
     if direction.rstrip("-") not in ("i", "j", "k"):
         raise UserError(
             f"{path}: no usable PhaseEncodingDirection in its sidecars ({direction!r}), so the "
-            "distortion field can't be applied; mend them, or set layout.distortion: false"
+            "distortion field can't be applied; fix them, or set layout.distortion: false"
         )
     axis = "ijk".index(direction[0])
     try:
@@ -101,7 +101,7 @@ def readout(path: Path, sidecar: Mapping[str, Any], shape: tuple[int, ...]) -> t
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{path}: its sidecars hold neither TotalReadoutTime nor EffectiveEchoSpacing as "
-            "numbers, so the distortion field can't be applied; mend them, or set "
+            "numbers, so the distortion field can't be applied; fix them, or set "
             "layout.distortion: false"
         ) from None
     return axis, -seconds if direction.endswith("-") else seconds

@@ -1,6 +1,5 @@
 """A run whose raw image is sampled at the voxels that all runs of its subject share."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,17 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
-from tristream.bold.cleaned import Columns, Confounds, cleaned_run
-from tristream.bold.images import DAMAGED, PROBE, damaged, kept_volumes
-from tristream.bold.readers.minimal_inputs import Timing
+from tristream.bold.cleaned import Columns
+from tristream.bold.images import DAMAGED, PROBE, damaged
 from tristream.bold.resampling.distortion import Distortion
 from tristream.bold.resampling.sampling import Sampling
 from tristream.bold.resampling.target_grid import Target
-from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset
 from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
-from tristream.store import Omission
 
 Array = npt.NDArray[np.float64]
 
@@ -132,63 +126,20 @@ def _varying(here: Geometry, first: int) -> npt.NDArray[np.bool_]:
     return np.ptp(few, axis=3) != 0
 
 
-def clean_run(
-    dataset: Dataset,
-    subject: str,
-    run: str,
-    receipt: Receipt,
-    here: Geometry,
-    timing: Timing,
-    shared: Shared,
-    bold: npt.NDArray[np.float32],
-    confounds: Confounds,
-    omitted: Sequence[Omission],
-    sources: dict[str, str],
-) -> Run:
-    """Trim and clean a run that was sampled at the shared voxels.
+def shared_columns(shared: Shared, run: str, bold: npt.NDArray[np.float32], kept: slice) -> Columns:
+    """The volumes of a run that are kept, at the voxels that all runs share.
 
     Parameters
     ----------
-    dataset, subject, run, receipt
-        As in :func:`tristream.bold.prepare.prepare_run`.
-    here : Geometry
-        Of the run.
-    timing : Timing
-        When it was acquired.
     shared : Shared
         The voxels.
+    run : str
+        Its name.
     bold : ndarray of float32, shape (volumes, voxels)
         All volumes at these voxels.
-    confounds : Confounds
-        Of all volumes.
-    omitted, sources
-        As in :class:`tristream.bold.run_file.Run`; what timing had to assume is added.
-
-    Raises
-    ------
-    UserError
-        If trims or confounds leave too little.
+    kept : slice
+        Volumes to keep.
     """
-    kept = kept_volumes(here.path, here.image.shape[3], dataset.trims)
-    target = shared.target
-    columns = Columns(
-        np.ascontiguousarray(bold[kept]),
-        target.ijk,
-        target.affine,
-        target.shape,
-        shared.constant,
-        shared.own[run],
-    )
-    return cleaned_run(
-        dataset,
-        subject,
-        run,
-        receipt,
-        here.path,
-        kept,
-        timing.start_time,
-        columns,
-        confounds.of(kept),
-        omitted=(*timing.omitted, *omitted),
-        sources=sources,
-    )
+    target, own = shared.target, shared.own[run]
+    kept_bold = np.ascontiguousarray(bold[kept])
+    return Columns(kept_bold, target.ijk, target.affine, target.shape, shared.constant, own)

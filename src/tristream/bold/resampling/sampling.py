@@ -115,7 +115,7 @@ def raw_volumes(path: Path, image: nib.Nifti1Image) -> Iterator[Volume]:
         if faulty:
             raise UserError(
                 f"{path}: {faulty} voxels of volume {number} hold NaN or infinity, which "
-                "interpolation would spread; mend the image, or leave the run out (missing)"
+                "interpolation would spread; fix the image, or leave the run out (missing)"
             )
         yield volume
 

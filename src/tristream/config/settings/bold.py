@@ -1,34 +1,139 @@
 """What registering, reading, cleaning and indexing BOLD read of the study."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from tristream.config.base import Label, Name
+from tristream.config.base import Label, Name, Section
+from tristream.config.events import EventReading
+from tristream.config.layouts import Layout, ScanLayout, VolumeTableLayout
+from tristream.config.runs import Trims
 from tristream.config.settings.base import Settings, named
-from tristream.errors import UserError
+from tristream.config.trials import Trials
 
 if TYPE_CHECKING:
     from tristream.config.dataset import Dataset
     from tristream.config.load import Resolved
 
 
-class IndexSettings(Settings):
-    """The runs that one subject must have."""
+class SubjectSettings(Settings):
+    """One subject of one dataset."""
 
     dataset: Name
     subject: Label
-    runs: list[str]
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
-        """What `bold index` reads."""
-        dataset = _dataset(resolved, **targets)
+        """What a job of the stage `bold` reads.
+
+        Raises
+        ------
+        UserError
+            If the study has no such dataset, or the dataset no such subject.
+        """
+        dataset = named(resolved.datasets, targets["dataset"], "datasets")
         subject = targets["subject"]
-        return cls(dataset=dataset.id, subject=subject, runs=dataset.runs_of(subject))
+        dataset.check_subject(subject)
+        return cls.of_dataset(dataset, subject)
+
+    @classmethod
+    def of_dataset(cls, dataset: "Dataset", subject: str) -> Self:
+        """The same, from the dataset's descriptor."""
+        return cls(dataset=dataset.id, subject=subject, **cls._own(dataset, subject))
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        return {}
 
 
-def _dataset(resolved: "Resolved", dataset: str, subject: str) -> "Dataset":
-    """The descriptor of a dataset that has the subject."""
-    found = named(resolved.datasets, dataset, "datasets")
-    if subject not in found.subjects:
-        raise UserError(f"{dataset}: no subject {subject!r}: {', '.join(found.subjects)}")
-    return found
+class IndexSettings(SubjectSettings):
+    """The runs that there must be."""
+
+    runs: list[str]
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        return {"runs": dataset.runs_of(subject)}
+
+
+class RegisterSettings(SubjectSettings):
+    """What registering one run needs; normalising takes the subject alone."""
+
+    tr: float
+    trims: Trims
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        return {"tr": dataset.tr, "trims": dataset.trims}
+
+
+class ReadSettings(SubjectSettings):
+    """What every reader of BOLD may know.
+
+    `runs` are the subject's; `image_runs` are those that one image holds, in its order.
+    """
+
+    layout: Layout
+    tr: float
+    runs: list[str]
+    image_runs: list[str]
+    trims: Trims
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        in_one_image = isinstance(dataset.layout, VolumeTableLayout | ScanLayout)
+        return {
+            "layout": dataset.layout,
+            "tr": dataset.tr,
+            "runs": dataset.runs_of(subject),
+            "image_runs": dataset.runs if in_one_image else [],
+            "trims": dataset.trims,
+        }
+
+    @property
+    def space(self) -> str:
+        """The space that the layout says the BOLD lies in."""
+        return getattr(self.layout, "space", "native")
+
+
+class CheckSettings(ReadSettings):
+    """What is needed to check a subject's files: events, too."""
+
+    events: EventReading
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        return {**super()._own(dataset, subject), "events": EventReading.of(dataset)}
+
+
+class TrialSettings(Section):
+    """How single trials are estimated, and from which events."""
+
+    estimation: Trials
+    events: EventReading
+
+
+class BoldSettings(ReadSettings):
+    """What `bold prepare` reads; events only where rows are trials."""
+
+    trials: TrialSettings | None
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        own = super()._own(dataset, subject)
+        if dataset.trials is None:
+            return {**own, "layout": _of_images(dataset.layout), "trials": None}
+        estimation = dataset.trials
+        if estimation.average_repeats == "split":
+            # The sample index averages over runs; in the runs themselves nothing is averaged.
+            estimation = estimation.model_copy(update={"average_repeats": "never"})
+        events = EventReading.of(dataset)
+        return {**own, "trials": TrialSettings(estimation=estimation, events=events)}
+
+
+def _of_images(layout: Layout) -> Layout:
+    """A layout without what it says of events."""
+    if isinstance(layout, VolumeTableLayout):
+        return layout.model_copy(update={"rest": VolumeTableLayout.model_fields["rest"].default})
+    if isinstance(layout, ScanLayout):
+        columns = ScanLayout.model_fields["columns"].default
+        return layout.model_copy(update={"columns": columns})
+    return layout

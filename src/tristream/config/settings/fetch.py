@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from tristream.config.base import Checksum, Label, Name
-from tristream.config.dataset import Dataset
 from tristream.config.layouts import Layout
 from tristream.config.settings.base import Settings, named
+from tristream.config.settings.bold import CheckSettings
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
@@ -66,13 +66,13 @@ class FetchDatasetSettings(Settings):
 class FetchSubjectSettings(FetchDatasetSettings):
     """Which files of a dataset the analysis of one subject reads.
 
-    `described` is what checking them needs: the descriptor without what only pages show.
+    `checked` is what checking them needs.
     """
 
     subject: Label
     layout: Layout
     runs: list[str]
-    described: Dataset
+    checked: CheckSettings
 
     @classmethod
     def _picked(cls, resolved: "Resolved", dataset: str, subject: str = "") -> dict[str, Any]:
@@ -84,7 +84,7 @@ class FetchSubjectSettings(FetchDatasetSettings):
             "subject": subject,
             "layout": found.layout,
             "runs": found.runs_of(subject),
-            "described": _without_words(found),
+            "checked": CheckSettings.of_dataset(found, subject),
         }
 
 
@@ -130,14 +130,6 @@ class FetchStimuliSettings(Settings):
             missing=resolved.study.datasets[dataset].missing_stimuli,
             get=stimuli.get,
         )
-
-
-def _without_words(dataset: Dataset) -> Dataset:
-    """A descriptor without what only pages show, and without where its stimuli lie."""
-    table: dict[str, Any] = {"source": None, "get": "not here", "known_leaks": []}
-    shown = dict.fromkeys(("title", "licence", "citation", "credit"), "")
-    stimuli = dataset.stimuli.model_copy(update=table)
-    return dataset.model_copy(update={**shown, "stimuli": stimuli})
 
 
 def without_credit(source: Any) -> Any:

@@ -10,19 +10,16 @@ from nibabel.orientations import inv_ornt_aff, io_orientation
 from tqdm import tqdm
 
 from tristream.bold import confounds as made
-from tristream.bold.cleaned import Confounds
+from tristream.bold.cleaned import Confounds, Reading, Resampling
+from tristream.bold.derivatives_text import fmriprep_cited
 from tristream.bold.image_checks import Images, check_whole
 from tristream.bold.images import kept_volumes, open_image, same_affine
-from tristream.bold.readers.minimal_inputs import (
-    Anatomy,
-    RunInputs,
-    Timing,
-    find_anatomy,
-    find_run,
-    read_timing,
-)
+from tristream.bold.raw_inputs import Timing, read_timing
+from tristream.bold.readers.minimal_inputs import Anatomy, RunInputs, find_anatomy, find_run
+from tristream.bold.readers.reader import Reader, reads
 from tristream.bold.resampling.distortion import Distortion, readout
-from tristream.bold.resampling.geometry import Geometry, clean_run, shared_voxels
+from tristream.bold.resampling.geometry import Geometry, shared_columns, shared_voxels
+from tristream.bold.resampling.resampling_text import computed_confounds, resampling_methods
 from tristream.bold.resampling.sampling import (
     Volume,
     granted_threads,
@@ -32,83 +29,82 @@ from tristream.bold.resampling.sampling import (
 )
 from tristream.bold.resampling.target_grid import read_volume, target_voxels
 from tristream.bold.resampling.transforms import read_affines, read_composite
-from tristream.bold.run_file import Run
-from tristream.config.dataset import Dataset
+from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.layouts import MinimalLayout
 from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
 Array = npt.NDArray[np.float64]
 
 
-def prepare(dataset: Dataset, subject: str, run: str, receipt: Receipt) -> Run:
-    """Resample and clean one run in the voxels that all runs of the subject cover.
+@reads(MinimalLayout)
+class MinimalReader(Reader[MinimalLayout]):
+    """Resamples runs in the voxels that all runs of the subject cover.
 
     A target voxel is kept if it lies in the T1w's brain mask and, in every run, inside of the raw
     image at every volume and nearest to a raw voxel that varies. Confounds are computed on the
     run's own grid (see :mod:`tristream.bold.confounds`) and chosen by name as for
     fMRIPrep's own tables.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Its layout is ``fmriprep_minimal``.
-    subject, run : str
-        Subject label, and BIDS entities of the run.
-    receipt : Receipt
-        Lists the subject's files.
-
-    Raises
-    ------
-    UserError
-        A missing transform, as many head motions as there are no volumes, disagreeing TRs,
-        truncated images, NaN, no voxel that all runs cover: always the file and what is wrong.
     """
-    layout = dataset.layout
-    assert isinstance(layout, MinimalLayout)
-    inputs = {name: find_run(dataset, subject, name, receipt) for name in dataset.runs_of(subject)}
-    runs = {name: geometry(files) for name, files in inputs.items()}
-    here = runs[run]
-    # Read through before anything is resampled: a fault in the last volume is told at once.
-    for _ in raw_volumes(here.path, here.image):
-        pass
-    timing = read_timing(here.path, inputs[run].sidecar, here.image, dataset.tr)
-    # Trims that leave nothing are told before the work.
-    kept_volumes(here.path, here.image.shape[3], dataset.trims)
-    anatomy = find_anatomy(dataset, subject, receipt)
-    steps = None if anatomy.to_template is None else read_composite(anatomy.to_template)
-    target = target_voxels(anatomy.brain_mask, layout.resolution, steps)
-    shared = shared_voxels(target, runs, dataset.trims.start)
-    bold, confounds = _read(here, shared.target.points, anatomy, layout, timing, dataset.tr)
-    said = _sources(inputs[run], anatomy, layout, receipt.root)
-    omitted = _uncorrected(layout, here, timing)
-    return clean_run(
-        dataset, subject, run, receipt, here, timing, shared, bold, confounds, omitted, said
-    )
 
+    def inspect(self) -> Images:
+        """Headers, sidecars, transforms and masks; not the transform to the template."""
+        seen = {}
+        for run in self.settings.runs:
+            inputs = find_run(self.settings, run, self.receipt)
+            image = geometry(inputs).image
+            check_whole(inputs.bold, image)
+            read_timing(inputs.bold, inputs.sidecar, image, self.settings.tr)
+            kept_volumes(inputs.bold, image.shape[3], self.settings.trims)
+            seen[run] = inputs.bold, image.shape[3]
+        anatomy = find_anatomy(self.settings, self.receipt)
+        if not (read_volume(anatomy.brain_mask) > 0).any():
+            raise UserError(f"{anatomy.brain_mask}: the mask is empty; fetch it again")
+        return seen
 
-def inspect(dataset: Dataset, subject: str, receipt: Receipt) -> Images:
-    """Check headers, sidecars, transforms and masks of a subject's runs.
+    def prepare(self, run: str) -> Reading:
+        """One run, resampled, with its confounds."""
+        layout, settings = self.layout, self.settings
+        inputs = {name: find_run(settings, name, self.receipt) for name in settings.runs}
+        runs = {name: geometry(files) for name, files in inputs.items()}
+        here = runs[run]
+        # Read through before anything is resampled: a fault in the last volume is told at once.
+        for _ in raw_volumes(here.path, here.image):
+            pass
+        timing = read_timing(here.path, inputs[run].sidecar, here.image, settings.tr)
+        # Trims that leave nothing are reported before the work.
+        kept = kept_volumes(here.path, here.image.shape[3], settings.trims)
+        anatomy = find_anatomy(settings, self.receipt)
+        steps = None if anatomy.to_template is None else read_composite(anatomy.to_template)
+        target = target_voxels(anatomy.brain_mask, layout.resolution, steps)
+        shared = shared_voxels(target, runs, settings.trims.start)
+        points = shared.target.points
+        bold, confounds = _read(here, points, anatomy, layout, timing, settings.tr)
+        sources = _sources(inputs[run], anatomy, layout, self.receipt.root)
+        passed = ("normalisation", "coregistration", "distortion", "head motion")
+        used = tuple(step for step in passed if step in sources)
+        return Reading(
+            run=run,
+            path=here.path,
+            acquired=here.image.shape[3],
+            volumes=kept,
+            start_time=timing.start_time,
+            columns=shared_columns(shared, run, bold, kept),
+            confounds=confounds.of(kept),
+            omitted=(*timing.omitted, *_uncorrected(layout, here, timing)),
+            sources=sources,
+            resampling=Resampling(layout.resolution, used, layout.slice_timing),
+        )
 
-    Raises
-    ------
-    UserError
-        Whatever :func:`prepare` would say that needs neither data nor the transform to the
-        template.
-    """
-    seen = {}
-    for run in dataset.runs_of(subject):
-        inputs = find_run(dataset, subject, run, receipt)
-        image = geometry(inputs).image
-        check_whole(inputs.bold, image)
-        read_timing(inputs.bold, inputs.sidecar, image, dataset.tr)
-        kept_volumes(inputs.bold, image.shape[3], dataset.trims)
-        seen[run] = inputs.bold, image.shape[3]
-    anatomy = find_anatomy(dataset, subject, receipt)
-    if not (read_volume(anatomy.brain_mask) > 0).any():
-        raise UserError(f"{anatomy.brain_mask}: the mask is empty; fetch it again")
-    return seen
+    def methods(self, reading: Reading) -> tuple[str, ...]:
+        """Whose transforms were applied, what they correct, and how confounds were computed."""
+        whose = "simulated ones with fMRIPrep's names and layout"
+        if not self.receipt.simulated:
+            whose = f"those of {fmriprep_cited(self.receipt, self.layout.derivatives)}"
+        return (
+            *resampling_methods(reading, self.layout.space, f"The transforms were {whose}."),
+            *computed_confounds(reading),
+        )
 
 
 def geometry(inputs: RunInputs) -> Geometry:
@@ -174,16 +170,16 @@ def _read(
     if layout.slice_timing:
         if timing.slice_times is None:
             raise UserError(
-                f"{path}: its sidecars hold no SliceTiming; mend them, or set "
+                f"{path}: its sidecars hold no SliceTiming; fix them, or set "
                 "layout.slice_timing: false"
             )
         volumes = _in_time(volumes, image.shape, timing.slice_times, timing, tr)
     shown = tqdm(volumes, path.name, image.shape[3], unit="volume", mininterval=5, delay=5)
     bold = resample(shown, sampling, granted_threads())
-    unsteady = made.unsteady_volumes(path, image)
+    unsteady = unsteady_volumes(path, image)
     native_bold = bold[:, len(points) :] if len(t1w) else None
-    table, said = made.table_of(here.motion, here.reference, tr, unsteady, native_bold, masks)
-    return bold[:, : len(points)], made.select(table, said, layout.confounds, path)
+    table, components = made.table_of(here.motion, here.reference, tr, unsteady, native_bold, masks)
+    return bold[:, : len(points)], made.select(table, components, layout.confounds, path)
 
 
 def _in_time(

@@ -11,13 +11,12 @@ import yaml
 from nibabel.affines import apply_affine
 
 from helpers import synthetic_head as world
-from helpers.bold_tree import index_settings, receipt_of
+from helpers.bold_tree import index_settings, prepare, receipt_of
 from tristream.bold.index_file import read_index, write_index
-from tristream.bold.readers import fmriprep
-from tristream.bold.readers.minimal import prepare
 from tristream.bold.run_file import Run, read_run
 from tristream.cli import main
 from tristream.config.dataset import Dataset
+from tristream.config.layouts import FmriprepLayout
 from tristream.store import provenance_of
 
 FIRST, SECOND = world.RUNS
@@ -85,12 +84,12 @@ def direct(run: Run, head: world.Head, folder: Path) -> Run:
     content["layout"] = {"space": run.space, "kind": "fmriprep", "confounds": ["motion", "wm_csf"]}
     content |= {"runs": [run.run], "split": {"scheme": "holdout", "test": ["none"]}}
     dataset = Dataset.model_construct(**vars(world.dataset()))
-    layout = fmriprep.FmriprepLayout.model_validate(content["layout"])
+    layout = FmriprepLayout.model_validate(content["layout"])
     dataset = dataset.model_copy(update={"layout": layout, "runs": [run.run]})
-    return fmriprep.prepare(dataset, "01", run.run, receipt_of(folder))
+    return prepare(dataset, "01", run.run, receipt_of(folder))
 
 
-def test_equals_the_direct_road_on_the_unmoved_head(prepared: list[Path], tmp_path: Path) -> None:
+def test_equals_a_direct_reading_on_the_unmoved_head(prepared: list[Path], tmp_path: Path) -> None:
     for path, head in zip(prepared, HEADS, strict=True):
         run = read_run(path)
         wanted = direct(run, head, tmp_path / run.run)

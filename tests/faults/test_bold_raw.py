@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from helpers import REPOSITORY
 from helpers import raw_head as world
-from helpers.bold_tree import receipt_of
+from helpers.bold_tree import bold_settings, check_settings, prepare, receipt_of
 from helpers.synthetic_head import save_bold
-from tristream.bold.prepare import check_subject, prepare_run
-from tristream.bold.readers.raw import prepare
+from tristream.bold.check_subject import check_subject
+from tristream.bold.prepare import prepare_run
 from tristream.bold.registration import antspy_extra as extra
 from tristream.bold.registration.motion import register_run
 from tristream.bold.registration.registration_file import (
@@ -23,11 +23,17 @@ from tristream.bold.registration.registration_file import (
     write_registration,
 )
 from tristream.config.load import resolve
+from tristream.config.settings.bold import RegisterSettings
 from tristream.errors import UserError
 
 FIRST, SECOND = world.RUNS
 BOLD = f"sub-01/func/sub-01_{FIRST}_bold.nii.gz"
 NOWHERE = Normalisation("", nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), ())
+
+
+def settings() -> RegisterSettings:
+    """What registration may know of the dataset."""
+    return RegisterSettings.of_dataset(world.dataset(), "01")
 
 
 @pytest.fixture
@@ -94,21 +100,21 @@ FAULTS = [
 def test_fault_is_one_line(root: Path, fault: Callable[[Path], None], message: str) -> None:
     fault(root)
     with pytest.raises(UserError, match=message) as raised:
-        register_run(world.dataset(), "01", FIRST, receipt_of(root), NOWHERE)
+        register_run(settings(), FIRST, receipt_of(root), NOWHERE)
     assert "\n" not in str(raised.value)
 
 
 def test_a_cut_image_is_told_when_it_has_been_fetched(root: Path) -> None:
-    check_subject(world.dataset(), "01", receipt_of(root))
+    check_subject(check_settings(world.dataset(), "01"), receipt_of(root))
     truncated(root)
     with pytest.raises(UserError, match=r"_bold.nii.gz: is truncated or damaged"):
-        check_subject(world.dataset(), "01", receipt_of(root))
+        check_subject(check_settings(world.dataset(), "01"), receipt_of(root))
 
 
 def test_without_antspyx_the_extra_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extra, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"head: .* run `pip install 'tristream\[raw\]'`") as raised:
-        register_run(world.dataset(), "01", FIRST, receipt_of(root), NOWHERE)
+        register_run(settings(), FIRST, receipt_of(root), NOWHERE)
     assert "\n" not in str(raised.value)
 
 
@@ -116,10 +122,15 @@ def test_registrations_that_lack_or_do_not_fit(root: Path, tmp_path: Path) -> No
     receipt = receipt_of(root)
     receipt.write(tmp_path / "receipt.json")
     with pytest.raises(UserError, match="layout raw needs registrations"):
-        prepare_run(world.dataset(), "01", FIRST, tmp_path / "receipt.json", tmp_path / "x.h5")
+        prepare_run(
+            bold_settings(world.dataset(), "01"),
+            FIRST,
+            tmp_path / "receipt.json",
+            tmp_path / "x.h5",
+        )
     from tristream.bold.registration.registration_file import write_normalisation
 
-    write_normalisation(tmp_path / "n.h5", NOWHERE, False, "")
+    write_normalisation(tmp_path / "n.h5", NOWHERE, False, {}, "")
     reference = nib.Nifti1Image(np.ones((6, 6, 6), np.float32), np.diag([4, 4, 4, 1]))
     motion = np.repeat(np.eye(4)[None], 11, axis=0)
     brain = np.ones((6, 6, 6), bool)
@@ -127,7 +138,7 @@ def test_registrations_that_lack_or_do_not_fit(root: Path, tmp_path: Path) -> No
     for run in world.RUNS:
         paths.append(tmp_path / f"{run}.h5")
         write_registration(
-            paths[-1], Registration(run, reference, brain, motion, np.eye(4)), False, ""
+            paths[-1], Registration(run, reference, brain, motion, np.eye(4)), False, {}, ""
         )
     with pytest.raises(UserError, match=f"no registration of {SECOND} of sub-01"):
         prepare(world.dataset(), "01", FIRST, receipt, tuple(paths[:2]))

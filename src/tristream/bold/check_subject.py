@@ -1,0 +1,41 @@
+"""Whether a subject's images, sidecars, masks and events fit together, before anything is read."""
+
+from pathlib import Path
+
+from tristream.bold.readers.reader import open_reader
+from tristream.config.settings.bold import CheckSettings
+from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
+from tristream.stimuli.events import events_of_run
+
+
+def check_subject(settings: CheckSettings, receipt: Receipt) -> None:
+    """Check a subject's files; reads no series.
+
+    Parameters
+    ----------
+    settings : CheckSettings
+        The subject, its runs, and how images and events are laid out.
+    receipt : Receipt
+        Lists the subject's files, which are there.
+
+    Raises
+    ------
+    UserError
+        The file, what is wrong and what to do.
+    """
+    for run, (path, volumes) in open_reader(settings, receipt).inspect().items():
+        _check_events(settings, run, receipt, path, volumes)
+
+
+def _check_events(
+    settings: CheckSettings, run: str, receipt: Receipt, path: Path, volumes: int
+) -> None:
+    """Check that no event lasts longer than the run's BOLD, to one volume."""
+    events = events_of_run(settings.events, settings.subject, run, receipt)
+    last, tr = max((event.end for event in events), default=0.0), settings.tr
+    if last > (volumes + 1) * tr:
+        raise UserError(
+            f"{path}: ends at {volumes * tr:g} s ({volumes} volumes of {tr:g} s), but the events "
+            f"of {run} last until {last:g} s; it is cut short, or not of this run"
+        )
