@@ -1,4 +1,4 @@
-"""fMRIPrep itself, run on files in a process of its own: the reference that the reader of its transforms is held to."""
+"""fMRIPrep itself, run on files in a process of its own: what the minimal reader is held to."""
 
 import json
 import os
