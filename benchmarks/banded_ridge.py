@@ -129,7 +129,8 @@ def ours(data: Data, gammas: np.ndarray, score: str, budget: int | None = None) 
         score=score,
         memory=budget,
     )
-    print(f"ours: rank {found.rank}, improve {found.improve:.1e}, searched in {found.dtype}")
+    loss = f"estimated loss {found.estimated_loss:.1e}"
+    print(f"ours: rank {found.rank}, {loss}, searched in {found.dtype}")
     choice = found.choice
     return (
         choice.gamma.numpy(),
@@ -365,8 +366,8 @@ def main() -> int:
         held = gate(*results, len(peer) < len(gammas))
     if args.memory:
         ours_mb, *theirs_mb = peaks(data, gammas, args)
-        said = [f"{mb:.0f} {batch}" for mb, batch in zip(theirs_mb, BATCHES, strict=True)]
-        print(f"peak MB: ours {ours_mb:.0f}, himalaya by batches: {', '.join(said)}")
+        batches = [f"{mb:.0f} {batch}" for mb, batch in zip(theirs_mb, BATCHES, strict=True)]
+        print(f"peak MB: ours {ours_mb:.0f}, himalaya by batches: {', '.join(batches)}")
     print(f"RATIO banded_ridge={theirs_s / ours_s:.2f}")
     return int(not held)
 

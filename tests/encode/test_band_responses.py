@@ -58,11 +58,11 @@ def test_weights_predict_what_the_dual_weights_predict(fitted):
     predicted = 0
     for band in encoding.bands:
         for label, weights in primal_weights(encoding, source, band, voxels).items():
-            standard, live = _standardised(encoding, source(label))
+            standard, varies = _standardised(encoding, source(label))
             parts = []
             for name, z in standard.items():
                 delayed = sum(
-                    _convolved(z, h) @ w[live]
+                    _convolved(z, h) @ w[varies]
                     for h, w in zip(response_taps(encoding), weights, strict=True)
                 )
                 q = runs[name].projection

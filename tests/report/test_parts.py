@@ -141,13 +141,13 @@ def test_an_order_that_gives_labels_away_is_a_caution():
 def test_accuracy_tells_the_solver_and_what_verifying_gained():
     scores = np.linspace(0, 0.5, 6)
     grid = {"alphas": "[1, 10]"}
-    quick = grid | {"solver": "skeleton", "improve": 3.2e-5}
+    quick = grid | {"solver": "skeleton", "estimated_loss": 3.2e-5}
     fits = {
         name: Fit(scores, scores**2, None, None, None, np.ones(6), scores, attrs, False, [])
         for name, attrs in (("ridge", quick), ("network", grid | {"solver": "adamw"}))
     }
     table = accuracy_table(fits)
-    assert table.columns[-2:] == ("solver", "improve")
+    assert table.columns[-2:] == ("solver", "estimated loss")
     assert [row[-2:] for row in table.rows] == [("skeleton", "3e-05"), ("adamw", "")]
 
 

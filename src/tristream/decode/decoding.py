@@ -42,7 +42,7 @@ class Decoded:
     permuted : str
         The exchange scheme in words.
     refusal : str
-        Why there is no p value; empty if there is.
+        Why the p value is missing; empty if it is not.
     """
 
     tested: np.ndarray
@@ -79,7 +79,7 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
     Raises
     ------
     UserError
-        If there is no run to train on, or a training set lacks a class.
+        If nothing is left to train on, or a training set lacks a class.
     """
     plan = scheme(samples)
     distinct = log10_distinct(samples.label, plan.sets)

@@ -48,7 +48,7 @@ class Decoding:
     n_voxels : int
         Voxels that were used.
     null : ndarray of shape (permutations,)
-        Accuracies under permuted labels; empty where there is no p value.
+        Accuracies under permuted labels; empty where `p` is None.
     p : float or None
         None where the test was refused or not asked for; `Provenance.omitted` has the reason.
     """

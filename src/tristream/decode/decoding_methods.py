@@ -19,7 +19,7 @@ def methods_of(
         As it will be written.
     settings : DecodeSettings
     refusal : str
-        Why there is no p value; empty if there is.
+        Why the p value is missing; empty if it is not.
     """
     unit = "time block" if settings.unit == "time" else settings.unit
     classifier = CLASSIFIERS[settings.block.kind].methods(settings.block)

@@ -85,12 +85,12 @@ def primal_weights(
     out = {}
     for layers in spaces:
         for label in layers:
-            standard, live = _standardised(encoding, features(label))
+            standard, varies = _standardised(encoding, features(label))
             share = 1 / (len(spaces) * len(layers) * _kernel_scale(encoding, standard, taps))
-            found = np.zeros((len(taps), len(live), len(voxels)))
+            found = np.zeros((len(taps), len(varies), len(voxels)))
             for name, z in standard.items():
                 for k, response in enumerate(taps):
-                    found[k, live] += z.T @ _transposed(spread[name], response)
+                    found[k, varies] += z.T @ _transposed(spread[name], response)
             out[label] = found * share * gamma
     return out
 
@@ -121,12 +121,13 @@ def _standardised(
 ) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
     runs = encoding.fitted.runs
     scaler = Scaler.fit(np.concatenate([by_run[name][run.rows] for name, run in runs.items()]))
-    live = scaler.live
+    varies = scaler.varies
     standard = {
-        name: (by_run[name][:, live].astype(np.float64) - scaler.mean[live]) / scaler.scale[live]
+        name: (by_run[name][:, varies].astype(np.float64) - scaler.mean[varies])
+        / scaler.scale[varies]
         for name in runs
     }
-    return standard, live
+    return standard, varies
 
 
 def _kernel_scale(encoding: Encoding, standard: Mapping[str, Floats], taps: Floats) -> float:
@@ -224,7 +225,7 @@ def write_responses(
     UserError
         If the model has no weights of features, or its features are gone or have changed.
     """
-    fitted, said = read_encoding(encoding)
+    fitted, provenance = read_encoding(encoding)
     _check(fitted, encoding)
     source = TrainingFeatures(fitted, encoding)
     labels = regions_of(fitted, regions)
@@ -243,7 +244,7 @@ def write_responses(
                 rows.append((name, band, delay, delay * tr, *numbers))
     config = {"model": fitted.about["model"], "threshold": threshold}
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_table(output, table, Provenance(KIND, said.simulated, config, code), COLUMNS)
+    write_table(output, table, Provenance(KIND, provenance.simulated, config, code), COLUMNS)
 
 
 def _delays(encoding: Encoding) -> Sequence[int]:

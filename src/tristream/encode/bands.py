@@ -165,7 +165,7 @@ def band_kernels(
         by_run = features(label)
         x = np.concatenate([by_run[name] for name in (*train, *test)])
         scaler = Scaler.fit(x[kept])
-        constant[label] = int((~scaler.live).sum())
+        constant[label] = int((~scaler.varies).sum())
         # A nonlinear kernel asks for the length of every row: its kernel with itself.
         width = columns if kind == "linear" else len(x)
         kernel = linear_kernel(x, width, scaler, device)
@@ -183,7 +183,7 @@ def band_kernels(
         kernel = kernel[torch.from_numpy(np.concatenate(used)).to(device)][:, fitted_on]
         centred = centre(kernel, kernel[: len(kept)])
         scale = float(centred[: len(kept)].trace()) / len(kept)
-        if not scale > 1e-9 * int(scaler.live.sum()):
+        if not scale > 1e-9 * int(scaler.varies.sum()):
             raise UserError(
                 f"features {label}: nothing varies over the training volumes once confounds are "
                 "projected out; leave the space out of the model"

@@ -5,7 +5,7 @@ variance plus a R-th of the noise variance. It is estimated twice, from the powe
 against that of single repeats (:func:`noise_ceiling`, which everything uses) and from the
 correlation of halves, stepped up to all repeats by the formula of Spearman and Brown
 (:func:`split_half`, a second opinion). The ceiling of a correlation is its root. All of it asks
-for noise that is independent between repeats: a stimulus shown twice *within* a run is no repeat
+for noise that is independent between repeats: a stimulus shown twice *within* a run is not a repeat
 (:func:`within_run_repeats` finds those), since slow noise and drifts span both showings.
 """
 

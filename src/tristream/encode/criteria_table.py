@@ -68,12 +68,12 @@ def compare_models(encodings: Sequence[Path], output: Path, code: str = "") -> N
     first, _ = read_encoding(encodings[0])
     candidates, simulated = [], False
     for path in encodings:
-        encoding, said = read_encoding(path)
+        encoding, provenance = read_encoding(path)
         _check_same(first, encoding, encodings[0], path)
         kind = encoding.about["model_kind"]
         criteria = criteria_of(encoding, path) if kind == "banded_ridge" else None
         candidates.append(Candidate(encoding.about["model"], kind, encoding.fitted.cv, criteria))
-        simulated |= said.simulated
+        simulated |= provenance.simulated
     others = [c.name for c in candidates if c.criteria is None]
     why = "they are for banded ridge, whose degrees of freedom are known"
     omitted = tuple(Omission(f"AIC and BIC of {name}", why) for name in others)
@@ -106,13 +106,13 @@ def rows_of(candidates: Sequence[Candidate]) -> list[tuple]:
     predicted = cv.max(0) > 0
     best = cv.argmax(0)
     ridge = [c for c in candidates if c.criteria is not None]
-    winners: dict[str, tuple[float, float]] = {}
+    shares: dict[str, tuple[float, float]] = {}
     if ridge and predicted.any():
         aic, bic = (
             np.stack([getattr(c.criteria, name) for c in ridge]).argmin(0)[predicted]
             for name in ("aic", "bic")
         )
-        winners = {
+        shares = {
             c.name: (float((aic == i).mean()), float((bic == i).mean()))
             for i, c in enumerate(ridge)
         }
@@ -121,7 +121,7 @@ def rows_of(candidates: Sequence[Candidate]) -> list[tuple]:
         share = float((best[predicted] == i).mean()) if predicted.any() else np.nan
         known = c.criteria
         size = (known.degrees.mean(), known.samples.mean()) if known else (np.nan, np.nan)
-        own = winners.get(c.name, (np.nan, np.nan))
+        own = shares.get(c.name, (np.nan, np.nan))
         rows.append((c.name, c.kind, len(c.cv), c.cv.mean(), np.median(c.cv), share, *size, *own))
     return rows
 

@@ -127,14 +127,14 @@ class Inputs:
 
 
 def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
-    """Roll each stretch of stimulated rows by half of its length; the others stay.
+    """Roll each interval of stimulated rows by half of its length; the others stay.
 
-    Stretch by stretch: a run of two showings of a clip, rolled as a whole, would show it again.
+    One by one: a run of two showings of a clip, rolled as a whole, would show it again.
     """
     out = values.copy()
     on = np.flatnonzero(stimulated)
-    for stretch in np.split(on, np.flatnonzero(np.diff(on) > 1) + 1):
-        out[stretch] = values[np.roll(stretch, len(stretch) // 2)]
+    for interval in np.split(on, np.flatnonzero(np.diff(on) > 1) + 1):
+        out[interval] = values[np.roll(interval, len(interval) // 2)]
     return out
 
 

@@ -22,7 +22,7 @@ def regions_of(encoding: Encoding, image: Path | None) -> dict[str, npt.NDArray[
         Whose voxels.
     image : Path, optional
         A NIfTI image of integer labels, in the space of the BOLD but not necessarily its grid; a
-        voxel has the label at its centre, and 0 is no region.
+        voxel has the label at its centre, and 0 lies outside.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def regions_of(encoding: Encoding, image: Path | None) -> dict[str, npt.NDArray[
         return out
     if encoding.grayordinates is not None:
         raise UserError(
-            f"{image}: a volume of labels says nothing of a model on surfaces; leave it out"
+            f"{image}: a volume of labels does not fit a model on surfaces; leave it out"
         )
     try:
         loaded = nib.nifti1.load(image)
@@ -43,7 +43,7 @@ def regions_of(encoding: Encoding, image: Path | None) -> dict[str, npt.NDArray[
     except (OSError, nib.filebasedimages.ImageFileError) as error:
         raise UserError(f"{image}: can't be read as an image ({error})") from None
     if values.ndim != 3 or not np.array_equal(values, np.rint(values)):
-        raise UserError(f"{image}: is no volume of integer labels")
+        raise UserError(f"{image}: is not a volume of integer labels")
     millimetres = apply_affine(encoding.affine, encoding.ijk)
     places = np.rint(apply_affine(np.linalg.inv(loaded.affine), millimetres)).astype(int)
     inside = np.all((places >= 0) & (places < values.shape), axis=1)

@@ -162,13 +162,13 @@ def _standardiser(
 ) -> tuple[Callable[[Floats], Floats], int]:
     """What makes a layer's columns those of the network; the number of constant ones."""
     scaler = Scaler.fit(used)
-    if not scaler.live.any():
+    if not scaler.varies.any():
         raise UserError(f"features {label}: nothing varies over the training volumes")
 
     def standard(x: Floats) -> Floats:
-        return ((x - scaler.mean) / np.where(scaler.live, scaler.scale, 1))[:, scaler.live]
+        return ((x - scaler.mean) / np.where(scaler.varies, scaler.scale, 1))[:, scaler.varies]
 
-    dead = int((~scaler.live).sum())
+    dead = int((~scaler.varies).sum())
     if not components:
         return standard, dead
     _, values, vectors = np.linalg.svd(standard(used), full_matrices=False)

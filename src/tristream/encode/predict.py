@@ -71,7 +71,7 @@ def predict_stimulus(
         If a feature file is missing or of another width than in training, or the training
         features have changed.
     """
-    fitted, said = read_encoding(encoding)
+    fitted, provenance = read_encoding(encoding)
     if fitted.about["control"] != "none":
         raise UserError(f"{encoding}: is a control, fitted to predict nothing; choose a model")
     labels = [label for spaces in fitted.about["layout"].values() for s in spaces for label in s]
@@ -93,7 +93,7 @@ def predict_stimulus(
         training[label][NEW] = values
     made = _predict_network if fitted.fitted.network else _predict
     prediction = made(fitted, training, len(times))
-    simulated = said.simulated or any(layer.simulated for layer in new.values())
+    simulated = provenance.simulated or any(layer.simulated for layer in new.values())
     config = {"model": fitted.about["model"], "subject": fitted.about["subject"]}
     with create_h5(output, Provenance("prediction", simulated, config, code)) as file:
         file.attrs["tr"] = tr

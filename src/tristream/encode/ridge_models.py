@@ -174,7 +174,7 @@ def _fit_banded(
         constant=kernels.constant,
         solution={
             "solver": found.solver,
-            "improve": found.improve,
+            "estimated_loss": found.estimated_loss,
             "rank": found.rank,
             "candidates": len(gammas),
             "search_dtype": found.dtype,

@@ -94,8 +94,9 @@ def _layer(
     for run in (*train, *test):
         if run.name in made:
             continue
-        active = run.features[index][:, scaler.live]
-        standard = (active - scaler.mean[scaler.live]) / scaler.scale[scaler.live]
+        varies = scaler.varies
+        own = run.features[index][:, varies]
+        standard = (own - scaler.mean[varies]) / scaler.scale[varies]
         made[run.name] = project_out(delay(standard, delays), run.projection)[run.rows]
     used = np.concatenate([made[run.name] for run in train])
     mean = used.mean(axis=0)

@@ -38,7 +38,7 @@ def test_linear_kernel_standardises_and_leaves_constant_columns_out():
     rng = np.random.default_rng(0)
     x = (1e3 + rng.standard_normal((50, 12)) * np.arange(12)).astype(np.float32)
     scaler = kernels.Scaler.fit(x[:30])
-    assert scaler.live.tolist() == [False] + [True] * 11
+    assert scaler.varies.tolist() == [False] + [True] * 11
     z = (x[:, 1:].astype(float) - x[:30, 1:].mean(0, dtype=float)) / x[:30, 1:].std(0, dtype=float)
     assert kernels.linear_kernel(x, 20, scaler).numpy() == pytest.approx(z @ z[:20].T, rel=1e-10)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tristream.encode.solvers import banded_ridge, guesses, nodes, pool, problem, skeleton
+from tristream.encode.solvers import banded_ridge, coverage, nodes, problem, shortlist, skeleton
 
 RUNS = np.repeat(np.arange(5), [30, 46, 28, 41, 35])
 NEW = 80
@@ -154,8 +154,8 @@ def test_the_pool_is_that_of_a_greedy_search_of_the_whole_table(least):
     scores = torch.randn(40, 60, generator=generator, dtype=torch.float64)
     cost = torch.rand(40, generator=generator, dtype=torch.float64) + 0.1
     held = scores[7].clone()
-    offers = pool.Offers(scores.split(9), held)
-    chosen = offers.choose(cost.tolist(), least, left=0.3)
+    gains = coverage.CoverageGains(scores.split(9), held)
+    chosen = gains.choose(cost.tolist(), least, left=0.3)
     expected, best = [], held
     while True:
         rise = (scores - best).clamp_min(0).mean(1) / cost
@@ -165,9 +165,9 @@ def test_the_pool_is_that_of_a_greedy_search_of_the_whole_table(least):
         expected.append(int(rise.argmax()))
         best = torch.maximum(best, scores[expected[-1]])
     assert chosen == expected
-    assert np.array_equal(offers.held, best.numpy())
-    assert offers.left == pytest.approx(left)
-    again = pool.Offers(scores.split(9), held)
+    assert np.array_equal(gains.covered, best.numpy())
+    assert gains.left == pytest.approx(left)
+    again = coverage.CoverageGains(scores.split(9), held)
     assert again.choose(cost.tolist(), least, 0.3, number=2) == expected[:2]
 
 
@@ -196,11 +196,11 @@ def test_the_skeleton_grows_until_verifying_gains_little(monkeypatch):
     monkeypatch.setattr(skeleton, "ROUNDS", 1)
     poor = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
     assert poor.rank == 4
-    assert poor.improve > skeleton.IMPROVE
+    assert poor.estimated_loss > skeleton.MOST_LOSS
     monkeypatch.setattr(skeleton, "ROUNDS", 12)
     grown = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
     assert grown.rank > 4
-    assert grown.improve <= skeleton.IMPROVE
+    assert grown.estimated_loss <= skeleton.MOST_LOSS
     assert grown.choice.score.mean() >= poor.choice.score.mean()
 
 
@@ -214,20 +214,20 @@ def test_probes_tell_how_many_nodes_to_begin_with(monkeypatch):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("spectrum", [0.0, 3.0])
-def test_improve_claims_no_less_than_what_is_lost(monkeypatch, spectrum, seed):
+def test_the_estimated_loss_is_no_less_than_what_is_lost(monkeypatch, spectrum, seed):
     """Little noise, many candidates, few nodes, and a pool begun on few of the voxels."""
     kernels, _, y, _ = study((300, 150, 40), spectrum, voxels=150, seed=seed, noise=1)
     gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
     exact = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver="exact")
     monkeypatch.setattr(skeleton, "RANKS", {3: 20})
     monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
-    monkeypatch.setattr(guesses, "PART", 1)
-    monkeypatch.setattr(guesses, "FEWEST_VOXELS", 20)
+    monkeypatch.setattr(shortlist, "PART", 1)
+    monkeypatch.setattr(shortlist, "FEWEST_VOXELS", 20)
     for rounds, allowed in ((1, np.inf), (5, 3e-5)):
         monkeypatch.setattr(skeleton, "ROUNDS", rounds)
         quick = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
         lost = float((exact.choice.score - quick.choice.score).mean())
-        assert lost <= min(quick.improve + 5e-6, allowed)
+        assert lost <= min(quick.estimated_loss + 5e-6, allowed)
 
 
 def test_float32_search_and_little_memory_change_nothing_but_rounding(monkeypatch):

@@ -165,7 +165,7 @@ class _Ridge(RegressorMixin, BaseEstimator):
         found = self._solve(kernels, targets, groups, gammas, alphas)
         choice = found.choice
         self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
-        self.solver_, self.improve_ = found.solver, found.improve
+        self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
         self.weights_ = None
         self.dual_ = found.duals.cpu().numpy()
 
@@ -353,7 +353,7 @@ class RidgeCV(_Ridge):
         Cross-validated score of the choice, mean over folds.
     solver_ : str
         The solver that was used.
-    improve_ : float
+    estimated_loss_ : float
         Of ``skeleton``: about the mean score that is lost at most.
     edge_ : float
         Share of targets whose penalty is the smallest or the largest of the grid.

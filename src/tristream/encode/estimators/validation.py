@@ -90,7 +90,7 @@ def _matrix(x: Any, name: str) -> torch.Tensor:
         checked = check_array(x, dtype=[np.float64, np.float32], ensure_all_finite=False)
         x = _tensor(checked)
     if x.ndim != 2:
-        raise ValueError(f"{name} is no matrix: its shape is {tuple(x.shape)}")
+        raise ValueError(f"{name} is not a matrix: its shape is {tuple(x.shape)}")
     if not x.is_floating_point():
         x = x.double()
     if not bool(torch.isfinite(x).all()):

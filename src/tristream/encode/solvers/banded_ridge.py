@@ -18,12 +18,12 @@ from tristream.encode.solvers.nodes import Progress, fast_type
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.problem import Floats, Problem, Targets, mix_sparse
 from tristream.encode.solvers.scores import R2, Correlation, Score
-from tristream.encode.solvers.verify import Winners
+from tristream.encode.solvers.verify import BestCandidates
 
 # Bytes, on a CPU, of a copy of the targets. Holding all operators for a second use would save a
 # tenth of the time and take most of the memory.
 COPY = 2**31
-# Relative to the kernel's trace; a smaller penalty can't be told from zero in float64.
+# Relative to the kernel's trace; a smaller penalty is zero in float64.
 SMALLEST_PENALTY = 1e-12
 # Share of a CUDA device's memory for both.
 CUDA_SHARE = 0.4
@@ -56,10 +56,10 @@ class Fit:
     duals : Tensor of shape (n, voxels)
         Dual weights; under an intercept they add up to zero.
     intercept : Tensor of shape (voxels,)
-    improve : float
-        About the mean score that is lost at most: what exact scoring of the likely winners gained
-        over the interpolated first guess or, after more rounds, over the round before; and what
-        candidates that were not verified seem to be better. 0 for ``exact``.
+    estimated_loss : float
+        About the mean score that is lost at most: what exact scoring of the shortlists gained over
+        the interpolated best or, after more rounds, over the round before; and what candidates that
+        were not verified seem to be better. 0 for ``exact``.
     rank : int
         Candidates that were scored on all voxels.
     solver : {'exact', 'skeleton'}
@@ -71,7 +71,7 @@ class Fit:
     choice: Choice
     duals: torch.Tensor
     intercept: torch.Tensor
-    improve: float
+    estimated_loss: float
     rank: int
     solver: str
     dtype: str
@@ -127,8 +127,8 @@ def fit(
         May lie on another device, or on disk (a tensor over a memory map); chunks are moved.
         With float64 everything is computed in it.
     groups : ndarray of shape (n,), or sequence of (train, test)
-        Runs, of which each is left out in turn; or the rows of every fold. Where these are no
-        partition, or train on less than the rest, the solver is ``exact``.
+        Runs, of which each is left out in turn; or the rows of every fold. Where these do not
+        part the samples, or train on less than the rest, the solver is ``exact``.
     gammas : ndarray of shape (candidates, bands)
         Band weights to try, not negative.
     alphas : ndarray of shape (penalties,)
@@ -140,7 +140,7 @@ def fit(
         zero. Equal scores go to the larger penalty.
     solver : {'skeleton', 'exact'}
         ``exact`` scores every candidate on every voxel, operators in float64. ``skeleton`` scores
-        a few, interpolates the others and verifies each voxel's likely winners; it loses 1e-5 to
+        a few, interpolates the others and verifies each voxel's shortlist; it loses 1e-5 to
         4e-5 of mean score and takes a twentieth of the time.
     memory : int, optional
         Bytes for what is kept only to save time: a copy of the targets in the order that products
@@ -167,12 +167,12 @@ def fit(
     folds = problem.folds
     if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
         operators = Operators(problem, accurate=True, memory=0)
-        winners = exact.search(problem, operators, _scorer(problem), progress)
-        return _result(problem, winners, 0.0, problem.candidates, "exact", targets.dtype)
+        best = exact.search(problem, operators, _scorer(problem), progress)
+        return _result(problem, best, 0.0, problem.candidates, "exact", targets.dtype)
     operators = Operators(problem, accurate=False, memory=room)
     dtype = fast_type(where, targets.dtype)
     found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress)
-    return _result(problem, found.winners, found.improve, found.rank, "skeleton", dtype)
+    return _result(problem, found.best, found.estimated_loss, found.rank, "skeleton", dtype)
 
 
 def _problem(
@@ -229,28 +229,33 @@ def _memory(memory: int | None, device: torch.device, targets: torch.Tensor) -> 
 
 
 def _worth_it(problem: Problem) -> bool:
-    """Whether voxels and folds can tell as many candidates apart as there would be nodes."""
+    """Whether voxels and folds can distinguish as many candidates as there would be nodes."""
     columns = problem.targets.voxels * len(problem.folds.pairs())
     rank = skeleton.start_rank(problem)
     return problem.candidates <= rank or columns >= 2 * rank
 
 
 def _result(
-    problem: Problem, winners: Winners, improve: float, rank: int, solver: str, dtype: torch.dtype
+    problem: Problem,
+    best: BestCandidates,
+    estimated_loss: float,
+    rank: int,
+    solver: str,
+    dtype: torch.dtype,
 ) -> Fit:
     """Back in the samples' order and the targets' scale."""
     targets = problem.targets
-    chosen = winners.candidate
+    chosen = best.candidate
     # Voxels that never vary score zero under all candidates.
     dead = ~(targets.weight > 0).any(1)
     chosen[dead] = int(np.argmax(problem.alphas))
-    winners.score[dead] = 0
-    duals = winners.duals.mul_(targets.scale[:, None]).T
+    best.score[dead] = 0
+    duals = best.duals.mul_(targets.scale[:, None]).T
     if isinstance(problem.folds, Folds) and not problem.folds.sorted:
         out = torch.empty_like(duals)
         out[torch.from_numpy(problem.folds.order).to(duals.device)] = duals
         duals = out
-    intercept = targets.mean + targets.scale * winners.offset
+    intercept = targets.mean + targets.scale * best.offset
     penalties = len(problem.alphas)
     if problem.intercept:
         # Of kernels as given, not centred.
@@ -258,9 +263,9 @@ def _result(
         for band in range(len(problem.traces)):
             part = problem.shift(band).to(duals.dtype) @ duals
             intercept = intercept - part * weights[chosen // penalties, band].to(duals.dtype)
-    choice = Choice(chosen // penalties, chosen % penalties, winners.score)
+    choice = Choice(chosen // penalties, chosen % penalties, best.score)
     name = str(dtype).removeprefix("torch.")
-    return Fit(choice, duals, intercept, improve, rank, solver, name)
+    return Fit(choice, duals, intercept, estimated_loss, rank, solver, name)
 
 
 def fit_stack(
@@ -330,8 +335,8 @@ def refit(
     problem = _problem(kernels, targets, halves, gammas, alphas, intercept, "r2", device)
     operators = Operators(problem, accurate=True, memory=0)
     chosen = choice.gamma * len(problem.alphas) + choice.alpha
-    winners = exact.refit(problem, operators, _scorer(problem), chosen)
-    found = _result(problem, winners, 0.0, 0, "exact", targets.dtype)
+    best = exact.refit(problem, operators, _scorer(problem), chosen)
+    found = _result(problem, best, 0.0, 0, "exact", targets.dtype)
     return found.duals, found.intercept
 
 

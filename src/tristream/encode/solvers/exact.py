@@ -6,12 +6,12 @@ from tristream.encode.solvers.nodes import Progress, score_nodes
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.problem import Problem
 from tristream.encode.solvers.scores import Score
-from tristream.encode.solvers.verify import Winners, verify
+from tristream.encode.solvers.verify import BestCandidates, verify
 
 
 def search(
     problem: Problem, operators: Operators, score: Score, progress: Progress = iter
-) -> Winners:
+) -> BestCandidates:
     """Choose every voxel's candidate and fit it; equal scores go to the larger penalty."""
     return refit(problem, operators, score, choose(problem, operators, score, progress))
 
@@ -36,8 +36,10 @@ def choose(
     return chosen
 
 
-def refit(problem: Problem, operators: Operators, score: Score, chosen: torch.Tensor) -> Winners:
+def refit(
+    problem: Problem, operators: Operators, score: Score, chosen: torch.Tensor
+) -> BestCandidates:
     """Fit every voxel under its candidate."""
-    winners = Winners.none(problem)
-    verify(problem, operators, score, chosen[:, None], winners)
-    return winners
+    best = BestCandidates.none(problem)
+    verify(problem, operators, score, chosen[:, None], best)
+    return best

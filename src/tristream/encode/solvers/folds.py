@@ -45,7 +45,7 @@ class Folds:
 
 @dataclass(frozen=True)
 class Splits:
-    """Folds that are no partition of the samples: (train, test) rows as given.
+    """Folds that do not part the samples: (train, test) rows as given.
 
     Attributes
     ----------

@@ -7,8 +7,8 @@ and c = L'y over the other samples, the group's predictions without itself are
     M (D⁻¹ − M'M)⁻¹ c  =  (I − M D M')⁻¹ M D c
 
 (Woodbury; leave-one-out's formula for a group): one decomposition does for all groups. An
-intercept, fitted anew without the group, stretches the group's mean in M by the root of n over the
-other samples' number; what comes out, stretched once more, is the distance from their mean.
+intercept, fitted anew without the group, multiplies the group's mean in M by the root of n over
+the other samples' number; what comes out, multiplied once more, is the distance from their mean.
 
 Where the other samples hardly determine a direction that the group has, the inverse grows, and with
 it rounding. Past a limit the others have a decomposition of their own; so have they where that is

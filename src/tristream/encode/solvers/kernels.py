@@ -22,13 +22,13 @@ class Scaler:
     ----------
     mean, scale : ndarray of shape (p,)
         Mean and standard deviation of each column.
-    live : ndarray of bool of shape (p,)
+    varies : ndarray of bool of shape (p,)
         Columns that vary over the training volumes; the others are left out.
     """
 
     mean: np.ndarray
     scale: np.ndarray
-    live: np.ndarray
+    varies: np.ndarray
 
     @classmethod
     def fit(cls, x: np.ndarray) -> "Scaler":
@@ -42,8 +42,8 @@ class Scaler:
             part = slice(start, start + BLOCK)
             mean[part] = x[:, part].mean(0, dtype=np.float64)
             scale[part] = x[:, part].std(0, dtype=np.float64)
-        live = scale > 1e-6 * np.sqrt(mean**2 + scale**2)
-        return cls(mean, scale, live)
+        varies = scale > 1e-6 * np.sqrt(mean**2 + scale**2)
+        return cls(mean, scale, varies)
 
 
 def linear_kernel(x: np.ndarray, columns: int, scaler: Scaler, device: str = "cpu") -> torch.Tensor:
@@ -63,11 +63,11 @@ def linear_kernel(x: np.ndarray, columns: int, scaler: Scaler, device: str = "cp
     -------
     Tensor of shape (m, columns), float64
     """
-    live = np.flatnonzero(scaler.live)
+    varies = np.flatnonzero(scaler.varies)
     out = torch.zeros(len(x), columns, dtype=torch.float64, device=device)
     z = np.empty((len(x), BLOCK))
-    for start in range(0, len(live), BLOCK):
-        index = live[start : start + BLOCK]
+    for start in range(0, len(varies), BLOCK):
+        index = varies[start : start + BLOCK]
         own = z[:, : len(index)]
         np.subtract(x[:, index], scaler.mean[index], out=own)
         own /= scaler.scale[index]

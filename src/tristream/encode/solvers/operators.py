@@ -326,5 +326,5 @@ def check_semidefinite(problem: Problem, candidate: int, kernel: torch.Tensor) -
         bands = [str(b) for b, weight in enumerate(problem.weighting(candidate)) if weight > 0]
         raise ValueError(
             f"the kernel of band {' and '.join(bands)} has negative eigenvalues: "
-            "it is no inner product of features"
+            "it is not an inner product of features"
         )

@@ -90,7 +90,7 @@ class Search:
         return full if sample is None else full._with_sights(sample)
 
     def _with_sights(self, sample: torch.Tensor) -> "Search":
-        held = hold(sample, self)[0]
+        held = held_out_data(sample, self)[0]
         varies = torch.nonzero(torch.stack([own.spread > 0 for own in held]).all(0))[:, 0]
         if 2 * len(varies) < sample.shape[1]:
             return self
@@ -120,7 +120,7 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutData:
     """Voxels in one held-out group.
 
     Attributes
@@ -138,10 +138,10 @@ class Held:
     outside: torch.Tensor
     spread: torch.Tensor
 
-    def part(self, voxels: torch.Tensor) -> "Held":
+    def part(self, voxels: torch.Tensor) -> "HeldOutData":
         """The same for some voxels."""
         every = (self.coordinates, self.inside, self.outside, self.spread)
-        return Held(*(values.index_select(0, voxels) for values in every))
+        return HeldOutData(*(values.index_select(0, voxels) for values in every))
 
     def power(self) -> torch.Tensor:
         """Mean square of each coordinate, data having a spread of 1, (l,)."""
@@ -153,7 +153,7 @@ class Held:
         return torch.where(self.spread > 0, squares / self.spread, 0.0)
 
 
-def hold(y: torch.Tensor, search: Search) -> tuple[list[Held], torch.Tensor]:
+def held_out_data(y: torch.Tensor, search: Search) -> tuple[list[HeldOutData], torch.Tensor]:
     """Voxels (n, voxels) in every group, and their products with the basis, (voxels, k)."""
     products = [y[group.rows].T @ group.own for group in search.groups]
     whole = functools.reduce(torch.add, products)
@@ -177,11 +177,11 @@ def hold(y: torch.Tensor, search: Search) -> tuple[list[Held], torch.Tensor]:
         if group.axes is not None:
             inside = group.axes.T @ target
             outside = target.square().sum(0) - inside.square().sum(0)
-        held.append(Held(known, inside.T.contiguous(), outside, spread))
+        held.append(HeldOutData(known, inside.T.contiguous(), outside, spread))
     return held, whole
 
 
-def scores(held: Sequence[Held], search: Search, best: torch.Tensor) -> torch.Tensor:
+def scores(held: Sequence[HeldOutData], search: Search, best: torch.Tensor) -> torch.Tensor:
     """Mean score over groups of every penalty and voxel, (penalties, voxels).
 
     -inf for some that are not the best of a voxel, nor better than `best`.
@@ -202,7 +202,7 @@ def scores(held: Sequence[Held], search: Search, best: torch.Tensor) -> torch.Te
     return out
 
 
-def _in_full(held: Sequence[Held], search: Search, penalty: int) -> torch.Tensor:
+def _in_full(held: Sequence[HeldOutData], search: Search, penalty: int) -> torch.Tensor:
     """Mean score over groups under one penalty, (voxels,)."""
     every = [
         _score(predictor.predict(own.coordinates, penalty), own, search.score)
@@ -211,14 +211,14 @@ def _in_full(held: Sequence[Held], search: Search, penalty: int) -> torch.Tensor
     return torch.stack(every).mean(0)
 
 
-def _predicted(held: Held, predictor: Predictor) -> torch.Tensor:
+def _predicted(held: HeldOutData, predictor: Predictor) -> torch.Tensor:
     """Predictions under every penalty, (penalties, voxels, q)."""
     count = len(predictor.penalties)
     return torch.stack([predictor.predict(held.coordinates, a) for a in range(count)])
 
 
 def _tolerance(
-    predicted: torch.Tensor, held: Held, score: Score, along: float
+    predicted: torch.Tensor, held: HeldOutData, score: Score, along: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """How rough a first look may be at each penalty, by predictions for a sample in one group.
 
@@ -248,7 +248,7 @@ def _tolerance(
 
 
 def _first_sight(
-    operators: torch.Tensor, mixing: torch.Tensor, held: Held, search: Search
+    operators: torch.Tensor, mixing: torch.Tensor, held: HeldOutData, search: Search
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Score of every penalty and voxel in one group, and what multiplies slack.
 
@@ -280,7 +280,7 @@ def _first_sight(
     return _explained(left + held.outside[:, None], spread).T, held.size() / search.size
 
 
-def _score(predicted: torch.Tensor, held: Held, score: Score) -> torch.Tensor:
+def _score(predicted: torch.Tensor, held: HeldOutData, score: Score) -> torch.Tensor:
     """Score of predictions (voxels, q), (voxels,)."""
     if score == "correlation":
         common = (predicted * held.inside).sum(1)

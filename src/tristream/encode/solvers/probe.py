@@ -1,7 +1,7 @@
 """Score every candidate on a few voxels and half of the samples, to learn how candidates depend.
 
-The scores themselves are thrown away but for the hopeless candidates and the probes' winners;
-which candidates are linear combinations of which carries over to all voxels and samples.
+The scores themselves only tell which candidates to prune and which are near a probe's best; which
+candidates are linear combinations of which carries over to all voxels and samples.
 """
 
 from collections.abc import Sequence

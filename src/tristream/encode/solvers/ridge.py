@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from tristream.encode.solvers.held_out import Spectrum, gram
-from tristream.encode.solvers.penalties import Score, Search, hold, scores
+from tristream.encode.solvers.penalties import Score, Search, held_out_data, scores
 from tristream.encode.solvers.problem import in_chunks
 
 # Voxels whose coordinates are held.
@@ -134,7 +134,7 @@ def fit(
             filters: torch.Tensor = filters,
         ) -> None:
             y, level[part] = take(part)
-            held, whole = hold(y, search)
+            held, whole = held_out_data(y, search)
             top, chosen = best[part].clone(), alpha[part].clone()
             better = torch.zeros_like(top, dtype=torch.bool)
             for a, own in enumerate(scores(held, search, top)):

@@ -2,12 +2,12 @@
 
 The table of cross-validated scores (candidates x voxels) is numerically of low rank. So a few
 candidates, the nodes, are scored on all voxels, the others follow as linear combinations whose
-coefficients are learnt on probes, and each voxel's likely winners are then scored exactly. What
-that last step gains over the first guess tells how good the guesses are; with what the candidates
-that were not tried seem to be better, by the guesses, it is `improve`, about what is lost at most.
-While it is large, the skeleton grows, and candidates are tried that now seem to be better than what
-was verified. The gain is then that of the last round, and what others seem to be better counts as
-far as such guesses came true in it.
+coefficients are learnt on probes, and each voxel's shortlist is then scored exactly. What that
+last step gains over the interpolated best tells how good interpolation is; with what candidates
+that were not tried seem to be better, it is the estimated loss: about what is lost at most. While
+it is large, the skeleton grows, and candidates are tried that now seem to be better than what was
+verified. The gain is then that of the last round, and what others seem to be better counts as far
+as such promises came true in it.
 """
 
 from collections.abc import Iterator
@@ -17,14 +17,21 @@ from itertools import chain
 import torch
 
 from tristream.encode.solvers.folds import Folds
-from tristream.encode.solvers.guesses import BLIND, NEAR, blind_error, guess, lengths, scaled
 from tristream.encode.solvers.interpolation import cover, pivots
 from tristream.encode.solvers.nodes import Progress, score_nodes
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.probe import Probe, probe
 from tristream.encode.solvers.problem import Problem
 from tristream.encode.solvers.scores import Score
-from tristream.encode.solvers.verify import Winners, verify
+from tristream.encode.solvers.shortlist import (
+    BLIND,
+    NEAR,
+    blind_error,
+    lengths,
+    make_shortlist,
+    scaled,
+)
+from tristream.encode.solvers.verify import BestCandidates, verify
 
 # Nodes to begin with, by the number of bands; correlation, of two kinds of planes, wants more.
 RANKS = {1: 40, 2: 60, 3: 80, 4: 140}
@@ -32,16 +39,16 @@ MANY_BANDS = 200
 MORE = {"r2": 1.0, "correlation": 1.3}
 # Candidates this far below the best of every probe voxel are left out: overfitted ones are large
 # and wild, and would take all pivots.
-HOPELESS = 0.05
-# Probe winners near a voxel's best do for it; half of the nodes at most are such anchors, for
-# correlation none: its rows are scaled, and anchors make their fit to each other unstable.
+PRUNED = 0.05
+# Candidates near the best of a probe voxel do for it; half of the nodes at most are such anchors,
+# for correlation none: its rows are scaled, and anchors make their fit to each other unstable.
 ANCHORS = {"r2": 0.5, "correlation": 0.0}
-# Above this error of guesses at probes from which they were not learnt, begin with more nodes; the
-# main cause is little noise, then more candidates are near the best.
+# Above this error of interpolation at probes that it was not learnt from, begin with more nodes;
+# the main cause is little noise, then more candidates are near the best.
 POOR = {"r2": 1.4e-4, "correlation": 3e-4}
-# While `improve` is larger, the skeleton grows: twice the mean loss that is allowed, as a third to
-# three quarters of it were measured to be lost.
-IMPROVE = 6e-5
+# While the estimated loss is larger, the skeleton grows: twice the mean loss that is allowed, as a
+# third to three quarters of it were measured to be lost.
+MOST_LOSS = 6e-5
 GROWTH = 1.5
 ROUNDS = 5
 
@@ -52,15 +59,15 @@ class Search:
 
     Attributes
     ----------
-    winners : Winners
-    improve : float
+    best : BestCandidates
+    estimated_loss : float
         About the mean score that is lost at most.
     rank : int
         Nodes.
     """
 
-    winners: Winners
-    improve: float
+    best: BestCandidates
+    estimated_loss: float
     rank: int
 
 
@@ -94,38 +101,38 @@ def search(
     probed = None
     if problem.candidates > start_rank(problem):
         probed = probe(problem, folds)
-        live = _live(probed.score)
-        probed = probed.only(live)
+        active = _active(probed.score)
+        probed = probed.only(active)
     else:
-        live = torch.arange(problem.candidates)
-    winners = Winners.none(problem)
+        active = torch.arange(problem.candidates)
+    best = BestCandidates.none(problem)
     nodes: list[int] = []
-    added = _first_nodes(problem, probed, len(live))
+    added = _first_nodes(problem, probed, len(active))
     planes: torch.Tensor | None = None
-    improve = 0.0
+    estimated_loss = 0.0
     for _ in range(ROUNDS):
         found = score_nodes(
-            problem, operators, score, live[added].tolist(), dtype, hold=True, progress=progress
+            problem, operators, score, active[added].tolist(), dtype, hold=True, progress=progress
         )
         planes = _extended(planes, len(added), (new for _, new in found))
         nodes = nodes + added
-        before = winners.score.clone() if winners.tried.shape[1] else None
-        guessed = guess(problem, probed, score, nodes, planes, live, winners)
-        if not guessed.candidates.shape[1]:
+        before = best.score.clone() if best.tried.shape[1] else None
+        shortlist = make_shortlist(problem, probed, score, nodes, planes, active, best)
+        if not shortlist.candidates.shape[1]:
             break
-        first = verify(problem, operators, score, guessed.candidates, winners, progress)
+        first = verify(problem, operators, score, shortlist.candidates, best, progress)
         if before is None:
-            improve = float((winners.score - first).mean()) + guessed.left
+            estimated_loss = float((best.score - first).mean()) + shortlist.left
         else:
-            gain = float((winners.score - before).mean())
-            kept = gain / guessed.promised if guessed.promised else 1.0
-            improve = gain + kept * guessed.left
-        if improve <= IMPROVE:
+            gain = float((best.score - before).mean())
+            kept = gain / shortlist.promised if shortlist.promised else 1.0
+            estimated_loss = gain + kept * shortlist.left
+        if estimated_loss <= MOST_LOSS:
             break
-        added = _nodes(problem, probed, int(GROWTH * len(nodes)), nodes, len(live))
+        added = _nodes(problem, probed, int(GROWTH * len(nodes)), nodes, len(active))
         if not added:
             break
-    return Search(winners, improve, len(nodes))
+    return Search(best, estimated_loss, len(nodes))
 
 
 def _extended(
@@ -143,32 +150,32 @@ def _extended(
     return out
 
 
-def _live(score: torch.Tensor) -> torch.Tensor:
+def _active(score: torch.Tensor) -> torch.Tensor:
     """Candidates that are near the best for some probe voxel."""
-    return torch.nonzero((score >= score.amax(0) - HOPELESS).any(1))[:, 0].cpu()
+    return torch.nonzero((score >= score.amax(0) - PRUNED).any(1))[:, 0].cpu()
 
 
-def _first_nodes(problem: Problem, probed: Probe | None, live: int) -> list[int]:
-    """Nodes to begin with: more than usual, where probes tell that guesses would be poor."""
+def _first_nodes(problem: Problem, probed: Probe | None, active: int) -> list[int]:
+    """Nodes to begin with: more than usual, where probes tell that interpolation would be poor."""
     rank = start_rank(problem)
-    nodes = _nodes(problem, probed, rank, [], live)
+    nodes = _nodes(problem, probed, rank, [], active)
     if probed is None:
         return nodes
-    most = min(probed.surfaces[0].shape[1] * (BLIND - 1) // BLIND, live)
+    most = min(probed.surfaces[0].shape[1] * (BLIND - 1) // BLIND, active)
     while GROWTH * rank <= most and blind_error(probed, nodes) > POOR[problem.score]:
         rank = int(GROWTH * rank)
-        nodes = _nodes(problem, probed, rank, [], live)
+        nodes = _nodes(problem, probed, rank, [], active)
     return nodes
 
 
 def _nodes(
-    problem: Problem, probed: Probe | None, rank: int, held: list[int], live: int
+    problem: Problem, probed: Probe | None, rank: int, known: list[int], active: int
 ) -> list[int]:
-    """Nodes to add to those held, ascending."""
-    if probed is None or rank >= live:
-        return sorted(set(range(live)) - set(held))
-    first = held or cover(probed.score, NEAR, int(ANCHORS[problem.score] * rank))
+    """Nodes to add to those known, ascending."""
+    if probed is None or rank >= active:
+        return sorted(set(range(active)) - set(known))
+    first = known or cover(probed.score, NEAR, int(ANCHORS[problem.score] * rank))
     surfaces = [
         scaled(s, length) for s, length in zip(probed.surfaces, lengths(probed), strict=True)
     ]
-    return sorted(set(pivots(surfaces, rank, first)) - set(held))
+    return sorted(set(pivots(surfaces, rank, first)) - set(known))

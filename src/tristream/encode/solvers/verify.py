@@ -1,4 +1,5 @@
-"""Score the likely winners exactly, and keep the best with its dual weights: one pass does both."""
+"""Score each voxel's shortlist exactly, and keep the best candidate with its dual weights: in one
+pass."""
 
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ CHUNK = {"cpu": 512, "cuda": 8192}
 
 
 @dataclass
-class Winners:
+class BestCandidates:
     """The best verified candidate of every voxel so far.
 
     Attributes
@@ -38,7 +39,7 @@ class Winners:
     tried_score: torch.Tensor
 
     @classmethod
-    def none(cls, problem: Problem) -> "Winners":
+    def none(cls, problem: Problem) -> "BestCandidates":
         """Before anything is verified."""
         voxels, device, dtype = problem.targets.voxels, problem.device, problem.targets.dtype
         return cls(
@@ -55,11 +56,11 @@ def verify(
     problem: Problem,
     operators: Operators,
     score: Score,
-    likely: torch.Tensor,
-    winners: Winners,
+    shortlist: torch.Tensor,
+    best: BestCandidates,
     progress: Progress = iter,
 ) -> torch.Tensor:
-    """Score each voxel's likely candidates exactly; `winners` takes what is better.
+    """Score each voxel's shortlisted candidates exactly; `best` takes what is better.
 
     Equal scores go to the larger penalty.
 
@@ -67,24 +68,24 @@ def verify(
     ----------
     problem, operators, score
         What is solved.
-    likely : Tensor of int of shape (voxels, k)
-        Candidates, the best guess first.
-    winners : Winners
+    shortlist : Tensor of int of shape (voxels, k)
+        Candidates, the best by interpolated scores first.
+    best : BestCandidates
         Changed in place.
     progress : callable
         Wraps the loop over candidates.
 
     Returns
     -------
-    Tensor of shape (voxels,): the exact score of each voxel's first guess
+    Tensor of shape (voxels,): the exact score of the first of each voxel's shortlist
     """
-    k = likely.shape[1]
-    scores = torch.zeros(likely.shape, dtype=winners.score.dtype, device=likely.device)
-    same = likely[:, :, None] == winners.tried[:, None]
+    k = shortlist.shape[1]
+    scores = torch.zeros(shortlist.shape, dtype=best.score.dtype, device=shortlist.device)
+    same = shortlist[:, :, None] == best.tried[:, None]
     known = same.any(2)
-    if winners.tried.shape[1]:
-        scores = torch.where(known, winners.tried_score.gather(1, same.int().argmax(2)), scores)
-    flat, exact_scores = likely.flatten(), scores.flatten()
+    if best.tried.shape[1]:
+        scores = torch.where(known, best.tried_score.gather(1, same.int().argmax(2)), scores)
+    flat, exact_scores = shortlist.flatten(), scores.flatten()
     new = torch.nonzero(~known.flatten())[:, 0]
     order = new[torch.argsort(flat[new], stable=True)]
     values, counts = torch.unique_consecutive(flat[order], return_counts=True)
@@ -101,23 +102,23 @@ def verify(
             voxels = own // k
             y = problem.targets.rows(voxels).to(operator.inverse.dtype)
             solved = operator.solve(y)
-            exact = score.exact(operator, y, solved, voxels).to(winners.score.dtype)
+            exact = score.exact(operator, y, solved, voxels).to(best.score.dtype)
             exact_scores[own] = exact
-            held = alphas[winners.candidate[voxels] % len(alphas)]
-            tie = (exact == winners.score[voxels]) & (problem.penalty(candidate) > held)
-            better = (exact > winners.score[voxels]) | tie
+            known_penalty = alphas[best.candidate[voxels] % len(alphas)]
+            tie = (exact == best.score[voxels]) & (problem.penalty(candidate) > known_penalty)
+            better = (exact > best.score[voxels]) | tie
             voxels = voxels[better]
-            winners.candidate[voxels] = candidate
-            winners.score[voxels] = exact[better]
+            best.candidate[voxels] = candidate
+            best.score[voxels] = exact[better]
             duals = solved[better] / operator.scale
-            winners.duals[voxels] = duals.to(winners.duals.dtype)
-            winners.offset[voxels] = (y[better] @ operator.mean).to(winners.offset.dtype)
+            best.duals[voxels] = duals.to(best.duals.dtype)
+            best.offset[voxels] = (y[better] @ operator.mean).to(best.offset.dtype)
 
         in_chunks(len(places), chunk, step)
 
     for candidate, places in progress(list(pairs)):
         try_on(places, candidate)
-    scores = exact_scores.view(likely.shape)
-    winners.tried = torch.cat([winners.tried, likely], 1)
-    winners.tried_score = torch.cat([winners.tried_score, scores], 1)
+    scores = exact_scores.view(shortlist.shape)
+    best.tried = torch.cat([best.tried, shortlist], 1)
+    best.tried_score = torch.cat([best.tried_score, scores], 1)
     return scores[:, 0]

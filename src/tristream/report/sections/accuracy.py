@@ -92,7 +92,7 @@ def _table(fits: dict[str, Fit]) -> Table:
         "alpha at the grid's lower end",
         "alpha at its upper end",
         "solver",
-        "improve",
+        "estimated loss",
     )
     rows = []
     for name, fit in fits.items():
@@ -102,17 +102,17 @@ def _table(fits: dict[str, Fit]) -> Table:
         numbers = (np.nanmean(fit.r), np.nanmedian(fit.r), np.nanpercentile(fit.r, 99))
         more = (np.nanmean(fit.r2), np.nanmedian(fit.cv))
         values = tuple(float(v) for v in (*numbers, *more))
-        improve = fit.attrs.get("improve")
-        gained = "" if improve is None else f"{float(improve):.0e}"
+        loss = fit.attrs.get("estimated_loss")
+        gained = "" if loss is None else f"{float(loss):.0e}"
         solver = str(fit.attrs.get("solver", ""))
         rows.append((name, len(fit.r), *values, ceiling, *ends, solver, gained))
     caption = (
         "Scores over all voxels. r and R² are from data that were not used for fitting; CV R² is "
         "the score by which each voxel's penalty and band weights were chosen. A large share of "
         "voxels at the lower end of the grid of alphas asks for a wider grid; unpredictable voxels "
-        "take the upper end. Improve is about the mean CV R² that the solver `skeleton` loses at "
-        "most: what scoring each voxel's likely winners in full gained over its guess, and what "
-        "others seem to be better."
+        "take the upper end. The estimated loss is about the mean CV R² that the solver `skeleton` "
+        "loses at most: what scoring each voxel's shortlist in full gained over interpolation, and "
+        "what others seem to be better."
     )
     return Table(caption, columns, tuple(rows))
 

@@ -1,4 +1,4 @@
-"""Guess the scores of all candidates from those of the nodes: who the likely winners are.
+"""Interpolate the scores of all candidates from those of the nodes: which may be a voxel's best.
 
 What is promised is watched where it can fail: at candidates that no pool holds, and at voxels that
 are like no others.
@@ -9,47 +9,48 @@ from dataclasses import dataclass
 
 import torch
 
+from tristream.encode.solvers.coverage import CoverageGains
 from tristream.encode.solvers.interpolation import coefficients
-from tristream.encode.solvers.pool import Offers
 from tristream.encode.solvers.probe import Probe
 from tristream.encode.solvers.problem import Problem
 from tristream.encode.solvers.scores import Score
-from tristream.encode.solvers.verify import Winners
+from tristream.encode.solvers.verify import BestCandidates
 
-# A candidate joins the pool if it raises the mean of the voxels' best guesses by this; a node, with
-# its operator at hand, by a tenth.
+# A candidate joins the pool if it raises the mean of the voxels' best interpolated scores by this;
+# a node, with its operator at hand, by a tenth.
 RISE = 2.5e-7
 NODE_COST = 0.1
 # Of that mean the pool may leave out so much.
 LEFT = 1.5e-5
-# Once many were verified, those that still seem better are mostly guessed too high. A candidate
-# must then raise it so many times as much, and the pool may leave out this share of that promise.
+# Once many were verified, those that still seem better are mostly interpolated too high. A
+# candidate must then raise it so many times as much, and the pool may leave out this share of that
+# promise.
 RISE_LATER = 2.0
 LEFT_LATER = 0.35
 VERIFIED = 4
 # Entries of planes that are interpolated at a time, and rows or columns at least.
 PART, FEWEST = 2**19, 8
-# Candidates that are chosen on some voxels, so many at least; they offer most voxels more than all
-# but a few of the others, so that what these offer beyond takes little memory.
+# Candidates that are chosen on some voxels, so many at least; they serve most voxels better than
+# all but a few of the others, so that what these add takes little memory.
 FIRST, FEWEST_VOXELS = 32, 128
 # Within this of a voxel's best score a candidate is near it.
 NEAR = 2e-3
-# Parts of the probes; of one that guesses were not learnt from, they tell how good they are.
+# Parts of the probes; interpolation is learnt from all but one, which tells how good it is.
 BLIND = 4
 
 
 @dataclass(frozen=True)
-class Guess:
-    """Each voxel's likely winners.
+class Shortlist:
+    """Each voxel's candidates for exact scoring.
 
     Attributes
     ----------
     candidates : Tensor of int of shape (voxels, k)
-        Best guess first; k may be 0.
+        The best by interpolated scores first; k may be 0.
     promised : float
         Mean score by which the pool they come from seems to be better than what was verified.
     left : float
-        Mean score by which all live candidates seem to be better than the pool.
+        Mean score by which all active candidates seem to be better than the pool.
     """
 
     candidates: torch.Tensor
@@ -75,54 +76,54 @@ def scaled(surface: torch.Tensor, length: torch.Tensor | float) -> torch.Tensor:
     return surface / length if isinstance(length, torch.Tensor) else surface
 
 
-def guess(
+def make_shortlist(
     problem: Problem,
     probed: Probe | None,
     score: Score,
     nodes: list[int],
     planes: torch.Tensor,
-    live: torch.Tensor,
-    winners: Winners,
-) -> Guess:
-    """Each voxel's likely winners; once some were tried, those that seem better than these.
+    active: torch.Tensor,
+    best: BestCandidates,
+) -> Shortlist:
+    """Each voxel's shortlist; once candidates were tried, those that seem better than these.
 
     Parameters
     ----------
     problem, score
         What is solved.
     probed : Probe, optional
-        Of the live candidates; without it, these are the nodes.
+        Of the active candidates; without it, these are the nodes.
     nodes : list of int
-        Scored candidates, as indices of live ones.
+        Scored candidates, as indices of active ones.
     planes : Tensor of shape (planes, nodes, voxels)
-    live : Tensor of int
+    active : Tensor of int
         Candidates that are considered.
-    winners : Winners
+    best : BestCandidates
         What was tried so far.
     """
-    live = live.to(problem.device)
+    active = active.to(problem.device)
     index = torch.as_tensor(nodes, device=planes.device)
     if probed is None:
         exact = score.combine(planes, slice(None))
-        best = live[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
-        return Guess(best, 0.0, 0.0)
-    table = _Table(probed, score, nodes, planes, torch.searchsorted(live, winners.tried), winners)
-    cost = [1.0] * len(live)
+        top = active[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
+        return Shortlist(top, 0.0, 0.0)
+    table = _Table(probed, score, nodes, planes, torch.searchsorted(active, best.tried), best)
+    cost = [1.0] * len(active)
     for node in nodes:
         cost[node] = NODE_COST
     least, allowed = RISE, LEFT
     promised = 0.0
     pool: list[int] = []
-    if winners.tried.shape[1]:
-        offers = Offers(table.blocks(), winners.score)
-        promised = offers.left
+    if best.tried.shape[1]:
+        gains = CoverageGains(table.blocks(), best.score)
+        promised = gains.left
         least, allowed = least * RISE_LATER, max(allowed, LEFT_LATER * promised)
     else:
         pool = _first(table, cost, least)
-        offers = Offers(table.blocks(), table.best(pool, 1)[0][:, 0])
-    pool += offers.choose(cost, least, allowed)
-    likely = table.best(pool, min(VERIFIED, len(pool)))[1]
-    return Guess(live[likely], max(promised - offers.left, 0.0), offers.left)
+        gains = CoverageGains(table.blocks(), table.best(pool, 1)[0][:, 0])
+    pool += gains.choose(cost, least, allowed)
+    places = table.best(pool, min(VERIFIED, len(pool)))[1]
+    return Shortlist(active[places], max(promised - gains.left, 0.0), gains.left)
 
 
 def _first(table: "_Table", cost: Sequence[float], least: float) -> list[int]:
@@ -132,11 +133,11 @@ def _first(table: "_Table", cost: Sequence[float], least: float) -> list[int]:
     some = drawn[:few].sort().values.to(table.planes.device)
     scores = torch.cat(list(table.blocks(some)))
     first = int(scores.sum(1).argmax())
-    return [first, *Offers([scores], scores[first]).choose(cost, least, 0.0, FIRST)]
+    return [first, *CoverageGains([scores], scores[first]).choose(cost, least, 0.0, FIRST)]
 
 
 class _Table:
-    """Guesses of all live candidates and voxels, rows made when asked for: it would be large.
+    """Interpolated scores of all active candidates and voxels, rows made when asked for.
 
     Once candidates were tried, without these and as far off as they were.
     """
@@ -148,7 +149,7 @@ class _Table:
         nodes: list[int],
         planes: torch.Tensor,
         tried: torch.Tensor,
-        winners: Winners,
+        best: BestCandidates,
     ) -> None:
         self.score = score
         self.planes = planes
@@ -161,12 +162,12 @@ class _Table:
         self.node[nodes] = torch.arange(len(nodes), device=planes.device)
         self.wrong: torch.Tensor | None = None
         if tried.shape[1]:
-            self.wrong = self._wrong(winners.tried_score)
+            self.wrong = self._wrong(best.tried_score)
 
     def _wrong(self, true: torch.Tensor) -> torch.Tensor:
-        """By what each voxel's guesses are off, (voxels,).
+        """By what each voxel's interpolated scores are off, (voxels,).
 
-        Those tried seemed the best, so most are below their guesses; the least is taken.
+        Those tried seemed the best, so most are below what was interpolated; the least is taken.
         """
         values, at = torch.unique(self.tried, return_inverse=True)
         parts = [
@@ -228,7 +229,7 @@ class _Table:
 
 
 def blind_error(probed: Probe, nodes: list[int]) -> float:
-    """Error of guesses at probes from which they were not learnt, each part of the probes in turn.
+    """Error of interpolation at probes that it was not learnt from, each part in turn.
 
     Root mean square of scores, of candidates near a probe's best. It tells enough nodes from too
     few; it does not tell what will be lost.
@@ -236,13 +237,13 @@ def blind_error(probed: Probe, nodes: list[int]) -> float:
     part = torch.arange(probed.surfaces[0].shape[1]) % BLIND
     errors = []
     for new in (part == p for p in range(BLIND)):
-        true, guessed = [], []
+        true, interpolated = [], []
         for s, length in zip(probed.surfaces, lengths(probed), strict=True):
             unit = scaled(s, length)
             weights = coefficients(unit[:, ~new], nodes)
             true.append(s[:, new])
-            guessed.append(weights @ unit[nodes][:, new] * length)
-        known, blind = (k[0] if len(k) == 1 else _direction(*k) for k in (true, guessed))
+            interpolated.append(weights @ unit[nodes][:, new] * length)
+        known, blind = (k[0] if len(k) == 1 else _direction(*k) for k in (true, interpolated))
         near = known >= known.amax(0) - NEAR
         errors.append(float((known - blind)[near].square().mean().sqrt()))
     return sum(errors) / BLIND

@@ -1,4 +1,4 @@
-"""Choose few candidates that serve all voxels well: lazy greedy facility location."""
+"""Choose few candidates that cover all voxels well: lazy greedy facility location."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -8,51 +8,51 @@ import numpy.typing as npt
 import torch
 
 
-class Offers:
-    """What candidates offer to voxels above what these hold: few entries of a large table.
+class CoverageGains:
+    """What candidates add to the covered score of voxels: few entries of a large table.
 
     Parameters
     ----------
     blocks : iterable of Tensor of shape (k, voxels)
         Scores of all candidates, a few at a time.
-    held : Tensor of shape (voxels,)
-        What the voxels hold to begin with.
+    covered : Tensor of shape (voxels,)
+        Score that each voxel has to begin with.
 
     Attributes
     ----------
-    held : ndarray of shape (voxels,)
-        What they hold with those chosen since.
+    covered : ndarray of shape (voxels,)
+        The best with those chosen since.
     most : ndarray of shape (voxels,)
-        The best of all, or what they held to begin with.
+        The best of all candidates, or what was covered to begin with.
     """
 
-    def __init__(self, blocks: Iterable[torch.Tensor], held: torch.Tensor) -> None:
-        most = held
+    def __init__(self, blocks: Iterable[torch.Tensor], covered: torch.Tensor) -> None:
+        most = covered
         rises = []
         self._scores: list[npt.NDArray[np.floating]] = []
         self._voxels: list[npt.NDArray[np.int32]] = []
         for scores in blocks:
             most = torch.maximum(most, scores.amax(0))
-            candidate, voxel = torch.nonzero(scores > held, as_tuple=True)
+            candidate, voxel = torch.nonzero(scores > covered, as_tuple=True)
             above = scores[candidate, voxel]
             rise = torch.zeros_like(scores[:, 0])
-            rises.append(rise.index_add_(0, candidate, above - held[voxel]))
+            rises.append(rise.index_add_(0, candidate, above - covered[voxel]))
             ends = torch.bincount(candidate, minlength=len(scores)).cumsum(0)[:-1].cpu().numpy()
             self._scores += np.split(above.cpu().numpy(), ends)
             self._voxels += np.split(voxel.int().cpu().numpy(), ends)
-        self.held = held.cpu().numpy().copy()
+        self.covered = covered.cpu().numpy().copy()
         self.most = most.cpu().numpy()
-        self._rises = (torch.cat(rises) / len(held)).tolist()
+        self._rises = (torch.cat(rises) / len(covered)).tolist()
 
     @property
     def left(self) -> float:
-        """Mean of what all offer above what is held."""
-        return float((self.most - self.held).mean())
+        """Mean of what all candidates would add to what is covered."""
+        return float((self.most - self.covered).mean())
 
     def choose(
         self, cost: Sequence[float], least: float, left: float, number: int | None = None
     ) -> list[int]:
-        """Add candidates to what is held.
+        """Choose more candidates.
 
         Parameters
         ----------
@@ -80,10 +80,10 @@ class Offers:
             heapq.heappop(heap)
             out.append(candidate)
             voxels = self._voxels[candidate]
-            self.held[voxels] = np.maximum(self.held[voxels], self._scores[candidate])
+            self.covered[voxels] = np.maximum(self.covered[voxels], self._scores[candidate])
         return out
 
     def _rise(self, candidate: int) -> float:
         """Mean over voxels of what a candidate adds."""
-        above = self._scores[candidate] - self.held[self._voxels[candidate]]
-        return float(np.maximum(above, 0).sum()) / len(self.held)
+        above = self._scores[candidate] - self.covered[self._voxels[candidate]]
+        return float(np.maximum(above, 0).sum()) / len(self.covered)
