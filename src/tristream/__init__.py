@@ -1,3 +1,5 @@
 """Encoding and decoding of films and music in the brain, as one Snakemake workflow."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("tristream")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.small_study import REPO, environment, snakemake, write
+from tristream import __version__
 
 # Not pandas: snakemake itself imports it for any workflow.
 HEAVY = {"torch", "nilearn", "sklearn", "librosa", "cv2", "h5py", "datalad", "av"}
@@ -106,11 +107,17 @@ def test_a_workflow_of_another_version_is_refused(tmp_path, cache):
     for part in ("workflow", "src"):
         shutil.copytree(REPO / part, code / part)
     shutil.copy(REPO / "Snakefile", code)
-    init = code / "src/tristream/__init__.py"
-    init.write_text(init.read_text().replace("0.1.0", "0.0.9"))
+    project = (REPO / "pyproject.toml").read_text()
+    other = re.sub(r'^version = ".*"$', 'version = "0.0.9"', project, count=1, flags=re.M)
+    (code / "pyproject.toml").write_text(other)
     said = snakemake(write(tmp_path / "study", cache), "--dry-run", source=code, ok=False)
-    assert "0.0.9 is installed" in said
+    assert f"tristream {__version__} is installed, this workflow belongs to 0.0.9" in said
     assert "pip install" in said
+
+
+def test_the_citation_is_of_this_version():
+    text = (REPO / "CITATION.cff").read_text()
+    assert re.search(r"^version: (.*)$", text, flags=re.MULTILINE)[1] == __version__
 
 
 def test_readme_names_what_the_makefile_runs():

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,12 +26,15 @@ except ModuleNotFoundError as error:
         f"run: {sys.executable} -m pip install '{HOME}[workflow]'"
     ) from None
 
-EXPECTED = "0.1.0"
-if tristream.__version__ != EXPECTED:
-    raise WorkflowError(
-        f"tristream {tristream.__version__} is installed, this workflow belongs to {EXPECTED}; "
-        f"run: {sys.executable} -m pip install '{HOME}[workflow]'"
-    )
+# Of a workflow without its package beside it, the version is not known.
+if (HOME / "pyproject.toml").is_file():
+    project = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))
+    expected = project["project"]["version"]
+    if tristream.__version__ != expected:
+        raise WorkflowError(
+            f"tristream {tristream.__version__} is installed, this workflow belongs to {expected}; "
+            f"run: {sys.executable} -m pip install '{HOME}[workflow]'"
+        )
 
 # Descriptors of the user's own folder go before those that ship with the workflow.
 DESCRIPTORS = [Path("workflow/datasets"), HOME / "workflow/datasets"]

@@ -5,8 +5,11 @@ The archive is found and downloaded by ``unearth``, which never builds or runs w
 pinned one.
 """
 
+import ast
 import os
 import ssl
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +21,7 @@ from tristream.fetch.file_lock import lock
 from tristream.hashing import hash_file
 
 ATTEMPTS = 4
+PYPI = "https://pypi.org/simple"
 
 
 def download(source: ArchiveSource, data: Path) -> Path:
@@ -190,28 +194,36 @@ def _exists(place: str) -> bool:
 
 
 def _pip_settings() -> dict[str, Any]:
-    """pip's own reading of its options: defaults, configuration files, environment.
-
-    Without pip in the environment, its variables are read; with no index named at all, unearth's
-    default is pip's default too.
-    """
-    try:
-        from pip._internal.commands import create_command
-    except ImportError:
-        index = [os.environ["PIP_INDEX_URL"]] if "PIP_INDEX_URL" in os.environ else []
-        return {
-            "index_urls": index + os.environ.get("PIP_EXTRA_INDEX_URL", "").split(),
-            "find_links": os.environ.get("PIP_FIND_LINKS", "").split(),
-            "trusted_hosts": os.environ.get("PIP_TRUSTED_HOST", "").split(),
-            "cert": os.environ.get("PIP_CERT"),
-            "timeout": float(os.environ.get("PIP_DEFAULT_TIMEOUT", 15)),
-        }
-    options, _ = create_command("download").parse_args([])
-    indexes = [] if options.no_index else [options.index_url, *options.extra_index_urls]
+    """What ``pip download`` would be told by pip's configuration files and environment."""
+    options = _pip_options()
+    indexes = [options.get("index-url", PYPI), *options.get("extra-index-url", "").split()]
+    without = options.get("no-index", "").lower() in ("1", "true", "yes", "on", "y", "t")
     return {
-        "index_urls": [url for url in indexes if url],
-        "find_links": options.find_links,
-        "trusted_hosts": options.trusted_hosts,
-        "cert": options.cert,
-        "timeout": options.timeout,
+        "index_urls": [] if without else indexes,
+        "find_links": options.get("find-links", "").split(),
+        "trusted_hosts": options.get("trusted-host", "").split(),
+        "cert": options.get("cert"),
+        "timeout": float(options.get("timeout", 15)),
     }
+
+
+def _pip_options() -> dict[str, str]:
+    """Options by their long names, as ``pip config list`` gives them; later sections win.
+
+    Without pip in the environment, its variables alone are read.
+    """
+    call = [sys.executable, "-m", "pip", "config", "list"]
+    done = subprocess.run(call, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        given = {k: v for k, v in os.environ.items() if k.startswith("PIP_")}
+        return {_option(k.removeprefix("PIP_").lower()): v for k, v in given.items()}
+    sections: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
+    for line in done.stdout.splitlines():
+        key, _, value = line.partition("=")
+        section, _, option = key.partition(".")
+        sections.get(section, {})[_option(option)] = ast.literal_eval(value)
+    return {k: v for section in sections.values() for k, v in section.items()}
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-").removeprefix("default-")
