@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.continuous_world import World, write_bold, write_leakage, write_stage_files
-from tristream.align.samples import kept_rows, read_samples, run_samples, stretches, write_samples
+from tristream.align.samples import kept_rows, read_samples, run_samples, time_blocks, write_samples
 from tristream.bold.run_file import Run
 from tristream.config.runs import Exchange
 from tristream.config.settings.align import SamplesSettings
@@ -54,19 +54,19 @@ def test_events_that_are_no_samples_and_censored_volumes_are_not_kept() -> None:
     ("seconds", "lengths"), [(100, [20] * 5), (109, [20] * 4 + [29]), (111, [20] * 5 + [11])]
 )
 def test_stretches_of_film(seconds: int, lengths: list[int]) -> None:
-    number = stretches(7.25 + np.arange(float(seconds)), 20)
+    number = time_blocks(7.25 + np.arange(float(seconds)), 20)
     assert np.unique(number, return_counts=True)[1].tolist() == lengths
     assert number[0] == 1
 
 
 def test_stretches_stay_whole_at_fractional_tr() -> None:
-    number = stretches(0.7 + 0.8 * np.arange(100), 20)
+    number = time_blocks(0.7 + 0.8 * np.arange(100), 20)
     assert set(np.unique(number, return_counts=True)[1]) == {25}
 
 
 def test_short_run_is_one_stretch() -> None:
-    assert stretches(np.arange(5.0), 20).tolist() == [1] * 5
-    assert stretches(np.empty(0), 20).tolist() == []
+    assert time_blocks(np.arange(5.0), 20).tolist() == [1] * 5
+    assert time_blocks(np.empty(0), 20).tolist() == []
 
 
 def test_table_of_a_subject(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.run_file import Run
 from tristream.config.contrast import Contrast
 from tristream.contrast.contrast_file import ContrastMap
-from tristream.contrast.contrast_fit import fit_run
+from tristream.contrast.contrast_fit import fit_run, sentences
 from tristream.contrast.contrast_regions import found, region_table
 from tristream.contrast.design_matrix import OTHERS, carried, design
 from tristream.stimuli.timelines import Event
@@ -163,3 +163,27 @@ def test_noise_alone_passes_no_false_discovery_rate_and_signal_does() -> None:
 def test_a_condition_on_both_sides_is_refused() -> None:
     with pytest.raises(ValueError, match="a stands in plus and in minus"):
         Contrast(datasets=["x"], plus=["a"], minus=["a", "b"])
+
+
+def test_methods_say_what_was_modelled() -> None:
+    text = " ".join(sentences(AUDIO, {"a", "b", "c", OTHERS}, 3))
+    assert (
+        "one regressor for each of a, b and c and one for all events that are not samples" in text
+    )
+    assert "Runs were joined as fixed effects" in text
+    alone = AUDIO.model_copy(update={"minus": [], "duration": 0.0, "noise": "ols"})
+    text = " ".join(sentences(alone, {"a", "b"}, 1))
+    assert "with the baseline was estimated" in text
+    assert "Events as instants" in text
+    assert "white noise" in text
+    for lie in ("joined", "not samples", "autoregressive"):
+        assert lie not in text
+
+
+def test_methods_of_the_threshold_are_those_of_the_rule_that_was_used() -> None:
+    t = np.zeros(40, np.float32)
+    fixed, rate = found(result(t), 8.0, None), found(result(t), None, 0.05)
+    assert fixed.methods == (
+        "Voxels of the contrast count where |t| > 8, a threshold set beforehand.",
+    )
+    assert "false discovery rate of 0.05 over all voxels [@benjamini1995]" in rate.methods[0]

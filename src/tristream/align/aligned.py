@@ -1,9 +1,12 @@
 """Features at the times of the volumes: the file of one layer and stimulus timeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 
@@ -26,11 +29,15 @@ from tristream.store import (
 KIND = "aligned"
 # An event may ask for this much more of a film than there is (s): rounding in events files.
 OVERRUN = 1.0
+AVERAGED = (
+    "averaged under a triangle that reaches one TR to either side of each volume, a low-pass "
+    "filter sampled at the times of the volumes"
+)
 
 
 @dataclass(frozen=True)
 class AlignedInfo:
-    """What an aligned file says of itself.
+    """What is known of an aligned file beside its features.
 
     Attributes
     ----------
@@ -58,25 +65,61 @@ class AlignedInfo:
     simulated: bool
 
 
+class AlignedFile:
+    """An open aligned file, from :func:`open_aligned`."""
+
+    def __init__(self, file: h5py.File, provenance: Provenance) -> None:
+        self.provenance = provenance
+        self._file = file
+
+    @property
+    def runs(self) -> list[str]:
+        """Runs in the order of the BOLD."""
+        return list(self._file["runs"])
+
+    def features(self, run: str) -> npt.NDArray[np.float32]:
+        """Undelayed features of a run, (volumes, p)."""
+        return self._file["runs"][run][()]
+
+    @cached_property
+    def info(self) -> AlignedInfo:
+        """All but the features."""
+        attrs = self._file.attrs
+        return AlignedInfo(
+            space=str(attrs["space"]),
+            layer=str(attrs["layer"]),
+            stream=str(attrs["stream"]),
+            sampling=str(attrs["sampling"]),
+            names=tuple(read_strings(self._file, "names")),
+            tr=float(attrs["tr"]),
+            times={run: self._file["times"][run][()] for run in self._file["times"]},
+            simulated=self.provenance.simulated,
+        )
+
+
+@contextmanager
+def open_aligned(path: Path | str) -> Iterator[AlignedFile]:
+    """Open an aligned file for reading.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged, or not an aligned file.
+    """
+    with open_h5(path, KIND) as (file, provenance):
+        yield AlignedFile(file, provenance)
+
+
 def read_aligned(path: Path | str) -> dict[str, npt.NDArray[np.float32]]:
     """Undelayed features of each run: dict of run to array of shape (volumes, p)."""
-    with open_h5(path, KIND) as (file, _):
-        return {run: file["runs"][run][()] for run in file["runs"]}
+    with open_aligned(path) as file:
+        return {run: file.features(run) for run in file.runs}
 
 
 def read_info(path: Path | str) -> AlignedInfo:
-    """What an aligned file says of itself, without its features."""
-    with open_h5(path, KIND) as (file, provenance):
-        return AlignedInfo(
-            space=str(file.attrs["space"]),
-            layer=str(file.attrs["layer"]),
-            stream=str(file.attrs["stream"]),
-            sampling=str(file.attrs.get("sampling", "timed")),
-            names=tuple(read_strings(file, "names")),
-            tr=float(file.attrs["tr"]),
-            times={run: file["times"][run][()] for run in file["times"]},
-            simulated=provenance.simulated,
-        )
+    """What is known of an aligned file beside its features."""
+    with open_aligned(path) as file:
+        return file.info
 
 
 def check_times(path: Path | str, runs: Sequence[Run]) -> None:
@@ -133,11 +176,12 @@ def align_features(
     events = listed.timeline(settings.timeline)
     check_fit(events, runs, settings.trims, inventory, settings.absent)
     with open_features(features) as source:
-        said, about = source.provenance, source.about
-        simulated = said.simulated or listed.provenance.simulated
+        given, about = source.provenance, source.about
+        simulated = given.simulated or listed.provenance.simulated
         simulated = simulated or any(run.simulated for run in runs)
-        provenance = Provenance(KIND, simulated, settings.key(), code, said.omitted)
         layer = _layer(source)
+        methods = merged(layer.sentences(run, events[run.run]) for run in runs)
+        provenance = Provenance(KIND, simulated, settings.key(), code, given.omitted, methods)
         with create_h5(output, provenance) as file:
             for name in ("space", "layer", "stream", "sampling"):
                 file.attrs[name] = getattr(about, name)
@@ -157,8 +201,27 @@ class _Timed:
     stimuli: Mapping[str, StimulusFeatures]
     absent: frozenset[str]
 
+    def sentences(self, run: Run, events: Sequence[Event]) -> list[str]:
+        """What :meth:`at_volumes` or :meth:`at_trials` does with a run."""
+        shown = self._shown(events)
+        kinds = " or ".join(sorted({event.kind for event in shown}))
+        if not shown:
+            return ["Features are zero in runs that show nothing that has them."]
+        if run.trials:
+            text = [f"Each trial took the mean of the features over its {kinds}."]
+            if any(not self._shown(here) for here in trial_events(run, events)):
+                text.append("Features of trials without one are zero.")
+            return text
+        text = [f"Features were taken as linear between their samples and {AVERAGED}."]
+        if not np.logical_or.reduce([event.holds(run.time) for event in shown]).all():
+            text.append(f"Outside of each {kinds} they take their mean over what the run shows.")
+        return text
+
+    def _shown(self, events: Sequence[Event]) -> list[Event]:
+        return [e for e in events if e.timed and e.stimulus not in self.absent]
+
     def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
-        shown = [e for e in events if e.timed and e.stimulus not in self.absent]
+        shown = self._shown(events)
         if not shown:
             width = next(iter(self.stimuli.values())).values.shape[1]
             return np.zeros((run.n_volumes, width), np.float32)
@@ -170,8 +233,7 @@ class _Timed:
         width = next(iter(self.stimuli.values())).values.shape[1]
         out = np.zeros((run.n_volumes, width), np.float32)
         for row, here in enumerate(trial_events(run, events)):
-            shown = [e for e in here if e.timed and e.stimulus not in self.absent]
-            if shown:
+            if shown := self._shown(here):
                 out[row] = mean_over(self._piece(run.run, shown[0]))
         return out
 
@@ -205,6 +267,22 @@ class _Items:
     vectors: Mapping[str, npt.NDArray[np.float64]]
     width: int
 
+    def sentences(self, run: Run, events: Sequence[Event]) -> list[str]:
+        """What :meth:`at_volumes` or :meth:`at_trials` does with a run."""
+        shown = self._shown(run, events)
+        kinds = " or ".join(sorted({event.kind for event in shown}))
+        if not shown:
+            return ["Features are zero in runs that show nothing that has them."]
+        if run.trials:
+            text = [f"Each trial took the features of its {kinds}."]
+            if any(not self._shown(run, here) for here in trial_events(run, events)):
+                text.append("Features of trials without one are zero.")
+            return text
+        return [
+            f"The features of each {kinds} were switched on for as long as it was shown, zero "
+            f"otherwise, and {AVERAGED}."
+        ]
+
     def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
         shown = self._shown(run, events)
         onsets, durations = (
@@ -231,6 +309,11 @@ class _Items:
                 "extract the features again"
             )
         return shown
+
+
+def merged(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Every sentence once."""
+    return tuple(dict.fromkeys(text for own in lists for text in own))
 
 
 def _layer(source: FeatureFile) -> _Timed | _Items:

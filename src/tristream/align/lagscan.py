@@ -20,7 +20,7 @@ from tristream.align.samples import read_samples
 from tristream.bold.cleaning import project_out
 from tristream.bold.run_file import Run, read_runs
 from tristream.errors import UserError
-from tristream.store import Provenance, create_h5, write_strings
+from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "lagscan"
 LAGS = np.arange(-4.0, 12.01, 0.5)
@@ -33,6 +33,42 @@ BEST = 0.1
 MOST_VOXELS = 8192
 
 Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LagScan:
+    """The lag scan of one subject.
+
+    Attributes
+    ----------
+    lags : ndarray of shape (lags,)
+        Seconds by which the BOLD follows the features.
+    layers : tuple of str
+        ``space/layer``.
+    r : ndarray of shape (layers, lags)
+        Held-out correlation, see :func:`scan`.
+    peak : ndarray of shape (layers,)
+        Lag of the highest correlation in seconds.
+    provenance : Provenance
+    """
+
+    lags: Array
+    layers: tuple[str, ...]
+    r: Array
+    peak: Array
+    provenance: Provenance
+
+
+def read_lagscan(path: Path | str) -> LagScan:
+    """Read what :func:`write_lagscan` wrote."""
+    with open_h5(path, KIND) as (file, provenance):
+        return LagScan(
+            lags=file["lags"][()],
+            layers=tuple(read_strings(file, "spaces")),
+            r=file["r"][()],
+            peak=file["peak"][()],
+            provenance=provenance,
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +194,7 @@ def write_lagscan(
         If the files don't fit together.
     """
     runs = read_runs(bold)
-    table, said = read_samples(samples)
+    table, sampled = read_samples(samples)
     scan_runs = {
         "timed": _scan_runs(runs, table, samples, rests=False),
         "item": _scan_runs(runs, table, samples, rests=True),
@@ -168,7 +204,7 @@ def write_lagscan(
     for index, (path, info) in enumerate(zip(aligned, infos, strict=True)):
         check_times(path, runs)
         r[index] = scan(read_aligned(path), scan_runs[info.sampling])
-    simulated = said.simulated or any(run.simulated for run in runs)
+    simulated = sampled.simulated or any(run.simulated for run in runs)
     simulated = simulated or any(info.simulated for info in infos)
     with create_h5(output, Provenance(KIND, simulated, code=code)) as file:
         file["lags"], file["r"] = LAGS, r

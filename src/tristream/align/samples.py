@@ -25,7 +25,7 @@ COLUMNS = {
     "row": "Volume in the run's BOLD file, from 0",
     "time": "Seconds of the run at which the volume stands",
     "item": "What is shown; n/a outside of events",
-    "label": "What a decoder is to tell; n/a where there is none",
+    "label": "What a decoder is to name; n/a where there is none",
     "unit": "Exchangeable unit, as RUN/3; n/a outside of events",
     "split": "train, test, or each (leave-one-run-out)",
     "repeat": "Test runs of one group show the same at the same times",
@@ -150,12 +150,14 @@ def write_samples(
     events = listed.timeline(settings.timeline)
     check_fit(events, list(runs.values()), settings.trims, inventory, settings.absent)
     groups = read_splits(splits).of(settings.timeline)
-    parts = []
+    parts, lost = [], 0
     for name in wanted:
         part = run_samples(runs[name], events[name], settings.exchange)
         part["split"], part["repeat"] = groups[name]
         if groups[name][0] != "train":
-            part.loc[_dropped(part["time"].to_numpy(), name, audit.drop), "keep"] = False
+            gone = part["keep"] & _dropped(part["time"].to_numpy(), name, audit.drop)
+            part.loc[gone, "keep"] = False
+            lost += int(gone.sum())
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     table["session"] = table["run"].str.extract(r"^ses-([A-Za-z0-9]+)", expand=False)
@@ -168,9 +170,69 @@ def write_samples(
         table["average"] = None
     table = table[list(COLUMNS)]
     _check_left(table, output)
+    by_trials = any(run.trials is not None for run in runs.values())
+    methods = sentences(table, settings.exchange, by_trials, lost)
     simulated = listed.provenance.simulated or audit.provenance.simulated
     simulated = simulated or any(run.simulated for run in runs.values())
-    write_table(output, table, Provenance(KIND, simulated, settings.key(), code), COLUMNS)
+    write_table(
+        output, table, Provenance(KIND, simulated, settings.key(), code, methods=methods), COLUMNS
+    )
+
+
+def sentences(
+    table: pd.DataFrame, exchange: Exchange, trials: bool, dropped: int
+) -> tuple[str, ...]:
+    """What was held out, and which rows are samples, for the methods section.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The sample index.
+    exchange : Exchange
+        As configured.
+    trials : bool
+        Whether rows are trials.
+    dropped : int
+        Test rows that the leakage audit took out.
+    """
+    used = table[table["keep"]]
+    rows = "trials" if trials else "volumes"
+    runs = used.groupby("split")["run"].nunique()
+    if "each" in runs:
+        text = [f"Each of {runs['each']} runs was held out in turn (leave-one-run-out)."]
+    else:
+        train, test = int(runs.get("train", 0)), int(runs.get("test", 0))
+        text = [
+            f"{train} {'runs were' if train > 1 else 'run was'} used for training, and {test} "
+            f"{'were' if test > 1 else 'was'} held out for testing."
+        ]
+    tested = used[used["repeat"].notna()].groupby("repeat")["run"].nunique()
+    if (tested > 1).any():
+        text.append(
+            "Held-out runs that show the same stimuli at the same times count as repeats of each "
+            "other."
+        )
+    if trials:
+        text.append("Samples are single trials.")
+    else:
+        text.append("Samples are the volumes within events.")
+    if used["average"].notna().any():
+        text[-1] = (
+            "Samples are items: trials of one item were averaged over the training runs, and over "
+            "the held-out runs, never over both."
+        )
+    if table["censor"].any():
+        text.append(f"Censored {rows} are not samples.")
+    if dropped:
+        text.append(f"{dropped} held-out {rows} were left out for what the leakage audit found.")
+    if used["unit"].notna().any():
+        unit = {
+            "block": "blocks of one label",
+            "item": "single presentations",
+            "time": f"time blocks of {exchange.seconds:g} s",
+        }[exchange.unit]
+        text.append(f"The unit that permutations move is {unit}, within each run.")
+    return tuple(text)
 
 
 def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.DataFrame:
@@ -183,8 +245,8 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
     events : list of Event
         What it shows. Where events overlap, the later onset counts.
     exchange : Exchange
-        For ``time``, units are stretches of `seconds` from the first volume within an event; a
-        last stretch shorter than half of that joins the one before.
+        For ``time``, units are time blocks of `seconds` from the first volume within an event; a
+        last block shorter than half of that joins the one before.
     """
     item = np.full(run.n_volumes, None, object)
     label = np.full(run.n_volumes, None, object)
@@ -198,7 +260,7 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
         keep[shown] = event.keep
     if exchange.unit == "time":
         shown = np.logical_or.reduce([rows for _, rows in _rows(run, events)])
-        unit[shown] = [f"{run.run}/{k}" for k in stretches(run.time[shown], exchange.seconds)]
+        unit[shown] = [f"{run.run}/{k}" for k in time_blocks(run.time[shown], exchange.seconds)]
     return pd.DataFrame(
         {
             "run": run.run,
@@ -222,15 +284,15 @@ def _rows(run: Run, events: Sequence[Event]) -> list[tuple[Event, npt.NDArray[np
     return [(event, np.array([event in here for here in own])) for event in ordered]
 
 
-def stretches(times: npt.NDArray[np.float64], seconds: float) -> npt.NDArray[np.intp]:
-    """Number of the stretch of time, from 1, in which each volume lies.
+def time_blocks(times: npt.NDArray[np.float64], seconds: float) -> npt.NDArray[np.intp]:
+    """Number of the time block, from 1, in which each volume lies.
 
     Parameters
     ----------
     times : ndarray of shape (n,)
         Rising seconds.
     seconds : float
-        Length of a stretch. The last one joins the one before if it is shorter than half; its
+        Length of a block. The last one joins the one before if it is shorter than half; its
         length counts to the end of its last volume's TR.
     """
     if not len(times):
@@ -256,11 +318,11 @@ def _averages(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def _dropped(
     times: npt.NDArray[np.float64], run: str, drop: Sequence[Mapping[str, Any]]
 ) -> npt.NDArray[np.bool_]:
-    """Volumes that lie in a stretch of the run which the leakage audit drops."""
+    """Volumes that lie in an interval of the run which the leakage audit drops."""
     out = np.zeros(len(times), bool)
-    for stretch in drop:
-        if stretch["run"] == run:
-            out |= (times >= stretch["start"]) & (times < stretch["end"])
+    for interval in drop:
+        if interval["run"] == run:
+            out |= (times >= interval["start"]) & (times < interval["end"])
     return out
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tristream.align.aligned import read_aligned, read_info
 from tristream.align.resample import resample_items
-from tristream.align.samples import stretches
+from tristream.align.samples import time_blocks
 from tristream.bold.cleaning import projection_basis
 from tristream.bold.high_pass import high_pass_cosines
 from tristream.config.events import Events
@@ -247,7 +247,7 @@ def _event_run(
         )
     unit = np.full(volumes, -1)
     if block.permuted.unit == "time":
-        unit[on] = stretches(time[on], block.permuted.seconds)
+        unit[on] = time_blocks(time[on], block.permuted.seconds)
     else:
         unit[on] = pd.factorize(table["unit"])[0][shown[on]]
     return DesignRun(
@@ -301,7 +301,7 @@ def _from_aligned(name: str, block: Power, files: Sequence[Path]) -> Design:
             features=features,
             drive=_interpolated(time, joined),
             rows=np.arange(len(time)),
-            unit=stretches(time, block.permuted.seconds),
+            unit=time_blocks(time, block.permuted.seconds),
             projection=_basis(time),
         )
     groups: list[list[str]] = []

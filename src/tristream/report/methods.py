@@ -37,7 +37,7 @@ NAMES = {
     "group": ("model",),
     "decoding": ("decoder",),
     "contrast": ("contrast",),
-    "contrast_maps": ("contrast",),
+    "contrast_table": ("contrast",),
     "maps": ("model",),
 }
 FORMS = {
@@ -54,7 +54,7 @@ FORMS = {
     "group": Form("model"),
     "decoding": Form("decoder", ("subject",)),
     "contrast": Form("contrast", ("subject",)),
-    "contrast_maps": Form("contrast", ("subject",)),
+    "contrast_table": Form("contrast", ("subject",)),
     "maps": Form("model", ("subject",)),
     "truth": Form(),
 }

@@ -13,6 +13,12 @@ from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.media.containers import media_info
 from tristream.stimuli import audio_prints, frame_prints
+from tristream.stimuli.audit_methods import (
+    compared_kinds,
+    known_sentences,
+    media_sentences,
+    order_sentences,
+)
 from tristream.stimuli.compare_clips import (
     Clip,
     Finding,
@@ -30,6 +36,9 @@ from tristream.store import Omission, Provenance
 # The haemodynamic response to a stimulus is over so many seconds after it (s).
 RESPONSE = 10.0
 MOST_LISTED = 20
+NOTHING = (
+    "Leakage was not looked for: no stimulus, and no label, is shown in training and in test runs."
+)
 
 Prints = tuple[Floats, Bools]
 
@@ -83,12 +92,15 @@ def audit(
     found: list[tuple[str, Finding]] = [("all", _known(note)) for note in settings.known_leaks]
     prints = _all_prints(dataset, inventory.table, known, receipt)
     checked, baselines, drop = [], [], []
+    kinds, by_name = set[str](), set[str]()
     for timeline, events in inventory.table.groupby("timeline", sort=False):
         name = str(timeline)
         runs = splits.table[splits.table["timeline"] == timeline]
         split = dict(zip(runs["run"], runs["split"], strict=True))
         clips = clips_of(events, split, known)
         findings = near_in_media(clips, gap)
+        kinds |= compared_kinds(clips)
+        by_name |= {clip.kind for clip in clips if clip.stimulus not in known}
         if clips:
             checked.append({"timeline": name, **_counted(clips, gap)})
         for sense in _SENSES:
@@ -115,12 +127,23 @@ def audit(
         raise UserError(_listed(dataset, grave))
     across = order_across(inventory.table, settings.sharing)
     why = "no label is shown both in training and in test runs"
+    senses = [sense.check for sense in _SENSES if _windows(checked, sense.check)]
+    media = [finding for _, finding in grave]
+    tail = RESPONSE if action == "drop" else None
+    methods = [
+        *media_sentences(kinds, by_name, senses, media, gap, tail),
+        *order_sentences(baselines, asdict(across) if across else None),
+        *known_sentences(settings.known_leaks),
+    ]
+    if not methods:
+        methods = [NOTHING]
     provenance = Provenance(
         "leakage",
         inventory.provenance.simulated or splits.provenance.simulated,
         settings.key(),
         code,
         () if baselines else (Omission("order baseline", why),),
+        tuple(methods),
     )
     return LeakageTable(
         path=output,
@@ -208,6 +231,11 @@ def _all_prints(
             if has[sense.check] and media not in prints[sense.check]:
                 prints[sense.check][media] = sense.read(path)
     return prints
+
+
+def _windows(checked: Sequence[Mapping[str, Any]], check: str) -> int:
+    """Pairs of windows that were compared in picture or sound."""
+    return sum(one["window_pairs"] for one in checked if one["check"] == check)
 
 
 def _counted(clips: Sequence[Clip], gap: float) -> dict[str, Any]:
