@@ -53,13 +53,13 @@ def test_events_that_are_no_samples_and_censored_volumes_are_not_kept() -> None:
 @pytest.mark.parametrize(
     ("seconds", "lengths"), [(100, [20] * 5), (109, [20] * 4 + [29]), (111, [20] * 5 + [11])]
 )
-def test_stretches_of_film(seconds: int, lengths: list[int]) -> None:
+def test_time_blocks_of_film(seconds: int, lengths: list[int]) -> None:
     number = time_blocks(7.25 + np.arange(float(seconds)), 20)
     assert np.unique(number, return_counts=True)[1].tolist() == lengths
     assert number[0] == 1
 
 
-def test_stretches_stay_whole_at_fractional_tr() -> None:
+def test_time_blocks_stay_whole_at_fractional_tr() -> None:
     number = time_blocks(0.7 + 0.8 * np.arange(100), 20)
     assert set(np.unique(number, return_counts=True)[1]) == {25}
 

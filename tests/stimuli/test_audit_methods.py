@@ -23,8 +23,8 @@ def events(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "timeline": "main", "run": run, "trial": n, "onset": 10.0 * n, "duration": 5.0,
-                "stimulus": what, "kind": kind, "media_start": np.nan, "item": what,
+                "timeline": "main", "run": run, "trial": n, "onset": 10.0 * (n % 4),
+                "duration": 5.0, "stimulus": what, "kind": kind, "media_start": np.nan, "item": what,
                 "label": what if kind == "label" else np.nan, "unit": f"{run}/{n}", "keep": True,
             }
             for n, (run, kind, what) in enumerate(rows)
@@ -97,7 +97,7 @@ def test_stimuli_of_test_runs_alone_are_compared_with_nothing():
 def test_labels_alone_are_asked_of_a_classifier_of_time():
     rows = [(run, "label", what) for run in "abcd" for what in ("face", "house", "cat", "shoe")]
     text = methods(rows, splits=dict.fromkeys("abcd", "each"))
-    assert "asked of a classifier that knows nothing but the time in the run" in text
+    assert "tested with a classifier that knows nothing but the time in the run" in text
     assert "They do: it named 100.0% of the labels (chance" in text
     for lie in ("were compared", "in picture", "checksum", "No test stimulus"):
         assert lie not in text

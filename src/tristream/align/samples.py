@@ -170,8 +170,11 @@ def write_samples(
         table["average"] = None
     table = table[list(COLUMNS)]
     _check_left(table, output)
-    by_trials = any(run.trials is not None for run in runs.values())
-    methods = sentences(table, settings.exchange, by_trials, lost)
+    averaged = [run.trials.averaged for run in runs.values() if run.trials]
+    rows = "trials" if averaged else "volumes"
+    if any((own > 1).any() for own in averaged):
+        rows = "items"
+    methods = sentences(table, settings.exchange, rows, lost)
     simulated = listed.provenance.simulated or audit.provenance.simulated
     simulated = simulated or any(run.simulated for run in runs.values())
     write_table(
@@ -179,9 +182,7 @@ def write_samples(
     )
 
 
-def sentences(
-    table: pd.DataFrame, exchange: Exchange, trials: bool, dropped: int
-) -> tuple[str, ...]:
+def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) -> tuple[str, ...]:
     """What was held out, and which rows are samples, for the methods section.
 
     Parameters
@@ -190,13 +191,12 @@ def sentences(
         The sample index.
     exchange : Exchange
         As configured.
-    trials : bool
-        Whether rows are trials.
+    rows : {"volumes", "trials", "items"}
+        What rows are; items are averages over the trials of a run.
     dropped : int
         Test rows that the leakage audit took out.
     """
     used = table[table["keep"]]
-    rows = "trials" if trials else "volumes"
     runs = used.groupby("split")["run"].nunique()
     if "each" in runs:
         text = [f"Each of {runs['each']} runs was held out in turn (leave-one-run-out)."]
@@ -212,15 +212,18 @@ def sentences(
             "Held-out runs that show the same stimuli at the same times count as repeats of each "
             "other."
         )
-    if trials:
-        text.append("Samples are single trials.")
-    else:
-        text.append("Samples are the volumes within events.")
     if used["average"].notna().any():
-        text[-1] = (
+        text.append(
             "Samples are items: trials of one item were averaged over the training runs, and over "
             "the held-out runs, never over both."
         )
+    else:
+        what = {
+            "volumes": "the volumes within events",
+            "trials": "single trials",
+            "items": "items, averaged over their trials of a run",
+        }
+        text.append(f"Samples are {what[rows]}.")
     if table["censor"].any():
         text.append(f"Censored {rows} are not samples.")
     if dropped:

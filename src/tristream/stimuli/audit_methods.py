@@ -108,8 +108,8 @@ def order_sentences(
         )
         flagged = [one for one in baselines if one["flagged"]]
         text.append(
-            "Whether labels follow from time was asked of a classifier that knows nothing but the "
-            f"time in the run and the place in the order ({rule})."
+            "Whether labels follow from time was tested with a classifier that knows nothing but "
+            f"the time in the run and the place in the order ({rule})."
         )
         if flagged:
             worst = max(flagged, key=lambda one: one["accuracy"])
