@@ -24,7 +24,8 @@ def events(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
         [
             {
                 "timeline": "main", "run": run, "trial": n, "onset": 10.0 * (n % 4),
-                "duration": 5.0, "stimulus": what, "kind": kind, "media_start": np.nan, "item": what,
+                "duration": 5.0, "stimulus": what, "kind": kind, "media_start": np.nan,
+                "item": what,
                 "label": what if kind == "label" else np.nan, "unit": f"{run}/{n}", "keep": True,
             }
             for n, (run, kind, what) in enumerate(rows)
