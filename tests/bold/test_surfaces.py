@@ -25,6 +25,7 @@ from tristream.bold.run_file import read_run
 from tristream.config.load import Resolved, load
 from tristream.config.settings.encode import EncodeSettings
 from tristream.config.settings.maps import ContrastMapsSettings, MapsSettings
+from tristream.contrast.contrast_file import ContrastMap, write_contrast
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.fetch.contents import run_files
@@ -36,7 +37,6 @@ from tristream.maps.encoding_maps import draw
 from tristream.report.elements import Missing
 from tristream.report.sections.bold import section
 from tristream.report.study_results import Results
-from tristream.space import grayordinates
 from tristream.space.meshes import fsaverage5_cortex
 from tristream.store import (
     Provenance,
@@ -330,13 +330,16 @@ def test_a_contrast_is_written_and_drawn_where_it_was_found(done, fslr_meshes, t
     t = np.zeros(len(run.ijk), np.float32)
     t[columns_of(run, "R", 7000)] = 8.0
     t[0] = -5.0
-    with create_h5(tmp_path / "fit.h5", Provenance("contrast", simulated=False)) as file:
-        file["t"] = file["z"] = t
-        for key in ("ijk", "affine", "shape"):
-            file[key] = getattr(run, key)
-        grayordinates.write(file, run.grayordinates)
-        write_strings(file, "runs", [FIRST])
-        file.attrs.update(dof=50.0, conditions='{"a": 9}')
+    fit = ContrastMap(
+        *(t, np.ones_like(t), t, t, run.ijk, run.affine, run.shape),
+        regions={},
+        dof=50.0,
+        runs=[FIRST],
+        conditions={"a": 9},
+        provenance=Provenance("contrast", simulated=False, methods=("Fitted.",)),
+        grayordinates=run.grayordinates,
+    )
+    write_contrast(tmp_path / "fit.h5", fit)
     draw_contrast(
         ContrastMapsSettings.of(done.study, dataset="small", contrast="sides", subject="01"),
         "01",

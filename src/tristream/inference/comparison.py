@@ -114,7 +114,7 @@ class PairedTest(Procedure[Done]):
             f"Models {compared.first} and {compared.second} were compared on the same test data "
             f"by the difference of their test correlations{over}, two-sided, by "
             f"{self.moved(done)}, all voxels alike.",
-            wording.p_value(),
+            wording.p_value(sides=2),
             *wording.widened(done.widening, self.why_narrow(done)),
             f"{corrected}.",
             *by_region,
@@ -122,7 +122,7 @@ class PairedTest(Procedure[Done]):
 
     def why_narrow(self, done: Done) -> str:
         """Why the null had to be widened."""
-        return self.too_narrow if self.flipped else self.too_narrow + wording.filtered(done.runs)
+        return self.too_narrow if self.flipped else self.too_narrow + wording.projected(done.runs)
 
     @abstractmethod
     def moved(self, done: Done) -> str:

@@ -87,7 +87,7 @@ class EncodingTest(Procedure[Done]):
             "The correlation of prediction and BOLD in data that were not used for fitting was "
             f"tested voxel by voxel, {over}one-sided, by {self.moved(done)}, all voxels alike.",
             wording.p_value(),
-            *wording.widened(tested.widening, self.too_narrow + wording.filtered(done.runs)),
+            *wording.widened(tested.widening, self.too_narrow + wording.projected(done.runs)),
             f"{wording.rate(tested.procedure, tested.fdr, 'all voxels')}, and for the family-wise "
             "error by comparing each voxel with the largest of each rearrangement [@nichols2002].",
         )

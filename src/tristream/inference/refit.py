@@ -23,13 +23,15 @@ from tqdm import tqdm
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.prediction_scores import centred
-from tristream.encode.solvers.banded_ridge import mix, prediction_operator
+from tristream.encode.solvers.problem import mix_sparse
 from tristream.encode.training_choice import TrainingFeatures
 from tristream.inference.permutation import Permuted, movable_rows
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 LIMIT = 1 - 1e-6
+# Relative to the kernel's trace; in float64 a smaller penalty is zero.
+SMALLEST_PENALTY = 1e-12
 # Counts as reached: the same correlation in float32.
 TOLERANCE = 1e-6
 # Columns (voxels times permutations) predicted at a time.
@@ -152,9 +154,45 @@ def _operators(
     for index, column in enumerate(values.T):
         gamma, alpha = column[:-1], float(column[-1])
         operator = prediction_operator(
-            mix(kernels.train, gamma), mix(kernels.test[name], gamma), alpha
+            mix_sparse(list(kernels.train), gamma),
+            mix_sparse(list(kernels.test[name]), gamma),
+            alpha,
         )
         yield np.flatnonzero(group.ravel() == index), operator.float()
+
+
+def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -> torch.Tensor:
+    """The matrix that turns training targets into predictions less a constant of each target.
+
+    Under an intercept that is not penalised; one factorisation, no inverse.
+
+    Parameters
+    ----------
+    kernel : Tensor of shape (n, n), float64
+        The bands' kernels under their weights.
+    new : Tensor of shape (m, n), float64
+        The same between new and training samples.
+    alpha : float
+        Penalty.
+
+    Returns
+    -------
+    Tensor of shape (m, n); rows add up to zero
+
+    Raises
+    ------
+    ValueError
+        If the kernel is not positive semidefinite.
+    """
+    penalised = kernel.clone()
+    penalised.diagonal().add_(max(alpha, SMALLEST_PENALTY * float(kernel.trace())))
+    factor, failed = torch.linalg.cholesky_ex(penalised)
+    if int(failed):
+        raise ValueError("the kernel is not positive semidefinite")
+    right = torch.cat([new, torch.ones_like(new[:1])])
+    solved = torch.cholesky_solve(right.T, factor).T
+    ones = solved[-1]
+    return solved[:-1] - torch.outer(solved[:-1].sum(1), ones / ones.sum())
 
 
 def _normed(y: Floats) -> npt.NDArray[np.float32]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tristream.inference.inference_file import MANY
 from tristream.inference.permutation import PredictedRun, movable_rows
+from tristream.sentences import listed
 
 PROCEDURES = {
     "bh": "Benjamini and Hochberg [@benjamini1995]",
@@ -17,11 +18,6 @@ UNITS = {"block": "whole blocks of one label", "item": "whole presentations of a
 def counted(number: int) -> str:
     """``1,000``, or ``more than 10^15``."""
     return f"{number:,}" if number < MANY else "more than 10^15"
-
-
-def listed(values: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(values[:-1]), values[-1]]) if len(values) > 1 else values[0]
 
 
 def units(unit: str, runs: Sequence[PredictedRun], tr: float) -> str:
@@ -42,21 +38,19 @@ def drawn(used: int, distinct: int, what: str = "rearrangements") -> str:
     return f"{counted(used)} {what}, drawn at random from {counted(distinct)} distinct ones"
 
 
-def p_value() -> str:
+def p_value(sides: int = 1) -> str:
     """How p follows from the rearrangements."""
+    size = "large" if sides == 1 else "far from zero"
     return (
-        "p is the share of values at least as large as the observed one, which counts among them "
+        f"p is the share of values at least as {size} as the observed one, which counts among them "
         "[@phipson2010]."
     )
 
 
 def rate(procedure: str, fdr: float | None, over: str) -> str:
     """Control of the false discovery rate; without `fdr`, a reader of the file chooses the rate."""
-    at = "" if fdr is None else f" of {fdr:g}"
-    return (
-        f"p values were corrected over {over} for the false discovery rate{at} by the procedure of "
-        f"{PROCEDURES[procedure]}"
-    )
+    to = "for the false discovery rate" if fdr is None else f"to a false discovery rate of {fdr:g}"
+    return f"p values were corrected over {over} {to} by the procedure of {PROCEDURES[procedure]}"
 
 
 def refused(why: str) -> str:
@@ -66,10 +60,7 @@ def refused(why: str) -> str:
 
 CUT = "Blocks of a film are cut at arbitrary moments, where data and prediction go on"
 SEAM = "A shifted film has a seam, where its end and its beginning meet"
-FILTERED = (
-    ", and a prediction that is moved has slow components again where the data lost theirs to the "
-    "high-pass filter"
-)
+PROJECTED = ", and what is moved has components again that were projected out of the data"
 
 
 def widened(factors: Sequence[float], too_narrow: str) -> list[str]:
@@ -87,6 +78,6 @@ def widened(factors: Sequence[float], too_narrow: str) -> list[str]:
     ]
 
 
-def filtered(runs: Sequence[PredictedRun]) -> str:
+def projected(runs: Sequence[PredictedRun]) -> str:
     """What a projection adds to the reasons for a null that is too narrow."""
-    return FILTERED if any(r.projection is not None and r.projection.size for r in runs) else ""
+    return PROJECTED if any(r.projection is not None and r.projection.size for r in runs) else ""

@@ -15,6 +15,7 @@ from tristream.inference.inference_file import MANY
 from tristream.power.design import Design, read_design
 from tristream.power.detection import LEVEL, Analysis, Grid
 from tristream.power.power_file import COLUMNS, KIND, PlannedStudy, write_power
+from tristream.sentences import listed
 from tristream.store import Omission, Provenance
 
 CONFIDENCE = 0.95
@@ -112,7 +113,7 @@ def methods(planned: PlannedStudy, grid: Grid, settings: PowerSettings) -> tuple
             f"tested on the averaged test runs; {chance}."
         )
     if grid.subjects:
-        sizes = wording.listed([str(size) for size in grid.subjects])
+        sizes = listed(grid.subjects)
         sentences.append(
             f"Groups of {sizes} subjects were tested by flipping the signs of the subjects' Fisher "
             "z [@nichols2002]."

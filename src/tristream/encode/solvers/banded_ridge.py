@@ -9,22 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers import exact, skeleton
 from tristream.encode.solvers.folds import Folds, Groups, make_folds
 from tristream.encode.solvers.nodes import Progress, fast_type
 from tristream.encode.solvers.operators import Operators
-from tristream.encode.solvers.problem import Floats, Problem, Targets, mix_sparse
+from tristream.encode.solvers.problem import Floats, Problem, Targets
 from tristream.encode.solvers.scores import R2, Correlation, Score
 from tristream.encode.solvers.verify import BestCandidates
 
 # Bytes, on a CPU, of a copy of the targets. Holding all operators for a second use would save a
 # tenth of the time and take most of the memory.
 COPY = 2**31
-# Relative to the kernel's trace; a smaller penalty is zero in float64.
-SMALLEST_PENALTY = 1e-12
 # Share of a CUDA device's memory for both.
 CUDA_SHARE = 0.4
 
@@ -338,45 +335,6 @@ def refit(
     best = exact.refit(problem, operators, _scorer(problem), chosen)
     found = _result(problem, best, 0.0, 0, "exact", targets.dtype)
     return found.duals, found.intercept
-
-
-def mix(kernels: torch.Tensor | Sequence[torch.Tensor], gamma: npt.ArrayLike) -> torch.Tensor:
-    """Kernels (bands, m, n) under weights (bands,), added up."""
-    return mix_sparse(list(kernels), np.asarray(gamma, float))
-
-
-def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -> torch.Tensor:
-    """The matrix that turns training targets into predictions less a constant of each target.
-
-    Under an intercept that is not penalised; one factorisation, no inverse.
-
-    Parameters
-    ----------
-    kernel : Tensor of shape (n, n), float64
-        The bands' kernels under their weights.
-    new : Tensor of shape (m, n), float64
-        The same between new and training samples.
-    alpha : float
-        Penalty.
-
-    Returns
-    -------
-    Tensor of shape (m, n); rows add up to zero
-
-    Raises
-    ------
-    ValueError
-        If the kernel is not positive semidefinite.
-    """
-    penalised = kernel.clone()
-    penalised.diagonal().add_(max(alpha, SMALLEST_PENALTY * float(kernel.trace())))
-    factor, failed = torch.linalg.cholesky_ex(penalised)
-    if int(failed):
-        raise ValueError("the kernel is not positive semidefinite")
-    right = torch.cat([new, torch.ones_like(new[:1])])
-    solved = torch.cholesky_solve(right.T, factor).T
-    ones = solved[-1]
-    return solved[:-1] - torch.outer(solved[:-1].sum(1), ones / ones.sum())
 
 
 def predict(kernels: torch.Tensor, duals: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:

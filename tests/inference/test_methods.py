@@ -1,0 +1,286 @@
+"""Sentences about tests, fact by fact against the files that they stand in; planted lies fail."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.encoding_files import TR, encode_settings, model, write_study
+from helpers.inference_settings import comparing, grouping, inferring
+from tristream.encode.encoding_file import read_encoding, write_encoding
+from tristream.encode.fit import fit_subject
+from tristream.inference.comparison import BlocksOfDifference, FlippedSigns, compare_encodings
+from tristream.inference.comparison_file import read_comparison
+from tristream.inference.encoding import (
+    BlocksOfPrediction,
+    EncodingTest,
+    RefittedFolds,
+    ShiftedPrediction,
+    infer_encoding,
+)
+from tristream.inference.group import infer_group
+from tristream.inference.group_file import read_group
+from tristream.inference.inference_file import read_inference
+from tristream.inference.permutation import movable_rows
+from tristream.inference.procedures import REGISTERED, Procedure, register
+from tristream.store import Provenance
+
+PROCEDURES = {"bh": "Benjamini and Hochberg", "by": "Benjamini and Yekutieli"}
+NULLS = {
+    BlocksOfPrediction.null: "of the prediction within",
+    ShiftedPrediction.null: "shifting the prediction in a circle",
+    RefittedFolds.null: "fitting every fold of leave-one-run-out again",
+    FlippedSigns.null: "flipping the sign of the difference",
+    BlocksOfDifference.null: "of the difference of the predictions within",
+}
+UNITS = {
+    "item": "whole presentations of an item",
+    "block": "whole blocks of one label",
+    "time": r"blocks of ([\d.]+) s",
+}
+
+
+def number(text: str) -> int:
+    """``39,916,800`` or ``more than 10^15``."""
+    return 10**15 if "10^15" in text else int(text.replace(",", ""))
+
+
+def facts(sentences: tuple[str, ...]) -> dict:
+    """What the sentences claim."""
+    text = " ".join(sentences)
+    if refused := re.search(r"No p values were computed: (.*)\.$", text):
+        return {"refusal": refused[1]}
+    claimed: dict = {"null": {null for null, words in NULLS.items() if words in text}}
+    claimed["unit"] = {unit for unit, words in UNITS.items() if re.search(words, text)}
+    found = re.search(r"blocks of ([\d.]+) s", text)
+    claimed["seconds"] = float(found[1]) if found else None
+    count = re.search(r"\(([\d,]+) [\w ]+, drawn at random from (.+?) distinct", text)
+    once = re.search(r"each of the ([\d,]+) shifts once", text)
+    claimed["used"] = number(count[1] if count else once[1])
+    claimed["distinct"] = number(count[2]) if count else claimed["used"] + 1
+    claimed["sides"] = 2 if "two-sided" in text else 1
+    claimed["fdr"] = float(re.search(r"false discovery rate of ([\d.]+)", text)[1])
+    claimed["procedure"] = {key for key, words in PROCEDURES.items() if words in text}
+    claimed["family-wise"] = "family-wise error" in text
+    claimed["widened"] = "It was therefore widened" in text
+    grown = re.search(r"grew by ([\d.]+)(?: to ([\d.]+))? %", text)
+    claimed["growth"] = {float(g) for g in grown.groups() if g} if grown else set()
+    return claimed
+
+
+def of_test(path, encoding) -> dict:
+    """The same from the file's numbers."""
+    tested, provenance = read_inference(path)
+    if tested.found is None:
+        return {"refusal": next(o.why for o in provenance.omitted if o.what == "p")}
+    growth = 100 * (np.array(tested.widening) - 1)
+    wide = growth.max() > 0.05
+    films = tested.unit == "time" and tested.null != ShiftedPrediction.null
+    lengths = {movable_rows(t.unit).shape[1] * TR for t in encoding.tests.values()}
+    return {
+        "null": {tested.null},
+        "unit": set() if tested.null == ShiftedPrediction.null else {tested.unit},
+        "seconds": lengths.pop() if films else None,
+        "used": len(tested.found.null_max),
+        "distinct": tested.n_distinct,
+        "sides": 1,
+        "fdr": tested.fdr,
+        "procedure": {tested.procedure},
+        "family-wise": True,
+        "widened": bool(wide),
+        "growth": {round(g, 1) for g in (growth.min(), growth.max())} if wide else set(),
+    }
+
+
+@pytest.fixture(scope="module")
+def encodings(tmp_path_factory):
+    """Held out in blocks of 10 s; a long film; leave-one-run-out; five blocks; a smaller model."""
+    folder = tmp_path_factory.mktemp("methods")
+    paths = {}
+
+    def units(length):
+        def change(study):
+            table = study["samples"]
+            pairs = zip(table["run"], table["row"], strict=True)
+            table["unit"] = [f"{run}/{row // length}" for run, row in pairs]
+
+        return change
+
+    for name, scheme, length in (
+        ("holdout", "holdout", 10),
+        ("nested", "leave-one-run-out", 10),
+        ("few", "holdout", 40),
+    ):
+        study = write_study(folder / name, scheme=scheme, change=units(length))
+        paths[name] = folder / name / "streams.h5"
+        inputs = (study["aligned"], study["bold"], study["samples"])
+        fit_subject(encode_settings(model(candidates=3)), "01", *inputs, paths[name])
+        if name != "nested":
+            small = model(bands={"dorsal": ["motion"]})
+            paths[f"{name}, small"] = folder / name / "small.h5"
+            fit_subject(encode_settings(small, "small"), "01", *inputs, paths[f"{name}, small"])
+    encoding, said = read_encoding(paths["holdout"])
+    longer = {
+        key: replace(
+            test,
+            y=np.tile(test.y, (2, 1)),
+            prediction=np.tile(test.prediction, (2, 1)),
+            band_prediction=np.tile(test.band_prediction, (1, 2, 1)),
+            unit=np.concatenate([test.unit, test.unit + 100]),
+            projection=np.zeros((2 * len(test.y), 0)),
+        )
+        for key, test in encoding.tests.items()
+    }
+    paths["long"] = folder / "long.h5"
+    about = {k: encoding.about[k] for k in ("model", "scheme", "subject", "tr")}
+    write_encoding(paths["long"], replace(encoding, tests=longer, about=about), said)
+    return paths
+
+
+CASES = {
+    "film": ("holdout", {}),
+    "design of items": ("holdout", {"unit": "item", "procedure": "by", "fdr": 0.1}),
+    "folds": ("nested", {"unit": "block"}),
+    "folds of films": ("nested", {}),
+    "some shifts": ("long", {"null": "shift"}),
+    "every shift": ("long", {"null": "shift", "permutations": 500}),
+    "too few blocks": ("few", {}),
+    "too short for shifts": ("holdout", {"null": "shift"}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_fact_of_a_test_is_that_of_its_file(encodings, tmp_path, case):
+    name, changes = CASES[case]
+    settings = inferring(**{"unit": "time", "permutations": 40, **changes})
+    output = tmp_path / "out.h5"
+    infer_encoding(encodings[name], settings, output)
+    _, provenance = read_inference(output)
+    encoding, _ = read_encoding(encodings[name])
+    truth = of_test(output, encoding)
+    assert facts(provenance.methods) == truth
+    if "refusal" in truth:
+        assert len(provenance.methods) == 1
+
+
+LIES = [
+    ("within", "after shifting the prediction in a circle within"),
+    ("of the prediction within", "of the difference of the predictions within"),
+    ("blocks of 10 s", "blocks of 20 s"),
+    ("blocks of 10 s", "whole presentations of an item"),
+    ("(40 rearr", "(1,000 rearr"),
+    ("39,916,800", "more than 10^15"),
+    ("one-sided", "two-sided"),
+    ("rate of 0.05", "rate of 0.01"),
+    ("Benjamini and Hochberg", "Benjamini and Yekutieli"),
+    ("for the family-wise error", "for nothing else"),
+    ("It was therefore widened", "It was kept"),
+    ("grew by", "grew by 99.0 to"),
+]
+
+
+@pytest.mark.parametrize(("true", "lie"), LIES)
+def test_a_planted_lie_is_seen(encodings, tmp_path, true, lie):
+    infer_encoding(encodings["holdout"], inferring("time", permutations=40), tmp_path / "out.h5")
+    sentences = read_inference(tmp_path / "out.h5")[1].methods
+    encoding, _ = read_encoding(encodings["holdout"])
+    assert any(true in sentence for sentence in sentences)
+    told = tuple(sentence.replace(true, lie) for sentence in sentences)
+    assert facts(told) != of_test(tmp_path / "out.h5", encoding)
+
+
+def test_what_was_not_widened_does_not_tell_of_it(encodings, tmp_path):
+    infer_encoding(encodings["holdout"], inferring("item", permutations=40), tmp_path / "out.h5")
+    text = " ".join(read_inference(tmp_path / "out.h5")[1].methods)
+    assert "widened" not in text
+    assert "kunsch1989" not in text
+
+
+def test_a_film_without_a_projection_does_not_tell_of_one(encodings, tmp_path):
+    infer_encoding(
+        encodings["long"], inferring("time", null="shift", permutations=40), tmp_path / "out.h5"
+    )
+    assert "projected out" not in " ".join(read_inference(tmp_path / "out.h5")[1].methods)
+
+
+@pytest.mark.parametrize(("name", "null"), [("holdout", FlippedSigns), ("few", None)])
+def test_every_fact_of_a_comparison_is_that_of_its_file(encodings, tmp_path, name, null):
+    output = tmp_path / "out.h5"
+    paths = encodings[name], encodings[f"{name}, small"]
+    compare_encodings(*paths, comparing("time", permutations=60), None, output)
+    compared, provenance = read_comparison(output)
+    claimed = facts(provenance.methods)
+    if null is None:
+        assert claimed == {"refusal": provenance.omitted[0].why}
+        assert compared.found is None
+        return
+    text = provenance.methods[0]
+    assert text.startswith("Models streams and small were compared")
+    assert claimed["null"] == {null.null} == {compared.null}
+    assert "in each of 12 blocks of 10 s (60 patterns of signs" in text
+    assert claimed["used"] == compared.n_permutations == 60
+    assert claimed["distinct"] == compared.n_distinct == 2**12
+    assert claimed["sides"] == 2
+    assert claimed["fdr"] == compared.fdr
+    assert not claimed["family-wise"]
+    assert "region" not in " ".join(provenance.methods)
+
+
+@pytest.mark.parametrize("subjects", [2, 9])
+def test_the_group_tells_of_sign_flips_where_they_were_made(encodings, tmp_path, subjects):
+    tested = tmp_path / "tested.h5"
+    infer_encoding(encodings["holdout"], inferring("time", permutations=40), tested)
+    paths = []
+    encoding, said = read_encoding(encodings["holdout"])
+    for index in range(subjects):
+        paths.append(tmp_path / f"{index}.h5")
+        about = {**encoding.about, "subject": f"{index:02}"}
+        write_encoding(paths[-1], replace(encoding, about=about), said)
+    infer_group(paths, [tested] * subjects, grouping(permutations=50), tmp_path / "group.h5")
+    group, provenance = read_group(tmp_path / "group.h5")
+    text = " ".join(provenance.methods)
+    assert f"Of {subjects} subjects" in text
+    assert "[@ince2021]" in text
+    assert ("flipping the signs" in text) == (group.voxels.test is not None) == (subjects > 7)
+    if subjects > 7:
+        assert f"of the {subjects} subjects (all 512 patterns once)" in text
+
+
+def test_a_group_without_p_values_does_not_tell_of_counts(encodings, tmp_path):
+    tested = tmp_path / "tested.h5"
+    infer_encoding(encodings["few"], inferring("time"), tested)
+    infer_group([encodings["few"]] * 2, [tested] * 2, grouping(), tmp_path / "group.h5")
+    group, provenance = read_group(tmp_path / "group.h5")
+    assert group.count is None
+    text = " ".join(provenance.methods)
+    assert "averaged in Fisher z" in text
+    assert "counted" not in text
+    assert "ince2021" not in text
+
+
+def test_a_test_without_sentences_cannot_be_registered():
+    class Silent(EncodingTest):
+        null = "nothing moves"
+
+        def run(self, runs):
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="Silent: a test needs moved"):
+        register(Silent)
+
+    class Nameless(Procedure):
+        def methods(self, done):
+            return ()
+
+    with pytest.raises(TypeError, match="Nameless: a test needs a null of its own"):
+        register(Nameless)
+    assert "nothing moves" not in REGISTERED
+
+
+def test_provenance_has_the_settings_that_the_job_was_given(encodings, tmp_path):
+    settings = inferring("item", permutations=40)
+    infer_encoding(encodings["holdout"], settings, tmp_path / "out.h5", "c0de")
+    provenance: Provenance = read_inference(tmp_path / "out.h5")[1]
+    assert provenance.config == settings.key()
+    assert provenance.code == "c0de"
