@@ -194,8 +194,8 @@ def test_surfaces_that_are_not_read_are_refused_in_the_descriptor(space):
         tree.dataset(space)
 
 
-def test_a_mesh_is_not_scaled_and_fslr_has_no_twin():
+def test_a_mesh_is_not_scaled_and_fslr_is_not_synthesised():
     with pytest.raises(UserError, match="--scale 2: the mesh fsaverage5 has one size"):
         grid(tree.dataset(tree.FSAVERAGE5), 2)
-    with pytest.raises(UserError, match="twins of fsLR_den-91k can't be made"):
+    with pytest.raises(UserError, match="synthetic BOLD can't be in fsLR_den-91k"):
         grid(tree.dataset(tree.FSLR), 1)

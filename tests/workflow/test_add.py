@@ -40,12 +40,12 @@ def own_dataset(finished: Path, folder: Path) -> None:
     ours = folder / "our_bids"
     shutil.copytree(source, ours, ignore=shutil.ignore_patterns(".git", ".datalad"))
     for path in sorted(ours.rglob("*sub-01*"), key=lambda p: len(p.parts)):
-        twin = Path(str(path).replace("sub-01", "sub-02"))
+        copied = Path(str(path).replace("sub-01", "sub-02"))
         if path.is_dir():
-            twin.mkdir(exist_ok=True)
+            copied.mkdir(exist_ok=True)
         else:
-            twin.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, twin)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copied)
     content = yaml.safe_load((STUDY / "workflow/datasets/tiny.yaml").read_text())
     content.update(id="ours", subjects=["01", "02"], source={"kind": "folder", "path": "our_bids"})
     (folder / "workflow/datasets/ours.yaml").write_text(yaml.safe_dump(content))

@@ -1,4 +1,4 @@
-"""A twin of ds000105 on fsaverage5 goes from DataLad to the report; on fsLR the plan is whole.
+"""A synthetic ds000105 on fsaverage5 goes from DataLad to the report; on fsLR the plan is whole.
 
 The workflow's own commands are run, one after the other in this process: that the workflow runs
 them itself is no matter of surfaces, and each costs seconds to start.
@@ -27,7 +27,7 @@ RUNS = [f"task-objectviewing_run-0{n}" for n in (1, 2, 3)]
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
-    """The study of a twin, and the commands that the workflow has for it."""
+    """The study of a synthetic dataset, and the commands that the workflow has for it."""
     folder = tmp_path_factory.mktemp("surface")
     shutil.unpack_archive(REPO / "tests/data/openneuro_events.tar.gz", folder / "real")
     described: dict[str, Any] = yaml.safe_load(DESCRIPTOR.read_text())
@@ -37,7 +37,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
     own.mkdir(parents=True)
     (own / "ds000105.yaml").write_text(yaml.safe_dump(described))
     call = ["simulate", "like", "--dataset", "ds000105", "--datasets", str(own)]
-    call += ["--output", str(folder / "twin"), "--from", str(folder / "real/ds000105")]
+    call += ["--output", str(folder / "synthetic"), "--from", str(folder / "real/ds000105")]
     with redirect_stdout(io.StringIO()) as said:
         assert main(call) == 0
     study = {
@@ -66,7 +66,7 @@ def folder(planned: tuple[Path, list[list[str]]]) -> Path:
 
 
 def test_the_truth_is_found_at_its_vertices(folder: Path) -> None:
-    brain = read_synthetic_truth(folder / "twin/truth.h5", "1").brain
+    brain = read_synthetic_truth(folder / "synthetic/truth.h5", "1").brain
     region, hemisphere = brain.region, brain.grayordinates.structure
     place = {pair: n for n, pair in enumerate(zip(hemisphere, brain.ijk[:, 0], strict=True))}
     with open_h5(folder / "results/encode/ds000105/category/sub-1.h5", "encoding") as (file, said):

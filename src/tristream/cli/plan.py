@@ -85,20 +85,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource | HubSource]]:
-    """What is no dataset: weights of extractors, atlases, meshes to draw on."""
+    """What is fetched beside datasets: weights of extractors, atlases, meshes to draw on."""
     from tristream.features.core.checked_space import weights_of
     from tristream.simulate.preset import load_preset
 
-    said = resolved.study
-    for name, space in said.features.items():
+    chosen = resolved.study
+    for name, space in chosen.features.items():
         weights = weights_of(name, space)
         if isinstance(weights, ArchiveSource | HubSource):
             yield f"{name} weights", weights
     for name, dataset in resolved.datasets.items():
         if dataset.source.kind == "simulate":
             yield f"{name} atlas", load_preset(dataset.source.preset).atlas
-    analysed = {d for model in said.models.values() for d in model.datasets}
-    analysed |= {d for contrast in said.contrasts.values() for d in contrast.datasets}
+    analysed = {d for model in chosen.models.values() for d in model.datasets}
+    analysed |= {d for contrast in chosen.contrasts.values() for d in contrast.datasets}
     if any(map(resolved.needs_regions, analysed)):
         from tristream.space.atlas import HARVARD_OXFORD
 
@@ -146,13 +146,13 @@ def free(folder: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def jobs_of(said: str) -> dict[str, StageJobs]:
+def jobs_of(printed: str) -> dict[str, StageJobs]:
     """Jobs of each stage, from what a dry run of snakemake printed.
 
     A job's stage is the word after ``-m tristream`` in its command.
     """
     found: dict[str, StageJobs] = {}
-    for block in re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", said, flags=re.MULTILINE)[1:]:
+    for block in re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", printed, flags=re.MULTILINE)[1:]:
         stage = re.search(r"-m tristream (\w+)", block)
         if stage is None:
             continue

@@ -14,7 +14,7 @@ EXAMPLES = """\
       --output results/simulate/bunny/dataset \\
       --commit results/simulate/bunny/commit.txt \\
       --truth results/simulate/bunny/truth.h5
-  tristream simulate like --dataset ds003720 --output twin/ds003720 \\
+  tristream simulate like --dataset ds003720 --output synthetic/ds003720 \\
       --subjects 001 --runs 'task-Training_run-0[1-3]' task-Test_run-01 --scale 3
 """
 
@@ -43,12 +43,12 @@ def register(stages: Any) -> None:
 def _add_like(actions: Any) -> None:
     like = actions.add_parser(
         "like",
-        help="write a twin of a real dataset: its events and names, simulated images",
-        description="Write a twin of a real dataset, and print the lines of config.yaml for it.",
+        help="write a synthetic dataset: events and names of a real one, simulated images",
+        description="Write a synthetic dataset, and print the lines of config.yaml for it.",
     )
     like.add_argument("--dataset", required=True, help="dataset id, as in workflow/datasets")
     like.add_argument("--datasets", help="folder of descriptors (default: workflow/datasets)")
-    like.add_argument("--output", type=Path, required=True, help="folder of the twin, a new one")
+    like.add_argument("--output", type=Path, required=True, help="folder to write, a new one")
     like.add_argument("--subjects", nargs="+", default=[], help="labels (default: all)")
     like.add_argument("--runs", nargs="+", default=[], help="runs or patterns (default: all)")
     like.add_argument("--scale", type=float, default=1.0, help="factor on the edges of voxels")
@@ -72,11 +72,11 @@ def _add_like(actions: Any) -> None:
 
 def _like(args: argparse.Namespace) -> None:
     from tristream.config.load import DESCRIPTORS, descriptor
-    from tristream.simulate.synthetic.write_dataset import Wish, write_twin
+    from tristream.simulate.synthetic.write_dataset import Wish, write_synthetic
 
     dataset = descriptor(args.dataset, [Path(args.datasets or DESCRIPTORS)], Path("--dataset"))
     wish = Wish(tuple(args.subjects), tuple(args.runs), args.scale, args.ceiling, args.seed)
-    print(write_twin(dataset, wish, args.output, args.given, args.film, args.code), end="")
+    print(write_synthetic(dataset, wish, args.output, args.given, args.film, args.code), end="")
 
 
 def _dataset(args: argparse.Namespace) -> None:

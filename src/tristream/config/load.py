@@ -186,7 +186,7 @@ def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
             return dataset
     raise UserError(
         f"{path}: datasets.{name}: no descriptor {folders[0] / (name + '.yaml')}; write one "
-        "(README, 'Add a dataset') or mend the name"
+        "(README, 'Add a dataset') or fix the name"
     )
 
 
@@ -213,7 +213,7 @@ def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
         if mirror is None:
             continue
         if not isinstance(own, DataladSource):
-            raise UserError(f"{where}.{key}: the descriptor's {key} is no DataLad dataset")
+            raise UserError(f"{where}.{key}: the descriptor's {key} is not a DataLad dataset")
         update[key] = own.model_copy(
             update={"url": mirror.url, "commit": mirror.commit or own.commit}
         )
@@ -242,16 +242,16 @@ def _with_runs(dataset: Dataset, patterns: list[str], path: Path, where: str) ->
     return _validated(Dataset, {**dataset.model_dump(mode="json"), "runs": taken}, path)
 
 
-def _stimuli(said: str, where: str, dataset: Dataset) -> FolderSource | OsfSource:
+def _stimuli(given: str, where: str, dataset: Dataset) -> FolderSource | OsfSource:
     """The user's folder, or a project of the OSF."""
-    if said.startswith("osf:"):
-        project, _, folder = said.removeprefix("osf:").partition("/")
+    if given.startswith("osf:"):
+        project, _, folder = given.removeprefix("osf:").partition("/")
         if not re.fullmatch(r"[a-z0-9]{5}", project):
-            raise UserError(f"{where}: {said!r} is no project of the OSF; write osf:qxcu8")
+            raise UserError(f"{where}: {given!r} is not a project of the OSF; write osf:qxcu8")
         return OsfSource(project=project, folder=folder)
-    if not Path(said).expanduser().is_dir():
-        raise UserError(f"{where}: no such folder {said}; {dataset.stimuli.get}")
-    return FolderSource(path=said)
+    if not Path(given).expanduser().is_dir():
+        raise UserError(f"{where}: no such folder {given}; {dataset.stimuli.get}")
+    return FolderSource(path=given)
 
 
 def _yaml(path: Path) -> Any:

@@ -17,7 +17,7 @@ from tristream.config.power import Power
 
 
 class Mirror(Section):
-    """Another address of a DataLad dataset: a mirror, or a simulated twin."""
+    """Another address of a DataLad dataset: a mirror, or a synthetic dataset."""
 
     url: str = Field(description="a local path, file:// or http(s)://")
     commit: str | None = Field(default=None, description="default: the descriptor's")

@@ -51,7 +51,7 @@ def responses(
     Parameters
     ----------
     preset, run : Preset, Run
-        Which stretch of the film is shown when.
+        Which part of the film is shown when.
     times : ndarray of shape (n,)
         Media times of the signals (s).
     courses : ndarray of shape (n, d)

@@ -45,7 +45,7 @@ class Film(Section):
 
 
 class Run(Section):
-    """One run: which stretch of the film it shows (seconds of media time), and how many times."""
+    """One run: which part of the film it shows (seconds of media time), and how many times."""
 
     run: str = Field(pattern=r"^task-[A-Za-z0-9]+(_run-[0-9]+)?$")
     media_start: float = Field(ge=0)
@@ -122,7 +122,7 @@ class Readout(Section):
         for name in ("share", "hrf_peak"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise ValueError(f"{name}: {low} .. {high} is no range of positive numbers")
+                raise ValueError(f"{name}: {low} .. {high} is not a range of positive numbers")
         if self.share[1] >= 1:
             raise ValueError("share: must stay below 1")
         return self
@@ -202,7 +202,7 @@ class Preset(Section):
 
     @property
     def test_runs(self) -> list[Run]:
-        """The runs that measure the ceiling: repeats of one stretch of film, task ``test``."""
+        """The runs that measure the ceiling: repeats of one part of the film, task ``test``."""
         return [run for run in self.runs if run.run.startswith("task-test")]
 
     @model_validator(mode="after")
@@ -216,7 +216,7 @@ class Preset(Section):
             if unknown:
                 raise ValueError(f"regions.{name}.streams: {unknown} drive nothing in `streams`")
         if len({(run.media_start, run.duration) for run in self.test_runs}) != 1:
-            raise ValueError("runs: there must be task-test runs, all of the same stretch of film")
+            raise ValueError("runs: there must be task-test runs, all of the same part of the film")
         labels = sorted(label for region in self.regions.values() for label in region.labels)
         if any(a == b for a, b in pairwise(labels)):
             raise ValueError("regions: a label of the atlas stands in two of them")

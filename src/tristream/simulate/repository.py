@@ -63,6 +63,6 @@ def _run(root: Path, program: str, *arguments: str, seed: int = 0) -> str:
         [path, *arguments], cwd=root, env=env, capture_output=True, text=True, errors="replace"
     )
     if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split()[-60:])
-        raise UserError(f"{root}: {program} {arguments[0]} failed: {said}")
+        words = " ".join((done.stderr or done.stdout).split()[-60:])
+        raise UserError(f"{root}: {program} {arguments[0]} failed: {words}")
     return done.stdout

@@ -35,7 +35,7 @@ class Signals:
         Media time (s), every 0.1 s.
     linear, nonlinear : dict of str to ndarray of shape (n, d)
         Per stream that drives voxels; each column has mean 0 and variance 1
-        over the stretches that are shown.
+        over what is shown.
     spread : dict of str to ndarray of shape (d,)
         Per stream, the standard deviations of the components that its linear signals come from,
         relative to the first: what a random readout of the features themselves would follow.
@@ -74,7 +74,7 @@ def signals(preset: Preset, files: Sequence[Path]) -> Signals:
     if missing:
         raise UserError(
             f"preset {preset.name}: no feature file of {', '.join(missing)}; "
-            "extract it, or mend `streams` of the preset"
+            "extract it, or fix `streams` of the preset"
         )
     layers = {layer: _read(paths[layer], preset.film.stimulus) for layer in preset.features}
     end = max(float(times[-1]) for _, times in layers.values())
@@ -82,7 +82,7 @@ def signals(preset: Preset, files: Sequence[Path]) -> Signals:
         if run.media_start + run.duration > end + 1:
             raise UserError(
                 f"preset {preset.name}: {run.run} shows {preset.film.stimulus} up to "
-                f"{run.media_start + run.duration:g} s, but its features end at {end:g} s; mend "
+                f"{run.media_start + run.duration:g} s, but its features end at {end:g} s; fix "
                 "`runs` of the preset"
             )
     grid = np.arange(0, end, COARSE)

@@ -73,7 +73,7 @@ def describe(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     for name in table:
         base = str(name).split("_derivative1")[0].split("_power2")[0]
         text = DESCRIPTIONS.get(base) or next(
-            (said for start, said in PATTERNS.items() if base.startswith(start)), ""
+            (meaning for start, meaning in PATTERNS.items() if base.startswith(start)), ""
         )
         text += ", its change from the volume before" if "_derivative1" in str(name) else ""
         out[str(name)] = {"Description": text + (", squared" if "_power2" in str(name) else "")}

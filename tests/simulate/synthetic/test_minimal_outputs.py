@@ -22,7 +22,7 @@ from tristream.simulate.synthetic.minimal_outputs import (
     complete_sidecar,
     write_minimal_subject,
 )
-from tristream.simulate.synthetic.settings import TwinSettings
+from tristream.simulate.synthetic.settings import SyntheticSettings
 from tristream.simulate.synthetic.transform_files import write_affines
 
 HOME = "derivatives/fmriprep"
@@ -38,7 +38,7 @@ SIDECAR = {
 }
 
 
-SETTINGS = TwinSettings("ds003720", ("001",), RUNS, scale=4.0)
+SETTINGS = SyntheticSettings("ds003720", ("001",), RUNS, scale=4.0)
 
 
 def responses(run: str, worlds: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def dataset(**layout: object) -> Dataset:
     return Dataset.model_validate(
         {
             "id": "ds003720",
-            "title": "twin",
+            "title": "music",
             "licence": "CC0",
             "citation": "none",
             "source": {"kind": "folder", "path": "raw"},
@@ -88,7 +88,7 @@ def write(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("twin"))
+    return write(tmp_path_factory.mktemp("synthetic"))
 
 
 def prepared(root: Path, run: str, **layout: object) -> Run:

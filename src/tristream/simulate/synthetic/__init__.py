@@ -1,1 +1,1 @@
-"""Twins: simulated BOLD under the names, events and shapes of a real dataset."""
+"""Synthetic datasets: simulated BOLD with the names, events and shapes of a real dataset."""

@@ -1,4 +1,4 @@
-"""The BOLD of a twin at any point of the template, so that every grid can ask for its own voxels.
+"""Synthetic BOLD at any point of the template, so that every grid can ask for its own voxels.
 
 Maps (weights, noise, baseline) are Gaussian random fields, written as sums of plane waves with
 random directions (random Fourier features; Rahimi & Recht 2007): they are defined everywhere and
@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve, lfilter
 from tristream.simulate.haemodynamics import hrf
 from tristream.simulate.noise import FWHM_PER_SD, cosines
 from tristream.simulate.signals import STEP
-from tristream.simulate.synthetic.settings import ITEM, LABEL, Array, TwinSettings, region_at
+from tristream.simulate.synthetic.settings import ITEM, LABEL, Array, SyntheticSettings, region_at
 from tristream.stimuli.timelines import Event
 
 WAVES = 400
@@ -35,7 +35,7 @@ class SubjectResponses:
 
     Parameters
     ----------
-    settings : TwinSettings
+    settings : SyntheticSettings
         Effect size and seed.
     subject : str
         Label without ``sub-``.
@@ -61,7 +61,7 @@ class SubjectResponses:
 
     def __init__(
         self,
-        settings: TwinSettings,
+        settings: SyntheticSettings,
         subject: str,
         runs: Mapping[str, Sequence[Event]],
         tr: float,

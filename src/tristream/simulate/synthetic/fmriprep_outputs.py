@@ -16,7 +16,7 @@ from tristream.simulate.noise import STEPS, Motion
 from tristream.simulate.preset import Preset
 from tristream.simulate.simulated_confounds import confounds, describe
 from tristream.simulate.synthetic.image_grid import bold_of, brain_on, integers, save_image
-from tristream.simulate.synthetic.settings import Brain, Responses, TwinSettings
+from tristream.simulate.synthetic.settings import Brain, Responses, SyntheticSettings
 from tristream.simulate.synthetic.surface_outputs import fsaverage5, save_hemispheres
 
 # Outer corner (mm), edge (mm) and shape of the template's grids.
@@ -43,7 +43,7 @@ def grid(dataset: Dataset, scale: float) -> Brain:
     Raises
     ------
     UserError
-        If the space is none that is known here, or a mesh is to be scaled.
+        If the space is not known here, or a mesh is to be scaled.
     """
     assert isinstance(dataset.layout, FmriprepLayout)
     if dataset.layout.space == FSAVERAGE5:
@@ -53,8 +53,8 @@ def grid(dataset: Dataset, scale: float) -> Brain:
     space, _, resolution = dataset.layout.space.partition("_")
     if space != TEMPLATE or (resolution or "res-2") not in GRIDS:
         raise UserError(
-            f"{dataset.id}.yaml: layout.space: twins of {dataset.layout.space} can't be made, only "
-            f"of {TEMPLATE} with {' or '.join(GRIDS)}, and of {FSAVERAGE5}"
+            f"{dataset.id}.yaml: layout.space: synthetic BOLD can't be in {dataset.layout.space}, "
+            f"only in {TEMPLATE} with {' or '.join(GRIDS)}, and on {FSAVERAGE5}"
         )
     return brain_on(*GRIDS[resolution or "res-2"], scale)
 
@@ -62,7 +62,7 @@ def grid(dataset: Dataset, scale: float) -> Brain:
 def write_subject(
     derivatives: Path,
     dataset: Dataset,
-    settings: TwinSettings,
+    settings: SyntheticSettings,
     subject: str,
     responses: Responses,
     rng: np.random.Generator,
@@ -75,7 +75,7 @@ def write_subject(
         Root of the derivative dataset.
     dataset : Dataset
         Its layout names the files.
-    settings : TwinSettings
+    settings : SyntheticSettings
         Runs and scale.
     subject : str
         Label without ``sub-``.

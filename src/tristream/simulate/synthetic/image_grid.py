@@ -1,4 +1,4 @@
-"""Grids of twins that no transform leads to, and the images on them."""
+"""Grids that no transform leads to, and the images on them."""
 
 from collections.abc import Sequence
 from pathlib import Path

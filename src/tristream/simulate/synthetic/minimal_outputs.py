@@ -25,7 +25,7 @@ from scipy import ndimage
 from tristream import __version__
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
-from tristream.simulate.synthetic.settings import Responses, TwinSettings
+from tristream.simulate.synthetic.settings import Responses, SyntheticSettings
 from tristream.simulate.synthetic.transform_files import (
     CoefficientField,
     rigid,
@@ -192,7 +192,7 @@ def write_minimal_subject(
     raw: Path,
     derivatives: Path,
     descriptor: Dataset,
-    settings: TwinSettings,
+    settings: SyntheticSettings,
     subject: str,
     responses: Responses,
     rng: np.random.Generator,
@@ -207,7 +207,7 @@ def write_minimal_subject(
         Root of the dataset and of the derivative dataset.
     descriptor : Dataset
         Its `id` names the acquisition, `tr` is in seconds.
-    settings : TwinSettings
+    settings : SyntheticSettings
         Runs, of which those are written that the subject has, and scale.
     subject : str
         Label without ``sub-``.
@@ -362,17 +362,17 @@ def complete_sidecar(path: Path, acquisition: Acquisition, tr: float) -> None:
 
     The real sidecar is there unless the user has the real dataset's events alone.
     """
-    said = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
-    before = dict(said)
-    slices, times = acquisition.shape[2], said.get("SliceTiming", [])
+    stated = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
+    before = dict(stated)
+    slices, times = acquisition.shape[2], stated.get("SliceTiming", [])
     if times and len(times) != slices:
         kept = np.rint(np.linspace(0, len(times) - 1, slices)).astype(int)
-        said["SliceTiming"] = [times[k] for k in kept]
-    said.setdefault("RepetitionTime", tr)
-    said.setdefault("PhaseEncodingDirection", "j-")
-    said.setdefault("EffectiveEchoSpacing", -acquisition.echo_spacing)
-    if said != before:
-        _json(path, said)
+        stated["SliceTiming"] = [times[k] for k in kept]
+    stated.setdefault("RepetitionTime", tr)
+    stated.setdefault("PhaseEncodingDirection", "j-")
+    stated.setdefault("EffectiveEchoSpacing", -acquisition.echo_spacing)
+    if stated != before:
+        _json(path, stated)
 
 
 def write_transforms(home: Path, subject: str, run: str, number: int, scan: Scan) -> None:
@@ -391,13 +391,13 @@ def write_transforms(home: Path, subject: str, run: str, number: int, scan: Scan
     for level, field in enumerate(scan.fields):
         names.append(f"{start}-coeff{level}_fieldmap.nii.gz")
         field.write(home / "fmap" / names[-1])
-    said = {
+    stated = {
         "AssociatedCoefficients": names,
         # With an underscore, as fMRIPrep 23.2 has it.
         "B0FieldIdentifier": f"auto_{number:05}",
         "Units": "Hz",
     }
-    _json(home / "fmap" / f"{start}-preproc_fieldmap.json", said)
+    _json(home / "fmap" / f"{start}-preproc_fieldmap.json", stated)
 
 
 def write_references(
@@ -461,7 +461,7 @@ def _at(image: nib.Nifti1Image, template: Array) -> Volume:
 
 def write_description(derivatives: Path) -> None:
     """Say in the derivatives what they are: simulated, named as fMRIPrep names its outputs."""
-    said = {
+    stated = {
         "Name": "fMRIPrep - fMRI PREProcessing workflow (simulated)",
         "BIDSVersion": "1.4.0",
         "DatasetType": "derivative",
@@ -476,7 +476,7 @@ def write_description(derivatives: Path) -> None:
         "License": "CC0",
     }
     derivatives.mkdir(parents=True, exist_ok=True)
-    _json(derivatives / "dataset_description.json", said)
+    _json(derivatives / "dataset_description.json", stated)
 
 
 def _json(path: Path, content: dict[str, Any]) -> None:

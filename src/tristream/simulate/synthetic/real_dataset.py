@@ -14,14 +14,14 @@ from tristream.fetch.contents import DESCRIPTION, inherited, raw_run
 from tristream.fetch.git import git
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import open_origin
-from tristream.simulate.synthetic.settings import TwinSettings
+from tristream.simulate.synthetic.settings import SyntheticSettings
 
 NAMES = ("README", "CHANGES", "LICENSE")
 ENDINGS = (".json", ".tsv")
 MAKER = {
     "Name": "tristream simulate",
     "Version": __version__,
-    "Description": "A twin: real events and names, simulated images; none of them was measured.",
+    "Description": "Real events and names, simulated images; none of them was measured.",
 }
 
 
@@ -44,9 +44,7 @@ def open_real(dataset: Dataset, given: Path | None, scratch: Path) -> Receipt:
     """
     source = dataset.source
     if not isinstance(source, DataladSource):
-        raise UserError(
-            f"{dataset.id}: only DataLad datasets have twins; simulate a preset instead"
-        )
+        raise UserError(f"{dataset.id}: not a DataLad dataset; simulate a preset instead")
     if given is not None and not given.exists():
         raise UserError(f"--from {given}: no such file or folder")
     origin: DataladSource | FolderSource = source
@@ -65,7 +63,7 @@ def open_real(dataset: Dataset, given: Path | None, scratch: Path) -> Receipt:
     )
 
 
-def copy_texts(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Path) -> None:
+def copy_texts(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw: Path) -> None:
     """Copy events and sidecars of the chosen runs, and descriptions of the whole.
 
     Raises
@@ -81,7 +79,7 @@ def copy_texts(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Pat
             start = raw_run(subject, run)
             events = inherited(f"{start}_events.tsv", there)
             if not events:
-                raise UserError(f"{real.root}: has no file {start}_events.tsv; mend `missing`")
+                raise UserError(f"{real.root}: has no file {start}_events.tsv; fix `missing`")
             wanted |= {*events, *inherited(f"{start}_bold.json", there)}
     for path in sorted(wanted - {DESCRIPTION}):
         target = raw / path
@@ -90,12 +88,12 @@ def copy_texts(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Pat
     _describe(dataset, settings, real, raw)
 
 
-def _describe(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Path) -> None:
-    said: dict[str, Any] = {"BIDSVersion": "1.10.0"}
+def _describe(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw: Path) -> None:
+    stated: dict[str, Any] = {"BIDSVersion": "1.10.0"}
     if DESCRIPTION in {file.path for file in real.files}:
-        said |= json.loads(real.path(DESCRIPTION).read_text(encoding="utf-8-sig"))
-    said |= {
-        "Name": f"Simulated twin of {said.get('Name', dataset.title)}",
+        stated |= json.loads(real.path(DESCRIPTION).read_text(encoding="utf-8-sig"))
+    stated |= {
+        "Name": f"Synthetic dataset after {stated.get('Name', dataset.title)}",
         "Simulated": True,
         "GeneratedBy": [MAKER],
         "SourceDatasets": [{"URL": getattr(dataset.source, "url", ""), "Version": real.commit}],
@@ -105,9 +103,9 @@ def _describe(dataset: Dataset, settings: TwinSettings, real: Receipt, raw: Path
             "Seed": settings.seed,
         },
     }
-    # The real dataset's DOI is none of the twin's.
-    said.pop("DatasetDOI", None)
-    (raw / DESCRIPTION).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    # The real dataset's DOI is not that of the synthetic one.
+    stated.pop("DatasetDOI", None)
+    (raw / DESCRIPTION).write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
 
 
 def discard(scratch: Path) -> None:

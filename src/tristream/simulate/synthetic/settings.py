@@ -1,4 +1,4 @@
-"""What a twin is asked to be, and where in a head which signals are."""
+"""What a synthetic dataset is to be, and where in a head which signals are."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ BACK, FRONT = -48.0, 14.0
 
 
 @dataclass(frozen=True)
-class TwinSettings:
-    """What is asked of a twin.
+class SyntheticSettings:
+    """What is asked of a synthetic dataset.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class TwinSettings:
 
 @dataclass(frozen=True)
 class Brain:
-    """Voxels of a twin on one grid.
+    """Simulated voxels on one grid.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Brain:
 
 @dataclass(frozen=True)
 class RunSignal:
-    """One run of a twin.
+    """One simulated run.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class RunSignal:
 
 
 def in_brain(worlds: Array) -> npt.NDArray[np.bool_]:
-    """Which points (n, 3), MNI mm, lie in the brain of twins that are no template's."""
+    """Which points (n, 3), MNI mm, lie in the brain, where no image of a template says so."""
     return np.asarray(np.sum(((worlds - CENTRE) / RADII) ** 2, axis=1) <= 1)
 
 

@@ -8,7 +8,14 @@ from tristream.config.dataset import Dataset
 from tristream.config.layouts import SpmLayout
 from tristream.fetch.contents import spm_path
 from tristream.simulate.synthetic.image_grid import bold_of, brain_on, integers, save_image
-from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, Brain, Responses, TwinSettings
+from tristream.simulate.synthetic.settings import (
+    ITEM,
+    LABEL,
+    NONE,
+    Brain,
+    Responses,
+    SyntheticSettings,
+)
 
 # Edge (mm) and shape of the images (Horikawa & Kamitani 2017); the head lies about the middle.
 EDGE, SHAPE = 3.0, (64, 64, 50)
@@ -18,7 +25,7 @@ FOLLOWS = {"V1": ITEM, "V2": ITEM, "V3": ITEM, "hV4": NONE}
 
 
 def write_subject(
-    raw: Path, dataset: Dataset, settings: TwinSettings, subject: str, responses: Responses
+    raw: Path, dataset: Dataset, settings: SyntheticSettings, subject: str, responses: Responses
 ) -> Brain:
     """Write a subject's BOLD and the masks that its regions are unions of.
 
@@ -31,7 +38,7 @@ def write_subject(
         Root of the dataset.
     dataset : Dataset
         Its layout names the files.
-    settings : TwinSettings
+    settings : SyntheticSettings
         Runs and scale.
     subject : str
         Label without ``sub-``.

@@ -243,7 +243,7 @@ def _luminance(path: Path) -> tuple[Array, Array]:
 
 def _say(folder: Path, descriptor: Dataset, film: Path | None, seed: int) -> None:
     source = f"made from {film.name}" if film is not None else "synthesised"
-    said = {
+    stated = {
         "Name": f"Stand-ins for the stimuli of {descriptor.title}",
         "BIDSVersion": "1.10.0",
         "DatasetType": "raw",
@@ -258,7 +258,7 @@ def _say(folder: Path, descriptor: Dataset, film: Path | None, seed: int) -> Non
         ],
     }
     path = folder / "dataset_description.json"
-    path.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
     what = f"sounds and images {source}, with seeded noise, tones and colours"
     get = descriptor.stimuli.get or "with the dataset."
     text = README.format(title=descriptor.title, seed=seed, what=what, get=get)

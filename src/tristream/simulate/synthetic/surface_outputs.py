@@ -1,4 +1,4 @@
-"""BOLD of a twin on fsaverage5, as fMRIPrep writes it: one GIfTI a hemisphere."""
+"""Simulated BOLD on fsaverage5, as fMRIPrep writes it: one GIfTI a hemisphere."""
 
 from pathlib import Path
 

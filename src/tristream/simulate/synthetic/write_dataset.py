@@ -1,4 +1,4 @@
-"""Write a twin: the real events and names of a dataset, with simulated images of known truth."""
+"""Write a synthetic dataset: real events and names, with simulated images of known truth."""
 
 import csv
 import math
@@ -40,7 +40,7 @@ from tristream.simulate.synthetic.settings import (
     ITEM,
     LABEL,
     Brain,
-    TwinSettings,
+    SyntheticSettings,
 )
 from tristream.simulate.synthetic.stand_ins import media_latents, write_media
 from tristream.simulate.synthetic.synthetic_truth import (
@@ -78,7 +78,7 @@ class Wish:
     seed: int = 0
 
 
-def chosen(dataset: Dataset, wish: Wish) -> TwinSettings:
+def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
     """Subjects and runs of the dataset that the wish names.
 
     Raises
@@ -102,10 +102,10 @@ def chosen(dataset: Dataset, wish: Wish) -> TwinSettings:
         )
     runs = tuple(r for r in dataset.runs if any(fnmatchcase(r, p) for p in patterns))
     subjects = wish.subjects or tuple(dataset.subjects)
-    return TwinSettings(dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed)
+    return SyntheticSettings(dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed)
 
 
-def write_twin(
+def write_synthetic(
     dataset: Dataset,
     wish: Wish,
     output: Path,
@@ -113,7 +113,7 @@ def write_twin(
     film: Path | None = None,
     code: str = "",
 ) -> str:
-    """Write a twin of a DataLad dataset.
+    """Write a synthetic dataset after a DataLad dataset.
 
     In `output` come to lie ``raw`` and ``derivatives`` (DataLad datasets, images annexed),
     ``stimuli`` (stand-ins for media that the dataset does not ship) and ``truth.h5``. The same
@@ -122,7 +122,7 @@ def write_twin(
     Parameters
     ----------
     dataset : Dataset
-        The descriptor, which then serves the twin as well.
+        The descriptor of the real dataset, which then serves the synthetic one as well.
     wish : Wish
         Subjects, runs, scale, effect size, seed.
     output : Path
@@ -137,7 +137,7 @@ def write_twin(
     Returns
     -------
     str
-        Lines for config.yaml that put the twin in the place of the real dataset.
+        Lines for config.yaml that put the synthetic dataset in the place of the real one.
 
     Raises
     ------
@@ -170,15 +170,15 @@ def write_twin(
     for folder in (raw, derivatives):
         if folder.is_dir():
             (folder / ".gitattributes").write_text(ATTRIBUTES, encoding="utf-8")
-            commits[folder.name] = repository.save(folder, f"Simulate a twin of {dataset.id}")
+            commits[folder.name] = repository.save(folder, f"Simulate {dataset.id}")
     made.rename(output)
     return config_lines(dataset, settings, output, commits)
 
 
 def config_lines(
-    dataset: Dataset, settings: TwinSettings, output: Path, commits: Mapping[str, str]
+    dataset: Dataset, settings: SyntheticSettings, output: Path, commits: Mapping[str, str]
 ) -> str:
-    """The part of config.yaml that names the twin's addresses, subjects and runs."""
+    """The part of config.yaml that names the synthetic dataset's addresses, subjects and runs."""
     choice: dict[str, Any] = {"subjects": list(settings.subjects)}
     if settings.runs != tuple(dataset.runs):
         choice["runs"] = list(settings.runs)
@@ -194,7 +194,7 @@ def config_lines(
 
 
 def _provenance(
-    dataset: Dataset, settings: TwinSettings, truths: Mapping[str, SyntheticTruth], code: str
+    dataset: Dataset, settings: SyntheticSettings, truths: Mapping[str, SyntheticTruth], code: str
 ) -> Provenance:
     config = {
         "dataset": settings.dataset,
@@ -208,7 +208,7 @@ def _provenance(
 
 
 def methods(
-    dataset: Dataset, settings: TwinSettings, truths: Mapping[str, SyntheticTruth]
+    dataset: Dataset, settings: SyntheticSettings, truths: Mapping[str, SyntheticTruth]
 ) -> tuple[str, ...]:
     """What was simulated, as sentences."""
     followed = [
@@ -231,7 +231,7 @@ def methods(
 
 
 def _events(
-    dataset: Dataset, settings: TwinSettings, raw: Path
+    dataset: Dataset, settings: SyntheticSettings, raw: Path
 ) -> dict[str, dict[str, list[Event]]]:
     """Subject to its runs, those of the settings that it has, to their events."""
     paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*.tsv"))
@@ -249,7 +249,7 @@ def _events(
 
 def _media(
     dataset: Dataset,
-    settings: TwinSettings,
+    settings: SyntheticSettings,
     events: Mapping[str, Mapping[str, list[Event]]],
     folder: Path,
     film: Path | None,
@@ -270,7 +270,7 @@ def _media(
 
 def _responses(
     dataset: Dataset,
-    settings: TwinSettings,
+    settings: SyntheticSettings,
     subject: str,
     runs: Mapping[str, list[Event]],
     raw: Path,
@@ -304,7 +304,7 @@ def _write_subject(
     raw: Path,
     derivatives: Path,
     dataset: Dataset,
-    settings: TwinSettings,
+    settings: SyntheticSettings,
     subject: str,
     responses: SubjectResponses,
 ) -> Brain | None:
@@ -317,4 +317,4 @@ def _write_subject(
     if isinstance(dataset.layout, MinimalLayout):
         write_minimal_subject(raw, derivatives, dataset, settings, subject, responses, rng)
         return None
-    raise UserError(f"{dataset.id}: a layout of kind {dataset.layout.kind} has no twins")
+    raise UserError(f"{dataset.id}: datasets of layout {dataset.layout.kind} can't be synthesised")

@@ -1,11 +1,11 @@
-"""Twins of the four OpenNeuro datasets go from DataLad to report, and their truth is found.
+"""Four synthetic OpenNeuro datasets go from DataLad to report, and their truth is found.
 
 The workflow's own commands are run, one after the other in this process.
 
 The dataset files are the real ones, but for fewer runs and subjects, and, where raw BOLD that moved
-is undone by transforms, for voxels as coarse as the twins'. Seen objects of ds001246 share no
-category between training and test, so that a decoder of categories takes the test session, one run
-left out at a time.
+is undone by transforms, for voxels as coarse as the synthetic ones. Seen objects of ds001246 share
+no category between training and test, so that a decoder of categories takes the test session, one
+run left out at a time.
 """
 
 import io
@@ -107,14 +107,15 @@ DECODED = {**dict.fromkeys(LABELLED, "label"), "ds001246_seen": "category"}
 def results(
     tmp_path_factory: pytest.TempPathFactory, trailer: Path, program: Callable[..., str]
 ) -> Path:
-    """Everything that the workflow makes of the twins."""
+    """Everything that the workflow makes of the synthetic datasets."""
     folder = tmp_path_factory.mktemp("study")
     shutil.unpack_archive(REPO / "tests/data/openneuro_events.tar.gz", folder / "real")
     (folder / "archive").mkdir()
     (folder / "workflow/datasets").mkdir(parents=True)
     study = {
         "datasets": {
-            name: twin(folder, name, choice, trailer, program) for name, choice in CHOICES.items()
+            name: synthesise(folder, name, choice, trailer, program)
+            for name, choice in CHOICES.items()
         },
         "features": {
             "sound": {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]},
@@ -141,10 +142,10 @@ def results(
     return folder / "results"
 
 
-def twin(
+def synthesise(
     folder: Path, name: str, choice: Choice, film: Path, program: Callable[..., str]
 ) -> dict[str, Any]:
-    """Write a twin and its descriptor; what config.yaml says of it."""
+    """Write a synthetic dataset and its descriptor; return its block of config.yaml."""
     real, own = choice.of or name, folder / "workflow/datasets"
     described = yaml.safe_load((DESCRIPTORS / f"{real}.yaml").read_text())
     described |= {"title": INNOCENT, "subjects": [choice.subject], "missing": {}}
@@ -165,7 +166,7 @@ def twin(
 
 
 def renamed(root: Path, program: Callable[..., str]) -> str:
-    """Take the word out of the name that the twin gives itself; the commit that does."""
+    """Take the word out of the name that the dataset gives itself; return the commit."""
     path = root / "dataset_description.json"
     description = json.loads(path.read_text())
     path.write_text(json.dumps({**description, "Name": INNOCENT}))
@@ -205,7 +206,7 @@ def test_raw_bold_came_through_all_transforms(results: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_that_a_twin_is_simulated_cannot_be_lost(results: Path, name: str) -> None:
+def test_that_it_is_simulated_cannot_be_lost(results: Path, name: str) -> None:
     """Its address, its own name and the descriptor's title say nothing; every figure and map do."""
     described = (results.parent / f"workflow/datasets/{name}.yaml").read_text()
     receipt = json.loads((results / f"fetch/{name}/dataset.json").read_text())
