@@ -1,6 +1,7 @@
 """The report on results that are missing, damaged, or hostile."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import yaml
 from helpers import report_tree
 from tristream.cli import main
 from tristream.config.load import load
+from tristream.decode.decoding_file import read_decoding, write_decoding
 from tristream.errors import UserError
 from tristream.maps.score_maps import read
 from tristream.report.build import build
-from tristream.store import Omission, Provenance, create_h5, write_strings, write_table
+from tristream.stimuli.tables import LEAKAGE, LeakageTable, write_leakage
+from tristream.store import Omission, Provenance, create_h5
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)> $\\frac{1}$"
 
@@ -80,18 +83,20 @@ def write_hostile(root: Path):
     folder = root / "fetch/haxby2001_slice"
     folder.mkdir(parents=True)
     (folder / "dataset.json").write_text(json.dumps(said | receipt))
-    table = pd.DataFrame({name: [HOSTILE] for name in ("check", "train", "test", "note")})
-    said = Provenance("leakage", False)
+    table = pd.DataFrame({name: [HOSTILE] for name in LEAKAGE})
+    methods = (HOSTILE,)
     checked = [{"check": HOSTILE, HOSTILE: HOSTILE}]
-    write_table(root / "stimuli/haxby2001_slice/leakage.tsv", table, said, checked=checked)
+    said = Provenance("leakage", False, methods=methods)
+    path = root / "stimuli/haxby2001_slice/leakage.tsv"
+    write_leakage(LeakageTable(path, table, checked, [], [], None, said))
+    said = Provenance("decoding", False, omitted=omitted, methods=methods)
     for name in ("ridge_volumes", "svm_blocks"):
+        report_tree.write_decoding(root, "haxby2001_slice", name, "1", np.random.default_rng(0))
         path = root / f"decode/haxby2001_slice/{name}/sub-1.h5"
-        with create_h5(path, Provenance("decoding", False, omitted=omitted)) as file:
-            write_strings(file, "classes", [HOSTILE, "b"])
-            write_strings(file, "run", [HOSTILE])
-            file["confusion"], file["auc"] = np.eye(2, dtype=int), np.ones(2)
-            file["accuracy_run"], file["null"] = np.ones(1), np.full(10, 0.5)
-            file.attrs.update(accuracy=1.0, chance=0.5)
+        stored, _ = read_decoding(path)
+        classes = [HOSTILE, *stored.classes[1:]]
+        runs = [HOSTILE, *stored.runs[1:]]
+        write_decoding(path, replace(stored, classes=classes, runs=runs, permuted=HOSTILE), said)
 
 
 def test_maps_refuse_an_inference_of_other_voxels(tmp_path):

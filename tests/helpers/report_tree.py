@@ -15,15 +15,29 @@ import yaml
 from helpers import REPOSITORY, truths
 from helpers.run_files import write_runs
 from tristream.config.load import Resolved, load
+from tristream.decode.decoding_file import Decoding
+from tristream.decode.decoding_file import write_decoding as write_decoding_file
+from tristream.encode.ceiling import Ceiling
+from tristream.encode.encoding_file import Encoding, Fitted, HeldOut, Scores
+from tristream.encode.encoding_file import write_encoding as write_encoding_file
 from tristream.features.core.checked_space import check
 from tristream.features.core.feature_file import About, create_features
+from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.inference.encoding import WITHOUT_P
 from tristream.inference.inference_file import Significance, TestedModel, write_inference
+from tristream.stimuli.tables import (
+    LEAKAGE,
+    LeakageTable,
+    StimulusFile,
+    write_inventory,
+    write_leakage,
+    write_splits,
+)
+from tristream.stimuli.timelines import Event
 from tristream.store import (
     Omission,
     Provenance,
     create_h5,
-    write_json,
     write_strings,
     write_table,
 )
@@ -98,23 +112,21 @@ def region_of(xyz: np.ndarray) -> np.ndarray:
 
 def write_receipt(root: Path, dataset: str, subject: str | None, simulated: bool) -> None:
     """What fetch writes."""
-    content = {
-        "dataset": dataset,
-        "subject": subject,
-        "source": {"kind": "datalad", "url": f"{root}/simulate/{dataset}/dataset"}
+    receipt = Receipt(
+        dataset=dataset,
+        subject=subject,
+        source={"kind": "datalad", "url": f"{root}/simulate/{dataset}/dataset"}
         if simulated
         else {"kind": "archive", "package": "pymvpa2", "version": "2.6.5", "sha256": "f98b" * 16},
-        "commit": "4f1c2d3e" * 5 if simulated else "",
-        "root": f"data/{dataset}",
-        "name": dataset,
-        "licence": "CC0",
-        "files": [
-            {"path": f"sub-{subject}/func/x.nii.gz", "size": 4 << 20, "checksum": "md5:0" * 1}
-        ],
-    }
+        commit="4f1c2d3e" * 5 if simulated else "",
+        root=Path(f"data/{dataset}"),
+        name=dataset,
+        licence="CC0",
+        files=(FetchedFile(f"sub-{subject}/func/x.nii.gz", 4 << 20, "md5:0"),),
+        simulated=simulated,
+    )
     folder = root / "fetch" / dataset
-    path = folder / (f"sub-{subject}/receipt.json" if subject else "dataset.json")
-    write_json(path, content, Provenance("receipt", simulated))
+    receipt.write(folder / (f"sub-{subject}/receipt.json" if subject else "dataset.json"))
 
 
 def write_bold(
@@ -147,26 +159,31 @@ def write_encoding(
         share += 0.1 * rng.random(n)
     r2 = share.sum(axis=0)
     r = np.sqrt(np.abs(r2)) * np.sign(r2)
-    path = root / "encode" / dataset / name / f"sub-{subject}.h5"
     none = Omission("noise ceiling", "no test run was seen more than once")
-    said = Provenance("encoding", simulated, omitted=() if simulated else (none,))
-    with create_h5(path, said) as file:
-        file["ijk"], file["affine"], file["shape"] = ijk.astype(np.int32), affine, shape
-        write_strings(file, "bands", bands)
-        file["scores/r"], file["scores/r2"] = r.astype("f4"), r2.astype("f4")
-        file["scores/band_r2"] = share.astype("f4")
-        file["hyper/alpha"] = 10.0 ** rng.integers(0, 8, n)
-        file["hyper/gamma"] = rng.dirichlet(np.ones(len(bands)), n).T
-        file["hyper/cv"] = (r2 + 0.01 * rng.standard_normal(n)).astype("f4")
-        file["test/main/prediction"] = rng.standard_normal((40, 3)).astype("f4")
-        if simulated:
-            ceiling = np.clip(r + 0.2 + 0.2 * rng.random(n), 0, 1)
-            file["ceiling/r"], file["ceiling/low"] = ceiling, ceiling - 0.15
-            file["ceiling/explainable"] = file["ceiling/halves"] = ceiling**2
-        attrs = {"delays": model.delays, "model": name, "control": model.control, "device": "cpu"}
-        alphas = np.logspace(0, 7, 15)
-        file.attrs.update(scheme="holdout" if simulated else "leave-one-run-out", alphas=alphas)
-        file.attrs.update(attrs | {"dtype": "float32", "candidates": 50})
+    provenance = Provenance(
+        "encoding",
+        simulated,
+        omitted=() if simulated else (none,),
+        methods=(f"Bands {', '.join(bands)} were fitted [@dupre2022].", "Tested on held-out runs."),
+    )
+    ceiling = np.clip(r + 0.2 + 0.2 * rng.random(n), 0, 1)
+    about = {"delays": model.delays, "model": name, "control": model.control, "device": "cpu"}
+    about |= {"alphas": np.logspace(0, 7, 15).tolist(), "n_repeats": 2, "candidates": 50}
+    about["scheme"] = "holdout" if simulated else "leave-one-run-out"
+    encoding = Encoding(
+        bands=bands,
+        ijk=ijk.astype(np.int32),
+        affine=affine,
+        shape=np.array(shape),
+        tests={"main": held_out(rng)},
+        scores=Scores(r, r2, share),
+        ceiling=Ceiling(ceiling, ceiling - 0.15, ceiling**2, ceiling**2) if simulated else None,
+        fitted=fitted(rng, len(bands), r2),
+        about=about,
+    )
+    write_encoding_file(
+        root / "encode" / dataset / name / f"sub-{subject}.h5", encoding, provenance
+    )
     tested = TestedModel(
         statistic="correlation, one-sided",
         null="blocks of the prediction permuted within the test run, the model fixed",
@@ -188,6 +205,35 @@ def write_encoding(
     write_inference(root / "inference" / dataset / name / f"sub-{subject}.h5", tested, provenance)
 
 
+def held_out(rng: np.random.Generator) -> HeldOut:
+    """A test run of 40 volumes; of three voxels, as nobody looks at it."""
+    prediction = rng.standard_normal((40, 3))
+    return HeldOut(
+        prediction=prediction,
+        band_prediction=prediction[None],
+        y=prediction,
+        unit=np.zeros(40, int),
+        runs=("run-1",),
+        gamma=np.ones((1, 3)),
+        alpha=np.ones(3),
+        projection=np.empty((40, 0)),
+    )
+
+
+def fitted(rng: np.random.Generator, bands: int, r2: np.ndarray) -> Fitted:
+    """Hyperparameters of every voxel; weights of none."""
+    n = len(r2)
+    return Fitted(
+        gamma=rng.dirichlet(np.ones(bands), n).T,
+        alpha=10.0 ** rng.integers(0, 8, n),
+        cv=r2 + 0.01 * rng.standard_normal(n),
+        dual=np.empty((0, n)),
+        intercept=np.zeros(n),
+        runs={},
+        edge=0.0,
+    )
+
+
 def write_decoding(
     root: Path, dataset: str, name: str, subject: str, rng: np.random.Generator
 ) -> None:
@@ -198,18 +244,34 @@ def write_decoding(
     predicted = np.where(right, true, rng.integers(0, 8, len(true)))
     confusion = np.zeros((8, 8), int)
     np.add.at(confusion, (true, predicted), 1)
-    with create_h5(
-        root / "decode" / dataset / name / f"sub-{subject}.h5", Provenance("decoding", False)
-    ) as file:
-        write_strings(file, "classes", classes)
-        file["true"], file["predicted"], file["confusion"] = true, predicted, confusion
-        write_strings(file, "run", [f"run-{i + 1:02}" for i in range(12) for _ in range(72)])
-        file["auc"] = 0.8 + 0.15 * rng.random(8)
-        file["accuracy_run"] = 0.6 + 0.2 * rng.random(12)
-        file["null"] = 0.125 + 0.02 * rng.standard_normal(200)
-        accuracy = float((true == predicted).mean())
-        file.attrs.update(accuracy=accuracy, chance=0.126, chance_theory=0.125, p=1 / 201)
-        file.attrs.update(n_permutations=200, n_distinct=1e41)
+    runs = [f"run-{i + 1:02}" for i in range(12)]
+    decoding = Decoding(
+        decoder=name,
+        dataset=dataset,
+        subject=subject,
+        scheme="leave-one-run-out",
+        classes=classes,
+        run=[run for run in runs for _ in range(72)],
+        unit=[f"{run}/{i // 9}" for run in runs for i in range(72)],
+        true=true,
+        predicted=predicted,
+        decision=rng.standard_normal((len(true), 8)),
+        confusion=confusion,
+        auc=0.8 + 0.15 * rng.random(8),
+        runs=runs,
+        accuracy_run=0.6 + 0.2 * rng.random(12),
+        accuracy=float((true == predicted).mean()),
+        chance=0.126,
+        chance_theory=0.125,
+        permuted="whole blocks within runs",
+        log10_distinct=41.0,
+        n_voxels=100,
+        null=0.125 + 0.02 * rng.standard_normal(200),
+        p=1 / 201,
+    )
+    provenance = Provenance("decoding", False, methods=(f"Labels were decoded by {name}.",))
+    path = root / "decode" / dataset / name / f"sub-{subject}.h5"
+    write_decoding_file(path, decoding, provenance)
 
 
 def write_lagscan(
@@ -246,53 +308,30 @@ def write_stimuli(
     folder, descriptor = root / "stimuli" / dataset, resolved.datasets[dataset]
     runs = descriptor.runs
     film = bool(descriptor.stimuli.table)
-    inventory = pd.DataFrame(
-        {
-            "timeline": "main",
-            "run": runs,
-            "trial": "film" if film else "face",
-            "onset": 4.0,
-            "duration": 60.0,
-            "stimulus": "bbb" if film else "face",
-            "kind": "film" if film else "label",
-            "media_start": 0.0,
-            "item": "bbb" if film else "face",
-            "label": "n/a" if film else "face",
-            "unit": "",
-            "keep": True,
-        }
+    film_event = Event(4.0, 60.0, "bbb", "film", "bbb")
+    face = Event(4.0, 60.0, "face", "label", "face", label="face")
+    timeline = {run: [film_event if film else face] for run in runs}
+    stimuli = [StimulusFile("bbb", "film", "bbb.mp4", "ab" * 32, 596.5)] if film else []
+    unit = "time" if film else "block"
+    write_inventory(
+        folder / "inventory.tsv", {"main": timeline}, unit, stimuli, Provenance("inventory", False)
     )
-    stimuli = [{"stimulus": "bbb", "kind": "film", "path": "bbb.mp4", "duration": 596.5}]
-    said = Provenance("inventory", False)
-    write_table(folder / "inventory.tsv", inventory, said, stimuli=stimuli if film else [])
     split = ["test" if descriptor.split.is_test(r) else "train" for r in runs]
     splits = pd.DataFrame(
         {"timeline": "main", "run": runs, "split": split if film else "each", "repeat": "n/a"}
     )
-    write_table(folder / "splits.tsv", splits, Provenance("splits", False))
-    columns = [
-        "check",
-        "train",
-        "test",
-        "train_start",
-        "test_start",
-        "seconds",
-        "score",
-        "threshold",
-        "action",
-        "note",
-    ]
-    row = ["near duplicate", "bbb", "bbb", 0.0, 590.0, 4.0, 0.97, 0.95, "warn", "end titles"]
-    findings = pd.DataFrame([row] if film else [], columns=columns)
-    checked = {"frames compared": 480, "threshold": 0.95, "guard gap (s)": 20.0}
-    baseline = [] if film else [{"accuracy": 0.14, "chance": 0.125, "flagged": False}]
-    write_table(
-        folder / "leakage.tsv",
-        findings,
-        Provenance("leakage", False),
-        checked=checked,
-        baseline=baseline,
-        drop=[],
+    write_splits(folder / "splits.tsv", splits, Provenance("splits", False))
+    row = ["main", "picture", "bbb", "bbb", 0.0, 590.0, 4.0, 0.97, 0.95, "warn", "end titles"]
+    write_leakage(
+        LeakageTable(
+            path=folder / "leakage.tsv",
+            table=pd.DataFrame([row] if film else [], columns=list(LEAKAGE)),
+            checked=[{"frames compared": 480, "threshold": 0.95, "minimum gap (s)": 20.0}],
+            baseline=[] if film else [{"accuracy": 0.14, "chance": 0.125, "flagged": False}],
+            drop=[],
+            across=None,
+            provenance=Provenance("leakage", False, methods=("Stimuli were compared.",)),
+        )
     )
 
 
@@ -317,13 +356,18 @@ def write_features(resolved: Resolved, dataset: str, rng: np.random.Generator) -
                 weights=[weights] if "net" in space else [],
             )
             # Without rows: what the report shows of a space that has none.
-            with create_features(path, about, simulated=truth, config={}, code="") as file:
+            methods = (f"Features were made by {block.extractor}.",)
+            with create_features(
+                path, about, simulated=truth, config={}, code="", methods=methods
+            ) as file:
                 write_strings(file.h5, "names", [f"{layer} {i}" for i in range(p)])
             path = root / "align" / dataset / "main" / space / f"{layer}.h5"
-            with create_h5(path, Provenance("aligned", truth)) as file:
+            methods = ("Features were sampled at the volumes.",)
+            with create_h5(path, Provenance("aligned", truth, methods=methods)) as file:
                 for run in runs:
                     slow = np.cumsum(rng.standard_normal((60, p)), axis=0)
                     file[f"runs/{run}"] = slow.astype("f4")
+                    file[f"times/{run}"] = np.arange(60.0)
                 write_strings(file, "names", [f"{layer} {i}" for i in range(p)])
                 tr = resolved.datasets[dataset].tr
                 file.attrs.update(tr=tr, stream=block.stream, space=space, layer=layer)

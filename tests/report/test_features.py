@@ -113,6 +113,7 @@ def align(features: Path, output: Path) -> None:
         clip, about = source.stimuli["clip"], source.about
         rows = np.searchsorted(clip.times, np.arange(1, 18))
         file["runs/run-1"] = clip.values[()][np.minimum(rows, len(clip.times) - 1)]
+        file["times/run-1"] = np.arange(17.0)
         file.attrs.update(tr=1.0, space=about.space, layer=about.layer, stream=about.stream)
         write_strings(file, "names", source.names)
 

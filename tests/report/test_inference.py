@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 
 from helpers import report_tree
+from tristream.encode.partition.partition_file import StoredPartition
+from tristream.encode.partition.partition_file import write_partition as write_partition_file
+from tristream.encode.partition.variance import Interval, Partition
 from tristream.inference.table_files import CLUSTER_COLUMNS, REGION_COLUMNS
 from tristream.report.elements import Facts, Figure, Missing, Table
 from tristream.report.sections import group, inference, streams
@@ -101,15 +104,15 @@ def test_the_group_has_its_prevalence(results):
 
 
 def write_partition(results, low):
+    value = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]])
+    means = Interval(value, value, value + low, value + 0.1)
+    parts = Interval(*np.zeros((4, 7, 2)))
+    found = Partition(np.zeros((8, 2)), parts, means, blocks=7)
+    stored = StoredPartition(
+        ["a", "b", "c"], ["nuisance"], ["all voxels"], found, np.zeros((2, 3), int), 0, 100
+    )
     path = results.path("partition", dataset="bunny", model="streams", subject="01")
-    with create_h5(path, said("partition")) as file:
-        write_strings(file, "sets", ["a", "b", "a+b", "c"])
-        write_strings(file, "groups", ["all voxels"])
-        write_strings(file, "rest", ["nuisance"])
-        value = np.array([[0.1, 0.2, 0.3, 0.4]])
-        file["means/value"], file["means/low"] = value, value + low
-        file["means/high"] = value + 0.1
-        file.attrs["blocks"] = 7
+    write_partition_file(path, stored, said("partition"))
 
 
 def partition_figure(results):
@@ -123,8 +126,11 @@ def test_unique_variance_comes_before_shared_and_tells_its_intervals(results):
     assert "beyond nuisance" in figure.caption
     assert "7 blocks" in figure.caption
     table = pd.read_csv(results.folder / figure.tsv, sep="\t")
-    assert table["bands"].tolist() == ["a alone", "b alone", "c alone", "a+b"]
-    assert table["mean, all voxels"].tolist() == [0.1, 0.2, 0.4, 0.3]
+    assert table["bands"].tolist() == [
+        *("a alone", "b alone", "c alone"),
+        *("a+b", "a+c", "b+c", "a+b+c"),
+    ]
+    assert table["mean, all voxels"].tolist() == [0.1, 0.2, 0.4, 0.3, 0.5, 0.6, 0.7]
     write_partition(results, low=np.nan)
     assert "intervals" not in partition_figure(results).caption
 

@@ -1,9 +1,15 @@
 """Checks, methods, similarity and blocks: the parts of the report that have known answers."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers import report_tree
+from tristream.decode.decoding_file import read_decoding, write_decoding
+from tristream.encode.encoding_file import read_scores
 from tristream.fetch.annex import departures
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.report.build import grouped
@@ -17,6 +23,7 @@ from tristream.report.sections.summary import count_checks
 from tristream.report.similarity import cka
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
+from tristream.stimuli.tables import LEAKAGE, LeakageTable
 from tristream.store import Provenance, create_h5, write_strings
 
 
@@ -27,11 +34,10 @@ def results(tmp_path):
 
 
 def write_decoder(results, name, accuracy, p=None):
+    report_tree.write_decoding(results.root, "haxby2001_slice", name, "1", np.random.default_rng(0))
     path = results.path("decoding", dataset="haxby2001_slice", decoder=name, subject="1")
-    with create_h5(path, Provenance("decoding", False)) as file:
-        file.attrs["accuracy"] = accuracy
-        if p is not None:
-            file.attrs["p"] = p
+    stored, provenance = read_decoding(path)
+    write_decoding(path, replace(stored, accuracy=accuracy, p=p), provenance)
 
 
 def words(results):
@@ -129,29 +135,41 @@ def test_neighbouring_figures_share_a_grid():
     assert sizes == [(False, 1), (True, 2), (False, 2), (True, 1)]
 
 
+def audit(baseline, across):
+    empty = pd.DataFrame(columns=list(LEAKAGE))
+    provenance = Provenance("leakage", False)
+    return LeakageTable(Path("x.tsv"), empty, [], baseline, [], across, provenance)
+
+
 def test_an_order_that_gives_labels_away_is_a_caution():
     one = {"flagged": True, "accuracy": 0.9, "chance": 0.125, "note": "one order for all"}
-    assert cautions({"baseline": [{**one, "flagged": False}], "across": None}) == []
-    said = cautions({"baseline": [one], "across": one})
-    assert [block.kind for block in said] == ["caution", "caution"]
-    assert "names 90.0% of the labels (chance 12.5%)" in said[0].text
-    assert said[1].text == "one order for all."
+    assert cautions(audit([{**one, "flagged": False}], None)) == []
+    found = cautions(audit([one], one))
+    assert [block.kind for block in found] == ["caution", "caution"]
+    assert "names 90.0% of the labels (chance 12.5%)" in found[0].text
+    assert found[1].text == "one order for all."
 
 
-def test_accuracy_tells_the_solver_and_what_verifying_gained():
-    scores = np.linspace(0, 0.5, 6)
-    grid = {"alphas": "[1, 10]"}
-    quick = grid | {"solver": "skeleton", "estimated_loss": 3.2e-5}
+def test_accuracy_names_the_solver_and_its_estimated_loss(results):
+    rng = np.random.default_rng(0)
+    report_tree.write_encoding(results.resolved, "bunny", "streams", "01", True, rng)
+    scored = read_scores(results.path("encoding", dataset="bunny", model="streams", subject="01"))[
+        0
+    ]
+    abouts = {
+        "ridge": {"solver": "skeleton", "estimated_loss": 3.2e-5},
+        "network": {"solver": "adamw"},
+    }
     fits = {
-        name: Fit(scores, scores**2, None, None, None, np.ones(6), scores, attrs, False, [])
-        for name, attrs in (("ridge", quick), ("network", grid | {"solver": "adamw"}))
+        name: Fit(replace(scored, about={"alphas": [1, 10], **about}), False, [])
+        for name, about in abouts.items()
     }
     table = accuracy_table(fits)
     assert table.columns[-2:] == ("solver", "estimated loss")
     assert [row[-2:] for row in table.rows] == [("skeleton", "3e-05"), ("adamw", "")]
 
 
-def test_content_that_denies_its_key_is_said_beside_the_data_and_among_the_omissions(results):
+def test_content_that_denies_its_key_stands_beside_the_data_and_among_the_omissions(results):
     key = f"MD5E-s3--{'a' * 32}.nii.gz"
     file = FetchedFile("sub-1/func/x_bold.nii.gz", 3, "md5:" + "b" * 32, key, annexed=True)
     receipt = Receipt(
@@ -161,6 +179,6 @@ def test_content_that_denies_its_key_is_said_beside_the_data_and_among_the_omiss
     receipt.write(results.path("receipt", dataset="haxby2001_slice", subject="1"))
     beside = str(subject_section(results, "haxby2001_slice", "1").blocks)
     listed = str(omissions.section(results, "haxby2001_slice", "1").blocks)
-    for said in (beside, listed):
-        assert "agreement of sub-1/func/x_bold.nii.gz with its annex key" in said
-        assert f"the key says md5:{'a' * 32}; the study accepts md5:{'b' * 32}" in said
+    for text in (beside, listed):
+        assert "agreement of sub-1/func/x_bold.nii.gz with its annex key" in text
+        assert f"the key says md5:{'a' * 32}; the study accepts md5:{'b' * 32}" in text

@@ -1,4 +1,4 @@
-"""The report of raw BOLD says that this is the plain road, and what to run instead."""
+"""The report of raw BOLD says that this was not prepared by fMRIPrep, and what to run instead."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ def test_data_sections_advise_fmriprep(tmp_path: Path) -> None:
     results = Results(resolved(), tmp_path / "report")
     for section in (dataset_section(results, "head"), subject_section(results, "head", "01")):
         said = " ".join(b.text for b in section.blocks if isinstance(b, Text))
-        assert "plain road" in said
+        assert "from raw images by tristream itself" in said
         assert "run fMRIPrep" in said
         command = next(b.text for b in section.blocks if isinstance(b, Code))
         assert "--participant-label 01" in command
-    roads = [c for c in all_checks(results) if c.what == "road of the BOLD"]
-    assert [(c.value, c.threshold, c.met) for c in roads] == [
-        ("plain, from raw images", "fMRIPrep", None)
+    pipelines = [c for c in all_checks(results) if c.what == "pipeline of the BOLD"]
+    assert [(c.value, c.threshold, c.met) for c in pipelines] == [
+        ("tristream's own, from raw images", "fMRIPrep", None)
     ]

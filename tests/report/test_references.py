@@ -73,7 +73,7 @@ def test_citations_are_resolved():
 
 
 def test_an_unknown_key_is_named():
-    with pytest.raises(UserError, match="no entry 'nobody1900'"):
+    with pytest.raises(UserError, match="cites 'nobody1900', which has no entry"):
         resolve("As ever [@nobody1900].")
 
 

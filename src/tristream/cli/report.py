@@ -9,7 +9,7 @@ EXAMPLES = """\
   tristream report build --output results/report/index.html
   tristream report build --config my_study.yaml --output my_results/report/index.html
 
-A result that is not there yet is said to be missing, so a report can be built at any time."""
+Its pages name every result that is not there yet, so a report can be built at any time."""
 
 
 def register(stages: Any) -> None:

@@ -35,7 +35,7 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
     Raises
     ------
     UserError
-        If a file is damaged or of another kind. A file that is missing is said to be missing.
+        If a file is damaged or of another kind. A missing file is named on its page.
     """
     results = Results(resolved, output.parent, code)
     with style():

@@ -8,8 +8,8 @@ from typing import Any
 from tristream import __version__
 from tristream.errors import UserError
 from tristream.report.declared import Input
+from tristream.report.paragraphs import Form, Told, paragraph
 from tristream.report.references import bibtex, keys_of, library, listed, resolve
-from tristream.report.sentences import Form, Told, paragraph
 from tristream.report.study_results import Results
 from tristream.store import provenance_at
 
@@ -145,11 +145,11 @@ def _drawn(results: Results, dataset: str) -> list[str]:
 def _data(results: Results, dataset: str) -> str:
     """What a dataset is: its title, who published it, its size."""
     descriptor = results.resolved.datasets[dataset]
-    runs = [run for one in results.indices(dataset) for run in one["runs"]]
+    runs = [run for one in results.indices(dataset) for run in one.runs]
     subjects = len(results.indices(dataset))
     size = ""
     if runs:
-        trs = ", ".join(f"{tr:g}" for tr in sorted({run["tr"] for run in runs}))
+        trs = ", ".join(f"{tr:g}" for tr in sorted({run.tr for run in runs}))
         size = (
             f": {subjects} subject{'s' * (subjects > 1)}, {len(runs)} run{'s' * (len(runs) > 1)}, "
             f"TR {trs} s"

@@ -58,7 +58,7 @@ def entry_of(key: str) -> Entry:
     entries = library().entries
     if key not in entries:
         raise UserError(
-            f"references.bib: there is no entry {key!r}, which a methods sentence cites; add it "
+            f"references.bib: a methods sentence cites {key!r}, which has no entry; add it "
             "to src/tristream/references.bib, or correct the key"
         )
     return entries[key]

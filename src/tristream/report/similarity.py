@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tristream.align.aligned import read_aligned
 from tristream.report.study_results import Results
-from tristream.store import open_h5
 
 Array = npt.NDArray[np.float64]
 # Of layers all kernels are held at once, of whole spaces one a space.
@@ -78,13 +78,7 @@ def aligned_layers(results: Results, dataset: str) -> Mapping[tuple[str, str], P
 
 def kernel(path: Path, most: int) -> Array:
     """``x x'`` of the z-scored columns of the first `most` volumes of an aligned file."""
-    parts: list[Array] = []
-    with open_h5(path, "aligned") as (file, _):
-        for run in file["runs"]:
-            parts.append(np.asarray(file["runs"][run][()], np.float64))
-            if sum(map(len, parts)) >= most:
-                break
-    x = scaled(np.concatenate(parts)[:most])
+    x = scaled(np.concatenate(list(read_aligned(path).values()))[:most])
     return x @ x.T
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from tristream.bold.index_file import BoldIndex, read_index
 from tristream.config.load import Resolved
 from tristream.config.models import EncodingModel
 from tristream.features.core.checked_space import CheckedSpace, check
@@ -19,7 +20,7 @@ from tristream.maps.style import SIMULATED, save, titled
 from tristream.report.declared import Input, declared, targets_of
 from tristream.report.elements import Figure, Missing
 from tristream.results import Layout
-from tristream.store import Omission, Provenance, read_json, write_table
+from tristream.store import Omission, Provenance, write_table
 from tristream.targets import Targets
 
 
@@ -153,10 +154,9 @@ class Results:
         path = self.path("dataset", dataset=dataset)
         return Receipt.read(path) if path.is_file() else None
 
-    def indices(self, dataset: str) -> list[dict]:
+    def indices(self, dataset: str) -> list[BoldIndex]:
         """The indices of runs that exist, subject by subject."""
-        found = self.existing("bold_index", dataset=dataset)
-        return [read_json(path, "bold-index")[0] for _, path in found]
+        return [read_index(path) for _, path in self.existing("bold_index", dataset=dataset)]
 
     def benchmarks(self) -> list[tuple[Input, Path]]:
         """What Snakemake measured of the jobs that wrote the inputs, as far as it did."""

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tristream.config.layouts import RawLayout
+from tristream.decode.decoding_file import read_decoding
 from tristream.inference.recovery import ALL
 from tristream.report.elements import shown
 from tristream.report.study_results import Results
+from tristream.stimuli.tables import read_leakage
 from tristream.store import open_h5, read_strings, read_table
 
 LEAST_ACCURACY = {
@@ -26,7 +28,7 @@ MOST_FINDINGS = 0
 
 @dataclass(frozen=True)
 class Check:
-    """A number, its threshold, and whether it is met (None: there is no number, or no threshold).
+    """A number, its threshold, and whether it is met (None: there is nothing to compare).
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ def all_checks(results: Results) -> list[Check]:
     """Every check of the study, dataset by dataset."""
     found: list[Check] = []
     for dataset, subjects in results.resolved.subjects.items():
-        found += _road(results, dataset)
+        found += _pipeline(results, dataset)
         found += _leakage(results, dataset)
         for subject in subjects:
             found += _lag(results, dataset, subject) + _decoding(results, dataset, subject)
@@ -65,10 +67,19 @@ def all_checks(results: Results) -> list[Check]:
     return found
 
 
-def _road(results: Results, dataset: str) -> list[Check]:
+def _pipeline(results: Results, dataset: str) -> list[Check]:
     if not isinstance(results.resolved.datasets[dataset].layout, RawLayout):
         return []
-    return [Check(dataset, "", "road of the BOLD", "plain, from raw images", "fMRIPrep", None)]
+    return [
+        Check(
+            dataset,
+            "",
+            "pipeline of the BOLD",
+            "tristream's own, from raw images",
+            "fMRIPrep",
+            None,
+        )
+    ]
 
 
 def _leakage(results: Results, dataset: str) -> list[Check]:
@@ -76,7 +87,7 @@ def _leakage(results: Results, dataset: str) -> list[Check]:
     what, threshold = "test stimuli that resemble training stimuli", f"at most {MOST_FINDINGS}"
     if not path.is_file():
         return [Check(dataset, "", what, "–", threshold, None)]
-    count = len(read_table(path, "leakage")[0])
+    count = len(read_leakage(path).table)
     return [Check(dataset, "", what, str(count), threshold, count <= MOST_FINDINGS)]
 
 
@@ -114,9 +125,9 @@ def _decoding(results: Results, dataset: str, subject: str) -> list[Check]:
         if not path.is_file():
             found.append(Check(dataset, subject, f"accuracy of {name}", "–", asked, None))
             continue
-        with open_h5(path, "decoding") as (file, _):
-            accuracy = float(file.attrs["accuracy"])
-            p = float(file.attrs.get("p", np.nan))
+        stored = read_decoding(path)[0]
+        accuracy = stored.accuracy
+        p = np.nan if stored.p is None else stored.p
         met = None if least is None else accuracy >= least
         found.append(Check(dataset, subject, f"accuracy of {name}", f"{accuracy:.3f}", asked, met))
         below = None if np.isnan(p) else p < MOST_P

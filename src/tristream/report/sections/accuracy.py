@@ -1,34 +1,27 @@
 """How well the encoding models predict held-out BOLD."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from tristream.encode.ceiling import within_run_repeats
+from tristream.encode.encoding_file import ScoredVoxels, read_scores
 from tristream.maps.score_maps import MIN_CEILING
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Missing, Section, Table, Text, facts
 from tristream.report.sections.maps import figures_of, files_of
 from tristream.report.study_results import Results
-from tristream.store import open_h5, read_table
+from tristream.stimuli.tables import read_inventory, read_splits
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What the section reads of one encoding."""
+    """What an encoding scored, whether its BOLD is simulated, and what it lacks."""
 
-    r: npt.NDArray
-    r2: npt.NDArray
-    ceiling: npt.NDArray | None
-    explainable: npt.NDArray | None
-    halves: npt.NDArray | None
-    alpha: npt.NDArray
-    cv: npt.NDArray
-    attrs: dict[str, Any]
+    scored: ScoredVoxels
     simulated: bool
     notes: list[Missing]
 
@@ -45,7 +38,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
             fits[name] = _read(results, path)
     if not results.models(dataset):
         blocks.append(Text("The study has no encoding model for this dataset."))
-    if any(fit.ceiling is not None for fit in fits.values()):
+    if any(fit.scored.ceiling is not None for fit in fits.values()):
         blocks += _within_run(results, dataset)
     if fits:
         blocks += [_table(fits), _histogram(results, dataset, subject, fits)]
@@ -53,7 +46,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         plain = results.is_plain(results.models(dataset)[name])
         blocks.append(Heading(f"Model {name}"))
         blocks += fit.notes
-        if fit.ceiling is not None and not plain:
+        if fit.scored.ceiling is not None and not plain:
             blocks.append(_ceiling(results, dataset, subject, name, fit))
             blocks += _second_opinion(fit)
         blocks += figures_of(results, dataset, name, subject, ("r", "normalized"))
@@ -61,25 +54,12 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     return Section("accuracy", "Accuracy", blocks)
 
 
-def _read(results: Results, path: Any) -> Fit:
-    with open_h5(path, "encoding") as (file, said):
-        keys = ("ceiling/r", "ceiling/explainable", "ceiling/halves")
-        ceiling, explainable, halves = (file[k][()] if k in file else None for k in keys)
-        return Fit(
-            file["scores/r"][()],
-            file["scores/r2"][()],
-            ceiling,
-            explainable,
-            halves,
-            file["hyper/alpha"][()],
-            file["hyper/cv"][()],
-            dict(file.attrs),
-            said.simulated,
-            results.read(path, said),
-        )
+def _read(results: Results, path: Path) -> Fit:
+    scored, provenance = read_scores(path)
+    return Fit(scored, provenance.simulated, results.read(path, provenance))
 
 
-def _table(fits: dict[str, Fit]) -> Table:
+def _table(fits: Mapping[str, Fit]) -> Table:
     columns = (
         "model",
         "voxels",
@@ -94,18 +74,6 @@ def _table(fits: dict[str, Fit]) -> Table:
         "solver",
         "estimated loss",
     )
-    rows = []
-    for name, fit in fits.items():
-        alphas = _numbers(fit.attrs.get("alphas", "[NaN]"))
-        ceiling = float(np.nanmedian(fit.ceiling)) if fit.ceiling is not None else None
-        ends = [f"{np.isclose(fit.alpha, a).mean():.0%}" for a in (alphas.min(), alphas.max())]
-        numbers = (np.nanmean(fit.r), np.nanmedian(fit.r), np.nanpercentile(fit.r, 99))
-        more = (np.nanmean(fit.r2), np.nanmedian(fit.cv))
-        values = tuple(float(v) for v in (*numbers, *more))
-        loss = fit.attrs.get("estimated_loss")
-        gained = "" if loss is None else f"{float(loss):.0e}"
-        solver = str(fit.attrs.get("solver", ""))
-        rows.append((name, len(fit.r), *values, ceiling, *ends, solver, gained))
     caption = (
         "Scores over all voxels. r and R² are from data that were not used for fitting; CV R² is "
         "the score by which each voxel's penalty and band weights were chosen. A large share of "
@@ -114,17 +82,32 @@ def _table(fits: dict[str, Fit]) -> Table:
         "loses at most: what scoring each voxel's shortlist in full gained over interpolation, and "
         "what others seem to be better."
     )
-    return Table(caption, columns, tuple(rows))
+    return Table(caption, columns, tuple(_row(name, fit.scored) for name, fit in fits.items()))
 
 
-def _numbers(said: Any) -> npt.NDArray[np.float64]:
-    """An attribute that is an array, or a list written as JSON."""
-    return np.asarray(json.loads(said) if isinstance(said, str) else said, dtype=float)
+def _row(name: str, scored: ScoredVoxels) -> tuple[object, ...]:
+    scores, about = scored.scores, scored.about
+    alphas = np.asarray(about.get("alphas", [np.nan]), float)
+    ends = [f"{np.isclose(scored.alpha, a).mean():.0%}" for a in (alphas.min(), alphas.max())]
+    r = scores.r
+    numbers = (np.nanmean(r), np.nanmedian(r), np.nanpercentile(r, 99), np.nanmean(scores.r2))
+    ceiling = float(np.nanmedian(scored.ceiling.r)) if scored.ceiling is not None else None
+    loss = about.get("estimated_loss")
+    return (
+        name,
+        len(r),
+        *(float(number) for number in (*numbers, np.nanmedian(scored.cv))),
+        ceiling,
+        *ends,
+        str(about.get("solver", "")),
+        "" if loss is None else f"{float(loss):.0e}",
+    )
 
 
-def _histogram(results: Results, dataset: str, subject: str, fits: dict[str, Fit]) -> Block:
-    drawing = figures.histogram({name: fit.r for name, fit in fits.items()}, "test r", "voxels")
-    table = pd.DataFrame({name: np.round(fit.r, 5) for name, fit in fits.items()})
+def _histogram(results: Results, dataset: str, subject: str, fits: Mapping[str, Fit]) -> Block:
+    rs = {name: fit.scored.scores.r for name, fit in fits.items()}
+    drawing = figures.histogram(rs, "test r", "voxels")
+    table = pd.DataFrame({name: np.round(r, 5) for name, r in rs.items()})
     caption = (
         "Distribution over voxels of the correlation between predicted and measured BOLD in the "
         "test data. A model that knows nothing gives a distribution around 0."
@@ -136,9 +119,10 @@ def _histogram(results: Results, dataset: str, subject: str, fits: dict[str, Fit
 
 
 def _ceiling(results: Results, dataset: str, subject: str, model: str, fit: Fit) -> Block:
-    assert fit.ceiling is not None
-    drawing = figures.density(fit.ceiling, fit.r, ("noise ceiling of r", "test r"))
-    table = pd.DataFrame({"ceiling": fit.ceiling.round(5), "r": fit.r.round(5)})
+    assert fit.scored.ceiling is not None
+    ceiling, r = fit.scored.ceiling.r, fit.scored.scores.r
+    drawing = figures.density(ceiling, r, ("noise ceiling of r", "test r"))
+    table = pd.DataFrame({"ceiling": ceiling.round(5), "r": r.round(5)})
     caption = (
         "Voxels by their noise ceiling (the highest r that the noise of the averaged test run "
         "allows) and the r that the model reaches; red: the ceiling. Ratios of the two are mapped "
@@ -151,31 +135,36 @@ def _ceiling(results: Results, dataset: str, subject: str, model: str, fit: Fit)
 
 def _second_opinion(fit: Fit) -> list[Block]:
     """The ceiling's two estimates side by side."""
-    if fit.halves is None or fit.explainable is None:
+    if (ceiling := fit.scored.ceiling) is None:
         return []
-    both = np.isfinite(fit.halves) & np.isfinite(fit.explainable)
+    explainable, halves = ceiling.explainable, ceiling.halves
+    both = np.isfinite(halves) & np.isfinite(explainable)
+    if not both.any():
+        return []
     rows = {
         "Explainable variance of the averaged test run, mean over voxels": float(
-            fit.explainable[both].mean()
+            explainable[both].mean()
         ),
-        "The same by split halves (Spearman-Brown)": float(fit.halves[both].mean()),
+        "The same by split halves (Spearman-Brown)": float(halves[both].mean()),
         "Correlation of the two over voxels": float(
-            np.corrcoef(fit.explainable[both], fit.halves[both])[0, 1]
+            np.corrcoef(explainable[both], halves[both])[0, 1]
         ),
-        "Repeats": int(fit.attrs.get("n_repeats", 0)),
+        "Repeats": int(fit.scored.about["n_repeats"]),
     }
     return [facts(rows)]
 
 
 def _within_run(results: Results, dataset: str) -> list[Block]:
-    """Stimuli that one test run shows twice: they are no repeats, and a reader should know."""
-    path = results.path("inventory", dataset=dataset)
-    if not path.is_file():
+    """Stimuli that one test run shows twice: such showings are not repeats."""
+    paths = [results.path(place, dataset=dataset) for place in ("inventory", "splits")]
+    if not all(path.is_file() for path in paths):
         return []
-    table, said = read_table(path, "inventory")
-    results.read(path, said)
-    split = results.resolved.datasets[dataset].split
-    tested = table[table["run"].map(split.is_test) & (table["kind"] != "label")]
+    inventory, splits = read_inventory(paths[0]), read_splits(paths[1])
+    results.read(inventory.path, inventory.provenance)
+    results.read(splits.path, splits.provenance)
+    table = inventory.table
+    tests = set(splits.table.loc[splits.table["split"] != "train", "run"])
+    tested = table[table["run"].isin(tests) & (table["kind"] != "label")]
     found = within_run_repeats(zip(tested["run"], tested["item"].astype(str), strict=True))
     if not found:
         return []

@@ -20,8 +20,8 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     path = results.path("lagscan", dataset=dataset, subject=subject)
     if gone := results.missing("Lag scan", path):
         return Section("alignment", title, gone)
-    with open_h5(path, "lagscan") as (file, said):
-        notes = results.read(path, said)
+    with open_h5(path, "lagscan") as (file, provenance):
+        notes = results.read(path, provenance)
         spaces = read_strings(file, "spaces") if "spaces" in file else []
         lags, r = (file["lags"][()], file["r"][()]) if spaces else (np.empty(0), np.empty((0, 0)))
     rows = {space: row for space, row in zip(spaces, r, strict=True) if np.isfinite(row).any()}
@@ -52,7 +52,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     name = f"{dataset}/sub-{subject}/lagscan"
     columns = {"lag": "seconds"}
     heading = f"Lag scan, sub-{subject}"
-    figure = results.figure(drawing, name, heading, caption, table, said.simulated, columns)
+    figure = results.figure(drawing, name, heading, caption, table, provenance.simulated, columns)
     listing = Table("Peak of each layer.", ("layer", "lag (s)", "r"), peaks, folded=len(peaks) > 8)
     return Section("alignment", title, [figure, listing, *notes])
 

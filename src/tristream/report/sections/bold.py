@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from tristream.bold.run_file import CHUNK, Run, read_run
+from tristream.bold.index_file import IndexedRun, read_index
+from tristream.bold.run_file import CHUNK, Run, read_run, read_some_voxels, run_provenance
 from tristream.maps import brain_figures as slices
 from tristream.maps.background import to_ras
 from tristream.maps.style import OTHER_COLOURS
@@ -18,7 +19,6 @@ from tristream.maps.surface import template_of, whole
 from tristream.report.elements import Block, Heading, Section, Table, Text
 from tristream.report.report_figures import INK, MARK
 from tristream.report.study_results import Results
-from tristream.store import open_h5, provenance_of, read_json
 
 # Framewise displacement above which nilearn's scrubbing drops a volume (mm).
 THRESHOLD = 0.5
@@ -57,19 +57,18 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     listing = results.path("bold_index", dataset=dataset, subject=subject)
     if gone := results.missing("Table of runs", listing):
         return Section("bold", title, gone)
-    index, said = read_json(listing, "bold-index")
-    notes = results.read(listing, said)
+    index = read_index(listing)
+    notes = results.read(listing, index.provenance)
     listed = [
-        results.path("bold", dataset=dataset, subject=subject, run=run["run"])
-        for run in index["runs"]
+        results.path("bold", dataset=dataset, subject=subject, run=run.run) for run in index.runs
     ]
-    blocks: list[Block] = [_listing(index["runs"])]
+    blocks: list[Block] = [_listing(index.runs)]
     paths = [path for path in listed if not results.missing(f"Run {path.stem}", path)]
     if paths:
         for path in paths:
-            results.read(path, provenance_of(path, "bold"))
+            results.read(path, run_provenance(path))
         runs = [read_run(path, signal=False) for path in paths]
-        where, simulated = f"{dataset}/sub-{subject}", said.simulated
+        where, simulated = f"{dataset}/sub-{subject}", index.provenance.simulated
         blocks.append(_side_by_side(results, where, runs, simulated))
         blocks += _signal(results, where, runs, simulated)
         blocks += _motion(results, where, runs, paths, simulated)
@@ -86,7 +85,7 @@ def short_names(runs: Sequence[str]) -> list[str]:
     return [" ".join(part[n] for n in differ) for part in parts]
 
 
-def _listing(runs: Sequence[dict]) -> Table:
+def _listing(runs: Sequence[IndexedRun]) -> Table:
     columns = {
         "run": "run",
         "volumes": "volumes",
@@ -97,7 +96,7 @@ def _listing(runs: Sequence[dict]) -> Table:
         "mask_voxels": "voxels",
         "mask_overlap": "overlap of masks",
     }
-    rows = tuple(tuple(run.get(key) for key in columns) for run in runs)
+    rows = tuple(tuple(getattr(run, key) for key in columns) for run in runs)
     caption = (
         "Runs. tSNR: mean over standard deviation in time, median over voxels. FD: framewise "
         "displacement; a dash where no motion estimates exist. Overlap: Dice coefficient of the "
@@ -244,8 +243,7 @@ def read_carpet(runs: Sequence[Run], paths: Sequence[Path]) -> Carpet:
     each = -(-sum(run.n_volumes for run in runs) // MOST_COLUMNS)
     rows, values = [], []
     for run, path in zip(runs, paths, strict=True):
-        with open_h5(path, "bold") as (file, _):
-            signal = np.concatenate([file["bold"][:, block][:, own] for block, own in voxels], 1)
+        signal = read_some_voxels(path, voxels)
         for start in range(0, run.n_volumes, each):
             here = slice(start, min(start + each, run.n_volumes))
             known = run.fd[here][np.isfinite(run.fd[here])]
@@ -261,10 +259,10 @@ def read_carpet(runs: Sequence[Run], paths: Sequence[Path]) -> Carpet:
             )
             values.append(signal[here].mean(axis=0))
     carpet = np.stack(values)
-    ijk = np.concatenate([runs[0].ijk[block][own] for block, own in voxels])
+    ijk = np.concatenate([runs[0].ijk[one] for one in voxels])
     order = np.argsort(-_follows(carpet), kind="stable")
     every = _names(runs[0])
-    names = [name for block, own in voxels for name in every[block][own]]
+    names = [name for one in voxels for name in every[one]]
     return Carpet(pd.DataFrame(rows), carpet[:, order], ijk[order], [names[n] for n in order])
 
 
@@ -280,12 +278,12 @@ def _names(run: Run) -> list[str]:
     ]
 
 
-def _chosen(voxels: int) -> list[tuple[slice, slice]]:
-    """Blocks of a file's voxels, as it stores them, and which voxels of each are taken."""
+def _chosen(voxels: int) -> list[slice]:
+    """Which voxels are taken, in blocks as a file stores them."""
     starts = np.arange(0, voxels, CHUNK)
     taken = starts[np.unique(np.linspace(0, len(starts) - 1, MOST_CHUNKS).astype(int))]
     each = max(1, -(-sum(min(CHUNK, voxels - s) for s in taken) // MOST_VOXELS))
-    return [(slice(s, min(s + CHUNK, voxels)), slice(None, None, each)) for s in taken.tolist()]
+    return [slice(s, min(s + CHUNK, voxels), each) for s in taken.tolist()]
 
 
 def _follows(carpet: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -28,7 +28,7 @@ CAPTION = (
 
 
 def sections(results: Results, spaces: Mapping[str, Sequence[Space]]) -> list[Section]:
-    """All spaces of all datasets in one table; nothing if there are no features."""
+    """All spaces of all datasets in one table; none without features."""
     rows = [_row(results, space) for found in spaces.values() for space in found]
     if not rows:
         return []

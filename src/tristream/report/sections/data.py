@@ -1,9 +1,18 @@
 """Where the data come from."""
 
-from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout, Layout, RawLayout
+from collections.abc import Mapping
+from typing import Any
+
+from tristream.config.layouts import FSAVERAGE5, FSLR, RawLayout
+from tristream.fetch.receipt import Receipt
 from tristream.report.elements import Block, Code, Section, Text, facts
 from tristream.report.study_results import Results
-from tristream.store import read_json
+from tristream.stimuli.tables import read_splits
+
+MEANING = {
+    FSAVERAGE5: ", surfaces: a voxel is a vertex",
+    FSLR: ": a voxel is a vertex of the cortex or a voxel below it",
+}
 
 
 def dataset_section(results: Results, dataset: str) -> Section:
@@ -11,23 +20,22 @@ def dataset_section(results: Results, dataset: str) -> Section:
     descriptor = results.resolved.datasets[dataset]
     path = results.path("dataset", dataset=dataset)
     blocks: list[Block] = [*results.missing("Receipt of the dataset", path)]
-    receipt: dict = {}
-    if path.is_file():
-        receipt, said = read_json(path, "receipt")
-        blocks += results.read(path, said)
-    layout = descriptor.layout
+    receipt = results.receipt(dataset)
+    if receipt is not None:
+        blocks += results.read(path, receipt.provenance)
+    indices = results.indices(dataset)
+    runs = [run for index in indices for run in index.runs]
     rows = [
         ("Title", descriptor.title),
         ("BOLD", "simulated" if results.simulated(dataset) else "measured"),
         ("Subjects in this study", ", ".join(results.resolved.subjects[dataset])),
-        ("Runs", len(descriptor.runs)),
-        ("Repetition time", f"{descriptor.tr:g} s"),
-        ("Held out", _split(results, dataset)),
-        ("Permuted unit", _exchange(results, dataset)),
-        ("Space", _space(layout)),
-        ("Source", _source(receipt.get("source", {}))),
-        ("Commit", receipt.get("commit", "")),
-        ("Files listed", len(receipt["files"]) if receipt else None),
+        ("Runs of all subjects", len(runs) or None),
+        ("Repetition time", ", ".join(f"{tr:g} s" for tr in sorted({run.tr for run in runs}))),
+        ("Tested", _tested(results, dataset)),
+        ("Space", ", ".join(dict.fromkeys(_space(index.space) for index in indices))),
+        ("Source", _source(receipt.source) if receipt else ""),
+        ("Commit", receipt.commit if receipt else ""),
+        ("Files listed", len(receipt.files) if receipt else None),
         ("Licence", descriptor.licence),
         ("Credit", descriptor.credit),
         ("Citation", descriptor.citation),
@@ -36,69 +44,59 @@ def dataset_section(results: Results, dataset: str) -> Section:
     return Section("data", "Data and provenance", [facts(rows), *_plain(results, dataset), *blocks])
 
 
+def subject_section(results: Results, dataset: str, subject: str) -> Section:
+    """What was fetched of one subject."""
+    path = results.path("receipt", dataset=dataset, subject=subject)
+    blocks: list[Block] = [*results.missing("Receipt", path)]
+    if path.is_file():
+        receipt = Receipt.read(path)
+        blocks += results.read(path, receipt.provenance)
+        size = sum(file.size or 0 for file in receipt.files) / 1e6
+        rows = {
+            "Source": _source(receipt.source),
+            "Commit": receipt.commit,
+            "Files": f"{len(receipt.files)} ({size:,.1f} MB)",
+        }
+        blocks.append(facts(rows))
+    return Section("data", "Data", [*_plain(results, dataset), *blocks])
+
+
 def _plain(results: Results, dataset: str) -> list[Block]:
-    """That the BOLD came the plain road, and how to do better."""
+    """That no pipeline came before tristream's own, and how to do better."""
     if not isinstance(results.resolved.datasets[dataset].layout, RawLayout):
         return []
-    said = (
-        "This BOLD came the plain road: tristream registered the raw images itself with ANTs. Head "
-        "motion and the place in the template were corrected; distortion by the magnetic field and "
-        "the timing of slices were not, and there are no tissue maps, so no aCompCor. For results "
-        "that are to be published, run fMRIPrep on the dataset and name its outputs in "
-        "layout.derivatives of the descriptor, with kind fmriprep:"
+    text = (
+        "This BOLD was prepared from raw images by tristream itself, with ANTs. Head motion and "
+        "the place in the template were corrected; distortion by the magnetic field and the timing "
+        "of slices were not, and without tissue maps there is nothing to compute aCompCor from. "
+        "For results that are to be published, run fMRIPrep on the dataset and name its outputs "
+        "in layout.derivatives of the descriptor, with kind fmriprep:"
     )
     subjects = " ".join(results.resolved.subjects[dataset])
     command = (
         f"fmriprep-docker {dataset} {dataset}/derivatives/fmriprep participant "
         f"--participant-label {subjects} --output-spaces MNI152NLin2009cAsym:res-2"
     )
-    return [Text(said), Code(command)]
+    return [Text(text), Code(command)]
 
 
-def _space(layout: Layout) -> str:
-    if isinstance(layout, RawLayout):
-        return f"{layout.space}, {layout.resolution:g} mm"
-    if not isinstance(layout, FmriprepLayout):
-        return "the images' own grid"
-    if layout.space == FSAVERAGE5:
-        return f"{layout.space}, surfaces: a voxel is a vertex"
-    if layout.space == FSLR:
-        return f"{layout.space}: a voxel is a vertex of the cortex or a voxel below it"
-    return layout.space
+def _space(name: str) -> str:
+    return f"{name}{MEANING.get(name, '')}"
 
 
-def subject_section(results: Results, dataset: str, subject: str) -> Section:
-    """What was fetched of one subject."""
-    receipt = results.path("receipt", dataset=dataset, subject=subject)
-    blocks: list[Block] = [*results.missing("Receipt", receipt)]
-    if receipt.is_file():
-        said, provenance = read_json(receipt, "receipt")
-        blocks += results.read(receipt, provenance)
-        size = sum(f.get("size") or 0 for f in said["files"]) / 1e6
-        rows = {
-            "Source": _source(said.get("source", {})),
-            "Commit": said.get("commit", ""),
-            "Files": f"{len(said['files'])} ({size:,.1f} MB)",
-        }
-        blocks.append(facts(rows))
-    return Section("data", "Data", [*_plain(results, dataset), *blocks])
+def _tested(results: Results, dataset: str) -> str:
+    """Which runs were held out, by the table of splits."""
+    path = results.path("splits", dataset=dataset)
+    if not path.is_file():
+        return ""
+    table = read_splits(path).table
+    tested = list(dict.fromkeys(table.loc[table["split"] == "test", "run"].astype(str)))
+    in_turn = table.loc[table["split"] == "each", "run"].nunique()
+    parts = [f"{len(tested)} runs: {', '.join(tested)}"] if tested else []
+    return "; ".join([*parts, *([f"each of {in_turn} runs in turn"] if in_turn else [])])
 
 
-def _split(results: Results, dataset: str) -> str:
-    split = results.resolved.datasets[dataset].split
-    if split.scheme == "leave-one-run-out":
-        return "each run once (leave-one-run-out)"
-    runs = [r for r in results.resolved.datasets[dataset].runs if split.is_test(r)]
-    return f"{len(runs)} runs: {', '.join(runs)}"
-
-
-def _exchange(results: Results, dataset: str) -> str:
-    exchange = results.resolved.datasets[dataset].exchange
-    unit = f"{exchange.seconds:g} s of time" if exchange.unit == "time" else f"one {exchange.unit}"
-    return f"{unit}, within its {exchange.within}"
-
-
-def _source(source: dict) -> str:
+def _source(source: Mapping[str, Any]) -> str:
     if source.get("kind") == "archive":
         return (
             f"{source.get('package')} {source.get('version')} on the Python package index, "
@@ -109,9 +107,13 @@ def _source(source: dict) -> str:
 
 
 def _stimuli(results: Results, dataset: str) -> str:
-    stimuli = results.resolved.datasets[dataset].stimuli
-    if stimuli.source is None:
+    """Source and licence of the media, by their receipt."""
+    if not results.expects("stimuli_receipt", dataset=dataset):
         return "labels of the events; no media files"
-    said = stimuli.source.model_dump()
-    parts = [_source(said), said.get("licence", ""), said.get("credit", "")]
+    path = results.path("stimuli_receipt", dataset=dataset)
+    if not path.is_file():
+        return ""
+    receipt = Receipt.read(path)
+    results.read(path, receipt.provenance)
+    parts = [_source(receipt.source), receipt.licence, str(receipt.source.get("credit", ""))]
     return "; ".join(part for part in parts if part)

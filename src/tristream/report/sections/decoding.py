@@ -1,16 +1,17 @@
 """Decoders: confusion, areas under the curve, accuracy against the null."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tristream.decode.decoding_file import Decoding, read_decoding
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Section, Table, count, facts
+from tristream.report.references import resolve
 from tristream.report.sections.stimuli import cautions_of
 from tristream.report.study_results import Results
-from tristream.store import open_h5, read_strings
+from tristream.store import Provenance
 
 
 def names(results: Results, dataset: str) -> list[str]:
@@ -31,24 +32,17 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 
 def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path) -> list[Block]:
-    with open_h5(path, "decoding") as (file, said):
-        notes = results.read(path, said)
-        classes = read_strings(file, "classes")
-        content = {
-            k: file[k][()] for k in ("confusion", "auc", "accuracy_run", "null") if k in file
-        }
-        attrs = dict(file.attrs)
-        runs = list(dict.fromkeys(read_strings(file, "run")))
-    where, simulated = f"{dataset}/sub-{subject}", said.simulated
-    null = content.get("null", np.empty(0))
-    blocks: list[Block] = [_facts(results, name, attrs, null)]
+    found, provenance = read_decoding(path)
+    notes = results.read(path, provenance)
+    where, simulated = f"{dataset}/sub-{subject}", provenance.simulated
+    blocks: list[Block] = [_facts(found, provenance)]
     who = f"{name}, sub-{subject}"
-    matrix = content["confusion"].astype(float)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    share = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
+    classes = found.classes
     drawing = figures.heatmap(
         share, classes, classes, ("true class", "predicted class", "share of the row"), (0, 1)
     )
-    table = pd.DataFrame(content["confusion"], columns=classes)
+    table = pd.DataFrame(found.confusion, columns=classes)
     table.insert(0, "true", classes)
     caption = (
         "Each row: what was predicted for samples of one class, as a share of its samples, over "
@@ -57,74 +51,60 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
     title = f"Confusion matrix, {who}"
     file_name = f"{where}/confusion_{name}"
     blocks.append(results.figure(drawing, file_name, title, caption, table, simulated))
-    if len(null):
-        blocks.append(_null(results, where, name, who, attrs, null, simulated))
-    blocks += _areas(results, where, name, who, classes, content["auc"], simulated)
-    if "accuracy_run" in content and len(runs) == len(content["accuracy_run"]):
-        rows = tuple(zip(runs, (float(a) for a in content["accuracy_run"]), strict=True))
-        blocks.append(
-            Table("Accuracy in each held-out run.", ("run", "accuracy"), rows, folded=True)
-        )
+    if len(found.null):
+        blocks.append(_null(results, where, who, found, simulated))
+    blocks += _areas(results, where, who, found, simulated)
+    rows = tuple(zip(found.runs, map(float, found.accuracy_run), strict=True))
+    blocks.append(Table("Accuracy in each held-out run.", ("run", "accuracy"), rows, folded=True))
     return [*blocks, *notes]
 
 
-def _facts(results: Results, name: str, attrs: dict[str, Any], null: np.ndarray) -> Block:
-    block = results.resolved.study.decoders[name]
-    kind = {"ridge": "ridge classifier", "svm": "linear SVM"}[block.kind]
-    theory = attrs.get("chance_theory", attrs["chance"])
-    measured = f"{null.mean():.3f} (mean of the permutation null)" if len(null) else None
+def _facts(found: Decoding, provenance: Provenance) -> Block:
+    """What the file says of the classifier, its accuracy and its null."""
+    measured = (
+        f"{found.null.mean():.3f} (mean of the permutation null)" if len(found.null) else None
+    )
     return facts(
         {
-            "Classifier": f"{kind}, regularisation {block.regularization:g}, on {block.samples}",
-            "Scaling": f"each sample z-scored with its {block.standardize}'s mean and variance"
-            if block.standardize == "run"
-            else "z-scored with mean and variance of the training runs",
-            "Accuracy": f"{float(attrs['accuracy']):.3f}",
-            "Chance, always naming the commonest class": f"{float(theory):.3f}",
+            "How": resolve(" ".join(provenance.methods)),
+            "Accuracy": f"{found.accuracy:.3f}",
+            "Chance, always naming the commonest class": f"{found.chance_theory:.3f}",
             "Chance, measured": measured,
-            "p": float(attrs["p"]) if "p" in attrs else None,
-            "Permutations": attrs.get("n_permutations"),
-            "Distinct permutations": count(attrs.get("n_distinct")),
+            "p": found.p,
+            "Permutations": len(found.null) or None,
+            "Distinct permutations": count(10.0 ** min(found.log10_distinct, 300)),
         }
     )
 
 
-def _null(
-    results: Results,
-    where: str,
-    name: str,
-    who: str,
-    attrs: dict[str, Any],
-    null: np.ndarray,
-    simulated: bool,
-) -> Block:
-    marks = {"observed": float(attrs["accuracy"])}
+def _null(results: Results, where: str, who: str, found: Decoding, simulated: bool) -> Block:
     drawing = figures.histogram(
-        {"labels permuted": null}, "accuracy", "permutations", marks=marks, bins=50
+        {"labels permuted": found.null},
+        "accuracy",
+        "permutations",
+        marks={"observed": found.accuracy},
+        bins=50,
     )
     caption = (
-        "Accuracy of the same decoder, fitted again after whole exchangeable units were permuted "
-        "within runs, and the accuracy with the true labels (red)."
+        f"Accuracy of the same decoder, fitted again each time after labels were permuted "
+        f"({found.permuted}), and the accuracy with the true labels (red)."
     )
-    table = pd.DataFrame({"accuracy": null.round(6)})
+    table = pd.DataFrame({"accuracy": found.null.round(6)})
     title = f"Accuracy against its null, {who}"
-    return results.figure(drawing, f"{where}/null_{name}", title, caption, table, simulated)
+    return results.figure(
+        drawing, f"{where}/null_{found.decoder}", title, caption, table, simulated
+    )
 
 
-def _areas(
-    results: Results,
-    where: str,
-    name: str,
-    who: str,
-    classes: list[str],
-    auc: np.ndarray,
-    simulated: bool,
-) -> list[Block]:
-    drawing = figures.bars(classes, {"AUC": auc}, "area under the ROC curve", line=("chance", 0.5))
+def _areas(results: Results, where: str, who: str, found: Decoding, simulated: bool) -> list[Block]:
+    drawing = figures.bars(
+        found.classes, {"AUC": found.auc}, "area under the ROC curve", line=("chance", 0.5)
+    )
     caption = (
         "How well the decision value of a class ranks its samples before those of all others: 1 "
         "always, 0.5 (red) by chance."
     )
-    table = pd.DataFrame({"class": classes, "auc": np.round(auc, 5)})
+    table = pd.DataFrame({"class": found.classes, "auc": np.round(found.auc, 5)})
     title = f"Area under the curve by class, {who}"
-    return [results.figure(drawing, f"{where}/auc_{name}", title, caption, table, simulated)]
+    name = f"{where}/auc_{found.decoder}"
+    return [results.figure(drawing, name, title, caption, table, simulated)]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.align.aligned import read_aligned, read_info
 from tristream.features.core.feature_file import open_features
 from tristream.maps.style import SIMULATED_DATA, STREAM_COLOURS
 from tristream.report import report_figures as figures
@@ -15,7 +16,6 @@ from tristream.report.declared import model_layers
 from tristream.report.elements import Block, Link, Section, Table, Text
 from tristream.report.similarity import Similarity, aligned_layers, scaled
 from tristream.report.study_results import Results
-from tristream.store import open_h5, provenance_of
 
 FIRST_VOLUMES = 300
 
@@ -110,10 +110,9 @@ def _traces(results: Results, dataset: str, aligned: dict[str, list[Path]]) -> l
     for space, paths in aligned.items():
         parts = []
         for path in paths:
-            with open_h5(path, "aligned") as (file, _):
-                run = run or next(iter(file["runs"]))
-                tr = float(file.attrs["tr"])
-                parts.append(file["runs"][run][:FIRST_VOLUMES])
+            tr, values = read_info(path).tr, read_aligned(path)
+            run = run or next(iter(values))
+            parts.append(values[run][:FIRST_VOLUMES])
         rows[space] = _first_component(scaled(np.concatenate(parts, axis=1)))
         colours[space] = STREAM_COLOURS[results.stream(space)]
     time = tr * np.arange(len(next(iter(rows.values()))))
@@ -141,7 +140,7 @@ def _traces(results: Results, dataset: str, aligned: dict[str, list[Path]]) -> l
 
 def _simulated(aligned: dict[str, list[Path]]) -> bool:
     """Whether features or the volumes whose times they stand at are simulated."""
-    return any(provenance_of(p, "aligned").simulated for paths in aligned.values() for p in paths)
+    return any(read_info(path).simulated for paths in aligned.values() for path in paths)
 
 
 def _first_component(x: npt.NDArray) -> npt.NDArray[np.float64]:

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from tristream.decode.decoding_file import read_decoding
+from tristream.encode.encoding_file import read_scores
 from tristream.report.elements import Block, Link, Section, Table, Text
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
@@ -39,8 +41,7 @@ def _encoding(results: Results, dataset: str) -> Table:
             path = results.path("encoding", dataset=dataset, model=name, subject=subject)
             if results.missing(f"Encoding model {name}", path):
                 continue
-            with open_h5(path, "encoding") as (file, _):
-                r = file["scores/r"][()]
+            r = read_scores(path)[0].scores.r
             numbers = (float(np.nanmean(r)), float(np.nanpercentile(r, 99)))
             found = _significant(results, dataset, name, subject)
             rows.append((name, _page(dataset, subject), len(r), *numbers, found))
@@ -117,9 +118,8 @@ def _decoding(results: Results, dataset: str) -> Table:
         for subject in results.resolved.subjects[dataset]:
             path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
             if path.is_file():
-                with open_h5(path, "decoding") as (file, _):
-                    keys = ("accuracy", "chance", "p")
-                    numbers = [float(file.attrs[k]) if k in file.attrs else None for k in keys]
+                found = read_decoding(path)[0]
+                numbers = (found.accuracy, found.chance, found.p)
                 rows.append((name, _page(dataset, subject), *numbers))
     columns = ("decoder", "subject", "accuracy", "chance", "p")
     return Table("Decoders.", columns, tuple(rows))

@@ -21,7 +21,7 @@ def section(results: Results, dataset: str = "", subject: str = "") -> Section:
         (", ".join(whats), why, ", ".join(_short(_files(mine, why))))
         for why, whats in sorted(by_reason(mine).items(), key=lambda item: item[1])
     )
-    columns = ("not produced", "because", "said by")
+    columns = ("not produced", "because", "named by")
     title = "Failures and omissions"
     if not rows:
         return Section("omissions", title, [Text("Nothing was left out.")])
@@ -30,8 +30,8 @@ def section(results: Results, dataset: str = "", subject: str = "") -> Section:
 
 def _belongs(omission: Omission, files: list[str], dataset: str, subject: str) -> bool:
     """A missing file is named in the reason; other omissions name the files that say so."""
-    said = files or [omission.why]
-    return any(dataset in text and (not subject or f"sub-{subject}" in text) for text in said)
+    texts = files or [omission.why]
+    return any(dataset in text and (not subject or f"sub-{subject}" in text) for text in texts)
 
 
 def _files(omitted: dict[Omission, list[str]], why: str) -> list[str]:

@@ -19,7 +19,7 @@ from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Section, Table, facts
 from tristream.report.similarity import Similarity
 from tristream.report.study_results import Results
-from tristream.store import read_table
+from tristream.stimuli.tables import read_inventory
 
 SPECTRUM_ROWS = 500
 POINTS = 300
@@ -280,13 +280,13 @@ def _points(results: Results, space: Space) -> list[Block]:
 
 
 def events_of(results: Results, space: Space) -> list[tuple[str, float, float, str]]:
-    """What each stretch of a film or sound, or each image, is labelled; else which run shows it."""
+    """What each segment of a film or sound, or each image, is labelled; else which run shows it."""
     path = results.path("inventory", dataset=space.dataset)
     if not path.is_file():
         return []
-    table, _ = read_table(path, "inventory")
+    table = read_inventory(path).table
     labels = table["label"] if "label" in table else pd.Series(pd.NA, table.index)
-    table["said"] = labels.where(labels.notna(), table["run"])
+    table["shown"] = labels.where(labels.notna(), table["run"])
     # A run says little of an image: without a label it is its own.
     images = (table["kind"] == "image") & labels.notna()
     shown = table[table["kind"].isin(["film", "sound"]) | images]
@@ -295,7 +295,7 @@ def events_of(results: Results, space: Space) -> list[tuple[str, float, float, s
             str(row["stimulus"]),
             float(row["media_start"]),
             float(row["media_start"]) + float(row["duration"]),
-            str(row["said"]),
+            str(row["shown"]),
         )
         for row in shown.to_dict("records")
     ]

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.encode.encoding_file import read_scores
+from tristream.encode.partition.partition_file import read_partition
 from tristream.maps.encoding_maps import STREAMS
 from tristream.maps.score_maps import winner
 from tristream.maps.style import colours_of
@@ -14,7 +16,8 @@ from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Missing, Section, Table, Text
 from tristream.report.sections.maps import figures_of
 from tristream.report.study_results import Results
-from tristream.store import Omission, open_h5, read_strings
+from tristream.simulate.truth_file import read_truth
+from tristream.store import Omission
 
 MIN_R = 0.2
 MIN_CEILING = 0.3
@@ -43,13 +46,13 @@ class Split:
     notes: list[Missing]
 
     @property
-    def won(self) -> npt.NDArray[np.int16]:
-        """Index + 1 of the winning stream of each voxel, 0 for none."""
+    def best(self) -> npt.NDArray[np.int16]:
+        """Index + 1 of the best stream of each voxel, 0 for none."""
         return winner(self.share, self.bands, self.competing)
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:
-    """Split variance, winners, and for simulated data the regions behind them."""
+    """Split variance, best streams, and for simulated data the regions behind them."""
     blocks: list[Block] = []
     for name, model in results.models(dataset).items():
         streams = results.streams(model)
@@ -62,7 +65,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
             continue
         split = read_split(results, path, competing)
         blocks += [Heading(f"Model {name}"), _shares(results, dataset, subject, name, split)]
-        blocks += [_winners(split), *_partition(results, dataset, subject, name)]
+        blocks += [_best_streams(split), *_partition(results, dataset, subject, name)]
         blocks += _regions(results, dataset, subject, name, split)
         blocks += figures_of(results, dataset, name, subject, ("winner",))
     if not blocks:
@@ -72,16 +75,16 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 def read_split(results: Results, path: Path, competing: list[str]) -> Split:
     """Read the split scores of an encoding."""
-    with open_h5(path, "encoding") as (file, said):
-        return Split(
-            read_strings(file, "bands"),
-            competing,
-            file["scores/r"][()],
-            file["scores/band_r2"][()],
-            file["ijk"][()],
-            said.simulated,
-            results.read(path, said),
-        )
+    scored, provenance = read_scores(path)
+    return Split(
+        scored.bands,
+        competing,
+        scored.scores.r,
+        scored.scores.band_r2,
+        scored.ijk,
+        provenance.simulated,
+        results.read(path, provenance),
+    )
 
 
 def _shares(results: Results, dataset: str, subject: str, model: str, split: Split) -> Block:
@@ -117,13 +120,12 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
     path = results.path("partition", dataset=dataset, model=model, subject=subject)
     if gone := results.missing(f"Unique and shared variance of {model}", path):
         return [*gone]
-    with open_h5(path, "partition") as (file, said):
-        notes = results.read(path, said)
-        sets, groups = read_strings(file, "sets"), read_strings(file, "groups")
-        rest = read_strings(file, "rest")
-        order = sorted(range(len(sets)), key=lambda place: sets[place].count("+"))
-        value, low, high = (file[f"means/{key}"][()][:, order] for key in ("value", "low", "high"))
-        blocks_drawn = int(file.attrs["blocks"])
+    stored, provenance = read_partition(path)
+    notes = results.read(path, provenance)
+    sets, groups, rest = stored.sets, stored.groups, stored.rest
+    order = sorted(range(len(sets)), key=lambda place: sets[place].count("+"))
+    means = stored.found.means
+    value, low, high = (one[:, order] for one in (means.value, means.low, means.high))
     names = [f"{sets[i]} alone" if "+" not in sets[i] else sets[i] for i in order]
     table = pd.DataFrame({"bands": names})
     for number, group in enumerate(groups):
@@ -144,64 +146,65 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         "worse, or two explain more together than apart."
     )
     if np.isfinite(low).any():
-        caption += f" Lines: 95 % bootstrap intervals over {blocks_drawn} blocks of test data."
+        caption += (
+            f" Lines: 95 % bootstrap intervals over {stored.found.blocks} blocks of test data."
+        )
     title = f"Unique and shared variance, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/partition_{model}"
-    return [results.figure(drawing, name, title, caption, table, said.simulated), *notes]
+    return [results.figure(drawing, name, title, caption, table, provenance.simulated), *notes]
 
 
-def _winners(split: Split) -> Table:
+def _best_streams(split: Split) -> Table:
     good = split.r > MIN_R
     rows = []
     for number, name in enumerate((*split.competing, "none")):
-        won = split.won == (number + 1 if name != "none" else 0)
-        rows.append((name, int((won & good).sum()), int(won.sum())))
-    columns = ("winning stream", f"voxels with r > {MIN_R}", "all voxels")
+        found = split.best == (number + 1 if name != "none" else 0)
+        rows.append((name, int((found & good).sum()), int(found.sum())))
+    columns = ("best stream", f"voxels with r > {MIN_R}", "all voxels")
     caption = (
         "Voxels by the stream with the largest share of their test R². All voxels include those "
-        "that nothing predicts, whose winner is chance."
+        "that nothing predicts, whose best stream is chance."
     )
     return Table(caption, columns, tuple(rows))
 
 
 def _regions(results: Results, dataset: str, subject: str, model: str, split: Split) -> list[Block]:
-    """Simulated data: what truly drives each voxel against the stream that won it."""
+    """Simulated data: what truly drives each voxel against its best stream."""
     found = results.existing("truth", dataset=dataset)
     if not split.simulated or not found:
         return []
     ((_, path),) = found
-    with open_h5(path, "truth") as (file, said):
-        results.read(path, said)
-        if subject not in file["subjects"]:
-            return []
-        group = file["subjects"][subject]
-        truth = pd.DataFrame(group["ijk"][()], columns=list("ijk"))
-        truth["driven by"] = read_strings(group, "streams")
-        truth["ceiling"] = group["ceiling_r"][()]
+    stored = read_truth(path)
+    results.read(path, stored.provenance)
+    if subject not in stored.subjects:
+        return []
+    voxels = stored.voxels(subject)
+    truth = pd.DataFrame(voxels.ijk, columns=list("ijk"))
+    truth["driven by"], truth["ceiling"] = voxels.streams, voxels.ceiling_r
     names = np.array(["none", *split.competing])
-    won = pd.DataFrame(split.ijk, columns=list("ijk")).assign(winner=names[split.won])
-    both = truth.merge(won, on=list("ijk"))
+    best = pd.DataFrame(split.ijk, columns=list("ijk")).assign(stream=names[split.best])
+    both = truth.merge(best, on=list("ijk"))
     both = both[(both["ceiling"] > MIN_CEILING) | ~both["driven by"].map(_is_driven(split))]
     if both.empty:
         return []
-    counts = pd.crosstab(both["driven by"], both["winner"])
+    counts = pd.crosstab(both["driven by"], both["stream"])
     counts = counts.reindex(columns=[n for n in (*split.competing, "none") if n in counts])
     share = counts.div(counts.sum(axis=1), axis=0).to_numpy()
     drawing = figures.heatmap(
         share,
         [str(name) for name in counts.index],
         list(counts.columns),
-        ("simulated voxels driven by", "winning stream of the model", "share of the row"),
+        ("simulated voxels driven by", "best stream of the model", "share of the row"),
         (0, 1),
         counts.to_numpy().astype(str),
     )
     caption = (
-        "Rows: what drives a voxel in the simulation; columns: the stream that the model says; "
-        f"numbers: voxels. Driven voxels count where their true ceiling is above {MIN_CEILING}. "
-        "Rows of a single stream belong on their own column; voxels driven by something that the "
-        "model is not given, or by noise alone, have no right column."
+        "Rows: what drives a voxel in the simulation; columns: the stream with the largest share "
+        "of test R²; numbers: voxels. Driven voxels count where their true ceiling is above "
+        f"{MIN_CEILING}. Rows of a single stream belong on their own column; voxels driven by "
+        "something that the model is not given, or by noise alone, have no right column."
     )
-    title = f"Winner by what drives the voxel, model {model}, sub-{subject}"
+    title = f"Best stream by what drives the voxel, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/regions_{model}"
     return [results.figure(drawing, name, title, caption, counts.reset_index(), True)]
 

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tristream.decode.decoding_file import read_decoding
+from tristream.encode.encoding_file import read_scores
 from tristream.report.elements import Block, Link, Section, Table, Text, facts
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
 from tristream.report.thresholds import Check
-from tristream.store import open_h5
 
 INTERVALS = (
-    "In brackets: 95 % intervals; of winning streams in the shifted control, what chance gives in "
+    "In brackets: 95 % intervals; of best streams in the shifted control, what chance gives in "
     "95 % of draws."
 )
 
@@ -45,8 +46,7 @@ def subject_section(
     for name in results.models(dataset):
         path = results.path("encoding", dataset=dataset, model=name, subject=subject)
         if path.is_file():
-            with open_h5(path, "encoding") as (file, _):
-                r = file["scores/r"][()]
+            r = read_scores(path)[0].scores.r
             scores = (
                 f"mean test r {np.nanmean(r):.3f}, 99th percentile {np.nanpercentile(r, 99):.3f}"
             )
@@ -54,9 +54,9 @@ def subject_section(
     for name in names(results, dataset):
         path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
         if path.is_file():
-            with open_h5(path, "decoding") as (file, _):
-                accuracy, chance = float(file.attrs["accuracy"]), float(file.attrs["chance"])
-            rows.append((f"Decoder {name}", f"accuracy {accuracy:.3f} (chance {chance:.3f})"))
+            found = read_decoding(path)[0]
+            scores = f"accuracy {found.accuracy:.3f} (chance {found.chance:.3f})"
+            rows.append((f"Decoder {name}", scores))
     mine = [c for c in checks if c.dataset == dataset and c.subject in ("", subject)]
     text = Text(count_checks(mine))
     return Section("summary", "Summary", [facts(rows), text, checks_table(mine)])
@@ -88,10 +88,10 @@ def checks_table(checks: Sequence[Check]) -> Table:
 
 def count_checks(checks: Sequence[Check]) -> str:
     """``9 of 10 thresholds are met.``"""
-    held = [c for c in checks if c.met is not None]
-    unmet = [c for c in held if not c.met]
-    if not held:
+    compared = [c for c in checks if c.met is not None]
+    unmet = [c for c in compared if not c.met]
+    if not compared:
         return "No threshold could be compared with a number."
-    said = f"{len(held) - len(unmet)} of {len(held)} thresholds are met."
+    text = f"{len(compared) - len(unmet)} of {len(compared)} thresholds are met."
     which = "; ".join(f"{c.dataset} {c.subject} {c.what}".replace("  ", " ") for c in unmet)
-    return f"{said} Not met: {which}." if unmet else said
+    return f"{text} Not met: {which}." if unmet else text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tristream.report.sentences import Form, Told, merged, paragraph
+from tristream.report.paragraphs import Form, Told, merged, paragraph
 
 RUNS = Form("", ("subject", "run"))
 MODELS = Form("model", ("subject",))

@@ -51,17 +51,20 @@ def paragraph(told: Sequence[Told], form: Form) -> str:
     by_name: dict[str, list[Told]] = {}
     for one in told:
         by_name.setdefault(one.name, []).append(one)
-    said = {name: _of_name(files, form.levels) for name, files in by_name.items()}
+    texts = {name: _of_name(files, form.levels) for name, files in by_name.items()}
     holders = {
-        sentence: tuple(name for name, own in said.items() if sentence in own)
-        for sentence in merged(said.values())
+        sentence: tuple(name for name, own in texts.items() if sentence in own)
+        for sentence in merged(texts.values())
     }
-    if all(len(names) == len(said) for names in holders.values()):
+    if all(len(names) == len(texts) for names in holders.values()):
         return " ".join(holders)
     parts: list[str] = []
     last: tuple[str, ...] = ()
     for sentence, names in holders.items():
-        parts.append(sentence if names == last else f"{_who(names, said, form.noun)}: {sentence}")
+        # A sentence may name its model itself.
+        named = len(names) == 1 and f"{form.noun} {names[0]}" in sentence.lower()
+        same = names == last or named
+        parts.append(sentence if same else f"{_who(names, texts, form.noun)}: {sentence}")
         last = names
     return " ".join(parts)
 
