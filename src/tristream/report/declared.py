@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tristream.features.core.checked_space import CheckedSpace
 
 Spaces = Mapping[str, "CheckedSpace"]
+# Files that a job writes beside another one, by whose name it is measured.
+SECOND = ("splits", "cluster_table", "contrast_maps", "power_table")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,23 @@ class Input:
     def kind(self) -> str:
         """What the file holds."""
         return PLACES[self.place].kind
+
+    @property
+    def stage(self) -> str:
+        """The stage that writes it: the first folder below the results."""
+        return PLACES[self.place].pattern.split("/")[0]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether Snakemake measures a job under the name of this file.
+
+        A pass of features has a name of its own, and its files hold what it cost.
+        """
+        return self.place not in (*SECOND, "features")
+
+    def benchmark(self, layout: Layout) -> Path:
+        """What Snakemake measures of the job that writes it."""
+        return Path(layout.benchmark(self.place).format_map(dict(self.wildcards)))
 
     def path(self, layout: Layout) -> Path:
         """Where it lies."""

@@ -160,11 +160,8 @@ class Results:
 
     def benchmarks(self) -> list[tuple[Input, Path]]:
         """What Snakemake measured of the jobs that wrote the inputs, as far as it did."""
-        found: dict[Path, Input] = {}
-        for one in self.inputs:
-            pattern = self.layout.benchmark(one.place)
-            found.setdefault(Path(pattern.format_map(dict(one.wildcards))), one)
-        return [(one, path) for path, one in found.items() if path.is_file()]
+        found = [(one, one.benchmark(self.layout)) for one in self.inputs if one.is_measured]
+        return [(one, path) for one, path in found if path.is_file()]
 
     def simulated(self, dataset: str) -> bool:
         """Whether the dataset's receipt says that its BOLD is simulated."""

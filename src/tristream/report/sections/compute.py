@@ -4,7 +4,6 @@ import pandas as pd
 
 from tristream.report.elements import Block, Section, Table, Text
 from tristream.report.study_results import Results
-from tristream.results import PLACES
 
 
 def section(results: Results) -> Section:
@@ -15,9 +14,7 @@ def section(results: Results) -> Section:
         return Section("compute", "Compute", [Text(f"Not produced: {why}.")])
     jobs = pd.concat(
         [
-            pd.read_csv(path, sep="\t", na_values=["-", "NA"])
-            .tail(1)
-            .assign(stage=PLACES[one.place].pattern.split("/")[0])
+            pd.read_csv(path, sep="\t", na_values=["-", "NA"]).tail(1).assign(stage=one.stage)
             for one, path in found
         ]
     )

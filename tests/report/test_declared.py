@@ -1,0 +1,170 @@
+"""The report opens what its rule declares, and nothing else."""
+
+import builtins
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import REPOSITORY, report_tree
+from tristream.config.settings.report import ReportSettings
+from tristream.features.core.checked_space import check
+from tristream.maps.style import style
+from tristream.report.build import build
+from tristream.report.declared import Input, declared, paths
+from tristream.report.study_results import Results
+
+
+def spaces_of(resolved):
+    features = resolved.study.features
+    return {name: check(name, block, data=resolved.study.data) for name, block in features.items()}
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory):
+    """A study with results that it does not ask for: of a model, of a layer, of a subject."""
+    folder = tmp_path_factory.mktemp("declared")
+    study = report_tree.read_study(report_tree.write_study(folder))
+    report_tree.write_tree(study)
+    root = Path(study.study.results)
+    for found, other in (
+        ("encode/bunny/streams", "encode/bunny/gone"),
+        ("features/bunny/flow/flow.h5", "features/bunny/flow/other.h5"),
+        ("bold/bunny/sub-01", "bold/bunny/sub-09"),
+        ("decode/haxby2001_slice/svm_blocks", "decode/haxby2001_slice/gone"),
+        ("benchmarks/encode/bunny/streams/sub-01.tsv", "benchmarks/encode/bunny/gone/sub-01.tsv"),
+    ):
+        copy = shutil.copytree if (root / found).is_dir() else shutil.copyfile
+        (root / other).parent.mkdir(parents=True, exist_ok=True)
+        copy(root / found, root / other)
+    return study
+
+
+def pages_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.suffix in (".html", ".tsv", ".json", ".bib", ".yaml")
+    }
+
+
+def test_a_copy_that_holds_only_declared_inputs_gives_equal_pages(resolved):
+    root = Path(resolved.study.results)
+    build(resolved, root / "report/index.html", "c0de")
+    whole = pages_of(root / "report")
+    everything = root.rename(root.with_name("everything"))
+    listed = [Path(path) for path in paths(resolved, spaces_of(resolved))]
+    results = Results(resolved, root / "report")
+    listed += [one.benchmark(results.layout) for one in results.inputs if one.is_measured]
+    copied = 0
+    for path in listed:
+        source = everything / path.relative_to(root)
+        if source.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, path)
+            copied += 1
+    assert copied > 60
+    assert copied < sum(path.is_file() for path in everything.rglob("*"))
+    build(resolved, root / "report/index.html", "c0de")
+    assert pages_of(root / "report") == whole
+    assert len(whole) > 50
+
+
+def test_no_other_file_of_the_results_is_opened(resolved, monkeypatch):
+    """By what h5py and Python open, whoever calls them."""
+    import h5py
+
+    root = Path(resolved.study.results)
+    results = Results(resolved, root / "report")
+    allowed = {Path(path) for path in paths(resolved, spaces_of(resolved))}
+    allowed |= {one.benchmark(results.layout) for one in results.inputs if one.is_measured}
+    opened = set()
+
+    def note(path, mode):
+        if isinstance(path, str | Path) and "r" in mode and Path(path).is_relative_to(root):
+            opened.add(Path(path))
+
+    class Noted(h5py.File):
+        def __init__(self, name, mode="r", **options):
+            note(name, mode)
+            super().__init__(name, mode, **options)
+
+    real = builtins.open
+
+    def noting_open(file, mode="r", *args, **options):
+        note(file, mode)
+        return real(file, mode, *args, **options)
+
+    read_text = Path.read_text
+
+    def noting_read(self, *args, **options):
+        note(self, "r")
+        return read_text(self, *args, **options)
+
+    monkeypatch.setattr(h5py, "File", Noted)
+    monkeypatch.setattr(builtins, "open", noting_open)
+    monkeypatch.setattr(Path, "read_text", noting_read)
+    with style():
+        build(resolved, root / "report/index.html", "c0de")
+    opened = {path for path in opened if not path.is_relative_to(root / "report")}
+    assert len(opened) > 40
+    assert opened - allowed == set()
+
+
+def test_what_is_not_declared_has_no_path(resolved):
+    results = Results(resolved, Path(resolved.study.results) / "report")
+    with pytest.raises(KeyError, match="not an input of the report"):
+        results.path("encoding", dataset="bunny", model="gone", subject="01")
+
+
+def test_settings_are_the_whole_study(resolved, tmp_path):
+    path = ReportSettings.of(resolved).write(tmp_path)
+    again = ReportSettings.read(path).resolved()
+    assert again.study == resolved.study
+    assert again.datasets == resolved.datasets
+    assert again.subjects == resolved.subjects
+
+
+@pytest.fixture
+def fusing(tmp_path):
+    """A study whose model uses one layer of a space, and a space made from others."""
+    import yaml
+
+    content = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    content["fusion"] = {
+        "both": {
+            "stream": "auditory",
+            "method": "pca",
+            "parents": ["acoustics", "musicnn/cnn3"],
+            "components": 2,
+        }
+    }
+    content["features"]["musicnn"]["layers"] = ["cnn1", "cnn3", "timbral"]
+    content["models"] = {
+        "m": {
+            "datasets": ["bunny"],
+            "bands": {"a": ["both"], "b": ["flow"]},
+            "delays": [1, 2],
+        }
+    }
+    content["inference"] = {"permutations": 1000}
+    return report_tree.read_study(report_tree.write_study(tmp_path, **content))
+
+
+def test_parents_of_a_derived_space_are_shown_but_not_layers_that_nothing_uses(fusing):
+    found = declared(fusing, spaces_of(fusing))
+    layers = {(one["space"], one["layer"]) for one in found if one.place == "features"}
+    assert ("musicnn", "cnn3") in layers
+    assert ("musicnn", "cnn1") not in layers
+    assert {space for space, _ in layers} >= {"both", "acoustics", "flow"}
+    assert Input.of("fusion", dataset="bunny", fused="both") in found
+    aligned = {one["space"] for one in found if one.place == "aligned"}
+    assert aligned == {"both", "flow"}
+
+
+def test_each_input_stands_once(resolved):
+    found = declared(resolved, spaces_of(resolved))
+    assert len(set(found)) == len(found)
+    counts = np.unique([one.place for one in found], return_counts=True)
+    assert dict(zip(*counts, strict=True))["bold_index"] == 3
