@@ -175,12 +175,16 @@ NO_CODE = {
     "fetch_meshes": "the same",
     "drop": "frees space",
     "lagscan": "all that it depends on are files",
+    "responses": "what it reads of the study stands in the encoding",
+    "selection": "the same",
 }
 NO_SETTINGS = {
     "fetch_regions": "one atlas for all studies",
     "fetch_meshes": "one set of meshes for all studies",
     "drop": "frees space",
     "lagscan": "all that it depends on are files",
+    "responses": "what it reads of the study stands in the encoding",
+    "selection": "the same",
 }
 
 

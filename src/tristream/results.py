@@ -49,7 +49,7 @@ KINDS = {
         Kind("lagscan", "tristream.align.lagscan"),
         Kind("encoding", "tristream.encode.encoding_file", computed=True),
         Kind("weights", "tristream.encode.band_responses"),
-        Kind("selection", "tristream.encode.criteria_table"),
+        Kind("selection", "tristream.encode.selection_table"),
         Kind("prediction", "tristream.encode.predict"),
         Kind("partition", "tristream.encode.partition.partition_file", computed=True),
         Kind("decoding", "tristream.decode.decoding_file", computed=True),

@@ -49,7 +49,7 @@ def test_labels_stay_in_their_run() -> None:
 def test_unequal_units_exchange_among_equals() -> None:
     samples = design([[0, 1, 0, 1]] * 2, [[9, 9, 4, 4]] * 2)
     plan = scheme(samples)
-    assert "equal length" in plan.said
+    assert "equal length" in plan.described
     drawn = draw(samples.label, plan.sets, 100, seed=0)
     for units in ([0, 1], [2, 3], [4, 5], [6, 7]):
         assert (np.sort(drawn[:, units], 1) == [0, 1]).all()
@@ -60,7 +60,7 @@ def test_repeats_of_a_run_move_alike() -> None:
         [[0, 1, 2], [2, 1, 0], [2, 1, 0]], repeat=["", "a", "a"], test=[False, True, True]
     )
     plan = scheme(samples)
-    assert "alike" in plan.said
+    assert "alike" in plan.described
     drawn = draw(samples.label, plan.sets, 100, seed=0)
     np.testing.assert_array_equal(drawn[:, 3:6], drawn[:, 6:9])
     assert (drawn[:, :3] != drawn[:, 3:6][:, ::-1]).any()

@@ -16,7 +16,7 @@ from tristream.encode.band_responses import (
 )
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
-from tristream.encode.training_choice import TrainingFeatures
+from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.store import read_table
 

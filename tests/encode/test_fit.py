@@ -96,7 +96,6 @@ def test_file_says_what_it_is(holdout):
     about = encoding.about
     assert (about["model"], about["subject"], about["scheme"]) == ("streams", "01", "holdout")
     assert about["delays"] == list(DELAYS)
-    assert about["streams"] == {"ventral": ["ventral"], "dorsal": ["dorsal"]}
     assert about["layout"] == {
         "ventral": [["net/early", "net/late"]],
         "dorsal": [["motion/energy"], ["flow/speed"]],

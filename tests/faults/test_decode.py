@@ -199,4 +199,5 @@ def test_unknown_decoder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     command = f"decode fit --config {config} --dataset haxby2001_slice --decoder nobody"
     command += f" --subject 1 --bold x.h5 --samples s.tsv --output {tmp_path / 'o.h5'}"
     assert main(command.split()) == 2
-    assert "no 'nobody'; there are ridge_volumes, svm_blocks" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "there is no 'nobody' in the study; it has ridge_volumes, svm_blocks" in error

@@ -11,7 +11,7 @@ from tristream.encode.bands import band_kernels
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation
-from tristream.encode.training_choice import TrainingFeatures
+from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.permutation import permutation_test

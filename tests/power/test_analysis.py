@@ -79,7 +79,6 @@ def test_predictions_are_those_of_the_workflow(events):
         runs=held,
         layout={"labels": [["labels/identity"]]},
         files={},
-        streams={"labels": ["label"]},
         ijk=np.zeros((voxels, 3), np.int32),
         affine=np.eye(4),
         shape=np.array([voxels, 1, 1]),

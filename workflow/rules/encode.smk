@@ -112,7 +112,7 @@ rule selection:
         mem_mb=4000,
         runtime=60,
     params:
-        code=fingerprint("tristream.encode.criteria_table"),
+        code=fingerprint("tristream.encode.selection_table"),
     shell:
         "python -m tristream encode compare --encodings {input.encodings}"
         " --output {output.table} --code {params.code} > {log} 2>&1"

@@ -93,7 +93,7 @@ def run_partition(args: argparse.Namespace) -> None:
 
 def run_compare(args: argparse.Namespace) -> None:
     """Compare models of one subject."""
-    from tristream.encode.criteria_table import compare_models
+    from tristream.encode.selection_table import compare_models
 
     compare_models(args.encodings, args.output, args.code)
 

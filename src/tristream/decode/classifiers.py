@@ -1,6 +1,7 @@
 """Linear classifiers fitted once to many labellings of the same data."""
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -107,68 +108,40 @@ class SvmFold:
         return np.stack([-decision, decision], 1) if decision.ndim == 1 else decision
 
 
-class Classifier(ABC):
-    """A kind of classifier. Without `methods` it can't be made, and so not be registered."""
+@dataclass(frozen=True)
+class Classifier:
+    """A kind of classifier. It can't be made, and so not be registered, without `methods`.
 
-    @abstractmethod
-    def fold(
-        self,
-        decoder: DecoderDesign,
-        train: np.ndarray,
-        test: np.ndarray,
-        units: np.ndarray,
-        classes: int,
-    ) -> Fold:
-        """One division into training and test samples; arguments as of :class:`RidgeFold`."""
+    Attributes
+    ----------
+    fold : callable
+        Training samples, test samples, units, number of classes, and the decoder to a fold.
+    methods : callable
+        What the decoder is, as the object of a sentence.
+    """
 
-    @abstractmethod
-    def methods(self, decoder: DecoderDesign) -> str:
-        """What it is, as the object of a sentence."""
+    fold: Callable[[np.ndarray, np.ndarray, np.ndarray, int, DecoderDesign], Fold]
+    methods: Callable[[DecoderDesign], str]
 
 
-class Ridge(Classifier):
-    """See :class:`RidgeFold`."""
-
-    def fold(
-        self,
-        decoder: DecoderDesign,
-        train: np.ndarray,
-        test: np.ndarray,
-        units: np.ndarray,
-        classes: int,
-    ) -> Fold:
-        """See :class:`Classifier`."""
-        return RidgeFold(train, test, units, classes, decoder.regularization)
-
-    def methods(self, decoder: DecoderDesign) -> str:
-        """See :class:`Classifier`."""
-        return (
+CLASSIFIERS = {
+    "ridge": Classifier(
+        lambda train, test, units, classes, decoder: RidgeFold(
+            train, test, units, classes, decoder.regularization
+        ),
+        lambda decoder: (
             "a ridge classifier (targets +1 and −1, an unpenalised intercept, penalty "
             f"{decoder.regularization:g})"
-        )
-
-
-class Svm(Classifier):
-    """See :class:`SvmFold`."""
-
-    def fold(
-        self,
-        decoder: DecoderDesign,
-        train: np.ndarray,
-        test: np.ndarray,
-        units: np.ndarray,
-        classes: int,
-    ) -> Fold:
-        """See :class:`Classifier`."""
-        return SvmFold(train, test, units, classes, decoder.regularization, decoder.seed)
-
-    def methods(self, decoder: DecoderDesign) -> str:
-        """See :class:`Classifier`."""
-        return (
+        ),
+    ),
+    "svm": Classifier(
+        lambda train, test, units, classes, decoder: SvmFold(
+            train, test, units, classes, decoder.regularization, decoder.seed
+        ),
+        lambda decoder: (
             "scikit-learn's linear support vector machine [@pedregosa2011] (squared hinge loss, "
             f"one class against the rest, C = {decoder.regularization:g})"
-        )
-
-
-CLASSIFIERS: dict[str, Classifier] = {"ridge": Ridge(), "svm": Svm()}
+        ),
+    ),
+}
 """By their name in the configuration."""

@@ -163,8 +163,8 @@ def _fold(
         mean, sd = x_train.mean(0), x_train.std(0)
         sd = np.where(sd > 0, sd, 1)
         x_train, x_test = (x_train - mean) / sd, (x_test - mean) / sd
-    classifier = CLASSIFIERS[decoder.kind]
-    return classifier.fold(decoder, x_train, x_test, units, len(samples.classes)), used
+    fold = CLASSIFIERS[decoder.kind].fold
+    return fold(x_train, x_test, units, len(samples.classes), decoder), used
 
 
 def area_under_curve(y: np.ndarray, decision: np.ndarray, run: np.ndarray) -> np.ndarray:

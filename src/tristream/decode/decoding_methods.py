@@ -4,7 +4,7 @@ from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import CLASSIFIERS
 from tristream.decode.decoding_file import Decoding
 from tristream.decode.decoding_samples import Samples
-from tristream.sentences import counted
+from tristream.phrases import counted
 
 
 def methods_of(

@@ -22,7 +22,7 @@ from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.label_image import regions_of
 from tristream.encode.solvers.kernels import Scaler
-from tristream.encode.training_choice import TrainingFeatures
+from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.store import Provenance, write_table
 
@@ -64,7 +64,7 @@ def primal_weights(
         A ridge model of linear kernels, without principal components.
     features : callable
         ``space/layer`` to training run to undelayed features, see
-        :class:`tristream.encode.training_choice.TrainingFeatures`.
+        :class:`tristream.encode.training_features.TrainingFeatures`.
     band : str
         Name of the band.
     voxels : ndarray of int

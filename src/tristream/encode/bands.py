@@ -21,7 +21,7 @@ from tristream.encode.solvers.kernels import (
     project_rows,
 )
 from tristream.errors import UserError
-from tristream.sentences import listed
+from tristream.phrases import listed
 
 
 class Rows(Protocol):

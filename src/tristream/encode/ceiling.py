@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from tristream.encode.prediction_scores import correlation
+
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 FEWEST_BLOCKS = 4
@@ -111,7 +113,7 @@ def split_half(repeats: Floats, seed: int = 0) -> npt.NDArray[np.float64]:
     half = count // 2
     y = repeats - repeats.mean(1, keepdims=True, dtype=np.float64)
     splits = _splits(count, half, np.random.default_rng(seed))
-    r = np.mean([_columns(y[list(a)].mean(0), y[list(b)].mean(0)) for a, b in splits], axis=0)
+    r = np.mean([correlation(y[list(a)].mean(0), y[list(b)].mean(0)) for a, b in splits], axis=0)
     step = count / half
     below = 1 + (step - 1) * r
     return np.divide(step * r, below, out=np.full_like(r, -np.inf), where=below > 0)
@@ -131,11 +133,6 @@ def _splits(
         a, b = sorted((tuple(sorted(order[:half])), tuple(sorted(order[half:]))))
         found.add((a, b))
     return sorted(found)
-
-
-def _columns(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
-    norm = np.sqrt((a**2).sum(0) * (b**2).sum(0))
-    return np.divide((a * b).sum(0), norm, out=np.zeros_like(norm), where=norm > 0)
 
 
 def within_run_repeats(shown: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.models import KINDS
-from tristream.sentences import counted, listed
+from tristream.phrases import counted, listed
 
 
 def methods_of(encoding: Encoding) -> tuple[str, ...]:

@@ -213,7 +213,6 @@ def _about(
         "projected": any(run.projection.shape[1] for run in inputs.runs.values()),
         "n_repeats": max((len(members) for members in groups.values()), default=1),
         "layout": inputs.layout,
-        "streams": inputs.streams,
         "features": {
             label: {
                 "path": str(path),

@@ -82,8 +82,6 @@ class Inputs:
         Band to spaces to ``space/layer``.
     files : dict of str to Path
         ``space/layer`` to its aligned file.
-    streams : dict of str to list of str
-        Band to the streams of its spaces.
     ijk, affine, shape, grayordinates
         The subject's voxels, or vertices.
     tr, start_time : float
@@ -97,7 +95,6 @@ class Inputs:
     runs: dict[str, Run]
     layout: Layout
     files: dict[str, Path]
-    streams: dict[str, list[str]]
     ijk: npt.NDArray[np.int32]
     affine: Floats
     shape: npt.NDArray[np.int64]
@@ -170,14 +167,13 @@ def read_inputs(
     runs = {head.run: _run(paths, head.projection, table, head.run, samples) for head in heads}
     # Where repeats are averaged over runs, those that show nothing new hold no sample.
     runs = {name: run for name, run in runs.items() if len(run.rows) or not _empties(table, name)}
-    layout, files, streams, flags = _spaces(model, aligned)
+    layout, files, flags = _spaces(model, aligned)
     for path in files.values():
         check_times(path, heads)
     return Inputs(
         runs=runs,
         layout=layout,
         files=files,
-        streams=streams,
         ijk=heads[0].ijk,
         affine=heads[0].affine,
         shape=np.array(heads[0].shape),
@@ -223,24 +219,18 @@ def _run(
 
 def _spaces(
     model: EncodingDesign, aligned: Sequence[Path]
-) -> tuple[Layout, dict[str, Path], dict[str, list[str]], list[bool]]:
+) -> tuple[Layout, dict[str, Path], list[bool]]:
     found: dict[str, Path] = {}
-    stream: dict[str, str] = {}
     flags = []
     for path in aligned:
         info = read_info(path)
-        label = f"{info.space}/{info.layer}"
-        found[label], stream[label] = path, info.stream
+        found[f"{info.space}/{info.layer}"] = path
         flags.append(info.simulated)
     layout: Layout = {}
     for band, named in model.bands.items():
         layout[band] = [_layers(name, found, band) for name in named]
-    streams = {
-        band: sorted({stream[label] for layers in spaces for label in layers})
-        for band, spaces in layout.items()
-    }
     used = {label for spaces in layout.values() for layers in spaces for label in layers}
-    return layout, {k: v for k, v in found.items() if k in used}, streams, flags
+    return layout, {k: v for k, v in found.items() if k in used}, flags
 
 
 def _layers(name: str, found: Mapping[str, Path], band: str) -> list[str]:

@@ -1,6 +1,5 @@
 """What a kind of encoding model offers: a fit, and sentences about what was fitted."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from tristream.config.models import EncodingDesign
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs
-from tristream.sentences import listed
+from tristream.phrases import listed
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
 
@@ -56,24 +55,21 @@ class Model:
         return float(np.isin(self.alpha, [grid.min(), grid.max()]).mean())
 
 
-class ModelKind(ABC):
-    """A kind of encoding model. Without `methods` it can't be made, and so not be registered."""
+@dataclass(frozen=True)
+class ModelKind:
+    """A kind of encoding model. It can't be made, and so not be registered, without `methods`.
 
-    @abstractmethod
-    def fit(
-        self,
-        inputs: Inputs,
-        model: EncodingDesign,
-        train: Sequence[str],
-        test: Sequence[str],
-        device: str,
-        progress: Progress,
-    ) -> Model:
-        """Fit to training runs; see :func:`tristream.encode.models.fit_model`."""
+    Attributes
+    ----------
+    fit : callable
+        Inputs, design, names of training runs, names of test runs, device, progress to a model; see
+        :func:`tristream.encode.models.fit_model`.
+    methods : callable
+        What was fitted and how it was chosen: sentences from what an encoding holds.
+    """
 
-    @abstractmethod
-    def methods(self, encoding: Encoding) -> list[str]:
-        """What was fitted and how it was chosen: sentences from what the file holds."""
+    fit: Callable[[Inputs, EncodingDesign, Sequence[str], Sequence[str], str, Progress], Model]
+    methods: Callable[[Encoding], list[str]]
 
 
 def penalties(model: EncodingDesign) -> Floats:

@@ -6,13 +6,18 @@ from typing import Any
 from tristream.config.models import EncodingDesign
 from tristream.encode.fit_inputs import Inputs
 from tristream.encode.model_kind import Model, ModelKind, Progress, penalties
-from tristream.encode.network_model import ConvolutionalNetwork
-from tristream.encode.ridge_models import BandedRidge, Stacking
+from tristream.encode.network_model import fit_tcn, tcn_methods
+from tristream.encode.ridge_models import (
+    banded_methods,
+    fit_banded,
+    fit_stacking,
+    stacking_methods,
+)
 
 KINDS: dict[str, ModelKind] = {
-    "banded_ridge": BandedRidge(),
-    "stacking": Stacking(),
-    "tcn": ConvolutionalNetwork(),
+    "banded_ridge": ModelKind(fit_banded, banded_methods),
+    "stacking": ModelKind(fit_stacking, stacking_methods),
+    "tcn": ModelKind(fit_tcn, tcn_methods),
 }
 
 

@@ -11,7 +11,6 @@ from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.model_kind import (
     Model,
-    ModelKind,
     Progress,
     bands_in_words,
     left_out_in_words,
@@ -24,83 +23,80 @@ from tristream.errors import UserError
 MOST_NETWORK_BANDS = 8
 
 
-class ConvolutionalNetwork(ModelKind):
+def fit_tcn(
+    inputs: Inputs,
+    model: EncodingDesign,
+    train: Sequence[str],
+    test: Sequence[str],
+    device: str,
+    progress: Progress,
+) -> Model:
     """A temporal convolutional network over the features of all bands."""
-
-    def fit(
-        self,
-        inputs: Inputs,
-        model: EncodingDesign,
-        train: Sequence[str],
-        test: Sequence[str],
-        device: str,
-        progress: Progress,
-    ) -> Model:
-        """See :class:`ModelKind`."""
-        bands = list(inputs.layout)
-        if len(bands) > MOST_NETWORK_BANDS:
-            raise UserError(
-                f"a model of kind tcn has {len(bands)} bands; its prediction is split over "
-                f"{MOST_NETWORK_BANDS} at most: join some"
-            )
-        rows = {name: run.rows for name, run in inputs.runs.items()}
-        x, owner, constant = network_features(
-            inputs.features, inputs.layout, rows, train, model.components
+    bands = list(inputs.layout)
+    if len(bands) > MOST_NETWORK_BANDS:
+        raise UserError(
+            f"a model of kind tcn has {len(bands)} bands; its prediction is split over "
+            f"{MOST_NETWORK_BANDS} at most: join some"
         )
-        recordings = {
-            name: Recording(x[name], run.rows, run.projection, run.bold(run.rows))
-            for name, run in ((name, inputs.runs[name]) for name in train)
-        }
-        fitted = fit_network(recordings, model.network, model.seed, device, progress)
-        voxels = len(fitted.mean)
+    rows = {name: run.rows for name, run in inputs.runs.items()}
+    x, owner, constant = network_features(
+        inputs.features, inputs.layout, rows, train, model.components
+    )
+    recordings = {
+        name: Recording(x[name], run.rows, run.projection, run.bold(run.rows))
+        for name, run in ((name, inputs.runs[name]) for name in train)
+    }
+    fitted = fit_network(recordings, model.network, model.seed, device, progress)
+    voxels = len(fitted.mean)
 
-        def predict(members: Sequence[str]) -> Floats:
-            runs = [
-                Recording(x[name], inputs.runs[name].rows, inputs.runs[name].projection)
-                for name in members
-            ]
-            return np.mean([shapley_parts(fitted, run, owner, len(bands)) for run in runs], axis=0)
-
-        return Model(
-            gamma=np.full((len(bands), voxels), np.nan),
-            alpha=np.full(voxels, np.nan),
-            cv=fitted.cv,
-            dual=np.zeros((0, voxels), np.float32),
-            intercept=fitted.mean,
-            constant=constant,
-            solution={
-                "solver": "adamw",
-                "epochs": fitted.epochs,
-                "curve": [round(float(loss), 6) for loss in fitted.curve],
-            },
-            predict=predict,
-            network=fitted.parameters,
-        )
-
-    def methods(self, encoding: Encoding) -> list[str]:
-        """See :class:`ModelKind`."""
-        about = encoding.about
-        network, components = about["network"], about["components"]
-        reduced = f", reduced to at most {components} principal components" if components else ""
-        sentences = [
-            f"Encoding model {about['model']} was a temporal convolutional network [@bai2018] of "
-            f"{bands_in_words(encoding)}: a projection to {network['width']} channels and "
-            f"{network['blocks']} residual blocks of causal convolutions that all voxels share, "
-            f"which reach {reach(network['blocks'])} rows into the past, then a linear readout.",
-            f"Features were standardised over the training rows{reduced}, and layers scaled to "
-            "equal power; what was projected out of the BOLD was projected out of predictions.",
-            f"Networks were trained by AdamW (learning rate {network['learning_rate']:g}, weight "
-            f"decay {network['weight_decay']:g}, dropout {network['dropout']:g}, seed "
-            f"{about['seed']}); the number of passes over the training runs (at most "
-            f"{network['epochs']}, stopped after {network['patience']} without gain) was chosen "
-            f"by the mean squared error, {left_out_in_words(encoding)}.",
+    def predict(members: Sequence[str]) -> Floats:
+        runs = [
+            Recording(x[name], inputs.runs[name].rows, inputs.runs[name].projection)
+            for name in members
         ]
-        if len(encoding.bands) > 1:
-            sentences.append(
-                "Predictions of networks were split over the bands by their Shapley values "
-                "[@lundberg2017]."
-            )
-        return sentences
+        return np.mean([shapley_parts(fitted, run, owner, len(bands)) for run in runs], axis=0)
+
+    return Model(
+        gamma=np.full((len(bands), voxels), np.nan),
+        alpha=np.full(voxels, np.nan),
+        cv=fitted.cv,
+        dual=np.zeros((0, voxels), np.float32),
+        intercept=fitted.mean,
+        constant=constant,
+        solution={
+            "solver": "adamw",
+            "epochs": fitted.epochs,
+            "curve": [round(float(loss), 6) for loss in fitted.curve],
+        },
+        predict=predict,
+        network=fitted.parameters,
+    )
+
+
+def tcn_methods(encoding: Encoding) -> list[str]:
+    """Sentences about :func:`fit_tcn`."""
+    about = encoding.about
+    network, components = about["network"], about["components"]
+    reduced = f", reduced to at most {components} principal components" if components else ""
+    sentences = [
+        f"Encoding model {about['model']} was a temporal convolutional network [@bai2018] of "
+        f"{bands_in_words(encoding)}: a projection to {network['width']} channels and "
+        f"{network['blocks']} residual blocks of causal convolutions that all voxels share, "
+        f"which reach {reach(network['blocks'])} rows into the past, then a linear readout.",
+        f"Features were standardised over the training rows{reduced}, and layers scaled to "
+        "equal power; what was projected out of the BOLD was projected out of predictions.",
+        f"Networks were trained by AdamW (learning rate {network['learning_rate']:g}, weight "
+        f"decay {network['weight_decay']:g}, dropout {network['dropout']:g}, seed "
+        f"{about['seed']}); the number of passes over the training runs (at most "
+        f"{network['epochs']}, stopped after {network['patience']} without gain) was chosen "
+        f"by the mean squared error, {left_out_in_words(encoding)}.",
+    ]
+    if len(encoding.bands) > 1:
+        sentences.append(
+            "Predictions of networks were split over the bands by their Shapley values "
+            "[@lundberg2017]."
+        )
+    return sentences
 
 
 def network_features(

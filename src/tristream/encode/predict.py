@@ -15,7 +15,7 @@ from tristream.encode.encoding_file import Encoding, TrainingRun, read_encoding
 from tristream.encode.fit_inputs import Floats
 from tristream.encode.network_model import network_features
 from tristream.encode.tcn import Recording, predict, rebuild
-from tristream.encode.training_choice import TrainingFeatures
+from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.features.core.feature_file import open_features
 from tristream.space import grayordinates

@@ -12,75 +12,118 @@ from tristream.encode.estimators import StackedRidgeCV
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.model_kind import (
     Model,
-    ModelKind,
     Progress,
     bands_in_words,
     left_out_in_words,
     penalties,
 )
 from tristream.encode.solvers import banded_ridge
-from tristream.sentences import counted, listed
+from tristream.phrases import counted, listed
 
 
-class BandedRidge(ModelKind):
+def fit_banded(
+    inputs: Inputs,
+    model: EncodingDesign,
+    train: Sequence[str],
+    test: Sequence[str],
+    device: str,
+    progress: Progress,
+) -> Model:
     """Ridge with a weight for each band; of one band, ridge."""
+    kernels = _kernels(inputs, model, train, test, device)
+    y, runs = _targets(inputs, train)
+    grid = penalties(model)
+    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
+    found = banded_ridge.fit(
+        kernels.train, torch.from_numpy(y), runs, gammas, grid, progress=progress
+    )
+    gamma = gammas[found.choice.gamma.cpu().numpy()].T
 
-    def fit(
-        self,
-        inputs: Inputs,
-        model: EncodingDesign,
-        train: Sequence[str],
-        test: Sequence[str],
-        device: str,
-        progress: Progress,
-    ) -> Model:
-        """See :class:`ModelKind`."""
-        kernels = _kernels(inputs, model, train, test, device)
-        return _fit_banded(model, kernels, *_targets(inputs, train), progress)
+    def predict(members: Sequence[str]) -> Floats:
+        kernel = _mean_kernel(kernels, members)
+        weights = torch.as_tensor(gamma, dtype=found.duals.dtype).to(kernel.device)
+        return banded_ridge.predict(kernel, found.duals, weights).cpu().numpy()
 
-    def methods(self, encoding: Encoding) -> list[str]:
-        """See :class:`ModelKind`."""
-        name, bands = encoding.about["model"], bands_in_words(encoding)
-        if len(encoding.bands) == 1:
-            kind = "ridge regression"
-        else:
-            kind = "banded ridge regression [@nunezelizalde2019; @dupre2022]"
-        alike = len(encoding.bands) > 1 and encoding.about["candidates"] == 1
-        return [
-            f"Encoding model {name} was {kind} of {bands}, fitted to each voxel.",
-            *(["All bands had the same weight."] if alike else []),
-            *Form.of(encoding.about).methods(encoding.about),
-            _search_in_words(encoding),
-            *_solver_in_words(encoding),
-        ]
+    return Model(
+        gamma=gamma,
+        alpha=grid[found.choice.alpha.cpu().numpy()],
+        cv=found.choice.score.cpu().numpy(),
+        dual=found.duals.cpu().numpy(),
+        intercept=found.intercept.cpu().numpy(),
+        constant=kernels.constant,
+        solution={
+            "solver": found.solver,
+            "estimated_loss": found.estimated_loss,
+            "rank": found.rank,
+            "candidates": len(gammas),
+            "search_dtype": found.dtype,
+        },
+        predict=predict,
+    )
 
 
-class Stacking(ModelKind):
+def banded_methods(encoding: Encoding) -> list[str]:
+    """Sentences about :func:`fit_banded`."""
+    name, bands = encoding.about["model"], bands_in_words(encoding)
+    many = len(encoding.bands) > 1
+    kind = (
+        "banded ridge regression [@nunezelizalde2019; @dupre2022]" if many else "ridge regression"
+    )
+    alike = many and encoding.about["candidates"] == 1
+    return [
+        f"Encoding model {name} was {kind} of {bands}, fitted to each voxel.",
+        *(["All bands had the same weight."] if alike else []),
+        *Form.of(encoding.about).methods(encoding.about),
+        _search_in_words(encoding),
+        *_solver_in_words(encoding),
+    ]
+
+
+def fit_stacking(
+    inputs: Inputs,
+    model: EncodingDesign,
+    train: Sequence[str],
+    test: Sequence[str],
+    device: str,
+    progress: Progress,
+) -> Model:
     """One ridge model a band, combined by convex weights."""
+    kernels = _kernels(inputs, model, train, test, device)
+    y, runs = _targets(inputs, train)
+    fitted = StackedRidgeCV(
+        alphas=penalties(model),
+        kernel="precomputed",
+        device=kernels.train.device.type,
+        progress=progress,
+    ).fit(kernels.train, y, runs)
+    assert fitted.dual_ is not None
 
-    def fit(
-        self,
-        inputs: Inputs,
-        model: EncodingDesign,
-        train: Sequence[str],
-        test: Sequence[str],
-        device: str,
-        progress: Progress,
-    ) -> Model:
-        """See :class:`ModelKind`."""
-        kernels = _kernels(inputs, model, train, test, device)
-        return _fit_stacking(model, kernels, *_targets(inputs, train), progress)
+    def predict(members: Sequence[str]) -> Floats:
+        parts = fitted.predict(_mean_kernel(kernels, members), split=True)
+        return parts.cpu().numpy()
 
-    def methods(self, encoding: Encoding) -> list[str]:
-        """See :class:`ModelKind`."""
-        return [
-            f"Encoding model {encoding.about['model']} was ridge regression of each band alone, of "
-            f"{bands_in_words(encoding)}, stacked for each voxel with convex weights that minimise "
-            "the squared error of the weighted predictions of left-out training runs "
-            "[@breiman1996; @lin2023].",
-            *Form.of(encoding.about).methods(encoding.about),
-            _search_in_words(encoding, "For each band and voxel"),
-        ]
+    return Model(
+        gamma=fitted.gamma_,
+        alpha=fitted.alpha_,
+        cv=fitted.cv_,
+        dual=fitted.dual_,
+        intercept=fitted.intercept_,
+        constant=kernels.constant,
+        solution={"solver": "exact", "candidates": 1},
+        predict=predict,
+    )
+
+
+def stacking_methods(encoding: Encoding) -> list[str]:
+    """Sentences about :func:`fit_stacking`."""
+    return [
+        f"Encoding model {encoding.about['model']} was ridge regression of each band alone, of "
+        f"{bands_in_words(encoding)}, stacked for each voxel with convex weights that minimise "
+        "the squared error of the weighted predictions of left-out training runs "
+        "[@breiman1996; @lin2023].",
+        *Form.of(encoding.about).methods(encoding.about),
+        _search_in_words(encoding, "For each band and voxel"),
+    ]
 
 
 def _kernels(
@@ -148,61 +191,3 @@ def _solver_in_words(encoding: Encoding) -> list[str]:
 
 def _mean_kernel(kernels: BandKernels, members: Sequence[str]) -> torch.Tensor:
     return torch.stack([kernels.test[name] for name in members]).mean(0)
-
-
-def _fit_banded(
-    model: EncodingDesign, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
-) -> Model:
-    grid = penalties(model)
-    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
-    found = banded_ridge.fit(
-        kernels.train, torch.from_numpy(y), runs, gammas, grid, progress=progress
-    )
-    gamma = gammas[found.choice.gamma.cpu().numpy()].T
-
-    def predict(members: Sequence[str]) -> Floats:
-        kernel = _mean_kernel(kernels, members)
-        weights = torch.as_tensor(gamma, dtype=found.duals.dtype).to(kernel.device)
-        return banded_ridge.predict(kernel, found.duals, weights).cpu().numpy()
-
-    return Model(
-        gamma=gamma,
-        alpha=grid[found.choice.alpha.cpu().numpy()],
-        cv=found.choice.score.cpu().numpy(),
-        dual=found.duals.cpu().numpy(),
-        intercept=found.intercept.cpu().numpy(),
-        constant=kernels.constant,
-        solution={
-            "solver": found.solver,
-            "estimated_loss": found.estimated_loss,
-            "rank": found.rank,
-            "candidates": len(gammas),
-            "search_dtype": found.dtype,
-        },
-        predict=predict,
-    )
-
-
-def _fit_stacking(
-    model: EncodingDesign, kernels: BandKernels, y: Floats, runs: Ints, progress: Progress
-) -> Model:
-    device = kernels.train.device.type
-    fitted = StackedRidgeCV(
-        alphas=penalties(model), kernel="precomputed", device=device, progress=progress
-    ).fit(kernels.train, y, runs)
-    assert fitted.dual_ is not None
-
-    def predict(members: Sequence[str]) -> Floats:
-        parts = fitted.predict(_mean_kernel(kernels, members), split=True)
-        return parts.cpu().numpy()
-
-    return Model(
-        gamma=fitted.gamma_,
-        alpha=fitted.alpha_,
-        cv=fitted.cv_,
-        dual=fitted.dual_,
-        intercept=fitted.intercept_,
-        constant=kernels.constant,
-        solution={"solver": "exact", "candidates": 1},
-        predict=predict,
-    )

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from tristream.config.models import Network
+from tristream.encode.solvers.scores import mean_r2
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -264,7 +265,7 @@ def fit_network(
             curve.append(float(np.mean([float(r.square().mean()) for r in residuals])))
             if curve[-1] < best:
                 best = curve[-1]
-                cv = _mean_r2(residuals, [held.y for _, held in folds])
+                cv = mean_r2(residuals, [held.y for _, held in folds]).cpu().numpy()
             if len(curve) - 1 - int(np.argmin(curve)) >= settings.patience:
                 break
         epochs = int(np.argmin(curve)) + 1
@@ -273,16 +274,6 @@ def fit_network(
             final.step()
     mean = final.mean.astype(np.float32)
     return FittedNetwork(final.network, mean, cv, epochs, np.array(curve))
-
-
-def _mean_r2(residuals: list[torch.Tensor], targets: list[torch.Tensor]) -> npt.NDArray[np.float64]:
-    """Mean over runs of R², (voxels,); a run in which a voxel does not vary counts zero."""
-    scores = []
-    for residual, y in zip(residuals, targets, strict=True):
-        spread = (y - y.mean(0)).double().square().sum(0)
-        error = residual.double().square().sum(0)
-        scores.append(torch.where(spread > 0, 1 - error / spread, 0.0))
-    return torch.stack(scores).mean(0).cpu().numpy()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.prediction_scores import centred
 from tristream.encode.solvers.problem import mix_sparse
-from tristream.encode.training_choice import TrainingFeatures
+from tristream.encode.training_features import TrainingFeatures
 from tristream.inference.permutation import Permuted, movable_rows
 
 Floats = npt.NDArray[np.floating]

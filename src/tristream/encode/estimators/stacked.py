@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream.encode.estimators.ridge_cv import ALPHAS, BandedRidgeCV, Progress
+from tristream.encode.estimators.cross_validated import ALPHAS, Progress
+from tristream.encode.estimators.ridge_cv import BandedRidgeCV
 from tristream.encode.estimators.validation import (
     Bands,
     Floats,
@@ -17,6 +18,7 @@ from tristream.encode.estimators.validation import (
     read_targets,
 )
 from tristream.encode.nonlinear import DEGREE
+from tristream.encode.solvers.scores import mean_r2
 from tristream.encode.stacking import convex_weights, left_out_residuals, residual_products
 
 
@@ -135,12 +137,7 @@ class StackedRidgeCV(BandedRidgeCV):
 def _mean_r2(
     targets: torch.Tensor, residuals: torch.Tensor, groups: npt.NDArray[Any]
 ) -> npt.NDArray[np.float64]:
-    """Mean over groups of R², (voxels,); a group in which a voxel does not vary counts zero."""
-    scores = []
-    for run in np.unique(groups):
-        rows = torch.from_numpy(np.flatnonzero(groups == run)).to(targets.device)
-        own = targets[rows].double()
-        spread = (own - own.mean(0)).square().sum(0)
-        error = residuals[rows].double().square().sum(0)
-        scores.append(torch.where(spread > 0, 1 - error / spread, 0.0))
-    return torch.stack(scores).mean(0).cpu().numpy()
+    """Mean over groups of R², (voxels,)."""
+    rows = [torch.from_numpy(np.flatnonzero(groups == g)) for g in np.unique(groups)]
+    rows = [own.to(targets.device) for own in rows]
+    return mean_r2([residuals[own] for own in rows], [targets[own] for own in rows]).cpu().numpy()

@@ -112,7 +112,6 @@ def _without(inputs: Inputs, dropped: set[str]) -> Inputs:
         inputs,
         layout=layout,
         files={label: path for label, path in inputs.files.items() if label in used},
-        streams={band: inputs.streams[band] for band in layout},
     )
 
 

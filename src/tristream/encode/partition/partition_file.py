@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.encode.partition.variance import Interval, Partition, set_names
-from tristream.sentences import listed
+from tristream.phrases import listed
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings

@@ -135,3 +135,14 @@ class Correlation:
             r = (own * p).sum(1) / length.clamp_min(TINY) * weight.sqrt()
             total += torch.where(length > 0, r, 0.0)
         return total / len(self.tests)
+
+
+def mean_r2(residuals: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean over groups of R², (voxels,); a group in which a voxel does not vary counts zero."""
+    scores = []
+    for residual, y in zip(residuals, targets, strict=True):
+        y = y.double()
+        spread = (y - y.mean(0)).square().sum(0)
+        error = residual.double().square().sum(0)
+        scores.append(torch.where(spread > 0, 1 - error / spread, 0.0))
+    return torch.stack(scores).mean(0)

@@ -7,10 +7,14 @@ from scipy.signal import lfilter
 
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.cli import main
-from tristream.encode.criteria import effective_degrees, effective_samples, ridge_criteria
-from tristream.encode.criteria_table import compare_models
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject
+from tristream.encode.information_criteria import (
+    effective_degrees,
+    effective_samples,
+    ridge_criteria,
+)
+from tristream.encode.selection_table import compare_models
 from tristream.errors import UserError
 from tristream.store import read_table
 

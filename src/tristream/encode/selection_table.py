@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.encode.bands import Form, band_kernels
-from tristream.encode.criteria import Criteria, ridge_criteria
 from tristream.encode.encoding_file import Encoding, read_encoding
-from tristream.encode.training_choice import TrainingFeatures
+from tristream.encode.information_criteria import Criteria, ridge_criteria
+from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.space.grayordinates import same
 from tristream.store import Omission, Provenance, write_table

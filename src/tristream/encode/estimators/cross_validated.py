@@ -1,0 +1,319 @@
+"""What ridge estimators share: the search by cross-validation, weights, predictions, scores."""
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from tristream.encode.estimators.validation import (
+    Floats,
+    Groups,
+    choose_device,
+    read_alphas,
+    read_groups,
+    read_targets,
+)
+from tristream.encode.nonlinear import DEGREE, KernelMap, Kind
+from tristream.encode.prediction_scores import correlation
+from tristream.encode.solvers import banded_ridge, ridge
+
+Score = Literal["r2", "correlation"]
+Solver = Literal["auto", "primal", "exact", "skeleton"]
+Progress = Callable[[Iterable[int]], Iterable[int]]
+Self = TypeVar("Self", bound="CrossValidatedRidge")
+ALPHAS = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5)
+# Share of predicted targets at an end of the grid from which the grid looks too short.
+EDGE = 0.1
+# The skeleton scores about one in so many candidates on all targets.
+SKELETON = 15
+
+
+class GridEdgeWarning(UserWarning):
+    """Many targets take the smallest or the largest penalty of the grid."""
+
+
+class CrossValidatedRidge(RegressorMixin, BaseEstimator):
+    """Hyperparameter search, weights in primal or dual form."""
+
+    alphas: Any
+    cv: Any
+    fit_intercept: bool
+    score_func: Any
+    solver: Any
+    device: str
+    progress: Progress | None = None
+    memory: int | None = None
+
+    def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
+        raise NotImplementedError
+
+    def _gammas(self, bands: int) -> Floats:
+        raise NotImplementedError
+
+    def _kinds(self, bands: int) -> list[Kind]:
+        """Kernel of each band; none for kernels given as such."""
+        raise NotImplementedError
+
+    def fit(self: Self, X: Any, y: Any, runs: npt.ArrayLike | None = None) -> Self:
+        """Choose hyperparameters by cross-validation and fit all targets.
+
+        Parameters
+        ----------
+        X : array or Tensor of shape (n, p), or a list of them, one a band
+        y : array or Tensor of shape (n, targets) or (n,)
+            Products with float32 targets are taken in float32, where that is accurate. It may
+            stay on the CPU, or on disk as a tensor over a memory map: chunks go to the device.
+        runs : array of shape (n,), optional
+            The run of each sample; each run is left out in turn. Goes before `cv`.
+
+        Raises
+        ------
+        ValueError
+            If values are missing, shapes do not fit, or there are too few samples.
+        """
+        device = choose_device(self.device)
+        names, parts = self._bands(X, reset=True)
+        samples = parts[0].shape[0]
+        targets, self.vector_ = read_targets(y, samples)
+        groups = read_groups(self.cv, runs, samples)
+        alphas, gammas = read_alphas(self.alphas), self._gammas(len(parts))
+        kinds = self._kinds(len(parts))
+        self.bands_ = names
+        self.solver_ = self._choose(parts, targets, groups, len(gammas), len(alphas), kinds)
+        parts = [p.to(device) for p in parts]
+        if self.solver_ == "primal":
+            self._fit_primal(parts, targets, groups, gammas, alphas)
+        else:
+            self._fit_dual(parts, targets, groups, gammas, alphas, kinds)
+        self._warn_edges(alphas)
+        return self
+
+    def _choose(
+        self,
+        parts: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        groups: Groups,
+        candidates: int,
+        penalties: int,
+        kinds: Sequence[Kind],
+    ) -> str:
+        """Primal where it takes fewer operations; exact for a single band, else skeleton."""
+        dual = "skeleton" if candidates > 1 else "exact"
+        possible = bool(kinds) and set(kinds) == {"linear"} and isinstance(groups, np.ndarray)
+        if self.solver == "primal" and not possible:
+            raise ValueError(
+                "solver='primal' takes features, linear kernels, and folds that each leave a "
+                "group out"
+            )
+        if self.solver != "auto":
+            return self.solver
+        if not possible:
+            return dual
+        n, voxels = targets.shape
+        p, folds = sum(x.shape[1] for x in parts), len(np.unique(groups))
+        held = min(p, n / folds)
+        # One decomposition a fold, or one in all and an inverse for each fold and penalty.
+        own = folds * (20 * p**3 + 2 * voxels * p**2)
+        shared = 20 * p**3 + folds * penalties * 2 * held**2 * (3 * p + 4 * held)
+        scores = 2 * voxels * p * folds * held * penalties
+        primal_cost = candidates * (min(own, shared) + 2 * voxels * p * n + scores)
+        spared = SKELETON if dual == "skeleton" else 1
+        dual_cost = candidates * penalties * (2 * n**3 + 2 * voxels * n**2) / spared
+        return "primal" if p < n and primal_cost < dual_cost else dual
+
+    def _fit_primal(
+        self,
+        parts: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        groups: Groups,
+        gammas: Floats,
+        alphas: Floats,
+    ) -> None:
+        assert isinstance(groups, np.ndarray)
+        found = ridge.fit(
+            parts,
+            targets,
+            groups,
+            gammas,
+            alphas,
+            intercept=self.fit_intercept,
+            score=self.score_func,
+            progress=self.progress or iter,
+        )
+        self._keep(found.gamma, found.alpha, found.score, found.intercept, gammas, alphas)
+        self.weights_: Floats | None = found.weights.cpu().numpy()
+        self.dual_: Floats | None = None
+
+    def _fit_dual(
+        self,
+        parts: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        groups: Groups,
+        gammas: Floats,
+        alphas: Floats,
+        kinds: Sequence[Kind],
+    ) -> None:
+        kernels = self._train_kernels(parts, kinds)
+        found = self._solve(kernels, targets, groups, gammas, alphas)
+        choice = found.choice
+        self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
+        self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
+        self.weights_ = None
+        self.dual_ = found.duals.cpu().numpy()
+
+    def _solve(
+        self,
+        kernels: torch.Tensor,
+        targets: torch.Tensor,
+        groups: Groups,
+        gammas: Floats,
+        alphas: Floats,
+    ) -> banded_ridge.Fit:
+        return banded_ridge.fit(
+            kernels,
+            targets,
+            groups,
+            gammas,
+            alphas,
+            intercept=self.fit_intercept,
+            score=self.score_func,
+            solver=self.solver_,
+            memory=self.memory,
+            progress=self.progress or iter,
+        )
+
+    def _train_kernels(self, parts: Sequence[torch.Tensor], kinds: Sequence[Kind]) -> torch.Tensor:
+        """Kernels (bands, n, n), and what predicts with them later."""
+        if not kinds:
+            return torch.stack([p.double() for p in parts])
+        self.X_fit_ = [p.cpu().numpy() for p in parts]
+        out, self.maps_ = [], []
+        for name, part, kind in zip(self.bands_, parts, kinds, strict=True):
+            gram = part.double() @ part.double().T
+            try:
+                mapped = KernelMap.fit(kind, gram, getattr(self, "degree", DEGREE))
+            except ValueError as error:
+                raise ValueError(f"band {name}: {error}") from None
+            self.maps_.append(mapped)
+            out.append(mapped(gram, gram.diagonal(), gram.diagonal()))
+        return torch.stack(out)
+
+    def _keep(
+        self,
+        gamma: torch.Tensor,
+        alpha: torch.Tensor,
+        score: torch.Tensor,
+        intercept: torch.Tensor,
+        gammas: Floats,
+        alphas: Floats,
+    ) -> None:
+        index = alpha.cpu().numpy()
+        self.gammas_ = gammas
+        self.gamma_ = gammas[gamma.cpu().numpy()].T
+        self.alpha_ = alphas[index]
+        self.cv_ = score.cpu().numpy()
+        self.edge_ = float(np.isin(self.alpha_, [alphas.min(), alphas.max()]).mean())
+        self.intercept_ = intercept.cpu().numpy()
+
+    def _warn_edges(self, alphas: Floats) -> None:
+        """Targets without signal take the largest penalty; the others should not."""
+        predicted = self.cv_ > 0
+        if len(alphas) < 2 or not predicted.any():
+            return
+        for end, edge in (("smallest", alphas.min()), ("largest", alphas.max())):
+            share = float((self.alpha_[predicted] == edge).mean())
+            if share > EDGE:
+                warnings.warn(
+                    f"{share:.0%} of the targets with a score above 0 take the {end} alpha, "
+                    f"{edge:g}; extend the grid",
+                    GridEdgeWarning,
+                    stacklevel=3,
+                )
+
+    def predict(self, X: Any, split: bool = False) -> Any:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : as in `fit`
+            Kernels: of shape (bands, m, n), with the training samples.
+        split : bool
+            Return each band's part, without the intercept.
+
+        Returns
+        -------
+        array of shape (m, targets), or (bands, m, targets); the targets' axis is missing if `y`
+        was a vector. A Tensor if `X` is made of tensors.
+        """
+        check_is_fitted(self, "alpha_")
+        device = choose_device(self.device)
+        _, parts = self._bands(X, reset=False)
+        parts = [p.to(device) for p in parts]
+        found = self._predict_primal(parts) if self.dual_ is None else self._predict_dual(parts)
+        if not split:
+            found = found.sum(0) + torch.as_tensor(self.intercept_, device=device)
+        if self.vector_:
+            found = found[..., 0]
+        tensors = isinstance(X, torch.Tensor) or (
+            isinstance(X, list | tuple) and isinstance(X[0], torch.Tensor)
+        )
+        return found if tensors else found.cpu().numpy()
+
+    def _predict_primal(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        weights = torch.as_tensor(self.weights_, device=parts[0].device)
+        blocks = weights.split([p.shape[1] for p in parts])
+        return torch.stack([p.to(w.dtype) @ w for p, w in zip(parts, blocks, strict=True)])
+
+    def _predict_dual(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        dual = torch.as_tensor(self.dual_, device=parts[0].device)
+        gamma = torch.as_tensor(self.gamma_, device=parts[0].device).to(dual.dtype)
+        if self._kinds(len(parts)):
+            parts = [self._test_kernel(b, x.double()) for b, x in enumerate(parts)]
+        return banded_ridge.predict(torch.stack([p.double() for p in parts]), dual, gamma)
+
+    def _test_kernel(self, band: int, x: torch.Tensor) -> torch.Tensor:
+        z = torch.as_tensor(self.X_fit_[band], dtype=torch.float64, device=x.device)
+        return self.maps_[band](x @ z.T, x.square().sum(1), z.square().sum(1))
+
+    @property
+    def coef_(self) -> Floats:
+        """Weights of the features, bands one after the other, (targets, p) or (p,)."""
+        check_is_fitted(self, "alpha_")
+        if self.dual_ is None:
+            assert self.weights_ is not None
+            weights = self.weights_
+        else:
+            if not hasattr(self, "maps_") or {m.kind for m in self.maps_} != {"linear"}:
+                raise AttributeError("only linear kernels of features have weights")
+            weights = np.concatenate(
+                [
+                    (x.T.astype(self.dual_.dtype) @ self.dual_) * gamma
+                    for x, gamma in zip(self.X_fit_, self.gamma_, strict=True)
+                ]
+            )
+        return weights[:, 0] if self.vector_ else weights.T
+
+    def score(self, X: Any, y: Any) -> float:
+        """Mean over targets of R² (or correlation) of the prediction."""
+        return float(self.score_targets(X, y).mean())
+
+    def score_targets(self, X: Any, y: Any) -> Floats:
+        """R² (or correlation) of each target, (targets,); 0 where it does not vary."""
+        predicted = torch.as_tensor(self.predict(X)).cpu().double().numpy()
+        truth = read_targets(y, len(predicted))[0].cpu().double().numpy()
+        predicted = predicted.reshape(truth.shape)
+        if self.score_func == "correlation":
+            return correlation(truth, predicted)
+        spread = ((truth - truth.mean(0)) ** 2).sum(0)
+        error = ((truth - predicted) ** 2).sum(0)
+        return np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1), 0.0)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
