@@ -6,7 +6,7 @@ import numpy as np
 
 from tristream.inference.inference_file import MANY
 from tristream.inference.permutation import PredictedRun, movable_rows
-from tristream.sentences import listed
+from tristream.phrases import listed
 
 PROCEDURES = {
     "bh": "Benjamini and Hochberg [@benjamini1995]",

@@ -12,10 +12,10 @@ from scipy import stats
 from tristream.config.settings.power import PowerSettings
 from tristream.inference import wording
 from tristream.inference.inference_file import MANY
+from tristream.phrases import listed
 from tristream.power.design import Design, read_design
 from tristream.power.detection import LEVEL, Analysis, Grid
 from tristream.power.power_file import COLUMNS, KIND, PlannedStudy, write_power
-from tristream.sentences import listed
 from tristream.store import Omission, Provenance
 
 CONFIDENCE = 0.95
