@@ -1,0 +1,159 @@
+"""A table of changes, and exactly the rules that each of them reruns, by dry runs.
+
+The study has every layout and every kind of job (`tests/workflow/wide_study`). What is expected was
+written from what the jobs do, not read off the workflow.
+"""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from helpers.wide_study import copy_code, finish, reruns
+
+pytestmark = pytest.mark.xdist_group("wide")
+
+REPORT = {"report"}
+# What stands below a fit of the model `streams` of the simulated film, and below any fit.
+TESTED = {"inference", "group", "tables", "maps"}
+FIT = {"encode"} | TESTED | REPORT
+STREAMS = FIT | {"compare", "partition", "recovery"}
+ALIGNED = {"align", "lagscan"} | STREAMS
+DECODED = {"decode"} | REPORT
+# What is drawn, or chosen, by the stream of a space.
+COLOURS = {"maps", "recovery"} | REPORT
+# Below the BOLD of a dataset with a decoder and no encoding model.
+DECODED_BOLD = {"bold", "bold_index", "samples"} | DECODED
+# Below the trials of ds001246, which one model is fitted to; trials have no lag scan.
+TRIALS = {"bold", "bold_index", "align", "samples"} | FIT
+
+Change = tuple[str, str, Any, set[str]]
+# File, key, new value, rules that rerun.
+STUDY: list[Change] = [
+    ("config.yaml", "title", "Another", REPORT),
+    ("config.yaml", "leakage", "drop", {"leakage", "samples", "lagscan", "decode"} | STREAMS),
+    (
+        "config.yaml",
+        "features.cochlea.stream",
+        "dorsal",
+        {"partition", "maps", "recovery"} | REPORT,
+    ),
+    ("config.yaml", "features.cochlea.options", {"channels": 3}, {"features"} | ALIGNED),
+    ("config.yaml", "fusion.both.stream", "dorsal", COLOURS),
+    (
+        "config.yaml",
+        "fusion.both.components",
+        3,
+        {"fusion_fit", "fuse", "align", "lagscan", "compare", "recovery"} | FIT,
+    ),
+    ("config.yaml", "models.streams.kind", "stacking", STREAMS),
+    ("config.yaml", "models.streams.delays", [1, 2], STREAMS),
+    ("config.yaml", "models.streams.hrf", "spm", STREAMS),
+    ("config.yaml", "models.streams.kernels", {"dorsal": "rbf"}, STREAMS),
+    ("config.yaml", "models.streams.alphas", {"lowest": -1}, STREAMS),
+    ("config.yaml", "models.streams.alphas", {"highest": 4}, STREAMS),
+    ("config.yaml", "models.streams.alphas", {"number": 5}, STREAMS),
+    ("config.yaml", "models.streams.candidates", 3, STREAMS),
+    ("config.yaml", "models.streams.components", 7, STREAMS),
+    ("config.yaml", "models.streams.control", "shifted", STREAMS),
+    ("config.yaml", "models.streams.seed", 3, STREAMS),
+    ("config.yaml", "models.streams.network", {"width": 8}, REPORT),
+    ("config.yaml", "decoders.genre.kind", "ridge", DECODED),
+    ("config.yaml", "decoders.genre.samples", "volumes", DECODED),
+    ("config.yaml", "decoders.genre.standardize", "training", DECODED),
+    ("config.yaml", "decoders.genre.regularization", 2, DECODED),
+    ("config.yaml", "decoders.genre.delay", 3, DECODED),
+    ("config.yaml", "decoders.genre.permutations", 100, DECODED),
+    ("config.yaml", "decoders.genre.seed", 1, DECODED),
+    ("config.yaml", "contrasts.sounds.plus", ["sentence"], {"contrast", "contrast_maps"} | REPORT),
+    ("config.yaml", "contrasts.sounds.minus", [], {"contrast", "contrast_maps"} | REPORT),
+    ("config.yaml", "contrasts.sounds.duration", 1, {"contrast", "contrast_maps"} | REPORT),
+    ("config.yaml", "contrasts.sounds.hrf", "glover", {"contrast", "contrast_maps"} | REPORT),
+    ("config.yaml", "contrasts.sounds.noise", "ols", {"contrast", "contrast_maps"} | REPORT),
+    ("config.yaml", "contrasts.sounds.threshold", 5, {"contrast_maps"} | REPORT),
+    ("config.yaml", "inference.permutations", 500, TESTED | {"compare", "power"} | REPORT),
+    ("config.yaml", "inference.seed", 5, TESTED | {"compare", "power", "partition"} | REPORT),
+    ("config.yaml", "inference.null", "shift", TESTED | REPORT),
+    ("config.yaml", "inference.fdr", 0.1, TESTED | {"compare", "power"} | REPORT),
+    ("config.yaml", "inference.procedure", "by", TESTED | {"compare", "power"} | REPORT),
+    ("config.yaml", "inference.bootstrap", 200, {"partition"} | REPORT),
+    ("config.yaml", "inference.partition", {"streams": ["dorsal"]}, {"partition"} | REPORT),
+    ("config.yaml", "power.sounds.effects", [0.3], {"power"} | REPORT),
+    ("config.yaml", "power.sounds.tr", 2.0, {"power"} | REPORT),
+]
+BUNNY, OBJECTS, WORDS, MUSIC = (
+    f"workflow/datasets/{name}.yaml" for name in ("bunny", "ds001246", "ds003717", "ds003720")
+)
+FACES, SLICE, LOCALIZER = (
+    f"workflow/datasets/{name}.yaml" for name in ("ds000105", "haxby2001_slice", "localizer")
+)
+DESCRIPTORS: list[Change] = [
+    *(
+        (file, key, "Another.", REPORT)
+        for file in (BUNNY, OBJECTS, WORDS, MUSIC, FACES, SLICE, LOCALIZER)
+        for key in ("title", "licence", "citation", "credit")
+    ),
+    *((file, "stimuli.get", "Another place.", REPORT) for file in (OBJECTS, MUSIC)),
+    (BUNNY, "exchange.seconds", 40, {"samples", "lagscan"} | STREAMS),
+    (FACES, "layout.confounds", ["motion"], DECODED_BOLD),
+    (FACES, "trims", {"start": 2}, {"bold", "bold_index", "samples"} | DECODED),
+    (FACES, "exchange.unit", "item", {"inventory", "leakage"} | {"samples"} | DECODED),
+    (WORDS, "layout.slice_timing", True, {"bold", "bold_index"} | REPORT),
+    (WORDS, "layout.resolution", 4.0, {"bold", "bold_index"} | REPORT),
+    (WORDS, "events.duration", 1.0, {"inventory", "leakage"} | REPORT),
+    (
+        MUSIC,
+        "layout.distortion",
+        False,
+        {"bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT,
+    ),
+    (OBJECTS, "layout.high_pass", 100.0, TRIALS),
+    (OBJECTS, "trials.shift", 2.0, TRIALS),
+    (OBJECTS, "stimuli.known_leaks", ["Another."], {"leakage", "samples"} | FIT),
+]
+CODE: list[tuple[str, set[str]]] = []
+
+
+def _changed(text: str, key: str, value: Any) -> str:
+    content = yaml.safe_load(text)
+    *parents, last = key.split(".")
+    block = content
+    for parent in parents:
+        block = block.setdefault(parent, {})
+    if isinstance(value, dict) and isinstance(block.get(last), dict) and last != "partition":
+        value = {**block[last], **value}
+    assert block.get(last) != value
+    block[last] = value
+    return yaml.safe_dump(content, sort_keys=False)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> dict[str, set[str]]:
+    """Every change, as text, with the rules that it reruns."""
+    code = copy_code(tmp_path_factory.mktemp("code"))
+    folder = finish(tmp_path_factory.mktemp("wide"), code)
+    names, changes = ["nothing"], [{}]
+    for file, key, value, _ in [*STUDY, *DESCRIPTORS]:
+        path = (folder if file == "config.yaml" else code) / file
+        names.append(f"{file}: {key}: {value}")
+        changes.append({path: _changed(path.read_text(), key, value)})
+    for file, _ in CODE:
+        path = code / file
+        names.append(file)
+        changes.append({path: path.read_text() + "\nCHANGED = 1\n"})
+    jobs = reruns(folder, code, changes)
+    return {name: set(one) for name, one in zip(names, jobs, strict=True)}
+
+
+def test_nothing_is_rerun_for_nothing(found):
+    assert found["nothing"] == set()
+
+
+@pytest.mark.parametrize(("file", "key", "value", "expected"), [*STUDY, *DESCRIPTORS])
+def test_a_changed_key_reruns_what_reads_it(found, file, key, value, expected):
+    assert found[f"{file}: {key}: {value}"] == expected
+
+
+@pytest.mark.parametrize(("file", "expected"), CODE)
+def test_changed_code_reruns_what_runs_it(found, file, expected):
+    assert found[file] == expected
