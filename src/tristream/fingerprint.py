@@ -67,7 +67,7 @@ def closure(*modules: str) -> frozenset[str]:
 
 def is_plumbing(name: str) -> bool:
     """Whether a module is left out of all keys."""
-    return any(name == part or name.startswith(f"{part}.") for part in PLUMBING)
+    return name == PACKAGE or any(name == part or name.startswith(f"{part}.") for part in PLUMBING)
 
 
 @cache

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tristream.cli.common import add_config, add_stage, study
-from tristream.config.load import Resolved
-from tristream.config.sources import ArchiveSource, HubSource
 
 if TYPE_CHECKING:
+    from tristream.config.load import Resolved
+    from tristream.config.sources import ArchiveSource, HubSource
     from tristream.fetch.plan import Plan
 
 EXAMPLES = """\
@@ -84,8 +84,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def members(resolved: Resolved) -> Iterator[tuple[str, ArchiveSource | HubSource]]:
+def members(resolved: "Resolved") -> "Iterator[tuple[str, ArchiveSource | HubSource]]":
     """What is fetched beside datasets: weights of extractors, atlases, meshes to draw on."""
+    from tristream.config.sources import ArchiveSource, HubSource
     from tristream.features.core.checked_space import weights_of
     from tristream.simulate.preset import load_preset
 
@@ -116,7 +117,7 @@ def download_row(plan: "Plan") -> tuple[str, str, str, str]:
     return plan.dataset, human(plan.download), human(plan.present), plan.summary
 
 
-def disk_rows(resolved: Resolved, plans: "Sequence[Plan]") -> list[tuple[str, ...]]:
+def disk_rows(resolved: "Resolved", plans: "Sequence[Plan]") -> list[tuple[str, ...]]:
     """Disk that the run needs, as far as it is known, and what is free."""
     from tristream.fetch.plan import human
 

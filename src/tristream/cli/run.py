@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from tristream.cli.common import add_stage
-from tristream.config.load import load_study
 from tristream.errors import UserError
 
 EXAMPLES = """\
@@ -31,6 +30,8 @@ def register(stages: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the study, take the lock, clear what a killed run left, call snakemake."""
+    from tristream.config.load import load_study
+
     results = Path(load_study(args.config).results)
     with lock(results) as held:
         call = [sys.executable, "-m", "snakemake", "--cores", str(args.cores)]
