@@ -155,6 +155,7 @@ def test_a_folder_is_read_in_place_by_command(folder_study):
     bold = subject.path("bold.nii.gz")
     assert bold == folder_study / "mine" / "bold.nii.gz"
     assert subject.files[0].checksum == f"sha256:{hash_file(bold)}"
+    assert "no version pins" in subject.methods[0]
     with pytest.raises(UserError, match="not in the receipt"):
         subject.path("unused.bin")
     stimuli = run("stimuli", "stimuli.json")
@@ -178,7 +179,7 @@ def test_folders_and_files_that_are_not_there(folder_study, tmp_path):
         UserError, match=r"1 of 1 stimuli of tiny are missing \(sounds/a\.wav\), 2 files"
     ):
         fetch_stimuli(resolved, "tiny")
-    with pytest.raises(UserError, match="other: not among the study's datasets"):
+    with pytest.raises(UserError, match="datasets: there is no 'other' in the study; it has tiny"):
         fetch_dataset(resolved, "other")
 
 

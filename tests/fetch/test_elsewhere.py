@@ -116,6 +116,11 @@ def test_derivatives_of_their_own_lie_where_the_layout_says(study, tmp_path):
     assert receipt.path(f"sub-01/func/sub-01_{RUN}_bold.nii").read_bytes().startswith(b"raw 01")
     fields = receipt.find("_fieldmap.nii.gz")
     assert [path.split("_fmapid-")[1][:9] for path in fields] == ["auto00001"]
+    data, derivatives = receipt.methods
+    own, other = receipt.commit.split("+")
+    place = "obtained with DataLad [@halchenko2021] from a local repository at commit"
+    assert data.startswith(f"Data were {place} {own[:12]};")
+    assert derivatives.startswith(f"Derivatives were {place} {other[:12]};")
     assert plan_dataset(study, "music").files == ()
 
     # `keep_raw: false`: content of both repositories goes, and comes again.
@@ -145,7 +150,7 @@ def test_a_mirror_of_what_is_no_datalad_dataset_is_refused(study, tmp_path):
     descriptor = tmp_path / "workflow/datasets/music.yaml"
     said = json.loads(descriptor.read_text()) | {"source": {"kind": "folder", "path": "."}}
     descriptor.write_text(json.dumps(said))
-    with pytest.raises(UserError, match=r"datasets\.music\.source: .* no DataLad dataset"):
+    with pytest.raises(UserError, match=r"datasets\.music\.source: .* not a DataLad dataset"):
         resolved(tmp_path)
 
 

@@ -226,6 +226,8 @@ def test_a_study_names_what_is_missing_and_what_it_does_not_need(osf, tmp_path):
     receipt = fetch_stimuli(study(osf, tmp_path, missing_stimuli="drop"), "words")
     assert receipt.path("big.wmv").read_bytes() == FILES["/films/big.wmv"]
     assert (receipt.name, [o.what for o in receipt.omitted]) == ("OSF project qxcu8", ["gone.wmv"])
+    (text,) = receipt.methods
+    assert text.startswith("Stimuli were downloaded from the project qxcu8 of the Open Science")
 
 
 def test_config_names_a_project_in_one_word(osf, tmp_path):
@@ -238,5 +240,5 @@ def test_config_names_a_project_in_one_word(osf, tmp_path):
     assert isinstance(given, OsfSource)
     assert (given.project, given.folder, given.api) == ("qxcu8", "films", "https://api.osf.io/v2/")
     content["datasets"]["words"]["stimuli"] = "osf:QX/.."
-    with pytest.raises(UserError, match=r"words\.stimuli: 'osf:QX/\.\.' is no project"):
+    with pytest.raises(UserError, match=r"words\.stimuli: 'osf:QX/\.\.' is not a project"):
         resolve(content, tmp_path / "config.yaml", [tmp_path])

@@ -145,6 +145,8 @@ def test_a_corrupted_object_is_caught_by_its_key_unless_it_is_accepted(
     assert accept[BOLD] in said.why
     (taken,) = [f for f in receipt.files if f.path == BOLD]
     assert (taken.checksum, taken.key) == (accept[BOLD], file.key)
+    assert "accepted by checksums" in receipt.methods[-1]
+    assert not any("accepted" in text for text in listed.methods)
 
     # Another content than the one accepted is refused all the same.
     given = study(tmp_path, str(bare), {"accept": {BOLD: "md5:" + "0" * 32}}, commit="1.0.0")

@@ -70,7 +70,8 @@ class Settings(Section):
 
 
 def _dumped(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=1, sort_keys=True)
+    # In the given order, which matters: of bands, and of streams that are simulated.
+    return json.dumps(content, indent=1)
 
 
 def named(blocks: Any, name: str, section: str) -> Any:
