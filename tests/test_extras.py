@@ -17,7 +17,6 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-
 # Imported although no extra names them: each comes with a package that needs it for itself.
 COMES_WITH = {
     "packaging": "unearth",
-    "pip": "every virtual environment",
     "requests": "unearth",
     "huggingface-hub": "transformers",
     "tokenizers": "transformers",

@@ -10,8 +10,11 @@ import pytest
 from helpers.small_study import REPO, environment, snakemake, write
 from tristream import __version__
 
-# Not pandas: snakemake itself imports it for any workflow.
-HEAVY = {"torch", "nilearn", "sklearn", "librosa", "cv2", "h5py", "datalad", "av"}
+# Every job of a cluster parses the Snakefile, so this is what each of them would wait for.
+HEAVY = {"torch", "transformers", "nilearn", "nibabel", "sklearn", "scipy", "librosa", "cv2"}
+HEAVY |= {"h5py", "datalad", "av", "matplotlib"}
+# Snakemake itself imports these for any workflow; the command line need not.
+SNAKEMAKES = {"pandas", "numpy", "snakemake", "requests", "jinja2"}
 
 PARSE = """
 import sys
@@ -36,6 +39,13 @@ def test_nothing_heavy_is_imported(tmp_path, cache):
     )
     (line,) = [one for one in done.stdout.splitlines() if one.startswith("IMPORTED")]
     assert HEAVY & set(line.split()) == set()
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from tristream.cli import parser; parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded & (HEAVY | SNAKEMAKES) == set()
 
 
 @pytest.mark.parametrize(
@@ -70,17 +80,6 @@ def test_the_demo_plans_every_stage():
     stages = {"fetch_subject", "simulate", "inventory", "leakage", "features", "bold", "align"}
     stages |= {"samples", "lagscan", "encode", "decode", "inference", "recovery", "maps", "report"}
     assert stages <= rules
-
-
-def test_every_rule_says_what_it_needs():
-    text = "\n".join(p.read_text() for p in sorted((REPO / "workflow/rules").glob("*.smk")))
-    rules = text.split("\nrule ")[1:]
-    assert len(rules) > 15
-    for rule in rules:
-        name = rule.split(":")[0]
-        for key in ("log:", "benchmark:", "threads:", "mem_mb=", "runtime=", "shell:"):
-            assert key in rule, f"{name} lacks {key}"
-        assert not re.search(r"^ +run:", rule, flags=re.MULTILINE), name
 
 
 def test_help_answers_and_lists_the_stages():
