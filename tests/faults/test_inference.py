@@ -33,11 +33,11 @@ def fitted(tmp_path_factory):
 def test_three_blocks_give_no_p_value_but_a_reason(fitted, tmp_path):
     output = tmp_path / "inference.h5"
     infer_encoding(fitted, inferring(), output)
-    with open_h5(output, "inference") as (file, said):
+    with open_h5(output, "inference") as (file, provenance):
         assert set(file) == set()
         assert file.attrs["n_distinct"] == 6
         assert file.attrs["n_permutations"] == 0
-    why = {o.what: o.why for o in said.omitted}
+    why = {o.what: o.why for o in provenance.omitted}
     assert {"p", "q", "significant", "null_max"} <= set(why)
     assert "3 blocks: the smallest possible p is 0.17" in why["p"]
 

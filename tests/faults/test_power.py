@@ -1,4 +1,4 @@
-"""Designs that can't be analysed are refused in one line that says what to mend."""
+"""Designs that can't be analysed are refused in one line that says what to correct."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from tristream.power.design import read_design
 from tristream.power.detection import Analysis
 
 
-def refused(call, *said: str) -> None:
+def refused(call, *words: str) -> None:
     with pytest.raises(UserError) as caught:
         call()
     assert "\n" not in str(caught.value)
-    for word in said:
+    for word in words:
         assert word in str(caught.value)
 
 
@@ -28,7 +28,7 @@ def rewrite(folder: Path, run: int, *rows: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"test": ["*run-09"]}, ["power.x.test", "no run matches *run-09", "run-05"]),
         ({"test": ["*run-0[2345]"]}, ["power.x.test", "1 training runs"]),
@@ -38,9 +38,9 @@ def rewrite(folder: Path, run: int, *rows: str) -> None:
         ({"events": ["nowhere/*.tsv"]}, ["power.x.events", "no file matches 'nowhere/*.tsv'"]),
     ],
 )
-def test_a_design_that_does_not_fit(tmp_path, changes, said):
+def test_a_design_that_does_not_fit(tmp_path, changes, words):
     settings = block(write_events(tmp_path)).model_dump() | changes
-    refused(lambda: read_design("x", block(tmp_path, **settings)), *said)
+    refused(lambda: read_design("x", block(tmp_path, **settings)), *words)
 
 
 def test_a_run_without_events(tmp_path):
@@ -74,7 +74,7 @@ def test_too_few_blocks_to_permute(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("power", "said"),
+    ("power", "words"),
     [
         ({"test": ["a"], "tr": 2}, "power.x: give either `events`"),
         ({"events": "a", "aligned": "b", "test": ["a"]}, "power.x: give either `events`"),
@@ -86,10 +86,10 @@ def test_too_few_blocks_to_permute(tmp_path):
         ({"events": "a", "test": "a", "tr": 2, "effect": 1}, "power.x.effect: unknown key"),
     ],
 )
-def test_a_block_that_makes_no_sense(tmp_path, power, said):
+def test_a_block_that_makes_no_sense(tmp_path, power, words):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump({"power": {"x": power}}))
-    refused(lambda: load_study(path), f"{path}: {said}")
+    refused(lambda: load_study(path), f"{path}: {words}")
 
 
 def test_a_name_that_is_not_there(tmp_path, capsys):

@@ -99,7 +99,7 @@ def test_a_model_without_a_band_is_worse_where_that_band_matters(encodings, tmp_
     output = tmp_path / "comparison.h5"
     first, second, regions = (encodings[k] for k in ("both", "one", "regions"))
     compare_encodings(first, second, comparing(permutations=499), regions, output, "abc")
-    with open_h5(output, "comparison") as (file, said):
+    with open_h5(output, "comparison") as (file, provenance):
         assert file.attrs["first"] == "both"
         assert file.attrs["second"] == "one"
         assert file.attrs["n_distinct"] >= 1000
@@ -112,14 +112,14 @@ def test_a_model_without_a_band_is_worse_where_that_band_matters(encodings, tmp_
         assert file["regions/voxels"][()].tolist() == [24, 8, 8]
         assert file["regions/difference"][1] == pytest.approx(difference[:8].mean(), abs=1e-5)
         assert file["regions/p"][1] < 0.02 < 0.05 < file["regions/p"][2]
-        assert said.simulated
-        assert said.code == "abc"
+        assert provenance.simulated
+        assert provenance.code == "abc"
 
 
 def test_too_few_blocks_are_refused(encodings, tmp_path):
     short = {}
     for name in ("both", "one"):
-        encoding, said = read_encoding(encodings[name])
+        encoding, provenance = read_encoding(encodings[name])
         tests = {
             k: replace(t, unit=np.minimum(t.unit - t.unit.min(), 4))
             for k, t in encoding.tests.items()
@@ -127,12 +127,12 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
         short[name] = tmp_path / f"{name}.h5"
         about = {k: encoding.about[k] for k in ("model", "scheme", "subject", "streams")}
         changed = replace(encoding, tests=tests, about=about)
-        write_encoding(short[name], changed, Provenance("encoding", said.simulated))
+        write_encoding(short[name], changed, Provenance("encoding", provenance.simulated))
     output = tmp_path / "out.h5"
     compare_encodings(short["both"], short["one"], comparing(), None, output)
-    with open_h5(output, "comparison") as (file, said):
+    with open_h5(output, "comparison") as (file, provenance):
         assert "p" not in file
-        assert "distinct permutations; 1000 are asked for" in said.omitted[0].why
+        assert "distinct permutations; 1000 are asked for" in provenance.omitted[0].why
 
 
 def test_models_of_other_data_are_refused(encodings, tmp_path):

@@ -115,7 +115,7 @@ def test_few_subjects_are_counted(tmp_path):
         written.append(write_subject(tmp_path, subject, r, ijk))
     output = tmp_path / "group.h5"
     infer_group(*zip(*written, strict=True), grouping(), output, "abc")
-    with open_h5(output, "group") as (file, said):
+    with open_h5(output, "group") as (file, provenance):
         assert read_strings(file, "subjects") == ["01", "02"]
         assert file["subject/significant"][()].tolist() == [20, 15]
         flat = np.ravel_multi_index(tuple(file["ijk"][()].T), (10, 10, 10))
@@ -125,8 +125,8 @@ def test_few_subjects_are_counted(tmp_path):
         assert file["prevalence/map"][0] == 1
         assert file.attrs["count"] == 2
         assert "p" not in file
-        assert said.simulated
-        assert [o.what for o in said.omitted] == ["group test of the mean"]
+        assert provenance.simulated
+        assert [o.what for o in provenance.omitted] == ["group test of the mean"]
 
 
 def test_many_subjects_are_tested(tmp_path):
@@ -155,8 +155,8 @@ def test_other_grids_and_refused_tests_are_named(tmp_path):
     two = write_subject(tmp_path, "02", r, places(5), affine=np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "group.h5"
     infer_group(*zip(one, two, strict=True), grouping(), output)
-    with open_h5(output, "group") as (file, said):
-        why = {o.what: o.why for o in said.omitted}
+    with open_h5(output, "group") as (file, provenance):
+        why = {o.what: o.why for o in provenance.omitted}
         assert why["counts of significant subjects, prevalence"] == "too few"
         assert "sub-02 lies on another grid" in why["voxel by voxel over subjects"]
         assert file["subject/significant"][()].tolist() == [-1, 5]

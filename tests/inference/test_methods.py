@@ -120,7 +120,7 @@ def encodings(tmp_path_factory):
             small = model(bands={"dorsal": ["motion"]})
             paths[f"{name}, small"] = folder / name / "small.h5"
             fit_subject(encode_settings(small, "small"), "01", *inputs, paths[f"{name}, small"])
-    encoding, said = read_encoding(paths["holdout"])
+    encoding, provenance = read_encoding(paths["holdout"])
     longer = {
         key: replace(
             test,
@@ -134,7 +134,7 @@ def encodings(tmp_path_factory):
     }
     paths["long"] = folder / "long.h5"
     about = {k: encoding.about[k] for k in ("model", "scheme", "subject", "tr")}
-    write_encoding(paths["long"], replace(encoding, tests=longer, about=about), said)
+    write_encoding(paths["long"], replace(encoding, tests=longer, about=about), provenance)
     return paths
 
 
@@ -186,8 +186,8 @@ def test_a_planted_lie_is_seen(encodings, tmp_path, true, lie):
     sentences = read_inference(tmp_path / "out.h5")[1].methods
     encoding, _ = read_encoding(encodings["holdout"])
     assert any(true in sentence for sentence in sentences)
-    told = tuple(sentence.replace(true, lie) for sentence in sentences)
-    assert facts(told) != of_test(tmp_path / "out.h5", encoding)
+    false = tuple(sentence.replace(true, lie) for sentence in sentences)
+    assert facts(false) != of_test(tmp_path / "out.h5", encoding)
 
 
 def test_what_was_not_widened_does_not_tell_of_it(encodings, tmp_path):
@@ -232,11 +232,11 @@ def test_the_group_tells_of_sign_flips_where_they_were_made(encodings, tmp_path,
     tested = tmp_path / "tested.h5"
     infer_encoding(encodings["holdout"], inferring("time", permutations=40), tested)
     paths = []
-    encoding, said = read_encoding(encodings["holdout"])
+    encoding, provenance = read_encoding(encodings["holdout"])
     for index in range(subjects):
         paths.append(tmp_path / f"{index}.h5")
         about = {**encoding.about, "subject": f"{index:02}"}
-        write_encoding(paths[-1], replace(encoding, about=about), said)
+        write_encoding(paths[-1], replace(encoding, about=about), provenance)
     infer_group(paths, [tested] * subjects, grouping(permutations=50), tmp_path / "group.h5")
     group, provenance = read_group(tmp_path / "group.h5")
     text = " ".join(provenance.methods)

@@ -139,7 +139,7 @@ def fitted(tmp_path_factory):
 def test_file_holds_p_q_and_how_they_came_about(fitted, tmp_path):
     output = tmp_path / "inference.h5"
     infer_encoding(fitted, inferring(permutations=999, fdr=0.05, seed=2), output, "abc")
-    with open_h5(output, "inference") as (file, said), h5py.File(fitted) as encoding:
+    with open_h5(output, "inference") as (file, provenance), h5py.File(fitted) as encoding:
         p, q = file["p"][()], file["q"][()]
         assert file["observed"][()] == pytest.approx(encoding["scores/r"][()], abs=1e-5)
         assert file["null_max"].shape == (999,)
@@ -153,9 +153,9 @@ def test_file_holds_p_q_and_how_they_came_about(fitted, tmp_path):
         assert file.attrs["n_distinct"] == factorial(11)
         assert file.attrs["unit"] == "time"
         assert file.attrs["seed"] == 2
-        assert said.simulated
-        assert said.code == "abc"
-        assert not said.omitted
+        assert provenance.simulated
+        assert provenance.code == "abc"
+        assert not provenance.omitted
 
 
 def test_more_permutations_need_no_refit_and_change_p_little(fitted, tmp_path):
@@ -201,9 +201,9 @@ def test_blocks_of_a_design_are_not_widened(fitted, tmp_path):
 )
 def test_shifts_are_refused_where_they_can_t_be_had(fitted, tmp_path, unit, why):
     infer_encoding(fitted, inferring(unit, null="shift"), tmp_path / "out.h5")
-    with open_h5(tmp_path / "out.h5", "inference") as (file, said):
+    with open_h5(tmp_path / "out.h5", "inference") as (file, provenance):
         assert "p" not in file
-        assert {o.why for o in said.omitted} == {why}
+        assert {o.why for o in provenance.omitted} == {why}
         assert file.attrs["n_permutations"] == 0
 
 

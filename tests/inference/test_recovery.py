@@ -130,8 +130,8 @@ def table_of(folder, simulation, **model):
     ]
     output = folder / "recovery.tsv"
     check_recovery(simulation.truth(folder / "truth.h5"), paths, SETTINGS, output)
-    table, said = read_table(output, "recovery")
-    assert said.simulated
+    table, provenance = read_table(output, "recovery")
+    assert provenance.simulated
     assert list(table) == ["subject", "check", "value", "low", "high", "threshold", "passed"]
     return table.set_index("check")
 
@@ -216,9 +216,9 @@ def test_without_oracle_or_control_the_table_says_so(tmp_path):
     path = simulation.write(tmp_path / "streams.h5", "streams")
     truth = simulation.truth(tmp_path / "truth.h5")
     check_recovery(truth, [path], SETTINGS, tmp_path / "recovery.tsv")
-    table, said = read_table(tmp_path / "recovery.tsv", "recovery")
+    table, provenance = read_table(tmp_path / "recovery.tsv", "recovery")
     assert len(table) == 3
-    assert [o.what for o in said.omitted] == [
+    assert [o.what for o in provenance.omitted] == [
         "sub-01: comparison with the oracle",
         "sub-01: shifted control",
     ]

@@ -79,10 +79,10 @@ def test_the_winner_is_a_label_map_that_names_its_labels(resolved):
     ]
     image = nib.load(folder / file)
     assert np.issubdtype(image.get_data_dtype(), np.integer)
-    said = json.loads((folder / file.replace(".nii.gz", ".json")).read_text())
-    assert said["LabelMap"] == {"0": "none", "1": "ventral", "2": "dorsal", "3": "auditory"}
+    about = json.loads((folder / file.replace(".nii.gz", ".json")).read_text())
+    assert about["LabelMap"] == {"0": "none", "1": "ventral", "2": "dorsal", "3": "auditory"}
     assert set(np.unique(np.asarray(image.dataobj))) <= {0, 1, 2, 3}
-    assert said["Simulated"] is True
+    assert about["Simulated"] is True
 
 
 def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved):
@@ -101,19 +101,19 @@ def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved)
 
 
 def test_a_control_gets_its_accuracy_and_nothing_else(resolved):
-    _, content, said = listing(resolved, "bunny", "shifted")
+    _, content, provenance = listing(resolved, "bunny", "shifted")
     assert {m["quantity"] for m in content["maps"]} == {"r", "q", "significant"}
-    assert "negative control" in said.omitted[-1].why
+    assert "negative control" in provenance.omitted[-1].why
 
 
 def test_a_slice_without_a_template_says_why_it_has_no_surface(resolved):
-    _, content, said = listing(resolved, "haxby2001_slice", "category")
+    _, content, provenance = listing(resolved, "haxby2001_slice", "category")
     assert {m["kind"] for m in content["maps"]} == {"nifti", "volume"}
-    whats = [o.what for o in said.omitted]
+    whats = [o.what for o in provenance.omitted]
     assert any("surface" in what for what in whats)
     assert "noise ceiling" in whats
     assert not any("simulated" in m["title"] for m in content["maps"])
-    assert not said.simulated
+    assert not provenance.simulated
 
 
 @pytest.mark.parametrize("name", ["ds000105", "ds003720"])
@@ -132,10 +132,10 @@ def test_streams_outside_mni_space_have_no_surface_and_say_why(resolved, tmp_pat
     report_tree.write_bold(study, "haxby2001_slice", "1", False, rng)
     report_tree.write_encoding(study, "haxby2001_slice", "streams", "1", False, rng)
     run(study, "haxby2001_slice", "streams")
-    _, content, said = listing(study, "haxby2001_slice", "streams")
+    _, content, provenance = listing(study, "haxby2001_slice", "streams")
     assert {m["kind"] for m in content["maps"]} == {"nifti", "volume"}
     assert "winner" in {m["quantity"] for m in content["maps"]}
-    assert "not in MNI space" in said.omitted[-1].why
+    assert "not in MNI space" in provenance.omitted[-1].why
 
 
 def test_the_same_input_gives_the_same_bytes(resolved):

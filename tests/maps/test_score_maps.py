@@ -50,6 +50,6 @@ def test_bands_of_one_stream_do_not_share_a_colour():
     assert len(set(chosen.values())) == 3
 
 
-@pytest.mark.parametrize(("simulated", "said"), [(True, True), (False, False)])
-def test_a_title_says_when_bold_is_simulated(simulated, said):
-    assert ("simulated BOLD" in titled("Accuracy", simulated)) is said
+@pytest.mark.parametrize(("simulated", "named"), [(True, True), (False, False)])
+def test_a_title_says_when_bold_is_simulated(simulated, named):
+    assert ("simulated BOLD" in titled("Accuracy", simulated)) is named

@@ -152,8 +152,8 @@ def test_the_files_say_what_was_found(events, tmp_path):
     settings = block(events, subjects=[8])
     tables = [run_power(planning(settings, **QUICK), tmp_path / f"{n}.h5") for n in (1, 2)]
     pd.testing.assert_frame_equal(*tables)
-    table, said = read_table(tmp_path / "1.tsv", "power")
-    assert said.simulated
+    table, provenance = read_table(tmp_path / "1.tsv", "power")
+    assert provenance.simulated
     assert set(table["subjects"]) == {1, 8}
     with open_h5(tmp_path / "1.h5", "power") as (file, provenance):
         assert provenance.simulated
@@ -188,7 +188,7 @@ def test_aligned_features_make_a_design_of_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("power", "said"),
+    ("power", "answer"),
     [
         ([0.2, 0.6, 1.0], "10 training runs (between 60% with 8 and 100% with 12)"),
         ([0.1, 0.2, 0.3], "more than 12 training runs (power 30% with 12)"),
@@ -197,8 +197,8 @@ def test_aligned_features_make_a_design_of_time(tmp_path):
         ([0.85, 0.7, 0.9], "10 training runs (between 70% with 8 and 90% with 12)"),
     ],
 )
-def test_how_many_runs_are_enough(power, said):
-    assert needed(np.array([4, 8, 12]), np.array(power)) == said
+def test_how_many_runs_are_enough(power, answer):
+    assert needed(np.array([4, 8, 12]), np.array(power)) == answer
 
 
 def test_each_effect_has_its_answer():

@@ -19,7 +19,7 @@ class Inference(Section):
 
     `null: blocks` lets the dataset's exchangeable units change places, `shift` moves the prediction
     of a film in a circle (at least 200 test volumes). `partition` names the models whose unique and
-    shared variance is found by fitting nested models, and the bands to tell apart (at most four);
+    shared variance is found by fitting nested models, and the bands to partition (at most four);
     an empty list takes all but those of the stream ``nuisance``, which stay in every model.
     """
 

@@ -43,7 +43,7 @@ class Power(Section):
         default=None, gt=0, description="seconds of every event, in place of the column"
     )
     ignore: dict[str, list[str]] = Field(
-        default={}, description="column to values: rows that are no events, as rest"
+        default={}, description="column to values: rows that are not events, as rest"
     )
     exchange: Exchange | None = Field(
         default=None, description="what is permuted; default: block for events, time for aligned"
@@ -147,7 +147,7 @@ class Power(Section):
             matched = sorted(p for p in glob(pattern, recursive=True) if Path(p).is_file())
             if not matched:
                 raise UserError(
-                    f"power.{name}.{key}: no file matches {pattern!r}; mend the pattern, which is "
+                    f"power.{name}.{key}: no file matches {pattern!r}; correct it: it is "
                     "relative to the folder that the command runs in"
                 )
             found |= dict.fromkeys(matched)

@@ -1,14 +1,14 @@
 """Permutation of test predictions against test data: whole blocks, or circular shifts.
 
-The permuted unit is the exchangeable unit of the dataset: stretches of at least 20 s of a film, a
+The permuted unit is the exchangeable unit of the dataset: blocks of at least 20 s of a film, a
 block of one label, a presentation of one item. Blocks of the *prediction* change places within
 their run, all voxels alike, so that what neighbouring volumes and neighbouring voxels share stays
 as it is. In a design of events the prediction of a block goes where another block was: what all
 blocks have in common (their rise and fall) stays, and the test asks whether it matters which item
-was shown, not whether anything was. Stretches of a film are cut at arbitrary moments, a
-circle is closed where nothing joins, and the null is widened by what that loses
-(:mod:`tristream.inference.widening`). The model is not refitted: the null is conditional on weights
-that never saw the test run. Leave-one-run-out needs :mod:`tristream.inference.refit`.
+was shown, not whether anything was. Blocks of a film are cut at arbitrary moments, a circle is
+closed where nothing joins, and the null is widened by what that loses
+(:mod:`tristream.inference.widening`). The model is not refitted: the null is conditional on
+weights that never saw the test run. Leave-one-run-out needs :mod:`tristream.inference.refit`.
 """
 
 import math
@@ -170,7 +170,7 @@ def permuted_sums(
     orders : ndarray of int of shape (permutations, blocks)
         The block of the prediction that goes to each place.
     widening : float
-        Stretches the permuted values about their mean over all orders.
+        Widens the distribution of the permuted values about their mean over all orders.
 
     Returns
     -------
@@ -203,7 +203,7 @@ def shifted_sums(
     shifts : ndarray of int of shape (permutations,)
         By how many samples the prediction moves on.
     widening : float
-        Stretches the shifted values about zero, their mean over all shifts.
+        Widens the distribution of the shifted values about zero, their mean over all shifts.
 
     Returns
     -------

@@ -15,7 +15,7 @@ NeuroImage 199:609). Moving the prediction loses a part of it in three ways:
   out of the shifted prediction makes the correlation that much smaller than it should be.
 
 With blocks of 20 s and resting-state noise, 10 % of voxels without signal were called significant
-at .05; with circular shifts 6 %. So the null is stretched until its variance is what it should be.
+at .05; with circular shifts 6 %. So the null is widened until its variance is what it should be.
 All variances are means over the run's voxels: one voxel's own ratio would be too uncertain to use.
 """
 
@@ -42,7 +42,7 @@ def widening(run: PredictedRun, null: Null = "blocks", chunk: int = 512) -> floa
     Parameters
     ----------
     run : PredictedRun
-        A test run of a film: its blocks are stretches of time.
+        A test run of a film: its units are blocks of time.
     null : {'blocks', 'shift'}
         What moves.
     chunk : int
@@ -106,7 +106,7 @@ def _kept(prediction: Doubles, projection: npt.NDArray[np.floating] | None) -> D
     if projection is not None:
         for basis in np.asarray(projection, np.float64).T:
             kept -= circular_products(basis[:, None], prediction) ** 2
-    # Half as a limit: a prediction within the projection is no prediction.
+    # Half as a limit: a prediction within the projection predicts nothing.
     return np.maximum(kept / np.maximum(kept[0], 0.5), 0.5)
 
 

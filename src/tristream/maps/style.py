@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from tristream.store import atomic_path
 
 SIMULATED = "simulated BOLD"
-# Of what is no BOLD but belongs to a simulated dataset: its features, from stand-in stimuli.
+# Of what belongs to a simulated dataset but is not BOLD: its features, from stand-in stimuli.
 SIMULATED_DATA = "simulated data"
 STREAM_COLOURS = {
     "ventral": "#004488",

@@ -34,7 +34,7 @@ FOUND = ("r", "power", "false", "false_p", "discoveries", "accuracy", "chance", 
 
 @dataclass
 class Grid:
-    """All that was found, each (effects, runs, repeats, realisations) unless said.
+    """All that was found, each (effects, runs, repeats, realisations) unless stated otherwise.
 
     Attributes
     ----------
