@@ -179,12 +179,12 @@ NO_CODE = {
     "selection": "the same",
 }
 NO_SETTINGS = {
-    "fetch_regions": "one atlas for all studies",
-    "fetch_meshes": "one set of meshes for all studies",
     "drop": "frees space",
     "lagscan": "all that it depends on are files",
     "responses": "what it reads of the study stands in the encoding",
     "selection": "the same",
+    "regions": "all that it depends on are files",
+    "tables": "the same",
 }
 
 

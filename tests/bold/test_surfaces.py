@@ -31,7 +31,7 @@ from tristream.encode.fit import fit_subject
 from tristream.fetch.contents import run_files
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.group import infer_group
-from tristream.inference.tables import write_tables
+from tristream.inference.region_tables import write_tables
 from tristream.maps.contrast_maps import draw_contrast
 from tristream.maps.encoding_maps import draw
 from tristream.report.elements import Missing
@@ -288,7 +288,7 @@ def test_maps_hold_each_score_at_its_vertex(done):
 
 @pytest.mark.parametrize("done", [tree.FSAVERAGE5], indirect=True)
 def test_a_gifti_is_named_by_hemisphere_and_holds_labels(done):
-    (path,) = (done.folder / "maps/sub-01/func").glob("*hemi-L*space-fsaverage5*winner*.gii")
+    (path,) = (done.folder / "maps/sub-01/func").glob("*hemi-L*space-fsaverage5*beststream*.gii")
     won = nib.load(path).agg_data()
     assert won[tree.PLANTED["sound"][1]] == 1
     assert not won[[WALL, 42]].any()
@@ -303,7 +303,7 @@ def test_a_cifti_holds_voxels_and_labels_where_they_belong(done):
     np.testing.assert_array_equal(axis.voxel[below], tree.VOXELS)
     np.testing.assert_array_equal(axis.affine, tree.AFFINE)
     assert image.get_fdata()[0, below].argmax() == 1
-    labels = nib.load(next(folder.glob("*stat-winner_statmap.dlabel.nii")))
+    labels = nib.load(next(folder.glob("*stat-beststream_statmap.dlabel.nii")))
     table = labels.header.get_axis(0).label[0]
     assert {n: text for n, (text, _) in table.items()} == {0: "none", 1: "auditory", 2: "ventral"}
     assert labels.get_fdata()[0, below][1] == 1
@@ -312,8 +312,8 @@ def test_a_cifti_holds_voxels_and_labels_where_they_belong(done):
 def test_figures_are_drawn_on_the_datas_own_mesh(done):
     content, said = read_json(done.folder / "maps/sub-01/maps.json", "maps")
     drawn = {(m["kind"], m["quantity"]) for m in content["maps"] if m["kind"] in KINDS}
-    wanted = {(kind, name) for kind in ("inflated", "flat") for name in ("r", "winner")}
-    slices = {("volume", "r"), ("volume", "winner")}
+    wanted = {(kind, name) for kind in ("inflated", "flat") for name in ("r", "best_stream")}
+    slices = {("volume", "r"), ("volume", "best_stream")}
     assert drawn == wanted | (slices if done.space == tree.FSLR else set())
     mesh = {tree.FSAVERAGE5: "fsaverage5, flat", tree.FSLR: "fsLR 32k, flat"}[done.space]
     assert any(mesh in m["caption"] for m in content["maps"])
@@ -322,7 +322,7 @@ def test_figures_are_drawn_on_the_datas_own_mesh(done):
         next((done.folder / "maps/sub-01/figures").glob("*vertices.tsv")), sep="\t"
     ).set_index(["hemisphere", "vertex"])
     _, vertex = tree.PLANTED["picture"]
-    assert table.loc[("right", vertex), ["winner", "significant"]].tolist() == ["ventral", 1]
+    assert table.loc[("right", vertex), ["best_stream", "significant"]].tolist() == ["ventral", 1]
 
 
 def test_a_contrast_is_written_and_drawn_where_it_was_found(done, fslr_meshes, tmp_path):

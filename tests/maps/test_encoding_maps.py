@@ -72,10 +72,12 @@ def test_a_volume_holds_each_score_at_its_voxel(resolved):
     assert b"simulated BOLD" in image.header["descrip"].item()
 
 
-def test_the_winner_is_a_label_map_that_names_its_labels(resolved):
+def test_the_best_stream_is_a_label_map_that_names_its_labels(resolved):
     folder, content, _ = listing(resolved, "bunny", "streams")
     (file,) = [
-        m["file"] for m in content["maps"] if m["quantity"] == "winner" and m["kind"] == "nifti"
+        m["file"]
+        for m in content["maps"]
+        if m["quantity"] == "best_stream" and m["kind"] == "nifti"
     ]
     image = nib.load(folder / file)
     assert np.issubdtype(image.get_data_dtype(), np.integer)
@@ -89,7 +91,7 @@ def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved)
     folder, content, _ = listing(resolved, "bunny", "streams")
     figures = [m for m in content["maps"] if m["kind"] in ("volume", "inflated", "flat")]
     drawn = {(m["kind"], m["quantity"]) for m in figures}
-    quantities = ("r", "normalized", "winner")
+    quantities = ("r", "normalized", "best_stream")
     assert drawn == {(k, q) for k in ("volume", "inflated", "flat") for q in quantities}
     for figure in figures:
         assert (folder / figure["file"]).read_bytes().startswith(b"\x89PNG")
@@ -97,7 +99,7 @@ def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved)
         assert "simulated BOLD" in (folder / figure["svg"]).read_text()
         assert len(figure["caption"]) > 60
         table = pd.read_csv(folder / figure["tsv"], sep="\t", na_values="n/a")
-        assert {"r", "winner", "normalized"} <= set(table.columns)
+        assert {"r", "best_stream", "normalized"} <= set(table.columns)
 
 
 def test_a_control_gets_its_accuracy_and_nothing_else(resolved):
@@ -134,7 +136,7 @@ def test_streams_outside_mni_space_have_no_surface_and_say_why(resolved, tmp_pat
     run(study, "haxby2001_slice", "streams")
     _, content, provenance = listing(study, "haxby2001_slice", "streams")
     assert {m["kind"] for m in content["maps"]} == {"nifti", "volume"}
-    assert "winner" in {m["quantity"] for m in content["maps"]}
+    assert "best_stream" in {m["quantity"] for m in content["maps"]}
     assert "not in MNI space" in provenance.omitted[-1].why
 
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from tristream.maps.score_maps import Scores, winner
+from tristream.maps.score_maps import Scores, best_stream
 from tristream.maps.style import STREAM_COLOURS, colours_of, titled
 
 
-def test_winner_is_the_largest_positive_share():
+def test_the_best_stream_has_the_largest_positive_share():
     share = np.array([[0.3, 0.1, -0.1, np.nan], [0.2, 0.2, -0.2, 0.1], [0.9, 0.9, 0.9, 0.9]])
     bands = ("ventral", "auditory", "nuisance")
-    assert winner(share, bands, ("ventral", "auditory")).tolist() == [1, 2, 0, 2]
-    assert winner(share, bands, bands).tolist() == [3, 3, 3, 3]
+    assert best_stream(share, bands, ("ventral", "auditory")).tolist() == [1, 2, 0, 2]
+    assert best_stream(share, bands, bands).tolist() == [3, 3, 3, 3]
 
 
 def test_normalized_needs_a_ceiling_that_carries_it_and_is_not_clipped():

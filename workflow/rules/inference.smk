@@ -137,7 +137,7 @@ rule tables:
         runtime=30,
     params:
         regions=regions_option,
-        code=fingerprint("tristream.inference.tables"),
+        code=fingerprint("tristream.inference.region_tables"),
     shell:
         "python -m tristream inference tables --encoding {input.encoding}"
         " --inference {input.inference} {params.regions} --by-region {output.regions}"

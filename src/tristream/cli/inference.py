@@ -128,7 +128,7 @@ def run_regions(args: argparse.Namespace) -> None:
 
 def run_tables(args: argparse.Namespace) -> None:
     """Tables of one model of one subject."""
-    from tristream.inference.tables import write_tables
+    from tristream.inference.region_tables import write_tables
 
     write_tables(
         args.encoding, args.inference, args.regions, args.by_region, args.by_cluster, args.code

@@ -194,7 +194,7 @@ def infer_encoding(
     """Write p and q values, or the reason why there are none.
 
     With fewer than 1,000 distinct permutations no p value is written: the smallest attainable
-    one, and the steps between, would be an accident of the design. Held-out predictions are
+    one, and the steps between, would be an accident of the design. Predictions of test runs are
     permuted as they are stored; under leave-one-run-out, where every run is training data too,
     the folds are fitted again to permuted data (see :mod:`tristream.inference.refit`). The null of
     a film is widened (see :mod:`tristream.inference.widening`).

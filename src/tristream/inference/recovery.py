@@ -230,8 +230,8 @@ def _against_oracle(
     theirs = [BestBands.of(e.bands, t, settings) for e, t in zip(oracles, truths, strict=True)]
     if all(len(w.voxels) for w in mine):
 
-        def rate(winners: Sequence[BestBands], sums: Sequence[BlockSums]) -> float:
-            return _mean(w.rate(a.split_r2) for w, a in zip(winners, sums, strict=True))
+        def rate(best: Sequence[BestBands], sums: Sequence[BlockSums]) -> float:
+            return _mean(w.rate(a.split_r2) for w, a in zip(best, sums, strict=True))
 
         def ratio(*sums: BlockSums) -> float:
             return _ratio(rate(mine, sums[:number]), rate(theirs, sums[number:]))
@@ -296,16 +296,16 @@ def _shared_regions(cases: Sequence[Case], competing: Sequence[str]) -> Iterator
 def _control(
     shifted: Sequence[Encoding], truths: Sequence[VoxelTruth], settings: RecoverySettings
 ) -> Iterator[Check]:
-    """Features out of place: no correlation, and winners at chance."""
+    """Features out of place: no correlation, and best bands at chance."""
     found = estimate(lambda *sums: _mean(a.correlation.mean() for a in sums), *_blocks(shifted))
     passed = bool(abs(found.value) <= 2 * found.se) if found.se > 0 else None
     interval = (found.value - 2 * found.se, found.value + 2 * found.se)
     yield Check("shifted: mean test r", found.value, *interval, "within 2 SE of 0", passed)
-    winners = [BestBands.of(e.bands, t, settings) for e, t in zip(shifted, truths, strict=True)]
-    if all(len(w.voxels) for w in winners):
-        pairs = list(zip(shifted, winners, strict=True))
+    best = [BestBands.of(e.bands, t, settings) for e, t in zip(shifted, truths, strict=True)]
+    if all(len(w.voxels) for w in best):
+        pairs = list(zip(shifted, best, strict=True))
         # One seed: the same blocks change places in all subjects, who saw the same film.
-        null = np.mean([_null_winner_rates(e, w, settings) for e, w in pairs], axis=0)
+        null = np.mean([_null_rates(e, w, settings) for e, w in pairs], axis=0)
         low, high = (float(v) for v in np.quantile(null, [0.025, 0.975]))
         value = _mean(w.rate(e.scores.band_r2) for e, w in pairs)
         asked = f"at most {high:.3g}: the 97.5th percentile of chance (mean {null.mean():.2f})"
@@ -314,15 +314,16 @@ def _control(
         yield Check("shifted: winning stream right", value, low, high, asked, passed)
 
 
-def _null_winner_rates(
-    encoding: Encoding, winners: BestBands, settings: RecoverySettings
+def _null_rates(
+    encoding: Encoding, best: BestBands, settings: RecoverySettings
 ) -> npt.NDArray[np.float64]:
-    """Winner rates when blocks of the predictions change places: chance, voxels as alike as ever.
+    """How often the right band is best by chance: when blocks of the predictions change places.
 
-    In R²_b = (2 <y, p_b> - <p, p_b>) / <y, y> only the first product changes.
+    Voxels stay as alike as they are. In R²_b = (2 <y, p_b> - <p, p_b>) / <y, y> only the first
+    product changes.
     """
     orders = draw(runs_of(encoding), settings.permutations, settings.seed)
-    own = winners.voxels
+    own = best.voxels
     split = np.zeros((settings.permutations, len(encoding.bands), len(own)))
     for test, order in zip(encoding.tests.values(), orders, strict=True):
         y = centred(test.y[:, own])
@@ -333,7 +334,7 @@ def _null_winner_rates(
             _, with_y = permuted_sums(y, prediction, rows, order)
             share = 2 * with_y - (bands.sum(0) * prediction).sum(0)
             split[:, band] += share / np.where(spread > 0, spread, np.inf)
-    picked = split[:, winners.rows].argmax(1) == winners.expected
+    picked = split[:, best.rows].argmax(1) == best.expected
     return picked.mean(1)
 
 

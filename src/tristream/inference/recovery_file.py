@@ -13,7 +13,7 @@ COLUMNS = {
     "subject": "Subject label, or all: the mean over subjects",
     "check": "What is compared with the truth",
     "value": "Estimate",
-    "low": "Lower end of the 95 % interval; of the shifted control's winners: of what chance gives",
+    "low": "Lower end of the 95 % interval; of the shifted control's best bands: chance",
     "high": "Upper end of the same",
     "threshold": "What is asked for; n/a where the value is only shown",
     "passed": "Whether it is so; n/a where nothing is asked for, or it can't be judged",

@@ -85,8 +85,8 @@ def two_sided(full: float, label: str) -> Paint:
     return Paint(rgba, partial(_bar, norm, colours, label))
 
 
-def winners(colours: Mapping[str, str], full: float) -> Paint:
-    """Winner labels (row 0; 0 is none) painted with opacity r / `full` (row 1: r)."""
+def labelled(colours: Mapping[str, str], full: float) -> Paint:
+    """Labels (row 0; 0 is none) painted with opacity r / `full` (row 1: r)."""
     table = np.array([to_rgb("white"), *(to_rgb(c) for c in colours.values())])
 
     def rgba(values: npt.NDArray) -> npt.NDArray:

@@ -16,7 +16,7 @@ from tristream.maps.map_images import write_gifti, write_nifti
 from tristream.maps.map_list import KIND, Entry, MapList, write_maps
 from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
-from tristream.maps.score_maps import MIN_CEILING, Scores, Voxels, read, winner
+from tristream.maps.score_maps import MIN_CEILING, Scores, Voxels, best_stream, read
 from tristream.maps.style import colours_of, save, style, titled
 from tristream.maps.surface import (
     BELOW,
@@ -35,6 +35,7 @@ from tristream.maps.surface import (
 from tristream.store import Omission, Provenance
 
 STREAMS = ("ventral", "dorsal", "auditory")
+BEST = "stream with the largest share of test R2"
 NORMALIZED = (
     "Test r was divided by its noise ceiling only where the ceiling is above "
     f"{MIN_CEILING} and its lower bound above 0; the ratio was not clipped."
@@ -56,7 +57,7 @@ COLUMNS = {
     "r2": "test R2",
     "ceiling": "noise ceiling of r",
     "normalized": f"r / ceiling, where the ceiling is above {MIN_CEILING} and its lower bound > 0",
-    "winner": "stream band with the largest share of R2",
+    "best_stream": "stream band with the largest share of R2",
     "q": "false discovery rate at which the voxel becomes significant",
     "significant": "1 where q is below the configured rate",
 }
@@ -71,7 +72,7 @@ class Job:
     streams : dict
         Band to the stream of its first feature space.
     competing : tuple of str
-        Bands that compete for the winner: empty for controls and models without streams.
+        Bands that compete for the best stream: empty for controls and models without streams.
     plain : bool
         Only the accuracy is wanted: negative controls, and models of the simulator's own signals.
     """
@@ -193,8 +194,8 @@ def _labelled(job: Job) -> dict[str, tuple[npt.NDArray, dict[int, str]]]:
         meaning = {0: "not significant", 1: "significant"}
         out["significant"] = (significant.astype(np.uint8), meaning)
     if job.competing:
-        labels = winner(scores.band_r2, scores.bands, job.competing)
-        out["winner"] = (labels, dict(enumerate(("none", *job.competing))))
+        labels = best_stream(scores.band_r2, scores.bands, job.competing)
+        out["best_stream"] = (labels, dict(enumerate(("none", *job.competing))))
     return out
 
 
@@ -247,9 +248,9 @@ def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDAr
         )
     if job.competing:
         chosen = colours_of(scores.bands, job.streams)
-        labels = winner(scores.band_r2, scores.bands, job.competing)
-        out["winner"] = (
-            figures.winners({band: chosen[band] for band in job.competing}, full),
+        labels = best_stream(scores.band_r2, scores.bands, job.competing)
+        out["best_stream"] = (
+            figures.labelled({band: chosen[band] for band in job.competing}, full),
             np.stack([labels, scores.r]),
             f"Winning stream of model {model}",
             "Colour: the stream with the largest share of test R2 (product measure). Opacity: "
@@ -291,8 +292,11 @@ def _surfaces(job: Job) -> list[Omission]:
         why = f"the volumes cover {share:.0%} of the cortex, under {MIN_COVERAGE:.0%}"
         return [Omission("surface maps", why)]
     for side, scores in surfaces.items():
-        labels = winner(scores.band_r2, scores.bands, job.competing)
-        derived = {**_quantities(job, scores), "winner": (labels, "winning stream")}
+        labels = best_stream(scores.band_r2, scores.bands, job.competing)
+        derived = {
+            **_quantities(job, scores),
+            "best_stream": (labels, "stream with the largest share of test R2"),
+        }
         for name, (values, what) in derived.items():
             path = job.names.surface(name, side)
             write_gifti(path, values, what, side, job.voxels.simulated)
@@ -357,7 +361,7 @@ def _table(job: Job, columns: dict[str, npt.NDArray], scores: Scores) -> pd.Data
         table[name] = np.round(values.astype(float), 4)
     if job.competing:
         labels = np.array(["none", *job.competing])
-        table["winner"] = labels[winner(scores.band_r2, scores.bands, job.competing)]
+        table["best_stream"] = labels[best_stream(scores.band_r2, scores.bands, job.competing)]
     if scores is job.voxels.scores and job.voxels.q is not None:
         table["q"] = np.round(job.voxels.q.astype(float), 5)
         table["significant"] = np.asarray(job.voxels.significant, dtype=int)

@@ -22,7 +22,7 @@ class Entry:
     kind : str
         ``nifti``, ``gifti`` or ``cifti``; of figures ``volume``, ``inflated`` or ``flat``.
     quantity : str
-        ``r``, ``winner`` …
+        ``r``, ``best_stream`` …
     svg, tsv : str
         Of a figure: its vector version, and the numbers behind it.
     """

@@ -65,7 +65,7 @@ class Names:
         if space:
             parts.append(f"space-{space}")
         if suffix == "dseg":
-            parts.append(f"desc-{label(self.model)}{what.capitalize()}")
+            parts.append(f"desc-{label(self.model)}{label(what).capitalize()}")
         else:
             parts += [f"desc-{label(self.model)}", f"stat-{label(what)}"]
         return "_".join([*parts, suffix])

@@ -68,7 +68,7 @@ class Scores:
         return Scores(rows[0], rows[1], rows[2:last], self.bands, *ceiling)
 
 
-def winner(
+def best_stream(
     band_r2: Floats, bands: Sequence[str], competing: Sequence[str]
 ) -> npt.NDArray[np.int16]:
     """Index + 1 (in `competing`) of the band with the largest share of R²; 0 where none is above 0.

@@ -167,7 +167,7 @@ def at_vertices(voxels: Voxels, template: Template) -> dict[Hemisphere, Scores]:
 def project(voxels: Voxels) -> dict[Hemisphere, Scores]:
     """Sample MNI volumes between white and pial surface of fsaverage5 (mean over the depth).
 
-    The measured scores are projected, and ratios and winners derived on the surface, so that a
+    The measured scores are projected, and ratios and best streams derived on the surface, so that a
     voxel without a usable ceiling does not punch a hole into its neighbours.
 
     Returns

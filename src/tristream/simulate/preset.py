@@ -191,6 +191,11 @@ class Preset(Section):
     recovery: Recovery = Field(default=Recovery(), exclude=True)
 
     @property
+    def simulated(self) -> "Preset":
+        """The preset as the simulator is given it: without what is asked of models later."""
+        return self.model_copy(update={"recovery": Recovery()})
+
+    @property
     def features(self) -> list[str]:
         """All feature layers that are read, as SPACE/LAYER."""
         return list(dict.fromkeys(f for s in self.streams.values() for f in s.features))

@@ -63,7 +63,7 @@ class SimulateSettings(Settings):
         source = dataset.stimuli.source
         return cls(
             dataset=dataset.id,
-            preset=preset,
+            preset=preset.simulated,
             tr=dataset.tr,
             subjects=dataset.subjects,
             runs=dataset.runs,

@@ -10,7 +10,7 @@ import pandas as pd
 from tristream.encode.encoding_file import read_scores
 from tristream.encode.partition.partition_file import read_partition
 from tristream.maps.encoding_maps import STREAMS
-from tristream.maps.score_maps import winner
+from tristream.maps.score_maps import best_stream
 from tristream.maps.style import colours_of
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Missing, Section, Table, Text
@@ -48,7 +48,7 @@ class Split:
     @property
     def best(self) -> npt.NDArray[np.int16]:
         """Index + 1 of the best stream of each voxel, 0 for none."""
-        return winner(self.share, self.bands, self.competing)
+        return best_stream(self.share, self.bands, self.competing)
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:
@@ -67,7 +67,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         blocks += [Heading(f"Model {name}"), _shares(results, dataset, subject, name, split)]
         blocks += [_best_streams(split), *_partition(results, dataset, subject, name)]
         blocks += _regions(results, dataset, subject, name, split)
-        blocks += figures_of(results, dataset, name, subject, ("winner",))
+        blocks += figures_of(results, dataset, name, subject, ("best_stream",))
     if not blocks:
         blocks.append(Text("No encoding model of this dataset has bands of two or more streams."))
     return Section("streams", "Streams", blocks)

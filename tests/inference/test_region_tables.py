@@ -7,7 +7,7 @@ import pytest
 from tristream.encode.encoding_file import Encoding, Fitted, Scores
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.inference.tables import CLUSTER_COLUMNS, Outcome, by_cluster, by_region
+from tristream.inference.region_tables import CLUSTER_COLUMNS, Outcome, by_cluster, by_region
 from tristream.space.atlas import HARVARD_OXFORD, Regions, write_regions
 
 # 2 mm, first axis from right to left, origin elsewhere.
