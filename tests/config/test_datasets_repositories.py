@@ -19,6 +19,7 @@ from config.test_datasets_openneuro import DESCRIPTORS, described, inventory, re
 from helpers.fetched import files_of
 from helpers.small_study import REPO, environment
 from tristream.config.load import Resolved, load
+from tristream.config.settings.fetch import FetchDatasetSettings
 from tristream.fetch.known import recall
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.order_across import order_across
@@ -89,7 +90,7 @@ if BUNDLES:
 
     @pytest.fixture(scope="module")
     def listings(study) -> dict[str, Receipt]:
-        found = {name: recall(study, name) for name in WHOLE}
+        found = {name: recall(FetchDatasetSettings.of(study, dataset=name)) for name in WHOLE}
         return {name: listing for name, listing in found.items() if listing is not None}
 
     @pytest.mark.parametrize("name", sorted(WHOLE))
