@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tristream.errors import UserError
 
 if TYPE_CHECKING:
-    from tristream.config.dataset import Dataset
     from tristream.config.load import Resolved
     from tristream.config.settings.base import Settings
 
@@ -102,21 +101,3 @@ def study(args: argparse.Namespace) -> "Resolved":
     from tristream.config.load import load
 
     return load(args.config, args.datasets)
-
-
-def dataset_of(args: argparse.Namespace) -> "Dataset":
-    """The descriptor of the dataset that `args` name; `args.subject`, if any, is one of its own.
-
-    Raises
-    ------
-    UserError
-        If the study has no such dataset, or the dataset no such subject.
-    """
-    known = study(args).datasets
-    if args.dataset not in known:
-        raise UserError(f"{args.config}: datasets: no {args.dataset!r} among {', '.join(known)}")
-    dataset = known[args.dataset]
-    subject = getattr(args, "subject", None)
-    if subject is not None and subject not in dataset.subjects:
-        raise UserError(f"{dataset.id}: no subject {subject!r}: {', '.join(dataset.subjects)}")
-    return dataset
