@@ -58,7 +58,7 @@ def command(*words: object) -> list[str]:
 
 def chunks(results: Path, layer: str) -> dict[str, int]:
     """Stored chunks of a layer and the times of their writing."""
-    files = (results / ".chunks").glob(f"*/{layer}/*/*.npz")
+    files = (results / "features").glob(f"*/*/.chunks/*/{layer}/*/*.npz")
     found = {}
     for path in files:
         try:
@@ -191,7 +191,7 @@ def main() -> None:
             layer = FIRST_LAYER[space]
             output = folder / f"results/features/film/{space}/{layer}.h5"
             call = ["features", "extract", *shared, "--dataset", "film", "--space", space]
-            call += ["--layer", layer, "--receipt", receipt, "--output", output]
+            call += ["--receipt", receipt, "--output", output]
             if space in ("efficientnet", "musicnn"):
                 weights = folder / f"{space}.json"
                 fetch = command("fetch", "weights", *shared, "--space", space, "--output", weights)

@@ -89,7 +89,7 @@ def measure(folder: Path, film: Path, data: Path, space: str) -> tuple[int, floa
     checked = check(space, FeatureSpace.model_validate(block))
     output = folder / f"results/features/film/{space}/{checked.layers[0]}.h5"
     call = ["features", "extract", *shared, "--dataset", "film", "--space", space]
-    call += ["--layer", checked.layers[0], "--receipt", receipt, "--output", output]
+    call += ["--receipt", receipt, "--output", output]
     if checked.weights is not None:
         fetches.append(["weights", *shared, "--space", space, "--output", weights])
         call += ["--weights", weights]

@@ -55,7 +55,7 @@ def test_film_features_follow_the_film(tmp_path: Path) -> None:
             mean = triangle @ WORLD.signal[:, column] / triangle.sum(axis=1)
             np.testing.assert_allclose(got[name][inner, column], mean, atol=0.02)
     info = read_info(path)
-    assert (info.space, info.layer, info.stream, info.tr) == ("drive", "all", "ventral", 2.0)
+    assert (info.space, info.layer, info.tr) == ("drive", "all", 2.0)
     assert info.names == tuple(f"signal{n}" for n in range(5))
     assert info.simulated
     check_times(path, [WORLD.run(FIRST)])

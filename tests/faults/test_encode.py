@@ -6,7 +6,8 @@ import pytest
 
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.cli import main
-from tristream.encode.fit import choose_device, fit_subject
+from tristream.device import choose_device
+from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
 
 
@@ -126,7 +127,7 @@ def test_bold_that_does_not_say_whether_it_is_simulated(tmp_path):
 
 def test_cuda_where_there_is_none(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(UserError, match="no CUDA device"):
+    with pytest.raises(UserError, match="torch finds no GPU"):
         choose_device("cuda")
     assert choose_device("auto") == "cpu"
 

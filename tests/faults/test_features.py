@@ -11,6 +11,7 @@ from helpers import tiny_networks
 from helpers.features_study import FilmStudy
 from helpers.films import make_film
 from tristream.errors import UserError
+from tristream.features.core import registry
 from tristream.features.core.registry import get
 from tristream.fetch.receipt import Receipt
 
@@ -22,7 +23,7 @@ import numpy as np
 from tristream.features.core.registry import Block, extractor
 
 
-@extractor("own", media="film", layers=("a",))
+@extractor("own", media="film", layers=("a",), methods="what a test asks for")
 def own(path, layers, options, weights, device):
     """Gives what the test asks for."""
     {body}
@@ -48,13 +49,14 @@ def fails(study: FilmStudy, space: str, layer: str, **inputs: Path) -> str:
 
 def test_unknown_space(study: FilmStudy) -> None:
     assert fails(study, "flows", "flow") == (
-        "config.yaml: features: there is no space 'flows'; there are flow"
+        "features: there is no 'flows' in the study; it has flow"
     )
 
 
-def test_layer_that_the_study_does_not_ask_for(study: FilmStudy) -> None:
+def test_layer_that_the_extractor_does_not_have(study: FilmStudy) -> None:
     assert fails(study, "flow", "speed") == (
-        "config.yaml: features.flow.layers: 'speed' is not among flow"
+        "config.yaml: features.flow.layers: optical_flow has no layer speed; it has flow, "
+        "directions, speeds, camera, local"
     )
 
 
@@ -136,6 +138,12 @@ def test_pickled_weights_are_not_executed(tmp_path: Path, study: FilmStudy) -> N
         ("yield {'a': Block(np.full((2, 1), np.nan), np.arange(2))}", "not finite"),
         ("yield {'a': Block(np.ones((2, 1)), np.array([1, 1]))}", "times that do not rise"),
         ("yield from ()", "no samples"),
+        ("yield {'a': Block(np.ones((2, 1)), np.array([0, 99]))}", "but it lasts 10.00 s"),
+        ("yield {'a': Block(np.ones((2, 1)), np.array([-9, 1]))}", "but it lasts 10.00 s"),
+        (
+            "yield {n: Block(np.ones((2, 1)), np.arange(2)) for n in 'ab'}",
+            "own: gave b, but was asked for a alone",
+        ),
     ],
 )
 def test_faulty_extractors(study: FilmStudy, body: str, message: str) -> None:
@@ -143,6 +151,19 @@ def test_faulty_extractors(study: FilmStudy, body: str, message: str) -> None:
     module.write_text(OWN.format(body=body))
     study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
     assert message in fails(study, "own", "a")
+
+
+def test_names_that_are_not_one_a_column(study: FilmStudy) -> None:
+    module = study.folder / "own.py"
+    body = "yield {'a': Block(np.ones((2, 3)), np.arange(2))}"
+    for names, words in (("'xy'", "2 different names for 3"), ("'xxy'", "2 different names for 3")):
+        text = OWN.format(body=body).replace(
+            'methods="', f'names=lambda *_: list({names}), methods="'
+        )
+        module.write_text(text)
+        registry._of_file.cache_clear()
+        study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
+        assert words in fails(study, "own", "a")
 
 
 def test_stimuli_with_other_numbers_of_columns(study: FilmStudy) -> None:
@@ -194,8 +215,7 @@ def test_network_of_pickles(study: FilmStudy, network: Path) -> None:
 def test_network_without_its_config(study: FilmStudy, network: Path) -> None:
     (network / "config.json").unlink()
     message = fails(study, "net", "layer1")
-    assert message.startswith("config.yaml: features.net.layers: ")
-    assert "config.json: no such file" in message
+    assert "network: holds no config.json" in message
 
 
 def test_network_of_half_its_weights(study: FilmStudy, network: Path) -> None:

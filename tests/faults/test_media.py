@@ -25,7 +25,7 @@ from tristream.features.core.frames import frame_batches
 from tristream.features.core.registry import Block, extractor
 
 
-@extractor("mean_colour", media="film", images=True, layers=("rgb",))
+@extractor("mean_colour", media="film", images=True, layers=("rgb",), methods="mean colour")
 def mean_colour(path, layers, options, weights, device):
     """Mean of the channels of each picture."""
     for times, images in frame_batches(path, fps=2, length=8, size=(16, 16)):

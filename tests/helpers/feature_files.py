@@ -21,7 +21,6 @@ def write_features(
     values: np.ndarray | None = None,
     names: Sequence[str] = (),
     window: float = 0.0,
-    stream: str = "ventral",
     simulated: bool = False,
     omitted: Sequence[Omission] = (),
     **about: Any,
@@ -31,7 +30,6 @@ def write_features(
     made = About(
         space=space,
         layer=layer or space,
-        stream=stream,
         sampling="item" if items else "timed",
         **{"extractor": "made", **about},
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
+from tristream.cli.features import Inputs, extract
 from tristream.config.load import Resolved, load
-from tristream.features.core.extraction import Inputs, extract
+from tristream.features.core.jobs import settings_of
 from tristream.fetch.receipt import FetchedFile, Receipt
 
 COUNTING = '''
@@ -31,19 +32,21 @@ def chunks(first, layers):
             raise RuntimeError("killed")
         with LOG.open("a") as log:
             log.write(f"chunk {{index}}\\n")
-        times = index + np.arange(4) / 4
+        times = (index + np.arange(4) / 4) / 3
         yield {{
             layer: Block(np.outer(times, [1.0, 2.0]) + len(layer), times) for layer in layers
         }}
 
 
-@extractor("skipping", media="film", layers=("one", "three"))
-def skipping(path, layers, options, weights, device, skip=0):
+@extractor(
+    "skipping", media="film", layers=("one", "three"), methods="numbers that count", can_skip=True
+)
+def skipping(path, layers, options, weights, device, skip):
     """Can begin after stored chunks."""
     yield from chunks(skip, layers)
 
 
-@extractor("plain", media="film", layers=("one", "three"))
+@extractor("plain", media="film", layers=("one", "three"), methods="numbers that count")
 def plain(path, layers, options, weights, device):
     """Always begins at the beginning."""
     yield from chunks(0, layers)
@@ -118,12 +121,12 @@ class FilmStudy:
         """Where a layer's file lies."""
         return self.folder / f"results/features/films/{space}/{layer}.h5"
 
-    def extract(self, space: str, layer: str, **inputs: Path) -> Path:
-        """Write one layer."""
-        output = self.output(space, layer)
-        given = Inputs(receipt=self.receipt, **inputs)
-        extract(self.resolved(), "films", space, layer, output, given)
-        return output
+    def extract(self, space: str, *layers: str, **inputs: Path) -> Path:
+        """Write layers in one pass; the file of the first."""
+        outputs = [self.output(space, layer) for layer in layers]
+        settings = settings_of(self.resolved(), "films", space)
+        extract(settings, outputs, Inputs(receipt=self.receipt, **inputs))
+        return outputs[0]
 
 
 def counting(folder: Path) -> str:

@@ -352,7 +352,6 @@ def write_features(resolved: Resolved, dataset: str, rng: np.random.Generator) -
                 layer,
                 block.extractor,
                 "timed" if block.stream != "label" else "item",
-                stream=block.stream,
                 weights=[weights] if "net" in space else [],
             )
             # Without rows: what the report shows of a space that has none.
@@ -370,7 +369,7 @@ def write_features(resolved: Resolved, dataset: str, rng: np.random.Generator) -
                     file[f"times/{run}"] = np.arange(60.0)
                 write_strings(file, "names", [f"{layer} {i}" for i in range(p)])
                 tr = resolved.datasets[dataset].tr
-                file.attrs.update(tr=tr, stream=block.stream, space=space, layer=layer)
+                file.attrs.update(tr=tr, space=space, layer=layer)
 
 
 def write_recovery(root: Path, subjects: list[str]) -> None:

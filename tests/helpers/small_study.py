@@ -76,12 +76,12 @@ def snakemake(
 
 
 def planned(folder: Path, *args: str, source: Path = REPO) -> dict[str, int]:
-    """Jobs that a dry run would do: rule to count, without targets; the first layer is a layer."""
+    """Jobs that a dry run would do: rule to count, without targets; feature jobs together."""
     said = snakemake(folder, "--dry-run", *args, source=source).rpartition("Job stats:")[2]
     jobs: Counter[str] = Counter()
     for rule, n in re.findall(r"^(\w+)\s+(\d+)$", said, flags=re.MULTILINE):
         if rule not in ("total", "all", "default"):
-            jobs[rule.removesuffix("_first")] += int(n)
+            jobs["features" if rule.startswith("features_") else rule] += int(n)
     return dict(jobs)
 
 

@@ -22,7 +22,9 @@ class Options(Section):
     fps: float = 4.0
 
 
-@extractor("brightness", media="film", layers=("mean",), options=Options)
+@extractor(
+    "brightness", media="film", layers=("mean",), options=Options, methods="mean brightness"
+)
 def brightness(path, layers, options, weights, device):
     """Mean grey level of each frame."""
     import numpy as np

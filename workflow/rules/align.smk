@@ -11,7 +11,7 @@ def reference_bold(wildcards):
 
 rule align:
     input:
-        features=rules.features.output,
+        features=at("features"),
         inventory=at("inventory"),
         inventory_sidecar=LAYOUT.sidecar("inventory"),
         bold=reference_bold,

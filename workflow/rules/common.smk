@@ -14,7 +14,6 @@ try:
     import tristream
     from tristream.bold.registration.antspy_extra import require
     from tristream.config.load import hand_over, resolve
-    from tristream.config.sources import HubSource
     from tristream.errors import UserError
     from tristream.features.core.checked_space import check
     from tristream.fingerprint import fingerprint
@@ -49,7 +48,8 @@ try:
     LAYERS = {name: space.layers for name, space in SPACES.items()}
     LAYERS |= {name: space.layers for name, space in RESOLVED.study.fusion.items()}
     TARGETS = Targets(RESOLVED, LAYERS, str(CONFIGFILES[0]))
-    OWN_FILES = {name: space.own_files for name, space in SPACES.items()}
+    for space in SPACES.values():
+        space.own_files
     for name, descriptor in RESOLVED.datasets.items():
         if descriptor.layout.kind == "raw":
             require(name)
@@ -112,11 +112,16 @@ def per_subject(dataset, pattern):
     ]
 
 
+def write_settings(settings):
+    """What a job may know of the study, as the file that it reads; a change reruns the rule."""
+    return settings.write(f"{R}/.settings")
+
+
 @lru_cache(None)
 def settings(kind, **targets):
-    """What a job may know of the study, as the file that it reads; a change reruns the rule."""
+    """The file of settings of this kind, picked from the study."""
     try:
-        return kind.of(RESOLVED, **targets).write(f"{R}/.settings")
+        return write_settings(kind.of(RESOLVED, **targets))
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
@@ -135,39 +140,6 @@ def dump_trials(descriptor):
 
 def is_simulated(dataset):
     return RESOLVED.datasets[dataset].source.kind == "simulate"
-
-
-def media_of(space):
-    """What an extractor reads: film, sound, label or truth."""
-    return extractor_of(space).media
-
-
-def extractor_of(space):
-    return SPACES[space].extractor
-
-
-def is_hub(space):
-    return isinstance(SPACES[space].weights, HubSource)
-
-
-def features_input(wildcards):
-    """Stimuli for films and sounds, the inventory for labels, the simulator's truth for latents."""
-    dataset, media = wildcards.dataset, media_of(wildcards.space)
-    if media == "truth":
-        return {"truth": f"{R}/simulate/{dataset}/truth.h5"}
-    if media == "label":
-        return {"inventory": f"{R}/stimuli/{dataset}/inventory.tsv"}
-    files = {"receipt": f"{R}/fetch/{dataset}/stimuli/receipt.json"}
-    space = SPACES[wildcards.space]
-    if space.is_fetched:
-        files["weights"] = f"{R}/fetch/weights/{wildcards.space}/receipt.json"
-    return {**files, "own": OWN_FILES[wildcards.space]}
-
-
-def space_params(wildcards):
-    """The space without its list of layers: another layer does not rerun this one."""
-    block = STUDY.features[wildcards.space].model_copy(update={"layers": []})
-    return dump(block)
 
 
 def encodings_of(wildcards):

@@ -41,8 +41,8 @@ class AlignedInfo:
 
     Attributes
     ----------
-    space, layer, stream : str
-        Feature space, its layer, the stream it belongs to.
+    space, layer : str
+        Feature space and its layer.
     sampling : str
         ``timed`` (films, sounds) or ``item`` (labels, images).
     names : tuple of str
@@ -57,7 +57,6 @@ class AlignedInfo:
 
     space: str
     layer: str
-    stream: str
     sampling: str
     names: tuple[str, ...]
     tr: float
@@ -88,7 +87,6 @@ class AlignedFile:
         return AlignedInfo(
             space=str(attrs["space"]),
             layer=str(attrs["layer"]),
-            stream=str(attrs["stream"]),
             sampling=str(attrs["sampling"]),
             names=tuple(read_strings(self._file, "names")),
             tr=float(attrs["tr"]),
@@ -183,7 +181,7 @@ def align_features(
         methods = merged(layer.sentences(run, events[run.run]) for run in runs)
         provenance = Provenance(KIND, simulated, settings.key(), code, given.omitted, methods)
         with create_h5(output, provenance) as file:
-            for name in ("space", "layer", "stream", "sampling"):
+            for name in ("space", "layer", "sampling"):
                 file.attrs[name] = getattr(about, name)
             file.attrs["tr"] = runs[0].tr
             write_strings(file, "names", source.names)

@@ -77,11 +77,22 @@ def settings(args: argparse.Namespace, kind: type[S]) -> S:
     """
     if args.settings:
         return kind.read(args.settings)
+    check_targets(args)
+    targets = {name: getattr(args, name) for name in args.targets}
+    return kind.of(study(args), **targets)
+
+
+def check_targets(args: argparse.Namespace) -> None:
+    """Without ``--settings``, all targets must be named.
+
+    Raises
+    ------
+    UserError
+        If one is missing.
+    """
     missing = [f"--{name}" for name in args.targets if getattr(args, name) is None]
     if missing:
         raise UserError(f"name {', '.join(missing)} (or --settings, as the workflow's jobs do)")
-    targets = {name: getattr(args, name) for name in args.targets}
-    return kind.of(study(args), **targets)
 
 
 def add_target(parser: argparse.ArgumentParser, *names: str) -> None:

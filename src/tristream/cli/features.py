@@ -1,22 +1,27 @@
 """``tristream features``: compute feature spaces, and list what can be computed."""
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tristream.cli.common import (
     add_config,
     add_output,
     add_settings,
     add_stage,
-    add_target,
+    check_targets,
     settings,
     study,
 )
 
+if TYPE_CHECKING:
+    from tristream.config.settings.features import FeatureSettings
+
 EXAMPLES = """\
   tristream features list
-  tristream features extract --dataset bunny --space flow --layer flow \\
+  tristream features extract --dataset bunny --space flow \\
       --receipt results/fetch/bunny/stimuli/receipt.json \\
       --output results/features/bunny/flow/flow.h5
   tristream features show flow --at 120
@@ -28,17 +33,17 @@ def register(stages: Any) -> None:
     stage = add_stage(stages, "features", "features of films, sounds and labels", EXAMPLES)
     actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    extract = actions.add_parser("extract", help="write one layer of a feature space")
-    add_config(extract)
-    add_target(extract, "dataset")
-    extract.add_argument("--space", required=True, help="feature space, as named in the study")
-    extract.add_argument("--layer", required=True, help="one of the space's layers")
+    extract = actions.add_parser("extract", help="write layers of a feature space in one pass")
+    add_settings(extract, "dataset", "space")
     extract.add_argument("--receipt", type=Path, help="receipt of the stimuli (films, sounds)")
     extract.add_argument("--inventory", type=Path, help="inventory.tsv (labels)")
     extract.add_argument("--weights", type=Path, help="receipt of pretrained weights")
     extract.add_argument("--truth", type=Path, help="truth.h5 of a simulated dataset")
     extract.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
-    add_output(extract, "LAYER.h5")
+    extract.add_argument(
+        "--output", type=Path, nargs="+", required=True, help="LAYER.h5 of each layer to write"
+    )
+    extract.add_argument("--code", default="", help="fingerprint to store in the files")
     extract.set_defaults(run=_extract)
 
     _add_fusion(actions)
@@ -128,19 +133,70 @@ def _show(args: argparse.Namespace) -> None:
     print(shown.text)
 
 
-def _extract(args: argparse.Namespace) -> None:
-    from tristream.features.core.extraction import Inputs, extract
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a job gets; which of them depends on what the extractor reads.
 
-    extract(
-        study(args),
-        args.dataset,
-        args.space,
-        args.layer,
-        args.output,
-        Inputs(args.receipt, args.inventory, args.weights, args.truth),
-        code=args.code,
-        threads=args.threads,
-    )
+    Attributes
+    ----------
+    receipt : Path, optional
+        Receipt of the stimuli (films, sounds).
+    inventory : Path, optional
+        The dataset's inventory (labels).
+    weights : Path, optional
+        Receipt of pretrained weights.
+    truth : Path, optional
+        The simulator's ``truth.h5``.
+    """
+
+    receipt: Path | None = None
+    inventory: Path | None = None
+    weights: Path | None = None
+    truth: Path | None = None
+
+
+def extract(
+    settings: "FeatureSettings",
+    outputs: Sequence[Path],
+    inputs: Inputs,
+    code: str = "",
+    threads: int = 1,
+) -> None:
+    """Compute with the module for what the extractor reads."""
+    from tristream.features.core.checked_space import of_settings
+
+    space = of_settings(settings)
+    if not code:
+        from tristream.features.core.jobs import modules_of
+        from tristream.fingerprint import fingerprint
+
+        code = fingerprint(*modules_of(space))
+    if space.extractor.media == "label":
+        from tristream.features.core.label_extraction import extract_labels
+
+        extract_labels(settings, outputs, inputs.inventory, code)
+    elif space.extractor.media == "truth":
+        from tristream.features.core.truth_extraction import extract_truth
+
+        extract_truth(settings, outputs, inputs.truth, code)
+    else:
+        from tristream.features.core.extraction import extract_media
+
+        extract_media(settings, outputs, inputs.receipt, inputs.weights, code, threads)
+
+
+def _extract(args: argparse.Namespace) -> None:
+    from tristream.config.settings.features import FeatureSettings
+
+    if args.settings:
+        wanted = FeatureSettings.read(args.settings)
+    else:
+        from tristream.features.core.jobs import settings_of
+
+        check_targets(args)
+        wanted = settings_of(study(args), args.dataset, args.space)
+    inputs = Inputs(args.receipt, args.inventory, args.weights, args.truth)
+    extract(wanted, args.output, inputs, args.code, args.threads)
 
 
 def _add_training(actions: Any) -> None:
@@ -198,8 +254,8 @@ def _list(args: argparse.Namespace) -> None:
     for found in known(args.module).values():
         print(f"{found.name} ({found.media}): {found.summary}")
         for title, layers in (("layers ", found.layers), ("default", found.default_layers)):
-            said = "depend on the network" if callable(layers) else ", ".join(layers)
-            print(f"  {title}  {said}")
+            names = "depend on the network" if callable(layers) else ", ".join(layers)
+            print(f"  {title}  {names}")
         for name, field in found.options.model_fields.items():
             print(
                 f"  option   {name} = {field.get_default()!r}  {field.description or ''}".rstrip()

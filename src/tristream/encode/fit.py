@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from tristream.bold.cleaning import shared_projection
 from tristream.config.models import EncodingDesign
 from tristream.config.settings.encode import EncodeSettings
+from tristream.device import choose_device
 from tristream.encode.encoding_file import (
     KIND,
     Encoding,
@@ -76,15 +76,6 @@ def fit_subject(
         KIND, inputs.simulated, settings.key(), code, tuple(omitted), methods_of(encoding)
     )
     write_encoding(output, encoding, provenance)
-
-
-def choose_device(device: str) -> str:
-    """``auto`` as ``cuda`` where there is one, else ``cpu``."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device: cuda was asked for, but torch sees no CUDA device; use auto")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
 
 
 def fit_encoding(

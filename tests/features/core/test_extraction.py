@@ -15,12 +15,14 @@ from helpers import truths
 from helpers.features_study import FilmStudy, counting
 from helpers.films import make_film
 from tristream.cli import main
-from tristream.features.core.extraction import Inputs, extract
+from tristream.cli.features import Inputs, extract
 from tristream.features.core.feature_file import open_features
+from tristream.features.core.jobs import ENTRIES, settings_of
 from tristream.fingerprint import fingerprint
 from tristream.store import Provenance, write_table
 
 TIMES = np.arange(48) / 24
+TIMED = np.outer((np.arange(24) // 4 + np.arange(24) % 4 / 4) / 3, [1.0, 2.0]) + 3
 
 
 def moving_film(path: Path, seed: int = 0) -> Path:
@@ -54,12 +56,15 @@ def test_what_the_file_says(tmp_path: Path) -> None:
     path = study.extract("colours", "histogram")
     with open_features(path) as file:
         provenance, about = file.provenance, file.about
-        assert dict(provenance.config) == {
-            "dataset": "films",
-            "colours": {"extractor": "colour", "options": {"fps": 8}, "module": None},
-        }
+        assert dict(provenance.config) == settings_of(study.resolved(), "films", "colours").key()
+        assert "stream" not in str(provenance.config)
         assert provenance.simulated is False
-        assert provenance.code == fingerprint("tristream.features.spaces.colour")
+        assert provenance.code == fingerprint(ENTRIES["film"], "tristream.features.spaces.colour")
+        assert provenance.methods == (
+            "Feature space colours: histograms of hue, saturation and value of film frames; "
+            "options: fps 8, hues 12, levels 4.",
+            "Layer histogram of colours has 20 columns and a sample every 0.125 s.",
+        )
         assert (about.label, about.sampling) == ("colours/histogram", "timed")
         assert about.extractor == "colour"
         assert about.options == {"fps": 8.0, "hues": 12, "levels": 4}
@@ -70,7 +75,11 @@ def test_what_the_file_says(tmp_path: Path) -> None:
             assert shown.values.dtype == np.float32
             np.testing.assert_allclose(shown.times, np.arange(16) / 8 + 1 / 16)
             assert shown.window == 1 / 8
-    assert not (tmp_path / "results/.chunks").exists()
+        assert about.cost is not None
+        assert about.cost.layers == ("histogram",)
+        assert 0 < about.cost.cpu_seconds < 100
+        assert 10 < about.cost.memory < 10_000
+    assert not (path.parent / ".chunks").exists()
 
 
 def test_progress_is_shown_in_seconds_of_the_film(
@@ -85,22 +94,55 @@ def test_progress_is_shown_in_seconds_of_the_film(
 
 
 def test_one_pass_for_all_layers(study: FilmStudy) -> None:
-    one = study.extract("plain", "one")
-    three = study.extract("plain", "three")
+    one = study.extract("plain", "one", "three")
+    three = study.output("plain", "three")
     assert [line for line in log(study) if line.startswith("pass")] == ["pass one+three"]
-    times = np.arange(24) / 4
-    np.testing.assert_allclose(values(one), np.outer(times, [1, 2]) + 3)
-    np.testing.assert_allclose(values(three), np.outer(times, [1, 2]) + 5)
-    assert not (study.folder / "results/.chunks").exists()
+    times = np.arange(24) / 12
+    np.testing.assert_allclose(values(one), np.outer(times, [1, 2]) + 3, rtol=1e-6)
+    np.testing.assert_allclose(values(three), np.outer(times, [1, 2]) + 5, rtol=1e-6)
+    assert not list((study.folder / "results").rglob(".chunks"))
 
 
-def test_a_new_layer_alone_is_computed(study: FilmStudy) -> None:
-    block = {"stream": "dorsal", "extractor": "plain", "module": counting(study.folder)}
-    study.write_config({"plain": {**block, "layers": ["one"]}})
-    study.extract("plain", "one")
-    study.write_config({"plain": {**block, "layers": ["one", "three"]}})
+def test_a_layer_that_is_added_is_computed_alone(study: FilmStudy) -> None:
+    before = study.extract("plain", "one").stat().st_mtime_ns
     study.extract("plain", "three")
     assert [line for line in log(study) if line.startswith("pass")] == ["pass one", "pass three"]
+    assert study.output("plain", "one").stat().st_mtime_ns == before
+
+
+def test_a_killed_job_rewrites_no_chunk_of_any_layer(study: FilmStudy) -> None:
+    """Nothing is written before all layers are whole; chunks are kept until all are written."""
+    limit = study.folder / "limit"
+    limit.write_text("4")
+    with pytest.raises(RuntimeError, match="killed"):
+        study.extract("skipping", "one", "three")
+    chunks = study.output("skipping", "one").parent / ".chunks"
+    before = {file: file.stat().st_mtime_ns for file in chunks.rglob("*.npz")}
+    assert len(before) == 8
+    limit.unlink()
+    study.extract("skipping", "one")
+    after = {file: file.stat().st_mtime_ns for file in chunks.rglob("*.npz")}
+    assert after == {file: at for file, at in before.items() if "three" in file.parts}
+    study.extract("skipping", "three")
+    assert [line for line in log(study) if line.startswith("chunk")] == [
+        *(f"chunk {i}" for i in range(6)),
+        *(f"chunk {i}" for i in (4, 5)),
+    ]
+    assert not chunks.exists()
+
+
+def test_changed_code_of_any_module_leaves_old_chunks_alone(study: FilmStudy) -> None:
+    """A chunk is of the code that the rule names, the film decoder's included."""
+    limit = study.folder / "limit"
+    limit.write_text("4")
+    settings = settings_of(study.resolved(), "films", "skipping")
+    inputs = Inputs(receipt=study.receipt)
+    for code in ("one", "two"):
+        with pytest.raises(RuntimeError, match="killed"):
+            extract(settings, [study.output("skipping", "one")], inputs, code)
+    chunks = study.output("skipping", "one").parent / ".chunks"
+    assert len(list(chunks.glob("*"))) == 2
+    assert len([line for line in log(study) if line == "chunk 0"]) == 2
 
 
 def test_stored_chunks_survive_a_failure(study: FilmStudy) -> None:
@@ -109,7 +151,7 @@ def test_stored_chunks_survive_a_failure(study: FilmStudy) -> None:
     with pytest.raises(RuntimeError, match="killed"):
         study.extract("skipping", "one")
     assert not study.output("skipping", "one").exists()
-    stored = sorted((study.folder / "results/.chunks").glob("*/one/clip/*.npz"))
+    stored = sorted((study.folder / "results/features/films").glob("*/.chunks/*/one/clip/*.npz"))
     assert len(stored) == 4
     before = [file.stat().st_mtime_ns for file in stored]
     limit.write_text("5")
@@ -121,7 +163,7 @@ def test_stored_chunks_survive_a_failure(study: FilmStudy) -> None:
     assert [line for line in log(study) if line.startswith("chunk")] == [
         f"chunk {i}" for i in range(6)
     ]
-    np.testing.assert_array_equal(broken, np.outer(np.arange(24) / 4, [1, 2]).astype("f4") + 3)
+    np.testing.assert_array_equal(broken, TIMED.astype("f4"))
 
 
 def test_an_extractor_that_cannot_skip_begins_again(
@@ -130,18 +172,18 @@ def test_an_extractor_that_cannot_skip_begins_again(
     """What it had stored does not mix with what it gives now, and small chunks are joined."""
     limit = study.folder / "limit"
     limit.write_text("4")
-    monkeypatch.setattr("tristream.features.core.extraction.JOINED", 3 * 16)
+    monkeypatch.setattr("tristream.features.core.extraction.JOINED", 3 * 8)
     with pytest.raises(RuntimeError, match="killed"):
         study.extract("plain", "one")
     limit.unlink()
-    stored = list((study.folder / "results/.chunks").glob("*/one/clip/*.npz"))
+    stored = list((study.folder / "results/features/films").glob("*/.chunks/*/one/clip/*.npz"))
     assert len(stored) == 1
-    monkeypatch.setattr("tristream.features.core.extraction.JOINED", 2 * 16)
+    monkeypatch.setattr("tristream.features.core.extraction.JOINED", 2 * 8)
     broken = values(study.extract("plain", "one"))
-    np.testing.assert_array_equal(broken, np.outer(np.arange(24) / 4, [1, 2]).astype("f4") + 3)
+    np.testing.assert_array_equal(broken, TIMED.astype("f4"))
 
 
-def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+def test_a_killed_process_goes_on_where_it_was(tmp_path: Path) -> None:
     """A real SIGKILL in the middle of a film, then the same command: equal to an unbroken run."""
     wide = np.random.default_rng(0).integers(0, 255, (18, 32 + 2160), dtype=np.uint8)
     images = np.stack([wide[:, i : i + 32] for i in range(2160)])
@@ -151,10 +193,10 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     study = FilmStudy(tmp_path, [film], {"flow": flow})
     command = (
         f"features extract --config {tmp_path}/config.yaml --dataset films --space flow "
-        f"--layer flow --receipt {study.receipt} --output {study.output('flow', 'flow')}"
+        f"--receipt {study.receipt} --output {study.output('flow', 'flow')}"
     ).split()
     job = subprocess.Popen([sys.executable, "-m", "tristream", *command])
-    chunks = tmp_path / "results/.chunks"
+    chunks = study.output("flow", "flow").parent / ".chunks"
     while len(list(chunks.glob("*/flow/clip/*.npz"))) < 1:
         time.sleep(0.02)
         assert job.poll() is None, "the job ended before it was killed"
@@ -169,22 +211,22 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     assert len(broken) == 2159
 
 
-def test_a_sibling_job_waits_and_assembles(study: FilmStudy) -> None:
-    """Two processes at once: one pass."""
+def test_two_jobs_of_a_space_do_not_disturb_each_other(study: FilmStudy) -> None:
+    """Two processes at once, each with a layer of its own, often: neither waits nor fails."""
     command = [sys.executable, "-m", "tristream", "features", "extract"]
     command += ["--config", str(study.folder / "config.yaml"), "--dataset", "films"]
     command += ["--space", "plain", "--receipt", str(study.receipt)]
     jobs = [
         subprocess.Popen(
-            [*command, "--layer", layer, "--output", str(study.output("plain", layer))],
-            stderr=subprocess.DEVNULL,
+            [*command, "--output", str(study.output("plain", layer))], stderr=subprocess.DEVNULL
         )
         for layer in ("one", "three")
     ]
     assert [job.wait() for job in jobs] == [0, 0]
-    assert [line for line in log(study) if line.startswith("pass")] == ["pass one+three"]
+    passes = [line for line in log(study) if line.startswith("pass")]
+    assert sorted(passes) == ["pass one", "pass three"]
     assert values(study.output("plain", "three")).shape == (24, 2)
-    assert not (study.folder / "results/.chunks").exists()
+    assert not list((study.folder / "results").rglob(".chunks"))
 
 
 def test_labels(study: FilmStudy) -> None:
@@ -255,6 +297,7 @@ def test_equal_for_equal_input(study: FilmStudy) -> None:
     lowlevel = {"stream": "nuisance", "extractor": "lowlevel"}
     study.write_config({"low": lowlevel})
     first = values(study.extract("low", "lowlevel"))
-    other = study.folder / "other.h5"
-    extract(study.resolved(), "films", "low", "lowlevel", other, Inputs(receipt=study.receipt))
+    other = study.folder / "other/lowlevel.h5"
+    settings = settings_of(study.resolved(), "films", "low")
+    extract(settings, [other], Inputs(receipt=study.receipt))
     np.testing.assert_array_equal(first, values(other))

@@ -26,7 +26,7 @@ def test_small_pictures(
     batches = frame_batches(trailer, fps=fps, size=size, format=format, length=60)
     times, images = next(islice(batches, 1, None))
     assert found.preview is not None
-    seen = found.preview(trailer, found.options(), float(times[7]))
+    seen = found.preview(trailer, found.options(), float(times[7]), None)
     np.testing.assert_array_equal(seen.values, images[7])
     assert f"{size[0]} x {size[1]} pixels" in seen.what
 
@@ -34,7 +34,7 @@ def test_small_pictures(
 def test_objects_are_looked_for_in_a_frame_of_the_wanted_width(trailer: Path) -> None:
     found = get("tracked_objects")
     assert found.preview is not None
-    seen = found.preview(trailer, found.options(width=320), 20.0)
+    seen = found.preview(trailer, found.options(width=320), 20.0, None)
     assert seen.values.shape == (180, 320, 3)
 
 
@@ -48,7 +48,7 @@ def test_a_tone_lights_up_its_filter_when_it_sounds(tmp_path: Path, name: str) -
     found = get(name)
     options = found.options()
     assert found.preview is not None
-    seen = found.preview(tmp_path / "tone.wav", options, 3.0)
+    seen = found.preview(tmp_path / "tone.wav", options, 3.0, None)
     assert (seen.start, seen.stop) == (2.0, pytest.approx(4.0))
     assert seen.values.shape[1] == 200
     before, after = np.array_split(seen.values, 2, axis=1)
@@ -67,7 +67,7 @@ def test_waveforms_at_the_rate_that_is_heard(trailer: Path, name: str, rate: int
     options = found.options()
     rate = rate or options.rate
     assert found.preview is not None
-    seen = found.preview(trailer, options, 20.0)
+    seen = found.preview(trailer, options, 20.0, None)
     np.testing.assert_array_equal(seen.values, read_sound(trailer, rate, 19.0, 21.0))
     assert f"{rate} Hz" in seen.what
 

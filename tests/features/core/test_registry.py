@@ -1,5 +1,6 @@
 """Extractors are found, and what config.yaml says of them is checked in one line."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,14 @@ class Options(Section):
     rate: float = 5.0
 
 
-@extractor("ramp", media="film", layers=("up", "down"), default=("up",), options=Options)
+@extractor(
+    "ramp",
+    media="film",
+    layers=("up", "down"),
+    default=("up",),
+    options=Options,
+    methods=lambda used: f"a ramp of {used.options.rate:g} a second",
+)
 def ramp(path, layers, options, weights, device):
     """Rises with time."""
     times = np.arange(10) / options.rate
@@ -40,6 +48,7 @@ def space(**keys: object) -> FeatureSpace:
 
 
 def own_file(folder: Path, text: str = OWN) -> str:
+    folder.mkdir(exist_ok=True)
     path = folder / "ramp.py"
     path.write_text(text)
     return str(path)
@@ -75,7 +84,7 @@ def test_the_written_reference_is_up_to_date() -> None:
 
 def test_finding_extractors_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from tristream.features import registry, spaces; registry.names();"
+        "import sys; from tristream.features.core import registry; registry.known();"
         "print([m for m in ('torch', 'cv2', 'librosa', 'h5py', 'pandas', 'sklearn', 'av')"
         " if m in sys.modules])"
     )
@@ -150,11 +159,53 @@ def test_own_module_that_cannot_be_imported(tmp_path: Path, text: str, reason: s
     assert "\n" not in str(caught.value)
 
 
+def test_an_extractor_without_methods_cannot_be_registered(tmp_path: Path) -> None:
+    for methods, words in (
+        ("", "missing 1 required keyword-only argument: 'methods'"),
+        ('methods=""', "must tell"),
+    ):
+        text = re.sub(r"methods=lambda.*\n", f"{methods}\n", OWN)
+        with pytest.raises(UserError, match=words):
+            registry.known(own_file(tmp_path / str(len(methods)), text))
+
+
+def test_a_job_imports_no_other_space() -> None:
+    code = (
+        "import sys; from tristream.features.core import registry; registry.get('colour');"
+        "print([m for m in sys.modules if m.startswith('tristream.features.spaces.')])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.strip() == "['tristream.features.spaces.colour']", answer.stderr
+
+
+def test_methods_cite_what_there_is() -> None:
+    """Each extractor, with options that change its method: keys of the shipped references."""
+    bib = (REPOSITORY / "src/tristream/references.bib").read_text()
+    choices = {
+        "optical_flow": [{"method": m} for m in ("dis", "farneback", "tvl1", "ifnet")],
+        "cornet_s": [{"untrained": True}, {"checkpoint": "x.pth", "project": 50}],
+        "tracked_objects": [{}, {"detector": "detr"}],
+        "image_network": [{"folder": "x", "pooling": p} for p in ("mean", "none", "grid:2")],
+    }
+    for name, one in registry.known().items():
+        named = {"folder": "network"} if "folder" in one.options.model_fields else {}
+        phrases = {
+            one.phrase(registry.Used(one.options(**{**named, **options})))
+            for options in choices.get(name, [{}])
+        }
+        assert len(phrases) == len(choices.get(name, [{}]))
+        for phrase in phrases:
+            assert phrase[0].islower() or phrase.startswith("OpenCV"), phrase
+            assert not phrase.endswith(".")
+            for key in re.findall(r"@(\w+)", phrase):
+                assert f"{{{key}," in bib, f"{name}: {key}"
+
+
 def test_the_example_in_the_docstring_works(tmp_path: Path) -> None:
     import textwrap
 
     assert registry.__doc__ is not None
-    example = registry.__doc__.split("decorated function::")[1].split("Modules are imported")[0]
+    example = registry.__doc__.split("decorated function::")[1].split("A module of the package")[0]
     path = tmp_path / "brightness.py"
     path.write_text(textwrap.dedent(example).replace("'''", '"""'))
     assert (

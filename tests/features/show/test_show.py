@@ -50,7 +50,7 @@ def test_the_preview_of_the_network_is_its_input(trailer: Path) -> None:
     found = get("efficientnet_lite0")
     assert found.preview is not None
     (_, image) = next(islice(frames(trailer, fps=2.0, size=(398, 224)), 9, None))
-    seen = found.preview(trailer, found.options(), 4.75)
+    seen = found.preview(trailer, found.options(), 4.75, None)
     np.testing.assert_allclose(seen.values, image[:, 87 : 87 + 224] / 127.5 - 1, atol=1e-6)
     assert (seen.start, seen.stop) == (4.75, 4.75)
 
@@ -60,7 +60,7 @@ def test_the_preview_of_musicnn_is_its_window(trailer: Path) -> None:
     assert found.preview is not None
     sound = read_sound(trailer, 16_000, 0, 30)
     mel = librosa.feature.melspectrogram(y=sound, sr=16_000, n_fft=512, hop_length=256, n_mels=96)
-    seen = found.preview(trailer, found.options(), 12.4)
+    seen = found.preview(trailer, found.options(), 12.4, None)
     expected = np.log10(10_000 * mel[:, 688 : 688 + 187] + 1)  # the window from 11 s on
     np.testing.assert_allclose(seen.values, expected, atol=1e-3)
     assert seen.stop - seen.start == pytest.approx(187 * 256 / 16_000)
@@ -75,7 +75,7 @@ def test_previews_of_motion_are_small_grey_pictures(
 ) -> None:
     found = get(name)
     assert found.preview is not None
-    assert found.preview(trailer, found.options(), 20.0).values.shape == shape
+    assert found.preview(trailer, found.options(), 20.0, None).values.shape == shape
 
 
 def test_the_preview_of_acoustics_shows_the_sound_that_is_there(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_preview_of_acoustics_shows_the_sound_that_is_there(tmp_path: Path) 
     soundfile.write(path, sound, rate)
     found = get("acoustics")
     assert found.preview is not None
-    seen = found.preview(path, found.options(), 3.0)
+    seen = found.preview(path, found.options(), 3.0, None)
     assert (seen.start, seen.stop) == (2.0, pytest.approx(4.0, abs=0.02))
     assert seen.values.shape == (64, 200)
     before, after = np.array_split(seen.values, 2, axis=1)
@@ -212,7 +212,7 @@ def test_grad_cam_looks_at_what_decides_the_class(
     receipt.write(space.weights)
     assert why_not(space) == ""
     assert found.preview is not None
-    picture = np.asarray(found.preview(trailer, found.options(), 30.0).values)
+    picture = np.asarray(found.preview(trailer, found.options(), 30.0, None).values)
     (one,) = attend(space, [picture])
     assert isinstance(one, Attention)
     assert one.heat.shape == (224, 224)

@@ -112,7 +112,7 @@ def test_nothing_above_the_highest_layer_is_computed(network: cornet.CORnetS) ->
 def run(film: Path, layers: tuple[str, ...], skip: int = 0, **options: Any) -> Any:
     found = CornetOptions(fps=4, batch=2, **options)
     notes: dict[str, Any] = {}
-    chunks = list(cornet_s(film, layers, found, None, "cpu", notes, skip))
+    chunks = list(cornet_s(film, layers, found, None, "cpu", notes=notes, skip=skip))
     return {n: np.concatenate([c[n].values for c in chunks]) for n in layers}, notes
 
 

@@ -71,7 +71,7 @@ def test_detections_are_those_of_transformers(
     assert np.sum(expected["count"]) > 0
     options = DetectionOptions(folder=str(folder), threshold=threshold, batch=2)
     notes: dict[str, Any] = {}
-    [chunk] = detections(photographs, LAYERS, options, folder, "cpu", notes)
+    [chunk] = detections(photographs, LAYERS, options, folder, "cpu", notes=notes)
     for layer in LAYERS:
         np.testing.assert_allclose(
             chunk[layer].values, np.stack(expected[layer]), atol=1e-4, err_msg=layer

@@ -55,7 +55,7 @@ def run(
 ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
     found = VideoNetworkOptions(folder=str(folder), fps=FPS, stride=STRIDE, **options)
     notes: dict[str, Any] = {}
-    chunks = list(video_network(film, layers, found, folder, "cpu", notes, skip))
+    chunks = list(video_network(film, layers, found, folder, "cpu", notes=notes, skip=skip))
     values = {name: np.concatenate([chunk[name].values for chunk in chunks]) for name in layers}
     return values, np.concatenate([chunk[layers[0]].times for chunk in chunks]), notes
 

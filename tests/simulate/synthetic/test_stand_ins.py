@@ -13,6 +13,7 @@ from helpers.fetched import fetch_stimuli
 from tristream.config.dataset import Dataset
 from tristream.config.load import descriptor
 from tristream.config.load import load as load_study
+from tristream.config.settings.features import FeatureSettings
 from tristream.errors import UserError
 from tristream.features.core import registry
 from tristream.features.core.resources import find_media
@@ -144,9 +145,10 @@ models:
     )
     resolved = load_study(config, DATASETS)
     receipt = fetch_stimuli(resolved, "ds003720")
+    settings = FeatureSettings.of(resolved, dataset="ds003720", space="acoustics")
     assert receipt.simulated
     assert len(receipt.files) == 4
-    read, omitted = find_media(registry.get("acoustics"), resolved, "ds003720", receipt)
+    read, omitted = find_media(registry.get("acoustics"), "ds003720", settings.stimuli, receipt)
     assert {medium.stimulus for medium in read} == CLIPS
     assert len(omitted) == 540 - 4
 

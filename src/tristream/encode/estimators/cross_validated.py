@@ -10,10 +10,10 @@ import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from tristream.device import choose_device
 from tristream.encode.estimators.validation import (
     Floats,
     Groups,
-    choose_device,
     read_alphas,
     read_groups,
     read_targets,
@@ -76,7 +76,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         ValueError
             If values are missing, shapes do not fit, or there are too few samples.
         """
-        device = choose_device(self.device)
+        device = torch.device(choose_device(self.device))
         names, parts = self._bands(X, reset=True)
         samples = parts[0].shape[0]
         targets, self.vector_ = read_targets(y, samples)
@@ -251,7 +251,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         was a vector. A Tensor if `X` is made of tensors.
         """
         check_is_fitted(self, "alpha_")
-        device = choose_device(self.device)
+        device = torch.device(choose_device(self.device))
         _, parts = self._bands(X, reset=False)
         parts = [p.to(device) for p in parts]
         found = self._predict_primal(parts) if self.dual_ is None else self._predict_dual(parts)

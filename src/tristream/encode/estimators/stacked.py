@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tristream.device import choose_device
 from tristream.encode.estimators.cross_validated import ALPHAS, Progress
 from tristream.encode.estimators.ridge_cv import BandedRidgeCV
 from tristream.encode.estimators.validation import (
     Bands,
     Floats,
-    choose_device,
     read_alphas,
     read_groups,
     read_targets,
@@ -94,7 +94,7 @@ class StackedRidgeCV(BandedRidgeCV):
         ValueError
             If values are missing, shapes do not fit, or folds do not each leave a group out.
         """
-        device = choose_device(self.device)
+        device = torch.device(choose_device(self.device))
         names, parts = self._bands(X, reset=True)
         samples = len(parts[0])
         targets, self.vector_ = read_targets(y, samples)

@@ -16,13 +16,6 @@ Bands = Mapping[str, Any] | Sequence[Any]
 """Names to columns of one array, or columns alone: slices or arrays of indices."""
 
 
-def choose_device(device: str) -> torch.device:
-    """``auto`` is CUDA where there is one."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
 def is_banded(X: Any) -> bool:
     """Whether `X` is a sequence of matrices, one a band."""
     matrices = [getattr(x, "ndim", 0) == 2 for x in X] if isinstance(X, list | tuple) else []

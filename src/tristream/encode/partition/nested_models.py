@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from tristream.config.models import EncodingDesign
 from tristream.config.settings.encode import PartitionSettings
+from tristream.device import choose_device
 from tristream.encode.encoding_file import Encoding, read_encoding
-from tristream.encode.fit import choose_device, fit_encoding
+from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import Inputs, read_inputs
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
 from tristream.encode.partition.variance import NestedRun, partition

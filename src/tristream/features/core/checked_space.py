@@ -1,6 +1,5 @@
 """A feature space of config.yaml, checked: its extractor, layers, options and weights exist."""
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from tristream.config.base import Section
 from tristream.config.feature_spaces import FeatureSpace
+from tristream.config.settings.features import FeatureSettings
 from tristream.config.sources import ArchiveSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.features.core.registry import Extractor, Preview, WeightSource, get
@@ -43,21 +43,27 @@ class CheckedSpace:
     folder: Path | None = None
 
     def preview(self, path: Path | tuple[Path, ...], at: float) -> Preview | None:
-        """What reaches the computation at `at`; None if that is not told, or there is no network.
+        """What reaches the computation at `at`; None without a preview or its network.
 
         Of images, `at` is the place among them.
 
         Raises
         ------
         UserError
-            If the network's folder does not say how its input is prepared.
+            If the network's folder does not tell how its input is prepared.
         """
         shown = self.extractor.preview
-        if shown is None:
-            return None
-        if "folder" not in inspect.signature(shown).parameters:
-            return shown(path, self.options, at)
-        return shown(path, self.options, at, folder=self.folder) if self.folder else None
+        return shown(path, self.options, at, self.folder) if shown else None
+
+    @property
+    def network(self) -> str:
+        """The pretrained network with its version or revision; empty without weights."""
+        source = self.weights
+        if isinstance(source, HubSource):
+            return f"{source.model} (revision {source.revision[:12]})"
+        if isinstance(source, ArchiveSource):
+            return f"{source.package} {source.version}"
+        return Path(source.path).name if source else ""
 
     @property
     def is_fetched(self) -> bool:
@@ -79,7 +85,7 @@ class CheckedSpace:
             found += [str(folder / name) for name in network_files(folder)]
         for path in map(Path, self.extractor.reads(self.options)):
             if not path.exists():
-                raise UserError(f"{path}: no such file or folder; mend the space's options")
+                raise UserError(f"{path}: no such file or folder; fix the space's options")
             files = sorted(path.iterdir()) if path.is_dir() else [path]
             found += [str(file) for file in files if file.is_file()]
         return found
@@ -95,7 +101,7 @@ def check(
     space : str
         The feature space's name.
     block : FeatureSpace
-        What config.yaml says of it.
+        The block of config.yaml.
     config : Path
         The file's name, for messages.
     data : Path
@@ -131,7 +137,40 @@ def weights_of(
     return found.weights_of(options)
 
 
-def _configured(space: str, block: FeatureSpace, config: Path | str) -> tuple[Extractor, Section]:
+def of_settings(settings: FeatureSettings) -> CheckedSpace:
+    """The space of a job, from its settings; its layers are checked when its weights are found.
+
+    Raises
+    ------
+    UserError
+        Unknown extractor or option, an option's bad value.
+    """
+    found, options = _configured(settings.space, settings, "config.yaml")
+    source = found.weights_of(options)
+    return CheckedSpace(found, (), options, source)
+
+
+def check_layers(
+    space: str, checked: CheckedSpace, layers: Sequence[str], folder: Path | None
+) -> None:
+    """Refuse layers that the extractor does not have; `folder` holds its network.
+
+    Raises
+    ------
+    UserError
+        One line that names those that there are.
+    """
+    known = checked.extractor.layers_of(checked.options, folder)
+    if unknown := [layer for layer in layers if layer not in known]:
+        raise UserError(
+            f"config.yaml: features.{space}.layers: {checked.extractor.name} has no layer "
+            f"{', '.join(unknown)}; it has {', '.join(known)}"
+        )
+
+
+def _configured(
+    space: str, block: FeatureSpace | FeatureSettings, config: Path | str
+) -> tuple[Extractor, Section]:
     where = f"{config}: features.{space}"
     try:
         found = get(block.extractor, block.module)
@@ -141,7 +180,7 @@ def _configured(space: str, block: FeatureSpace, config: Path | str) -> tuple[Ex
         return found, found.options.model_validate(block.options)
     except ValidationError as error:
         raise UserError(
-            "\n".join(_option_line(where, found, said) for said in error.errors())
+            "\n".join(_option_line(where, found, line) for line in error.errors())
         ) from None
 
 

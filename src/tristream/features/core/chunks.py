@@ -1,17 +1,14 @@
-"""Where one pass of a film leaves its layers: chunk files that outlive a kill and are shared.
+"""Where one pass of a film leaves its layers: chunk files that outlive a kill.
 
-A folder ``RESULTS/.chunks/HASH/`` belongs to one feature space of one set of stimuli; its name is
-a hash of everything that decides the values. The jobs of the space's layers take turns by an OS
-lock, which dies with its process: the first computes all layers, the others find theirs whole.
+A folder ``.chunks/HASH/`` beside the feature files of a space belongs to one set of stimuli; its
+name is a hash of everything that decides the values. Each layer has a folder of its own in it, and
+no two jobs share a layer.
 """
 
-import fcntl
 import json
-import os
 import shutil
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +17,24 @@ import numpy as np
 from tristream.features.core.registry import Block
 from tristream.store import atomic_path
 
-LOCK = "lock"
-DONE = "done"
-NOTES = ".notes"
+DONE = "done.json"
 
 
 class ChunkFolder:
-    """Chunks of the layers of one feature space; use inside :func:`locked`.
+    """Chunks of the layers of one pass.
 
-    Chunk `i` of a layer of a stimulus is ``LAYER/STIMULUS/i.npz``; the file ``done`` beside says
-    that there are no more. ``.notes/STIMULUS.json`` is what the pass said of itself.
+    Chunk `i` of a layer of a stimulus is ``LAYER/STIMULUS/i.npz``; ``done.json`` beside it says
+    that there are no more, and holds the notes of the pass.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, layers: Sequence[str]) -> None:
         self.path = path
+        self.layers = layers
+        for layer in layers:
+            # Another job may remove the folder that holds this one, as long as it is empty.
+            while not (path / layer).is_dir():
+                with suppress(FileNotFoundError):
+                    (path / layer).mkdir(parents=True, exist_ok=True)
 
     def count(self, layer: str, stimulus: str) -> int:
         """How many chunks are stored without a gap."""
@@ -62,11 +63,10 @@ class ChunkFolder:
         if not self.is_whole(layer, stimulus):
             shutil.rmtree(self.path / layer / stimulus, ignore_errors=True)
 
-    def finish(self, layer: str, stimulus: str) -> None:
-        """Say that there are no more chunks."""
-        folder = self.path / layer / stimulus
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / DONE).touch()
+    def finish(self, layer: str, stimulus: str, notes: Mapping[str, Any]) -> None:
+        """Mark the last chunk, and store the notes of the pass."""
+        with atomic_path(self.path / layer / stimulus / DONE) as temporary:
+            temporary.write_text(json.dumps(notes), encoding="utf-8")
 
     def times(self, layer: str, stimulus: str) -> np.ndarray:
         """Times of all chunks together."""
@@ -79,55 +79,22 @@ class ChunkFolder:
         for index in range(self.count(layer, stimulus)):
             yield np.load(self._file(layer, stimulus, index))["values"]
 
-    def note(self, stimulus: str, notes: Mapping[str, Any]) -> None:
-        """Store what the pass of a stimulus said of itself."""
-        with atomic_path(self.path / NOTES / f"{stimulus}.json") as temporary:
-            temporary.write_text(json.dumps(notes), encoding="utf-8")
+    def width(self, layer: str, stimulus: str) -> int:
+        """Number of columns; 0 without a chunk."""
+        first = next(self.blocks(layer, stimulus), np.zeros((0, 0)))
+        return int(first.shape[1])
 
-    def notes(self, stimulus: str) -> dict[str, Any]:
-        """What the last pass of a stimulus said of itself."""
-        return dict(json.loads((self.path / NOTES / f"{stimulus}.json").read_text("utf-8")))
+    def notes(self, layer: str, stimulus: str) -> dict[str, Any]:
+        """What the pass of a stimulus noted."""
+        return dict(json.loads((self.path / layer / stimulus / DONE).read_text("utf-8")))
 
-    def remove(self, layer: str) -> None:
-        """Remove a layer that has reached its final file, and the folder after the last one."""
-        shutil.rmtree(self.path / layer, ignore_errors=True)
-        if {entry.name for entry in self.path.iterdir()} <= {LOCK, NOTES}:
-            shutil.rmtree(self.path, ignore_errors=True)
+    def remove(self) -> None:
+        """Remove the layers, and the folders that hold them unless another job has some there."""
+        for layer in self.layers:
+            shutil.rmtree(self.path / layer, ignore_errors=True)
+        with suppress(OSError):
+            self.path.rmdir()
+            self.path.parent.rmdir()
 
     def _file(self, layer: str, stimulus: str, index: int) -> Path:
         return self.path / layer / stimulus / f"{index:06d}.npz"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[ChunkFolder]:
-    """Hold the folder `path` alone; wait while another process holds it."""
-    lock = _acquire(path)
-    try:
-        yield ChunkFolder(path)
-    finally:
-        os.close(lock)
-        with suppress(OSError):
-            path.parent.rmdir()
-
-
-def _acquire(path: Path) -> int:
-    """A locked descriptor of the lock file that lies in `path` now.
-
-    The process that held the lock before may have removed the folder; then the lock that was
-    waited for is not the one that a third process would see, and is asked for anew.
-    """
-    while True:
-        path.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("waiting for the job that computes all layers of this space", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.fstat(lock).st_ino == os.stat(path / LOCK).st_ino:
-                return lock
-        os.close(lock)

@@ -1,20 +1,23 @@
-"""Write one layer of a feature space; one pass of the stimuli serves all layers of the space."""
+"""Features of films, sounds and images: one pass of the stimuli serves all layers of a job."""
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from tristream.config.load import Resolved
+from tristream.config.settings.features import FeatureSettings
+from tristream.device import choose_device
 from tristream.errors import UserError
-from tristream.features.core.assemble import Layer, assemble
-from tristream.features.core.checked_space import check
-from tristream.features.core.chunks import ChunkFolder, locked
-from tristream.features.core.feature_file import Sampling
+from tristream.features.core.block_checks import check_block, check_layers_given, joined
+from tristream.features.core.checked_space import check_layers, of_settings
+from tristream.features.core.chunks import ChunkFolder
+from tristream.features.core.cost import Meter
+from tristream.features.core.feature_file import FeatureWriter, Sampling
+from tristream.features.core.layer_output import Job
 from tristream.features.core.registry import Block
 from tristream.features.core.resources import (
     Medium,
@@ -24,62 +27,38 @@ from tristream.features.core.resources import (
     find_weights,
 )
 from tristream.fetch.receipt import Receipt
-from tristream.fingerprint import fingerprint
 from tristream.media.containers import media_info
-from tristream.simulate.truth_file import read_truth
-from tristream.stimuli.tables import read_inventory
+from tristream.store import Omission
 
 # Numbers that are held before they are stored, for extractors that give small chunks.
 JOINED = 1_000_000
+COLUMNS = "columns"
+WINDOW = "window"
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The files that a job gets; which of them depends on what the extractor reads.
-
-    Attributes
-    ----------
-    receipt : Path, optional
-        Receipt of the stimuli (films, sounds).
-    inventory : Path, optional
-        The dataset's inventory (labels).
-    weights : Path, optional
-        Receipt of pretrained weights.
-    truth : Path, optional
-        The simulator's ``truth.h5``.
-    """
-
-    receipt: Path | None = None
-    inventory: Path | None = None
-    weights: Path | None = None
-    truth: Path | None = None
-
-
-def extract(
-    resolved: Resolved,
-    dataset: str,
-    space: str,
-    layer: str,
-    output: Path,
-    inputs: Inputs,
-    *,
-    code: str = "",
+def extract_media(
+    settings: FeatureSettings,
+    outputs: Sequence[Path],
+    receipt: Path | None,
+    weights: Path | None,
+    code: str,
     threads: int = 1,
 ) -> None:
-    """Write ``features/D/SPACE/LAYER.h5``.
+    """Write layers of a space of films, sounds or images in one pass.
+
+    What is computed lies in ``.chunks`` beside the files until all of them are written, so that a
+    killed job goes on where it was.
 
     Parameters
     ----------
-    resolved : Resolved
-        The study.
-    dataset, space, layer : str
-        Dataset id, feature space of the study, one of its layers.
-    output : Path
-        The file to write; final files of other layers are looked for beside it.
-    inputs : Inputs
-        Receipts and tables that the extractor needs.
+    settings : FeatureSettings
+        The space.
+    outputs : sequence of Path
+        The files to write; each is named like its layer.
+    receipt, weights : Path
+        Receipts of the stimuli and of pretrained weights.
     code : str
-        Fingerprint for the provenance; computed when empty.
+        Fingerprint of all code that the job reaches.
     threads : int
         Threads of torch and OpenCV. The number is part of the method: other numbers change the
         last digits.
@@ -87,106 +66,44 @@ def extract(
     Raises
     ------
     UserError
-        If the space, layer, an input or a stimulus is not usable.
+        If a layer, an input or a stimulus is not usable.
     """
-    block = resolved.study.features.get(space)
-    if block is None:
-        known = ", ".join(resolved.study.features) or "none"
-        raise UserError(f"config.yaml: features: there is no space {space!r}; there are {known}")
-    checked = check(space, block, data=resolved.study.data)
-    if layer not in checked.layers:
-        raise UserError(
-            f"config.yaml: features.{space}.layers: {layer!r} is not among "
-            f"{', '.join(checked.layers)}"
-        )
-    job = Layer(
-        space_name=space,
-        stream=block.stream,
-        space=checked,
-        layer=layer,
-        output=output,
-        config={
-            "dataset": dataset,
-            space: block.model_dump(mode="json", exclude={"layers", "stream"}),
-        },
-        code=code or fingerprint(checked.extractor.module),
-    )
-    if checked.extractor.media == "label":
-        _write_labels(job, inputs)
-    elif checked.extractor.media == "truth":
-        _write_truth(job, inputs)
-    else:
-        _write_media(job, inputs, resolved, dataset, threads)
-
-
-def _write_media(
-    job: Layer, inputs: Inputs, resolved: Resolved, dataset: str, threads: int
-) -> None:
-    receipt = Receipt.read(_needed(inputs.receipt, "--receipt", job))
-    weights = find_weights(job.space, inputs.weights)
-    media, omitted = find_media(job.extractor, resolved, dataset, receipt)
-    content = content_hash(job.space, media, weights)
+    meter = Meter()
+    job = Job(settings, of_settings(settings), outputs, code)
+    fetched = Receipt.read(job.needed(receipt, "--receipt"))
+    found = find_weights(job.space, weights)
+    check_layers(settings.space, job.space, job.layers, found.folder)
+    media, omitted = find_media(job.extractor, settings.dataset, settings.stimuli, fetched)
+    content = content_hash(settings, code, media, found)
     # Whatever is missing is an error here, never a download.
     os.environ["HF_HUB_OFFLINE"] = "1"
-    with locked(Path(resolved.study.results) / ".chunks" / content) as folder:
-        layers = _missing(job, folder, media)
-        if layers:
-            _compute(job, layers, media, folder, weights, _device(resolved, threads))
-        sampling: Sampling = "item" if any(medium.items for medium in media) else "timed"
-        with job.create(sampling, receipt.simulated, weights.files, omitted) as file:
-            assemble(file, job, media, folder)
-        folder.remove(job.layer)
+    folder = ChunkFolder(outputs[0].parent / ".chunks" / content, job.layers)
+    _compute(job, media, folder, found, _device(settings, threads))
+    with ExitStack() as stack:
+        # All files appear together: a job that is killed before has written none.
+        for path in outputs:
+            file = _assemble(stack, job, path, media, folder, found, fetched.simulated, omitted)
+            file.cost(meter.cost(job.layers))
+    folder.remove()
 
 
-def _needed(path: Path | None, option: str, job: Layer) -> Path:
-    if path is None:
-        raise UserError(f"features extract: {job.extractor.name} needs {option}")
-    return path
-
-
-def _missing(job: Layer, folder: ChunkFolder, media: Sequence[Medium]) -> tuple[str, ...]:
-    """Layers to compute now: those of the space that are neither final nor whole in chunks.
-
-    Nothing if the wanted layer needs only to be assembled.
-    """
-
-    def whole(layer: str) -> bool:
-        return all(folder.is_whole(layer, medium.stimulus) for medium in media)
-
-    if whole(job.layer):
-        return ()
-    return tuple(
-        layer
-        for layer in job.space.layers
-        if layer == job.layer or not (whole(layer) or job.output.with_name(f"{layer}.h5").is_file())
-    )
-
-
-def _device(resolved: Resolved, threads: int) -> str:
+def _device(settings: FeatureSettings, threads: int) -> str:
     """``cpu`` or ``cuda``; fixes the number of threads."""
     import cv2
     import torch
 
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    if resolved.study.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if resolved.study.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("config.yaml: device: cuda, but torch finds no GPU; use auto or cpu")
-    return resolved.study.device
+    return choose_device(settings.device)
 
 
 def _compute(
-    job: Layer,
-    layers: tuple[str, ...],
-    media: Sequence[Medium],
-    folder: ChunkFolder,
-    weights: Weights,
-    device: str,
+    job: Job, media: Sequence[Medium], folder: ChunkFolder, weights: Weights, device: str
 ) -> None:
-    """One pass of each stimulus: all `layers` into chunks, beginning where a kill left off."""
+    """One pass of each stimulus: all layers into chunks, beginning where a kill left off."""
     for medium in media:
-        if all(folder.is_whole(layer, medium.stimulus) for layer in layers):
+        layers = tuple(one for one in job.layers if not folder.is_whole(one, medium.stimulus))
+        if not layers:
             continue
         if not job.extractor.can_skip:
             for layer in layers:
@@ -201,13 +118,12 @@ def _compute(
                 times = chunk[layers[0]].times
                 if len(times):
                     progress.update(max(round(float(times[-1]), 1) - progress.n, 0))
-        folder.note(medium.stimulus, notes)
         for layer in layers:
-            folder.finish(layer, medium.stimulus)
+            folder.finish(layer, medium.stimulus, notes)
 
 
 def _chunks(
-    job: Layer,
+    job: Job,
     layers: tuple[str, ...],
     medium: Medium,
     weights: Weights,
@@ -223,76 +139,91 @@ def _chunks(
         medium.path, layers, job.space.options, weights.folder, device, **extras
     )
     waiting: list[dict[str, Block]] = []
-    held = 0
+    numbers = 0
     for chunk in given:
         for layer in layers:
-            _check_block(job, layer, chunk)
+            check_block(job.where, layer, chunk)
+        check_layers_given(job.where, layers, chunk)
         waiting.append(chunk)
-        held += sum(chunk[layer].values.size for layer in layers)
-        if job.extractor.can_skip or held >= JOINED:
-            yield _joined(waiting, layers)
-            waiting, held = [], 0
+        numbers += sum(chunk[layer].values.size for layer in layers)
+        if job.extractor.can_skip or numbers >= JOINED:
+            yield joined(waiting, layers)
+            waiting, numbers = [], 0
     if waiting:
-        yield _joined(waiting, layers)
+        yield joined(waiting, layers)
 
 
-def _joined(chunks: Sequence[dict[str, Block]], layers: tuple[str, ...]) -> dict[str, Block]:
-    return {
-        layer: Block(
-            np.concatenate([chunk[layer].values for chunk in chunks]),
-            np.concatenate([chunk[layer].times for chunk in chunks]),
-        )
-        for layer in layers
-    }
-
-
-def _progress(job: Layer, medium: Medium) -> Any:
+def _progress(job: Job, medium: Medium) -> Any:
     total: float = len(medium.items)
     if isinstance(medium.path, Path):
         total = round(media_info(medium.path).duration, 1)
     return tqdm(
         total=total,
-        desc=f"{job.space_name} of {medium.stimulus}",
+        desc=f"{job.settings.space} of {medium.stimulus}",
         unit=" images" if medium.items else "s",
         mininterval=5,
     )
 
 
-def _check_block(job: Layer, layer: str, chunk: dict[str, Block]) -> None:
-    """Refuse what a faulty extractor may give; the module may be a user's."""
-    where = f"{job.extractor.module}: {job.extractor.name}"
-    if layer not in chunk:
-        raise UserError(f"{where}: gave no layer {layer}")
-    values, times = np.asarray(chunk[layer].values), np.asarray(chunk[layer].times)
-    if values.ndim != 2 or times.shape != values.shape[:1]:
+def _assemble(
+    stack: ExitStack,
+    job: Job,
+    path: Path,
+    media: Sequence[Medium],
+    folder: ChunkFolder,
+    weights: Weights,
+    simulated: bool,
+    omitted: Sequence[Omission],
+) -> FeatureWriter:
+    """Join the chunks of a layer, one in memory at a time."""
+    layer = path.stem
+    all_times = [folder.times(layer, medium.stimulus) for medium in media]
+    all_notes = [folder.notes(layer, medium.stimulus) for medium in media]
+    windows = [float(notes.pop(WINDOW, job.window(layer))) for notes in all_notes]
+    noted = [notes.pop(COLUMNS, None) for notes in all_notes][-1]
+    for medium, times, window in zip(media, all_times, windows, strict=True):
+        _check_times(job, layer, medium, times, window)
+    widths = {folder.width(layer, medium.stimulus) for medium in media}
+    if len(widths) != 1:
         raise UserError(
-            f"{where}: {layer}: values {values.shape} and times {times.shape} don't fit; they "
-            "must be (n, p) and (n,)"
+            f"{job.where}/{layer}: stimuli differ in their number of columns: {sorted(widths)}"
         )
-    if not (np.isfinite(values).all() and np.isfinite(times).all()):
-        raise UserError(f"{where}: {layer}: gave values that are not finite")
+    width = widths.pop()
+    names = job.names(layer, width, noted)
+    sampling: Sampling = "item" if media[0].items else "timed"
+    timed = all_times if sampling == "timed" else []
+    methods = job.methods(layer, width, timed, all_notes[0], images=sampling == "item")
+    file = stack.enter_context(
+        job.create(path, sampling, simulated, methods, weights.files, omitted)
+    )
+    for medium, times, window, notes in zip(media, all_times, windows, all_notes, strict=True):
+        blocks = folder.blocks(layer, medium.stimulus)
+        if medium.items:
+            file.items(medium.items, blocks, notes)
+        else:
+            file.stimulus(medium.stimulus, times, window, blocks, notes)
+    file.names(names)
+    return file
 
 
-def _write_labels(job: Layer, inputs: Inputs) -> None:
-    """One row for each label of the experiment."""
-    path = _needed(inputs.inventory, "--inventory", job)
-    listed = read_inventory(path)
-    table = listed.table
-    items = sorted(set(table.loc[table["kind"] == "label", "item"].dropna().astype(str)))
-    if not items:
-        raise UserError(f"{path}: names no labels; {job.extractor.name} has nothing to describe")
-    result = job.extractor.function(items, (job.layer,), job.space.options)[job.layer]
-    with job.create("item", listed.provenance.simulated) as file:
-        file.items(items, iter([np.asarray(result.values, np.float32)]))
-        file.names(result.names)
-
-
-def _write_truth(job: Layer, inputs: Inputs) -> None:
-    """What the simulator knows."""
-    path = _needed(inputs.truth, "--truth", job)
-    with job.create("timed", read_truth(path).provenance.simulated) as file:
-        for stimulus, blocks in job.extractor.function(path, (job.layer,), job.space.options):
-            _check_block(job, job.layer, blocks)
-            block = blocks[job.layer]
-            file.stimulus(stimulus, block.times, job.window, iter([block.values]))
-        file.names(job.names(file.width))
+def _check_times(job: Job, layer: str, medium: Medium, times: np.ndarray, window: float) -> None:
+    """Refuse times that do not rise, or lie outside of the medium."""
+    if len(times) == 0 or np.any(np.diff(times) <= 0):
+        raise UserError(
+            f"{medium.name}: {job.extractor.name}/{layer} gave "
+            + ("times that do not rise" if len(times) else "no samples: is it long enough?")
+        )
+    if not isinstance(medium.path, Path):
+        if len(times) != len(medium.items):
+            raise UserError(
+                f"{job.where}/{layer}: gave {len(times)} rows for {len(medium.items)} images"
+            )
+        return
+    # A window may reach beyond either end, and headers round a duration.
+    margin = max(window, 1.0)
+    end = media_info(medium.path).duration
+    if times[0] < -margin or times[-1] > end + margin:
+        raise UserError(
+            f"{medium.name}: {job.extractor.name}/{layer} gave times from {times[0]:.2f} to "
+            f"{times[-1]:.2f} s, but it lasts {end:.2f} s; fix {job.extractor.module}"
+        )

@@ -50,7 +50,7 @@ class About:
 
     Attributes
     ----------
-    space, layer, stream : str
+    space, layer : str
         As in the study.
     extractor : str
         ``fusion_METHOD`` for a space made from others.
@@ -70,7 +70,6 @@ class About:
     layer: str
     extractor: str
     sampling: Sampling
-    stream: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: Sequence[Mapping[str, Any]] = ()
     fit: Mapping[str, Any] = field(default_factory=dict)
@@ -127,7 +126,6 @@ class FeatureFile:
             layer=str(file.attrs["layer"]),
             extractor=str(file.attrs["extractor"]),
             sampling="timed" if file.attrs["sampling"] == "timed" else "item",
-            stream=str(file.attrs["stream"]),
             options=_json(file, "options"),
             weights=json.loads(file.attrs.get("weights", "[]")),
             fit=_json(file, "fit"),
@@ -187,7 +185,7 @@ def open_features(path: Path | str) -> Iterator[FeatureFile]:
 
 
 class FeatureWriter:
-    """A feature file in the making, from :func:`create_features`."""
+    """A feature file that is being written, from :func:`create_features`."""
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self._path = path
@@ -220,34 +218,17 @@ class FeatureWriter:
 
     @property
     def width(self) -> int:
-        """Number of columns of what was written.
-
-        Raises
-        ------
-        UserError
-            If stimuli differ in it.
-        """
-        if len(self._widths) != 1:
-            raise UserError(
-                f"{self._path}: stimuli differ in their number of columns: {sorted(self._widths)}"
-            )
-        return next(iter(self._widths))
+        """Number of columns of what was written."""
+        (width,) = self._widths
+        return width
 
     def names(self, names: Sequence[str]) -> None:
-        """Write the names of the columns: as many as there are, each one once.
-
-        Raises
-        ------
-        UserError
-            If they are not.
-        """
-        width = self.width
-        if len(names) != width or len(set(names)) != width:
-            raise UserError(
-                f"{self._path}: {len(set(names))} distinct names for {width} columns; the "
-                "extractor must name each column once"
-            )
+        """Write the names of the columns."""
         write_strings(self.h5, "names", names)
+
+    def cost(self, cost: Cost) -> None:
+        """Write what the pass cost."""
+        self.h5.attrs["cost"] = json.dumps(vars(cost))
 
     def _rows(
         self,
@@ -283,14 +264,12 @@ def create_features(
     """Write a feature file; it appears under its name when the block ends well."""
     provenance = Provenance(KIND, simulated, dict(config), code, tuple(omitted), tuple(methods))
     with create_h5(path, provenance) as file:
-        for name in ("space", "layer", "extractor", "sampling", "stream"):
+        for name in ("space", "layer", "extractor", "sampling"):
             file.attrs[name] = getattr(about, name)
         file.attrs["options"] = json.dumps(about.options)
         file.attrs["weights"] = json.dumps(about.weights)
         if about.fit:
             file.attrs["fit"] = json.dumps(about.fit)
-        if about.cost:
-            file.attrs["cost"] = json.dumps(vars(about.cost))
         yield FeatureWriter(path, file)
 
 

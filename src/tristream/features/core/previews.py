@@ -1,4 +1,4 @@
-"""What reaches extractors at one moment, where it is a small picture or a stretch of sound."""
+"""What reaches extractors at one moment, where it is a small picture or a piece of sound."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from tristream.features.core.registry import Preview
 if TYPE_CHECKING:
     from tristream.features.core.audio.cochlea import Bank
 
-Shown = Callable[[Path, Any, float], Preview]
+Shown = Callable[[Path, Any, float, Path | None], Preview]
 AROUND = 1.0
 """Seconds of sound that are shown before and after the moment."""
 EDGE = 0.1
@@ -19,7 +19,7 @@ EDGE = 0.1
 def picture(size: tuple[int, int], format: Literal["rgb24", "gray"] = "rgb24") -> Shown:
     """The frame on screen, scaled to width x height as :func:`frame_batches` scales it."""
 
-    def preview(path: Path, options: Any, at: float) -> Preview:
+    def preview(path: Path, options: Any, at: float, folder: Path | None) -> Preview:
         from tristream.features.core.frames import still
 
         colour = "grey" if format == "gray" else "colour"
@@ -32,7 +32,7 @@ def picture(size: tuple[int, int], format: Literal["rgb24", "gray"] = "rgb24") -
 def waveform(rate: Callable[[Any], int]) -> Shown:
     """Two seconds of the mono sound at the rate (Hz) that the options lead to."""
 
-    def preview(path: Path, options: Any, at: float) -> Preview:
+    def preview(path: Path, options: Any, at: float, folder: Path | None) -> Preview:
         from tristream.media.sounds import read_sound
 
         first, stop = _around(path, at)
@@ -45,7 +45,7 @@ def waveform(rate: Callable[[Any], int]) -> Shown:
 def cochlea(bank: Callable[[Any], "Bank"], leak: float = 0.0) -> Shown:
     """Two seconds of the cochleagram of a bank of filters, frames of 10 ms."""
 
-    def preview(path: Path, options: Any, at: float) -> Preview:
+    def preview(path: Path, options: Any, at: float, folder: Path | None) -> Preview:
         import numpy as np
 
         from tristream.features.core.audio.cochlea import HOP, RATE, cochleagram

@@ -3,39 +3,19 @@
 import inspect
 import re
 import sys
-from collections.abc import Iterable
 
 from tristream.config.reference import key_table
 from tristream.config.sources import ArchiveSource
-from tristream.features.core.networks.families import IMAGE, VIDEO
-from tristream.features.core.networks.sound_networks import KNOWN
 from tristream.features.core.registry import Extractor, known
 
-STREAMS = {
-    "ventral": ("efficientnet_lite0", "image_network", "cornet_s", "saliency", "detections"),
-    "dorsal": (
-        *("motion_energy", "optical_flow", "tracked_objects"),
-        *("transnetv2", "video_network", "two_stream"),
-    ),
-    "auditory": (
-        *("acoustics", "rhythm", "gammatone", "modulation", "wavelets", "hilbert_huang"),
-        *("bispectrum", "musicnn", "audio_network"),
-    ),
-    "nuisance": ("lowlevel", "colour"),
-}
-"""Under which stream a study usually names an extractor; it is free to name another."""
+STREAMS = ("ventral", "dorsal", "auditory", "nuisance")
+"""In this order; extractors of other streams follow."""
 READS = {
     "film": "films",
     "sound": "sounds, and the sound of films",
     "label": "labels of events",
     "truth": "the simulator's truth",
 }
-TYPES: dict[str, Iterable[str]] = {
-    "image_network": IMAGE,
-    "video_network": VIDEO,
-    "audio_network": KNOWN,
-}
-"""Of networks that are read: ``model_type`` in their ``config.json``."""
 NETWORK = "a model of the hub at a pinned revision, or a local folder; safetensors only"
 INTRO = """\
 # Every feature space
@@ -52,21 +32,22 @@ features:
     options: {model: openai/clip-vit-base-patch32, revision: <40 digits>, pooling: "grid:2"}
 ```
 
-All layers of a space are computed in one pass of the film or sound, in bounded memory; a killed
-job goes on where it was. Networks that are not on the package index are brought by `tristream
-weights fetch` on a machine with a network; jobs use none. `tristream features show SPACE` draws
-what reached the computation beside the original, and what came out. What each space costs in your
-study is in its report, under *Features*; what those without a network of the hub cost on one core
-is in [benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA, CCA, PLS, a
-joint embedding; all fitted on training stimuli only) stand under `fusion:`:
+All layers of a space are computed by one job, in one pass of the film or sound, in bounded memory;
+a killed job goes on where it was. Networks that are not on the package index are brought by
+`tristream weights fetch` on a machine with a network; jobs use none. `tristream features show
+SPACE` draws what reached the computation beside the original, and what came out. What each space
+costs in your study is in its report, under *Features*; what those without a network of the hub cost
+on one core is in [benchmarks/README.md](../benchmarks/README.md). Spaces made from others (PCA,
+CCA, PLS, a joint embedding; all fitted on training stimuli only) stand under `fusion:`:
 [config.md](config.md)."""
 
 
 def markdown() -> str:
     """What every extractor reads, measures and needs; its layers, columns and options."""
     extractors = known()
-    named = [name for names in STREAMS.values() for name in names]
-    groups = {**STREAMS, "other": tuple(name for name in extractors if name not in named)}
+    groups: dict[str, list[str]] = {stream: [] for stream in (*STREAMS, "other")}
+    for name, one in extractors.items():
+        groups[one.stream if one.stream in STREAMS else "other"].append(name)
     parts = [INTRO, "", "| stream | extractor | reads | what it gives | weights |"]
     parts.append("|---|---|---|---|---|")
     for stream, names in groups.items():
@@ -80,13 +61,13 @@ def markdown() -> str:
 def _row(stream: str, one: Extractor) -> str:
     weights = one.weights
     if isinstance(weights, ArchiveSource):
-        said = f"package index, {weights.licence}"
+        source = f"package index, {weights.licence}"
     elif weights or "checkpoint" in one.options.model_fields:
-        said = "yours, or of the hub" if "model" in one.options.model_fields else "by option"
+        source = "yours, or of the hub" if "model" in one.options.model_fields else "by option"
     else:
-        said = "none"
+        source = "none"
     link = f"[`{one.name}`](#{one.name})"
-    return f"| {stream} | {link} | {_reads(one)} | {_marked(one.summary)} | {said} |"
+    return f"| {stream} | {link} | {_reads(one)} | {_marked(one.summary)} | {source} |"
 
 
 def _reads(one: Extractor) -> str:
@@ -100,14 +81,15 @@ def _section(one: Extractor) -> list[str]:
     lines += [f"- Reads: {_reads(one)}."]
     if callable(one.layers):
         lines += ["- Layers: as the network has them; by default some, spread through it."]
-        if types := TYPES.get(one.name):
-            lines += [f"- Types of network: {', '.join(f'`{kind}`' for kind in types)}."]
+        if one.network_types:
+            types = ", ".join(f"`{kind}`" for kind in one.network_types)
+            lines += [f"- Types of network: {types}."]
     else:
         default = one.default_layers
         lines += [f"- Layers: {', '.join(_layer(one, layer) for layer in one.layers)}."]
         if not callable(default) and default != one.layers:
             lines += [f"- By default: {', '.join(f'`{layer}`' for layer in default)}."]
-    lines += [f"- Weights: {said}." for said in _weights(one)]
+    lines += [f"- Weights: {source}." for source in _weights(one)]
     lines += [f"- {_marked(reference)}" for reference in references]
     if one.options.model_fields:
         lines += ["", *key_table(one.options.model_json_schema())]

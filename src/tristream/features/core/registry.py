@@ -23,6 +23,7 @@ of your own that ``module:`` of the feature space names, with one decorated func
         options=Options,
         names=lambda layer, options, p: ["brightness"],
         window=lambda layer, options: 1 / options.fps,
+        methods=lambda used: f"mean grey level of {used.options.fps:g} frames a second",
     )
     def brightness(path, layers, options, weights, device) -> Iterator[dict[str, Block]]:
         '''Mean grey level of each frame.'''
@@ -33,8 +34,9 @@ of your own that ``module:`` of the feature space names, with one decorated func
             centre = time + 0.5 / options.fps
             yield {"mean": Block(np.array([[image.mean()]]), np.array([centre]))}
 
-Modules are imported while the Snakefile is parsed: only the standard library, numpy and tristream
-at their top level; torch, OpenCV, librosa inside functions.
+A module of the package has the name of its extractor: it is imported when a study names the
+extractor, while the Snakefile is parsed. So at its top level it imports the standard library, numpy
+and tristream only; torch, OpenCV, librosa inside functions.
 
 **What the function gets and gives** depends on `media`:
 
@@ -42,29 +44,38 @@ at their top level; torch, OpenCV, librosa inside functions.
     ``function(path: Path, layers: tuple[str, ...], options, weights: Path | None, device: str)
     -> Iterator[dict[str, Block]]``. `path` is a film (sound extractors get films with a sound
     track, too). `layers` are those wanted, all in one pass. `weights` is the folder that holds the
-    weights that the decorator names. `device` is ``cpu`` or ``cuda``. Each yielded dict is one
-    chunk in time order, with a :class:`Block` for each wanted layer: a frame or more, some tens of
-    MB at most; chunks are stored as they come. After a kill the film is begun again, unless the
-    function has one more parameter ``skip: int = 0``: it is told how many chunks are stored and
-    yields from the next on. Then the same call must cut the same chunks, whatever the layers, and
-    a chunk should be worth a file (seconds of work).
+    weights that the decorator names. `device` is ``cpu``, or ``cuda`` for an extractor with
+    ``uses_gpu=True``. Each yielded dict is one chunk in time order, with a :class:`Block` for each
+    wanted layer: a frame or more, some tens of MB at most; chunks are stored as they come. After a
+    kill the film is begun again, unless the extractor has ``can_skip=True``: then the function has
+    one more parameter ``skip: int``, the number of chunks that are stored, and yields from the next
+    on. The same call must cut the same chunks, whatever the layers, and a chunk should be worth a
+    file (seconds of work).
 
-    One more parameter ``notes: dict`` takes what the function has to say of its pass (numbers,
-    strings, booleans), such as ``notes["busy"] = 0.9``; until the last chunk is taken it may
-    change. Notes become attributes of the stimulus in the feature file; ``notes["window"]`` (a
-    number) and ``notes["columns"]`` (a dict of layer to list of names) take the place of the
-    decorator's ``window`` and ``names``.
+    With ``takes_notes=True`` one more parameter ``notes: dict`` takes what there is to note of the
+    pass (numbers, strings, booleans), such as ``notes["busy"] = 0.9``; until the last chunk is
+    taken it may change. Notes go into the feature file, stimulus by stimulus;
+    ``notes["window"]`` (a number) and ``notes["columns"]`` (a dict of layer to list of names) take
+    the place of the decorator's ``window`` and ``names``.
 ``film`` with ``images=True``
     The function gets image files, too: then `path` is a tuple of paths, and the rows of the
     blocks are the images in this order, with ``times`` 0, 1, 2 …
     (:func:`tristream.features.core.frames.frame_batches` takes both,
     :func:`tristream.media.images.read_image` reads one). The file has ``sampling = item``. An
-    extractor without it leaves images out, and its file says so.
+    extractor without it leaves images out, and its file lists them as omitted.
 ``label``
     ``function(items: list[str], layers, options) -> dict[str, Items]``: one row an item.
 ``truth``
     ``function(path: Path, layers, options) -> Iterator[tuple[str, dict[str, Block]]]``: from the
     simulator's ``truth.h5``, a stimulus's name and its blocks.
+
+What it gives is checked: the wanted layers and no others, finite values, times that rise within the
+medium, one name a column.
+
+**Methods** are obligatory: a phrase for a methods section, or a function of :class:`Used` that
+gives it. It completes "Feature space NAME: …", cites papers as ``[@key]`` (keys of
+``references.bib``) and tells what these options make of the stimulus. Network, options, columns and
+sampling are added to it.
 
 **Layers that depend on the options or on a network**: ``layers`` (and ``default``) may be a
 function ``(options, folder) -> tuple of names``, where `folder` is the folder of the network's
@@ -85,9 +96,11 @@ hub models are brought by ``tristream fetch weights --space SPACE`` (rule ``fetc
 decides the values (a trained checkpoint, a second network).
 
 **What it saw** stands beside the original in ``tristream features show`` and in the report, if the
-decorator gets ``preview=(path, options, at) -> Preview``: the input of the computation around `at`.
-With ``images=True`` `path` may be a tuple of images and `at` the place of one of them.
-One more parameter ``folder`` is the network's folder.
+decorator gets ``preview=(path, options, at, folder) -> Preview``: the input of the computation
+around `at`; `folder` is the network's folder, None where there is no network. With ``images=True``
+`path` may be a tuple of images and `at` the place of one of them. ``classifier=`` (a
+:class:`tristream.features.core.classifier.Classifier`) lets both draw where a network of
+convolutions looks.
 """
 
 import importlib
@@ -95,8 +108,8 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -110,11 +123,15 @@ from tristream.hashing import hash_text
 if TYPE_CHECKING:
     import numpy as np
 
+    from tristream.features.core.classifier import Classifier
+
 Media = Literal["film", "sound", "label", "truth"]
-EXTRACTORS = "tristream.features.spaces"
+SPACES = "tristream.features.spaces"
 
 WeightSource = ArchiveSource | HubSource | FolderSource
 LayerNames = Callable[[Any, Path | None], Sequence[str]]
+PreviewFunction = Callable[[Any, Any, float, Path | None], "Preview | None"]
+Methods = str | Callable[["Used"], str]
 
 
 @dataclass(frozen=True)
@@ -170,6 +187,28 @@ class Preview:
     what: str
 
 
+@dataclass(frozen=True)
+class Used:
+    """What the features of a layer were made with: its methods text comes from it.
+
+    Attributes
+    ----------
+    options : Section
+        Options in effect.
+    network : str
+        The pretrained network, with its version or revision; empty without weights.
+    notes : dict
+        What the pass noted of the first stimulus.
+    images : bool
+        Whether the rows are images.
+    """
+
+    options: Any
+    network: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    images: bool = False
+
+
 class NoOptions(Section):
     """For extractors without options."""
 
@@ -210,11 +249,25 @@ class Extractor:
         ``names(layer, options, p)``: one name a column.
     window : callable
         ``window(layer, options)``: seconds of stimulus that one sample covers.
-    preview : callable or None
-        ``preview(path, options, at) -> Preview``: what reaches the computation around the media
-        time `at`, or for the image at this place, after every resizing, cropping and scaling.
+    methods : str or callable
+        A phrase for a methods section, or what makes it of :class:`Used`. Ask :meth:`phrase`.
     module : str
         Dotted name or path of the ``.py`` file, for the code fingerprint.
+    can_skip : bool
+        Whether the function can begin after chunks that are already stored.
+    takes_notes : bool
+        Whether the function notes something of its pass.
+    uses_gpu : bool or callable
+        Whether the function computes on ``device``. Ask :meth:`on_gpu`.
+    preview : callable or None
+        ``preview(path, options, at, folder) -> Preview``: what reaches the computation around the
+        media time `at`, or for the image at this place, after every resizing, cropping and scaling.
+    classifier : Classifier or None
+        How to load it as a network that ends in class scores.
+    stream : str
+        Under which stream a study usually names it; it is free to name another.
+    network_types : tuple of str
+        Of networks that are read: ``model_type`` in their ``config.json``.
     """
 
     name: str
@@ -228,23 +281,20 @@ class Extractor:
     function: Callable[..., Any]
     names: Callable[[str, Any, int], list[str]]
     window: Callable[[str, Any], float]
-    preview: Callable[..., Preview] | None
+    methods: Methods
     module: str
+    can_skip: bool = False
+    takes_notes: bool = False
+    uses_gpu: bool | Callable[[Any], bool] = False
+    preview: PreviewFunction | None = None
+    classifier: "Classifier | None" = None
+    stream: str = ""
+    network_types: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").split("\n")[0]
-
-    @property
-    def can_skip(self) -> bool:
-        """Whether the function can begin after chunks that are already stored."""
-        return "skip" in inspect.signature(self.function).parameters
-
-    @property
-    def takes_notes(self) -> bool:
-        """Whether the function has something to say of its pass."""
-        return "notes" in inspect.signature(self.function).parameters
 
     def weights_of(self, options: Section) -> WeightSource | None:
         """Where the pretrained weights come from with these options."""
@@ -259,11 +309,19 @@ class Extractor:
         default = self.default_layers
         return tuple(default(options, folder) if callable(default) else default)
 
+    def on_gpu(self, options: Section) -> bool:
+        """Whether with these options the function computes on ``device``."""
+        return self.uses_gpu(options) if callable(self.uses_gpu) else self.uses_gpu
+
+    def phrase(self, used: Used) -> str:
+        """What a methods section says of these features."""
+        return self.methods(used) if callable(self.methods) else self.methods
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself; its notes are lost unless the caller gives a dict for them."""
-        given = inspect.signature(self.function).bind_partial(*args, **kwargs).arguments
-        lost: dict[str, Any] = {"notes": {}} if self.takes_notes and "notes" not in given else {}
-        return self.function(*args, **kwargs, **lost)
+        if self.takes_notes:
+            kwargs.setdefault("notes", {})
+        return self.function(*args, **kwargs)
 
 
 def extractor(
@@ -271,6 +329,7 @@ def extractor(
     *,
     media: Media,
     layers: Sequence[str] | LayerNames,
+    methods: Methods,
     default: Sequence[str] | LayerNames = (),
     options: type[Section] = NoOptions,
     weights: ArchiveSource | Callable[[Any], WeightSource | None] | None = None,
@@ -278,9 +337,23 @@ def extractor(
     images: bool = False,
     names: Callable[[str, Any, int], list[str]] = numbered,
     window: Callable[[str, Any], float] = instant,
-    preview: Callable[..., Preview] | None = None,
+    can_skip: bool = False,
+    takes_notes: bool = False,
+    uses_gpu: bool | Callable[[Any], bool] = False,
+    preview: PreviewFunction | None = None,
+    classifier: "Classifier | None" = None,
+    stream: str = "",
+    network_types: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Extractor]:
-    """Make the decorated function an extractor; `default` layers are all unless given."""
+    """Make the decorated function an extractor; `default` layers are all unless given.
+
+    Raises
+    ------
+    ValueError
+        If `methods` is empty.
+    """
+    if not methods:
+        raise ValueError(f"extractor {name}: methods must tell what it computes")
 
     def decorate(function: Callable[..., Any]) -> Extractor:
         return Extractor(
@@ -295,8 +368,15 @@ def extractor(
             function=function,
             names=names,
             window=window,
-            preview=preview,
+            methods=methods,
             module=function.__module__,
+            can_skip=can_skip,
+            takes_notes=takes_notes,
+            uses_gpu=uses_gpu,
+            preview=preview,
+            classifier=classifier,
+            stream=stream,
+            network_types=tuple(network_types),
         )
 
     return decorate
@@ -308,39 +388,35 @@ def _fixed(layers: Sequence[str] | LayerNames) -> tuple[str, ...] | LayerNames:
 
 def known(module: str | None = None) -> dict[str, Extractor]:
     """Extractors by name: those of the package, or those of the file `module`."""
-    return dict(sorted((_of_file(module) if module else _packaged()).items()))
+    return dict(sorted(_of_file(module).items())) if module else {n: get(n) for n in names()}
 
 
 def names() -> list[str]:
-    """Names of the extractors that come with the package."""
-    return list(known())
+    """Names of the extractors that come with the package; none is imported for it."""
+    package = importlib.import_module(SPACES)
+    return sorted(info.name for info in pkgutil.iter_modules(package.__path__))
 
 
 def get(name: str, module: str | None = None) -> Extractor:
     """Find an extractor by name, in the package or in the file `module`.
+
+    Of the package only the extractor's own module is imported.
 
     Raises
     ------
     UserError
         If there is none of this name, or `module` can't be imported.
     """
-    found = known(module)
-    if name not in found:
+    there = list(_of_file(module)) if module else names()
+    if name not in there:
         where = f"{module} has" if module else "there are"
         raise UserError(
-            f"no extractor {name!r}; {where} {', '.join(found) or 'none'} "
+            f"no extractor {name!r}; {where} {', '.join(there) or 'none'} "
             "(`tristream features list`; one of your own needs `module: FILE.py`)"
         )
-    return found[name]
-
-
-@cache
-def _packaged() -> dict[str, Extractor]:
-    package = importlib.import_module(EXTRACTORS)
-    found: dict[str, Extractor] = {}
-    for info in pkgutil.iter_modules(package.__path__, f"{EXTRACTORS}."):
-        found |= _in(importlib.import_module(info.name))
-    return found
+    if module:
+        return _of_file(module)[name]
+    return _in(importlib.import_module(f"{SPACES}.{name}"))[name]
 
 
 @cache
@@ -358,7 +434,7 @@ def _of_file(path: str) -> dict[str, Extractor]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise UserError(
-            f"{path}: can't be imported: {type(error).__name__}: {error}; mend the module"
+            f"{path}: can't be imported: {type(error).__name__}: {error}; fix the module"
         ) from None
     return {name: replace(one, module=path) for name, one in _in(module).items()}
 

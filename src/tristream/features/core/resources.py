@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tristream.config.load import Resolved
+from tristream.config.settings.features import FeatureSettings, StimulusFile
 from tristream.config.sources import FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.features.core.checked_space import CheckedSpace
 from tristream.features.core.registry import Extractor
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.weights import network_files
-from tristream.fingerprint import fingerprint
 from tristream.hashing import hash_file, hash_text
 from tristream.media.containers import media_info
 from tristream.store import Omission
@@ -133,11 +132,22 @@ def _of_network(folder: Path, digests: dict[str, str], title: str, licence: str)
 
 
 def find_media(
-    extractor: Extractor, resolved: Resolved, dataset: str, receipt: Receipt
+    extractor: Extractor, dataset: str, table: Sequence[StimulusFile], receipt: Receipt
 ) -> tuple[list[Medium], list[Omission]]:
     """Stimuli that the extractor can read, in the order of the stimulus table.
 
     A feature file holds films and sounds, or images: beside films, images are left out.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        What reads them.
+    dataset : str
+        Its id, for messages.
+    table : sequence of StimulusFile
+        The dataset's stimuli.
+    receipt : Receipt
+        Where they lie.
 
     Raises
     ------
@@ -145,7 +155,6 @@ def find_media(
         If there are none.
     """
     checksums = {file.path: file.checksum for file in receipt.files}
-    table = resolved.datasets[dataset].stimuli.table
     images = extractor.images and not any(row.kind == "film" for row in table)
     media, omitted, pictures = [], [], []
     for row in table:
@@ -186,13 +195,17 @@ def _sha256(path: Path, checksum: str) -> str:
     return hash_file(path)
 
 
-def content_hash(space: CheckedSpace, media: Sequence[Medium], weights: Weights) -> str:
-    """Hash of everything that decides the values, layers aside."""
+def content_hash(
+    settings: FeatureSettings, code: str, media: Sequence[Medium], weights: Weights
+) -> str:
+    """Hash of everything that decides the values, layers aside.
+
+    `code` is the key of all code that the job reaches.
+    """
     content = {
         "media": [(one.stimulus, one.sha256, *one.items) for one in media],
-        "extractor": space.extractor.name,
-        "options": space.options.model_dump(mode="json"),
-        "code": fingerprint(space.extractor.module),
+        "settings": settings.key(),
+        "code": code,
         "weights": weights.digest,
     }
     return hash_text(json.dumps(content, sort_keys=True))[:16]
@@ -203,5 +216,5 @@ def _hashes(path: Path) -> dict[str, str]:
     if path.is_file():
         return {path.name: hash_file(path)}
     if not path.is_dir():
-        raise UserError(f"{path}: no such file or folder; mend the space's options")
+        raise UserError(f"{path}: no such file or folder; fix the space's options")
     return {one.name: hash_file(one) for one in sorted(path.iterdir()) if one.is_file()}

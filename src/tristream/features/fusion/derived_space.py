@@ -9,6 +9,7 @@ import torch
 from tristream.config.fusion import Concatenation, Fusion, Paired, is_fitted
 from tristream.config.settings.fusion import FusionSettings
 from tristream.errors import UserError
+from tristream.features.core.cost import Meter
 from tristream.features.core.feature_file import About, FeatureWriter, create_features
 from tristream.features.fusion.fused_file import Arrays, Fit, read_fit, write_fit
 from tristream.features.fusion.fusion_methods import Rows, layers_of, learn, sentence
@@ -95,6 +96,7 @@ def fuse(
     output : Path
         The file to write, ``features/D/SPACE/LAYER.h5``: its name is the layer's.
     """
+    meter = Meter()
     torch.set_num_threads(threads)
     block, space, layer = settings.block, settings.space, output.stem
     known = Paired.all_layers() if isinstance(block, Paired) else block.layers
@@ -132,6 +134,7 @@ def fuse(
                 if isinstance(block, Concatenation)
                 else [f"{layer}_{number:03d}" for number in range(1, width + 1)]
             )
+            file.cost(meter.cost([layer]))
 
 
 def _fitted(block: Fusion, fit: Fit) -> str:

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from tristream.features.core.block_checks import joined
 from tristream.features.core.networks.families import spread_layers
 from tristream.features.core.networks.network_options import NetworkOptions, network_source
-from tristream.features.core.networks.sound_networks import ENCODEC, Grid, Window, sound_layers
-from tristream.features.core.registry import Block, Preview, extractor
+from tristream.features.core.networks.reduce import reduced
+from tristream.features.core.networks.sound_networks import (
+    ENCODEC,
+    KNOWN,
+    Grid,
+    Window,
+    sound_layers,
+)
+from tristream.features.core.registry import Block, Preview, Used, extractor
 
 if TYPE_CHECKING:
     import torch
@@ -50,16 +58,20 @@ def _default(options: AudioNetworkOptions, folder: Path | None) -> tuple[str, ..
     return spread_layers(layers) if len(layers) > 1 else layers
 
 
-def _preview(path: Path, options: AudioNetworkOptions, at: float, folder: Path) -> Preview:
+def _preview(
+    path: Path, options: AudioNetworkOptions, at: float, folder: Path | None
+) -> Preview | None:
     """The window that answers for `at`, as the network's feature extractor prepares it."""
     from tristream.features.core.audio.sound_stream import Track
     from tristream.features.core.networks import sound_networks as sounds
     from tristream.features.core.previews import waveform
 
+    if folder is None:
+        return None
     config = sounds.sound_config(folder)
     preparation = sounds.Preparation(folder)
     if config["model_type"] == ENCODEC:
-        return waveform(lambda options: preparation.rate)(path, options, at)
+        return waveform(lambda options: preparation.rate)(path, options, at, folder)
     grid = sounds.grid_of(config, preparation, options.window, options.hop, options.step)
     track = Track.open(path, preparation.rate, SHORTEST)
     total = grid.frames(track.samples)
@@ -75,6 +87,14 @@ def _preview(path: Path, options: AudioNetworkOptions, at: float, folder: Path) 
     return Preview(bands, start, max(stop, start + grid.window / grid.rate), what)
 
 
+def _methods(used: Used) -> str:
+    step = "every frame" if not used.options.step else f"means over {used.options.step:g} s"
+    return (
+        f"hidden states of an audio network, {step}{reduced(used.options)}, computed with "
+        "transformers [@wolf2020]"
+    )
+
+
 @extractor(
     "audio_network",
     media="sound",
@@ -84,6 +104,12 @@ def _preview(path: Path, options: AudioNetworkOptions, at: float, folder: Path) 
     weights=network_source,
     window=lambda layer, options: options.step,
     preview=_preview,
+    methods=_methods,
+    can_skip=True,
+    takes_notes=True,
+    uses_gpu=True,
+    network_types=KNOWN,
+    stream="auditory",
 )
 def audio_network(
     path: Path,
@@ -159,7 +185,7 @@ class _Windows:
                 end = time.perf_counter()
                 busy += end - start
                 notes["busy"] = round(busy / (end - begin), 4)
-                yield self._joined(computed)
+                yield joined(computed, self.layers)
 
     def _prepared(
         self, track: Any, step: int, skip: int
@@ -193,15 +219,6 @@ class _Windows:
             times = [self.grid.times(w.first, w.kept.stop - w.kept.start) for w in windows]
             blocks[layer] = _averaged(values, np.concatenate(times), step)
         return blocks
-
-    def _joined(self, parts: list[dict[str, Block]]) -> dict[str, Block]:
-        return {
-            layer: Block(
-                np.concatenate([part[layer].values for part in parts]),
-                np.concatenate([part[layer].times for part in parts]),
-            )
-            for layer in self.layers
-        }
 
 
 def _encodec(

@@ -54,6 +54,8 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     names=column_names,
     window=lambda layer, options: options.window,
     preview=waveform(lambda options: RATE),
+    methods="the bispectrum of the sound [@nikias1987], averaged over short segments of a window",
+    stream="auditory",
 )
 def bispectrum(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -37,6 +37,9 @@ def _names(layer: str, options: ColourOptions, p: int) -> list[str]:
     names=_names,
     window=lambda layer, options: 1 / options.fps,
     preview=picture(SIZE),
+    methods="histograms of hue, saturation and value of film frames",
+    can_skip=True,
+    stream="nuisance",
 )
 def colour(
     path: Path,

@@ -49,6 +49,14 @@ class DetectionOptions(NetworkOptions):
     weights=network_source,
     preview=network_preview,
     window=lambda layer, options: 1 / options.fps if options.fps else 0.0,
+    methods=(
+        "classes that an object detector found in each picture, computed with transformers "
+        "[@wolf2020]"
+    ),
+    can_skip=True,
+    takes_notes=True,
+    uses_gpu=True,
+    stream="ventral",
 )
 def detections(
     path: Path | tuple[Path, ...],

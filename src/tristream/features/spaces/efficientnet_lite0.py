@@ -11,6 +11,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
+from tristream.features.core.classifier import Classifier, ClassNetwork
 from tristream.features.core.registry import Block, Preview, extractor
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class EfficientNetOptions(Section):
     )
 
 
-def _preview(path: Path | tuple[Path, ...], options: EfficientNetOptions, at: float) -> Preview:
+def _preview(
+    path: Path | tuple[Path, ...], options: EfficientNetOptions, at: float, folder: Path | None
+) -> Preview:
     """The square that reaches the network."""
     import torch
 
@@ -55,6 +58,12 @@ def _preview(path: Path | tuple[Path, ...], options: EfficientNetOptions, at: fl
     square = torch.from_numpy(_square(still(path, at, size=size)).copy())
     seen = _prepared(square[None])[0].permute(1, 2, 0).numpy()
     return Preview(seen, at, at, f"{PIXELS} x {PIXELS} pixels, values -1 to 1")
+
+
+def _classes(options: EfficientNetOptions, folder: Path | None) -> ClassNetwork:
+    assert folder is not None
+    network = load_network(folder, "cpu")
+    return ClassNetwork(network, network._conv_head)
 
 
 @extractor(
@@ -67,6 +76,12 @@ def _preview(path: Path | tuple[Path, ...], options: EfficientNetOptions, at: fl
     weights=WEIGHTS,
     window=lambda layer, options: 1 / options.fps if options.fps else 0.0,
     preview=_preview,
+    methods="activations of EfficientNet-Lite0 [@tan2019], trained on ImageNet",
+    can_skip=True,
+    takes_notes=True,
+    uses_gpu=True,
+    classifier=Classifier(_classes),
+    stream="ventral",
 )
 def efficientnet_lite0(
     path: Path | tuple[Path, ...],

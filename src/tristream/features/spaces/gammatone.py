@@ -43,6 +43,11 @@ class Options(Section):
     names=lambda layer, options, p: [f"{centre:.0f} Hz" for centre in options.bank.centres],
     window=lambda layer, options: FRAMES * HOP / RATE,
     preview=cochlea(lambda options: options.bank),
+    methods=(
+        "levels (dB) of a bank of fourth-order gammatone filters spaced by equivalent rectangular "
+        "bandwidths [@glasberg1990]"
+    ),
+    stream="auditory",
 )
 def gammatone(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

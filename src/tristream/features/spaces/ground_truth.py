@@ -9,7 +9,15 @@ from tristream.features.core.registry import Block, extractor
 from tristream.simulate.truth_file import read_truth
 
 
-@extractor("ground_truth", media="truth", layers=("ventral", "dorsal", "auditory"))
+@extractor(
+    "ground_truth",
+    media="truth",
+    layers=("ventral", "dorsal", "auditory"),
+    methods=(
+        "latent signals that the simulation drove its voxels by; a real study has no such features"
+    ),
+    stream="truth",
+)
 def ground_truth(
     path: Path, layers: tuple[str, ...], options: Section
 ) -> Iterator[tuple[str, dict[str, Block]]]:

@@ -39,6 +39,11 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     names=column_names,
     window=lambda layer, options: options.step,
     preview=waveform(lambda options: options.rate),
+    methods=(
+        "amplitude and frequency of the sound's intrinsic modes, by empirical mode decomposition "
+        "and the Hilbert transform [@huang1998]"
+    ),
+    stream="auditory",
 )
 def hilbert_huang(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

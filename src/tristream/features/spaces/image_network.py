@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from tristream.features.core.classifier import Classifier, ClassNetwork
 from tristream.features.core.networks.families import (
     IMAGE,
     POOLED,
@@ -16,10 +17,10 @@ from tristream.features.core.networks.families import (
     spread_layers,
     vision_config,
 )
-from tristream.features.core.networks.network_options import network_source
+from tristream.features.core.networks.network_options import network_source, read_config
 from tristream.features.core.networks.network_preview import network_preview
-from tristream.features.core.networks.reduce import LayerOptions
-from tristream.features.core.registry import Block, extractor
+from tristream.features.core.networks.reduce import LayerOptions, pooled, reduced
+from tristream.features.core.registry import Block, Used, extractor
 
 # Batches that are stored together, where a layer is small.
 TOGETHER = 8
@@ -47,6 +48,43 @@ def window(layer: str, options: Any) -> float:
     return 1 / options.fps if options.fps else 0.0
 
 
+def _methods(used: Used) -> str:
+    return (
+        f"hidden states of an image network, {pooled(used.options)}{reduced(used.options)}, "
+        "computed with transformers [@wolf2020]"
+    )
+
+
+# Last maps of networks of convolutions in ``transformers``, by type.
+LAST_MAPS = {
+    "resnet": "resnet.encoder",
+    "convnext": "convnext.encoder",
+    "convnextv2": "convnextv2.encoder",
+    "efficientnet": "efficientnet.encoder.top_activation",
+    "mobilenet_v2": "mobilenet_v2.conv_1x1",
+}
+
+
+def _has_classes(options: ImageNetworkOptions, folder: Path | None) -> bool:
+    if folder is None:
+        return True  # known when it is fetched
+    config = read_config(folder)
+    trained = any("ImageClassification" in name for name in config.get("architectures") or [])
+    return trained and config["model_type"] in LAST_MAPS
+
+
+def _classes(options: ImageNetworkOptions, folder: Path | None) -> ClassNetwork:
+    from tristream.features.core.networks.load_network import load_network
+
+    assert folder is not None
+    network = load_network(folder, "AutoModelForImageClassification", "cpu")
+    path = LAST_MAPS[read_config(folder)["model_type"]]
+    last = network.get_submodule(path)
+    if path.endswith("encoder"):
+        last = last.stages[-1]
+    return ClassNetwork(lambda batch: network(batch).logits, last)
+
+
 @extractor(
     "image_network",
     media="film",
@@ -57,6 +95,13 @@ def window(layer: str, options: Any) -> float:
     weights=network_source,
     preview=network_preview,
     window=window,
+    methods=_methods,
+    can_skip=True,
+    takes_notes=True,
+    uses_gpu=True,
+    network_types=tuple(IMAGE),
+    classifier=Classifier(_classes, _has_classes),
+    stream="ventral",
 )
 def image_network(
     path: Path | tuple[Path, ...],

@@ -39,6 +39,8 @@ class LowlevelOptions(Section):
     names=lambda layer, options, p: list(COLUMNS),
     window=lambda layer, options: 1 / options.fps,
     preview=picture(SIZE, "gray"),
+    methods="luminance, contrast, loudness and cuts of the film",
+    stream="nuisance",
 )
 def lowlevel(
     path: Path,

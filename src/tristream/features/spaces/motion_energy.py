@@ -119,7 +119,7 @@ def _centres(extent: float, envelope: float) -> np.ndarray:
     return step * np.arange(-count, count + 1) + extent / 2
 
 
-def _preview(path: Path, options: MotionEnergyOptions, at: float) -> Preview:
+def _preview(path: Path, options: MotionEnergyOptions, at: float, folder: Path | None) -> Preview:
     """One of the frames that are filtered."""
     import torch
 
@@ -137,6 +137,12 @@ def _preview(path: Path, options: MotionEnergyOptions, at: float) -> Preview:
     names=lambda layer, options, p: [one.name for one in pyramid(options)],
     window=lambda layer, options: options.width / options.fps,
     preview=_preview,
+    methods=(
+        "log energy of a pyramid of spatio-temporal Gabor filters on luminance [@nishimoto2011]"
+    ),
+    can_skip=True,
+    uses_gpu=True,
+    stream="dorsal",
 )
 def motion_energy(
     path: Path,

@@ -40,6 +40,11 @@ class Options(Section):
     names=lambda layer, options, p: NAMES[layer],
     window=lambda layer, options: (WINDOW if layer == "tempo" else FRAMES) * HOP / RATE,
     preview=waveform(lambda options: RATE),
+    methods=(
+        "onset strength, local tempo and beats of the sound [@ellis2007], computed with librosa "
+        "[@mcfee2015]"
+    ),
+    stream="auditory",
 )
 def rhythm(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

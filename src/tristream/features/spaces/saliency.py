@@ -32,7 +32,9 @@ def _names(layer: str, options: SaliencyOptions, p: int) -> list[str]:
     return cell_names(("saliency",), options.grid)
 
 
-def _preview(path: Path | tuple[Path, ...], options: SaliencyOptions, at: float) -> Preview:
+def _preview(
+    path: Path | tuple[Path, ...], options: SaliencyOptions, at: float, folder: Path | None
+) -> Preview:
     """The grey picture whose saliency is mapped."""
     from tristream.features.core.frames import still
 
@@ -49,6 +51,9 @@ def _preview(path: Path | tuple[Path, ...], options: SaliencyOptions, at: float)
     names=_names,
     window=lambda layer, options: 1 / options.fps,
     preview=_preview,
+    methods="saliency by the spectral residual of each picture [@hou2007], computed with OpenCV",
+    can_skip=True,
+    stream="ventral",
 )
 def saliency(
     path: Path | tuple[Path, ...],

@@ -20,8 +20,8 @@ from tristream.features.core.networks.families import (
 )
 from tristream.features.core.networks.network_options import network_source
 from tristream.features.core.networks.network_preview import network_preview
-from tristream.features.core.networks.reduce import LayerOptions
-from tristream.features.core.registry import Block, extractor
+from tristream.features.core.networks.reduce import LayerOptions, pooled, reduced
+from tristream.features.core.registry import Block, Used, extractor
 
 # Batches that are stored together, where a layer is small.
 TOGETHER = 8
@@ -61,6 +61,15 @@ def _window(layer: str, options: VideoNetworkOptions) -> float:
     return options.frames / options.fps
 
 
+def _methods(used: Used) -> str:
+    time = " and the time of a clip" if used.options.grid else ""
+    return (
+        "hidden states of a video network on clips of the film, "
+        f"{pooled(used.options)}{time}{reduced(used.options)}, computed with transformers "
+        "[@wolf2020]"
+    )
+
+
 @extractor(
     "video_network",
     media="film",
@@ -70,6 +79,12 @@ def _window(layer: str, options: VideoNetworkOptions) -> float:
     weights=network_source,
     preview=network_preview,
     window=_window,
+    methods=_methods,
+    can_skip=True,
+    takes_notes=True,
+    uses_gpu=True,
+    network_types=tuple(VIDEO),
+    stream="dorsal",
 )
 def video_network(
     path: Path,

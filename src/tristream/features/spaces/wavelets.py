@@ -63,6 +63,8 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     names=column_names,
     window=lambda layer, options: STEP / RATE,
     preview=waveform(lambda options: RATE),
+    methods="levels (dB) of wavelet transforms of the sound, computed with PyWavelets [@lee2019]",
+    stream="auditory",
 )
 def wavelets(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -63,7 +63,7 @@ def run(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Values of the layers and times of all chunks."""
     found = ImageNetworkOptions(folder=str(folder), **options)
-    chunks = list(image_network(source, layers, found, folder, "cpu", {}))
+    chunks = list(image_network(source, layers, found, folder, "cpu"))
     values = {name: np.concatenate([chunk[name].values for chunk in chunks]) for name in layers}
     return values, np.concatenate([chunk[layers[0]].times for chunk in chunks])
 
@@ -249,9 +249,9 @@ def test_resumed_equals_unbroken(networks: dict[str, Path], tmp_path: Path) -> N
     options = ImageNetworkOptions(folder=str(folder), fps=24, batch=2)
     args = (film, ("embeddings", "pooled"), options, folder, "cpu")
     notes: dict[str, Any] = {}
-    whole = list(image_network(*args, notes))
+    whole = list(image_network(*args, notes=notes))
     assert [len(chunk["pooled"].times) for chunk in whole] == [16, 16, 16, 12]
-    rest = list(image_network(*args, {}, skip=2))
+    rest = list(image_network(*args, skip=2))
     for one, other in zip(whole[2:], rest, strict=True):
         np.testing.assert_array_equal(one["pooled"].values, other["pooled"].values)
         np.testing.assert_array_equal(one["pooled"].times, other["pooled"].times)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tristream.features.core.block_checks import joined
 from tristream.features.core.registry import Block
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ def _next(queue: "Queue[tuple[bool, Any]]", thread: threading.Thread) -> tuple[b
             return queue.get(timeout=POLL)
         except Empty:
             if not thread.is_alive() and queue.empty():
-                raise RuntimeError("the thread that decodes has ended without a word") from None
+                raise RuntimeError("the thread that decodes has ended without a result") from None
 
 
 def stacked(
@@ -152,20 +153,10 @@ def run(
             total = time.perf_counter() - begin
             notes["busy"], notes["waiting"] = round(busy / total, 4), round(waiting / total, 4)
             if blocks and (held == chunk or batch is None):
-                yield _joined(blocks)
+                yield joined(blocks, list(blocks[0]))
                 blocks, held = [], 0
             if batch is None:
                 return
-
-
-def _joined(blocks: list[dict[str, Block]]) -> dict[str, Block]:
-    return {
-        name: Block(
-            np.concatenate([block[name].values for block in blocks]),
-            np.concatenate([block[name].times for block in blocks]),
-        )
-        for name in blocks[0]
-    }
 
 
 def autocast(device: str, precision: str) -> Any:

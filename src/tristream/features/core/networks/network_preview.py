@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from tristream.features.core.networks.image_processor import Preparation
 
 
-def network_preview(path: "Source", options: Any, at: float, folder: Path) -> Preview:
+def network_preview(path: "Source", options: Any, at: float, folder: Path | None) -> Preview | None:
     """The frame on screen at `at`, or the image, prepared as the network in `folder` wants it."""
     from tristream.features.core.networks.image_processor import read_preparation
 
-    return prepared_preview(path, at, read_preparation(folder))
+    return prepared_preview(path, at, read_preparation(folder)) if folder else None
 
 
 def prepared_preview(path: "Source", at: float, preparation: "Preparation") -> Preview:

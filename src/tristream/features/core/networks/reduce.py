@@ -48,8 +48,23 @@ class LayerOptions(ColumnOptions, NetworkOptions):
     @model_validator(mode="after")
     def _possible(self) -> "LayerOptions":
         if self.tokens == "all" and self.pooling.startswith("grid"):
-            raise ValueError("tokens: all includes tokens that stand nowhere; a grid needs patches")
+            raise ValueError("tokens: all includes tokens without a place; a grid needs patches")
         return self
+
+
+def pooled(options: ColumnOptions) -> str:
+    """How a layer is pooled over the picture, for a methods section."""
+    if not options.grid:
+        return "at every place of the picture"
+    cells = f"each cell of a {options.grid} x {options.grid} grid on " if options.grid > 1 else ""
+    return f"averaged over {cells}the picture"
+
+
+def reduced(options: Any) -> str:
+    """The random projection, if there is one, for a methods section."""
+    if not options.project:
+        return ""
+    return f", reduced to {options.project} columns by a sparse random projection"
 
 
 def columns(

@@ -102,7 +102,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     }.get(layer, [layer])
 
 
-def _preview(path: Path, options: Options, at: float) -> Preview:
+def _preview(path: Path, options: Options, at: float, folder: Path | None) -> Preview:
     """Mel bands at 100 Hz, 2 s around `at`, before they are averaged."""
     from tristream.media.containers import media_info
     from tristream.media.sounds import read_sound
@@ -140,6 +140,11 @@ def _preview(path: Path, options: Options, at: float) -> Preview:
     names=column_names,
     window=lambda layer, options: (RMS_WINDOW if layer == "rms_spectrum" else FRAMES) * HOP / RATE,
     preview=_preview,
+    methods=(
+        "descriptors of the short-time spectrum of the sound at 10 Hz, computed with librosa "
+        "[@mcfee2015]"
+    ),
+    stream="auditory",
 )
 def acoustics(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
+from tristream.features.core.classifier import Classifier, ClassNetwork
 from tristream.features.core.networks.network_preview import prepared_preview
-from tristream.features.core.networks.reduce import ColumnOptions
-from tristream.features.core.registry import Block, Preview, extractor
+from tristream.features.core.networks.reduce import ColumnOptions, pooled, reduced
+from tristream.features.core.registry import Block, Preview, Used, extractor
 
 STEPS = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
 DECODER = "decoder"
@@ -38,10 +39,30 @@ class CornetOptions(ColumnOptions):
         return self
 
 
-def _preview(path: Path | tuple[Path, ...], options: CornetOptions, at: float) -> Preview:
+def _preview(
+    path: Path | tuple[Path, ...], options: CornetOptions, at: float, folder: Path | None
+) -> Preview:
     from tristream.features.core.networks.image_processor import IMAGENET
 
     return prepared_preview(path, at, IMAGENET)
+
+
+def _methods(used: Used) -> str:
+    trained = "untrained (random weights)" if used.options.untrained else "trained on ImageNet"
+    columns = pooled(used.options) + reduced(used.options)
+    return f"activations of CORnet-S [@kubilius2019], {trained}, {columns}"
+
+
+def _has_classes(options: CornetOptions, folder: Path | None) -> bool:
+    return bool(options.checkpoint)
+
+
+def _classes(options: CornetOptions, folder: Path | None) -> ClassNetwork:
+    from tristream.features.spaces.cornet_s import network as cornet
+
+    network = cornet.load(Path(options.checkpoint))
+    last = network.get_submodule("IT.norm3_1")
+    return ClassNetwork(lambda batch: network(batch, (DECODER,))[DECODER], last)
 
 
 @extractor(
@@ -54,6 +75,12 @@ def _preview(path: Path | tuple[Path, ...], options: CornetOptions, at: float) -
     reads=lambda options: [options.checkpoint] if options.checkpoint else [],
     window=lambda layer, options: 1 / options.fps if options.fps else 0.0,
     preview=_preview,
+    methods=_methods,
+    can_skip=True,
+    takes_notes=True,
+    uses_gpu=True,
+    classifier=Classifier(_classes, _has_classes),
+    stream="ventral",
 )
 def cornet_s(
     path: Path | tuple[Path, ...],

@@ -109,6 +109,11 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
     names=column_names,
     window=lambda layer, options: options.step,
     preview=cochlea(lambda options: _bank(), LEAK),
+    methods=(
+        "energy of spectro-temporal modulation filters [@chi2005] on a cochleagram of gammatone "
+        "levels"
+    ),
+    stream="auditory",
 )
 def modulation(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str

@@ -57,7 +57,7 @@ def _names(layer: str, options: Options, p: int) -> list[str]:
     return list(TAGS)
 
 
-def _preview(path: Path, options: Options, at: float) -> Preview:
+def _preview(path: Path, options: Options, at: float, folder: Path | None) -> Preview:
     """The log-mel spectrogram of the window that is nearest to `at`."""
     track = Track.open(path, RATE)
     start = min(window_starts(track.samples, options.hop), key=lambda s: abs(_centre(s) - at))
@@ -89,6 +89,10 @@ def _centre(start: int) -> float:
     names=_names,
     window=lambda layer, options: FRAMES * HOP / RATE,
     preview=_preview,
+    methods="activations of the music tagger musicnn [@pons2019] in windows of 3 s",
+    can_skip=True,
+    uses_gpu=True,
+    stream="auditory",
 )
 def musicnn(
     path: Path,

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
 from tristream.features.core import flow_measures as measures
-from tristream.features.core.registry import Block, Preview, extractor
+from tristream.features.core.registry import Block, Preview, Used, extractor
 from tristream.features.spaces.optical_flow import camera
 from tristream.features.spaces.optical_flow.fields import IFNET, NETWORKS, Method
 
@@ -48,7 +48,7 @@ def _names(layer: str, options: FlowOptions, p: int) -> list[str]:
     return measures.cell_names(names.get(layer, measures.MEASURES), options.grid)
 
 
-def _preview(path: Path, options: FlowOptions, at: float) -> Preview:
+def _preview(path: Path, options: FlowOptions, at: float, folder: Path | None) -> Preview:
     """One of the two frames between which the flow is found."""
     from tristream.features.core.frames import still
 
@@ -56,6 +56,22 @@ def _preview(path: Path, options: FlowOptions, at: float) -> Preview:
     picture = still(path, at, size=options.size, format="rgb24" if colour else "gray")
     what = f"{options.size[0]} x {options.size[1]} pixels, {'colour' if colour else 'grey'}"
     return Preview(picture, at, at, what)
+
+
+METHODS = {
+    "dis": "dense inverse search [@kroeger2016] in OpenCV",
+    "farneback": "polynomial expansion [@farneback2003] in OpenCV",
+    "tvl1": "the TV-L1 method [@zach2007] in OpenCV",
+    "ifnet": "the network IFNet of RIFE [@huang2022]",
+    "raft": "the network RAFT [@teed2020]",
+}
+
+
+def _methods(used: Used) -> str:
+    return (
+        "measures of optical flow between successive frames of the film, found by "
+        f"{METHODS[used.options.method]}"
+    )
 
 
 @extractor(
@@ -69,6 +85,10 @@ def _preview(path: Path, options: FlowOptions, at: float) -> Preview:
     names=_names,
     window=lambda layer, options: 1 / options.fps,
     preview=_preview,
+    methods=_methods,
+    can_skip=True,
+    uses_gpu=lambda options: options.method in NETWORKS,
+    stream="dorsal",
 )
 def optical_flow(
     path: Path,

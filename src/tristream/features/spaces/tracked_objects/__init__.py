@@ -15,7 +15,7 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.config.sources import ArchiveSource
-from tristream.features.core.registry import Block, Preview, extractor
+from tristream.features.core.registry import Block, Preview, Used, extractor
 
 if TYPE_CHECKING:
     from tristream.features.spaces.tracked_objects.film import Tracked
@@ -69,13 +69,22 @@ def _names(layer: str, options: TrackingOptions, p: int) -> list[str]:
     return summary.cell_names(options.grid)
 
 
-def _preview(path: Path, options: TrackingOptions, at: float) -> Preview:
+def _preview(path: Path, options: TrackingOptions, at: float, folder: Path | None) -> Preview:
     """The frame in which objects are looked for."""
     from tristream.features.core.frames import still
     from tristream.features.spaces.tracked_objects.film import sampled_size
 
     size = sampled_size(path, options.width)
     return Preview(still(path, at, size=size), at, at, f"{size[0]} x {size[1]} pixels, colour")
+
+
+def _methods(used: Used) -> str:
+    own = used.options.detector
+    detector = "a detector of transformers [@wolf2020]" if own else "OpenCV's pedestrian detector"
+    return (
+        f"number, places and motion of objects, found by {detector} and followed by appearance and "
+        "a Kalman filter [@wojke2017]"
+    )
 
 
 @extractor(
@@ -88,6 +97,9 @@ def _preview(path: Path, options: TrackingOptions, at: float) -> Preview:
     names=_names,
     window=lambda layer, options: 1 / options.fps,
     preview=_preview,
+    methods=_methods,
+    uses_gpu=True,
+    stream="dorsal",
 )
 def tracked_objects(
     path: Path,

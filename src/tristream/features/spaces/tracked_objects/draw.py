@@ -52,7 +52,7 @@ def draw_space(
 
     block = resolved.study.features.get(space)
     if block is None or block.extractor != "tracked_objects":
-        raise UserError(f"config.yaml: features: {space!r} is no space of tracked_objects")
+        raise UserError(f"config.yaml: features: {space!r} is not a space of tracked_objects")
     if output.suffix != ".mp4":
         raise UserError(f"{output}: give a name that ends in .mp4")
     checked = check(space, block)

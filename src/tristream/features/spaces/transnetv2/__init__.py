@@ -65,6 +65,10 @@ def _names(layer: str, options: TransNetOptions, p: int) -> list[str]:
     names=_names,
     window=lambda layer, options: 1 / options.fps,
     preview=picture(SIZE),
+    methods="activations of TransNetV2 [@soucek2020], a network that finds shot transitions",
+    can_skip=True,
+    uses_gpu=True,
+    stream="dorsal",
 )
 def transnetv2(
     path: Path,

@@ -54,7 +54,7 @@ def _window(layer: str, options: TwoStreamOptions) -> float:
     return 1 / fps if layer.startswith("spatial") else (int(str(said["stack"])) + 1) / fps
 
 
-def _preview(path: Path, options: TwoStreamOptions, at: float) -> Preview:
+def _preview(path: Path, options: TwoStreamOptions, at: float, folder: Path | None) -> Preview:
     """The frame of the spatial stream, scaled to a square; the flow is of frames like it."""
     from tristream.features.core.frames import still
 
@@ -73,6 +73,13 @@ def _preview(path: Path, options: TwoStreamOptions, at: float) -> Preview:
     names=_names,
     window=_window,
     preview=_preview,
+    methods=(
+        "activations of a two-stream network [@simonyan2014] that was trained on labelled clips of "
+        "the user's"
+    ),
+    can_skip=True,
+    uses_gpu=True,
+    stream="dorsal",
 )
 def two_stream(
     path: Path,
