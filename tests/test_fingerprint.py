@@ -83,5 +83,5 @@ def test_plumbing_and_types_change_no_key(package, changed):
 def test_what_is_known_to_be_shared_is_in_the_keys_of_those_who_use_it():
     fit = closure("tristream.encode.fit")
     assert {"tristream.align.delays", "tristream.encode.solvers.banded_ridge"} <= fit
-    assert "tristream.inference.permutation" in closure("tristream.power.power_file")
+    assert "tristream.inference.permutation" in closure("tristream.power.power_analysis")
     assert not [name for name in fit if name.startswith(PLUMBING)]

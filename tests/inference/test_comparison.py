@@ -125,7 +125,7 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
             for k, t in encoding.tests.items()
         }
         short[name] = tmp_path / f"{name}.h5"
-        about = {k: encoding.about[k] for k in ("model", "scheme", "subject", "streams")}
+        about = {k: encoding.about[k] for k in ("model", "scheme", "subject")}
         changed = replace(encoding, tests=tests, about=about)
         write_encoding(short[name], changed, Provenance("encoding", provenance.simulated))
     output = tmp_path / "out.h5"

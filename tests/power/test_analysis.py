@@ -169,8 +169,7 @@ def test_aligned_features_make_a_design_of_time(tmp_path):
     film = {f"task-film_run-{n}": rng.standard_normal((150, 6)) for n in range(1, 5)}
     film["task-film_run-5"] = film["task-film_run-4"]
     with create_h5(path, Provenance("aligned", False)) as file:
-        for key, value in {"space": "s", "layer": "l", "stream": "ventral", "tr": 2.0}.items():
-            file.attrs[key] = value
+        file.attrs.update(space="s", layer="l", stream="ventral", sampling="timed", tr=2.0)
         write_strings(file, "names", [str(n) for n in range(6)])
         for run, values in film.items():
             smooth = np.cumsum(values, axis=0)
