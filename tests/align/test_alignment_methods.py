@@ -84,7 +84,7 @@ def test_samples_that_the_audit_drops(folder: Path) -> None:
 def test_repeats_are_named_where_there_are_some():
     runs = {"a": "train", "b": "train", "c": "test", "d": "test"}
     shared = sentences(table(runs, {"c": "test1", "d": "test1"}), TIME, "volumes", 0)
-    assert any("count as repeats of each other" in text for text in shared)
+    assert any("are repeats of each other" in text for text in shared)
     apart = sentences(table(runs, {"c": "test1", "d": "test2"}), TIME, "volumes", 0)
     assert not any("repeat" in text for text in apart)
     assert "2 runs were used for training, and 2 were held out for testing." in apart

@@ -46,7 +46,7 @@ class LagScan:
     layers : tuple of str
         ``space/layer``.
     r : ndarray of shape (layers, lags)
-        Held-out correlation, see :func:`scan`.
+        Correlation on held-out runs, see :func:`scan`.
     peak : ndarray of shape (layers,)
         Lag of the highest correlation in seconds.
     provenance : Provenance
@@ -174,7 +174,7 @@ def write_lagscan(
     """Scan every aligned layer of a subject.
 
     With leave-one-run-out, every second run trains and the others test. Features of items are zero
-    between events, so volumes there tell when a response begins and ends: they are scanned too.
+    between events, so volumes there show when a response begins and ends: they are scanned too.
     Films are scanned within the film, as the response to its start would be the same in any run.
 
     Parameters

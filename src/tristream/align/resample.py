@@ -37,12 +37,12 @@ COLUMNS = 512
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a film or sound shown in a run.
+    """An interval of a film or sound, shown in a run.
 
     Attributes
     ----------
     values : ndarray of shape (samples, p)
-        Features of the whole stimulus, or at least of the samples around the stretch.
+        Features of the whole stimulus, or at least of the samples around the interval.
     times : ndarray of shape (samples,)
         Centres of the samples in seconds of media time, rising.
     onset, duration : float
@@ -88,7 +88,7 @@ def resample_timed(volumes: Array, tr: float, pieces: Sequence[Piece]) -> npt.ND
 
 
 def mean_over(piece: Piece) -> npt.NDArray[np.float32]:
-    """Mean over time of a stretch's features, shape (p,)."""
+    """Mean over time of an interval's features, shape (p,)."""
     integral = _weights(np.array([piece.onset]), 1.0, piece).integral
     mean = integral @ np.asarray(piece.values, np.float64) / piece.duration
     return np.asarray(mean, np.float32)

@@ -209,8 +209,7 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
     tested = used[used["repeat"].notna()].groupby("repeat")["run"].nunique()
     if (tested > 1).any():
         text.append(
-            "Held-out runs that show the same stimuli at the same times count as repeats of each "
-            "other."
+            "Test runs that show the same stimuli at the same times are repeats of each other."
         )
     if used["average"].notna().any():
         text.append(

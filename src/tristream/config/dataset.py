@@ -23,7 +23,7 @@ class Stimuli(Section):
     """Where the stimuli are, and which. Without it, the items are the labels of the events.
 
     Stimuli that the dataset may not ship have a table and no source: the user names the folder in
-    config.yaml (``datasets.<id>.stimuli``), and `get` tells where they can be had.
+    config.yaml (``datasets.<id>.stimuli``), and `get` says where they can be had.
     """
 
     source: ArchiveSource | FolderSource | OsfSource | None = Field(

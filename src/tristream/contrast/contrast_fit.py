@@ -23,6 +23,7 @@ from tristream.config.settings.contrast import ContrastSettings
 from tristream.contrast.contrast_file import KIND, ContrastMap, write_contrast
 from tristream.contrast.design_matrix import OTHERS, carried, condition, design
 from tristream.errors import UserError
+from tristream.sentences import listed
 from tristream.stimuli.tables import read_inventory
 from tristream.stimuli.timelines import Event
 from tristream.store import Omission, Provenance
@@ -64,8 +65,8 @@ def fit_contrast(
             f"{bold[0]}: its rows are trials; a contrast needs volumes: leave `trials` out of the "
             "descriptor"
         )
-    listed = read_inventory(inventory)
-    events = listed.timeline(settings.timeline)
+    table = read_inventory(inventory)
+    events = table.timeline(settings.timeline)
     check_fit(events, heads, settings.trims, inventory, settings.absent)
     timed = _timed(settings.part, [head.run for head in heads], events)
     total, used = None, []
@@ -85,7 +86,7 @@ def fit_contrast(
     if left := [head.run for head in heads if head.run not in used]:
         why = f"not all conditions of {settings.contrast} are shown there"
         omitted.append(Omission(", ".join(left), why))
-    simulated = listed.provenance.simulated or any(head.simulated for head in heads)
+    simulated = table.provenance.simulated or any(head.simulated for head in heads)
     modelled = {condition(event) for run in used for _, event in timed[run]}
     methods = sentences(block, modelled, len(used))
     first = heads[0]
@@ -125,12 +126,12 @@ def sentences(block: Contrast, modelled: Set[str], runs: int) -> tuple[str, ...]
         block.duration, f"of {block.duration or 0:g} s"
     )
     others = " and one for all events that are not samples" if OTHERS in modelled else ""
-    over = f"the mean response to {_listed(block.minus)}" if block.minus else "the baseline"
+    over = f"the mean response to {listed(block.minus)}" if block.minus else "the baseline"
     text = [
-        f"The contrast of the mean response to {_listed(block.plus)} with {over} was estimated by "
+        f"The contrast of the mean response to {listed(block.plus)} with {over} was estimated by "
         f"general linear models of nilearn [@nilearn] with {NOISE[block.noise]}.",
         f"Events {length} were convolved with {HRFS[block.hrf]}, one regressor for each of "
-        f"{_listed(own)}{others}; the models held all that cleaning had projected out, so that "
+        f"{listed(own)}{others}; the models held all that cleaning had projected out, so that "
         "estimates and degrees of freedom are those of the BOLD before cleaning.",
     ]
     if runs > 1:
@@ -139,10 +140,6 @@ def sentences(block: Contrast, modelled: Set[str], runs: int) -> tuple[str, ...]
             "deviation."
         )
     return tuple(text)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def fit_run(run: Run, events: Sequence[tuple[float, Event]], block: Contrast) -> Estimate | None:

@@ -39,14 +39,14 @@ def frames(
         Colour or luminance.
     fps : float, optional
         Sample the film at this rate instead of yielding each of its frames: sample `k` stands for
-        the stretch from k/fps to (k + 1)/fps and shows what is on screen in its middle.
+        the interval from k/fps to (k + 1)/fps and shows what is on screen in its middle.
     skip : int
         Leave out this many frames or samples: they are decoded, but not converted.
 
     Yields
     ------
     time : float
-        Seconds of media time at which the frame (or stretch) begins.
+        Seconds of media time at which the frame (or interval) begins.
     frame : ndarray of uint8, (height, width, 3) or (height, width)
 
     Raises
@@ -163,7 +163,7 @@ def _converter(
 def _sampled(
     decoded: Iterator[tuple[float, av.VideoFrame]], fps: float, duration: float
 ) -> Iterator[tuple[float, av.VideoFrame]]:
-    """What is on screen in the middle of each stretch of 1/fps seconds."""
+    """What is on screen in the middle of each interval of 1/fps seconds."""
     step, shown = 0, None
     for time, frame in decoded:
         # Before the first frame its picture counts as shown: there is nothing else to show.

@@ -55,7 +55,7 @@ def sound_prints(path: Path) -> tuple[Floats, Bools]:
 
 
 def _parts(path: Path, prints: int = 64) -> Iterator[Floats]:
-    """Stretches of `prints` hops, each with the surroundings that its spectra need."""
+    """Segments of `prints` hops, each with the surroundings that its spectra need."""
     margin = np.zeros(FFT // 2, np.float32)
     length = prints * HOP
     kept = margin

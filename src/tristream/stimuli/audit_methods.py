@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tristream.sentences import counted, listed
 from tristream.stimuli.compare_clips import Clip, Finding
+from tristream.stimuli.sequences import WINDOW_SECONDS
 
 PLURALS = {"film": "films", "sound": "sounds", "image": "images"}
 SENSES = {
@@ -57,7 +59,7 @@ def media_sentences(
     """
     kinds, by_name, text = set(kinds), set(by_name), list[str]()
     if moving := sorted(kinds & {"film", "sound"}):
-        names = _and([PLURALS[kind] for kind in moving])
+        names = listed([PLURALS[kind] for kind in moving])
         same = "by name" if by_name & set(moving) else "by the checksums of their files"
         text.append(
             f"Test {names} were compared with training {names} {same}: which parts are the same, "
@@ -65,8 +67,8 @@ def media_sentences(
         )
         if senses:
             text.append(
-                f"They were also compared {_and([SENSES[sense] for sense in senses])}, in windows "
-                "of 4 s, whatever their files."
+                f"They were also compared {listed(SENSES[sense] for sense in senses)}, in windows of "
+                f"{WINDOW_SECONDS:g} s, whatever their files."
             )
     if "image" in kinds:
         same = "name" if "image" in by_name else "the checksum of its file"
@@ -76,14 +78,13 @@ def media_sentences(
     counts = Counter(finding.check for finding in findings if finding.check in WHAT)
     if not counts:
         return [*text, "No test stimulus was found in training."]
-    listed = _and([f"{counts[check]} {what}" for check, what in WHAT.items() if counts[check]])
+    found = listed([f"{counts[check]} {what}" for check, what in WHAT.items() if counts[check]])
     number = counts.total()
     done = "kept" if dropped_after is None else "dropped from the test samples"
     if dropped_after is not None:
         done += f", with {dropped_after:g} s after each for the response"
-    noun = "finding" if number == 1 else "findings"
     was = "was" if number == 1 else "were"
-    return [*text, f"{number} {noun} ({listed}) {was} {done}."]
+    return [*text, f"{counted(number, 'finding')} ({found}) {was} {done}."]
 
 
 def order_sentences(
@@ -133,7 +134,3 @@ def order_sentences(
 def known_sentences(notes: Sequence[str]) -> list[str]:
     """What the descriptor states, which no comparison of stimuli can find."""
     return [f"Known of the dataset, and not tested here: {note.rstrip('.')}." for note in notes]
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -262,8 +262,10 @@ def _order_finding(baseline: OrderBaseline) -> list[Finding]:
     if not baseline.flagged:
         return []
     chance = f"chance {baseline.chance:.3f}"
-    told = f"p = {baseline.p:.3g}" if baseline.p is not None else "too few orders for a p value"
-    note = f"labels follow from time in the run: accuracy {baseline.accuracy:.3f}, {chance}, {told}"
+    p_value = f"p = {baseline.p:.3g}" if baseline.p is not None else "too few orders for a p value"
+    note = (
+        f"labels follow from time in the run: accuracy {baseline.accuracy:.3f}, {chance}, {p_value}"
+    )
     nan = float("nan")
     return [
         Finding("order", "", "", nan, nan, nan, nan, baseline.accuracy, baseline.high, note)

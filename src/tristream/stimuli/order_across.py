@@ -2,7 +2,7 @@
 
 Then label and time are one over subjects, and so are labels and everything else that runs of equal
 structure share: a decoder that is trained on some subjects and tested on another would be right by
-time alone, and no item that is shown once can be told from its place. A classifier that knows
+time alone, and an item that is shown once is confounded with its place. A classifier that knows
 nothing but run and place, trained on all other subjects, says how far that goes.
 """
 
@@ -21,7 +21,7 @@ NOTHING = -1
 
 @dataclass(frozen=True)
 class OrderAcross:
-    """What run and place tell about the labels of another subject.
+    """What run and place predict of the labels of another subject.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class OrderAcross:
     p : float
         Of the permutations.
     flagged : bool
-        Whether label and time can't be told apart over subjects: p <= 0.01, and an agreement nearer
+        Whether time in the run names the labels over subjects: p <= 0.01, and an agreement nearer
         to 1 than to chance.
     identical : float
         Share of subjects and runs whose order is wholly that of the first subject.
@@ -95,18 +95,18 @@ def order_across(
     chance = float(null.mean())
     flagged = p <= ALPHA and agreement >= (1 + chance) / 2
     if flagged:
-        said = (
-            "no decoder over subjects is safe, nor one of items that are shown once: label and "
-            "time in the run can't be told apart"
+        meaning = (
+            "no decoder over subjects is safe, nor one of items that are shown once: time in the "
+            "run names the label"
         )
     elif p <= ALPHA:
-        said = "a decoder over subjects has to beat this, not chance"
+        meaning = "a decoder over subjects has to beat this, not chance"
     else:
-        said = "time in the run does not tell one subject's labels from the others'"
+        meaning = "time in the run does not predict one subject's labels from the others'"
     number = max(map(len, orders))
     note = (
         f"order of {len(labels)} labels over {number} subjects: {agreement:.1%} of a subject's "
-        f"labels stand where they stand for the others (chance {chance:.1%}): {said}"
+        f"labels stand where they stand for the others (chance {chance:.1%}): {meaning}"
     )
     return OrderAcross(
         agreement=agreement,

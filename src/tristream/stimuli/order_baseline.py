@@ -34,7 +34,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class OrderBaseline:
-    """What time alone tells about the labels.
+    """What time alone predicts of the labels.
 
     Attributes
     ----------
@@ -99,14 +99,14 @@ def order_baseline(units: Sequence[Unit], seed: int = 0) -> OrderBaseline | None
     )
     distinct = _distinct(labels, runs)
     p = (1 + np.sum(null >= accuracy - 1e-12)) / (1 + PERMUTATIONS)
-    told = distinct >= FEWEST_DISTINCT
+    testable = distinct >= FEWEST_DISTINCT
     chance = float(null.mean())
     return OrderBaseline(
         accuracy=accuracy,
         chance=chance,
         high=float(np.quantile(null, 1 - ALPHA)),
-        p=float(p) if told else None,
-        flagged=bool(p <= ALPHA) if told else accuracy >= 2 * chance,
+        p=float(p) if testable else None,
+        flagged=bool(p <= ALPHA) if testable else accuracy >= 2 * chance,
         units=len(tested),
         classes=len(names),
         n_permutations=PERMUTATIONS,

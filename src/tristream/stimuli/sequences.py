@@ -1,7 +1,7 @@
-"""Find stretches in which two media run alike, from their prints.
+"""Find intervals in which two media run alike, from their prints.
 
 A *print* is a short vector that describes one moment. Scenes of one film, and music of one
-composer, resemble each other moment by moment; what no two independent stretches share is how they
+composer, resemble each other moment by moment; what no two independent intervals share is how they
 change. So a window of prints is compared after its own mean has been taken away: the score is the
 correlation of the changes, over all elements and the window's time. Windows that hold little, or
 in which nothing changes, are not compared.
