@@ -66,8 +66,9 @@ def media_sentences(
             f"or less than {minimum_gap:g} s apart."
         )
         if senses:
+            ways = listed(SENSES[sense] for sense in senses)
             text.append(
-                f"They were also compared {listed(SENSES[sense] for sense in senses)}, in windows of "
+                f"They were also compared {ways}, in windows of "
                 f"{WINDOW_SECONDS:g} s, whatever their files."
             )
     if "image" in kinds:
