@@ -23,7 +23,7 @@ from tristream.config.settings.contrast import ContrastSettings
 from tristream.contrast.contrast_file import KIND, ContrastMap, write_contrast
 from tristream.contrast.design_matrix import OTHERS, carried, condition, design
 from tristream.errors import UserError
-from tristream.inference.wording import listed
+from tristream.phrases import listed
 from tristream.stimuli.tables import read_inventory
 from tristream.stimuli.timelines import Event
 from tristream.store import Omission, Provenance

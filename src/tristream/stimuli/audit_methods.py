@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tristream.inference.wording import counted, listed
+from tristream.phrases import counted, listed
 from tristream.stimuli.compare_clips import Clip, Finding
 from tristream.stimuli.sequences import WINDOW_SECONDS
 
