@@ -128,7 +128,7 @@ def musicnn_pair(sound: np.ndarray, weights: Path) -> Pair:
     starts = musicnn.window_starts(len(sound), 1.0)
 
     def heard(some: list[int]) -> torch.Tensor:
-        (piece,) = track.stretches([musicnn.samples_of(some)])
+        (piece,) = track.segments([musicnn.samples_of(some)])
         return torch.from_numpy(musicnn.log_mel(piece))
 
     def ours() -> dict[str, torch.Tensor]:

@@ -188,9 +188,16 @@ NO_SETTINGS = {
 }
 
 
+def unrolled(path: Path) -> str:
+    """Rules of a file; one that is made in a loop has the file's name."""
+    text = path.read_text(encoding="utf-8")
+    made = re.compile(r"^for .*:\n\n    rule:\n((?:    .*\n|\n)+)", flags=re.MULTILINE)
+    return made.sub(lambda m: f"rule {path.stem}:\n" + re.sub(r"(?m)^    ", "", m[1]), text)
+
+
 def rules() -> dict[str, str]:
     """Text of every rule by its name."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in RULE_FILES)
+    text = "\n".join(unrolled(path) for path in RULE_FILES)
     parts = re.split(r"^rule (\w+):\n", text, flags=re.MULTILINE)
     # A rule ends where the next line begins at the margin.
     bodies = [re.split(r"^\S", body, maxsplit=1, flags=re.MULTILINE)[0] for body in parts[2::2]]

@@ -369,7 +369,7 @@ def write_features(resolved: Resolved, dataset: str, rng: np.random.Generator) -
                     file[f"times/{run}"] = np.arange(60.0)
                 write_strings(file, "names", [f"{layer} {i}" for i in range(p)])
                 tr = resolved.datasets[dataset].tr
-                file.attrs.update(tr=tr, space=space, layer=layer)
+                file.attrs.update(tr=tr, space=space, layer=layer, sampling="timed")
 
 
 def write_recovery(root: Path, subjects: list[str]) -> None:

@@ -100,7 +100,7 @@ def test_window_starts() -> None:
 
 
 def spectrogram_of(sound: np.ndarray, starts: list[int]) -> np.ndarray:
-    return log_mel(next(Track.of(sound, RATE).stretches([samples_of(starts)])))
+    return log_mel(next(Track.of(sound, RATE).segments([samples_of(starts)])))
 
 
 def test_windows_do_not_depend_on_their_neighbours() -> None:

@@ -20,7 +20,7 @@ from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
 from tristream.features.core.feature_file import open_features
 from tristream.features.spaces.two_stream import LAYERS, TwoStreamOptions, two_stream
-from tristream.features.spaces.two_stream.clips import read_table
+from tristream.features.spaces.two_stream.clips import read_clip_table
 from tristream.features.spaces.two_stream.network import Shape, TwoStream, load, save
 from tristream.features.spaces.two_stream.samples import samples
 from tristream.features.spaces.two_stream.train import Training, train
@@ -60,7 +60,7 @@ def test_each_stream_learns_its_own_and_fusion_both(
     assert accuracy["spatial"] < 0.5
     network = load(folder)
     right: dict[str, list[bool]] = {"tint": [], "direction": [], "blind": []}
-    for row in read_table(table).query("split == 'test'").to_dict("records"):
+    for row in read_clip_table(table).query("split == 'test'").to_dict("records"):
         [(_, images, flows)] = samples(Path(row["path"]), network.shape)
         out = network(torch.from_numpy(images), torch.from_numpy(flows))
         tint, direction = row["label"].split("_")
@@ -76,7 +76,7 @@ def test_each_stream_learns_its_own_and_fusion_both(
 def test_the_preview_is_the_frame_of_the_spatial_stream(
     table: Path, trained: tuple[Path, dict[str, Any]]
 ) -> None:
-    film = Path(read_table(table).path[0])
+    film = Path(read_clip_table(table).path[0])
     [(times, images, _)] = samples(film, load(trained[0]).shape)
     block = FeatureSpace(
         stream="dorsal", extractor="two_stream", options={"folder": str(trained[0])}
@@ -205,7 +205,7 @@ def test_tables_that_are_refused(table: Path, tmp_path: Path, fault: str) -> Non
     bad = tmp_path / "bad.tsv"
     change(pd.read_csv(table, sep="\t", dtype=str)).to_csv(bad, sep="\t", index=False)
     with pytest.raises(UserError, match=said):
-        read_table(bad)
+        read_clip_table(bad)
 
 
 def test_clips_that_are_too_short_and_folders_without_a_network(

@@ -108,8 +108,8 @@ def look_at_image(space: Space, name: str) -> Look:
     picture = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     seen = space.checked.preview((path,), 0.0) if space.checked else None
     nowhen = float("nan")
-    said = f"{width} x {height} pixels"
-    return Look(name, nowhen, picture, None, (nowhen, nowhen), said, seen)
+    pixels = f"{width} x {height} pixels"
+    return Look(name, nowhen, picture, None, (nowhen, nowhen), pixels, seen)
 
 
 @lru_cache(KEPT)

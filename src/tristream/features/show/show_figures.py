@@ -57,7 +57,7 @@ def _picture(axes: Axes, picture: npt.NDArray[Any], title: str) -> None:
 
 
 def _waveform(axes: Axes, sound: npt.NDArray[Any], span: tuple[float, float], title: str) -> None:
-    # The envelope of stretches: a curve of 100,000 points is a large file and looks the same.
+    # The envelope of segments: a curve of 100,000 points is a large file and looks the same.
     number = min(len(sound), 600)
     parts = np.array_split(np.asarray(sound, float), max(number, 1))
     low, high = ([f(part) for part in parts] for f in (np.min, np.max))

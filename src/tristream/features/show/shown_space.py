@@ -13,6 +13,7 @@ from tristream.errors import UserError
 from tristream.features.core.checked_space import CheckedSpace, check
 from tristream.features.core.feature_file import open_features
 from tristream.fetch.receipt import Receipt
+from tristream.results import Layout
 
 Array = npt.NDArray[np.float64]
 # Numbers that are read at a time.
@@ -33,8 +34,8 @@ class Space:
         Its layers.
     layers : dict of str to Path
         Feature files that exist, by layer.
-    root : Path
-        The study's results.
+    layout : Layout
+        Where the study's results lie.
     resolved : Resolved
         The study.
     """
@@ -44,7 +45,7 @@ class Space:
     checked: CheckedSpace | None
     wanted: tuple[str, ...]
     layers: dict[str, Path]
-    root: Path
+    layout: Layout
     resolved: Resolved
 
     @property
@@ -75,7 +76,7 @@ class Space:
     @property
     def weights(self) -> Path:
         """Receipt of the pretrained weights."""
-        return self.root / "fetch/weights" / self.name / "receipt.json"
+        return self.layout.path("weights", space=self.name)
 
     def medium(self, stimulus: str) -> Path:
         """The film, sound or image itself.
@@ -90,14 +91,13 @@ class Space:
         if stimulus not in paths:
             known = ", ".join(paths) or "none"
             raise UserError(f"{self.dataset}: no stimulus {stimulus!r}; there is {known}")
-        return Receipt.read(self.root / "fetch" / self.dataset / "stimuli/receipt.json").path(
-            paths[stimulus]
-        )
+        receipt = Receipt.read(self.layout.path("stimuli_receipt", dataset=self.dataset))
+        return receipt.path(paths[stimulus])
 
     def _first(self) -> Path:
         if not self.layers:
             raise UserError(
-                f"{self.root}: there are no features of {self.name} for {self.dataset}; run the "
+                f"{self.layout.root}: has no features of {self.name} for {self.dataset}; run the "
                 "workflow, or `tristream features extract`, first"
             )
         return next(iter(self.layers.values()))
@@ -116,15 +116,17 @@ def find_space(resolved: Resolved, dataset: str, name: str) -> Space:
         raise UserError(f"no dataset {dataset!r}; there is {', '.join(resolved.datasets)}")
     if name not in study.spaces:
         raise UserError(f"no feature space {name!r}; there is {', '.join(study.spaces)}")
-    root = Path(study.results)
+    layout = Layout(study.results)
     if name in study.fusion:
         checked, wanted = None, tuple(study.fusion[name].layers)
     else:
         checked = check(name, study.features[name], data=study.data)
         wanted = tuple(checked.layers)
-    folder = root / "features" / dataset / name
-    layers = {one: folder / f"{one}.h5" for one in wanted if (folder / f"{one}.h5").is_file()}
-    return Space(name, dataset, checked, wanted, layers, root, resolved)
+    files = {
+        layer: layout.path("features", dataset=dataset, space=name, layer=layer) for layer in wanted
+    }
+    layers = {layer: file for layer, file in files.items() if file.is_file()}
+    return Space(name, dataset, checked, wanted, layers, layout, resolved)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def _is_cut(change: float, recent: deque[float]) -> bool:
 
 
 def _loudness(path: Path, fps: float) -> np.ndarray:
-    """RMS of the mono sound in stretches of 1/`fps` s from media time 0; empty without sound."""
+    """RMS of the mono sound in segments of 1/`fps` s from media time 0; empty without sound."""
     from tristream.media.containers import media_info
     from tristream.media.sounds import sound
 
@@ -108,10 +108,10 @@ def _loudness(path: Path, fps: float) -> np.ndarray:
         return np.zeros(0)
     length, energy, position = 0, np.zeros(0), 0
     for chunk in sound(path, SOUND_RATE):
-        stretch = (np.arange(position, position + len(chunk)) * fps / SOUND_RATE).astype(int)
+        segment = (np.arange(position, position + len(chunk)) * fps / SOUND_RATE).astype(int)
         position += len(chunk)
-        length = max(length, int(stretch[-1]) + 1) if len(stretch) else length
+        length = max(length, int(segment[-1]) + 1) if len(segment) else length
         if length > len(energy):
             energy = np.append(energy, np.zeros(length + 1024 - len(energy)))
-        energy += np.bincount(stretch, chunk.astype(float) ** 2, len(energy))
+        energy += np.bincount(segment, chunk.astype(float) ** 2, len(energy))
     return np.sqrt(energy[:length] * fps / SOUND_RATE)

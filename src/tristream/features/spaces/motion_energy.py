@@ -5,7 +5,7 @@ a filter is the product of a complex Gabor in space and one in time, and few of 
 distinct. Filters of opposite directions share their spatial Gabor (one is the complex conjugate
 of the other). Gabors of one place are applied together, by one matrix product, to the part of the
 picture that they cover; each of their responses is then convolved once with each temporal
-frequency. The film is read once, in stretches that overlap by the temporal filter's width.
+frequency. The film is read once, in segments that overlap by the temporal filter's width.
 """
 
 from collections.abc import Iterator
@@ -161,8 +161,8 @@ def motion_energy(
     """
     bank = Bank(options, device)
     shift = (options.width / 2 - ceil(options.width / 2) + 1) / options.fps
-    for times, stretch in _stretches(path, options, device, skip):
-        yield {"energy": Block(bank.project(stretch).cpu().numpy(), times - shift)}
+    for times, segment in _segments(path, options, device, skip):
+        yield {"energy": Block(bank.project(segment).cpu().numpy(), times - shift)}
 
 
 def luminance(images: "torch.Tensor") -> "torch.Tensor":
@@ -182,10 +182,10 @@ def luminance(images: "torch.Tensor") -> "torch.Tensor":
     return 116 * f - 16
 
 
-def _stretches(
+def _segments(
     path: Path, options: MotionEnergyOptions, device: str, skip: int
 ) -> Iterator[tuple[np.ndarray, "torch.Tensor"]]:
-    """Cut a film into stretches whose filter responses are whole.
+    """Cut a film into segments whose filter responses are whole.
 
     Yields
     ------

@@ -57,7 +57,7 @@ def _default(options: VideoNetworkOptions, folder: Path | None) -> tuple[str, ..
 
 
 def _window(layer: str, options: VideoNetworkOptions) -> float:
-    """Of a clip; of the network's own length it is said by the notes of the pass."""
+    """Of a clip; of the network's own length it is among the notes of the pass."""
     return options.frames / options.fps
 
 

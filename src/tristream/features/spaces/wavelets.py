@@ -69,7 +69,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
 def wavelets(
     path: Path, layers: tuple[str, ...], options: Options, weights: Path | None, device: str
 ) -> Iterator[dict[str, Block]]:
-    """Levels (dB) of the sound's wavelet transforms in stretches of 128 ms.
+    """Levels (dB) of the sound's wavelet transforms in segments of 128 ms.
 
     ``continuous``: complex Morlet wavelets, `per_octave` frequencies an octave from 62.5 Hz to
     7 kHz; a tone of full scale gives 0 dB. ``discrete``: mean squared coefficients of the ten

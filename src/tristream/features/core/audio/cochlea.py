@@ -123,7 +123,7 @@ class BlockFilters:
             # A band that is wider than the spectrum ends where that does.
             first, last = max(lowest, -nyquist), min(lowest + count - 1, nyquist)
             frequencies = np.arange(first, last + 1) / duration
-            shift = (hop / per_frame - 1) / 2 / RATE  # to the middle of each stretch
+            shift = (hop / per_frame - 1) / 2 / RATE  # to the middle of each segment
             gain = bank.response(channel, frequencies) * np.exp(2j * np.pi * frequencies * shift)
             gain *= 2 * count / samples
             self.channels.append((per_frame, first, first - lowest, gain.astype(np.complex64)))

@@ -59,7 +59,7 @@ def spectra(track: Track, n_mels: int, chunk: float = 60.0, margin: int = 0) -> 
     """Short-time spectrum in mel bands and in carrier bands, in dB relative to a full-scale sine.
 
     Each STFT frame stands at a multiple of 10 ms, zeros stand before and after the sound; a last
-    stretch shorter than 100 ms is left out. The numbers do not depend on `chunk`.
+    segment shorter than 100 ms is left out. The numbers do not depend on `chunk`.
 
     Parameters
     ----------

@@ -77,9 +77,9 @@ class Track:
         total = self.samples if total is None else total
         return overlapping(self._source(), total, length, before, after, skip=skip)
 
-    def stretches(self, bounds: Iterable[tuple[int, int]]) -> Iterator[NDArray]:
-        """See :func:`stretches`; outside of the sound there is silence."""
-        return stretches(self._source(), bounds)
+    def segments(self, bounds: Iterable[tuple[int, int]]) -> Iterator[NDArray]:
+        """See :func:`segments`; outside of the sound there is silence."""
+        return segments(self._source(), bounds)
 
     def _source(self) -> Iterator[NDArray]:
         """The first `samples`: a track may outlast what the file's header says."""
@@ -128,10 +128,10 @@ def overlapping(
         (start - before, min(start + length, total) + after)
         for start in range(skip * length, total, length)
     )
-    return stretches(chunks, bounds, fill)
+    return segments(chunks, bounds, fill)
 
 
-def stretches(
+def segments(
     chunks: Iterator[NDArray], bounds: Iterable[tuple[int, int]], fill: float = 0.0
 ) -> Iterator[NDArray]:
     """Stretches of a stream of rows; only what is needed for one is held.
@@ -141,7 +141,7 @@ def stretches(
     chunks : iterator of ndarray, (n, ...)
         Consecutive rows.
     bounds : iterable of (int, int)
-        First row and end of each stretch, neither falling.
+        First row and end of each segment, neither falling.
     fill : float
         What stands before the first and after the last row.
 

@@ -128,21 +128,21 @@ def read_preparation(folder: Path) -> Preparation:
     UserError
         If no file says it, or it lacks the mean and standard deviation or the size.
     """
-    path, said = _read(folder)
-    family = _family(said)
+    path, config = _read(folder)
+    family = _family(config)
     if family == "VJEPA2":
         # Its processor forgets `size` and resizes by the crop.
-        edge = _pair(said.get("crop_size", 256))[0]
-        said = {**said, "size": {"shortest_edge": int(edge * 256 / 224)}}
-    size = _size(said, family, path) if said.get("do_resize", True) else {}
-    crop = said.get("do_center_crop", family in CROPPING)
-    share = said.get("crop_pct") or 224 / 256
+        edge = _pair(config.get("crop_size", 256))[0]
+        config = {**config, "size": {"shortest_edge": int(edge * 256 / 224)}}
+    size = _size(config, family, path) if config.get("do_resize", True) else {}
+    crop = config.get("do_center_crop", family in CROPPING)
+    share = config.get("crop_pct") or 224 / 256
     if family == "ConvNext" and size["shortest_edge"] < WARPED_FROM:
         middle: Any = size["shortest_edge"]
     else:
-        middle = said.get("crop_size", size) if crop else None
-    mean, std = _statistics(said, family, path)
-    resample = said.get("resample")
+        middle = config.get("crop_size", size) if crop else None
+    mean, std = _statistics(config, family, path)
+    resample = config.get("resample")
     if resample is None:
         resample = BICUBIC if family in ("CLIP", "Bit") else BILINEAR
     return Preparation(
@@ -151,8 +151,10 @@ def read_preparation(folder: Path) -> Preparation:
         resample=int(resample),
         crop=None if middle is None else _pair(middle),
         crop_share=float(share),
-        scale=float(said.get("rescale_factor", 1 / 255)) if said.get("do_rescale", True) else 1.0,
-        offset=-1.0 if said.get("rescale_offset", False) else 0.0,
+        scale=float(config.get("rescale_factor", 1 / 255))
+        if config.get("do_rescale", True)
+        else 1.0,
+        offset=-1.0 if config.get("rescale_offset", False) else 0.0,
         mean=mean,
         std=std,
     )
@@ -164,48 +166,48 @@ def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
         if not path.is_file():
             continue
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
+            config = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
         for part in ("image_processor", "video_processor"):
-            if isinstance(said.get(part), dict):
-                return path, said[part]
+            if isinstance(config.get(part), dict):
+                return path, config[part]
         if name != "processor_config.json":
-            return path, said
+            return path, config
     raise UserError(
         f"{folder}: does not say how images are prepared (preprocessor_config.json); save the "
         "network's image processor there with save_pretrained"
     )
 
 
-def _family(said: Mapping[str, Any]) -> str:
+def _family(config: Mapping[str, Any]) -> str:
     """``ConvNextImageProcessorFast`` or ``ConvNextFeatureExtractor`` -> ``ConvNext``."""
     names = ("image_processor_type", "video_processor_type", "feature_extractor_type")
-    name = next((str(said[key]) for key in names if said.get(key)), "ViTImageProcessor")
+    name = next((str(config[key]) for key in names if config.get(key)), "ViTImageProcessor")
     return re.sub(r"(Image|Video)?(Processor|FeatureExtractor|Extractor)(Fast|Pil)?$", "", name)
 
 
 def _statistics(
-    said: Mapping[str, Any], family: str, path: Path
+    config: Mapping[str, Any], family: str, path: Path
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of the three channels."""
-    normalises = said.get("do_normalize", True)
-    twice = family == "EfficientNet" and said.get("include_top", True)
-    if (normalises and "image_mean" not in said) or (
-        (normalises or twice) and "image_std" not in said
+    normalises = config.get("do_normalize", True)
+    twice = family == "EfficientNet" and config.get("include_top", True)
+    if (normalises and "image_mean" not in config) or (
+        (normalises or twice) and "image_std" not in config
     ):
         raise UserError(f"{path}: lacks image_mean or image_std; fetch the network again")
-    mean = tuple(said["image_mean"]) if normalises else (0.0,) * 3
+    mean = tuple(config["image_mean"]) if normalises else (0.0,) * 3
     power = int(normalises) + int(twice)
-    return mean, tuple(float(s) ** power for s in said.get("image_std", (1.0,) * 3))
+    return mean, tuple(float(s) ** power for s in config.get("image_std", (1.0,) * 3))
 
 
-def _size(said: Mapping[str, Any], family: str, path: Path) -> dict[str, int]:
-    size = said.get("size")
+def _size(config: Mapping[str, Any], family: str, path: Path) -> dict[str, int]:
+    size = config.get("size")
     if isinstance(size, int):
         if family not in SHORTEST:
             return {"height": size, "width": size}
-        longest = {"longest_edge": int(said.get("max_size", 1333))}
+        longest = {"longest_edge": int(config.get("max_size", 1333))}
         return {"shortest_edge": size, **(longest if family in ("Detr", "Yolos") else {})}
     known = ("height", "width", "shortest_edge", "longest_edge")
     found = {key: int(size[key]) for key in known if size.get(key)} if size else {}

@@ -38,7 +38,7 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
     from safetensors import SafetensorError
 
     try:
-        network, said = getattr(transformers, kind).from_pretrained(
+        network, loading = getattr(transformers, kind).from_pretrained(
             str(folder),
             local_files_only=True,
             use_safetensors=True,
@@ -52,7 +52,7 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
         raise UserError(
             f"{folder}: can't be loaded as {kind} ({reason}); fetch the network again"
         ) from None
-    missing = sorted(said["missing_keys"])
+    missing = sorted(loading["missing_keys"])
     if missing:
         raise UserError(
             f"{folder}: lacks {len(missing)} weights of {type(network).__name__}, such as "

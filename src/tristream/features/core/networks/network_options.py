@@ -62,13 +62,13 @@ def read_config(folder: Path | None) -> dict[str, Any]:
     """
     path = (folder or Path()) / "config.json"
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file; give a folder that save_pretrained of transformers wrote"
         ) from None
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
-    if not isinstance(said, dict) or not isinstance(said.get("model_type"), str):
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         raise UserError(f"{path}: names no model_type; it is not a config of transformers")
-    return said
+    return config

@@ -2,9 +2,9 @@
 
 **Windows.** Most of these networks attend to all that they are given, so a number depends on the
 window that it was computed in. Windows are therefore part of the method, and not of the chunks:
-the sound is cut into stretches of `hop` seconds; each is heard in a window of `window` seconds
+the sound is cut into segments of `hop` seconds; each is heard in a window of `window` seconds
 around it, moved inside the sound at its ends, and of the window's frames those that begin in the
-stretch are kept. A sound no longer than a window gives what ``transformers`` gives for it. Layers
+segment are kept. A sound no longer than a window gives what ``transformers`` gives for it. Layers
 that have no long memory (the convolutions of wav2vec 2 with layer normalisation) and EnCodec, whose
 recurrence is carried on, equal one pass of the whole sound.
 """
@@ -48,7 +48,7 @@ class Grid:
     centre : float
         Samples from its begin to its time.
     window, hop : int
-        Samples of a window and of the stretch that is kept of it; whole frames are kept.
+        Samples of a window and of the segment that is kept of it; whole frames are kept.
     """
 
     rate: int

@@ -169,5 +169,5 @@ def _state(path: Path) -> dict[str, Any]:
             return load_file(path)
         except SafetensorError as error:
             raise ValueError(str(error)) from None
-    said = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(said.get("state_dict", said))
+    config = torch.load(path, map_location="cpu", weights_only=True)
+    return dict(config.get("state_dict", config))

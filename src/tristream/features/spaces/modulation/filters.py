@@ -101,7 +101,7 @@ class Filters:
             band = np.zeros((count, CHANNELS), np.complex64)
             kept = min(count, len(spectrum))
             frequency = np.arange(kept) * FRAME_RATE / frames
-            # Samples stand in the middle of their stretch, frames at theirs.
+            # Samples stand in the middle of their segment, frames at theirs.
             shift = (self.step / per_step - 1) / 2 / FRAME_RATE
             gain = tuning(frequency, rate) * np.exp(2j * np.pi * frequency * shift)
             gain *= 2 * count / frames / self._norm(rate)

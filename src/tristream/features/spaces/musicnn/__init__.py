@@ -62,7 +62,7 @@ def _preview(path: Path, options: Options, at: float, folder: Path | None) -> Pr
     track = Track.open(path, RATE)
     start = min(window_starts(track.samples, options.hop), key=lambda s: abs(_centre(s) - at))
     centre, half = _centre(start), FRAMES * HOP / RATE / 2
-    window = log_mel(next(track.stretches([samples_of([start])]))).T
+    window = log_mel(next(track.segments([samples_of([start])]))).T
     return Preview(window, centre - half, centre + half, "96 mel bands, log power, 3 s")
 
 
@@ -119,7 +119,7 @@ def musicnn(
     track = Track.open(path, RATE)
     every = window_starts(track.samples, options.hop)
     chunks = [every[i : i + CHUNK] for i in range(skip * CHUNK, len(every), CHUNK)]
-    pieces = track.stretches(samples_of(starts) for starts in chunks)
+    pieces = track.segments(samples_of(starts) for starts in chunks)
     for starts, sound in zip(chunks, pieces, strict=True):
         spectrogram = torch.from_numpy(log_mel(sound)).to(device)
         outputs = []

@@ -27,7 +27,7 @@ class Weights:
     appearance : float
         Log-likelihood that a unit of cosine distance costs; 0: looks don't count.
     gate : float
-        Detections outside this share of the expected ones are no candidates.
+        Detections outside this share of the expected ones are not candidates.
     unlike : float
         Nor are those of a greater cosine distance.
     """

@@ -141,6 +141,6 @@ def cells(now: Frame, scene: Scene, grid: tuple[int, int]) -> np.ndarray:
 
 
 def _covered(low: float, high: float, count: int) -> np.ndarray:
-    """Share of each of `count` unit stretches that lies between `low` and `high`."""
+    """Share of each of `count` unit intervals that lies between `low` and `high`."""
     edges = np.arange(count)
     return np.clip(np.minimum(high, edges + 1) - np.maximum(low, edges), 0, 1)

@@ -34,31 +34,31 @@ class TwoStreamOptions(Section):
     )
 
 
-def _said(options: TwoStreamOptions) -> dict[str, object]:
-    said: dict[str, object] = json.loads((Path(options.folder) / "config.json").read_text())
-    return said
+def _config(options: TwoStreamOptions) -> dict[str, object]:
+    config: dict[str, object] = json.loads((Path(options.folder) / "config.json").read_text())
+    return config
 
 
 def _names(layer: str, options: TwoStreamOptions, p: int) -> list[str]:
     if layer != "fusion" and not layer.endswith("_scores"):
         return numbered(layer, options, p)
-    classes = _said(options)["classes"]
+    classes = _config(options)["classes"]
     assert isinstance(classes, list)
     return [f"{layer}_{name}" for name in classes]
 
 
 def _window(layer: str, options: TwoStreamOptions) -> float:
     """Seconds that a sample's flow spans; the spatial stream's frame stands in their middle."""
-    said = _said(options)
-    fps = float(str(said["fps"]))
-    return 1 / fps if layer.startswith("spatial") else (int(str(said["stack"])) + 1) / fps
+    config = _config(options)
+    fps = float(str(config["fps"]))
+    return 1 / fps if layer.startswith("spatial") else (int(str(config["stack"])) + 1) / fps
 
 
 def _preview(path: Path, options: TwoStreamOptions, at: float, folder: Path | None) -> Preview:
     """The frame of the spatial stream, scaled to a square; the flow is of frames like it."""
     from tristream.features.core.frames import still
 
-    size = int(str(_said(options)["size"]))
+    size = int(str(_config(options)["size"]))
     values = still(path, at, size=(size, size)) / 255
     return Preview(values, at, at, f"{size} x {size} pixels, 0 to 1")
 

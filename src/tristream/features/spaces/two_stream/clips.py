@@ -29,7 +29,7 @@ class Clips:
     clip : ndarray of int (samples,)
         Row of the table.
     test : ndarray of bool (samples,)
-        Held out.
+        Whether it is held out for testing.
     """
 
     images: np.ndarray
@@ -40,7 +40,7 @@ class Clips:
     test: np.ndarray
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_clip_table(path: Path) -> pd.DataFrame:
     """Read and check a table of clips.
 
     Columns: ``path`` (beside the table, or absolute), ``label``, ``group``, ``split`` (``train`` or
@@ -86,7 +86,7 @@ def read_clips(table: pd.DataFrame, shape: Shape, each: int) -> Clips:
     Parameters
     ----------
     table : DataFrame
-        As :func:`read_table` gives it.
+        As :func:`read_clip_table` gives it.
     shape : Shape
         What the streams see.
     each : int

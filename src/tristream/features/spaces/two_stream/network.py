@@ -118,11 +118,11 @@ def save(network: TwoStream, folder: Path, report: dict[str, Any]) -> None:
     """Write ``config.json`` (with `report` under ``training``) and ``model.safetensors``."""
     from safetensors.torch import save_file
 
-    said = {"model_type": MODEL, **asdict(network.shape), "training": report}
+    config = {"model_type": MODEL, **asdict(network.shape), "training": report}
     with atomic_path(folder / TENSORS) as temporary:
         save_file(network.state_dict(), temporary)
     with atomic_path(folder / CONFIG) as temporary:
-        temporary.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def load(folder: Path, device: str = "cpu") -> TwoStream:
@@ -156,15 +156,15 @@ def read_shape(folder: Path) -> Shape:
     """
     path = folder / CONFIG
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        if said["model_type"] != MODEL:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if config["model_type"] != MODEL:
             raise KeyError("model_type")
         return Shape(
-            tuple(said["classes"]),
-            float(said["fps"]),
-            int(said["size"]),
-            int(said["stack"]),
-            bool(said["subtract_mean"]),
+            tuple(config["classes"]),
+            float(config["fps"]),
+            int(config["size"]),
+            int(config["stack"]),
+            bool(config["subtract_mean"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(

@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from tristream.features.spaces.two_stream.clips import Clips, read_clips, read_table
+from tristream.features.spaces.two_stream.clips import Clips, read_clip_table, read_clips
 from tristream.features.spaces.two_stream.network import STREAMS, Shape, Stream, TwoStream, save
 from tristream.hashing import hash_file
 
@@ -63,7 +63,7 @@ def train(
     Parameters
     ----------
     table : Path
-        See :func:`tristream.features.spaces.two_stream.clips.read_table`.
+        See :func:`tristream.features.spaces.two_stream.clips.read_clip_table`.
     folder : Path
         Where ``config.json`` and ``model.safetensors`` go.
     fps, size, stack, subtract_mean
@@ -82,7 +82,7 @@ def train(
         ``asked``: `training`.
     """
     training = training or Training()
-    rows = read_table(table)
+    rows = read_clip_table(table)
     shape = Shape(tuple(sorted(set(rows["label"]))), fps, size, stack, subtract_mean)
     clips = read_clips(rows, shape, training.each)
     torch.manual_seed(training.seed)
