@@ -12,6 +12,7 @@ from helpers.small_study import STUDY
 from tristream.config.load import descriptor
 from tristream.config.settings.simulate import SimulateSettings
 from tristream.errors import UserError
+from tristream.fetch.clone import remove
 from tristream.simulate import repository
 from tristream.simulate.dataset import check
 from tristream.simulate.preset import FOLDER, load_preset
@@ -114,6 +115,6 @@ def test_read_only_folders_are_removed(tmp_path: Path):
     (folder / "key").write_text("x")
     (folder / "key").chmod(0o444)
     folder.chmod(0o555)
-    repository.remove(tmp_path / "dataset")
+    remove(tmp_path / "dataset")
     assert not (tmp_path / "dataset").exists()
-    repository.remove(tmp_path / "dataset")
+    remove(tmp_path / "dataset")

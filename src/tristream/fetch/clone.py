@@ -142,7 +142,7 @@ def _switch(root: Path, commit: str) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Delete a clone, whose annex is write-protected."""
+    """Delete a repository, whose annex is write-protected."""
 
     def unlock(function: Callable[[str], Any], path: str, _: object) -> None:
         for place in (os.path.dirname(path), path):

@@ -1,6 +1,5 @@
 """The files of a simulated BIDS dataset with fMRIPrep-named derivatives inside it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import nibabel as nib
 import numpy as np
 
 from tristream import __version__
+from tristream.simulate.bids_text import save_json, save_text
 from tristream.simulate.preset import Preset, Run
 from tristream.simulate.simulated_confounds import confounds, describe
 from tristream.simulate.subject import Subject
@@ -49,7 +49,7 @@ def write_shared(root: Path, preset: Preset, licence: str, credit: str) -> None:
         "Simulated": True,
         "GeneratedBy": GENERATED_BY,
     }
-    _json(
+    save_json(
         root / "dataset_description.json",
         {
             "Name": preset.title,
@@ -58,7 +58,7 @@ def write_shared(root: Path, preset: Preset, licence: str, credit: str) -> None:
             "Acknowledgements": f"Stimulus: {credit or preset.film.file} ({licence})",
         },
     )
-    _json(
+    save_json(
         root / DERIVATIVES / "dataset_description.json",
         {
             "Name": f"{preset.title}: preprocessed images",
@@ -67,7 +67,7 @@ def write_shared(root: Path, preset: Preset, licence: str, credit: str) -> None:
         },
     )
     film = preset.film
-    _text(
+    save_text(
         root / "README.md",
         README.format(
             title=preset.title,
@@ -79,23 +79,25 @@ def write_shared(root: Path, preset: Preset, licence: str, credit: str) -> None:
             onset=film.onset,
         ),
     )
-    _text(root / DERIVATIVES / "README.md", "Simulated. Named as fMRIPrep names its outputs.\n")
+    save_text(root / DERIVATIVES / "README.md", "Simulated. Named as fMRIPrep names its outputs.\n")
     # As fMRIPrep does: BIDS has no place for confounds tables yet.
-    _text(root / DERIVATIVES / ".bidsignore", "*_timeseries.tsv\n*_timeseries.json\n")
+    save_text(root / DERIVATIVES / ".bidsignore", "*_timeseries.tsv\n*_timeseries.json\n")
     # BIDS wants a file for each stim_file; the film has its own source.
-    _text(root / "stimuli" / film.file, f"A note in place of {film.file}, which is not included.\n")
-    _text(root / "CHANGES", f"{__version__} 2026-01-01\n  - Simulated.\n")
+    save_text(
+        root / "stimuli" / film.file, f"A note in place of {film.file}, which is not included.\n"
+    )
+    save_text(root / "CHANGES", f"{__version__} 2026-01-01\n  - Simulated.\n")
     rows = [f"sub-{label}\tn/a\tn/a\tn/a\n" for label in preset.subjects]
-    _text(root / "participants.tsv", "participant_id\tage\tsex\thandedness\n" + "".join(rows))
-    _json(
+    save_text(root / "participants.tsv", "participant_id\tage\tsex\thandedness\n" + "".join(rows))
+    save_json(
         root / "participants.json",
         {name: {"Description": "Subjects are simulated"} for name in ("age", "sex", "handedness")},
     )
     for run in preset.runs:
         task = run.run.split("_")[0]
-        _json(root / f"{task}_bold.json", _timing(preset, run))
-    _json(root / "task-training_events.json", EVENTS)
-    _json(root / "task-test_events.json", EVENTS)
+        save_json(root / f"{task}_bold.json", _timing(preset, run))
+    save_json(root / "task-training_events.json", EVENTS)
+    save_json(root / "task-test_events.json", EVENTS)
 
 
 EVENTS = {
@@ -113,11 +115,11 @@ def write_subject(root: Path, preset: Preset, brain: Voxels, subject: Subject, n
         bold = subject.bold(preset, run.run)
         stem = f"{who}_{run.run}"
         _image(raw / f"{stem}_bold.nii.gz", brain, bold, preset.tr, SCANNER)
-        _json(raw / f"{stem}_bold.json", _timing(preset, run))
+        save_json(raw / f"{stem}_bold.json", _timing(preset, run))
         _events(raw / f"{stem}_events.tsv", preset, run)
         space = f"{stem}_space-{SPACE}"
         _image(derived / f"{space}_desc-preproc_bold.nii.gz", brain, bold, preset.tr, MNI)
-        _json(
+        save_json(
             derived / f"{space}_desc-preproc_bold.json",
             {
                 **_timing(preset, run),
@@ -128,14 +130,14 @@ def write_subject(root: Path, preset: Preset, brain: Voxels, subject: Subject, n
             },
         )
         _mask(derived / f"{space}_desc-brain_mask.nii.gz", brain)
-        _json(derived / f"{space}_desc-brain_mask.json", {"Type": "Brain", "RawSources": []})
+        save_json(derived / f"{space}_desc-brain_mask.json", {"Type": "Brain", "RawSources": []})
         rng = np.random.default_rng([preset.seed, 3, number, index])
         table = confounds(preset, bold, subject.runs[run.run].head, rng)
         path = derived / f"{stem}_desc-confounds_timeseries.tsv"
         table.to_csv(
             path, sep="\t", index=False, na_rep="n/a", float_format="%.9g", lineterminator="\n"
         )
-        _json(path.with_suffix(".json"), describe(table))
+        save_json(path.with_suffix(".json"), describe(table))
 
 
 def _timing(preset: Preset, run: Run) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def _timing(preset: Preset, run: Run) -> dict[str, Any]:
 def _events(path: Path, preset: Preset, run: Run) -> None:
     what = f"{run.duration:g}\t{preset.film.stimulus}\t{preset.film.file}\t{run.media_start:g}"
     rows = [f"{onset:g}\t{what}\n" for onset in preset.onsets(run)]
-    _text(path, "onset\tduration\ttrial_type\tstim_file\tmedia_start\n" + "".join(rows))
+    save_text(path, "onset\tduration\ttrial_type\tstim_file\tmedia_start\n" + "".join(rows))
 
 
 def _image(path: Path, brain: Voxels, bold: np.ndarray, tr: float, code: int) -> None:
@@ -174,12 +176,3 @@ def _save(image: nib.Nifti1Image, path: Path, code: int) -> None:
     image.set_qform(image.affine, code)
     path.parent.mkdir(parents=True, exist_ok=True)
     image.to_filename(path)
-
-
-def _json(path: Path, content: dict[str, Any]) -> None:
-    _text(path, json.dumps(content, indent=2) + "\n")
-
-
-def _text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

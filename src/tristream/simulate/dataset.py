@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from tristream.config.settings.simulate import ShownFilm, SimulateSettings
 from tristream.errors import UserError
+from tristream.fetch.clone import remove
 from tristream.fetch.receipt import Receipt
 from tristream.simulate import bids, repository
 from tristream.simulate.preset import Preset
@@ -60,7 +61,7 @@ def simulate(settings: SimulateSettings, inputs: Inputs, outputs: Outputs, code:
     drive = signals(preset, inputs.features)
     brain = voxels(preset, atlas)
     made = outputs.folder.with_name(f".{outputs.folder.name}.part")
-    repository.remove(made)
+    remove(made)
     repository.create(made, preset.seed)
     bids.write_shared(made, preset, settings.licence, settings.credit)
     truths = {}
@@ -78,7 +79,7 @@ def simulate(settings: SimulateSettings, inputs: Inputs, outputs: Outputs, code:
     }
     write_truth(outputs.truth, provenance, latents, truths)
     commit = repository.save(made, f"Simulate {preset.title} (seed {preset.seed})")
-    repository.remove(outputs.folder)
+    remove(outputs.folder)
     made.rename(outputs.folder)
     with atomic_path(outputs.commit) as temporary:
         temporary.write_text(commit + "\n", encoding="utf-8")

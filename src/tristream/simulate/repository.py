@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -34,15 +33,6 @@ def save(root: Path, message: str) -> str:
     """
     _run(root, "datalad", "save", "-m", message)
     return _run(root, "git", "rev-parse", "HEAD").strip()
-
-
-def remove(root: Path) -> None:
-    """Remove a dataset; annexed content and its folders are read-only."""
-    if not root.is_dir():
-        return
-    for folder, _, _ in os.walk(root):
-        os.chmod(folder, stat.S_IRWXU)
-    shutil.rmtree(root)
 
 
 def _run(root: Path, program: str, *arguments: str, seed: int = 0) -> str:

@@ -1,6 +1,5 @@
 """A subject as fMRIPrep's whole outputs hold it: preprocessed BOLD, masks, confounds."""
 
-import json
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +11,7 @@ from tristream.config.dataset import Dataset
 from tristream.config.layouts import FSAVERAGE5, FmriprepLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files
+from tristream.simulate.bids_text import save_json
 from tristream.simulate.noise import STEPS, Motion
 from tristream.simulate.preset import Preset
 from tristream.simulate.simulated_confounds import confounds, describe
@@ -109,7 +109,7 @@ def write_subject(
             "SkullStripped": True,
             "SliceTimingCorrected": False,
         }
-        _json(derivatives / files.sidecar, sidecar)
+        save_json(derivatives / files.sidecar, sidecar)
         _write_confounds(derivatives / files.confounds, bold, dataset.tr, rng)
     return brain
 
@@ -122,8 +122,4 @@ def _write_confounds(
     # The images hold BOLD after motion correction, so motion leaves no trace in them.
     table = confounds(cast(Preset, Timing(tr)), bold, head, rng)
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.9g")
-    _json(path.with_suffix(".json"), describe(table))
-
-
-def _json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    save_json(path.with_suffix(".json"), describe(table))

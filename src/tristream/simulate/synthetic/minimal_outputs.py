@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -25,6 +24,7 @@ from scipy import ndimage
 from tristream import __version__
 from tristream.config.dataset import Dataset
 from tristream.errors import UserError
+from tristream.simulate.bids_text import save_json
 from tristream.simulate.synthetic.settings import Responses, SyntheticSettings
 from tristream.simulate.synthetic.transform_files import (
     CoefficientField,
@@ -372,7 +372,7 @@ def complete_sidecar(path: Path, acquisition: Acquisition, tr: float) -> None:
     stated.setdefault("PhaseEncodingDirection", "j-")
     stated.setdefault("EffectiveEchoSpacing", -acquisition.echo_spacing)
     if stated != before:
-        _json(path, stated)
+        save_json(path, stated)
 
 
 def write_transforms(home: Path, subject: str, run: str, number: int, scan: Scan) -> None:
@@ -397,7 +397,7 @@ def write_transforms(home: Path, subject: str, run: str, number: int, scan: Scan
         "B0FieldIdentifier": f"auto_{number:05}",
         "Units": "Hz",
     }
-    _json(home / "fmap" / f"{start}-preproc_fieldmap.json", stated)
+    save_json(home / "fmap" / f"{start}-preproc_fieldmap.json", stated)
 
 
 def write_references(
@@ -441,8 +441,8 @@ def write_anatomy(anat: Path, subject: str, anatomy: Anatomy, scale: float) -> B
         written[f"label-{name}_probseg"] = ((tissue == number) & inside).astype(np.float32)
     for name, values in written.items():
         nib.save(nib.Nifti1Image(values, affine), anat / f"sub-{subject}_{name}.nii.gz")
-    _json(anat / f"sub-{subject}_desc-brain_mask.json", {"RawSources": [], "Type": "Brain"})
-    _json(anat / f"sub-{subject}_desc-preproc_T1w.json", {"SkullStripped": False})
+    save_json(anat / f"sub-{subject}_desc-brain_mask.json", {"RawSources": [], "Type": "Brain"})
+    save_json(anat / f"sub-{subject}_desc-preproc_T1w.json", {"SkullStripped": False})
     start = np.array([-100.0, -136, -82])
     nodes = np.ceil((np.array([100.0, 100, 118]) - start) / NODE).astype(int) + 1
     xfm = anat / f"sub-{subject}_from-T1w_to-{TEMPLATE}_mode-image_xfm.h5"
@@ -476,8 +476,4 @@ def write_description(derivatives: Path) -> None:
         "License": "CC0",
     }
     derivatives.mkdir(parents=True, exist_ok=True)
-    _json(derivatives / "dataset_description.json", stated)
-
-
-def _json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    save_json(derivatives / "dataset_description.json", stated)

@@ -9,11 +9,11 @@ from tristream import __version__
 from tristream.config.dataset import Dataset
 from tristream.config.sources import DataladSource, FolderSource
 from tristream.errors import UserError
-from tristream.fetch.clone import remove
 from tristream.fetch.contents import DESCRIPTION, inherited, raw_run
 from tristream.fetch.git import git
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import open_origin
+from tristream.simulate.bids_text import save_json
 from tristream.simulate.synthetic.settings import SyntheticSettings
 
 NAMES = ("README", "CHANGES", "LICENSE")
@@ -105,9 +105,4 @@ def _describe(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw:
     }
     # The real dataset's DOI is not that of the synthetic one.
     stated.pop("DatasetDOI", None)
-    (raw / DESCRIPTION).write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
-
-
-def discard(scratch: Path) -> None:
-    """Remove the clone that :func:`open_real` made."""
-    remove(scratch)
+    save_json(raw / DESCRIPTION, stated)

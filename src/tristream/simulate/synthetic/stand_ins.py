@@ -5,7 +5,6 @@ crops of film frames with seeded colours. Clips of one category resemble each ot
 hold no real music and no real object, and say so.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -25,6 +24,7 @@ from tristream.media.films import frame_at
 from tristream.media.images import read_image
 from tristream.media.sounds import Sound, read_sound
 from tristream.paths import resolve_inside
+from tristream.simulate.bids_text import save_json
 
 Array = npt.NDArray[np.float64]
 Latents = dict[str, tuple[Array, Array]]
@@ -257,8 +257,7 @@ def _say(folder: Path, descriptor: Dataset, film: Path | None, seed: int) -> Non
             }
         ],
     }
-    path = folder / "dataset_description.json"
-    path.write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
+    save_json(folder / "dataset_description.json", stated)
     what = f"sounds and images {source}, with seeded noise, tones and colours"
     get = descriptor.stimuli.get or "with the dataset."
     text = README.format(title=descriptor.title, seed=seed, what=what, get=get)

@@ -17,6 +17,7 @@ from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading
 from tristream.config.layouts import FmriprepLayout, MinimalLayout, SpmLayout
 from tristream.errors import UserError
+from tristream.fetch.clone import remove
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.simulate import repository
@@ -33,7 +34,7 @@ from tristream.simulate.synthetic.minimal_outputs import (
     write_description,
     write_minimal_subject,
 )
-from tristream.simulate.synthetic.real_dataset import copy_texts, discard, open_real
+from tristream.simulate.synthetic.real_dataset import copy_texts, open_real
 from tristream.simulate.synthetic.settings import (
     BACK,
     FRONT,
@@ -128,7 +129,7 @@ def write_synthetic(
     output : Path
         Folder; it must not exist.
     given : Path, optional
-        What the user has of the real dataset, see :func:`.source.open_real`.
+        What the user has of the real dataset, see :func:`.real_dataset.open_real`.
     film : Path, optional
         Film from which stand-in media are cut.
     code : str
@@ -149,11 +150,11 @@ def write_synthetic(
         raise UserError(f"{output}: exists already; name another folder, or delete it")
     made = output.with_name(f".{output.name}.part")
     scratch = made / "source"
-    discard(made)
+    remove(made)
     raw, derivatives = made / RAW, made / DERIVATIVES
     repository.create(raw, settings.seed)
     copy_texts(dataset, settings, open_real(dataset, given, scratch), raw)
-    discard(scratch)
+    remove(scratch)
     events = _events(dataset, settings, raw)
     latents = _media(dataset, settings, events, made / STIMULI, film)
     if dataset.derivatives is not None:
