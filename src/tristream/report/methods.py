@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 from tristream import __version__
 from tristream.errors import UserError
@@ -15,48 +15,64 @@ from tristream.store import provenance_at
 
 # Headings, and the places whose files speak below each.
 SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "Data": ("bold",),
-    "Stimuli": ("leakage", "samples"),
-    "Features": ("features", "fusion", "aligned"),
+    "Simulation": ("truth",),
+    "Data": ("receipt", "bold"),
+    "Stimuli": ("stimuli_receipt", "inventory", "splits", "leakage", "samples"),
+    "Features": ("weights", "features", "fusion", "aligned"),
     "Encoding": ("encoding",),
-    "Inference": ("inference", "comparison", "partition", "group"),
+    "Inference": ("inference", "comparison", "partition", "region_table", "cluster_table", "group"),
     "Decoding": ("decoding",),
     "Contrasts": ("contrast", "contrast_table"),
-    "Maps": ("maps",),
-    "Simulation": ("truth",),
+    "Maps": ("maps", "contrast_maps"),
 }
-# What several files of a place are called by, and what the files of one name differ in.
-NAMES = {
-    "features": ("space",),
-    "fusion": ("fused",),
-    "aligned": ("space",),
-    "encoding": ("model",),
-    "inference": ("model",),
-    "comparison": ("first", "second"),
-    "partition": ("model",),
-    "group": ("model",),
-    "decoding": ("decoder",),
-    "contrast": ("contrast",),
-    "contrast_table": ("contrast",),
-    "maps": ("model",),
-}
-FORMS = {
-    "bold": Form("", ("subject", "run")),
-    "leakage": Form(),
-    "samples": Form("", ("subject",)),
-    "features": Form("space", ("layer",)),
-    "fusion": Form("space"),
-    "aligned": Form("space", ("timeline", "layer")),
-    "encoding": Form("model", ("subject",)),
-    "inference": Form("model", ("subject",)),
-    "comparison": Form("comparison", ("subject",)),
-    "partition": Form("model", ("subject",)),
-    "group": Form("model"),
-    "decoding": Form("decoder", ("subject",)),
-    "contrast": Form("contrast", ("subject",)),
-    "contrast_table": Form("contrast", ("subject",)),
-    "maps": Form("model", ("subject",)),
-    "truth": Form(),
+
+
+@dataclass(frozen=True)
+class Place:
+    """How the files of a place are named and called.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Wildcards that name a model, a feature space …
+    form : Form
+        What that is called, and in what the files of one name differ.
+    """
+
+    names: tuple[str, ...]
+    form: Form
+
+
+def _by(noun: str, *levels: str, names: tuple[str, ...] = ()) -> Place:
+    return Place(names or ((noun,) if noun else ()), Form(noun, levels))
+
+
+PLACES = {
+    "receipt": _by("", "subject"),
+    "bold": _by("", "subject", "run"),
+    "stimuli_receipt": _by(""),
+    "inventory": _by(""),
+    "splits": _by(""),
+    "leakage": _by(""),
+    "samples": _by("", "subject"),
+    "weights": _by("space"),
+    "features": _by("space", "layer"),
+    "fusion": _by("space", names=("fused",)),
+    "aligned": _by("space", "timeline", "layer"),
+    "encoding": _by("model", "subject"),
+    "inference": _by("model", "subject"),
+    "comparison": _by("comparison", "subject", names=("first", "second")),
+    "partition": _by("model", "subject"),
+    "region_table": _by("model", "subject"),
+    "cluster_table": _by("model", "subject"),
+    "group": _by("model"),
+    "decoding": _by("decoder", "subject"),
+    "contrast": _by("contrast", "subject"),
+    "contrast_table": _by("contrast", "subject"),
+    "maps": _by("model", "subject"),
+    "contrast_maps": _by("contrast", "subject"),
+    "truth": _by(""),
+    "power": _by(""),
 }
 COMPARED = (
     "Feature spaces were compared at the times of the volumes by linear centred kernel alignment "
@@ -104,18 +120,29 @@ def gather(results: Results) -> Methods:
     for dataset in results.resolved.datasets:
         for heading, places in SECTIONS.items():
             own = [_data(results, dataset)] if heading == "Data" else []
-            parts = [_of_place(results, dataset, place) for place in places]
+            parts = [_of_place(results, place, _found(results, dataset, place)) for place in places]
             if heading == "Features" and any(parts):
                 parts += _drawn(results, dataset)
             methods.add(f"{heading}: {dataset}", [*own, *parts])
-    methods.add("Software", [_software(results)])
+    for name in results.resolved.study.power:
+        found = results.existing("power", power=name)
+        methods.add(f"Power: {name}", [_of_place(results, "power", found)])
+    methods.add("Software", [_software()])
     return methods
 
 
-def _of_place(results: Results, dataset: str, place: str) -> str:
-    """What all files of one kind of a dataset say."""
+def _found(results: Results, dataset: str, place: str) -> list[tuple[Input, Path]]:
+    """Files of a place that tell of a dataset."""
+    if place != "weights":
+        return results.existing(place, dataset=dataset)
+    shown = {one["space"] for one, _ in results.existing("features", dataset=dataset)}
+    return [(one, path) for one, path in results.existing(place) if one["space"] in shown]
+
+
+def _of_place(results: Results, place: str, found: Sequence[tuple[Input, Path]]) -> str:
+    """What all files of one kind say."""
     told = []
-    for one, path in results.existing(place, dataset=dataset):
+    for one, path in found:
         provenance = provenance_at(path, one.kind)
         results.read(path, provenance)
         unknown = [k for s in provenance.methods for k in keys_of(s) if k not in library().entries]
@@ -124,16 +151,10 @@ def _of_place(results: Results, dataset: str, place: str) -> str:
                 f"{path}: its methods cite {unknown[0]!r}, which references.bib does not have: add "
                 "the entry, or correct the key where the sentence is written and run again"
             )
-        told.append(Told(_name(one), _member(one), provenance.methods))
-    return paragraph(told, FORMS[place]) if told else ""
-
-
-def _name(one: Input) -> str:
-    return " with ".join(one[wildcard] for wildcard in NAMES.get(one.place, ()))
-
-
-def _member(one: Input) -> tuple[str, ...]:
-    return tuple(one[level] for level in FORMS[one.place].levels)
+        name = " with ".join(one[wildcard] for wildcard in PLACES[place].names)
+        member = tuple(one[level] for level in PLACES[place].form.levels)
+        told.append(Told(name, member, provenance.methods))
+    return paragraph(told, PLACES[place].form) if told else ""
 
 
 def _drawn(results: Results, dataset: str) -> list[str]:
@@ -158,7 +179,9 @@ def _data(results: Results, dataset: str) -> str:
     published = f" [@{'; @'.join(keys)}]" if keys else ""
     text = f"{_plain(descriptor.title)}{published}{size}."
     if results.simulated(dataset):
-        return f"{text} The BOLD is simulated; no measurement was made."
+        # A simulation of this study says so itself.
+        told = results.existing("truth", dataset=dataset)
+        return text if told else f"{text} The BOLD is simulated; no measurement was made."
     if descriptor.citation and not keys:
         text += f" Published as: {_plain(descriptor.citation)}"
     return text
@@ -175,22 +198,5 @@ def _by_doi() -> dict[str, str]:
     return {e.fields["doi"].lower(): key for key, e in entries.items() if "doi" in e.fields}
 
 
-def _software(results: Results) -> str:
-    """What made the study and brought its data, by the receipts."""
-    parts = [f"tristream {__version__} under Snakemake [@molder2021]"]
-    commits, archives = [], []
-    for dataset in results.resolved.datasets:
-        receipt = results.receipt(dataset)
-        if receipt is None:
-            continue
-        source: Mapping[str, Any] = receipt.source
-        if source.get("kind") == "datalad":
-            commits.append(f"{dataset} at commit {receipt.commit[:12]}")
-        if source.get("kind") == "archive":
-            archives.append(f"{dataset} ({source.get('package')} {source.get('version')})")
-    if commits:
-        parts.append(f"data by DataLad [@halchenko2021]: {', '.join(commits)}")
-    if archives:
-        whence = "archives from the Python package index, checked by sha256"
-        parts.append(f"{whence}: {', '.join(archives)}")
-    return "; ".join(parts) + "."
+def _software() -> str:
+    return f"tristream {__version__} was run under Snakemake [@molder2021]."

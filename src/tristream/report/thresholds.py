@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tristream.align.lagscan import read_lagscan
 from tristream.config.layouts import RawLayout
 from tristream.decode.decoding_file import read_decoding
-from tristream.inference.recovery import ALL
+from tristream.inference.recovery_file import ALL, read_recovery
 from tristream.report.elements import shown
 from tristream.report.study_results import Results
 from tristream.stimuli.tables import read_leakage
-from tristream.store import open_h5, read_strings, read_table
 
 LEAST_ACCURACY = {
     ("haxby2001_slice", "ridge_volumes"): 0.63,
@@ -96,15 +96,14 @@ def _lag(results: Results, dataset: str, subject: str) -> list[Check]:
     if not found:
         return []
     ((_, path),) = found
-    with open_h5(path, "lagscan") as (file, _):
-        lags, r, spaces = file["lags"][()], file["r"][()], read_strings(file, "spaces")
-        peaks = file["peak"][()] if "peak" in file else None
+    scan = read_lagscan(path)
+    r, spaces = scan.r, scan.layers
     streams = [results.stream(space) for space in spaces]
     known = [i for i, stream in enumerate(streams) if stream != "truth"]
     if not np.isfinite(r[known]).any():
         return []
     best = known[int(np.nanargmax(np.nanmax(r[known], axis=1)))]
-    peak = float(peaks[best] if peaks is not None else lags[np.nanargmax(r[best])])
+    peak = float(scan.peak[best])
     low, high = PEAK
     what = f"lag of the highest correlation ({spaces[best]})"
     value, threshold = f"{peak:.1f} s", f"{low:g} to {high:g} s"
@@ -141,7 +140,7 @@ def _recovery(results: Results, dataset: str) -> list[Check]:
     if not tables:
         return []
     ((_, path),) = tables
-    table, _ = read_table(path, "recovery")
+    table = read_recovery(path)[0]
     found = []
     for _, row in table.iterrows():
         interval = ""

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from tristream.align.lagscan import read_lagscan
 from tristream.maps.style import STREAM_COLOURS
 from tristream.report import report_figures as figures
 from tristream.report.elements import Section, Table
 from tristream.report.study_results import Results
 from tristream.report.thresholds import PEAK
-from tristream.store import open_h5, read_strings
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:
@@ -20,14 +20,14 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     path = results.path("lagscan", dataset=dataset, subject=subject)
     if gone := results.missing("Lag scan", path):
         return Section("alignment", title, gone)
-    with open_h5(path, "lagscan") as (file, provenance):
-        notes = results.read(path, provenance)
-        spaces = read_strings(file, "spaces") if "spaces" in file else []
-        lags, r = (file["lags"][()], file["r"][()]) if spaces else (np.empty(0), np.empty((0, 0)))
-    rows = {space: row for space, row in zip(spaces, r, strict=True) if np.isfinite(row).any()}
+    scan = read_lagscan(path)
+    notes, lags = results.read(path, scan.provenance), scan.lags
+    layers = zip(scan.layers, scan.r, strict=True)
+    rows = {layer: row for layer, row in layers if np.isfinite(row).any()}
     if not rows:
         return Section("alignment", title, notes)
-    peaks = tuple((s, float(lags[np.nanargmax(v)]), float(np.nanmax(v))) for s, v in rows.items())
+    at = dict(zip(scan.layers, map(float, scan.peak), strict=True))
+    peaks = tuple((layer, at[layer], float(np.nanmax(row))) for layer, row in rows.items())
     drawn = _best_layers(rows)
     drawing = figures.curves(
         lags,
@@ -52,7 +52,9 @@ def section(results: Results, dataset: str, subject: str) -> Section:
     name = f"{dataset}/sub-{subject}/lagscan"
     columns = {"lag": "seconds"}
     heading = f"Lag scan, sub-{subject}"
-    figure = results.figure(drawing, name, heading, caption, table, provenance.simulated, columns)
+    figure = results.figure(
+        drawing, name, heading, caption, table, scan.provenance.simulated, columns
+    )
     listing = Table("Peak of each layer.", ("layer", "lag (s)", "r"), peaks, folded=len(peaks) > 8)
     return Section("alignment", title, [figure, listing, *notes])
 

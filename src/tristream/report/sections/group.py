@@ -5,10 +5,12 @@ import pandas as pd
 
 from tristream.decode.decoding_file import read_decoding
 from tristream.encode.encoding_file import read_scores
-from tristream.report.elements import Block, Link, Section, Table, Text
+from tristream.inference.group_file import GroupLevel, read_group
+from tristream.inference.inference_file import read_inference
+from tristream.inference.recovery_file import read_recovery
+from tristream.report.elements import Block, Link, Section, Table
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
-from tristream.store import open_h5, read_table
 
 FDR = 0.05
 
@@ -19,13 +21,6 @@ def section(results: Results, dataset: str) -> Section:
     for table in (_encoding(results, dataset), _decoding(results, dataset)):
         if table.rows:
             blocks.append(table)
-    if len(results.resolved.subjects[dataset]) < 8 and blocks:
-        blocks.append(
-            Text(
-                "With fewer than 8 subjects no group test is made: the subjects stand for "
-                "themselves, each tested on its own."
-            )
-        )
     blocks += _group(results, dataset)
     return Section("subjects", "Subjects", blocks + _recovery(results, dataset))
 
@@ -54,62 +49,68 @@ def _group(results: Results, dataset: str) -> list[Block]:
     """How many subjects show an effect, and what that says of the population."""
     rows: list[tuple[object, ...]] = []
     notes: list[Block] = []
+    levels: set[tuple[float, float]] = set()
     for name in results.models(dataset):
         path = results.path("group", dataset=dataset, model=name)
         if gone := results.missing(f"Group level of {name}", path):
             notes += gone
             continue
-        with open_h5(path, "group") as (file, said):
-            notes += results.read(path, said)
-            subjects = len(file["subjects"])
-            best, low, high = file.attrs.get("prevalence", (None, None, None))
-            everywhere = file["count"][()] if "count" in file else None
-            q = file["q"][()] if "q" in file else None
-            smallest = file.attrs.get("smallest_p")
-            counted = file.attrs.get("count")
-        rows.append(
-            (
-                name,
-                subjects,
-                None if counted is None else int(counted),
-                None if best is None else float(best),
-                None if low is None else f"{low:.2f} to {high:.2f}",
-                None if everywhere is None else int((everywhere == subjects).sum()),
-                None if q is None else int((q <= FDR).sum()),
-                None if smallest is None else float(smallest),
-            )
-        )
+        level, provenance = read_group(path)
+        notes += results.read(path, provenance)
+        rows.append(_group_row(name, level))
+        levels |= {(level.level, level.credible)}
     if not rows:
         return notes
+    ((alpha, credible), *_) = levels
     columns = (
         "model",
         "subjects",
         "with an effect",
         "prevalence",
-        "95 % interval",
+        f"{credible:.0%} interval",
         "voxels in all subjects",
         "voxels of the group test",
         "smallest attainable p",
     )
     caption = (
-        "Group level. With an effect: subjects whose best voxel is significant at .05, corrected "
-        "for all voxels. Prevalence: the share of the population that would show it, given that "
-        "count (Bayesian, uniform prior; Ince et al. 2021). Voxels in all subjects: p at most .05 "
-        "in every subject, uncorrected. The group test flips the signs of the subjects' Fisher z, "
-        f"from 8 subjects on; voxels at a false discovery rate of {FDR}."
+        f"Group level. With an effect: subjects whose best voxel is significant at {alpha:g}, "
+        "corrected for all voxels. Prevalence: the share of the population that would show it, "
+        "given that count (Bayesian, uniform prior; Ince et al. 2021). Voxels in all subjects: p "
+        f"at most {alpha:g} in every subject, uncorrected."
     )
+    if any(row[-1] is not None for row in rows):
+        caption += (
+            " The group test flips the signs of the subjects' Fisher z; voxels at a false "
+            f"discovery rate of {FDR}."
+        )
     table = pd.DataFrame(rows, columns=list(columns))
     path = results.table(f"{dataset}/group", table, results.simulated(dataset))
     # Models share their reasons.
     return [Table(caption, columns, tuple(rows), results.link(path)), *dict.fromkeys(notes)]
 
 
+def _group_row(name: str, level: GroupLevel) -> tuple[object, ...]:
+    share, voxels = level.prevalence, level.voxels
+    test = voxels.test if voxels else None
+    everywhere = voxels.count if voxels else None
+    return (
+        name,
+        len(level.subjects),
+        level.count,
+        None if share is None else float(share.map),
+        None if share is None else f"{share.low:.2f} to {share.high:.2f}",
+        None if everywhere is None else int((everywhere == len(level.subjects)).sum()),
+        None if test is None else int((test.q <= FDR).sum()),
+        None if test is None else test.smallest,
+    )
+
+
 def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:
     path = results.path("inference", dataset=dataset, model=model, subject=subject)
     if not path.is_file():
         return None
-    with open_h5(path, "inference") as (file, _):
-        return int(file["significant"][()].sum()) if "significant" in file else None
+    found = read_inference(path)[0].found
+    return None if found is None else int(found.significant.sum())
 
 
 def _decoding(results: Results, dataset: str) -> Table:
@@ -135,8 +136,8 @@ def _recovery(results: Results, dataset: str) -> list[Block]:
     path = results.path("recovery", dataset=dataset)
     if gone := results.missing(what, path):
         return [*gone]
-    table, said = read_table(path, "recovery")
-    notes = results.read(path, said)
+    table, provenance = read_recovery(path)
+    notes = results.read(path, provenance)
     caption = "What was simulated and what was found again; low and high: interval of the value."
     columns = tuple("threshold is" if c == "passed" else str(c) for c in table.columns)
     rows = tuple(tuple(_cell(v) for v in row) for row in table.itertuples(index=False))

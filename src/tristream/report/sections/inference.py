@@ -5,17 +5,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tristream.inference.comparison_file import Difference, read_comparison
+from tristream.inference.inference_file import TestedModel, read_inference
+from tristream.inference.table_files import read_by_cluster, read_by_region
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Section, Table, Text, count, facts
 from tristream.report.study_results import Results
-from tristream.store import Provenance, open_h5, read_strings, read_table
 
 MOST_ROWS = 12
 LEVEL = 0.05
 TABLES = {
     "region_table": (
         "regions",
-        "regions-table",
+        read_by_region,
         "Regions of the Harvard-Oxford atlas, by their voxels of the mask. x, y, z: MNI "
         "coordinates in mm of the region's best voxel. split_r2: the band's mean share of test R². "
         "A region is as good as its signal: look at the ceiling before comparing two. For BOLD on "
@@ -23,7 +25,7 @@ TABLES = {
     ),
     "cluster_table": (
         "clusters",
-        "clusters-table",
+        read_by_cluster,
         "Clusters of at least 5 significant voxels that touch by their faces, best first; a number "
         "with a letter is a further peak, 8 mm or more away. x, y, z in mm. The voxels are "
         "significant, not the extent of a cluster.",
@@ -52,70 +54,61 @@ def section(results: Results, dataset: str, subject: str) -> Section:
 
 
 def _model(results: Results, dataset: str, subject: str, model: str, path: Path) -> list[Block]:
-    with open_h5(path, "inference") as (file, said):
-        notes = results.read(path, said)
-        attrs = dict(file.attrs)
-        keys = ("p", "p_fwe", "q_by", "significant", "null_max", "observed")
-        arrays = {k: file[k][()] for k in keys if k in file}
-    rows = {
-        "Statistic": attrs.get("statistic"),
-        "Null": attrs.get("null"),
-        "Permuted unit": attrs.get("unit"),
-        "Null widened by": _widening(attrs),
-        "Permutations drawn": attrs.get("n_permutations"),
-        "Distinct permutations": count(attrs.get("n_distinct")),
+    tested, provenance = read_inference(path)
+    notes = results.read(path, provenance)
+    rows: dict[str, object] = {
+        "Statistic": tested.statistic,
+        "Null": tested.null,
+        "Permuted unit": tested.unit,
+        "Null widened by": _widening(tested),
+        "Permutations drawn": tested.n_permutations,
+        "Distinct permutations": count(tested.n_distinct),
     }
-    if "p" not in arrays:
+    if (found := tested.found) is None:
         return [facts(rows), *notes]
-    significant = arrays["significant"].astype(bool)
-    rows["Smallest p"] = float(arrays["p"].min())
-    rows["Smallest attainable p"] = attrs.get("smallest_p")
+    significant = found.significant
+    rows["Smallest p"] = float(found.p.min())
+    rows["Smallest attainable p"] = tested.smallest_p
     rows["Significant voxels"] = (
         f"{int(significant.sum())} of {len(significant)} ({significant.mean():.1%}) at a false "
-        f"discovery rate of {float(attrs.get('fdr', np.nan)):g} ({attrs.get('procedure', 'bh')})"
+        f"discovery rate of {tested.fdr:g} ({tested.procedure})"
     )
-    for key, what in (("q_by", "by Benjamini-Yekutieli"), ("p_fwe", "family-wise, largest voxel")):
-        if key in arrays:
-            rows[f"Significant {what}"] = f"{int((arrays[key] <= LEVEL).sum())} at {LEVEL}"
-    if "null_max" not in arrays:
-        return [facts(rows), *notes]
+    for p, what in ((found.q_by, "by Benjamini-Yekutieli"), (found.p_fwe, "family-wise")):
+        rows[f"Significant {what}"] = f"{int((p <= LEVEL).sum())} at {LEVEL}"
     drawing = figures.histogram(
-        {"largest voxel under permutation": arrays["null_max"]},
+        {"largest voxel under permutation": found.null_max},
         "largest statistic over voxels",
         "permutations",
-        marks={"observed": float(np.nanmax(arrays["observed"]))},
+        marks={"observed": float(np.nanmax(found.observed))},
     )
-    table = pd.DataFrame({"null_max": np.round(arrays["null_max"], 6)})
+    table = pd.DataFrame({"null_max": np.round(found.null_max, 6)})
     caption = (
         "The largest statistic over all voxels in each permutation of the test data, and the "
         "largest that was observed (red)."
     )
     title = f"Null distribution, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/null_{model}"
-    return [
-        facts(rows),
-        results.figure(drawing, name, title, caption, table, said.simulated),
-        *notes,
-    ]
+    figure = results.figure(drawing, name, title, caption, table, provenance.simulated)
+    return [facts(rows), figure, *notes]
 
 
-def _widening(attrs: dict) -> str | None:
-    """How much the null of a film was stretched, for the reader."""
-    if "widening" not in attrs or np.allclose(attrs["widening"], 1):
+def _widening(tested: TestedModel) -> str | None:
+    """How much the null of a film was widened, for the reader."""
+    if np.allclose(tested.widening, 1):
         return None
-    factors = ", ".join(f"{factor:.2f}" for factor in np.atleast_1d(attrs["widening"]))
+    factors = ", ".join(f"{factor:.2f}" for factor in tested.widening)
     return f"{factors} (what moving a film's prediction loses of the noise's dependence in time)"
 
 
 def _tables(results: Results, dataset: str, subject: str, model: str) -> list[Block]:
     blocks: list[Block] = []
-    for place, (name, kind, caption) in TABLES.items():
+    for place, (name, read, caption) in TABLES.items():
         path = results.path(place, dataset=dataset, model=model, subject=subject)
         if not path.is_file():
             blocks += results.missing(f"Table of {name} of {model}", path)
             continue
-        table, said = read_table(path, kind)
-        blocks += results.read(path, said)
+        table, provenance = read(path)
+        blocks += results.read(path, provenance)
         if table.empty:
             continue
         rows = tuple(tuple(_cell(v) for v in row) for row in table.itertuples(index=False))
@@ -137,24 +130,19 @@ def _comparison(
     path = results.path("comparison", dataset=dataset, first=first, second=second, subject=subject)
     if gone := results.missing(f"Comparison of {first} and {second}", path):
         return [*gone]
-    with open_h5(path, "comparison") as (file, said):
-        notes = results.read(path, said)
-        attrs = dict(file.attrs)
-        rows = {
-            "Statistic": attrs.get("statistic"),
-            "Null": attrs.get("null"),
-            "Permutations drawn": attrs.get("n_permutations"),
-            "Distinct permutations": count(attrs.get("n_distinct")),
-        }
-        if "p" not in file:
-            return [facts(rows), *notes]
-        difference, q = file["difference"][()], file["q"][()]
-        keys = ("voxels", "difference", "p", "q")
-        regions = {key: file["regions"][key][()] for key in keys}
-        names = read_strings(file["regions"], "names")
-    level = float(attrs["fdr"])
-    rows[f"Voxels where {first} is better"] = int(((q <= level) & (difference > 0)).sum())
-    rows[f"Voxels where {second} is better"] = int(((q <= level) & (difference < 0)).sum())
+    compared, provenance = read_comparison(path)
+    notes = results.read(path, provenance)
+    rows: dict[str, object] = {
+        "Statistic": compared.statistic,
+        "Null": compared.null,
+        "Permutations drawn": compared.n_permutations,
+        "Distinct permutations": count(compared.n_distinct),
+    }
+    if (found := compared.found) is None:
+        return [facts(rows), *notes]
+    difference, passed = found.difference, found.q <= compared.fdr
+    rows[f"Voxels where {first} is better"] = int((passed & (difference > 0)).sum())
+    rows[f"Voxels where {second} is better"] = int((passed & (difference < 0)).sum())
     drawing = figures.histogram(
         {f"{first} - {second}": difference}, "difference of test r", "voxels", marks={"equal": 0.0}
     )
@@ -163,19 +151,22 @@ def _comparison(
         f"Test r of {first} less that of {second}, voxel by voxel. Right of the line {first} "
         "predicts better. Both are judged on the same data, so that what is noise to both cancels."
     )
-    table = pd.DataFrame({"difference": np.round(difference, 5), "q": np.round(q, 5)})
+    table = pd.DataFrame({"difference": np.round(difference, 5), "q": np.round(found.q, 5)})
     name = f"{dataset}/sub-{subject}/{first}_{second}"
-    figure = results.figure(drawing, name, title, caption, table, said.simulated)
-    by_region = _compared_regions(results, name, pd.DataFrame({"region": names, **regions}), said)
+    figure = results.figure(drawing, name, title, caption, table, provenance.simulated)
+    by_region = _compared_regions(results, name, found, provenance.simulated)
     return [facts(rows), figure, by_region, *notes]
 
 
-def _compared_regions(results: Results, name: str, table: pd.DataFrame, said: Provenance) -> Table:
-    path = results.table(f"{name}_regions", table, said.simulated)
+def _compared_regions(results: Results, name: str, found: Difference, simulated: bool) -> Table:
+    columns = ("region", "voxels", "difference", "p", "q")
+    values = (found.regions, *(getattr(found, f"region_{column}") for column in columns[1:]))
+    table = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    path = results.table(f"{name}_regions", table, simulated)
     rows = tuple(table.itertuples(index=False, name=None))
     caption = (
         "Mean difference of test r over the voxels of each region; two-sided p, and q over the "
         "regions."
     )
-    columns = ("region", "voxels", "difference of r", "p", "q")
-    return Table(caption, columns, rows, results.link(path), folded=len(rows) > MOST_ROWS)
+    shown = ("region", "voxels", "difference of r", "p", "q")
+    return Table(caption, shown, rows, results.link(path), folded=len(rows) > MOST_ROWS)

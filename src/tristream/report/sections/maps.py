@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from tristream.maps.map_list import read_maps
 from tristream.report.elements import Block, Figure, Heading, Link, Table
 from tristream.report.study_results import Results
-from tristream.store import read_json
 
 FORMATS = {
     "nifti": "NIfTI volumes",
@@ -27,20 +27,19 @@ def figures_of(
     path = maps_of(results, dataset, model, subject)
     if gone := results.missing(f"Maps of {model}", path):
         return [*gone]
-    content, said = read_json(path, "maps")
-    results.read(path, said)
-    found: list[Block] = [
+    listed, provenance = read_maps(path)
+    results.read(path, provenance)
+    return [
         Figure(
-            m["title"],
-            m["caption"],
-            png=results.link(path.parent / m["file"]),
-            svg=results.link(path.parent / m["svg"]),
-            tsv=results.link(path.parent / m["tsv"]),
+            one.title,
+            one.caption,
+            png=results.link(path.parent / one.file),
+            svg=results.link(path.parent / one.svg),
+            tsv=results.link(path.parent / one.tsv),
         )
-        for m in content["maps"]
-        if m["kind"] in ("volume", "inflated", "flat") and m["quantity"] in quantities
+        for one in listed.maps
+        if one.kind in ("volume", "inflated", "flat") and one.quantity in quantities
     ]
-    return found
 
 
 def files_of(results: Results, dataset: str, model: str, subject: str) -> list[Block]:
@@ -48,12 +47,11 @@ def files_of(results: Results, dataset: str, model: str, subject: str) -> list[B
     path = maps_of(results, dataset, model, subject)
     if not path.is_file():
         return []
-    content = read_json(path, "maps")[0]
+    listed = [one for one in read_maps(path)[0].maps if one.kind in FORMATS]
     rows = tuple(
-        (Link(m["file"].rsplit("/", 1)[-1], results.link(path.parent / m["file"])), m["title"])
-        for m in content["maps"]
-        if m["kind"] in FORMATS
+        (Link(one.file.rsplit("/", 1)[-1], results.link(path.parent / one.file)), one.title)
+        for one in listed
     )
-    formats = dict.fromkeys(FORMATS[m["kind"]] for m in content["maps"] if m["kind"] in FORMATS)
+    formats = dict.fromkeys(FORMATS[one.kind] for one in listed)
     caption = f"Files of the maps of {model}: {' and '.join(formats)}."
     return [Heading(f"Map files of {model}"), Table(caption, ("file", "what"), rows, folded=True)]

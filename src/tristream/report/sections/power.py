@@ -11,11 +11,12 @@ from matplotlib.figure import Figure as Drawing
 from tristream.config.power import Power
 from tristream.maps.style import OTHER_COLOURS, SIMULATED
 from tristream.power.answer import answers, is_liberal
-from tristream.power.power_file import COLUMNS, KIND
+from tristream.power.power_file import COLUMNS, PlannedStudy, read_power
 from tristream.report.elements import Block, Link, Page, Section, Table, Text, facts
+from tristream.report.references import resolve
 from tristream.report.report_figures import MARK
 from tristream.report.study_results import Results
-from tristream.store import read_json, read_table, sidecar
+from tristream.store import Provenance
 
 WANTED = 0.8
 CONTROL = "#999999"
@@ -52,15 +53,14 @@ def page(results: Results, name: str) -> Page:
     if gone:
         out.sections = [Section("answer", "Answer", gone)]
         return out
-    table, provenance = read_table(path, KIND)
-    said, _ = read_json(sidecar(path), KIND)
+    table, planned, provenance = read_power(results.path("power", power=name))
     notes = results.read(path, provenance)
     out.sections = [
         Section("answer", "Answer", [*_answer(table, block), *notes]),
         Section("figures", "Over effect size, runs and subjects", _figures(results, name, table)),
         Section("calibration", "Error rates", _calibration(table)),
-        Section("design", "Design and guesses", [_design(block, said)]),
-        Section("methods", "Methods", [Text(text) for text in _methods(results, block, said)]),
+        Section("design", "Design and assumptions", [_design(block, planned)]),
+        Section("methods", "Methods", _methods(provenance)),
         Section("numbers", "All numbers", [_numbers(results, path, table)]),
     ]
     return out
@@ -239,72 +239,41 @@ def _calibration(table: pd.DataFrame) -> list[Block]:
     return [*lines, Table(caption, columns, rows, folded=True)]
 
 
-def _design(block: Power, said: Mapping[str, Any]) -> Block:
-    test = said["test_runs"]
+def _design(block: Power, planned: PlannedStudy) -> Block:
+    test = planned.test_runs
     return facts(
         {
             "Files": block.events or block.aligned,
-            "Labels": said["labels"] or "none: aligned features",
-            "TR": f"{said['tr']:g} s",
-            "Training runs": said["training_runs"],
-            "Training volumes": said["volumes"],
+            "Labels": planned.labels or "none: aligned features",
+            "TR": f"{planned.tr:g} s",
+            "Training runs": planned.training_runs,
+            "Training volumes": planned.volumes,
             "Test runs": f"{sum(test)}, of which {len(test)} differ",
-            "Permuted unit": said["unit"],
+            "Permuted unit": planned.unit,
             "Distinct permutations": "more than 10^15"
-            if said["n_distinct"] >= 1e15
-            else said["n_distinct"],
+            if planned.n_distinct >= 1e15
+            else planned.n_distinct,
             "Effects tried": block.effects,
             "Voxels": f"{block.voxels}, {block.driven_voxels} of them driven",
             "Autocorrelation of the noise": block.autocorrelation,
             "Simulated subjects": block.realisations,
-            "Delays": f"{', '.join(map(str, said['delays']))} TR",
+            "Delays": f"{', '.join(map(str, planned.delays))} TR",
             "Seed": block.seed,
         }
     )
 
 
-def _methods(results: Results, block: Power, said: Mapping[str, Any]) -> list[str]:
-    settings = results.resolved.study.inference
-    driven = f"{block.driven_voxels} of {block.voxels} voxels"
-    what = (
-        "labels with random weights, of which the mean over labels was taken"
-        if said["labels"]
-        else "aligned features with random weights"
-    )
-    widened = (
-        ", its null widened for the film's dependence in time" if said["unit"] == "time" else ""
-    )
-    procedure = {"bh": "Benjamini-Hochberg", "by": "Benjamini-Yekutieli"}[settings.procedure]
-    texts = [
-        f"Power was estimated before scanning, on {SIMULATED} of {block.realisations} subjects. "
-        f"In each, {driven} followed the {what}, convolved in steps of 0.1 s with a double-gamma "
-        "response whose peak was drawn for each voxel between 4.5 and 7 s, and scaled so that the "
-        "noise-free signal correlated with one run of signal and noise by the effect given, over "
-        "the test volumes that are scored and after cleaning. The other voxels were noise. Noise "
-        f"was Gaussian and autoregressive of order one ({block.autocorrelation:g} at a lag of one "
-        "volume), independent over voxels and runs.",
-        "Each run was cleaned as the study's is (mean, linear trend, cosines slower than 128 s, "
-        "z-scores by run) and analysed by the same code: ridge regression on features delayed by "
-        f"{', '.join(map(str, said['delays']))} TR, the penalty of each voxel chosen by leaving "
-        "one training run out; the correlation of prediction and the mean of test repeats; "
-        f"{settings.permutations} permutations of {said['unit']} units of the prediction within "
-        f"test runs{widened}; {procedure} at {settings.fdr:g} over all voxels.",
-    ]
-    if said["labels"]:
-        texts.append(
-            "A ridge classifier (penalty: the number of voxels) was fitted to trials, the mean "
-            f"volume {block.shift:g} s after onset over the trial's duration, z-scored by run, and "
-            "tested on the averaged test runs; chance is the mean accuracy of "
-            f"{block.permutations} label permutations, refitted."
-        )
-    texts.append(
+def _methods(provenance: Provenance) -> list[Block]:
+    """What was simulated and analysed, and what a reader has to weigh."""
+    blocks: list[Block] = [Text(resolve(" ".join(provenance.methods)))]
+    assumptions = (
         "Assumptions to weigh: the model's features are the right ones, and linear; all driven "
         "voxels have the same effect; subjects do not differ; noise is stationary, without head "
         "motion; runs beyond those planned show the same events again with new noise. Real data "
         "break some of these, so plan for more. The share of driven voxels sets how strict the "
         "correction is: fewer driven voxels need a larger effect."
     )
-    return texts
+    return [*blocks, Text(assumptions)]
 
 
 def _numbers(results: Results, path: Any, table: pd.DataFrame) -> Block:
