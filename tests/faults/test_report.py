@@ -14,6 +14,7 @@ from tristream.cli import main
 from tristream.config.load import load
 from tristream.decode.decoding_file import read_decoding, write_decoding
 from tristream.errors import UserError
+from tristream.inference.inference_file import Significance, read_inference, write_inference
 from tristream.maps.score_maps import read
 from tristream.report.build import build
 from tristream.stimuli.tables import LEAKAGE, LeakageTable, write_leakage
@@ -105,8 +106,9 @@ def test_maps_refuse_an_inference_of_other_voxels(tmp_path):
     report_tree.write_encoding(resolved, "haxby2001_slice", "category", "1", False, rng)
     root = tmp_path / "results"
     inference = root / "inference/haxby2001_slice/category/sub-1.h5"
-    with create_h5(inference, Provenance("inference", False)) as file:
-        file["q"], file["significant"] = np.ones(3), np.zeros(3, bool)
+    tested, provenance = read_inference(inference)
+    arrays = {name: values[:3] for name, values in vars(tested.found).items()}
+    write_inference(inference, replace(tested, found=Significance(**arrays)), provenance)
     encoding = root / "encode/haxby2001_slice/category/sub-1.h5"
     with pytest.raises(UserError, match="has 3 voxels"):
         read(encoding, inference)

@@ -289,6 +289,7 @@ def write_lagscan(
     path = Path(resolved.study.results) / "align" / dataset / f"sub-{subject}_lagscan.h5"
     with create_h5(path, Provenance("lagscan", simulated)) as file:
         file["lags"], file["r"] = lags, r + 0.005 * rng.standard_normal(r.shape)
+        file["peak"] = np.full(len(spaces), 5.0)
         write_strings(file, "spaces", spaces)
 
 

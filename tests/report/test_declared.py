@@ -140,7 +140,7 @@ def fusing(tmp_path):
             "components": 2,
         }
     }
-    content["features"]["musicnn"]["layers"] = ["cnn1", "cnn3", "timbral"]
+    content["features"]["musicnn"]["layers"] = ["cnn1", "cnn3", "timbral", "penultimate"]
     content["models"] = {
         "m": {
             "datasets": ["bunny"],

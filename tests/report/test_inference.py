@@ -8,17 +8,20 @@ from helpers import report_tree
 from tristream.encode.partition.partition_file import StoredPartition
 from tristream.encode.partition.partition_file import write_partition as write_partition_file
 from tristream.encode.partition.variance import Interval, Partition
+from tristream.inference.comparison_file import ComparedModels, Difference, write_comparison
+from tristream.inference.group_file import CommonVoxels, GroupLevel, Prevalence, write_group
+from tristream.inference.inference_file import Significance, TestedModel, write_inference
 from tristream.inference.table_files import CLUSTER_COLUMNS, REGION_COLUMNS
 from tristream.report.elements import Facts, Figure, Missing, Table
 from tristream.report.sections import group, inference, streams
 from tristream.report.study_results import Results
-from tristream.store import Omission, Provenance, create_h5, write_strings, write_table
+from tristream.store import Omission, Provenance, write_table
 
 SUBJECT = ("bunny", "01")
 
 
 def said(kind, *omitted):
-    return Provenance(kind, simulated=True, omitted=omitted)
+    return Provenance(kind, simulated=True, omitted=omitted, methods=("Tested.",))
 
 
 @pytest.fixture
@@ -28,13 +31,19 @@ def results(tmp_path):
     found = Results(resolved, tmp_path / "results/report")
     folder = found.root / "inference/bunny"
     rng = np.random.default_rng(0)
-    with create_h5(folder / "streams/sub-01.h5", said("inference")) as file:
-        file["p"], file["p_fwe"] = np.array([0.001, 0.5]), np.array([0.01, 1])
-        file["q"], file["q_by"] = np.array([0.002, 0.5]), np.array([0.04, 1])
-        file["significant"], file["observed"] = np.array([True, False]), np.array([0.5, 0])
-        file["null_max"] = rng.random(20)
-        file.attrs.update(n_permutations=999, n_distinct=5040, fdr=0.05, procedure="bh")
-        file.attrs.update(smallest_p=0.001, widening=[1.12], null="blocks", unit="time")
+    significance = Significance(
+        observed=np.array([0.5, 0]),
+        p=np.array([0.001, 0.5]),
+        p_fwe=np.array([0.01, 1]),
+        q=np.array([0.002, 0.5]),
+        q_by=np.array([0.04, 1]),
+        significant=np.array([True, False]),
+        null_max=rng.random(20),
+    )
+    tested = TestedModel(
+        *("correlation", "blocks", "time", 5040, 999, 0, 0.05, "bh", (1.12,), significance)
+    )
+    write_inference(folder / "streams/sub-01.h5", tested, said("inference"))
     rows = [["Cuneus", 9, 0.2, 0.04, 3, 0.5, -8.0, -80.0, 20.0]]
     table = pd.DataFrame(rows, columns=list(REGION_COLUMNS))
     write_table(folder / "streams/sub-01_regions.tsv", table, said("regions-table"))
@@ -43,17 +52,31 @@ def results(tmp_path):
         pd.DataFrame(columns=list(CLUSTER_COLUMNS)),
         said("clusters-table", Omission("clusters", "no voxel")),
     )
-    with create_h5(folder / "comparisons/streams/shifted/sub-01.h5", said("comparison")) as file:
-        file["p"], file["q"] = np.array([0.001, 0.5]), np.array([0.002, 0.5])
-        file["difference"] = np.array([0.3, -0.1])
-        write_strings(file, "regions/names", ["all voxels"])
-        for key, value in (("voxels", 2), ("difference", 0.1), ("p", 0.2), ("q", 0.2)):
-            file[f"regions/{key}"] = [value]
-        file.attrs.update(fdr=0.05, n_distinct=1024, n_permutations=999)
-    with create_h5(folder / "streams/group.h5", said("group")) as file:
-        write_strings(file, "subjects", ["01", "02"])
-        file["count"] = np.array([2, 1, 0])
-        file.attrs.update(count=2, prevalence=[1.0, 0.34, 1.0])
+    one = np.array([0.1])
+    difference = Difference(
+        difference=np.array([0.3, -0.1]),
+        p=np.array([0.001, 0.5]),
+        q=np.array([0.002, 0.5]),
+        null_max=rng.random(20),
+        regions=["all voxels"],
+        region_voxels=np.array([2]),
+        region_difference=one,
+        region_p=2 * one,
+        region_q=2 * one,
+    )
+    ijk = np.zeros((3, 3), np.int32)
+    compared = ComparedModels(
+        *("streams", "shifted", "difference", "signs", "time", 1024, 999, 0, 0.05),
+        *(ijk[:2], None, difference),
+    )
+    path = folder / "comparisons/streams/shifted/sub-01.h5"
+    write_comparison(path, compared, said("comparison"))
+    table = pd.DataFrame({"voxels": [3, 3], "p_any": [0.01, 0.02]})
+    count = np.array([2, 1, 0])
+    voxels = CommonVoxels(ijk, np.eye(4), (1, 1, 1), None, np.zeros(3), count=count)
+    share = Prevalence(1.0, 0.34, 1.0)
+    level = GroupLevel(["01", "02"], table, 0.05, 0.95, 0, 2, share, voxels)
+    write_group(folder / "streams/group.h5", level, said("group"))
     return found
 
 
@@ -69,7 +92,7 @@ def test_tests_name_their_null_and_every_correction(results):
     assert rows["Null widened by"].startswith("1.12")
     assert rows["Smallest attainable p"] == "0.001"
     assert rows["Significant voxels"].startswith("1 of 2 (50.0%)")
-    assert rows["Significant family-wise, largest voxel"] == "1 at 0.05"
+    assert rows["Significant family-wise"] == "1 at 0.05"
     assert rows["Significant by Benjamini-Yekutieli"] == "1 at 0.05"
 
 

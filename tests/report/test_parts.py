@@ -67,7 +67,7 @@ def test_the_lag_of_the_highest_curve_counts(results, lag, word):
     r = np.stack([0.1 * np.exp(-((lags - 5) ** 2)), 0.3 * np.exp(-((lags - lag) ** 2))])
     path = results.path("lagscan", dataset="bunny", subject="01")
     with create_h5(path, Provenance("lagscan", True)) as file:
-        file["lags"], file["r"] = lags, r
+        file["lags"], file["r"], file["peak"] = lags, r, [5.0, lag]
         write_strings(file, "spaces", ["flow", "acoustics"])
     (check,) = [c for c in all_checks(results) if "lag" in c.what]
     assert (check.word, check.value) == (word, f"{lag:.1f} s")
