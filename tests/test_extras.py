@@ -44,12 +44,19 @@ for name in %r:
 owners = metadata.packages_distributions()
 
 class Bare:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
     def find_spec(self, name, path=None, target=None):
         by = {o.lower().replace("_", "-") for o in owners.get(name.split(".")[0], [])}
         if by and not by & allowed:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return None
+        return self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Bare())
+sys.meta_path[:] = [Bare(finder) for finder in sys.meta_path if hasattr(finder, "find_spec")]
 """
 
 
@@ -89,11 +96,28 @@ print(banded.score(x, y) > 0.9, single.score(x[0], y) > 0.9)
     assert done.stdout == "True True\n", done.stderr
 
 
-def test_the_command_line_names_the_extra_that_is_missing():
-    done = bare("from tristream.cli import main; sys.exit(main(['--help']))")
+@pytest.mark.parametrize("command", ["plan", "predict --encoding e --features f --output o"])
+def test_the_command_line_names_the_extra_that_is_missing(command):
+    done = bare(f"from tristream.cli import main; sys.exit(main({command.split()!r}))")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "pip install 'tristream[workflow]'" in done.stderr
+
+
+def test_a_missing_package_of_the_users_own_module_is_not_taken_for_the_extra(tmp_path):
+    (tmp_path / "own.py").write_text("import no_such_package\n")
+    done = bare(f"""
+sys.path.insert(0, {str(tmp_path)!r})
+import argparse, tristream.cli as cli
+def parser():
+    top = argparse.ArgumentParser()
+    top.set_defaults(run=lambda args: __import__("own"))
+    return top
+cli.parser = parser
+cli.main([])
+""")
+    assert "no_such_package" in done.stderr.splitlines()[-1]
+    assert "Traceback" in done.stderr
 
 
 @cache

@@ -6,7 +6,9 @@ stage runs, so ``--help`` answers at once.
 
 import argparse
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
 
 from tristream import __version__
 from tristream.errors import UserError
@@ -47,17 +49,21 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; a mistake of the user's is one line and status 2."""
     try:
         args = parser().parse_args(argv)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("tristream"):
-            raise
-        print(
-            f"tristream: error: {error}: the command line needs the extra `workflow`; run "
-            "`pip install 'tristream[workflow]'`",
-            file=sys.stderr,
-        )
-        return 2
-    try:
         return args.run(args) or 0
     except UserError as error:
-        print(f"tristream: error: {error}", file=sys.stderr)
-        return 2
+        message = str(error)
+    except ModuleNotFoundError as error:
+        if not _lacks_extra(error):
+            raise
+        message = (
+            f"{error}: commands need the extra `workflow`; run `pip install 'tristream[workflow]'`"
+        )
+    print(f"tristream: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _lacks_extra(error: ModuleNotFoundError) -> bool:
+    """Whether it was this package that looked for a package of someone else's."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    ours = Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parents[1])
+    return ours and not (error.name or "").startswith("tristream.")
