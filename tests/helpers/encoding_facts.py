@@ -45,6 +45,7 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
     delays = tuple(d * tr for d in about["delays"])
     weightings = len(dirichlet_candidates(about.get("candidates", 1), len(bands)))
     pairs = weightings * len(grid)
+    what = "pairs of band weights and penalty" if weightings > 1 else "penalties"
     skeleton = banded and about["solver"] == "skeleton" and about["rank"] < pairs
     held_out = sum(len(t.runs) for t in tests)
     ceiling = encoding.ceiling
@@ -52,13 +53,14 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
     def when(condition: object, *values: object) -> tuple | None:
         return values if condition else None
 
+    labels = [sum(map(len, spaces)) for spaces in about["layout"].values()]
     single = not network and len(grid) == 1 and weightings == 1
     rows: list[tuple[str, tuple | None]] = [
         (r"Encoding model (\w+) was", (about["model"],)),
-        (r"Features were standardised over the training rows", ()),
+        (r"Features were standardised over the training samples", ()),
         (r"Predictions were scored by their correlation r and by R²", ()),
-        (r"layers scaled to equal power", when(network)),
-        (r"spaces of a band, weigh alike", when(not network)),
+        (r"layers scaled to equal power", when(network and sum(labels) > 1)),
+        (r"spaces of a band, weigh alike", when(not network and max(labels) > 1)),
         (r"All bands had the same weight", when(banded and many and weightings == 1)),
         (r"The penalty was ([\d.]+), relative", when(single, grid[0])),
         (r"was ridge regression of the band ", when(banded and not many)),
@@ -93,10 +95,13 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
         ),
         (r"leaving out each of the other (\d+) runs", when(not holdout, float(train - 1))),
         (
-            r"Of the ([\d,]+) pairs .* penalty ([\d,]+) were scored",
-            when(skeleton, float(pairs), float(about.get("rank", 0))),
+            r"Of the ([\d,]+) (\D+?) ([\d,]+) were scored",
+            when(skeleton, float(pairs), what, float(about.get("rank", 0))),
         ),
-        (r"All ([\d,]+) pairs", when(banded and pairs > 1 and not skeleton, float(pairs))),
+        (
+            r"All ([\d,]+) (.+?) were scored",
+            when(banded and pairs > 1 and not skeleton, float(pairs), what),
+        ),
         (r"AdamW", when(network)),
         (r"Shapley values \[@lundberg2017\]", when(network and many)),
         (r"Each of the (\d+) runs was held out once", when(not holdout, float(train))),

@@ -71,9 +71,11 @@ class Form:
             time = f"delayed by {seconds} s, within runs (TR {tr:g} s)"
         else:
             time = "taken without delay"
+        alike = ""
+        if any(len(labels) > 1 for labels in labels_of(about).values()):
+            alike = "; layers of a space, and spaces of a band, weigh alike"
         sentences = [
-            f"Features were standardised over the training rows{reduced} and {time}; layers of a "
-            "space, and spaces of a band, weigh alike."
+            f"Features were standardised over the training samples{reduced} and {time}{alike}."
         ]
         if about["projected"]:
             sentences.append(
@@ -81,6 +83,14 @@ class Form:
             )
         curved = [(band, kind) for band, kind in self.kernels.items() if kind != "linear"]
         return sentences + [f"Band {band} had {KERNELS[kind]}." for band, kind in curved]
+
+
+def labels_of(about: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Band to its ``space/layer``, from the attributes of an encoding."""
+    return {
+        band: [label for layers in spaces for label in layers]
+        for band, spaces in about["layout"].items()
+    }
 
 
 LINEAR = Form()

@@ -37,7 +37,7 @@ def _tests(encoding: Encoding) -> str:
     if held_out > len(tests):
         text += (
             "; predictions and BOLD of held-out runs that repeat one another were averaged over "
-            "the rows that all of them use"
+            "the samples that all of them use"
         )
     return f"{text}."
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tristream.config.models import EncodingDesign
+from tristream.encode.bands import labels_of
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs
 from tristream.phrases import listed
@@ -79,10 +80,8 @@ def penalties(model: EncodingDesign) -> Floats:
 
 def bands_in_words(encoding: Encoding) -> str:
     """``the bands sound (musicnn/cnn1, …) and picture (…)``."""
-    named = [
-        f"{band} ({', '.join(label for layers in spaces for label in layers)})"
-        for band, spaces in encoding.about["layout"].items()
-    ]
+    labels = labels_of(encoding.about)
+    named = [f"{band} ({', '.join(own)})" for band, own in labels.items()]
     return f"the band{'s' * (len(named) > 1)} {listed(named)}"
 
 

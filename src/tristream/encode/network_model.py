@@ -7,6 +7,7 @@ from math import factorial
 import numpy as np
 
 from tristream.config.models import EncodingDesign
+from tristream.encode.bands import labels_of
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.model_kind import (
@@ -78,13 +79,17 @@ def tcn_methods(encoding: Encoding) -> list[str]:
     about = encoding.about
     network, components = about["network"], about["components"]
     reduced = f", reduced to at most {components} principal components" if components else ""
+    several = sum(map(len, labels_of(about).values())) > 1
+    scaled = ", and layers scaled to equal power" if several else ""
+    projected = ""
+    if about["projected"]:
+        projected = "; what was projected out of the BOLD was projected out of predictions"
     sentences = [
         f"Encoding model {about['model']} was a temporal convolutional network [@bai2018] of "
         f"{bands_in_words(encoding)}: a projection to {network['width']} channels and "
         f"{network['blocks']} residual blocks of causal convolutions that all voxels share, "
-        f"which reach {reach(network['blocks'])} rows into the past, then a linear readout.",
-        f"Features were standardised over the training rows{reduced}, and layers scaled to "
-        "equal power; what was projected out of the BOLD was projected out of predictions.",
+        f"which reach {reach(network['blocks'])} samples into the past, then a linear readout.",
+        f"Features were standardised over the training samples{reduced}{scaled}{projected}.",
         f"Networks were trained by AdamW (learning rate {network['learning_rate']:g}, weight "
         f"decay {network['weight_decay']:g}, dropout {network['dropout']:g}, seed "
         f"{about['seed']}); the number of passes over the training runs (at most "

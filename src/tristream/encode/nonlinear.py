@@ -14,7 +14,7 @@ Kind = Literal["linear", "rbf", "polynomial"]
 DEGREE = 2
 KERNELS: dict[Kind, str] = {
     "linear": "a linear kernel",
-    "rbf": "a Gaussian kernel as wide as the median distance of training rows",
+    "rbf": "a Gaussian kernel as wide as the median distance of training samples",
     "polynomial": f"a polynomial kernel of degree {DEGREE}",
 }
 """Kinds of kernel, and what a methods section calls them under their defaults."""

@@ -180,12 +180,12 @@ def _solver_in_words(encoding: Encoding) -> list[str]:
     pairs, scored = about["candidates"] * len(about["alphas"]), about["rank"]
     if pairs == 1:
         return []
+    what = "penalties" if about["candidates"] == 1 else "pairs of band weights and penalty"
     if scored >= pairs:
-        return [f"All {pairs:,} pairs of band weights and penalty were scored on every voxel."]
+        return [f"All {pairs:,} {what} were scored on every voxel."]
     return [
-        f"Of the {pairs:,} pairs of band weights and penalty {scored:,} were scored on every "
-        "voxel, scores of the others were interpolated from these, and each voxel's most promising "
-        "pairs were scored exactly."
+        f"Of the {pairs:,} {what} {scored:,} were scored on every voxel, scores of the others were "
+        "interpolated from these, and each voxel's most promising ones were scored exactly."
     ]
 
 
