@@ -7,8 +7,9 @@ import yaml
 
 from helpers import REPOSITORY
 from tristream.config.base import expand
-from tristream.config.load import freeze, load
+from tristream.config.load import load
 from tristream.config.reference import ROOTS, markdown, schema
+from tristream.config.settings.report import ReportSettings
 from tristream.errors import UserError
 
 REPO = REPOSITORY
@@ -37,9 +38,10 @@ def test_the_demo_study_loads():
     assert len(resolved.datasets["haxby2001_slice"].runs) == 12
 
 
-def test_a_frozen_study_is_the_same_study(tmp_path):
+def test_the_study_that_the_report_is_given_is_the_same(tmp_path):
     resolved = load(write(tmp_path))
-    assert load(freeze(resolved, tmp_path / "frozen")) == resolved
+    given = ReportSettings.of(resolved).write(tmp_path)
+    assert ReportSettings.read(given).resolved() == resolved
 
 
 def test_datasets_may_be_a_list_and_subjects_a_table(tmp_path):

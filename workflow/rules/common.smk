@@ -13,7 +13,7 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 try:
     import tristream
     from tristream.bold.registration.antspy_extra import require
-    from tristream.config.load import hand_over, resolve
+    from tristream.config.load import resolve
     from tristream.errors import UserError
     from tristream.features.core.checked_space import check
     from tristream.fingerprint import fingerprint
@@ -60,8 +60,6 @@ STUDY = RESOLVED.study
 R = STUDY.results
 LAYOUT = Layout(R)
 at = LAYOUT.pattern
-# Jobs read the configuration that this DAG was made from.
-hand_over(RESOLVED, Path(R) / ".config")
 
 
 wildcard_constraints:

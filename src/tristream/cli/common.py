@@ -1,7 +1,6 @@
 """Arguments that several stages share."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,11 +26,7 @@ def add_stage(stages: Any, name: str, help: str, examples: str) -> argparse.Argu
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config`` and ``--datasets``: the study and the folder of dataset descriptors."""
-    parser.add_argument(
-        "--config",
-        default=os.environ.get("TRISTREAM_CONFIG", "config.yaml"),
-        help="the study (default: config.yaml; in the workflow's jobs, the study of the DAG)",
-    )
+    parser.add_argument("--config", default="config.yaml", help="the study (default: config.yaml)")
     parser.add_argument(
         "--datasets", help="folder of dataset descriptors (default: workflow/datasets)"
     )

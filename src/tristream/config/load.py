@@ -1,8 +1,6 @@
 """Read and check the configuration; every mistake is one readable line."""
 
 import csv
-import json
-import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,12 +15,9 @@ from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.config.sources import DataladSource, FolderSource, OsfSource, SimulateSource
 from tristream.config.study import DatasetChoice, Study
 from tristream.errors import UserError
-from tristream.hashing import hash_text
-from tristream.store import atomic_path
 
 M = TypeVar("M", bound=BaseModel)
 DESCRIPTORS = Path("workflow/datasets")
-FROZEN = "tristream-resolved"
 
 
 @dataclass(frozen=True)
@@ -90,10 +85,7 @@ def load(path: Path | str = "config.yaml", descriptors: Path | str | None = None
         One line a mistake: the file, the key, what is wrong.
     """
     path = Path(path)
-    content = _yaml(path)
-    if isinstance(content, dict) and FROZEN in content:
-        return _thaw(content[FROZEN], path)
-    return resolve(content, path, _folders(path, descriptors))
+    return resolve(_yaml(path), path, _folders(path, descriptors))
 
 
 def consider(
@@ -142,35 +134,6 @@ def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
 def load_study(path: Path | str) -> Study:
     """Read and check a study alone, without the descriptors of its datasets."""
     return _validated(Study, _yaml(Path(path)), Path(path))
-
-
-def freeze(resolved: Resolved, folder: Path) -> Path:
-    """Write a study with its descriptors and subjects into one file, named by its content.
-
-    Jobs read this file, so that a job sees the configuration that its DAG was made from, wherever
-    the descriptors lie and whatever has been edited since.
-    """
-    content = {
-        "study": resolved.study.model_dump(mode="json"),
-        "datasets": {n: d.model_dump(mode="json") for n, d in resolved.datasets.items()},
-        "subjects": resolved.subjects,
-    }
-    text = json.dumps({FROZEN: content}, indent=1, sort_keys=True)
-    path = folder / f"{hash_text(text)[:16]}.json"
-    if not path.is_file():
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return path
-
-
-def hand_over(resolved: Resolved, folder: Path) -> None:
-    """Freeze a study and tell all commands that this process starts to read it."""
-    os.environ["TRISTREAM_CONFIG"] = str(freeze(resolved, folder))
-
-
-def _thaw(content: Any, path: Path) -> Resolved:
-    datasets = {n: _validated(Dataset, d, path) for n, d in content["datasets"].items()}
-    return Resolved(_validated(Study, content["study"], path), datasets, content["subjects"])
 
 
 def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
