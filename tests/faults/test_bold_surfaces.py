@@ -163,7 +163,7 @@ CIFTI = {
     "tr": (other_tr, ("TR is not the same", "header 2 s", "sidecar 1.5 s")),
     "hemisphere": (left_alone, ("CORTEX_RIGHT has 0 vertices", "32,492")),
     "places": (other_places, ("grayordinates differ", "run-01")),
-    "dscalar": (one_map, ("no dense series",)),
+    "dscalar": (one_map, ("not a dense series",)),
     "volume": (a_volume, ("Nifti1Image, not CIFTI",)),
     "truncated": (cut_short, ("truncated or damaged",)),
 }

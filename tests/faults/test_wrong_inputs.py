@@ -254,7 +254,7 @@ CASES = {
         "table.txt",
         {
             "missing run": r"has 40 volumes, the descriptor of small lists 3 runs of 20",
-            "events longer than the BOLD": r"an event of 3 s at 500 s is none of a scan of 90 s",
+            "events longer than the BOLD": r"an event of 3 s at 500 s is not in a scan of 90 s",
         },
         {
             "missing run": fewer_rows(2),

@@ -14,7 +14,7 @@ from tristream.config.sources import ArchiveSource
 from tristream.fetch.plan import plan_study
 from tristream.fetch.weights import hub_folder
 from tristream.maps.surface import FSLR_MESHES
-from tristream.space.atlas import HARVARD_OXFORD
+from tristream.space.harvard_oxford import HARVARD_OXFORD
 
 MODELS = {"one": {"datasets": ["volumes", "meshed"], "bands": {"sounds": ["acoustics"]}}}
 

@@ -8,7 +8,8 @@ from tristream.encode.encoding_file import Encoding, Fitted, Scores
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.inference.region_tables import CLUSTER_COLUMNS, Outcome, by_cluster, by_region
-from tristream.space.atlas import HARVARD_OXFORD, Regions, write_regions
+from tristream.space.atlas import Regions
+from tristream.space.harvard_oxford import HARVARD_OXFORD, write_regions
 
 # 2 mm, first axis from right to left, origin elsewhere.
 AFFINE = np.array([[-2.0, 0, 0, 20], [0, 2, 0, -30], [0, 0, 2, -10], [0, 0, 0, 1]])

@@ -180,7 +180,7 @@ rule regions:
         mem_mb=2000,
         runtime=30,
     params:
-        code=fingerprint("tristream.space.atlas"),
+        code=fingerprint("tristream.space.harvard_oxford"),
     shell:
         "python -m tristream inference regions --receipt {input}"
         " --output {output} --code {params.code} > {log} 2>&1"

@@ -158,9 +158,9 @@ def clean(
         left = project_out(raw, basis)
         left[censor] = 0
         deviation = np.sqrt(np.sum(left**2, axis=0) / max((~censor).sum() - 1, 1))
-        lives = deviation > RESIDUAL_TOLERANCE * scale
+        varies = deviation > RESIDUAL_TOLERANCE * scale
         if percent_of is not None:
             deviation = percent_of[start : start + BLOCK].astype(np.float64) / 100
-            lives &= deviation > 0
-        bold[:, start : start + BLOCK] = np.where(lives, left, 0) / np.where(lives, deviation, 1)
+            varies &= deviation > 0
+        bold[:, start : start + BLOCK] = np.where(varies, left, 0) / np.where(varies, deviation, 1)
     return bold

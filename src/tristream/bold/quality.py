@@ -12,7 +12,7 @@ def mean_and_tsnr(
     """Temporal mean, and temporal signal-to-noise ratio.
 
     tSNR is the mean over the standard deviation about a linear trend (n − 1 in the denominator),
-    as a slow drift is no noise to an analysis that removes it.
+    as a slow drift does not harm an analysis that removes it.
 
     Parameters
     ----------

@@ -119,10 +119,10 @@ def _read_gifti(path: Path, hemisphere: str) -> npt.NDArray[np.float32]:
         raise damaged(path, error) from None
     if not isinstance(image, nib.GiftiImage):
         raise UserError(f"{path}: is {type(image).__name__}, not GIfTI")
-    said = image.meta.get("AnatomicalStructurePrimary", STRUCTURES[hemisphere])
-    if said != STRUCTURES[hemisphere]:
+    stated = image.meta.get("AnatomicalStructurePrimary", STRUCTURES[hemisphere])
+    if stated != STRUCTURES[hemisphere]:
         raise UserError(
-            f"{path}: holds {said}, but its name says hemi-{hemisphere}; the hemispheres are mixed "
+            f"{path}: holds {stated}, but its name says hemi-{hemisphere}; the hemispheres are mixed "
             "up"
         )
     arrays = [np.asarray(array.data, np.float32) for array in image.darrays]
@@ -149,7 +149,7 @@ def _open_cifti(path: Path) -> Series:
     if not isinstance(time, nib.cifti2.SeriesAxis) or not isinstance(
         models, nib.cifti2.BrainModelAxis
     ):
-        raise UserError(f"{path}: is no dense series (volumes by grayordinates)")
+        raise UserError(f"{path}: is not a dense series (volumes by grayordinates)")
     where, ijk = from_axis(models)
     for name in CORTEX:
         vertices = dict(zip(where.names, where.vertices, strict=True)).get(name, 0)

@@ -113,7 +113,7 @@ def run_atlas(args: argparse.Namespace) -> None:
     """Fetch the atlas."""
     from tristream.config.settings.maps import DataSettings
     from tristream.fetch.steps import fetch_members
-    from tristream.space.atlas import HARVARD_OXFORD
+    from tristream.space.harvard_oxford import HARVARD_OXFORD
 
     data = Path(settings(args, DataSettings).data)
     fetch_members("harvard_oxford", HARVARD_OXFORD, data, args.code).write(args.output)
@@ -121,7 +121,7 @@ def run_atlas(args: argparse.Namespace) -> None:
 
 def run_regions(args: argparse.Namespace) -> None:
     """Label the atlas's voxels."""
-    from tristream.space.atlas import write_regions
+    from tristream.space.harvard_oxford import write_regions
 
     write_regions(args.receipt, args.output, args.code)
 

@@ -101,7 +101,7 @@ def members(resolved: "Resolved") -> "Iterator[tuple[str, ArchiveSource | HubSou
     analysed = {d for model in chosen.models.values() for d in model.datasets}
     analysed |= {d for contrast in chosen.contrasts.values() for d in contrast.datasets}
     if any(map(resolved.needs_regions, analysed)):
-        from tristream.space.atlas import HARVARD_OXFORD
+        from tristream.space.harvard_oxford import HARVARD_OXFORD
 
         yield "atlas of regions", HARVARD_OXFORD
     if any(map(resolved.needs_meshes, analysed)):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import apply_affine
 
 from tristream.errors import UserError
 from tristream.simulate.preset import Preset
+from tristream.space.atlas import Regions, likeliest
 
 # Outer corner (mm) and extent (mm) of the template's field of view.
 CORNER = np.array([-96.5, -132.5, -78.5])
@@ -66,7 +66,8 @@ def voxels(preset: Preset, atlas: Path) -> Voxels:
     if not isinstance(image, nib.Nifti1Image) or image.ndim != 4:
         raise UserError(f"{atlas}: is no 4-D NIfTI image; a probabilistic atlas is needed")
     worlds = _grid(preset.voxel)
-    label = _likeliest(image, worlds, preset.probability)
+    likely = likeliest(np.asarray(image.dataobj), preset.probability)
+    label = Regions(likely, image.affine, []).at(worlds.reshape(-1, 3)).reshape(worlds.shape[:3])
     region = np.full(label.shape, "", dtype=object)
     for name, one in preset.regions.items():
         inside = np.isin(label, one.labels)
@@ -89,17 +90,6 @@ def _grid(size: float) -> np.ndarray:
         for corner, extent in zip(CORNER, EXTENT, strict=True)
     ]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-
-
-def _likeliest(image: nib.Nifti1Image, worlds: np.ndarray, least: int) -> np.ndarray:
-    """Label of each grid point, -1 where none reaches `least` per cent."""
-    places = np.rint(apply_affine(np.linalg.inv(image.affine), worlds)).astype(int)
-    covered = np.all((places >= 0) & (places < image.shape[:3]), axis=-1)
-    probability = np.asarray(image.dataobj)[tuple(places[covered].T)]
-    label = np.full(worlds.shape[:3], -1)
-    best = probability.argmax(axis=-1)
-    label[covered] = np.where(probability.max(axis=-1) >= least, best, -1)
-    return label
 
 
 def streams_of(preset: Preset, region: str) -> str:

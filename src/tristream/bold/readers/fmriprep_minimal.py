@@ -68,7 +68,7 @@ class MinimalReader(Reader[MinimalLayout]):
         inputs = {name: find_run(settings, name, self.receipt) for name in settings.runs}
         runs = {name: geometry(files) for name, files in inputs.items()}
         here = runs[run]
-        # Read through before anything is resampled: a fault in the last volume is told at once.
+        # Read through before anything is resampled: a fault in the last volume is reported at once.
         for _ in raw_volumes(here.path, here.image):
             pass
         timing = read_timing(here.path, inputs[run].sidecar, here.image, settings.tr)
@@ -191,14 +191,14 @@ def _in_time(
 
 
 def _uncorrected(layout: MinimalLayout, here: Geometry, timing: Timing) -> tuple[Omission, ...]:
-    said = []
+    found = []
     if here.distortion is None:
         why = "fMRIPrep estimated no field for this run" if layout.distortion else "switched off"
-        said.append(Omission("distortion correction", why))
+        found.append(Omission("distortion correction", why))
     if not layout.slice_timing:
         why = f"not asked for; slices stand {timing.start_time:.3g} s into the volume on average"
-        said.append(Omission("slice-time correction", why))
-    return tuple(said)
+        found.append(Omission("slice-time correction", why))
+    return tuple(found)
 
 
 def _sources(

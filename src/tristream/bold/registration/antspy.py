@@ -131,9 +131,9 @@ def register(
             **options,
         )
     except RuntimeError as error:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"ANTs could not register an image ({said}); look at it, or run fMRIPrep"
+            f"ANTs could not register an image ({reason}); look at it, or run fMRIPrep"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Whether the optional package that this road needs is installed; cheap enough for every parse."""
+"""Whether the optional package that layout raw needs is installed; cheap enough for every parse."""
 
 from importlib.util import find_spec
 

@@ -151,9 +151,9 @@ def likeness(
         return np.asarray(both - first * second)
 
     ours, theirs = covariance(seen, seen), covariance(wanted, wanted)
-    told = ndimage.binary_erosion(inside) & (ours > FLAT * ours.max())
-    told &= theirs > FLAT * theirs.max()
-    return float(np.mean(covariance(seen, wanted)[told] / np.sqrt(ours[told] * theirs[told])))
+    clear = ndimage.binary_erosion(inside) & (ours > FLAT * ours.max())
+    clear &= theirs > FLAT * theirs.max()
+    return float(np.mean(covariance(seen, wanted)[clear] / np.sqrt(ours[clear] * theirs[clear])))
 
 
 def brain_centre(head: Any, affine: Array, path: Path) -> Array:

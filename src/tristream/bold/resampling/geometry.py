@@ -93,28 +93,28 @@ def shared_voxels(target: Target, runs: dict[str, Geometry], first: int) -> Shar
         If none is left.
     """
     covered = np.ones(len(target.points), bool)
-    alive = np.ones(len(target.points), bool)
+    varies = np.ones(len(target.points), bool)
     own: dict[str, int] = {}
     for name, here in runs.items():
         sampling = here.of_t1w(target.points)
         inside = sampling.covered()
         last = np.array(here.image.shape[:3]) - 1
         nearest = np.rint(sampling.coordinates(min(first, len(here.motion) - 1)).T)
-        living = _varying(here, first)[tuple(np.clip(nearest, 0, last).astype(int).T)]
+        varying = _varying(here, first)[tuple(np.clip(nearest, 0, last).astype(int).T)]
         covered &= inside
-        alive &= living
-        own[name] = int((inside & living).sum())
+        varies &= varying
+        own[name] = int((inside & varying).sum())
     where = runs[next(iter(runs))].path
     if not covered.any():
         raise UserError(
             f"{where}: no voxel of the brain lies in the images of all {len(runs)} runs; look at "
             "the coregistrations"
         )
-    keep = covered & alive
+    keep = covered & varies
     if not keep.any():
         raise UserError(f"{where}: no voxel of the mask varies in every run")
     kept = Target(target.affine, target.shape, target.ijk[keep], target.points[keep])
-    return Shared(kept, int((covered & ~alive).sum()), own)
+    return Shared(kept, int((covered & ~varies).sum()), own)
 
 
 def _varying(here: Geometry, first: int) -> npt.NDArray[np.bool_]:

@@ -2,6 +2,9 @@
 
 An ITK transform maps points of the target to points of the source, in LPS coordinates. Conjugation
 with diag(−1, −1, 1) makes it a map in RAS, the coordinates of NIfTI.
+
+nitransforms reads the same files, but would be one more dependency; tests hold what is read here
+against fMRIPrep, which uses it.
 """
 
 from collections.abc import Sequence
@@ -160,5 +163,5 @@ def affine_of(parameters: Array, fixed: Array) -> Array:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"{path}: can't be read as an ITK transform ({said}); fetch it again")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"{path}: can't be read as an ITK transform ({reason}); fetch it again")
