@@ -52,7 +52,7 @@ FACTS: dict[str, Callable[[Run], bool]] = {
     r"slices of each volume were brought": lambda run: (
         _is_resampled(run) and not _lacks(SLICES)(run)
     ),
-    r"Neither distortion by the magnetic field nor the timing of slices was corrected": lambda run: (
+    r"Neither distortion by the magnetic field nor the timing of slices was": lambda run: (
         _lacks(DISTORTION)(run) and _lacks(SLICES)(run)
     ),
     r"Distortion by the magnetic field was not corrected": _only(DISTORTION, SLICES),
@@ -117,6 +117,8 @@ def _numbers(run: Run, text: str, acquired: int) -> None:
         return
     first = round((run.time[0] - run.start_time) / run.tr)
     last = acquired - first - run.n_volumes
-    start, end = (re.search(rf"(\d+) at the {where}", text) for where in ("start", "end"))
+    start, end = (
+        re.search(rf"the {end} (\d+)[^.]* volumes were", text) for end in ("first", "last")
+    )
     assert (int(start[1]) if start else 0) == first
     assert (int(end[1]) if end else 0) == last

@@ -7,6 +7,7 @@ that the confounds lack is not named.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tristream.sentences import listed
 from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def _places(reading: "Reading") -> list[str]:
 
 
 def _trims(reading: "Reading") -> list[str]:
-    first, last = reading.volumes.start, reading.acquired - reading.volumes.stop
-    parts = [f"{first} at the start"] * (first > 0) + [f"{last} at the end"] * (last > 0)
-    return [f"Of the volumes of each run {' and '.join(parts)} were left out."] if parts else []
+    ends = {"first": reading.volumes.start, "last": reading.acquired - reading.volumes.stop}
+    parts = [f"the {end} {number}" for end, number in ends.items() if number]
+    return [f"Of each run {listed(parts)} volumes were left out."] if parts else []
 
 
 def _projected(confounds: "Confounds") -> str:
@@ -73,7 +74,7 @@ def _projected(confounds: "Confounds") -> str:
 def confound_words(names: Sequence[str], cutoff: float | None = None) -> list[str]:
     """Columns by their names; numbered ones, of which each run has its own count, together."""
     words: dict[str, None] = {}
-    for name in names:
+    for name in sorted(names, key=lambda name: name.startswith(tuple(NUMBERED))):
         start = next((start for start in NUMBERED if name.startswith(start)), "")
         period = f" of {cutoff:g} s" if cutoff else ""
         words[NUMBERED[start].format(cutoff=period) if start else name] = None
@@ -89,7 +90,7 @@ def _censored(confounds: "Confounds") -> list[str]:
     )
     if not why:
         return []
-    return [f"Censored were {' and '.join(why)}: each got a regressor of its own."]
+    return [f"Censored were {listed(why)}: each got a regressor of its own."]
 
 
 def _scaled(percent: bool) -> str:

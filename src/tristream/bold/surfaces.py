@@ -122,8 +122,8 @@ def _read_gifti(path: Path, hemisphere: str) -> npt.NDArray[np.float32]:
     stated = image.meta.get("AnatomicalStructurePrimary", STRUCTURES[hemisphere])
     if stated != STRUCTURES[hemisphere]:
         raise UserError(
-            f"{path}: holds {stated}, but its name says hemi-{hemisphere}; the hemispheres are mixed "
-            "up"
+            f"{path}: holds {stated}, but its name says hemi-{hemisphere}; the hemispheres are "
+            "mixed up"
         )
     arrays = [np.asarray(array.data, np.float32) for array in image.darrays]
     if not arrays or len({array.shape for array in arrays}) > 1:

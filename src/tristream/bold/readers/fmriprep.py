@@ -125,7 +125,7 @@ class FmriprepReader(Reader[FmriprepLayout]):
         where = shared if reading.columns.grayordinates is None else ""
         found = [f"{outputs} in the space {self.layout.space} were read{where}."]
         if reading.confounds.names:
-            found.append("Confounds were read from its tables with nilearn [@nilearn].")
+            found.append("Confounds were taken from the table of each run with nilearn [@nilearn].")
         if any(omission.why == ASSUMED for omission in reading.omitted):
             found.append("A volume was taken to stand for the middle of its repetition time.")
         return tuple(found)

@@ -101,8 +101,9 @@ class MinimalReader(Reader[MinimalLayout]):
         whose = "simulated ones with fMRIPrep's names and layout"
         if not self.receipt.simulated:
             whose = f"those of {fmriprep_cited(self.receipt, self.layout.derivatives)}"
+        text, simulated = f"The transforms were {whose}.", self.receipt.simulated
         return (
-            *resampling_methods(reading, self.layout.space, f"The transforms were {whose}."),
+            *resampling_methods(reading, self.layout.space, text, simulated),
             *computed_confounds(reading),
         )
 

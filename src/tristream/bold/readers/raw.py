@@ -105,7 +105,7 @@ class RawReader(Reader[RawLayout]):
             f"every volume rigidly to the mean of aligned volumes of its run, {into}."
         )
         return (
-            *resampling_methods(reading, self.layout.space, registered),
+            *resampling_methods(reading, self.layout.space, registered, self.receipt.simulated),
             *computed_confounds(reading),
         )
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tristream.bold.cleaned import Reading
+from tristream.sentences import listed
 
 WORDS = {
     "normalisation": "normalisation to the template",
@@ -12,7 +13,9 @@ WORDS = {
 }
 
 
-def resampling_methods(reading: Reading, space: str, whose: str) -> tuple[str, ...]:
+def resampling_methods(
+    reading: Reading, space: str, whose: str, simulated: bool
+) -> tuple[str, ...]:
     """What was sampled where, through which transforms, and what was left uncorrected.
 
     Parameters
@@ -23,16 +26,17 @@ def resampling_methods(reading: Reading, space: str, whose: str) -> tuple[str, .
         Where its voxels lie.
     whose : str
         A sentence: who estimated the transforms.
+    simulated : bool
+        Whether the BOLD is.
     """
     done = reading.resampling
     assert done is not None
     # Points pass the transforms from the target to the raw image: volumes pass them the other way.
     steps = [WORDS[step] for step in reversed(done.steps)]
-    named = f"{', '.join(steps[:-1])} and {steps[-1]}" if len(steps) > 1 else steps[0]
     found = [
-        f"Raw BOLD was resampled to voxels of {done.edge:g} mm in the space {space}, within the "
-        f"brain voxels that the images of all runs cover: {named} were composed and applied in "
-        "one cubic interpolation.",
+        f"{'Simulated raw' if simulated else 'Raw'} BOLD was resampled to voxels of {done.edge:g} mm "
+        f"in the space {space}, within the brain voxels that the images of all runs cover: "
+        f"{listed(steps)} were composed and applied in one cubic interpolation.",
         whose,
     ]
     if done.retimed:
