@@ -205,7 +205,7 @@ CASES = {
         heads(),
         minimal(),
         24,
-        ("Raw BOLD was resampled", "Neither distortion", "coregistration and head"),
+        ("Raw BOLD was resampled", "Neither distortion", "head motion and coregistration"),
         ("normalisation", "simulated"),
     ),
     "minimal, distortion": Case(
@@ -368,7 +368,7 @@ def test_numbered_confounds_are_named_together() -> None:
     names = ("rot_x", "cosine00", "cosine01", "a_comp_cor_00", "a_comp_cor_01", "csf")
     assert confound_words(names, 128.0) == [
         "rot_x",
+        "csf",
         "cosines of a high-pass filter of 128 s",
         "components of white matter and cerebrospinal fluid (aCompCor) [@behzadi2007]",
-        "csf",
     ]

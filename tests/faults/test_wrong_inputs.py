@@ -23,7 +23,7 @@ from helpers import bold_tree, spm_tree, synthetic_head
 from helpers.fetched import files_of
 from tristream.bold.check_subject import check_subject
 from tristream.bold.image_checks import check_whole
-from tristream.bold.images import open_image
+from tristream.bold.nifti import open_image
 from tristream.bold.prepare import prepare_run
 from tristream.cli import main
 from tristream.config.dataset import Dataset

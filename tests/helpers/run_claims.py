@@ -44,7 +44,7 @@ DISTORTION, SLICES = "distortion correction", "slice-time correction"
 # What a sentence says, and when it is true.
 FACTS: dict[str, Callable[[Run], bool]] = {
     r"[Ss]imulated": lambda run: run.simulated,
-    r"were resampled|was resampled": _is_resampled,
+    r"was resampled": _is_resampled,
     r"one cubic interpolation": _is_resampled,
     r"head motion[^.]* composed": _is_resampled,
     r"the distortion field[^.]* composed": lambda run: "distortion" in run.sources,
@@ -117,8 +117,7 @@ def _numbers(run: Run, text: str, acquired: int) -> None:
         return
     first = round((run.time[0] - run.start_time) / run.tr)
     last = acquired - first - run.n_volumes
-    start, end = (
-        re.search(rf"the {end} (\d+)[^.]* volumes were", text) for end in ("first", "last")
-    )
+    ends = (re.search(rf"the {end} (\d+)[^.]* volumes were", text) for end in ("first", "last"))
+    start, end = ends
     assert (int(start[1]) if start else 0) == first
     assert (int(end[1]) if end else 0) == last

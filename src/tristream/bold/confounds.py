@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 from tristream.bold.cleaned import Confounds
 from tristream.bold.confounds_table import read_confounds
 from tristream.bold.high_pass import high_pass_cosines
-from tristream.bold.images import check_grid, open_image
+from tristream.bold.nifti import check_grid, open_image
 from tristream.bold.resampling.target_grid import read_volume, sample, sample_gaussian
 from tristream.errors import UserError
 

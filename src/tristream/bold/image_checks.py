@@ -9,7 +9,7 @@ from typing import cast
 import nibabel as nib
 from nibabel.arrayproxy import ArrayProxy
 
-from tristream.bold.images import DAMAGED, damaged
+from tristream.bold.nifti import DAMAGED, damaged
 
 Images = dict[str, tuple[Path, int]]
 """Run to its image, and how many volumes of it are the run's."""

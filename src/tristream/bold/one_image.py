@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.cleaned import Columns, Confounds, Reading
-from tristream.bold.images import kept_volumes, read_masked
+from tristream.bold.nifti import kept_volumes, read_masked
 from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
 

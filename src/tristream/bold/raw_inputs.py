@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from tristream.bold.images import check_tr
+from tristream.bold.nifti import check_tr
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import Receipt

@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from tristream.bold.images import DAMAGED, damaged
+from tristream.bold.nifti import DAMAGED, damaged
 
 # Volumes in which the magnetisation may not be steady yet, the modified z-score above which the
 # first of them are not, and the percentile of their intensities that is cut off.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.image_checks import check_whole
-from tristream.bold.images import BLOCK, DAMAGED, PROBE, damaged
+from tristream.bold.nifti import BLOCK, DAMAGED, PROBE, damaged
 from tristream.errors import UserError
 from tristream.space.grayordinates import CORTEX, Grayordinates, from_axis, hemispheres, same
 from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES, fsaverage5_cortex

@@ -19,7 +19,7 @@ from tristream.bold.cleaned import Columns, Confounds, Reading
 from tristream.bold.confounds_table import read_confounds
 from tristream.bold.derivatives_text import fmriprep_cited
 from tristream.bold.image_checks import Images, check_whole
-from tristream.bold.images import (
+from tristream.bold.nifti import (
     check_one_grid,
     check_same_tr,
     header_tr,

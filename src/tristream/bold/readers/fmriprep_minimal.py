@@ -13,7 +13,7 @@ from tristream.bold import confounds as made
 from tristream.bold.cleaned import Confounds, Reading, Resampling
 from tristream.bold.derivatives_text import fmriprep_cited
 from tristream.bold.image_checks import Images, check_whole
-from tristream.bold.images import kept_volumes, open_image, same_affine
+from tristream.bold.nifti import kept_volumes, open_image, same_affine
 from tristream.bold.raw_inputs import Timing, read_timing
 from tristream.bold.readers.minimal_inputs import Anatomy, RunInputs, find_anatomy, find_run
 from tristream.bold.readers.reader import Reader, reads

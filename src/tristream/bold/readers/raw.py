@@ -10,7 +10,7 @@ from tqdm import tqdm
 from tristream.bold import confounds as made
 from tristream.bold.cleaned import Confounds, Reading, Resampling
 from tristream.bold.image_checks import Images, check_whole
-from tristream.bold.images import kept_volumes, open_image
+from tristream.bold.nifti import kept_volumes, open_image
 from tristream.bold.raw_inputs import raw_bold, raw_sidecar, read_timing
 from tristream.bold.readers.reader import Reader, reads
 from tristream.bold.registration.registration_file import (

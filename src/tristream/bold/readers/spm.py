@@ -12,7 +12,7 @@ from tristream.bold.cleaned import Columns, Confounds, Reading
 from tristream.bold.epi_mask import epi_mask
 from tristream.bold.high_pass import high_pass_cosines
 from tristream.bold.image_checks import Images, check_whole
-from tristream.bold.images import (
+from tristream.bold.nifti import (
     check_one_grid,
     check_tr,
     constant_voxels,

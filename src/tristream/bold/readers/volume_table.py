@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tristream.bold.cleaned import Reading
 from tristream.bold.image_checks import Images, check_whole
-from tristream.bold.images import check_tr, open_image, read_mask
+from tristream.bold.nifti import check_tr, open_image, read_mask
 from tristream.bold.one_image import START, part_of_image
 from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import VolumeTableLayout

@@ -12,7 +12,7 @@ from nibabel.affines import apply_affine, from_matvec
 from tqdm import tqdm
 
 from tristream.bold.epi_mask import epi_mask
-from tristream.bold.images import BLOCK, kept_volumes, open_image
+from tristream.bold.nifti import BLOCK, kept_volumes, open_image
 from tristream.bold.raw_inputs import raw_bold, raw_sidecar, read_timing
 from tristream.bold.registration import antspy
 from tristream.bold.registration.antspy_extra import require

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from nibabel.affines import apply_affine, from_matvec
 from scipy import ndimage
 
-from tristream.bold.images import open_image
+from tristream.bold.nifti import open_image
 from tristream.bold.registration import antspy
 from tristream.bold.registration.antspy_extra import require
 from tristream.bold.registration.registration_file import Normalisation

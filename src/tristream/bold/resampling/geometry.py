@@ -9,7 +9,7 @@ import numpy.typing as npt
 from nibabel.affines import apply_affine
 
 from tristream.bold.cleaned import Columns
-from tristream.bold.images import DAMAGED, PROBE, damaged
+from tristream.bold.nifti import DAMAGED, PROBE, damaged
 from tristream.bold.resampling.distortion import Distortion
 from tristream.bold.resampling.sampling import Sampling
 from tristream.bold.resampling.target_grid import Target

@@ -34,8 +34,8 @@ def resampling_methods(
     # Points pass the transforms from the target to the raw image: volumes pass them the other way.
     steps = [WORDS[step] for step in reversed(done.steps)]
     found = [
-        f"{'Simulated raw' if simulated else 'Raw'} BOLD was resampled to voxels of {done.edge:g} mm "
-        f"in the space {space}, within the brain voxels that the images of all runs cover: "
+        f"{'Simulated raw' if simulated else 'Raw'} BOLD was resampled to voxels of {done.edge:g} "
+        f"mm in the space {space}, within the brain voxels that the images of all runs cover: "
         f"{listed(steps)} were composed and applied in one cubic interpolation.",
         whose,
     ]

@@ -15,7 +15,7 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
 
-from tristream.bold.images import DAMAGED, damaged
+from tristream.bold.nifti import DAMAGED, damaged
 from tristream.errors import UserError
 
 Array = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 from scipy.special import erf
 
-from tristream.bold.images import DAMAGED, damaged, open_image
+from tristream.bold.nifti import DAMAGED, damaged, open_image
 from tristream.bold.resampling.transforms import Transform, map_points
 from tristream.errors import UserError
 
