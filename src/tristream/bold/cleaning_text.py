@@ -7,7 +7,7 @@ that the confounds lack is not named.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tristream.sentences import listed
+from tristream.phrases import listed
 from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES
 
 if TYPE_CHECKING:

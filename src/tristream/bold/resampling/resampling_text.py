@@ -3,7 +3,7 @@
 import numpy as np
 
 from tristream.bold.cleaned import Reading
-from tristream.sentences import listed
+from tristream.phrases import listed
 
 WORDS = {
     "normalisation": "normalisation to the template",
