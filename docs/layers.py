@@ -41,7 +41,7 @@ def markdown() -> str:
             else:
                 lines.append(f"{sources}, with all that it imports, reaches none of {forbidden}.")
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def _modules(contract: dict[str, list[str]]) -> str:
@@ -52,9 +52,9 @@ def _layers(contract: dict[str, list[str]]) -> list[str]:
     lines = ["| | imports from the rows below alone |", "|---|---|"]
     for layer in contract["layers"]:
         for container in contract["containers"]:
-            names = layer.replace(":", "|").split("|")
-            words = [f"`{name.strip()}`" for name in names]
-            texts = [summary(f"{container}.{name.strip()}") for name in names]
+            names = [f"{container}.{name.strip()}" for name in layer.replace(":", "|").split("|")]
+            words = [f"`{name.removeprefix('tristream.')}`" for name in names]
+            texts = [summary(name) for name in names]
             lines.append(f"| {' · '.join(words)} | {' · '.join(texts)} |")
     return lines
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # What runs whole workflows.
-LONG = ("workflow", "study", "slurm", "demo")
+LONG = ("workflow", "study", "demo")
 ALWAYS = ("tests/test_architecture.py", "tests/test_extras.py")
 MOST = 12
 # One file or two a stage, of seconds each.
