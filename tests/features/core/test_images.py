@@ -17,7 +17,7 @@ from tristream.features.core.feature_file import open_features
 from tristream.features.core.frames import frame_batches
 from tristream.features.show.look import look_at_image, some_images
 from tristream.features.show.shown_space import find_space
-from tristream.media.images import read_image
+from tristream.media.still_images import read_image
 from tristream.report.sections.space import events_of, went_in
 from tristream.report.study_results import Results
 from tristream.store import Provenance, read_table, write_table

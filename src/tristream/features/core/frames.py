@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tristream.media.films import frame_at, frames
-from tristream.media.images import read_image
+from tristream.media.still_images import read_image
 
 Source = Path | tuple[Path, ...]
 """A film, or images."""

@@ -61,7 +61,7 @@ and tristream only; torch, OpenCV, librosa inside functions.
     The function gets image files, too: then `path` is a tuple of paths, and the rows of the
     blocks are the images in this order, with ``times`` 0, 1, 2 …
     (:func:`tristream.features.core.frames.frame_batches` takes both,
-    :func:`tristream.media.images.read_image` reads one). The file has ``sampling = item``. An
+    :func:`tristream.media.still_images.read_image` reads one). The file has ``sampling = item``. An
     extractor without it leaves images out, and its file lists them as omitted.
 ``label``
     ``function(items: list[str], layers, options) -> dict[str, Items]``: one row an item.

@@ -13,8 +13,8 @@ from tristream.features.core.registry import Preview
 from tristream.features.show.shown_space import Space
 from tristream.media.containers import media_info
 from tristream.media.films import frame_at
-from tristream.media.images import read_image
 from tristream.media.sounds import read_sound
+from tristream.media.still_images import read_image
 
 # Seconds of sound around a moment when the extractor does not say what it hears.
 AROUND = 2.0

@@ -21,8 +21,8 @@ from tristream.config.events import Stimulus
 from tristream.errors import UserError
 from tristream.media.containers import media_info
 from tristream.media.films import frame_at
-from tristream.media.images import read_image
 from tristream.media.sounds import Sound, read_sound
+from tristream.media.still_images import read_image
 from tristream.paths import resolve_inside
 from tristream.simulate.bids_text import save_json
 
