@@ -10,8 +10,8 @@ from tristream.config.base import Name, Section
 class Contrast(Section):
     """Where the BOLD follows some conditions more than others: a t map of each subject.
 
-    A general linear model by nilearn: one regressor a label, one for all events that are no
-    samples, and what cleaning projected out; runs are joined as fixed effects.
+    A general linear model by nilearn: one regressor a label, one for all events that are
+    not samples, and what cleaning projected out; runs are joined as fixed effects.
     """
 
     datasets: list[Name] = Field(description="datasets with events of these labels")
