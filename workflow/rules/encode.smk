@@ -1,7 +1,8 @@
 # Voxelwise encoding models; on request, unique and shared variance of their bands by nested models,
 # how models compare, and what their weights tell about the haemodynamic response.
 
-from tristream.config.settings.encode import EncodeSettings, PartitionSettings
+from tristream.config.settings.encode import EncodeSettings
+from tristream.config.settings.partition import PartitionSettings
 
 
 rule encode:

@@ -83,7 +83,7 @@ def run_fit(args: argparse.Namespace) -> None:
 
 def run_partition(args: argparse.Namespace) -> None:
     """Unique and shared variance of one model of one subject."""
-    from tristream.config.settings.encode import PartitionSettings
+    from tristream.config.settings.partition import PartitionSettings
     from tristream.encode.partition.nested_models import partition_subject
 
     chosen = settings(args, PartitionSettings)

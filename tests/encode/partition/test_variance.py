@@ -9,7 +9,8 @@ import pytest
 
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.config.load import Resolved
-from tristream.config.settings.encode import EncodeSettings, PartitionSettings
+from tristream.config.settings.encode import EncodeSettings
+from tristream.config.settings.partition import PartitionSettings
 from tristream.config.study import Study
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject

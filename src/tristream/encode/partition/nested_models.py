@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tristream.config.models import EncodingDesign
-from tristream.config.settings.encode import PartitionSettings
+from tristream.config.settings.partition import PartitionSettings
 from tristream.device import choose_device
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit import fit_encoding
