@@ -187,18 +187,18 @@ def test_strategies_choose_fmripreps_columns(strategies: list[str], names: list[
 
 
 def test_compcor_strategy_chooses_the_combined_components() -> None:
-    made, said = table()
-    found = confounds.select(made, said, ["high_pass", "compcor"], Path("x"))
+    made, components = table()
+    found = confounds.select(made, components, ["high_pass", "compcor"], Path("x"))
     parts = [name for name in made if name.startswith("a_comp_cor")]
-    assert len(parts) == len(said) > 3
+    assert len(parts) == len(components) > 3
     assert set(parts) <= set(found.names)
 
 
 def test_scrubbing_and_unsteady_volumes_are_censored() -> None:
-    made, said = table(unsteady=2)
-    found = confounds.select(made, said, ["motion", "scrub"], Path("x"))
+    made, components = table(unsteady=2)
+    found = confounds.select(made, components, ["motion", "scrub"], Path("x"))
     assert {0, 1, 100, 101} <= set(np.flatnonzero(found.censor))
-    plain = confounds.select(made, said, ["high_pass"], Path("x"))
+    plain = confounds.select(made, components, ["high_pass"], Path("x"))
     np.testing.assert_array_equal(np.flatnonzero(plain.censor), [0, 1])
     assert not made.loc[:1, "cosine00"].any()
     assert not made.loc[:1, "a_comp_cor_00"].any()

@@ -128,11 +128,11 @@ def test_one_array_of_all_volumes_is_read_too(tmp_path):
 def test_a_sidecar_of_the_same_run_in_a_volume_serves_where_the_surface_has_none(tmp_path):
     root = tree.write(tmp_path, tree.FSLR)
     own = Path(str(tree.path(root, FIRST, tree.FSLR)).replace(".dtseries.nii", ".json"))
-    said = own.read_text().replace("0.7", "0.3")
+    text = own.read_text().replace("0.7", "0.3")
     own.unlink()
     assert prepared(root, tree.FSLR).start_time == tree.TR / 2
     volume = own.with_name(f"sub-01_{FIRST}_space-MNI152NLin6Asym_res-2_desc-preproc_bold.json")
-    volume.write_text(said)
+    volume.write_text(text)
     run = prepared(root, tree.FSLR)
     assert run.start_time == 0.3
     assert run.omitted == ()
@@ -310,14 +310,14 @@ def test_a_cifti_holds_voxels_and_labels_where_they_belong(done):
 
 
 def test_figures_are_drawn_on_the_datas_own_mesh(done):
-    content, said = read_json(done.folder / "maps/sub-01/maps.json", "maps")
+    content, provenance = read_json(done.folder / "maps/sub-01/maps.json", "maps")
     drawn = {(m["kind"], m["quantity"]) for m in content["maps"] if m["kind"] in KINDS}
     wanted = {(kind, name) for kind in ("inflated", "flat") for name in ("r", "best_stream")}
     slices = {("volume", "r"), ("volume", "best_stream")}
     assert drawn == wanted | (slices if done.space == tree.FSLR else set())
     mesh = {tree.FSAVERAGE5: "fsaverage5, flat", tree.FSLR: "fsLR 32k, flat"}[done.space]
     assert any(mesh in m["caption"] for m in content["maps"])
-    assert not any("surface" in o.what for o in said.omitted)
+    assert not any("surface" in o.what for o in provenance.omitted)
     table = pd.read_csv(
         next((done.folder / "maps/sub-01/figures").glob("*vertices.tsv")), sep="\t"
     ).set_index(["hemisphere", "vertex"])
@@ -364,14 +364,14 @@ def test_a_contrast_is_written_and_drawn_where_it_was_found(done, fslr_meshes, t
 
 
 def test_tables_say_why_there_are_no_regions_and_clusters(done):
-    regions, said = read_table(done.folder / "regions.tsv", "regions-table")
+    regions, provenance = read_table(done.folder / "regions.tsv", "regions-table")
     assert regions["region"].tolist()[:3] == ["all voxels", "CORTEX_LEFT", "CORTEX_RIGHT"]
     assert regions.set_index("region")["significant"]["CORTEX_LEFT"] == 1
     assert regions.iloc[1][["x", "y", "z"]].isna().all()
-    assert "MNI space" in said.omitted[0].why
-    clusters, said = read_table(done.folder / "clusters.tsv", "clusters-table")
+    assert "MNI space" in provenance.omitted[0].why
+    clusters, provenance = read_table(done.folder / "clusters.tsv", "clusters-table")
     assert clusters.empty
-    assert "vertices" in said.omitted[0].why
+    assert "vertices" in provenance.omitted[0].why
 
 
 def test_the_group_counts_vertex_by_vertex(done):
@@ -418,6 +418,6 @@ def test_the_report_shows_tsnr_on_the_meshes_that_maps_were_drawn_on(done, fslr_
 def test_without_meshes_the_surfaces_are_not_drawn_and_the_file_says_so(done, tmp_path):
     files = [done.folder / name for name in ("encoding.h5", "inference.h5")]
     draw(maps_settings(done.study), "01", *files, tmp_path / "sub-01/maps.json")
-    content, said = read_json(tmp_path / "sub-01/maps.json", "maps")
+    content, provenance = read_json(tmp_path / "sub-01/maps.json", "maps")
     assert "flat" not in {m["kind"] for m in content["maps"]}
-    assert "--meshes" in next(o.why for o in said.omitted if o.what == "surface figures")
+    assert "--meshes" in next(o.why for o in provenance.omitted if o.what == "surface figures")

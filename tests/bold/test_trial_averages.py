@@ -187,6 +187,6 @@ def test_averages_need_a_split_that_stays() -> None:
     with pytest.raises(ValueError, match="needs `scale: training`"):
         described(average_repeats="split", scale="run")
     folds = {"split": {"scheme": "leave-one-run-out"}}
-    said = described(average_repeats="split").model_dump() | folds
+    content = described(average_repeats="split").model_dump() | folds
     with pytest.raises(ValueError, match="would hold training and test data"):
-        Dataset.model_validate(said)
+        Dataset.model_validate(content)

@@ -268,8 +268,8 @@ def write_study(folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:
         func = root / "sub-01" / run.split("_")[0] / "func"
         rows = "".join(f"{9 + 36 * n}\t9\t{item}\n" for n, item in enumerate(items))
         (func / f"sub-01_{run}_events.tsv").write_text(f"onset\tduration\ttrial_type\n{rows}")
-    said = {**dataset().model_dump(), "events": {"one_back": True}, "trials": trials}
-    study = Dataset.model_validate(said)
+    content = {**dataset().model_dump(), "events": {"one_back": True}, "trials": trials}
+    study = Dataset.model_validate(content)
     receipt = receipt_of(root)
     receipt.write(folder / "receipt.json")
     bold = [folder / f"{run}.h5" for run in RUNS]

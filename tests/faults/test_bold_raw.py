@@ -154,8 +154,8 @@ def test_confounds_of_tissues_are_refused(name: str) -> None:
 
 def test_a_study_may_take_the_raw_images_of_a_dataset_with_derivatives() -> None:
     home = REPOSITORY / "workflow/datasets"
-    said = {"datasets": {"ds000105": {"layout": {"kind": "raw", "resolution": 3.5}}}}
-    found = resolve(said, Path("config.yaml"), [home]).datasets["ds000105"]
+    study = {"datasets": {"ds000105": {"layout": {"kind": "raw", "resolution": 3.5}}}}
+    found = resolve(study, Path("config.yaml"), [home]).datasets["ds000105"]
     assert found.layout.kind == "raw"
     assert (
         resolve({"datasets": ["ds000105"]}, Path("c"), [home]).datasets["ds000105"].layout.kind

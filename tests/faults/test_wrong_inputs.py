@@ -1,6 +1,6 @@
 """Each wrong input to each reader of BOLD: one clear line, before anything heavy is computed.
 
-What headers, tables and masks tell is said when a subject has been fetched; what only data tell
+What headers, tables and masks show is reported when a subject has been fetched; what only data show
 (NaN, voxels that never vary), before anything is cleaned or resampled.
 """
 
@@ -48,7 +48,7 @@ class Case:
     bold: str
     mask: str
     events: str
-    said: dict[str, str]
+    messages: dict[str, str]
     damage: dict[str, Change]
 
 
@@ -186,7 +186,7 @@ COMMON = {
 FMRIPREP, MINIMAL, SPM = bold_tree.RUNS[0], synthetic_head.RUNS[0], spm_tree.RUNS[0]
 MADE = f"{synthetic_head.HOME}/sub-01/func/sub-01_{MINIMAL}"
 SPACE = f"{bold_tree.FUNC}/sub-01_{FMRIPREP}_space-{bold_tree.SPACE}_desc"
-TABLE_SAID = {"missing run": r"has 2 runs, the descriptor of small lists 3"}
+TABLE_MESSAGES = {"missing run": r"has 2 runs, the descriptor of small lists 3"}
 
 CASES = {
     "fmriprep": Case(
@@ -226,7 +226,10 @@ CASES = {
         "bold.nii.gz",
         "mask.nii.gz",
         "table.txt",
-        {**TABLE_SAID, "events longer than the BOLD": r"has 61 rows, but bold.nii.gz has 60 vol"},
+        {
+            **TABLE_MESSAGES,
+            "events longer than the BOLD": r"has 61 rows, but bold.nii.gz has 60 vol",
+        },
         {
             "missing run": fewer_rows(2),
             "events longer than the BOLD": lambda root: replace_text(
@@ -287,7 +290,7 @@ def fetched(case: Case, root: Path) -> None:
 
 
 def prepared(case: Case, root: Path, run: str = "") -> None:
-    """Write the file of a run, of the first unless said, beside the dataset."""
+    """Write the file of a run, of the first if none is named, beside the dataset."""
     subject, receipt = case.dataset.subjects[0], root.with_name("receipt.json")
     bold_tree.receipt_of(root, subject).write(receipt)
     run = run or case.dataset.runs_of(subject)[0]
@@ -305,7 +308,7 @@ def test_wrong_input_is_told_before_the_heavy_work(
     fetched(case, root)
     damages(case)[fault](root)
     run = case.dataset.runs_of(case.dataset.subjects[0])[0]
-    message = case.said.get(fault, COMMON[fault]).replace("{run}", run)
+    message = case.messages.get(fault, COMMON[fault]).replace("{run}", run)
     if fault in IN_THE_DATA:
         fetched(case, root)
         monkeypatch.setattr("tristream.bold.cleaned.mean_and_tsnr", None)
@@ -321,8 +324,8 @@ def test_wrong_input_is_told_before_the_heavy_work(
 def test_a_run_that_the_subject_does_not_have(sound: tuple[Case, Path]) -> None:
     case, root = sound
     subject, runs = case.dataset.subjects[0], case.dataset.runs_of(case.dataset.subjects[0])
-    said = f"{case.dataset.id}: sub-{subject} has no run run-99: {', '.join(runs)}"
-    with pytest.raises(UserError, match=re.escape(said)):
+    message = f"{case.dataset.id}: sub-{subject} has no run run-99: {', '.join(runs)}"
+    with pytest.raises(UserError, match=re.escape(message)):
         prepared(case, root, "run-99")
 
 

@@ -79,10 +79,10 @@ def save_mask(root: Path, run: str, mask: np.ndarray, affine: np.ndarray = AFFIN
     nib.save(nib.Nifti1Image(mask.astype(np.uint8), affine), path)
 
 
-def write_sidecar(root: Path, run: str, said: dict[str, Any]) -> None:
+def write_sidecar(root: Path, run: str, content: dict[str, Any]) -> None:
     """Write the run's JSON sidecar."""
     path = Path(str(image_path(root, run)).replace(".nii.gz", ".json"))
-    path.write_text(json.dumps(said))
+    path.write_text(json.dumps(content))
 
 
 def confounds_path(root: Path, run: str) -> Path:

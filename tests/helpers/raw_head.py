@@ -156,8 +156,8 @@ def write(root: Path, anatomy: bool = True, experiment: bool = False) -> Path:
         text = events(order) if order else "onset\tduration\ttrial_type\n2\t4\ttone\n"
         (func / f"sub-01_{run}_events.tsv").write_text(text)
     (root / "task-film_bold.json").write_text(json.dumps({"RepetitionTime": TR}))
-    said = {"Name": "head", "BIDSVersion": "1.10.0", "License": "CC0", "Simulated": True}
-    (root / "dataset_description.json").write_text(json.dumps(said))
+    content = {"Name": "head", "BIDSVersion": "1.10.0", "License": "CC0", "Simulated": True}
+    (root / "dataset_description.json").write_text(json.dumps(content))
     if anatomy:
         (root / "sub-01/anat").mkdir()
         nib.save(t1w(), root / "sub-01/anat/sub-01_T1w.nii.gz")

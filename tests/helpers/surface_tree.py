@@ -68,8 +68,8 @@ def write(root: Path, space: str) -> Path:
         else:
             save_cifti(path(root, run, space), run)
         sidecar = path(root, run, space).name.split(".")[0] + ".json"
-        said = {"RepetitionTime": TR, "StartTime": 0.7}
-        (root / bold_tree.FUNC / sidecar).write_text(json.dumps(said))
+        content = {"RepetitionTime": TR, "StartTime": 0.7}
+        (root / bold_tree.FUNC / sidecar).write_text(json.dumps(content))
         table = bold_tree.confounds(np.random.default_rng(number))
         table.to_csv(bold_tree.confounds_path(root, run), sep="\t", index=False, na_rep="n/a")
     return root

@@ -198,13 +198,13 @@ def write_anatomy(anat: Path, head: Head) -> None:
 def write_sidecar(path: Path, head: Head, **changes: Any) -> None:
     """The raw BOLD's sidecar: interleaved slices that fill 0.7 of 1.5 s."""
     times = np.linspace(0, 0.7, SHAPE[2])
-    said = {
+    content = {
         "RepetitionTime": TR,
         "SliceTiming": [*times[::2], *times[1::2]],
         "PhaseEncodingDirection": head.direction,
         "EffectiveEchoSpacing": ECHO_SPACING,
     }
-    path.write_text(json.dumps({**said, **changes}))
+    path.write_text(json.dumps({**content, **changes}))
 
 
 def save_bold(path: Path, data: np.ndarray, affine: np.ndarray, tr: float = TR) -> None:

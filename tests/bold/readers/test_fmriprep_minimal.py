@@ -31,8 +31,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(folder: Path, space: str) -> Path:
     """A study of the dataset, and its descriptor."""
     (folder / "datasets").mkdir(parents=True)
-    said = world.descriptor(space=space, resolution=4.0, confounds=["motion", "wm_csf"])
-    (folder / "datasets/head.yaml").write_text(yaml.safe_dump(said))
+    content = world.descriptor(space=space, resolution=4.0, confounds=["motion", "wm_csf"])
+    (folder / "datasets/head.yaml").write_text(yaml.safe_dump(content))
     config = {
         "datasets": ["head"],
         "features": {"acoustics": {"stream": "auditory", "extractor": "acoustics"}},
@@ -76,8 +76,8 @@ def direct(run: Run, head: world.Head, folder: Path) -> Run:
     image.header.set_zooms((*image.header.get_zooms()[:3], world.TR))
     nib.save(image, f"{base}_desc-preproc_bold.nii.gz")
     nib.save(nib.Nifti1Image(mask, run.affine), f"{base}_desc-brain_mask.nii.gz")
-    said = {"RepetitionTime": world.TR, "StartTime": 0.35}
-    Path(f"{base}_desc-preproc_bold.json").write_text(json.dumps(said))
+    content = {"RepetitionTime": world.TR, "StartTime": 0.35}
+    Path(f"{base}_desc-preproc_bold.json").write_text(json.dumps(content))
     table = pd.DataFrame(run.confounds, columns=list(run.confound_names))
     table.to_csv(func / f"{stem}_desc-confounds_timeseries.tsv", sep="\t", index=False)
     content = world.descriptor()

@@ -146,7 +146,7 @@ def run_missing(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (mask_elsewhere, "mask_LH_V2.nii.gz: does not lie on the grid"),
         (mask_empty, "mask_LH_V2.nii.gz: the mask is empty"),
@@ -159,9 +159,9 @@ def run_missing(root: Path) -> None:
         (run_missing, "has no spm/sub-01/ses-b/sub-01_ses-b"),
     ],
 )
-def test_faults_are_named(root: Path, damage: Any, said: str) -> None:
+def test_faults_are_named(root: Path, damage: Any, message: str) -> None:
     damage(root)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         prepared(root)
 
 

@@ -193,8 +193,8 @@ def test_compcor_and_its_cosines(job: dict[str, Any], theirs: Path) -> None:
     assert parts.shape == wanted.shape
     assert parts.shape[1] >= 2
     np.testing.assert_allclose(np.abs(parts.T @ wanted), np.eye(len(share)), atol=1e-4)
-    said = pd.read_csv(theirs / "acompcor_metadata.tsv", sep="\t")
-    np.testing.assert_allclose(share, said.variance_explained[: len(share)], rtol=1e-4)
+    components = pd.read_csv(theirs / "acompcor_metadata.tsv", sep="\t")
+    np.testing.assert_allclose(share, components.variance_explained[: len(share)], rtol=1e-4)
 
 
 def test_noise_masks(job: dict[str, Any], theirs: Path, tmp_path: Path) -> None:

@@ -128,10 +128,10 @@ def test_polarity_is_that_of_the_array(tmp_path: Path) -> None:
 
 
 def test_readout_time() -> None:
-    said = {"PhaseEncodingDirection": "j-", "EffectiveEchoSpacing": 0.0005}
-    assert readout(Path("x"), said, (64, 101, 40)) == (1, pytest.approx(-0.05))
-    said = {"PhaseEncodingDirection": "i", "TotalReadoutTime": 0.03, "EffectiveEchoSpacing": 9}
-    assert readout(Path("x"), said, (64, 101, 40)) == (0, 0.03)
+    sidecar = {"PhaseEncodingDirection": "j-", "EffectiveEchoSpacing": 0.0005}
+    assert readout(Path("x"), sidecar, (64, 101, 40)) == (1, pytest.approx(-0.05))
+    sidecar = {"PhaseEncodingDirection": "i", "TotalReadoutTime": 0.03, "EffectiveEchoSpacing": 9}
+    assert readout(Path("x"), sidecar, (64, 101, 40)) == (0, 0.03)
 
 
 def test_field_is_the_sum_of_b_splines(tree: Path) -> None:
@@ -249,10 +249,14 @@ def test_slices_are_shifted_to_the_middle_of_the_scan(axis: int) -> None:
 def test_slices_of_a_sparse_acquisition(direction: str) -> None:
     """As in ds003717: scans of 0.77 s in every 2.47 s, eight slices at once; no DelayTime."""
     tr, times = 2.47, np.tile(np.linspace(0, 0.6675, 9), 8)
-    said = {"RepetitionTime": tr, "SliceTiming": list(times), "SliceEncodingDirection": direction}
+    sidecar = {
+        "RepetitionTime": tr,
+        "SliceTiming": list(times),
+        "SliceEncodingDirection": direction,
+    }
     image = nib.Nifti1Image(np.zeros((2, 1, 72, 80), np.float32), np.eye(4))
     image.header.set_zooms((2, 2, 2, tr))
-    timing = read_timing(Path("bold.nii"), said, image, tr)
+    timing = read_timing(Path("bold.nii"), sidecar, image, tr)
     assert timing.start_time == pytest.approx(0.6675 / 2)
     assert timing.slice_times is not None
     at = np.arange(80) * tr
