@@ -42,6 +42,6 @@ def test_no_version_is_made_up(described: object, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("described", ["{", "[]", '{"GeneratedBy": ["fMRIPrep"]}'])
 def test_a_damaged_description_is_one_line(described: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="dataset_description.json: can't be read") as raised:
+    with pytest.raises(UserError, match=r"dataset_description\.json: can't be read") as raised:
         cited(tmp_path, described)
     assert "\n" not in str(raised.value)
