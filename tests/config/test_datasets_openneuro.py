@@ -279,8 +279,8 @@ def test_the_audit_says_what_networks_have_seen_of_the_test_images(tables):
         settings = LeakageSettings(
             dataset="ds001246", leakage=Leakage(action=action), known_leaks=known, sharing={}
         )
-        said = audit(settings, events, splits, None, output).table
-        (row,) = said[said["check"] == "known"].itertuples()
+        found = audit(settings, events, splits, None, output).table
+        (row,) = found[found["check"] == "known"].itertuples()
         assert "20 of the 50 test images" in row.note
         assert (row.timeline, row.action) == ("all", "warn")
 

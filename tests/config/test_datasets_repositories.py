@@ -61,12 +61,12 @@ if BUNDLES:
         descriptors = folder / "workflow" / "datasets"
         descriptors.mkdir(parents=True)
         for file in DESCRIPTORS.glob("ds*"):
-            said = file.read_text()
-            if file.suffix == ".yaml" and "derivatives:  " in said:
-                content = yaml.safe_load(said)
+            text = file.read_text()
+            if file.suffix == ".yaml" and "derivatives:  " in text:
+                content = yaml.safe_load(text)
                 del content["derivatives"]
-                said = yaml.safe_dump(content | {"layout": {"kind": "raw"}})
-            (descriptors / file.name).write_text(said)
+                text = yaml.safe_dump(content | {"layout": {"kind": "raw"}})
+            (descriptors / file.name).write_text(text)
         datasets = {}
         for name in WHOLE:
             bundle, bare = Path(str(BUNDLES)) / f"{name}.bundle", folder / f"{name}.git"
@@ -116,16 +116,16 @@ if BUNDLES:
 
     @pytest.mark.parametrize("name", sorted(WHOLE))
     def test_the_plan_tells_files_and_bytes_without_getting_them(planned, listings, name):
-        _, said = planned
+        _, printed = planned
         files, size = IMAGES[name]
-        (line,) = [line for line in said.splitlines() if line.startswith(f"{name}: ")]
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"{name}: ")]
         assert line.startswith(f"{name}: {files} of ")
         assert f" {size / 1e9:.1f} GB of " in line
         known = {f.path: f.size for f in listings[name].files if f.annexed}
-        rows = [line.split(maxsplit=1) for line in said.splitlines()]
-        told = {row[1]: int(row[0]) for row in rows if len(row) == 2 and row[1] in known}
-        assert {path: known[path] for path in told} == told
-        assert not any((listings[name].root / path).exists() for path in told)
+        rows = [line.split(maxsplit=1) for line in printed.splitlines()]
+        stated = {row[1]: int(row[0]) for row in rows if len(row) == 2 and row[1] in known}
+        assert {path: known[path] for path in stated} == stated
+        assert not any((listings[name].root / path).exists() for path in stated)
 
     def test_a_dry_run_of_snakemake_lists_them_too(planned):
         folder, _ = planned
@@ -141,8 +141,8 @@ if BUNDLES:
             capture_output=True,
             text=True,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
+        printed = done.stdout + done.stderr
+        assert done.returncode == 0, printed
         for words in (
             "ds003720 sub-001: 19 of 56 files to get, 9.3 GB of 9.3 GB",
             "ds001246 sub-01: 101 of 183 files to get, 4.2 GB of 4.2 GB",
@@ -150,19 +150,19 @@ if BUNDLES:
             "ds000105 sub-1: 13 of 27 files to get, 318 MB of 318 MB",
             "514 MB  sub-001/func/sub-001_task-Training_run-01_bold.nii",
         ):
-            assert words in said
-        assert "download_mb=" in said
+            assert words in printed
+        assert "download_mb=" in printed
 
     def test_music_was_scanned_in_three_sessions(listings):
         """Shim values change twice: Training 1-4 with Test 1-2, and so on."""
-        said = sidecars(listings["ds003720"])
+        found = sidecars(listings["ds003720"])
         assert {
-            tuple([s["RepetitionTime"], s["PhaseEncodingDirection"]]) for s in said.values()
+            tuple([s["RepetitionTime"], s["PhaseEncodingDirection"]]) for s in found.values()
         } == {(1.5, "j-")}
-        assert {len(s["SliceTiming"]) for s in said.values()} == {68}
-        assert {len(set(s["SliceTiming"])) for s in said.values()} == {17}
+        assert {len(s["SliceTiming"]) for s in found.values()} == {68}
+        assert {len(set(s["SliceTiming"])) for s in found.values()} == {17}
         sessions: dict[tuple, set[str]] = {}
-        for path, one in said.items():
+        for path, one in found.items():
             if "sub-001" in path:
                 sessions.setdefault(tuple(one["ShimSetting"]), set()).add(path[-23:-10])
         assert sorted(map(len, sessions.values())) == [6, 6, 6]
@@ -185,18 +185,18 @@ if BUNDLES:
         assert groups["sub-04"] != others[0]
 
     def test_objects_have_their_sidecars_at_the_root_alone(listings):
-        said = sidecars(listings["ds001246"])
-        assert {p for p in said if "/" in p} == set()
-        assert not any("PhaseEncodingDirection" in s for s in said.values())
+        found = sidecars(listings["ds001246"])
+        assert {p for p in found if "/" in p} == set()
+        assert not any("PhaseEncodingDirection" in s for s in found.values())
 
     def test_words_say_one_tr_in_the_readme_and_another_in_the_data(listings):
         listing = listings["ds003717"]
         assert "3.07" in (listing.root / "README").read_text()
-        said = sidecars(listing)
-        assert {s["RepetitionTime"] for s in said.values()} == {2.47} == {described("ds003717").tr}
+        found = sidecars(listing)
+        assert {s["RepetitionTime"] for s in found.values()} == {2.47} == {described("ds003717").tr}
         # Sparse: all slices within 0.77 s, and no field that would say so.
-        assert max(max(s["SliceTiming"]) for s in said.values()) < 0.77
-        assert not any("DelayTime" in s for s in said.values())
+        assert max(max(s["SliceTiming"]) for s in found.values()) < 0.77
+        assert not any("DelayTime" in s for s in found.values())
         assert not described("ds003717").layout.slice_timing  # type: ignore[union-attr]
 
     def test_words_pause_late_in_six_sessions(listings):
@@ -212,11 +212,11 @@ if BUNDLES:
 
     def test_words_that_were_heard(listings):
         """The share of "Yes" among Yes and No: what a replication has to find (%)."""
-        said: dict[str, Counter] = {}
+        answers: dict[str, Counter] = {}
         for table in raw_events(listings["ds003717"], "_events").values():
             for row in table.itertuples():
-                said.setdefault(row.trial_type, Counter())[row.Resp] += 1
-        share = {k: 100 * c["Yes"] / max(c["Yes"] + c["No"], 1) for k, c in said.items()}
+                answers.setdefault(row.trial_type, Counter())[row.Resp] += 1
+        share = {k: 100 * c["Yes"] / max(c["Yes"] + c["No"], 1) for k, c in answers.items()}
         expected = {
             **{"V_only_Quiet_InScanner": 61.2, "AV_n10_SNR": 78.4, "AV_n5_SNR": 93.2},
             **{"AV_0_SNR": 95.6, "AV_p5_SNR": 98.8, "AV_Quiet": 99.6, "A_Quiet": 99.5},

@@ -182,8 +182,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def sdist(index: Path, *members: str, **changes: str) -> ArchiveSource:
     sha256 = hash_file(index / "tiny-1.0.tar.gz")
-    said = {"package": "tiny", "version": "1.0", "sha256": sha256, **changes}
-    return ArchiveSource(members=list(members), **said)
+    fields = {"package": "tiny", "version": "1.0", "sha256": sha256, **changes}
+    return ArchiveSource(members=list(members), **fields)
 
 
 def test_members_are_unpacked_and_then_need_no_archive(index, tmp_path):
@@ -313,7 +313,7 @@ def test_a_broken_download_goes_on_where_it_stopped(index, server, tmp_path, all
 
 
 def receipt(root: Path, **changes: object) -> Receipt:
-    said = {
+    fields = {
         "dataset": "tiny",
         "subject": "01",
         "source": {},
@@ -324,15 +324,15 @@ def receipt(root: Path, **changes: object) -> Receipt:
         "files": (FetchedFile("a.tsv", 1),),
         "simulated": False,
     }
-    return Receipt(**{**said, **changes})  # type: ignore[arg-type]
+    return Receipt(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 def test_a_receipt_that_does_not_say_whether_it_is_simulated(tmp_path):
     path = tmp_path / "receipt.json"
     receipt(tmp_path).write(path)
-    said = json.loads(path.read_text())
-    del said["simulated"]
-    path.write_text(json.dumps(said))
+    content = json.loads(path.read_text())
+    del content["simulated"]
+    path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"receipt\.json: does not say simulated"):
         Receipt.read(path)
 

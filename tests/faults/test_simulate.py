@@ -20,11 +20,11 @@ from tristream.simulate.signals import signals
 from tristream.simulate.voxels import voxels
 
 
-def refused(call, *said: str) -> None:
+def refused(call, *words: str) -> None:
     with pytest.raises(UserError) as caught:
         call()
     assert "\n" not in str(caught.value)
-    for word in said:
+    for word in words:
         assert word in str(caught.value)
 
 
@@ -40,7 +40,7 @@ def test_an_unknown_preset_names_those_that_exist():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "words"),
     [
         ({"simulated": False}, "simulated"),
         ({"start_time": 1.5}, "start_time"),
@@ -55,8 +55,8 @@ def test_an_unknown_preset_names_those_that_exist():
         ({"runs": [{"run": "task-a", "media_start": 0, "duration": 8}] * 2}, "task-test"),
     ],
 )
-def test_an_impossible_preset_is_refused(tmp_path: Path, changes: dict[str, object], said: str):
-    refused(lambda: load_preset(changed(tmp_path, **changes)), "mine.yaml", said)
+def test_an_impossible_preset_is_refused(tmp_path: Path, changes: dict[str, object], words: str):
+    refused(lambda: load_preset(changed(tmp_path, **changes)), "mine.yaml", words)
 
 
 def test_a_preset_that_is_no_yaml(tmp_path: Path):

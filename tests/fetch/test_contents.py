@@ -24,7 +24,7 @@ RUNS = ["ses-1_task-film_run-1", "ses-2_task-film_run-1"]
 
 
 def dataset(**changes: object) -> Dataset:
-    said = {
+    described = {
         "id": "tiny",
         "title": "Tiny",
         "licence": "CC0",
@@ -37,7 +37,7 @@ def dataset(**changes: object) -> Dataset:
         "split": {"scheme": "holdout", "test": ["ses-2*"]},
         "exchange": {"unit": "time"},
     }
-    return Dataset.model_validate({**said, **changes})
+    return Dataset.model_validate({**described, **changes})
 
 
 LISTED = [
@@ -99,7 +99,7 @@ def test_sidecars_are_inherited_from_general_to_special():
 
 
 @pytest.mark.parametrize(
-    ("said", "simulated"),
+    ("described", "simulated"),
     [
         ({}, False),
         ({"Simulated": True}, True),
@@ -108,8 +108,8 @@ def test_sidecars_are_inherited_from_general_to_special():
         ({"GeneratedBy": "tristream simulate"}, False),
     ],
 )
-def test_a_dataset_says_itself_that_it_is_simulated(said, simulated):
-    assert says_simulated(said) is simulated
+def test_a_dataset_says_itself_that_it_is_simulated(described, simulated):
+    assert says_simulated(described) is simulated
 
 
 @pytest.fixture

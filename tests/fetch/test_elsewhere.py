@@ -59,7 +59,7 @@ def study(program, tmp_path: Path) -> Resolved:
     (sounds / "notes.txt").write_text("not needed")
     descriptors = tmp_path / "workflow" / "datasets"
     descriptors.mkdir(parents=True)
-    said = {
+    described = {
         "id": "music",
         "title": "Music",
         "licence": "CC0",
@@ -79,7 +79,7 @@ def study(program, tmp_path: Path) -> Resolved:
         "split": {"scheme": "leave-one-run-out"},
         "exchange": {"unit": "item"},
     }
-    (descriptors / "music.yaml").write_text(json.dumps(said))
+    (descriptors / "music.yaml").write_text(json.dumps(described))
     (descriptors / "music.tsv").write_text(
         "stimulus\tkind\tpath\tmatch\n"
         "rock_7\tsound\trock/rock.00007.wav\trock.00007\n"
@@ -148,8 +148,8 @@ def test_content_of_derivatives_is_accepted_by_its_whole_path(study, tmp_path):
 
 def test_a_mirror_of_what_is_no_datalad_dataset_is_refused(study, tmp_path):
     descriptor = tmp_path / "workflow/datasets/music.yaml"
-    said = json.loads(descriptor.read_text()) | {"source": {"kind": "folder", "path": "."}}
-    descriptor.write_text(json.dumps(said))
+    described = json.loads(descriptor.read_text()) | {"source": {"kind": "folder", "path": "."}}
+    descriptor.write_text(json.dumps(described))
     with pytest.raises(UserError, match=r"datasets\.music\.source: .* not a DataLad dataset"):
         resolved(tmp_path)
 

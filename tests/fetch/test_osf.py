@@ -188,7 +188,7 @@ def test_a_project_that_is_not_there(osf, tmp_path):
 def study(osf: Osf, tmp_path: Path, **choice: str) -> Resolved:
     row = {"kind": "film", "match": ""}
     names = ("arrive", "big", "gone")
-    said = {
+    described = {
         "id": "words",
         "title": "Words",
         "licence": "CC0",
@@ -208,7 +208,7 @@ def study(osf: Osf, tmp_path: Path, **choice: str) -> Resolved:
         "split": {"scheme": "leave-one-run-out"},
         "exchange": {"unit": "item"},
     }
-    (tmp_path / "words.yaml").write_text(json.dumps(said))
+    (tmp_path / "words.yaml").write_text(json.dumps(described))
     content = {"data": str(tmp_path / "data"), "datasets": {"words": choice}}
     return resolve(content, tmp_path / "config.yaml", [tmp_path])
 

@@ -1,4 +1,4 @@
-"""What a study would download, told before it is: datasets, weights, atlas and meshes."""
+"""What a study would download, known before it is: datasets, weights, atlas and meshes."""
 
 import json
 from pathlib import Path
@@ -108,8 +108,8 @@ def test_a_dataset_is_considered_before_the_study_lists_it(
     call = ["fetch", "plan", "--config", str(tmp_path / "config.yaml")]
     call += ["--datasets", str(tmp_path / "descriptors"), "--dataset"]
     assert main([*call, "tiny"]) == 0
-    said = capsys.readouterr().out
-    assert f"tiny: {ANNEXED} of " in said
-    assert said.count(".nii.gz") == ANNEXED
+    printed = capsys.readouterr().out
+    assert f"tiny: {ANNEXED} of " in printed
+    assert printed.count(".nii.gz") == ANNEXED
     assert main([*call, "unknown"]) == 2
     assert "datasets.unknown: no descriptor" in capsys.readouterr().err

@@ -139,10 +139,10 @@ def test_a_corrupted_object_is_caught_by_its_key_unless_it_is_accepted(
     given = study(tmp_path, str(bare), {"accept": accept}, commit="1.0.0")
     receipt = fetch_subject(given, "tiny", "01", listed)
     assert receipt.path(BOLD).read_bytes() == wrong
-    (said,) = receipt.omitted
-    assert said.what == f"agreement of {BOLD} with its annex key"
-    assert file.checksum in said.why
-    assert accept[BOLD] in said.why
+    (omission,) = receipt.omitted
+    assert omission.what == f"agreement of {BOLD} with its annex key"
+    assert file.checksum in omission.why
+    assert accept[BOLD] in omission.why
     (taken,) = [f for f in receipt.files if f.path == BOLD]
     assert (taken.checksum, taken.key) == (accept[BOLD], file.key)
     assert "accepted by checksums" in receipt.methods[-1]

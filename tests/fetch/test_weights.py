@@ -83,8 +83,8 @@ def test_fetched_once_then_used_without_a_network(hosted: Path, study: FilmStudy
     receipt = study.folder / "receipt_net.json"
     done = command(study, "fetch", "weights", "--space", "net", "--output", str(receipt))
     assert done.returncode == 0, done.stderr
-    said = Receipt.read(receipt)
-    assert (said.commit, said.licence) == (REVISION, "apache-2.0")
+    fetched = Receipt.read(receipt)
+    assert (fetched.commit, fetched.licence) == (REVISION, "apache-2.0")
     with open_features(study.extract("net", "layer2", weights=receipt)) as file:
         weights = file.about.weights
         assert weights[1]["file"] == f"owner/name@{REVISION}/model.safetensors"
@@ -119,8 +119,8 @@ def test_changed_weights_are_noticed(tmp_path: Path) -> None:
     source = HubSource(**PINNED)
     folder = hub_folder(source, tmp_path)
     tiny_networks.save(tiny_networks.IMAGE["dinov2"], folder)
-    said = {"files": {"model.safetensors": "0" * 64}, "licence": ""}
-    (folder / "fetched.json").write_text(json.dumps(said))
+    manifest = {"files": {"model.safetensors": "0" * 64}, "licence": ""}
+    (folder / "fetched.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match="is not what was fetched; delete"):
         fetch_network("net", source, tmp_path)
 

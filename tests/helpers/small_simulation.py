@@ -34,7 +34,7 @@ def write_layer(folder: Path, stimulus: str, layer: str, values: np.ndarray) -> 
 
 def write_receipt(path: Path, root: Path, file: str, source: ArchiveSource | None = None) -> Path:
     """A receipt of one file below `root`."""
-    said = source.model_dump() if source else {}
+    stated = source.model_dump() if source else {}
     fetched = FetchedFile(file, (root / file).stat().st_size)
-    Receipt("x", None, said, "", root, "x", "x", (fetched,), False).write(path)
+    Receipt("x", None, stated, "", root, "x", "x", (fetched,), False).write(path)
     return path

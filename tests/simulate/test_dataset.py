@@ -101,12 +101,12 @@ def test_it_is_valid_bids(made: Outputs, options: tuple[str, ...]):
 
 def test_it_says_that_it_is_simulated_whatever_it_is_called(made: Outputs):
     for folder in (made.folder, made.folder / "derivatives/fmriprep"):
-        said = json.loads((folder / "dataset_description.json").read_text())
-        assert said["Simulated"] is True
-        assert said["GeneratedBy"][0]["Name"] == "tristream simulate"
-        assert says_simulated(said)
-        assert says_simulated({**said, "Name": "ds000001", "Simulated": False})
-        assert says_simulated({**said, "Name": "ds000001", "GeneratedBy": []})
+        content = json.loads((folder / "dataset_description.json").read_text())
+        assert content["Simulated"] is True
+        assert content["GeneratedBy"][0]["Name"] == "tristream simulate"
+        assert says_simulated(content)
+        assert says_simulated({**content, "Name": "ds000001", "Simulated": False})
+        assert says_simulated({**content, "Name": "ds000001", "GeneratedBy": []})
     assert read_truth(made.truth).provenance.simulated
 
 
@@ -131,10 +131,10 @@ def test_sidecars_and_events_tell_the_times(made: Outputs, preset: Preset):
     for run in preset.runs:
         stem = f"sub-01_{run.run}"
         derived = made.folder / "derivatives/fmriprep/sub-01/func" / f"{stem}_{SPACE}"
-        said = json.loads(Path(f"{derived}_desc-preproc_bold.json").read_text())
-        assert said["RepetitionTime"] == preset.tr
-        assert said["StartTime"] == preset.start_time
-        assert said["SliceTimingCorrected"] is True
+        content = json.loads(Path(f"{derived}_desc-preproc_bold.json").read_text())
+        assert content["RepetitionTime"] == preset.tr
+        assert content["StartTime"] == preset.start_time
+        assert content["SliceTimingCorrected"] is True
         image = nib.load(f"{derived}_desc-preproc_bold.nii.gz")
         assert image.header.get_zooms()[3] == preset.tr
         assert image.header.get_xyzt_units() == ("mm", "sec")

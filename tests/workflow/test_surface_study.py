@@ -38,10 +38,10 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
     (own / "ds000105.yaml").write_text(yaml.safe_dump(described))
     call = ["simulate", "like", "--dataset", "ds000105", "--datasets", str(own)]
     call += ["--output", str(folder / "synthetic"), "--from", str(folder / "real/ds000105")]
-    with redirect_stdout(io.StringIO()) as said:
+    with redirect_stdout(io.StringIO()) as printed:
         assert main(call) == 0
     study = {
-        "datasets": yaml.safe_load(said.getvalue())["datasets"],
+        "datasets": yaml.safe_load(printed.getvalue())["datasets"],
         "features": {"conditions": {"stream": "label", "extractor": "labels"}},
         "models": {
             "category": {
@@ -69,8 +69,11 @@ def test_the_truth_is_found_at_its_vertices(folder: Path) -> None:
     brain = read_synthetic_truth(folder / "synthetic/truth.h5", "1").brain
     region, hemisphere = brain.region, brain.grayordinates.structure
     place = {pair: n for n, pair in enumerate(zip(hemisphere, brain.ijk[:, 0], strict=True))}
-    with open_h5(folder / "results/encode/ds000105/category/sub-1.h5", "encoding") as (file, said):
-        assert said.simulated
+    with open_h5(folder / "results/encode/ds000105/category/sub-1.h5", "encoding") as (
+        file,
+        provenance,
+    ):
+        assert provenance.simulated
         r, vertex = file["scores/r"][()], file["ijk"][:, 0]
         structure = file["grayordinates/structure"][()]
     found = region[[place[pair] for pair in zip(structure, vertex, strict=True)]]

@@ -158,9 +158,9 @@ def synthesise(
     call = ["simulate", "like", "--dataset", name, "--datasets", str(own)]
     call += ["--output", str(folder / "archive" / name), "--from", str(folder / "real" / real)]
     call += ["--scale", str(choice.scale), "--film", str(film)]
-    with redirect_stdout(io.StringIO()) as said:
+    with redirect_stdout(io.StringIO()) as printed:
         assert main([*call, "--subjects", choice.subject, "--runs", *choice.runs]) == 0
-    found: dict[str, Any] = yaml.safe_load(said.getvalue())["datasets"][name]
+    found: dict[str, Any] = yaml.safe_load(printed.getvalue())["datasets"][name]
     found["source"]["commit"] = renamed(folder / "archive" / name / "raw", program)
     return found
 
@@ -184,7 +184,7 @@ def test_encoder_finds_the_truth(results: Path, name: str) -> None:
     assert np.median(r[region == choice.region]) > 0.15
     assert abs(np.median(r[region == NONE])) < 0.05
     if name == "ds003720":
-        # A genre is told only in part by its sounds.
+        # A genre follows only in part from its sounds.
         assert np.median(r[region == LABEL]) < np.median(r[region == ITEM]) - 0.15
 
 
@@ -210,8 +210,8 @@ def test_that_it_is_simulated_cannot_be_lost(results: Path, name: str) -> None:
     """Its address, its own name and the descriptor's title say nothing; every figure and map do."""
     described = (results.parent / f"workflow/datasets/{name}.yaml").read_text()
     receipt = json.loads((results / f"fetch/{name}/dataset.json").read_text())
-    for said in (described, receipt["name"], receipt["source"]["url"]):
-        assert "simulat" not in said.lower()
+    for text in (described, receipt["name"], receipt["source"]["url"]):
+        assert "simulat" not in text.lower()
     assert INNOCENT in described
     for page in (f"{name}.html", f"{name}_sub-{CHOICES[name].subject}.html"):
         text = (results / "report" / page).read_text()

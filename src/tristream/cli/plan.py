@@ -23,7 +23,7 @@ EXAMPLES = """\
 """
 STAGES = (
     *("fetch", "simulate", "stimuli", "features", "bold", "align"),
-    *("encode", "decode", "contrast", "inference", "maps", "report"),
+    *("encode", "decode", "contrast", "inference", "power", "maps", "report"),
 )
 
 

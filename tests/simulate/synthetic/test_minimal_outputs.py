@@ -1,4 +1,4 @@
-"""Simulated minimal outputs: the road that reads them gives back the BOLD that went in."""
+"""Simulated minimal outputs: the reader gives back the BOLD that went in."""
 
 import json
 from collections.abc import Callable, Iterator
