@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +17,8 @@ from helpers.small_study import REPO
 from tristream.config.load import descriptor
 from tristream.config.settings.maps import MapsSettings
 from tristream.maps.encoding_maps import draw
+from tristream.maps.map_list import read_maps
+from tristream.maps.map_tables import read_map_table
 from tristream.maps.names import Names
 from tristream.store import open_h5, read_json
 
@@ -163,3 +166,32 @@ def test_the_export_is_valid_bids(resolved, dataset, model):
     assert description["DatasetType"] == "derivative"
     assert description["GeneratedBy"][0]["Name"] == "tristream"
     assert description["Simulated"] is (dataset == "bunny")
+
+
+def test_sentences_tell_of_a_projection_and_of_ratios_where_there_are_any(resolved):
+    def methods(dataset, model):
+        return " ".join(listing(resolved, dataset, model)[2].methods)
+
+    text = methods("bunny", "streams")
+    assert "between the white and the pial surface of fsaverage5" in text
+    assert "divided by its noise ceiling only where the ceiling is above 0.2" in text
+    assert methods("bunny", "shifted") == ""
+    assert methods("haxby2001_slice", "category") == ""
+
+
+def test_images_and_tables_are_of_kinds_of_their_own(resolved):
+    folder, content, provenance = listing(resolved, "bunny", "streams")
+    figure = next(m for m in content["maps"] if m["kind"] == "volume")
+    table, of_table = read_map_table(folder / figure["tsv"])
+    assert len(table) == 1 + table.index[-1]
+    assert of_table.config == provenance.config
+    image = next(m["file"] for m in content["maps"] if m["kind"] == "nifti")
+    assert read_json(folder / image.replace(".nii.gz", ".json"), "map")[1].simulated
+
+
+def test_the_list_is_read_back_as_it_was_written(resolved):
+    folder, content, _ = listing(resolved, "bunny", "streams")
+    listed, _ = read_maps(folder / "maps.json")
+    about = (listed.dataset, listed.section, listed.name, listed.subject)
+    assert about == ("bunny", "models", "streams", "01")
+    assert [asdict(entry) for entry in listed.maps] == content["maps"]

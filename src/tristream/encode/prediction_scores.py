@@ -51,7 +51,12 @@ def split_r2(y: Floats, bands: Floats) -> npt.NDArray[np.float64]:
     return np.divide(share, spread, out=np.zeros_like(share), where=spread > 0)
 
 
+def fisher_z(r: Floats) -> npt.NDArray[np.float64]:
+    """Fisher z of correlations; finite also where they are perfect."""
+    limit = 1 - 1e-12
+    return np.arctanh(np.clip(np.asarray(r, np.float64), -limit, limit))
+
+
 def fisher_mean(r: Floats, axis: int = 0) -> npt.NDArray[np.float64]:
     """Mean of correlations in Fisher z, as a correlation."""
-    limit = 1 - 1e-12
-    return np.tanh(np.arctanh(np.clip(r, -limit, limit)).mean(axis))
+    return np.tanh(fisher_z(r).mean(axis))

@@ -19,6 +19,7 @@ from scipy.stats import false_discovery_control
 
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import ScoredVoxels, read_scores
+from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
 from tristream.inference.group_file import (
@@ -41,8 +42,6 @@ MOST_PATTERNS = 2**12
 LEVEL = 0.05
 CREDIBLE = 0.95
 ENDS = ("map", "low", "high")
-# Of a correlation, before its Fisher z is taken.
-LIMIT = 1 - 1e-7
 
 
 def prevalence(
@@ -149,7 +148,7 @@ class Subject:
     @property
     def z(self) -> npt.NDArray[np.float64]:
         """Fisher z of each voxel."""
-        return np.arctanh(np.clip(self.scored.scores.r.astype(np.float64), -LIMIT, LIMIT))
+        return fisher_z(self.scored.scores.r)
 
     @property
     def grid(self) -> tuple[object, ...]:

@@ -22,10 +22,9 @@ from tqdm import tqdm
 
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
-from tristream.encode.prediction_scores import centred
 from tristream.encode.solvers.problem import mix_sparse
 from tristream.encode.training_features import TrainingFeatures
-from tristream.inference.permutation import Permuted, movable_rows
+from tristream.inference.permutation import Permuted, movable_rows, unit_length
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -124,7 +123,7 @@ def _add_fold(
     """Add one fold's Fisher z to `total`, (1 + permutations, voxels)."""
     tests = encoding.tests
     for voxels, operator in _operators(encoding, name, kernels):
-        y = torch.from_numpy(_normed(tests[name].y[:, voxels]))
+        y = torch.from_numpy(unit_length(tests[name].y[:, voxels]).astype(np.float32))
         data = [torch.from_numpy(tests[other].y[:, voxels]) for other in train]
         batch = max(1, COLUMNS // len(voxels))
         for start in range(0, len(total), batch):
@@ -193,10 +192,3 @@ def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -
     solved = torch.cholesky_solve(right.T, factor).T
     ones = solved[-1]
     return solved[:-1] - torch.outer(solved[:-1].sum(1), ones / ones.sum())
-
-
-def _normed(y: Floats) -> npt.NDArray[np.float32]:
-    """Each voxel less its mean, of length one."""
-    y = centred(y)
-    norm = np.sqrt((y**2).sum(0))
-    return np.divide(y, norm, out=np.zeros_like(y), where=norm > 0).astype(np.float32)

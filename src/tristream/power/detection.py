@@ -12,8 +12,9 @@ from tqdm import tqdm
 from tristream.bold.cleaning import shared_projection
 from tristream.config.power import Power
 from tristream.config.settings.power import PowerSettings
+from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
-from tristream.inference.group import LIMIT, sign_flip
+from tristream.inference.group import sign_flip
 from tristream.inference.permutation import (
     Permuted,
     PredictedRun,
@@ -270,7 +271,7 @@ class Analysis:
         driven: npt.NDArray[np.bool_],
     ) -> None:
         """Draw subjects for each voxel from all simulated ones, and flip their signs."""
-        z = np.arctanh(np.clip(found.observed, -LIMIT, LIMIT))
+        z = fisher_z(found.observed)
         pools = z[np.isnan(self._responses.columns.effect)], z[driven]
         sizes = self.grid.silent, self.grid.driven
         rng = np.random.default_rng([self._block.seed, 3, row, column, place])
