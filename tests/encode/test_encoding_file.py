@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from helpers.encoding_files import encode_settings, model, write_study
+from tristream.cli import main
+from tristream.config.settings.partition import PartitionSettings
 from tristream.encode.encoding_file import HeldOut, read_encoding, read_scores, write_encoding
 from tristream.encode.fit import fit_subject
+from tristream.encode.partition.partition_file import read_partition
 from tristream.errors import UserError
 
 
@@ -75,3 +78,29 @@ def test_a_model_without_repeats_has_no_ceiling(path, tmp_path):
     encoding, provenance = read_encoding(path)
     write_encoding(tmp_path / "none.h5", replace(encoding, ceiling=None), provenance)
     assert read_scores(tmp_path / "none.h5")[0].ceiling is None
+
+
+def test_jobs_need_no_study_beside_their_settings(tmp_path, monkeypatch):
+    study = write_study(tmp_path)
+    fit = encode_settings(model(candidates=2))
+    parts = PartitionSettings(**fit.key(), bands=["dorsal"], bootstrap=100, seed=1)
+    monkeypatch.chdir(tmp_path)
+    inputs = ["--samples", str(study["samples"])]
+    for key in ("aligned", "bold"):
+        inputs += [f"--{key}", *map(str, study[key])]
+    for command in (
+        ["fit", "--settings", fit.write("settings"), "--subject", "01", "--output", "e.h5"],
+        [
+            *("partition", "--settings", parts.write("settings")),
+            *("--encoding", "e.h5", "--output", "p.h5"),
+        ],
+    ):
+        assert main(["encode", *command, *inputs, "--code", "abc"]) == 0
+    encoding, provenance = read_encoding(tmp_path / "e.h5")
+    assert (encoding.about["model"], encoding.about["subject"]) == ("streams", "01")
+    assert provenance.config == fit.key()
+    stored, provenance = read_partition(tmp_path / "p.h5")
+    assert (stored.bands, stored.rest) == (["dorsal"], ["ventral"])
+    assert provenance.config == parts.key()
+    assert provenance.code == "abc"
+    assert "band ventral stayed in every model" in provenance.methods[0]
