@@ -56,6 +56,7 @@ def test_a_copy_that_holds_only_declared_inputs_gives_equal_pages(resolved):
     everything = root.rename(root.with_name("everything"))
     listed = [Path(path) for path in paths(resolved, spaces_of(resolved))]
     results = Results(resolved, root / "report")
+    # What was measured of the same jobs is not an input, so that its loss repeats no work.
     listed += [one.benchmark(results.layout) for one in results.inputs if one.is_measured]
     copied = 0
     for path in listed:

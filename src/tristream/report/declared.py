@@ -68,15 +68,19 @@ class Input:
 
 
 def paths(resolved: "Resolved", spaces: Spaces) -> list[str]:
-    """Inputs of the rule: every declared file, and the sidecar of every table."""
+    """Inputs of the rule: every declared file, and the sidecar of every table.
+
+    Left out is what Snakemake measured of each job, which the report shows where it is there: as
+    an input, a measurement that somebody deleted would repeat the job that it was taken of.
+    """
     layout = Layout(resolved.study.results)
-    found: dict[str, None] = {}
+    found: dict[Path, None] = {}
     for one in declared(resolved, spaces):
         path = one.path(layout)
-        found[path.as_posix()] = None
+        found[path] = None
         if path.suffix == ".tsv":
-            found[path.with_suffix(".json").as_posix()] = None
-    return list(found)
+            found[path.with_suffix(".json")] = None
+    return [path.as_posix() for path in found]
 
 
 def declared(resolved: "Resolved", spaces: Spaces) -> list[Input]:

@@ -1,4 +1,4 @@
-"""What is more than chance, where in the brain, and where that can't be said, why."""
+"""What is more than chance, where in the brain, or why that is not known."""
 
 from pathlib import Path
 
