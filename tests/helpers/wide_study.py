@@ -38,25 +38,31 @@ from pathlib import Path
 from snakemake.cli import main
 from tristream import fingerprint
 
+def forget(code):
+    if code:
+        for cached in (fingerprint.fingerprint, fingerprint.closure, fingerprint._code):
+            cached.cache_clear()
+
 snakefile, changes = sys.argv[1], json.load(sys.stdin)
 for change in changes:
     kept = {path: Path(path).read_text() for path in change}
     for path, text in change.items():
         Path(path).write_text(text)
-    for cached in (fingerprint.fingerprint, fingerprint.closure, fingerprint._code):
-        cached.cache_clear()
+    code = any(path.endswith(".py") for path in change)
+    forget(code)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
             main(["-s", snakefile, "--configfile", "config.yaml", "--cores", "1", "--dry-run"])
-            code = 0
+            failed = 0
         except SystemExit as end:
-            code = end.code or 0
+            failed = end.code or 0
     for path, text in kept.items():
         Path(path).write_text(text)
-    stats = printed.getvalue().rpartition("Job stats:")[2] if not code else ""
+    forget(code)
+    stats = printed.getvalue().rpartition("Job stats:")[2] if not failed else ""
     jobs = {rule: int(n) for rule, n in re.findall(r"^(\\w+) +(\\d+)$", stats, re.MULTILINE)}
-    print("JOBS", json.dumps({"jobs": jobs, "error": printed.getvalue() if code else ""}))
+    print("JOBS", json.dumps({"jobs": jobs, "error": printed.getvalue() if failed else ""}))
 """
 
 

@@ -23,9 +23,9 @@ DECODED = {"decode"} | REPORT
 # What is drawn, or chosen, by the stream of a space.
 COLOURS = {"maps", "recovery"} | REPORT
 # Below the BOLD of a dataset with a decoder and no encoding model.
-DECODED_BOLD = {"bold", "bold_index", "samples"} | DECODED
+DECODED_BOLD = {"check", "bold", "bold_index", "samples"} | DECODED
 # Below the trials of ds001246, which one model is fitted to; trials have no lag scan.
-TRIALS = {"bold", "bold_index", "align", "samples"} | FIT
+TRIALS = {"check", "bold", "bold_index", "align", "samples"} | FIT
 
 Change = tuple[str, str, Any, set[str]]
 # File, key, new value, rules that rerun.
@@ -38,7 +38,7 @@ STUDY: list[Change] = [
         "dorsal",
         {"partition", "maps", "recovery"} | REPORT,
     ),
-    ("config.yaml", "features.cochlea.options", {"channels": 3}, {"features"} | ALIGNED),
+    ("config.yaml", "features.cochlea.options", {"channels": 5}, {"features"} | ALIGNED),
     ("config.yaml", "fusion.both.stream", "dorsal", COLOURS),
     (
         "config.yaml",
@@ -96,10 +96,10 @@ DESCRIPTORS: list[Change] = [
     *((file, "stimuli.get", "Another place.", REPORT) for file in (OBJECTS, MUSIC)),
     (BUNNY, "exchange.seconds", 40, {"samples", "lagscan"} | STREAMS),
     (FACES, "layout.confounds", ["motion"], DECODED_BOLD),
-    (FACES, "trims", {"start": 2}, {"bold", "bold_index", "samples"} | DECODED),
+    (FACES, "trims", {"start": 2}, DECODED_BOLD),
     (FACES, "exchange.unit", "item", {"inventory", "leakage"} | {"samples"} | DECODED),
-    (WORDS, "layout.slice_timing", True, {"bold", "bold_index"} | REPORT),
-    (WORDS, "layout.resolution", 4.0, {"bold", "bold_index"} | REPORT),
+    (WORDS, "layout.slice_timing", True, {"check", "bold", "bold_index"} | REPORT),
+    (WORDS, "layout.resolution", 4.0, {"check", "bold", "bold_index"} | REPORT),
     (WORDS, "events.duration", 1.0, {"inventory", "leakage"} | REPORT),
     (
         MUSIC,

@@ -3,6 +3,7 @@
 from tristream.bold.readers import reader_module
 from tristream.config.settings.bold import (
     BoldSettings,
+    CheckSettings,
     IndexSettings,
     RegisterSettings,
     SubjectSettings,
@@ -32,10 +33,44 @@ def bold_code(wildcards):
     )
 
 
+localrules:
+    check,
+
+
+# Headers, sidecars, masks and events are held against each other before anything is computed. What
+# is computed waits for that (`ancient`), and is not repeated for a check of other events.
+rule check:
+    input:
+        at("receipt"),
+    output:
+        at("checked"),
+    log:
+        LAYOUT.log("checked"),
+    benchmark:
+        LAYOUT.benchmark("checked")
+    priority: 1
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(CheckSettings, dataset=w.dataset, subject=w.subject),
+        code=lambda w: fingerprint(
+            "tristream.bold.check_subject",
+            reader_module(RESOLVED.datasets[w.dataset].layout.kind),
+        ),
+    shell:
+        "python -m tristream bold check --settings {params.settings} --receipt {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
 # Raw images alone: what fMRIPrep would have estimated, once a subject and once a run.
 rule normalise:
     input:
-        at("receipt"),
+        receipt=at("receipt"),
+        checked=ancient(at("checked")),
     output:
         at("normalisation"),
     log:
@@ -54,13 +89,14 @@ rule normalise:
         ),
         code=fingerprint("tristream.bold.registration.normalise"),
     shell:
-        "python -m tristream bold normalise --settings {params.settings} --receipt {input}"
+        "python -m tristream bold normalise --settings {params.settings} --receipt {input.receipt}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule register:
     input:
         receipt=at("receipt"),
+        checked=ancient(at("checked")),
         normalisation=rules.normalise.output,
     output:
         at("registration"),
@@ -89,6 +125,7 @@ rule register:
 rule bold:
     input:
         receipt=at("receipt"),
+        checked=ancient(at("checked")),
         registered=registrations_of,
     output:
         at("bold"),

@@ -7,9 +7,26 @@ from tristream.config.settings.bold import CheckSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import events_of_run
+from tristream.store import Provenance, write_json
+
+KIND = "checked"
 
 
-def check_subject(settings: CheckSettings, receipt: Receipt) -> None:
+def write_checked(settings: CheckSettings, receipt: Path, output: Path, code: str = "") -> None:
+    """Check a subject's files and write the file of kind ``checked``: runs and their volumes.
+
+    Raises
+    ------
+    UserError
+        As :func:`check_subject`.
+    """
+    files = Receipt.read(receipt)
+    volumes = check_subject(settings, files)
+    provenance = Provenance(KIND, files.simulated, settings.key(), code)
+    write_json(output, {"volumes": volumes}, provenance)
+
+
+def check_subject(settings: CheckSettings, receipt: Receipt) -> dict[str, int]:
     """Check a subject's files; reads no series.
 
     Parameters
@@ -19,13 +36,20 @@ def check_subject(settings: CheckSettings, receipt: Receipt) -> None:
     receipt : Receipt
         Lists the subject's files, which are there.
 
+    Returns
+    -------
+    dict of str to int
+        Each run with its volumes, as far as the layout's headers tell them.
+
     Raises
     ------
     UserError
         The file, what is wrong and what to do.
     """
-    for run, (path, volumes) in open_reader(settings, receipt).inspect().items():
+    found = open_reader(settings, receipt).inspect()
+    for run, (path, volumes) in found.items():
         _check_events(settings, run, receipt, path, volumes)
+    return {run: volumes for run, (_, volumes) in found.items()}
 
 
 def _check_events(

@@ -33,6 +33,13 @@ def register(stages: Any) -> None:
     add_output(prepare, "RUN.h5")
     prepare.set_defaults(run=_prepare)
 
+    help = "check that a subject's images, sidecars, masks and events fit together"
+    check = actions.add_parser("check", help=help, description=help)
+    add_settings(check, "dataset", "subject")
+    _add_receipt(check)
+    add_output(check, "checked.json")
+    check.set_defaults(run=_check)
+
     normalise = actions.add_parser("normalise", help="layout raw: register the T1w to the template")
     add_settings(normalise, "dataset", "subject")
     _add_receipt(normalise)
@@ -69,6 +76,13 @@ def _prepare(args: argparse.Namespace) -> None:
 
     about = settings(args, BoldSettings)
     prepare_run(about, args.bold_run, args.receipt, args.output, args.code, args.registered)
+
+
+def _check(args: argparse.Namespace) -> None:
+    from tristream.bold.check_subject import write_checked
+    from tristream.config.settings.bold import CheckSettings
+
+    write_checked(settings(args, CheckSettings), args.receipt, args.output, args.code)
 
 
 def _normalise(args: argparse.Namespace) -> None:

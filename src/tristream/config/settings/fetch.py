@@ -7,7 +7,6 @@ from pydantic import Field
 from tristream.config.base import Checksum, Label, Name
 from tristream.config.layouts import Layout
 from tristream.config.settings.base import Settings, named
-from tristream.config.settings.bold import CheckSettings
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
@@ -19,6 +18,13 @@ from tristream.errors import UserError
 
 if TYPE_CHECKING:
     from tristream.config.load import Resolved
+
+
+# Keys of layouts that name files; the others tell what is done with them.
+FILE_KEYS = frozenset(
+    {"kind", "derivatives", "padded_runs", "space", "bold", "table", "mask", "events", "rois"}
+    | {"regions"}
+)
 
 
 class FetchDatasetSettings(Settings):
@@ -64,15 +70,11 @@ class FetchDatasetSettings(Settings):
 
 
 class FetchSubjectSettings(FetchDatasetSettings):
-    """Which files of a dataset the analysis of one subject reads.
-
-    `checked` is what checking them needs.
-    """
+    """Which files of a dataset the analysis of one subject reads."""
 
     subject: Label
     layout: Layout
     runs: list[str]
-    checked: CheckSettings
 
     @classmethod
     def _picked(cls, resolved: "Resolved", dataset: str, subject: str = "") -> dict[str, Any]:
@@ -82,9 +84,8 @@ class FetchSubjectSettings(FetchDatasetSettings):
         return {
             **super()._picked(resolved, dataset),
             "subject": subject,
-            "layout": found.layout,
+            "layout": files_of(found.layout),
             "runs": found.runs_of(subject),
-            "checked": CheckSettings.of_dataset(found, subject),
         }
 
 
@@ -135,3 +136,16 @@ class FetchStimuliSettings(Settings):
 def without_credit(source: Any) -> Any:
     """A source without the credit that its licence asks for, which changes no file."""
     return source.model_copy(update={"credit": ""}) if source.kind == "archive" else source
+
+
+def files_of(layout: Any) -> Any:
+    """A layout with what it tells beside the files at its defaults."""
+    reset = {
+        name: field.get_default()
+        for name, field in type(layout).model_fields.items()
+        if name not in FILE_KEYS and not field.is_required()
+    }
+    # Whether confounds are read decides whether their table is got; which ones does not.
+    if reset.get("confounds") and not layout.confounds:
+        reset["confounds"] = []
+    return layout.model_copy(update=reset)
