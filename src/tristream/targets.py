@@ -1,6 +1,6 @@
 """Which files a study asks for: what rules take as input, and what the whole study leads to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tristream.errors import UserError
@@ -70,6 +70,22 @@ class Targets:
         key = f"fusion.{fused}.parents"
         texts = self.study.fusion[fused].parents
         return list(dict.fromkeys(p for text in texts for p in self.layers_named(text, key)))
+
+    def parent_files(self, dataset: str, fused: str) -> list[str]:
+        """Feature files that a fused space is made from."""
+        return [
+            self._at("features", dataset=dataset, space=space, layer=layer)
+            for space, layer in self.parents(fused)
+        ]
+
+    def encodings(self, dataset: str, subjects: Sequence[str] = ()) -> list[str]:
+        """All models of a dataset, of some or all of its chosen subjects."""
+        return [
+            self._at("encoding", dataset=dataset, model=model, subject=subject)
+            for model, of in self.pairs("models")
+            if of == dataset
+            for subject in subjects or self.resolved.subjects[dataset]
+        ]
 
     def runs(self, dataset: str, subject: str, place: str = "bold") -> list[str]:
         """One file for each run that the subject has."""

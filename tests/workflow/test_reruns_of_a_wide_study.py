@@ -108,7 +108,7 @@ DESCRIPTORS: list[Change] = [
         {"bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT,
     ),
     (OBJECTS, "layout.high_pass", 100.0, TRIALS),
-    (OBJECTS, "trials.shift", 2.0, TRIALS),
+    (OBJECTS, "trials.shift", 2.0, TRIALS - {"check"}),
     (OBJECTS, "stimuli.known_leaks", ["Another."], {"leakage", "samples"} | FIT),
 ]
 CODE: list[tuple[str, set[str]]] = []

@@ -6,7 +6,7 @@ from tristream.config.settings.align import AlignSettings, SamplesSettings
 def reference_bold(wildcards):
     """Run files of the subject whose volumes say when features are wanted."""
     subject = RESOLVED.reference_subject(wildcards.dataset, wildcards.timeline)
-    return bold_files(wildcards.dataset, subject)
+    return TARGETS.runs(wildcards.dataset, subject)
 
 
 rule align:
@@ -48,7 +48,7 @@ rule samples:
         splits_sidecar=LAYOUT.sidecar("splits"),
         leakage=at("leakage"),
         leakage_sidecar=LAYOUT.sidecar("leakage"),
-        bold=lambda w: bold_files(w.dataset, w.subject),
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
     output:
         table=at("samples"),
         sidecar=LAYOUT.sidecar("samples"),
@@ -76,8 +76,10 @@ rule samples:
 
 rule lagscan:
     input:
-        aligned=lambda w: TARGETS.aligned(w.dataset, w.subject, spaces_in(w.dataset)),
-        bold=lambda w: bold_files(w.dataset, w.subject),
+        aligned=lambda w: TARGETS.aligned(
+            w.dataset, w.subject, TARGETS.layers_in(w.dataset)
+        ),
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=rules.samples.output.table,
         sidecar=rules.samples.output.sidecar,
     output:

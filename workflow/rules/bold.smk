@@ -37,8 +37,17 @@ localrules:
     check,
 
 
-# Headers, sidecars, masks and events are held against each other before anything is computed. What
-# is computed waits for that (`ancient`), and is not repeated for a check of other events.
+def checked():
+    """Markers that the files of all chosen subjects fit together."""
+    return [
+        path
+        for dataset in RESOLVED.datasets
+        for path in TARGETS.subjects("checked", dataset)
+    ]
+
+
+# Headers, sidecars, masks and events are held against each other, first of all. Nothing depends on
+# it: other events must not make BOLD be read again, and `ancient` would hide other changes.
 rule check:
     input:
         at("receipt"),
@@ -48,7 +57,7 @@ rule check:
         LAYOUT.log("checked"),
     benchmark:
         LAYOUT.benchmark("checked")
-    priority: 1
+    priority: 2
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -70,7 +79,6 @@ rule check:
 rule normalise:
     input:
         receipt=at("receipt"),
-        checked=ancient(at("checked")),
     output:
         at("normalisation"),
     log:
@@ -96,7 +104,6 @@ rule normalise:
 rule register:
     input:
         receipt=at("receipt"),
-        checked=ancient(at("checked")),
         normalisation=rules.normalise.output,
     output:
         at("registration"),
@@ -125,7 +132,6 @@ rule register:
 rule bold:
     input:
         receipt=at("receipt"),
-        checked=ancient(at("checked")),
         registered=registrations_of,
     output:
         at("bold"),
@@ -151,7 +157,7 @@ rule bold:
 
 rule bold_index:
     input:
-        lambda w: bold_files(w.dataset, w.subject),
+        lambda w: TARGETS.runs(w.dataset, w.subject),
     output:
         at("bold_index"),
     log:

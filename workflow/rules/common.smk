@@ -1,6 +1,5 @@
 # What all rules share: the checked study, where files lie, what a rule is rerun for.
 
-import json
 import sys
 import tomllib
 from functools import lru_cache
@@ -57,8 +56,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 STUDY = RESOLVED.study
-R = STUDY.results
-LAYOUT = Layout(R)
+LAYOUT = Layout(STUDY.results)
 at = LAYOUT.pattern
 
 
@@ -79,40 +77,9 @@ wildcard_constraints:
     preset="[A-Za-z0-9_]+",
 
 
-def bold_files(dataset, subject):
-    return TARGETS.runs(dataset, subject)
-
-
-def spaces_of(name):
-    return TARGETS.layers_of_model(name)
-
-
-def spaces_in(dataset):
-    return TARGETS.layers_in(dataset)
-
-
-def aligned_file(dataset, subject, space, layer):
-    return TARGETS.aligned(dataset, subject, [(space, layer)])[0]
-
-
-def fused_parents(dataset, space):
-    """Feature files of the parents of a derived space."""
-    return [
-        str(LAYOUT.path("features", dataset=dataset, space=parent, layer=layer))
-        for parent, layer in TARGETS.parents(space)
-    ]
-
-
-def per_subject(dataset, pattern):
-    return [
-        pattern.format(R=R, dataset=dataset, subject=s)
-        for s in RESOLVED.subjects[dataset]
-    ]
-
-
 def write_settings(settings):
     """What a job may know of the study, as the file that it reads; a change reruns the rule."""
-    return settings.write(f"{R}/.settings")
+    return settings.write(f"{STUDY.results}/.settings")
 
 
 @lru_cache(None)
@@ -122,65 +89,3 @@ def settings(kind, **targets):
         return write_settings(kind.of(RESOLVED, **targets))
     except UserError as error:
         raise WorkflowError(str(error)) from None
-
-
-def dump(section):
-    """A part of the configuration as text for `params`: a change of it reruns the rule."""
-    return json.dumps(section.model_dump(mode="json"), sort_keys=True)
-
-
-def dump_trials(descriptor):
-    """How trials are estimated, and from which events; empty where rows are volumes."""
-    if descriptor.trials is None:
-        return ""
-    return dump(descriptor.trials) + dump(descriptor.events)
-
-
-def is_simulated(dataset):
-    return RESOLVED.datasets[dataset].source.kind == "simulate"
-
-
-def encodings_of(wildcards):
-    return [
-        f"{R}/encode/{wildcards.dataset}/{name}/sub-{subject}.h5"
-        for name, model in STUDY.models.items()
-        if wildcards.dataset in model.datasets
-        for subject in RESOLVED.subjects[wildcards.dataset]
-    ]
-
-
-def inference_keys(*keys):
-    """Some keys of `inference` as text for `params`."""
-    said = STUDY.inference.model_dump(mode="json")
-    return json.dumps({key: said[key] for key in keys}, sort_keys=True)
-
-
-def regions_of(wildcards):
-    """The atlas, for a dataset whose volumes are in MNI space."""
-    wanted = RESOLVED.needs_regions(wildcards.dataset)
-    return f"{R}/inference/regions.h5" if wanted else []
-
-
-def regions_option(wildcards):
-    file = regions_of(wildcards)
-    return f"--regions {file}" if file else ""
-
-
-def meshes_of(wildcards):
-    """The meshes of fsLR, for a dataset whose BOLD lies on them."""
-    wanted = RESOLVED.needs_meshes(wildcards.dataset)
-    return f"{R}/fetch/meshes/receipt.json" if wanted else []
-
-
-def meshes_option(wildcards):
-    file = meshes_of(wildcards)
-    return f"--meshes {file}" if file else ""
-
-
-def design_files(wildcards):
-    """Events files or aligned features of a design."""
-    name = wildcards.power
-    try:
-        return STUDY.power[name].files(name)
-    except UserError as error:
-        raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None

@@ -5,7 +5,7 @@ from tristream.config.settings.contrast import ContrastSettings
 
 rule contrast:
     input:
-        bold=lambda w: bold_files(w.dataset, w.subject),
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         inventory=at("inventory"),
         inventory_sidecar=LAYOUT.sidecar("inventory"),
     output:

@@ -5,7 +5,7 @@ from tristream.config.settings.decode import DecodeSettings
 
 rule decode:
     input:
-        bold=lambda w: bold_files(w.dataset, w.subject),
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=at("samples"),
     output:
         at("decoding"),

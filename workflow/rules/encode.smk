@@ -7,10 +7,10 @@ from tristream.config.settings.partition import PartitionSettings
 
 rule encode:
     input:
-        aligned=lambda w: [
-            aligned_file(w.dataset, w.subject, *p) for p in spaces_of(w.model)
-        ],
-        bold=lambda w: bold_files(w.dataset, w.subject),
+        aligned=lambda w: TARGETS.aligned(
+            w.dataset, w.subject, TARGETS.layers_of_model(w.model)
+        ),
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=at("samples"),
     output:
         at("encoding"),
@@ -91,14 +91,10 @@ rule responses:
 
 rule selection:
     input:
-        encodings=lambda w: [
-            at("encoding").format(dataset=w.dataset, model=name, subject=w.subject)
-            for name, model in STUDY.models.items()
-            if w.dataset in model.datasets
-        ],
-        aligned=lambda w: [
-            aligned_file(w.dataset, w.subject, *p) for p in spaces_in(w.dataset)
-        ],
+        encodings=lambda w: TARGETS.encodings(w.dataset, [w.subject]),
+        aligned=lambda w: TARGETS.aligned(
+            w.dataset, w.subject, TARGETS.layers_in(w.dataset)
+        ),
     output:
         table=at("selection"),
         sidecar=LAYOUT.sidecar("selection"),

@@ -26,7 +26,8 @@ localrules:
 
 def simulated_commit(wildcards):
     """The commit of a dataset that the simulator writes."""
-    return at("commit") if is_simulated(wildcards.dataset) else []
+    source = RESOLVED.datasets[wildcards.dataset].source
+    return at("commit") if source.kind == "simulate" else []
 
 
 def stimuli_receipt(wildcards):
@@ -89,8 +90,6 @@ rule fetch_dataset:
 rule fetch_subject:
     input:
         listing=at("dataset"),
-        # Stimuli that only the user has are checked before gigabytes are got.
-        stimuli=lambda w: ancient(stimuli_receipt(w)),
     output:
         at("receipt"),
     log:
@@ -113,6 +112,7 @@ rule fetch_subject:
         " --output {output} > {log} 2>&1"
 
 
+# Stimuli that only the user has are looked for first, before gigabytes are got.
 rule fetch_stimuli:
     output:
         at("stimuli_receipt"),
@@ -120,6 +120,7 @@ rule fetch_stimuli:
         LAYOUT.log("stimuli_receipt"),
     benchmark:
         LAYOUT.benchmark("stimuli_receipt")
+    priority: 2
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -176,7 +177,7 @@ rule fetch_atlas:
 rule drop:
     input:
         receipt=at("receipt"),
-        used=lambda w: bold_files(w.dataset, w.subject),
+        used=lambda w: TARGETS.runs(w.dataset, w.subject),
     output:
         at("dropped"),
     log:

@@ -5,7 +5,7 @@ from tristream.config.settings.fusion import FusionSettings
 
 rule fusion_fit:
     input:
-        parents=lambda w: fused_parents(w.dataset, w.fused),
+        parents=lambda w: TARGETS.parent_files(w.dataset, w.fused),
         inventory=at("inventory"),
         splits=at("splits"),
     output:
@@ -31,7 +31,7 @@ rule fusion_fit:
 
 rule fuse:
     input:
-        parents=lambda w: fused_parents(w.dataset, w.fused),
+        parents=lambda w: TARGETS.parent_files(w.dataset, w.fused),
         fit=at("fusion"),
     output:
         at("fused"),

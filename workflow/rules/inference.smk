@@ -10,6 +10,17 @@ from tristream.config.settings.inference import (
 from tristream.config.settings.recovery import RecoverySettings
 
 
+def regions_of(wildcards):
+    """The atlas, for a dataset whose volumes are in MNI space."""
+    wanted = RESOLVED.needs_regions(wildcards.dataset)
+    return at("regions") if wanted else []
+
+
+def regions_option(wildcards):
+    file = regions_of(wildcards)
+    return f"--regions {file}" if file else ""
+
+
 localrules:
     fetch_regions,
 
@@ -40,7 +51,7 @@ rule inference:
 rule recovery:
     input:
         truth=at("truth"),
-        encodings=encodings_of,
+        encodings=lambda w: TARGETS.encodings(w.dataset),
     output:
         table=at("recovery"),
         sidecar=LAYOUT.sidecar("recovery"),

@@ -7,6 +7,17 @@ from tristream.config.settings.maps import (
 )
 
 
+def meshes_of(wildcards):
+    """The meshes of fsLR, for a dataset whose BOLD lies on them."""
+    wanted = RESOLVED.needs_meshes(wildcards.dataset)
+    return at("meshes") if wanted else []
+
+
+def meshes_option(wildcards):
+    file = meshes_of(wildcards)
+    return f"--meshes {file}" if file else ""
+
+
 localrules:
     fetch_meshes,
 
@@ -16,7 +27,7 @@ def background_of(wildcards):
     space = RESOLVED.datasets[wildcards.dataset].space or ""
     if space.startswith(("MNI", "fs")):
         return []
-    return bold_files(wildcards.dataset, wildcards.subject)[:1]
+    return TARGETS.runs(wildcards.dataset, wildcards.subject)[:1]
 
 
 def background_option(wildcards):
