@@ -21,7 +21,7 @@ STREAMS = FIT | {"compare", "partition", "recovery"}
 ALIGNED = {"align", "lagscan"} | STREAMS
 DECODED = {"decode"} | REPORT
 # What is drawn, or chosen, by the stream of a space.
-COLOURS = {"maps", "recovery"} | REPORT
+COLOURS = {"maps"} | REPORT
 # Below the BOLD of a dataset with a decoder and no encoding model.
 DECODED_BOLD = {"check", "bold", "bold_index", "samples"} | DECODED
 # Below the trials of ds001246, which one model is fitted to; trials have no lag scan.
@@ -71,8 +71,18 @@ STUDY: list[Change] = [
     ("config.yaml", "contrasts.sounds.hrf", "glover", {"contrast", "contrast_maps"} | REPORT),
     ("config.yaml", "contrasts.sounds.noise", "ols", {"contrast", "contrast_maps"} | REPORT),
     ("config.yaml", "contrasts.sounds.threshold", 5, {"contrast_maps"} | REPORT),
-    ("config.yaml", "inference.permutations", 500, TESTED | {"compare", "power"} | REPORT),
-    ("config.yaml", "inference.seed", 5, TESTED | {"compare", "power", "partition"} | REPORT),
+    (
+        "config.yaml",
+        "inference.permutations",
+        500,
+        TESTED | {"compare", "power", "recovery"} | REPORT,
+    ),
+    (
+        "config.yaml",
+        "inference.seed",
+        5,
+        TESTED | {"compare", "power", "partition", "recovery"} | REPORT,
+    ),
     ("config.yaml", "inference.null", "shift", TESTED | REPORT),
     ("config.yaml", "inference.fdr", 0.1, TESTED | {"compare", "power"} | REPORT),
     ("config.yaml", "inference.procedure", "by", TESTED | {"compare", "power"} | REPORT),
@@ -100,12 +110,12 @@ DESCRIPTORS: list[Change] = [
     (FACES, "exchange.unit", "item", {"inventory", "leakage"} | {"samples"} | DECODED),
     (WORDS, "layout.slice_timing", True, {"check", "bold", "bold_index"} | REPORT),
     (WORDS, "layout.resolution", 4.0, {"check", "bold", "bold_index"} | REPORT),
-    (WORDS, "events.duration", 1.0, {"inventory", "leakage"} | REPORT),
+    (WORDS, "events.duration", 1.0, {"check", "inventory", "leakage"} | REPORT),
     (
         MUSIC,
         "layout.distortion",
         False,
-        {"bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT,
+        {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT,
     ),
     (OBJECTS, "layout.high_pass", 100.0, TRIALS),
     (OBJECTS, "trials.shift", 2.0, TRIALS - {"check"}),

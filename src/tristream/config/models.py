@@ -86,5 +86,6 @@ class EncodingModel(EncodingDesign):
 
     @property
     def design(self) -> EncodingDesign:
-        """The model without its datasets."""
-        return EncodingDesign.model_validate(self.model_dump(exclude={"datasets"}))
+        """The model without its datasets, and without a network that it does not train."""
+        unused = {"datasets"} if self.kind == "tcn" else {"datasets", "network"}
+        return EncodingDesign.model_validate(self.model_dump(exclude=unused))
