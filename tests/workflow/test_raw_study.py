@@ -137,10 +137,10 @@ def test_raw_images_go_to_predicted_bold_and_to_a_contrast(results: Path) -> Non
     assert (t[left] < -3).mean() > 0.99
 
 
-def test_the_report_marks_the_plain_road(results: Path) -> None:
+def test_the_report_marks_raw_images(results: Path) -> None:
     page = (results / "report/head_sub-01.html").read_text()
     text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page))
-    assert "This BOLD came the plain road" in text
+    assert "This BOLD was prepared from raw images by tristream itself" in text
     assert "run fMRIPrep on the dataset" in text
     assert "--participant-label 01" in text
     for figure in ("Temporal signal-to-noise ratio", "Head motion and carpet", "Lag scan"):
