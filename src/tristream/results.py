@@ -195,3 +195,24 @@ class Layout:
 def _stem(place: str) -> str:
     pure = PurePosixPath(PLACES[place].pattern)
     return str(pure.with_suffix("")) if pure.suffix else str(pure)
+
+
+def markdown() -> str:
+    """``docs/paths.md``: every place with its kind and its home."""
+    lines = [
+        "# Where files lie",
+        "",
+        "Written by `tristream config reference` from `tristream.results`. Paths are below "
+        "`results:` of `config.yaml`;",
+        "logs and benchmarks have the same names below `logs/` and `benchmarks/`. "
+        "What the kinds hold is in [files.md](files.md).",
+        "",
+        "| path | kind | written and opened by | has sentences for the methods text |",
+        "|---|---|---|---|",
+    ]
+    for place in PLACES.values():
+        kind = KINDS.get(place.kind)
+        home, computed = (kind.home, kind.computed) if kind else ("", False)
+        cells = (f"`{place.pattern}`", place.kind or "–", f"`{home}`" if home else "–")
+        lines.append(f"| {' | '.join(cells)} | {'yes' if computed else ''} |")
+    return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from tristream.cli.common import add_config, add_stage, study
 
 EXAMPLES = """\
   tristream config check --config mine.yaml
-  tristream config reference        # writes docs/config.md and workflow/schemas/*.json
+  tristream config reference        # writes docs/config.md, docs/paths.md, workflow/schemas/*.json
 """
 
 
@@ -19,7 +19,9 @@ def register(stages: Any) -> None:
     checked = actions.add_parser("check", help="validate a study and its dataset descriptors")
     add_config(checked)
     checked.set_defaults(run=check)
-    reference = actions.add_parser("reference", help="write docs/config.md and the JSON schemas")
+    reference = actions.add_parser(
+        "reference", help="write config.md and paths.md of docs/, and the schemas"
+    )
     reference.add_argument("--root", default=".", help="root of the repository")
     reference.set_defaults(run=write_reference)
 
@@ -42,9 +44,11 @@ def check(args: argparse.Namespace) -> None:
 
 def write_reference(args: argparse.Namespace) -> None:
     """Write the generated files."""
+    from tristream import results
     from tristream.config.reference import ROOTS, markdown, schema
 
     root = Path(args.root)
     (root / "docs/config.md").write_text(markdown(), encoding="utf-8")
+    (root / "docs/paths.md").write_text(results.markdown(), encoding="utf-8")
     for name in ROOTS:
         (root / f"workflow/schemas/{name}.schema.json").write_text(schema(name), encoding="utf-8")
