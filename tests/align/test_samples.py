@@ -64,7 +64,7 @@ def test_time_blocks_stay_whole_at_fractional_tr() -> None:
     assert set(np.unique(number, return_counts=True)[1]) == {25}
 
 
-def test_short_run_is_one_stretch() -> None:
+def test_short_run_is_one_block() -> None:
     assert time_blocks(np.arange(5.0), 20).tolist() == [1] * 5
     assert time_blocks(np.empty(0), 20).tolist() == []
 

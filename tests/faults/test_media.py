@@ -47,7 +47,7 @@ def study_of(folder: Path, files: list[Path], kind: str, **features: Any) -> Fil
 def extract(study: FilmStudy, space: str, layer: str) -> int:
     """Status of the command."""
     command = f"features extract --config {study.folder}/config.yaml --dataset films "
-    command += f"--space {space} --layer {layer} --receipt {study.receipt} "
+    command += f"--space {space} --receipt {study.receipt} "
     return main([*command.split(), "--output", str(study.output(space, layer))])
 
 

@@ -138,11 +138,11 @@ def test_all_planted_copies_are_found_and_nothing_else(planted: Path) -> None:
 def test_drop_and_error(planted: Path) -> None:
     dropped_too = audit_of(planted, ["mirrored", "elsewhere"], ["clip"], "drop")
     assert set(dropped_too.table["action"]) == {"drop"}
-    [stretch] = dropped_too.drop
-    assert (stretch["timeline"], stretch["run"]) == ("main", "clip")
-    assert stretch["start"] == pytest.approx(5.0, abs=1.0)
+    [interval] = dropped_too.drop
+    assert (interval["timeline"], interval["run"]) == ("main", "clip")
+    assert interval["start"] == pytest.approx(5.0, abs=1.0)
     # to the end of the response to the clip's end
-    assert stretch["end"] == pytest.approx(5.0 + 11.5 + 10.0, abs=1.0)
+    assert interval["end"] == pytest.approx(5.0 + 11.5 + 10.0, abs=1.0)
     with pytest.raises(UserError, match=r"picture: clip .* mirrored"):
         audit_of(planted, ["mirrored"], ["clip"], "error")
     assert audit_of(planted, ["elsewhere"], ["clip"], "error").table.empty
@@ -252,7 +252,7 @@ def test_leave_one_run_out_compares_all_pairs_of_runs_once() -> None:
     assert drop == [{"run": run, "start": 8.0, "end": 48.0} for run in "abc"]
 
 
-def test_dropped_stretches_are_merged() -> None:
+def test_dropped_intervals_are_merged() -> None:
     def finding(start: float, seconds: float) -> Finding:
         return Finding("picture", "a", "b", 0.0, start, seconds, seconds, 1.0, 0.6, "")
 
