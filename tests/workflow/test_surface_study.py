@@ -117,7 +117,7 @@ def test_on_fslr_the_plan_fetches_the_meshes_and_draws_on_them(planned, tmp_path
     after = commands(tmp_path)
     receipt = "results/fetch/meshes/receipt.json"
     (fetch,) = [call for call in after if call[:2] == ["maps", "meshes"]]
-    assert fetch[2:] == ["--output", receipt]
+    assert fetch[4:] == ["--output", receipt]
     (draw,) = [call for call in after if call[:2] == ["maps", "draw"]]
     assert draw[draw.index("--meshes") + 1] == receipt
     assert len(after) == len(before) + 1
