@@ -16,12 +16,13 @@ PACKAGE = "tristream"
 ROOT = Path(__file__).parent
 
 # Modules, and packages with all that is in them, that decide where bytes come from, where they go
-# and how a mistake is worded, never what is computed.
+# how a mistake is worded and what a reader is shown of an input, never what is computed.
 PLUMBING = (
     "tristream.cli",
     "tristream.config.load",
     "tristream.config.settings.base",
     "tristream.errors",
+    "tristream.features.core.previews",
     "tristream.fetch",
     "tristream.fingerprint",
     "tristream.hashing",

@@ -12,7 +12,7 @@ from tristream.features.core.networks.network_options import (
     network_source,
     read_config,
 )
-from tristream.features.core.networks.network_preview import network_preview
+from tristream.features.core.previews.network_preview import network_preview
 from tristream.features.core.registry import Block, extractor
 
 if TYPE_CHECKING:

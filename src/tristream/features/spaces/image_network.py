@@ -18,8 +18,8 @@ from tristream.features.core.networks.families import (
     vision_config,
 )
 from tristream.features.core.networks.network_options import network_source, read_config
-from tristream.features.core.networks.network_preview import network_preview
 from tristream.features.core.networks.reduce import LayerOptions, pooled, reduced
+from tristream.features.core.previews.network_preview import network_preview
 from tristream.features.core.registry import Block, Used, extractor
 
 # Batches that are stored together, where a layer is small.

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tristream.features.core.classifier import Classifier, ClassNetwork
-from tristream.features.core.networks.network_preview import prepared_preview
 from tristream.features.core.networks.reduce import ColumnOptions, pooled, reduced
+from tristream.features.core.previews.network_preview import prepared_preview
 from tristream.features.core.registry import Block, Preview, Used, extractor
 
 STEPS = {"V1": 1, "V2": 2, "V4": 4, "IT": 2}
