@@ -51,7 +51,7 @@ def test_a_bright_popout_is_the_peak(tmp_path: Path, column: int, row: int) -> N
     summary = dict(zip(SUMMARY, values["summary"][0], strict=True))
     assert saliency.preview is not None
     np.testing.assert_array_equal(
-        saliency.preview((path, path), SaliencyOptions(), 1).values, popout(column, row)
+        saliency.preview((path, path), SaliencyOptions(), 1, None).values, popout(column, row)
     )
     x, y = column / SIZE[0] - 0.5, row / SIZE[1] - 0.5
     assert summary["peak_right"] == pytest.approx(x, abs=0.04)
