@@ -111,14 +111,20 @@ def write_power(
 
 
 def read_power(path: Path) -> tuple[pd.DataFrame, PlannedStudy, Provenance]:
-    """Read the table that :func:`write_power` wrote, ``NAME.tsv``, and its design.
+    """Read the table that :func:`write_power` wrote, and its design.
+
+    Parameters
+    ----------
+    path : Path
+        ``NAME.h5``, or the table beside it.
 
     Raises
     ------
     UserError
         If it is missing, damaged or of another kind.
     """
-    table, provenance = read_table(path, KIND)
-    content: dict[str, Any] = read_json(sidecar(path), KIND)[0]
+    beside = path.with_suffix(".tsv")
+    table, provenance = read_table(beside, KIND)
+    content: dict[str, Any] = read_json(sidecar(beside), KIND)[0]
     keys = PlannedStudy.__dataclass_fields__
     return table, PlannedStudy(**{key: content[key] for key in keys}), provenance
