@@ -86,3 +86,15 @@ def test_tables_keep_null_words_and_leading_zeros(tmp_path):
     assert list(read["item"]) == ["NULL", "NA"]
     assert read["n"].isna().tolist() == [False, True]
     assert read_json(tmp_path / "t.json", "bold")[0]["columns"]["run"]["Description"] == "the run"
+
+
+def test_a_file_that_was_computed_must_tell_how(tmp_path):
+    with (
+        pytest.raises(ValueError, match="methods"),
+        create_h5(tmp_path / "x.h5", Provenance("bold", False)),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+    with create_h5(tmp_path / "x.h5", Provenance("bold", False, methods=("It was read.",))):
+        pass
+    assert provenance_of(tmp_path / "x.h5", "bold").methods == ("It was read.",)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tristream import __version__
 from tristream.errors import UserError
+from tristream.results import KINDS
 
 if TYPE_CHECKING:
     import h5py
@@ -62,7 +63,16 @@ class Provenance:
     methods: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types, with the versions of layout and package."""
+        """As plain JSON types, with the versions of layout and package.
+
+        Raises
+        ------
+        ValueError
+            If the kind of file must tell what was done, and does not: see `tristream.results`.
+        """
+        kind = KINDS.get(self.kind)
+        if kind is not None and kind.computed and not self.methods:
+            raise ValueError(f"a file of kind {self.kind!r} needs sentences for the methods text")
         return {"schema_version": SCHEMA_VERSION, "tristream_version": __version__, **asdict(self)}
 
     @classmethod
