@@ -107,15 +107,6 @@ class Targets:
             for subject in self.resolved.subjects[dataset]
         ]
 
-    def analyses(self, section: str, place: str) -> list[str]:
-        """One file for each model, decoder or contrast x dataset x subject."""
-        wildcard = section.removesuffix("s")
-        return [
-            path
-            for name, dataset in self.pairs(section)
-            for path in self.subjects(place, dataset, **{wildcard: name})
-        ]
-
     def pairs(self, section: str) -> Iterator[tuple[str, str]]:
         """(Name, dataset) of each model, decoder or contrast and the datasets that it names."""
         blocks: Mapping[str, Any] = getattr(self.study, section)

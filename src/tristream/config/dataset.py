@@ -153,10 +153,3 @@ class Dataset(Section):
             if subject in subjects:
                 return name
         return "main"
-
-    @property
-    def timeline_names(self) -> list[str]:
-        """All stimulus timelines of the dataset."""
-        if self.timelines == "own":
-            return [self.timeline_of(subject) for subject in self.subjects]
-        return list(self.timelines) or ["main"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from tristream.space.grayordinates import Grayordinates
 
@@ -84,28 +83,6 @@ class Brain:
         out = np.full((*self.shape, *values.shape[1:]), fill, dtype=values.dtype)
         out[tuple(self.ijk.T)] = values
         return out
-
-
-@dataclass(frozen=True)
-class RunSignal:
-    """One simulated run.
-
-    Attributes
-    ----------
-    bold : ndarray of shape (volumes, v)
-        float32, baseline included.
-    tr : float
-        Seconds.
-    events : DataFrame
-        The run's real events.
-    slice_times : tuple of float or None
-        Seconds after the start of a volume, where the sidecar says them.
-    """
-
-    bold: npt.NDArray[np.float32]
-    tr: float
-    events: pd.DataFrame
-    slice_times: tuple[float, ...] | None = None
 
 
 def in_brain(worlds: Array) -> npt.NDArray[np.bool_]:
