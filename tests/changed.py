@@ -77,7 +77,7 @@ def chosen(paths: set[str]) -> list[str]:
         if name in paths or imports(path) & modules:
             found.append(name)
     if len(found) > MOST:
-        return [name for name in FIXED if (ROOT / name).is_file()]
+        return list(FIXED)
     return [*ALWAYS, *found]
 
 
