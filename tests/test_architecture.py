@@ -56,15 +56,14 @@ def test_files_are_opened_by_their_home_modules_alone():
     homes = {kind.home for kind in KINDS.values()} | {"tristream.store"}
     found = {name_of(path): names_used(path) & STORE for path in MODULES}
     found = {name: names for name, names in found.items() if names and name not in homes}
-    assert {name: names for name, names in found.items() if name not in OFFENDERS["home"]} == {}
+    assert found == {}
 
 
 def test_every_home_is_a_module_that_opens_files():
     for kind in KINDS.values():
         path = PACKAGE.parent / Path(*kind.home.split(".")).with_suffix(".py")
-        if kind.home not in OFFENDERS["absent"]:
-            assert path.is_file(), f"{kind.home}, the home of {kind.name}"
-            assert names_used(path) & STORE, f"{kind.home}, the home of {kind.name}"
+        assert path.is_file(), f"{kind.home}, the home of {kind.name}"
+        assert names_used(path) & STORE, f"{kind.home}, the home of {kind.name}"
 
 
 def test_every_place_below_results_has_a_known_kind():
@@ -108,7 +107,7 @@ NOT_RESULTS = {"tristream.simulate.bids"}
 
 def test_result_paths_come_from_one_module():
     found = {name_of(path): spelled_paths(path) for path in MODULES}
-    allowed = {"tristream.results"} | NOT_RESULTS | OFFENDERS["paths"]
+    allowed = {"tristream.results"} | NOT_RESULTS
     assert {name: texts for name, texts in found.items() if texts and name not in allowed} == {}
 
 
@@ -117,10 +116,9 @@ RULE_FILES = sorted(RULES.glob("*.smk"))
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda p: p.stem)
 def test_rules_take_their_paths_from_the_layout(path):
-    if path.stem not in OFFENDERS["rule paths"]:
-        text = path.read_text(encoding="utf-8")
-        spelled = re.findall(r"\{R\}|f\"\{STUDY\.results\}|\"results/", text)
-        assert spelled == []
+    text = path.read_text(encoding="utf-8")
+    spelled = re.findall(r"\{R\}|f\"\{STUDY\.results\}|\"results/", text)
+    assert spelled == []
 
 
 # ------------------------------------------------------------------ names and sizes
@@ -135,7 +133,7 @@ def test_no_two_modules_share_a_name():
         if not path.name.startswith("__")
         and not path.relative_to(PACKAGE).as_posix().startswith(own)
     )
-    assert {name for name, count in names.items() if count > 1} - OFFENDERS["names"] == set()
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def lines_of(path: Path) -> int:
@@ -147,8 +145,7 @@ def test_modules_are_short():
 
 
 def test_what_all_rules_share_is_short():
-    if "common.smk" not in OFFENDERS["size"]:
-        assert lines_of(RULES / "common.smk") < 200
+    assert lines_of(RULES / "common.smk") < 200
 
 
 def test_every_test_stands_with_its_package():
@@ -213,8 +210,6 @@ def test_every_rule_declares_what_it_needs(rule):
         assert key in text, key
     # A process more for each job, and code that no key follows.
     assert not re.search(r"^ +(run|script):", text, flags=re.MULTILINE)
-    if rule in OFFENDERS["settings"]:
-        return
     if rule not in NO_CODE:
         assert "code=" in text
     if rule not in NO_SETTINGS:
@@ -297,19 +292,4 @@ def house_words(path: Path) -> list[str]:
 
 def test_words_are_those_of_the_field():
     found = {path.relative_to(REPOSITORY).as_posix(): house_words(path) for path in PROSE}
-    assert {
-        name: words for name, words in found.items() if words and name not in OFFENDERS["words"]
-    } == {}
-
-
-# ------------------------------------------------------------------ what is still to be done
-
-TODO = REPOSITORY / "tests/helpers/offenders.txt"
-OFFENDERS: dict[str, set[str]] = {
-    key: set()
-    for key in ("home", "absent", "paths", "rule paths", "names", "size", "settings", "words")
-}
-if TODO.is_file():
-    for line in TODO.read_text(encoding="utf-8").splitlines():
-        key, _, what = line.partition(": ")
-        OFFENDERS[key].add(what)
+    assert {name: words for name, words in found.items() if words} == {}

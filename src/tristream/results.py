@@ -161,6 +161,11 @@ class Layout:
     def __init__(self, root: str | Path) -> None:
         self.root = str(root)
 
+    @property
+    def settings(self) -> str:
+        """The folder of the settings that jobs read."""
+        return f"{self.root}/.settings"
+
     def pattern(self, place: str) -> str:
         """The path of a place with its wildcards in braces, as a rule names it."""
         return f"{self.root}/{PLACES[place].pattern}"

@@ -79,7 +79,7 @@ wildcard_constraints:
 
 def write_settings(settings):
     """What a job may know of the study, as the file that it reads; a change reruns the rule."""
-    return settings.write(f"{STUDY.results}/.settings")
+    return settings.write(LAYOUT.settings)
 
 
 @lru_cache(None)
