@@ -200,7 +200,9 @@ def maps_settings(study: Resolved) -> MapsSettings:
 
 def write_features(folder: Path, name: str) -> Path:
     path = folder / f"{name}.h5"
-    with create_h5(path, Provenance("aligned", simulated=False)) as file:
+    with create_h5(
+        path, Provenance("aligned", simulated=False, methods=("Made by a test.",))
+    ) as file:
         stream = {"sound": "auditory", "picture": "ventral"}[name]
         file.attrs.update(tr=tree.TR, stream=stream, space=name, layer="one", sampling="timed")
         write_strings(file, "names", ["value"])
@@ -219,7 +221,9 @@ def write_samples(path: Path) -> None:
         ).assign(unit=[f"{run}/{row // 5}" for row in rows])
         for run in tree.RUNS
     ]
-    write_table(path, pd.concat(parts), Provenance("samples", simulated=False))
+    write_table(
+        path, pd.concat(parts), Provenance("samples", simulated=False, methods=("Made by a test.",))
+    )
 
 
 def write_config(folder: Path, dataset) -> Path:

@@ -82,6 +82,7 @@ def write_bold(folder: Path) -> list[Path]:
             constant=0,
             simulated=False,
             trials=Trials("mean", "training", np.full(n, 3.0), np.ones(n, np.int64)),
+            methods=("Made by a test.",),
         )
         paths.append(folder / f"{run}.h5")
         write_run(paths[-1], written, {})
@@ -163,7 +164,9 @@ def test_decoders_get_averages_that_never_straddle_the_split(
 
 
 def test_encoders_get_the_same_averages(written: tuple[list[Path], Path], tmp_path: Path) -> None:
-    with create_h5(tmp_path / "aligned.h5", Provenance("aligned", False)) as file:
+    with create_h5(
+        tmp_path / "aligned.h5", Provenance("aligned", False, methods=("Made by a test.",))
+    ) as file:
         for run, items in ORDERS.items():
             file[f"runs/{run}"] = np.ones((len(items), 2), "f4")
             file[f"times/{run}"] = 10.0 * np.arange(len(items))

@@ -105,6 +105,7 @@ def cleaned(raw: np.ndarray, censor: np.ndarray | None = None) -> Run:
         fd=np.full(VOLUMES, np.nan),
         constant=0,
         simulated=True,
+        methods=("Made by a test.",),
     )
 
 

@@ -67,6 +67,7 @@ def world(bold: np.ndarray, **changes: object) -> Run:
         fd=np.zeros(VOLUMES),
         constant=0,
         simulated=False,
+        methods=("Made by a test.",),
     )
     return replace(empty, **changes)
 

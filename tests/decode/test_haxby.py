@@ -59,7 +59,11 @@ def files(haxby: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
         write_run(bold[-1], content, {})
         tables.append(_index(run, content.time, words[words[:, 1] == str(number), 0]))
     samples = folder / "sub-1_samples.tsv"
-    write_table(samples, pd.concat(tables), Provenance("samples", simulated=False))
+    write_table(
+        samples,
+        pd.concat(tables),
+        Provenance("samples", simulated=False, methods=("Made by a test.",)),
+    )
     return bold, samples
 
 

@@ -107,7 +107,12 @@ def test_nothing_left_to_test_on(tmp_path: Path) -> None:
     bold = prepared(tmp_path, lambda t: t)
     drop = [{"run": WORLD.names[-1], "start": 0.0, "end": 500.0}]
     table = pd.DataFrame({"check": []}, dtype=object)
-    write_table(tmp_path / "leakage.tsv", table, Provenance("leakage", False), drop=drop)
+    write_table(
+        tmp_path / "leakage.tsv",
+        table,
+        Provenance("leakage", False, methods=("Made by a test.",)),
+        drop=drop,
+    )
     with pytest.raises(UserError, match="no volume of split 'test' is a sample"):
         samples(tmp_path, bold)
 

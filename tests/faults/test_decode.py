@@ -54,7 +54,9 @@ class Study:
     def fit(self, **options: Any) -> Path:
         """Write all files and fit."""
         samples, output = self.folder / "samples.tsv", self.folder / "out.h5"
-        write_table(samples, self.table, Provenance("samples", self.simulated))
+        write_table(
+            samples, self.table, Provenance("samples", self.simulated, methods=("Made by a test.",))
+        )
         paths = [self.write(name, values) for name, values in self.bold.items()]
         block = DecoderDesign(**{"kind": "ridge", "samples": "volumes", **options})
         settings = DecodeSettings(dataset="d", decoder="ridge", block=block, unit="block")
@@ -84,6 +86,7 @@ class Study:
             fd=np.full(n, np.nan),
             constant=0,
             simulated=self.simulated,
+            methods=("Made by a test.",),
         )
         write_run(path, run, {})
         return path

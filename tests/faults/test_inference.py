@@ -44,7 +44,7 @@ def test_three_blocks_give_no_p_value_but_a_reason(fitted, tmp_path):
 
 def test_another_kind_of_file_is_refused(tmp_path):
     path = tmp_path / "bold.h5"
-    with create_h5(path, Provenance("bold", simulated=False)):
+    with create_h5(path, Provenance("bold", simulated=False, methods=("Made by a test.",))):
         pass
     with pytest.raises(UserError, match="holds 'bold', not 'encoding'"):
         infer_encoding(path, inferring(), tmp_path / "out.h5")

@@ -41,7 +41,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, capsys, damage):
     if damage == "cut":
         path.write_bytes(b"\x89HDF")
     else:
-        with create_h5(path, Provenance("bold", True)) as file:
+        with create_h5(path, Provenance("bold", True, methods=("Made by a test.",))) as file:
             if damage == "says nothing":
                 del file.attrs["simulated"]
     call = ["report", "build", "--config", str(config), "--output"]

@@ -127,6 +127,7 @@ class World:
             fd=np.full(len(raw), np.nan),
             constant=0,
             simulated=True,
+            methods=("Made by a test.",),
         )
 
     def inventory(self, onset: float | None = None) -> pd.DataFrame:
@@ -174,7 +175,12 @@ def write_stage_files(folder: Path, world: World, inventory: pd.DataFrame | None
 def write_leakage(folder: Path, drop: list[dict[str, Any]]) -> None:
     """Write an audit without findings, and what it drops."""
     table = pd.DataFrame({"check": []}, dtype=object)
-    write_table(folder / "leakage.tsv", table, Provenance("leakage", False), drop=drop)
+    write_table(
+        folder / "leakage.tsv",
+        table,
+        Provenance("leakage", False, methods=("Made by a test.",)),
+        drop=drop,
+    )
 
 
 def write_bold(folder: Path, runs: list[Run]) -> list[Path]:

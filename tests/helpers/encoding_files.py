@@ -143,7 +143,9 @@ def _write(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
     for label, p in SPACES.items():
         space, layer = label.split("/")
         path = folder / f"{space}_{layer}.h5"
-        with create_h5(path, Provenance("aligned", simulated=True)) as file:
+        with create_h5(
+            path, Provenance("aligned", simulated=True, methods=("Made by a test.",))
+        ) as file:
             file.attrs.update(tr=TR, stream=STREAMS[space], space=space, layer=layer)
             file.attrs["sampling"] = "timed"
             write_strings(file, "names", [f"{layer}{i}" for i in range(p)])
@@ -155,7 +157,9 @@ def _write(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
         study["aligned"].append(path)
     table = study["samples"]
     study["samples"] = folder / "samples.tsv"
-    write_table(study["samples"], table, Provenance("samples", simulated=True))
+    write_table(
+        study["samples"], table, Provenance("samples", simulated=True, methods=("Made by a test.",))
+    )
     return study
 
 
@@ -181,4 +185,5 @@ def _run(name: str, y: np.ndarray, projection: np.ndarray, censor: np.ndarray) -
         fd=np.full(volumes, np.nan),
         constant=0,
         simulated=True,
+        methods=("Made by a test.",),
     )

@@ -51,6 +51,7 @@ def write_runs(
                 "pipeline": "written by a test",
             },
             own_mask=len(ijk) + 9,
+            methods=("Made by a test.",),
         )
         paths.append(folder / f"{name}.h5")
         write_run(paths[-1], run, {})

@@ -127,7 +127,11 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
         short[name] = tmp_path / f"{name}.h5"
         about = {k: encoding.about[k] for k in ("model", "scheme", "subject")}
         changed = replace(encoding, tests=tests, about=about)
-        write_encoding(short[name], changed, Provenance("encoding", provenance.simulated))
+        write_encoding(
+            short[name],
+            changed,
+            Provenance("encoding", provenance.simulated, methods=("Made by a test.",)),
+        )
     output = tmp_path / "out.h5"
     compare_encodings(short["both"], short["one"], comparing(), None, output)
     with open_h5(output, "comparison") as (file, provenance):

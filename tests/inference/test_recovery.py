@@ -102,7 +102,9 @@ class Simulation:
                 "streams": {b: [streams or b] for b in BANDS},
             },
         )  # fmt: skip
-        write_encoding(path, encoding, Provenance("encoding", simulated=True))
+        write_encoding(
+            path, encoding, Provenance("encoding", simulated=True, methods=("Made by a test.",))
+        )
         return path
 
     @property

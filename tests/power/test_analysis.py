@@ -168,7 +168,7 @@ def test_aligned_features_make_a_design_of_time(tmp_path):
     path = tmp_path / "layer.h5"
     film = {f"task-film_run-{n}": rng.standard_normal((150, 6)) for n in range(1, 5)}
     film["task-film_run-5"] = film["task-film_run-4"]
-    with create_h5(path, Provenance("aligned", False)) as file:
+    with create_h5(path, Provenance("aligned", False, methods=("Made by a test.",))) as file:
         file.attrs.update(space="s", layer="l", stream="ventral", sampling="timed", tr=2.0)
         write_strings(file, "names", [str(n) for n in range(6)])
         for run, values in film.items():

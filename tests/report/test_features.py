@@ -99,7 +99,7 @@ def align(features: Path, output: Path) -> None:
     """What the align stage writes, by the contract; here simply once a second."""
     with (
         open_features(features) as source,
-        create_h5(output, Provenance("aligned", False)) as file,
+        create_h5(output, Provenance("aligned", False, methods=("Made by a test.",))) as file,
     ):
         clip, about = source.stimuli["clip"], source.about
         rows = np.searchsorted(clip.times, np.arange(1, 18))

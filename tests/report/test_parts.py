@@ -137,7 +137,7 @@ def test_neighbouring_figures_share_a_grid():
 
 def audit(baseline, across):
     empty = pd.DataFrame(columns=list(LEAKAGE))
-    provenance = Provenance("leakage", False)
+    provenance = Provenance("leakage", False, methods=("Made by a test.",))
     return LeakageTable(Path("x.tsv"), empty, [], baseline, [], across, provenance)
 
 
