@@ -17,12 +17,13 @@ from tristream.inference.encoding import (
     EncodingTest,
     RefittedFolds,
     ShiftedPrediction,
+    _too_few,
     infer_encoding,
 )
 from tristream.inference.group import infer_group
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import read_inference
-from tristream.inference.permutation import movable_rows
+from tristream.inference.permutation import PredictedRun, distinct_permutations, movable_rows
 from tristream.inference.procedures import REGISTERED, Procedure, register
 from tristream.store import Provenance
 
@@ -284,3 +285,15 @@ def test_provenance_has_the_settings_that_the_job_was_given(encodings, tmp_path)
     provenance: Provenance = read_inference(tmp_path / "out.h5")[1]
     assert provenance.config == settings.key()
     assert provenance.code == "c0de"
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0, 0, 0, 0], "1 block: the smallest possible p is 1.00 (1 distinct permutation; "),
+        ([0, 0, 1, 1], "2 blocks: the smallest possible p is 0.50 (2 distinct permutations; "),
+    ],
+)
+def test_a_refusal_counts_in_english(labels, words):
+    run = PredictedRun(np.zeros((4, 1)), np.zeros((4, 1)), np.array(labels))
+    assert _too_few([run], distinct_permutations([run])).startswith(words)

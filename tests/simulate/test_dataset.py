@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -180,6 +181,13 @@ def test_the_methods_tell_what_was_simulated(made: Outputs, preset: Preset):
     assert "drifts" not in other
     assert "products" not in other
     assert "2 subjects" in other
+    for share, words in (
+        (0.2, "; 20% of a voxel's signal variance (median) is not linear in"),
+        (0, ""),
+    ):
+        curved = replace(voxels, nonlinear_share=np.full_like(voxels.nonlinear_share, share))
+        text = " ".join(methods(still, drive, {"01": curved}))
+        assert f"after an event{words or '.'}" in text
 
 
 def test_images_hold_what_was_simulated(made: Outputs):

@@ -43,6 +43,7 @@ from tristream.inference.procedures import Procedure, register
 from tristream.inference.table_files import WHOLE
 from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME
 from tristream.inference.widening import lost_by_shifts, widening
+from tristream.phrases import counted
 from tristream.space import grayordinates
 from tristream.space.atlas import Regions
 from tristream.store import Omission, Provenance
@@ -203,7 +204,7 @@ def compare_encodings(
     why = (
         ""
         if distinct >= FEWEST_DISTINCT
-        else f"{distinct} distinct permutations; {FEWEST_DISTINCT} are asked for"
+        else f"{counted(distinct, 'distinct permutation')}; {FEWEST_DISTINCT} are asked for"
     )
     compared = ComparedModels(
         first=one.about["model"],

@@ -25,6 +25,7 @@ from tristream.inference.permutation import (
 )
 from tristream.inference.procedures import Procedure, register
 from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME, runs_of
+from tristream.phrases import counted
 from tristream.store import Omission, Provenance
 
 FEWEST_SHIFTED = 200
@@ -269,6 +270,6 @@ def _too_few(runs: Sequence[PredictedRun], distinct: int) -> str:
     within = f" in {len(runs)} runs" if len(runs) > 1 else ""
     smallest = f"{1 / distinct:.2f}" if distinct < 100 else f"{1 / distinct:.1g}"
     return (
-        f"{blocks} blocks{within}: the smallest possible p is {smallest} "
-        f"({distinct} distinct permutations; {FEWEST_DISTINCT} are asked for)"
+        f"{counted(blocks, 'block')}{within}: the smallest possible p is {smallest} "
+        f"({counted(distinct, 'distinct permutation')}; {FEWEST_DISTINCT} are asked for)"
     )

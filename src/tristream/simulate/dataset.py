@@ -154,6 +154,13 @@ def methods(preset: Preset, drive: Signals, truths: Mapping[str, VoxelTruth]) ->
     added += ["slow drifts"] * (noise.drift > 0)
     added += ["effects of simulated head motion"] * (noise.motion > 0 and noise.motion_voxels > 0)
     added += ["sudden movements"] * (noise.spikes > 0 and noise.spike_size > 0)
+    median = f"{np.nanmedian(share):.0%}"
+    curved = (
+        ""
+        if median == "0%"
+        else f"; {median} of a voxel's signal variance (median) is not linear in the features that "
+        "models are given"
+    )
     products = ", and products of them," if any(z.size for z in drive.nonlinear.values()) else ""
     return (
         "The BOLD is simulated; no measurement was made.",
@@ -163,8 +170,7 @@ def methods(preset: Preset, drive: Signals, truths: Mapping[str, VoxelTruth]) ->
         f"Noise-free signals are mixtures{products} of features of the film "
         f"{preset.film.stimulus} (streams {', '.join(drive.linear)}), convolved with double-gamma "
         f"haemodynamic responses [@glover1999] that peak {peak.min():.1f} to {peak.max():.1f} s "
-        f"after an event; {np.nanmedian(share):.0%} of a voxel's signal variance (median) is not "
-        "linear in the features that models are given.",
+        f"after an event{curved}.",
         f"Added were {_listed(added)}.",
         "The correlation of the noise-free signal with the averaged test runs, the ceiling, lies "
         f"between {low:.2f} and {high:.2f} in 90 % of the voxels that have a signal.",
