@@ -1,11 +1,11 @@
 """What a change reruns: what depends on it, and nothing else."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from helpers.small_study import REPO, edit, planned
+from helpers.small_study import edit, planned
+from helpers.wide_study import copy_code
 
 pytestmark = pytest.mark.xdist_group("study")
 TESTS = {"inference", "group", "tables", "compare", "partition"}
@@ -15,11 +15,7 @@ DOWNSTREAM = {"align", "lagscan", "encode", "recovery", "maps", "report"} | TEST
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
     """A copy of package and workflow that a test may edit."""
-    folder = tmp_path / "code"
-    shutil.copytree(REPO / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(REPO / "workflow", folder / "workflow")
-    shutil.copy(REPO / "Snakefile", folder)
-    return folder
+    return copy_code(tmp_path / "code")
 
 
 def append(path: Path, text: str) -> None:
@@ -37,7 +33,7 @@ def test_a_comment_reruns_nothing(study: Path, code: Path):
 
 
 def test_a_changed_feature_reruns_itself_and_what_depends_on_it(study: Path, code: Path):
-    append(code / "src/tristream/features/extractors/gammatone.py", "\nCHANGED = 1\n")
+    append(code / "src/tristream/features/spaces/gammatone.py", "\nCHANGED = 1\n")
     jobs = planned(study, source=code)
     assert jobs["features"] == 1
     assert set(jobs) <= {"features"} | DOWNSTREAM
