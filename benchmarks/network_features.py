@@ -94,7 +94,7 @@ def ours(film: Path, folder: Path, count: int) -> tuple[dict[str, np.ndarray], d
     options = ImageNetworkOptions(folder=str(folder), fps=None, batch=BATCH)
     notes: dict[str, Any] = {}
     chunks = []
-    given = image_network(film, layers, options, folder, "cpu", notes)
+    given = image_network(film, layers, options, folder, "cpu", notes=notes)
     for chunk in given:
         chunks.append(chunk)
         if sum(len(c[layers[0]].times) for c in chunks) >= count:

@@ -334,7 +334,7 @@ def test_sound_files_are_prepared(sound: tuple[Case, Path]) -> None:
     assert sound[1].with_name("run.h5").exists()
 
 
-def test_a_fault_keeps_the_subject_from_being_fetched(
+def test_a_fault_is_found_by_the_check_of_the_subject(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "raw"
@@ -357,14 +357,17 @@ def test_a_fault_keeps_the_subject_from_being_fetched(
     listing, receipt = tmp_path / "dataset.json", tmp_path / "receipt.json"
     assert main(["fetch", "dataset", *common, "--dataset", "small", "--output", str(listing)]) == 0
     call = ["fetch", "subject", *common, "--dataset", "small", "--subject", "01"]
-    call += ["--listing", str(listing), "--output", str(receipt)]
+    assert main([*call, "--listing", str(listing), "--output", str(receipt)]) == 0
+    checked = tmp_path / "checked.json"
+    call = ["bold", "check", *common, "--dataset", "small", "--subject", "01"]
+    call += ["--receipt", str(receipt), "--output", str(checked)]
     replace_text(root / CASES["fmriprep"].events, LATE)
     assert main(call) == 2
     assert "last until 503 s" in capsys.readouterr().err
-    assert not receipt.exists()
+    assert not checked.exists()
     replace_text(root / CASES["fmriprep"].events, EVENTS)
     assert main(call) == 0
-    assert receipt.exists()
+    assert checked.exists()
 
 
 def test_a_file_of_several_joined_is_whole(tmp_path: Path) -> None:

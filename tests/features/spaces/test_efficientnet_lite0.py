@@ -41,7 +41,7 @@ def run(
     film: Path | tuple[Path, ...], weights: Path, layers: tuple[str, ...], **options: float
 ) -> dict:
     found = EfficientNetOptions(**options)
-    chunks = list(efficientnet_lite0(film, layers, found, weights, "cpu", {}))
+    chunks = list(efficientnet_lite0(film, layers, found, weights, "cpu", notes={}))
     return {name: np.concatenate([chunk[name].values for chunk in chunks]) for name in layers}
 
 

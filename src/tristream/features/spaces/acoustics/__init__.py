@@ -20,7 +20,7 @@ from tristream.features.core.audio.short_time import (
 )
 from tristream.features.core.audio.sound_stream import Track, averaged, decibel
 from tristream.features.core.registry import Block, Preview, extractor
-from tristream.features.spaces.acoustics import spectra as describe
+from tristream.features.spaces.acoustics import descriptors as describe
 
 MODULATIONS = ((1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0))
 """Hz; one octave each."""
