@@ -42,7 +42,7 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
     holdout, network = about["scheme"] == "holdout", kind == "tcn"
     banded, many = kind == "banded_ridge", len(bands) > 1
     grid = np.array(about["alphas"])
-    delays = tuple(d * tr for d in about["delays"])
+    delays = tuple(float(f"{d * tr:g}") for d in about["delays"])
     weightings = len(dirichlet_candidates(about.get("candidates", 1), len(bands)))
     pairs = weightings * len(grid)
     what = "pairs of band weights and penalty" if weightings > 1 else "penalties"

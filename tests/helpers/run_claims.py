@@ -91,16 +91,22 @@ FACTS: dict[str, Callable[[Run], bool]] = {
 }
 
 
+def confound_list(words: str) -> list[str]:
+    """Names in a sentence's list of confounds; numbered columns as what they are together."""
+    parts = re.sub(r" of [\d.]+ s|\[.*?\]", "", words).split(", ")
+    return [next((w for w in NUMBERED.values() if w in part), part) for part in parts]
+
+
+def confounds_of(run: Run) -> set[str]:
+    """The same of a run's file."""
+    starts = {n: next((s for s in NUMBERED if n.startswith(s)), None) for n in run.confound_names}
+    return {NUMBERED[start] if start else name for name, start in starts.items()}
+
+
 def _confounds(run: Run, text: str) -> None:
     """Columns that are named are those that were projected out."""
     named = re.search(r"and confounds \((.*?)\) were projected", text)
-    words = re.sub(r" of [\d.]+ s|\[.*?\]", "", named[1]).split(", ") if named else []
-    wanted = []
-    for name in run.confound_names:
-        start = next((start for start in NUMBERED if name.startswith(start)), None)
-        wanted.append(NUMBERED[start] if start else name)
-    found = [next((w for w in NUMBERED.values() if w in word), word) for word in words]
-    assert sorted(found) == sorted(set(wanted))
+    assert sorted(confound_list(named[1]) if named else []) == sorted(confounds_of(run))
     assert ("no confounds were" in text) == (not run.confound_names)
 
 

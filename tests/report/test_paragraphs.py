@@ -57,6 +57,17 @@ def test_one_name_is_not_repeated():
     assert paragraph([Told("only", ("01",), ("Ridge.",))], MODELS) == "Ridge."
 
 
+def test_a_sentence_that_names_its_layer_is_not_followed_by_it():
+    files = [
+        Told("net", (layer,), (f"Layer {layer} of net has 3 columns.", *more))
+        for layer, more in (("early", ("Averaged.",)), ("late", ()))
+    ]
+    assert paragraph(files, Form("space", ("layer",))) == (
+        "Layer early of net has 3 columns. Averaged (1 of 2 layers: early). "
+        "Layer late of net has 3 columns."
+    )
+
+
 def test_names_that_say_the_same_share_a_sentence():
     files = [
         Told("streams", ("01",), ("Bands a, b.", "Tested.")),

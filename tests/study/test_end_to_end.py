@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 
+from helpers.methods_facts import lies, study_results
 from helpers.small_study import snakemake
 
 pytestmark = pytest.mark.xdist_group("study")
@@ -67,3 +68,8 @@ def test_a_model_predicts_a_new_stimulus(finished: Path):
     with h5py.File(finished / "predicted.h5") as file:
         assert file["prediction"].shape[0] >= 50
         assert bool(file.attrs["simulated"])
+
+
+def test_the_methods_text_is_what_the_files_hold(finished: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(finished)
+    assert lies(study_results(finished, finished / "workflow/datasets")) == []

@@ -21,6 +21,7 @@ import yaml
 from nibabel.affines import apply_affine
 
 from helpers import raw_head as world
+from helpers.methods_facts import lies, study_results
 from helpers.small_study import REPO, commands, environment, planned, run_here
 from helpers.tiny_dataset import save
 from tristream.bold.registration.registration_file import (
@@ -178,3 +179,10 @@ def test_without_antspyx_nothing_starts(tmp_path: Path) -> None:
     assert (
         "head: layout raw needs the package antspyx; run `pip install" in done.stdout + done.stderr
     )
+
+
+def test_the_methods_text_is_what_the_files_hold(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parent)
+    assert lies(study_results(results.parent, results.parent / "workflow/datasets")) == []

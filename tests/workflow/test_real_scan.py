@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from helpers.methods_facts import lies, study_results
 from helpers.small_study import REPO, snakemake
 from tristream.cli import main
 from tristream.config.load import load
@@ -140,3 +141,10 @@ def test_the_report_shows_the_contrast(study: Path, monkeypatch: pytest.MonkeyPa
     assert "audio 30, damier 20, video 30" in page
     assert page.count("stat-t_volume.png") >= 1
     assert "simulated" not in page.lower()
+
+
+def test_the_methods_text_is_what_the_files_hold(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study)
+    assert lies(study_results(study, REPO / "workflow/datasets")) == []

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+from helpers.methods_facts import lies, study_results
 from helpers.small_study import REPO, commands, edit, run_here
 from tristream.cli import main
 from tristream.simulate.synthetic.settings import LABEL, NONE
@@ -122,3 +123,11 @@ def test_on_fslr_the_plan_fetches_the_meshes_and_draws_on_them(planned, tmp_path
     assert draw[draw.index("--meshes") + 1] == receipt
     assert len(after) == len(before) + 1
     assert not any("atlas" in call for call in after)
+
+
+def test_the_methods_text_is_what_the_files_hold(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = folder if (folder / "config.yaml").is_file() else folder.parent
+    monkeypatch.chdir(study)
+    assert lies(study_results(study, study / "workflow/datasets")) == []

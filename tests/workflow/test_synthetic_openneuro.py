@@ -25,6 +25,7 @@ import pytest
 import yaml
 from nibabel.affines import apply_affine
 
+from helpers.methods_facts import lies, linked, own, plant, study_results
 from helpers.small_study import REPO, commands, run_here
 from tristream.cli import main
 from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
@@ -236,3 +237,144 @@ def test_that_it_is_simulated_cannot_be_lost(results: Path, name: str) -> None:
         assert nib.load(path).meta["Simulated"] == "true"
     described_maps = (results / f"maps/{name}/model_{name}/dataset_description.json").read_text()
     assert json.loads(described_maps)["Simulated"]
+
+
+def found_lies(study: Path, patch: pytest.MonkeyPatch) -> list[str]:
+    patch.chdir(study)
+    return lies(study_results(study, study / "workflow/datasets"))
+
+
+def test_the_methods_text_is_what_the_files_hold(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both pipelines of fMRIPrep and of SPM, of runs and of trials, of holdout and of folds."""
+    assert found_lies(results.parent, monkeypatch) == []
+
+
+SENTENCES = {
+    "a confound": ("bold/ds003720/sub-001/*.h5", "rot_x, ", "csf, rot_x, "),
+    "a confound of one run": ("bold/ds000105/sub-1/*run-01.h5", "rot_x, ", "csf, rot_x, "),
+    "no filter": ("bold/ds000105/sub-1/*.h5", ", cosines of a high-pass filter", ""),
+    "its period": ("bold/ds001246/sub-01/*.h5", "filter of 128 s", "filter of 128 s, csf"),
+    "space": ("bold/ds003717/sub-01/*.h5", "MNI152NLin2009cAsym", "T1w"),
+    "voxels": ("bold/ds003717/sub-01/*.h5", "Simulated raw BOLD was resampled", "BOLD was"),
+    "reader": ("bold/ds001246/sub-01/*.h5", "the names of SPM's", "fMRIPrep's names and"),
+    "distortion": ("bold/ds003720/sub-001/*.h5", "the distortion field, ", ""),
+    "scaled by the run": (
+        "bold/ds001246/sub-01/*.h5",
+        "is in percent of each voxel's mean signal in its run",
+        "was z-scored within each run",
+    ),
+    "trials scaled": (
+        "bold/ds001246/sub-01/*.h5",
+        "Responses were left in percent of each voxel's mean signal, to be scaled by the mean and "
+        "variance of training trials",
+        "Responses were z-scored over the trials of each run",
+    ),
+    "number of trials": ("bold/ds001246/sub-01/*.h5", "50 trials", "55 trials"),
+    "estimator": (
+        "bold/ds001246_seen/sub-01/*.h5",
+        "is the mean of the uncensored volumes",
+        "was estimated by a general linear model (least squares, separate)",
+    ),
+    "repeats": (
+        "bold/ds001246/sub-01/*.h5",
+        "Responses were left",
+        "Presentations of one item were averaged within a run. Responses were left",
+    ),
+    "picture and sound": (
+        "stimuli/ds001246/leakage.tsv",
+        "by the checksum of its file",
+        "in picture (coarse patterns) and in sound (the fine structure)",
+    ),
+    "findings": (
+        "stimuli/ds001246_seen/leakage.tsv",
+        "364 findings (364 shown in training, too) were kept.",
+        "No test stimulus was found in training.",
+    ),
+    "known leaks": ("stimuli/ds001246/leakage.tsv", "Known of the dataset", "Not known"),
+    "samples": ("align/ds001246/sub-01_samples.tsv", "single trials", "the volumes within events"),
+    "common order": (
+        "align/ds001246_seen/sub-01_samples.tsv",
+        "Samples are",
+        "Test runs that show the same stimuli at the same times are repeats of each other. Those",
+    ),
+    "scheme of samples": (
+        "align/ds003717/sub-01_samples.tsv",
+        "Each of 3 runs was held out in turn (leave-one-run-out).",
+        "2 runs were used for training, and 1 was held out for testing.",
+    ),
+    "columns": ("features/ds001246/pictures/cells.h5", "24 columns", "25 columns"),
+    "scheme": (
+        "encode/ds001246/model_ds001246/sub-01.h5",
+        "Models were fitted to 2 training runs and tested on 1 held-out run",
+        "Each of the 3 runs was held out once (nested leave-one-run-out)",
+    ),
+    "a ceiling": (
+        "encode/ds001246_seen/model_ds001246_seen/sub-01.h5",
+        "Predictions were scored",
+        "The noise ceiling was that of R = 4 repeats [@sahani2003; @hsu2004]. They were scored",
+    ),
+    "delays": ("encode/ds003720/model_ds003720/sub-001.h5", "3, 4.5, 6", "1.5, 3, 4.5, 6"),
+    "permutations": ("inference/ds003720/model_ds003720/sub-001.h5", "(100 re", "(1,000 re"),
+    "moved": (
+        "inference/ds000105/model_ds000105/sub-1.h5",
+        "whole blocks of one label",
+        "whole presentations of an item",
+    ),
+    "subjects": ("inference/ds001246/model_ds001246/group.h5", "Of 1 subject,", "Of 8 subjects,"),
+    "group test": (
+        "inference/ds001246/model_ds001246/group.h5",
+        "was estimated from the count",
+        "was tested by flipping the signs of the subjects' Fisher z",
+    ),
+    "scheme of a decoder": (
+        "decode/ds003720/label/sub-001.h5",
+        "The decoder was fitted to 2 training runs and tested on 1 held-out run",
+        "Each of the 3 runs was held out once, the decoder fitted to the others",
+    ),
+    "scaling of a decoder": (
+        "decode/ds001246_seen/category/sub-01.h5",
+        "Voxels were scaled by their mean and standard deviation over the training samples",
+        "Voxels were taken as scaled in their own run",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", SENTENCES)
+def test_a_planted_lie_is_found(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    study = linked(results.parent, tmp_path)
+    pattern, *change = SENTENCES[lie]
+    paths = [*(study / "results").glob(pattern)]
+    assert paths
+    for path in paths:
+        plant(path, *change)
+    dataset = pattern.split("/")[1]
+    found = found_lies(study, monkeypatch)
+    assert found
+    assert all(dataset in one for one in found)
+
+
+FACTS = {
+    "scaled by the run": ("bold/ds001246/sub-01/*.h5", "standardized", "run"),
+    "measured": ("bold/ds003717/sub-01/*.h5", "simulated", False),
+    "space": ("bold/ds000105/sub-1/*.h5", "space", "T1w"),
+    "holdout": ("encode/ds000105/model_ds000105/sub-1.h5", "scheme", "holdout"),
+    "procedure": ("inference/ds000105/model_ds000105/sub-1.h5", "procedure", "by"),
+    "scheme": ("decode/ds001246_seen/category/sub-01.h5", "scheme", "holdout"),
+}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_changed_fact_makes_the_text_wrong(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fact: str
+) -> None:
+    study = linked(results.parent, tmp_path)
+    pattern, name, value = FACTS[fact]
+    for path in (study / "results").glob(pattern):
+        with h5py.File(own(path), "r+") as file:
+            assert file.attrs[name] != value
+            file.attrs[name] = value
+    assert found_lies(study, monkeypatch)

@@ -33,6 +33,7 @@ from tristream.inference.group_file import (
 from tristream.inference.inference_file import Significance, read_inference, why_refused
 from tristream.inference.permutation import TOLERANCE
 from tristream.inference.procedures import Procedure, register
+from tristream.phrases import counted
 from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
@@ -194,8 +195,8 @@ class CountedSubjects(Procedure[Done]):
                 f"{group.level:g}, uncorrected"
             )
         return (
-            f"Of {len(group.subjects)} subjects, those whose best voxel was significant at "
-            f"{group.level:g}, corrected for all voxels, were counted{by_voxel}.",
+            f"Of {counted(len(group.subjects), 'subject')}, those whose best voxel was significant "
+            f"at {group.level:g}, corrected for all voxels, were counted{by_voxel}.",
             "The share of the population that would show the effect was estimated from the count, "
             f"with a uniform prior and an interval of {group.credible:.0%} highest posterior "
             "density [@ince2021].",
@@ -257,7 +258,7 @@ def infer_group(
     if isinstance(places, Omission):
         omitted.append(places)
     if number < FEWEST_SUBJECTS:
-        why = f"{number} subjects; from {FEWEST_SUBJECTS} on, signs are flipped"
+        why = f"{counted(number, 'subject')}; from {FEWEST_SUBJECTS} on, signs are flipped"
         omitted.append(Omission("group test of the mean", why))
     table = pd.DataFrame([subject.row for subject in subjects])
     count = None if refused else int((table["p_any"] <= LEVEL).sum())

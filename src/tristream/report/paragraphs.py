@@ -86,10 +86,15 @@ def _of_name(files: Sequence[Told], levels: Sequence[str]) -> list[str]:
     found = []
     for sentence in merged(one.sentences for one in files):
         having = [one.member for one in files if sentence in one.sentences]
-        if len(having) < len(members):
+        if len(having) < len(members) and not _named(sentence, having, levels):
             sentence = _qualified(sentence, f"({_which(having, members, levels)})")
         found.append(sentence)
     return found
+
+
+def _named(sentence: str, having: Sequence[tuple[str, ...]], levels: Sequence[str]) -> bool:
+    """Whether a sentence of one file names its layer itself."""
+    return len(having) == 1 and f"{levels[-1]} {having[0][-1]} ".lower() in sentence.lower()
 
 
 def _qualified(sentence: str, words: str) -> str:
