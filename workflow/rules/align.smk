@@ -3,12 +3,6 @@
 from tristream.config.settings.align import AlignSettings, SamplesSettings
 
 
-def reference_bold(wildcards):
-    """Run files of the subject whose volumes say when features are wanted."""
-    subject = RESOLVED.reference_subject(wildcards.dataset, wildcards.timeline)
-    return TARGETS.runs(wildcards.dataset, subject)
-
-
 rule align:
     input:
         features=at("features"),

@@ -1,6 +1,5 @@
 # The measured responses, cleaned, one file a run.
 
-from tristream.bold.readers import reader_module
 from tristream.config.settings.bold import (
     BoldSettings,
     CheckSettings,
@@ -10,40 +9,8 @@ from tristream.config.settings.bold import (
 )
 
 
-def registrations_of(wildcards):
-    """What raw images are aligned by: the subject's normalisation, then all runs."""
-    dataset, subject = wildcards.dataset, wildcards.subject
-    if RESOLVED.datasets[dataset].layout.kind != "raw":
-        return []
-    normalisation = LAYOUT.path("normalisation", dataset=dataset, subject=subject)
-    return [str(normalisation), *TARGETS.runs(dataset, subject, "registration")]
-
-
-def registrations_option(wildcards):
-    files = registrations_of(wildcards)
-    return f"--registered {' '.join(files)}" if files else ""
-
-
-def bold_code(wildcards):
-    """The key of the reader that the dataset's layout needs, and of no other."""
-    descriptor = RESOLVED.datasets[wildcards.dataset]
-    trials = ["tristream.bold.trials"] if descriptor.trials else []
-    return fingerprint(
-        "tristream.bold.prepare", reader_module(descriptor.layout.kind), *trials
-    )
-
-
 localrules:
     check,
-
-
-def checked():
-    """Markers that the files of all chosen subjects fit together."""
-    return [
-        path
-        for dataset in RESOLVED.datasets
-        for path in TARGETS.subjects("checked", dataset)
-    ]
 
 
 # Headers, sidecars, masks and events are held against each other, first of all. Nothing depends on

@@ -1,10 +1,6 @@
 # Data from OpenNeuro (DataLad), the package index, the OSF, a folder. Local rules: they need the
 # network, compute jobs do not.
 
-import math
-
-from snakemake.logging import logger
-
 from tristream.config.settings.fetch import (
     FetchDatasetSettings,
     FetchStimuliSettings,
@@ -12,7 +8,6 @@ from tristream.config.settings.fetch import (
 )
 from tristream.config.settings.simulate import FetchAtlasSettings
 from tristream.features.core.weights_settings import FetchWeightsSettings
-from tristream.fetch.plan import human, plan_subject
 
 
 localrules:
@@ -22,47 +17,6 @@ localrules:
     fetch_weights,
     fetch_atlas,
     drop,
-
-
-def simulated_commit(wildcards):
-    """The commit of a dataset that the simulator writes."""
-    source = RESOLVED.datasets[wildcards.dataset].source
-    return at("commit") if source.kind == "simulate" else []
-
-
-def stimuli_receipt(wildcards):
-    """The receipt of the stimuli, if there are media."""
-    source = RESOLVED.datasets[wildcards.dataset].stimuli.source
-    return at("stimuli_receipt") if source else []
-
-
-@lru_cache(None)
-def download_mb(dataset, subject):
-    """MB to get, as far as they are known here; a dry run lists the files. Asks no network."""
-    try:
-        plan = plan_subject(RESOLVED, dataset, subject)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
-    if workflow.dryrun and plan is None:
-        logger.info(
-            f"{dataset} sub-{subject}: files and bytes are known once the dataset is listed: "
-            f"`tristream fetch plan --dataset {dataset}` does that and gets no image"
-        )
-    elif workflow.dryrun and plan.files:
-        logger.info(f"{dataset} sub-{subject}: {plan.summary}")
-        for path, size in plan.files:
-            logger.info(f"    {human(size):>8}  {path}")
-    return math.ceil((plan.download or 0) / 1e6) if plan else 0
-
-
-def dropped():
-    """Markers of content that `keep_raw: false` drops after its last use."""
-    return [
-        path
-        for dataset, descriptor in RESOLVED.datasets.items()
-        if not STUDY.keep_raw and descriptor.source.kind in ("datalad", "simulate")
-        for path in TARGETS.subjects("dropped", dataset)
-    ]
 
 
 rule fetch_dataset:

@@ -10,17 +10,6 @@ from tristream.config.settings.inference import (
 from tristream.config.settings.recovery import RecoverySettings
 
 
-def regions_of(wildcards):
-    """The atlas, for a dataset whose volumes are in MNI space."""
-    wanted = RESOLVED.needs_regions(wildcards.dataset)
-    return at("regions") if wanted else []
-
-
-def regions_option(wildcards):
-    file = regions_of(wildcards)
-    return f"--regions {file}" if file else ""
-
-
 localrules:
     fetch_regions,
 

@@ -7,31 +7,8 @@ from tristream.config.settings.maps import (
 )
 
 
-def meshes_of(wildcards):
-    """The meshes of fsLR, for a dataset whose BOLD lies on them."""
-    wanted = RESOLVED.needs_meshes(wildcards.dataset)
-    return at("meshes") if wanted else []
-
-
-def meshes_option(wildcards):
-    file = meshes_of(wildcards)
-    return f"--meshes {file}" if file else ""
-
-
 localrules:
     fetch_meshes,
-
-
-def background_of(wildcards):
-    """The first run, whose mean lies under slices of images that are in no template."""
-    space = RESOLVED.datasets[wildcards.dataset].space or ""
-    if space.startswith(("MNI", "fs")):
-        return []
-    return TARGETS.runs(wildcards.dataset, wildcards.subject)[:1]
-
-
-def background_option(wildcards):
-    return "".join(f"--background {file}" for file in background_of(wildcards))
 
 
 rule fetch_meshes:

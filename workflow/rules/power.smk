@@ -3,15 +3,6 @@
 from tristream.config.settings.power import PowerSettings
 
 
-def design_files(wildcards):
-    """Events files or aligned features of a design."""
-    name = wildcards.power
-    try:
-        return STUDY.power[name].files(name)
-    except UserError as error:
-        raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None
-
-
 rule power:
     input:
         design_files,

@@ -27,7 +27,12 @@ rule report:
         runtime=60,
     params:
         settings=lambda w: settings(ReportSettings),
-        code=fingerprint("tristream.report.build"),
+        # Pages show what reached each space's computation.
+        code=fingerprint(
+            "tristream.report.build",
+            "tristream.config.settings.report",
+            *sorted({space.extractor.module for space in SPACES.values()}),
+        ),
     shell:
         "python -m tristream report build --settings {params.settings}"
         " --output {output}/index.html --workers {threads} --code {params.code} > {log} 2>&1"

@@ -1,20 +1,6 @@
 # BOLD with known ground truth, written as a BIDS dataset that enters at fetch like any other.
 
 from tristream.config.settings.simulate import SimulateSettings
-from tristream.simulate.preset import load_preset
-
-
-def preset_of(wildcards):
-    return RESOLVED.datasets[wildcards.dataset].source.preset
-
-
-def preset_features(wildcards):
-    """Feature files that drive the simulated voxels."""
-    pairs = [text.split("/") for text in load_preset(preset_of(wildcards)).features]
-    return [
-        LAYOUT.path("features", dataset=wildcards.dataset, space=space, layer=layer)
-        for space, layer in pairs
-    ]
 
 
 rule simulate:

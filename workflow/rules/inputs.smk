@@ -1,0 +1,144 @@
+# Which files rules take, where that depends on the dataset, and options that go with them.
+
+import math
+
+from snakemake.logging import logger
+
+from tristream.bold.readers import reader_module
+from tristream.fetch.plan import human, plan_subject
+from tristream.simulate.preset import load_preset
+
+
+def simulated_commit(wildcards):
+    """The commit of a dataset that the simulator writes."""
+    source = RESOLVED.datasets[wildcards.dataset].source
+    return at("commit") if source.kind == "simulate" else []
+
+
+def stimuli_receipt(wildcards):
+    """The receipt of the stimuli, if there are media."""
+    source = RESOLVED.datasets[wildcards.dataset].stimuli.source
+    return at("stimuli_receipt") if source else []
+
+
+@lru_cache(None)
+def download_mb(dataset, subject):
+    """MB to get, as far as they are known here; a dry run lists the files. Asks no network."""
+    try:
+        plan = plan_subject(RESOLVED, dataset, subject)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    if workflow.dryrun and plan is None:
+        logger.info(
+            f"{dataset} sub-{subject}: files and bytes are known once the dataset is listed: "
+            f"`tristream fetch plan --dataset {dataset}` does that and gets no image"
+        )
+    elif workflow.dryrun and plan.files:
+        logger.info(f"{dataset} sub-{subject}: {plan.summary}")
+        for path, size in plan.files:
+            logger.info(f"    {human(size):>8}  {path}")
+    return math.ceil((plan.download or 0) / 1e6) if plan else 0
+
+
+def dropped():
+    """Markers of content that `keep_raw: false` drops after its last use."""
+    return [
+        path
+        for dataset, descriptor in RESOLVED.datasets.items()
+        if not STUDY.keep_raw and descriptor.source.kind in ("datalad", "simulate")
+        for path in TARGETS.subjects("dropped", dataset)
+    ]
+
+
+def preset_of(wildcards):
+    return RESOLVED.datasets[wildcards.dataset].source.preset
+
+
+def preset_features(wildcards):
+    """Feature files that drive the simulated voxels."""
+    pairs = [text.split("/") for text in load_preset(preset_of(wildcards)).features]
+    return [
+        LAYOUT.path("features", dataset=wildcards.dataset, space=space, layer=layer)
+        for space, layer in pairs
+    ]
+
+
+def registrations_of(wildcards):
+    """What raw images are aligned by: the subject's normalisation, then all runs."""
+    dataset, subject = wildcards.dataset, wildcards.subject
+    if RESOLVED.datasets[dataset].layout.kind != "raw":
+        return []
+    normalisation = LAYOUT.path("normalisation", dataset=dataset, subject=subject)
+    return [str(normalisation), *TARGETS.runs(dataset, subject, "registration")]
+
+
+def registrations_option(wildcards):
+    files = registrations_of(wildcards)
+    return f"--registered {' '.join(files)}" if files else ""
+
+
+def bold_code(wildcards):
+    """The key of the reader that the dataset's layout needs, and of no other."""
+    descriptor = RESOLVED.datasets[wildcards.dataset]
+    trials = ["tristream.bold.trials"] if descriptor.trials else []
+    return fingerprint(
+        "tristream.bold.prepare", reader_module(descriptor.layout.kind), *trials
+    )
+
+
+def checked():
+    """Markers that the files of all chosen subjects fit together."""
+    return [
+        path
+        for dataset in RESOLVED.datasets
+        for path in TARGETS.subjects("checked", dataset)
+    ]
+
+
+def reference_bold(wildcards):
+    """Run files of the subject whose volumes say when features are wanted."""
+    subject = RESOLVED.reference_subject(wildcards.dataset, wildcards.timeline)
+    return TARGETS.runs(wildcards.dataset, subject)
+
+
+def regions_of(wildcards):
+    """The atlas, for a dataset whose volumes are in MNI space."""
+    wanted = RESOLVED.needs_regions(wildcards.dataset)
+    return at("regions") if wanted else []
+
+
+def regions_option(wildcards):
+    file = regions_of(wildcards)
+    return f"--regions {file}" if file else ""
+
+
+def design_files(wildcards):
+    """Events files or aligned features of a design."""
+    name = wildcards.power
+    try:
+        return STUDY.power[name].files(name)
+    except UserError as error:
+        raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None
+
+
+def meshes_of(wildcards):
+    """The meshes of fsLR, for a dataset whose BOLD lies on them."""
+    wanted = RESOLVED.needs_meshes(wildcards.dataset)
+    return at("meshes") if wanted else []
+
+
+def meshes_option(wildcards):
+    file = meshes_of(wildcards)
+    return f"--meshes {file}" if file else ""
+
+
+def background_of(wildcards):
+    """The first run, whose mean lies under slices of images that are in no template."""
+    space = RESOLVED.datasets[wildcards.dataset].space or ""
+    if space.startswith(("MNI", "fs")):
+        return []
+    return TARGETS.runs(wildcards.dataset, wildcards.subject)[:1]
+
+
+def background_option(wildcards):
+    return "".join(f"--background {file}" for file in background_of(wildcards))
