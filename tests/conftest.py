@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import REPOSITORY, quick
+from helpers import REPOSITORY, groups, quick
 from helpers.small_study import TRACE, snakemake, write
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
@@ -26,6 +26,10 @@ MEDIA = "docs/_static/medias/getting_started/moviepy_10_minutes"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     quick.add_option(parser)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    return groups.scheduler(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
