@@ -86,6 +86,12 @@ class EncodingModel(EncodingDesign):
 
     @property
     def design(self) -> EncodingDesign:
-        """The model without its datasets, and without a network that it does not train."""
+        """The model without its datasets, and without a network that it does not train.
+
+        Bands are in the order of their names: weightings are drawn in it, and the order in which
+        a study writes its bands must not change what is fitted.
+        """
         unused = {"datasets"} if self.kind == "tcn" else {"datasets", "network"}
-        return EncodingDesign.model_validate(self.model_dump(exclude=unused))
+        content = self.model_dump(exclude=unused)
+        bands = {name: content["bands"][name] for name in sorted(content["bands"])}
+        return EncodingDesign.model_validate({**content, "bands": bands})
