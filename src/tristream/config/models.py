@@ -86,12 +86,16 @@ class EncodingModel(EncodingDesign):
 
     @property
     def design(self) -> EncodingDesign:
-        """The model without its datasets, and without a network that it does not train.
-
-        Bands are in the order of their names: weightings are drawn in it, and the order in which
-        a study writes its bands must not change what is fitted.
-        """
+        """The model without its datasets, and without a network that it does not train."""
         unused = {"datasets"} if self.kind == "tcn" else {"datasets", "network"}
-        content = self.model_dump(exclude=unused)
-        bands = {name: content["bands"][name] for name in sorted(content["bands"])}
-        return EncodingDesign.model_validate({**content, "bands": bands})
+        return EncodingDesign.model_validate(self.model_dump(exclude=unused))
+
+    @property
+    def fitted_design(self) -> EncodingDesign:
+        """The design with its bands in the order of their names, as jobs fit it.
+
+        Weightings are drawn in the order of the bands; that in which a study writes them must not
+        change what is fitted.
+        """
+        design = self.design
+        return design.model_copy(update={"bands": dict(sorted(design.bands.items()))})

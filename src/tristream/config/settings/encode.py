@@ -28,4 +28,4 @@ class EncodeSettings(Settings):
         named(resolved.datasets, dataset, "datasets")
         block = named(resolved.study.models, model, "models")
         device = resolved.study.device
-        return cls(dataset=dataset, model=model, block=block.design, device=device)
+        return cls(dataset=dataset, model=model, block=block.fitted_design, device=device)

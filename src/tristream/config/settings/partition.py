@@ -18,8 +18,8 @@ MOST_BANDS = 4
 class PartitionSettings(Settings):
     """The bands of one model whose unique and shared variance is wanted.
 
-    `bands` are in the model's order; the others stay in every nested model. `bootstrap` and `seed`
-    are of the intervals.
+    `bands` are in the order of their names; the others stay in every nested model. `bootstrap` and
+    `seed` are of the intervals.
     """
 
     dataset: Name
@@ -53,8 +53,8 @@ class PartitionSettings(Settings):
         return cls(
             dataset=targets["dataset"],
             model=model,
-            block=block.design,
-            bands=[band for band in block.bands if band in wanted],
+            block=block.fitted_design,
+            bands=[band for band in sorted(block.bands) if band in wanted],
             bootstrap=study.inference.bootstrap,
             seed=study.inference.seed,
             device=study.device,
