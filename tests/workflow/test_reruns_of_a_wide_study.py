@@ -151,8 +151,9 @@ CODE: list[tuple[str, set[str]]] = [
     ("bold/resampling/sampling.py", RESAMPLED),
     ("config/decoders.py", {"power"} | DECODED),
     ("config/models.py", {"power"} | STREAMS),
-    ("config/study.py", set()),
-    ("config/dataset.py", set()),
+    # The report is given the whole study.
+    ("config/study.py", REPORT),
+    ("config/dataset.py", REPORT),
     ("contrast/contrast_fit.py", {"contrast", "contrast_maps"} | REPORT),
     ("decode/classifiers.py", {"power"} | DECODED),
     ("encode/solvers/ridge.py", {"power"} | STREAMS),
