@@ -1,7 +1,7 @@
 """Which files a study asks for: what rules take as input, and what the whole study leads to."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from tristream.errors import UserError
 from tristream.results import Layout
@@ -82,8 +82,8 @@ class Targets:
         """All models of a dataset, of some or all of its chosen subjects."""
         return [
             self._at("encoding", dataset=dataset, model=model, subject=subject)
-            for model, of in self.pairs("models")
-            if of == dataset
+            for model, block in self.study.models.items()
+            if dataset in block.datasets
             for subject in subjects or self.resolved.subjects[dataset]
         ]
 
@@ -106,13 +106,6 @@ class Targets:
             self._at(place, dataset=dataset, subject=subject, **wildcards)
             for subject in self.resolved.subjects[dataset]
         ]
-
-    def pairs(self, section: str) -> Iterator[tuple[str, str]]:
-        """(Name, dataset) of each model, decoder or contrast and the datasets that it names."""
-        blocks: Mapping[str, Any] = getattr(self.study, section)
-        for name, block in blocks.items():
-            for dataset in block.datasets:
-                yield name, dataset
 
     def _at(self, place: str, **wildcards: str) -> str:
         return self.layout.path(place, **wildcards).as_posix()

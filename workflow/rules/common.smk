@@ -48,7 +48,7 @@ try:
     LAYERS |= {name: space.layers for name, space in RESOLVED.study.fusion.items()}
     TARGETS = Targets(RESOLVED, LAYERS, str(CONFIGFILES[0]))
     for space in SPACES.values():
-        space.own_files
+        space.own_files  # refuses a file of the user's that is missing
     for name, descriptor in RESOLVED.datasets.items():
         if descriptor.layout.kind == "raw":
             require(name)

@@ -66,7 +66,7 @@ rule fetch_subject:
         " --output {output} > {log} 2>&1"
 
 
-# Stimuli that only the user has are looked for first, before gigabytes are got.
+# Stimuli that only the user has are looked for first: if one is missing, no other job is begun.
 rule fetch_stimuli:
     output:
         at("stimuli_receipt"),
