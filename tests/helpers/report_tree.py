@@ -217,6 +217,8 @@ def held_out(rng: np.random.Generator) -> HeldOut:
         gamma=np.ones((1, 3)),
         alpha=np.ones(3),
         projection=np.empty((40, 0)),
+        item=np.zeros(40, int),
+        rows=np.arange(40),
     )
 
 

@@ -78,6 +78,8 @@ class Simulation:
             np.ones((4, 1)),
             np.ones(1),
             np.zeros((VOLUMES, 0)),
+            np.zeros(VOLUMES, int),
+            np.arange(VOLUMES),
         )
         split = split_r2(unit.y, parts)
         voxels = len(self.streams)
@@ -254,7 +256,8 @@ def test_block_sums_give_the_scores_and_intervals_cover():
     for _ in range(200):
         parts = rng.standard_normal((2, VOLUMES, 5))
         y = 0.3 * parts.sum(0) + rng.standard_normal((VOLUMES, 1))
-        own = Blocks([HeldOut(parts.sum(0), parts, y, unit, ("a",), parts[:, 0], y[0], y[:, :0])])
+        hyper = parts[:, 0], y[0], y[:, :0]
+        own = Blocks([HeldOut(parts.sum(0), parts, y, unit, ("a",), *hyper, unit, unit)])
         assert own.whole.correlation == pytest.approx(correlation(y, parts.sum(0)))
         assert own.whole.split_r2 == pytest.approx(split_r2(y, parts))
         found = estimate(lambda sums: sums.correlation.mean(), own)

@@ -67,6 +67,7 @@ def test_predictions_are_those_of_the_workflow(events):
             rows=run.rows,
             projection=run.projection,
             unit=run.unit,
+            item=np.zeros(len(run.time), int),
             stimulated=np.ones(len(run.time), bool),
             split="train" if run in design.train else "test",
             repeat=run.name,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,17 @@ class HeldOut:
     y : ndarray of shape (time, voxels)
         BOLD, mean over repeats.
     unit : ndarray of int of shape (time,)
-        Exchange unit, -1 where there is none.
+        Presentation, block or block of time, -1 where there is none.
     runs : tuple of str
         The runs that were averaged.
     gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
         Hyperparameters of the model that predicts this run.
     projection : ndarray of shape (time, q)
         Orthonormal basis of what was projected out of all the runs.
+    item : ndarray of int of shape (time,)
+        What is shown, by a number that is the same in all test runs; -1 where nothing is.
+    rows : ndarray of int of shape (time,)
+        Rows of the bold file of the first run: volumes or trials, rising.
     """
 
     prediction: Floats
@@ -50,6 +54,8 @@ class HeldOut:
     gamma: Floats
     alpha: Floats
     projection: Floats
+    item: Ints
+    rows: Ints
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
             group = file.create_group(f"test/{name}", track_order=True)
             for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
                 group[key] = getattr(unit, key).astype(np.float32)
-            for key in ("unit", "projection"):
+            for key in ("unit", "projection", "item", "rows"):
                 group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
         _write_fitted(file.create_group("model"), encoding.fitted)
@@ -244,8 +250,7 @@ class _StoredTests(Mapping[str, HeldOut]):
             raise KeyError(name)
         with open_h5(self._path, KIND) as (file, _):
             group = file["test"][name]
-            keys = ("prediction", "band_prediction", "y", "unit", "gamma", "alpha", "projection")
-            arrays = {key: group[key][()] for key in keys}
+            arrays = {f.name: group[f.name][()] for f in fields(HeldOut) if f.name != "runs"}
             return HeldOut(runs=tuple(read_strings(group, "run")), **arrays)
 
     def __iter__(self) -> Iterator[str]:

@@ -144,10 +144,20 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
     rows = inputs.runs[members[0]].rows
     parts = fitted.predict(members)
     y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
-    unit = inputs.runs[members[0]].unit[rows]
+    first = inputs.runs[members[0]]
     projection = shared_projection([inputs.runs[name].projection for name in members], rows)
     hyper = fitted.gamma, fitted.alpha
-    return HeldOut(parts.sum(0), parts, y, unit, tuple(members), *hyper, projection)
+    return HeldOut(
+        parts.sum(0),
+        parts,
+        y,
+        first.unit[rows],
+        tuple(members),
+        *hyper,
+        projection,
+        first.item[rows],
+        rows,
+    )
 
 
 def _nested(

@@ -35,8 +35,9 @@ class Run:
         Volumes that are used, ascending.
     projection : ndarray of shape (volumes, q)
         Orthonormal basis of what was projected out of the BOLD.
-    unit : ndarray of int of shape (volumes,)
-        Exchange unit of each volume, -1 where there is none.
+    unit, item : ndarray of int of shape (volumes,)
+        Presentation (or block of time) of each volume, and what is shown, by a number that is the
+        same in all runs; -1 where there is none.
     stimulated : ndarray of bool of shape (volumes,)
         Volumes with an item on (all, if the run names none).
     split, repeat : str
@@ -54,6 +55,7 @@ class Run:
     rows: Ints
     projection: Floats
     unit: Ints
+    item: Ints
     stimulated: npt.NDArray[np.bool_]
     split: str
     repeat: str
@@ -200,6 +202,7 @@ def _run(
             f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
             "run align again"
         )
+    items = {one: k for k, one in enumerate(sorted(set(table["item"]) - {""}))}
     codes, _ = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
     stimulated = (own["item"] != "").to_numpy()
     return Run(
@@ -208,6 +211,7 @@ def _run(
         rows=np.flatnonzero((own["keep"] & ~own["censor"]).to_numpy()),
         projection=projection,
         unit=codes.astype(np.int64),
+        item=np.array([items.get(one, -1) for one in own["item"]], np.int64),
         stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
         split=str(own["split"].iloc[0]),
         repeat=str(own["repeat"].iloc[0]) or name,

@@ -1,0 +1,234 @@
+"""What may change places under a null hypothesis: one model for every test.
+
+The exchangeable thing is a block of one label, an item with *all* its showings, or a block of time
+(films). Voxels may answer an item for reasons that the features don't hold; then its showings share
+a response, and moving them apart takes single showings for independent (.13 to .18 of such voxels
+passed at .05). So all showings of a unit move alike, within and over runs.
+
+Units change places with units that were shown in the same runs: what differs from run to run stays
+where it is. In each run as many showings of each unit move as all units of the set have there, cut
+to a common length. What is left in place adds the same to every rearrangement, which takes nothing
+from the test's validity.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.integer]
+Unit = Literal["block", "item", "time"]
+FEWEST_DISTINCT = 1000
+"""With fewer distinct rearrangements there are no p values."""
+# Rearrangements are drawn so many at a time, each batch by a seed of its own.
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class RunUnits:
+    """What is shown when in one run.
+
+    Attributes
+    ----------
+    showing : ndarray of int of shape (samples,)
+        Number of the presentation, -1 outside of any.
+    unit : ndarray of int of shape (samples,)
+        What moves as a whole; the same number in other runs is the same unit.
+    """
+
+    showing: Ints
+    unit: Ints
+
+
+@dataclass(frozen=True)
+class ExchangeSet:
+    """Units that may change places with one another.
+
+    Attributes
+    ----------
+    rows : dict of int to ndarray of int of shape (units, samples)
+        Run (its place in the sequence of runs) to the samples of each unit that move, the showings
+        of a unit one after the other; units in the same order in all runs.
+    lengths : dict of int to int
+        Run to the samples of one showing.
+    """
+
+    rows: Mapping[int, Ints]
+    lengths: Mapping[int, int]
+
+    @property
+    def size(self) -> int:
+        """Number of units."""
+        return len(next(iter(self.rows.values())))
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """All that may change places in some runs.
+
+    Attributes
+    ----------
+    sets : tuple of ExchangeSet
+        A unit is in one set at most.
+    runs : int
+        How many runs there are.
+    """
+
+    sets: tuple[ExchangeSet, ...]
+    runs: int
+
+    @property
+    def units(self) -> int:
+        """Units that can move."""
+        return sum(one.size for one in self.sets)
+
+    @property
+    def distinct(self) -> int:
+        """How many different arrangements there are, the observed one included."""
+        return math.prod(math.factorial(one.size) for one in self.sets)
+
+    @property
+    def over_runs(self) -> bool:
+        """Whether a unit has showings in several runs, which move alike."""
+        return any(len(one.rows) > 1 for one in self.sets)
+
+    def of_run(self, run: int) -> list[tuple[int, Ints]]:
+        """Sets that have units in a run: their places in `sets`, and the rows there."""
+        return [(k, one.rows[run]) for k, one in enumerate(self.sets) if run in one.rows]
+
+    def draw(self, start: int, stop: int, seed: int) -> list[Ints]:
+        """Random rearrangements number `start` to `stop`.
+
+        The same number gives the same rearrangement, whatever else is drawn; and so do sets of the
+        same sizes in other subjects.
+
+        Parameters
+        ----------
+        start, stop : int
+            From 0.
+        seed : int
+            Of all draws.
+
+        Returns
+        -------
+        list of ndarray of int of shape (stop - start, units), one a set
+            The unit of the set that goes to each place.
+        """
+        first, last = start // BATCH, -(-stop // BATCH)
+        batches = [self._batch(number, seed) for number in range(first, last)]
+        part = slice(start - first * BATCH, stop - first * BATCH)
+        return [
+            np.concatenate([batch[k] for batch in batches])[part]
+            if batches
+            else np.empty((0, one.size), np.intp)
+            for k, one in enumerate(self.sets)
+        ]
+
+    def _batch(self, number: int, seed: int) -> list[Ints]:
+        rng = np.random.default_rng((seed, number))
+        return [rng.permuted(np.tile(np.arange(one.size), (BATCH, 1)), axis=1) for one in self.sets]
+
+    def sources(self, orders: Sequence[Ints], run: int, samples: int) -> Ints:
+        """Which sample comes to each place of a run, (permutations, samples).
+
+        Parameters
+        ----------
+        orders : list of ndarray
+            From :meth:`draw`.
+        run : int
+            Place of the run.
+        samples : int
+            Its length.
+        """
+        count = len(orders[0]) if orders else 0
+        out = np.tile(np.arange(samples), (count, 1))
+        for k, rows in self.of_run(run):
+            out[:, rows.ravel()] = rows[orders[k]].reshape(count, -1)
+        return out
+
+
+def run_units(kind: Unit, showing: Ints, item: Ints) -> Ints:
+    """Number of the unit that each sample moves with, before numbers are made unique to runs.
+
+    Parameters
+    ----------
+    kind : {'block', 'item', 'time'}
+        What is exchangeable.
+    showing, item : ndarray of int of shape (samples,)
+        Presentation, and what is shown (the same number in all runs); -1 where there is none.
+    """
+    return np.where(showing >= 0, item if kind == "item" else showing, -1)
+
+
+def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exchange:
+    """What may change places in some runs.
+
+    Parameters
+    ----------
+    kind : {'block', 'item', 'time'}
+        What is exchangeable.
+    showings, items : sequence of ndarray of int of shape (samples,), one a run
+        As of :func:`run_units`. Items count for ``item`` only: blocks and blocks of time belong to
+        one run each.
+    """
+    runs = []
+    for number, (showing, item) in enumerate(zip(showings, items, strict=True)):
+        unit = run_units(kind, showing, item)
+        if kind != "item":
+            # Pairs of run and showing as one number.
+            unit = np.where(unit >= 0, unit * len(showings) + number, -1)
+        runs.append(RunUnits(showing, unit))
+    return exchange_of(runs)
+
+
+def exchange_of(runs: Sequence[RunUnits]) -> Exchange:
+    """What may change places, of units that may have showings in several runs.
+
+    Parameters
+    ----------
+    runs : sequence of RunUnits
+    """
+    shown = [_showings(run) for run in runs]
+    patterns: dict[tuple[int, ...], list[int]] = {}
+    for unit in sorted(set().union(*shown)):
+        pattern = tuple(k for k, run in enumerate(shown) if unit in run)
+        patterns.setdefault(pattern, []).append(unit)
+    sets = [_set(shown, pattern, units) for pattern, units in patterns.items()]
+    return Exchange(tuple(one for one in sets if one is not None), len(runs))
+
+
+def _showings(run: RunUnits) -> dict[int, list[Ints]]:
+    """Unit to the samples of each of its showings, in the order of time."""
+    found: dict[int, list[Ints]] = {}
+    for number in np.unique(run.showing[run.unit >= 0]):
+        samples = np.flatnonzero((run.showing == number) & (run.unit >= 0))
+        found.setdefault(int(run.unit[samples[0]]), []).append(samples)
+    return {
+        unit: sorted(parts, key=lambda samples: int(samples[0])) for unit, parts in found.items()
+    }
+
+
+def _set(
+    shown: Sequence[Mapping[int, list[Ints]]], pattern: Sequence[int], units: Sequence[int]
+) -> ExchangeSet | None:
+    """Units of the same runs; those too short for the common length stay where they are.
+
+    The length of a showing is the one that moves the most samples.
+    """
+    shortest = np.array([min(len(s) for k in pattern for s in shown[k][unit]) for unit in units])
+    candidates = np.unique(shortest)
+    moved = [int(n) * int((shortest >= n).sum()) * ((shortest >= n).sum() > 1) for n in candidates]
+    if not max(moved):
+        return None
+    length = int(candidates[int(np.argmax(moved))])
+    moving = [unit for unit, own in zip(units, shortest, strict=True) if own >= length]
+    rows = {}
+    for k in pattern:
+        count = min(len(shown[k][unit]) for unit in moving)
+        rows[k] = np.stack(
+            [np.concatenate([s[:length] for s in shown[k][unit][:count]]) for unit in moving]
+        )
+    return ExchangeSet(rows, dict.fromkeys(pattern, length))

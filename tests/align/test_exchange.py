@@ -1,0 +1,87 @@
+"""What may change places: items with all their showings, blocks, blocks of time."""
+
+import numpy as np
+import pytest
+
+from tristream.align.exchange import RunUnits, exchange, exchange_of
+
+NONE = -1
+
+
+def test_blocks_of_a_run_change_places_within_it():
+    showing = np.repeat([0, 1, NONE, 2], 4)
+    found = exchange("block", [showing, showing], [np.zeros(16, int)] * 2)
+    assert [one.size for one in found.sets] == [3, 3]
+    assert found.distinct == 36
+    assert not found.over_runs
+    np.testing.assert_array_equal(found.sets[0].rows[0][2], [12, 13, 14, 15])
+
+
+def test_an_item_moves_with_all_its_showings_within_and_over_runs():
+    # Two runs show items 5, 6, 7 twice each, in other orders.
+    items = [np.array([5, 5, 6, 6, 7, 7, 6, 6, 5, 5, 7, 7]), np.array([7, 7, 6, 6, 5, 5] * 2)]
+    showings = [np.arange(12) // 2] * 2
+    found = exchange("item", showings, items)
+    assert len(found.sets) == 1
+    assert found.distinct == 6
+    assert found.over_runs
+    rows = found.sets[0].rows
+    for run in range(2):
+        assert [set(items[run][own]) for own in rows[run]] == [{5}, {6}, {7}]
+    orders = found.draw(0, 50, seed=1)
+    for run in range(2):
+        moved = items[run][found.sources(orders, run, 12)]
+        # Wherever an item was shown, one and the same other item comes.
+        for item in (5, 6, 7):
+            come = moved[:, items[run] == item]
+            assert (come == come[:, :1]).all()
+    first, second = (items[k][found.sources(orders, k, 12)] for k in range(2))
+    np.testing.assert_array_equal(
+        first[:, [0, 2, 4]], second[:, [4, 2, 0]], "the same in both runs"
+    )
+
+
+def test_an_extra_showing_and_a_lone_item_stay():
+    item = np.array([0, 1, 0, 2, 3])
+    other = np.array([0, 1, 2])
+    found = exchange("item", [np.arange(5), np.arange(3)], [item, other])
+    # Item 3 is in the first run alone; item 0 is shown there once more than the others.
+    assert [one.size for one in found.sets] == [3]
+    assert found.sets[0].rows[0].ravel().tolist() == [0, 1, 3]
+    sources = found.sources(found.draw(0, 20, 0), 0, 5)
+    assert (sources[:, [2, 4]] == [2, 4]).all()
+
+
+def test_lengths_are_cut_to_the_one_that_moves_most():
+    showing = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3])
+    found = exchange("time", [showing], [np.zeros(11, int)])
+    assert found.sets[0].rows[0].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert exchange("time", [np.array([0, 0, 1])], [np.zeros(3, int)]).distinct == 2
+    assert exchange("time", [np.array([0, 0, NONE])], [np.zeros(3, int)]).distinct == 1
+
+
+def test_units_of_repeated_runs_can_move_alike():
+    runs = [RunUnits(np.arange(4), np.array([3, 4, 5, 6]))] * 3
+    found = exchange_of(runs)
+    assert found.distinct == 24
+    assert [sorted(one.rows) for one in found.sets] == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("start", [0, 700, 1024, 3000])
+def test_a_rearrangement_has_a_number(start):
+    found = exchange("block", [np.arange(6), np.arange(5)], [np.arange(6), np.arange(5)])
+    every = found.draw(0, 4000, seed=3)
+    some = found.draw(start, start + 500, seed=3)
+    for one, part in zip(every, some, strict=True):
+        np.testing.assert_array_equal(one[start : start + 500], part)
+        assert (np.sort(part, axis=1) == np.arange(part.shape[1])).all()
+    assert not np.array_equal(found.draw(0, 500, seed=4)[0], every[0][:500])
+
+
+def test_orders_are_uniform():
+    found = exchange("block", [np.arange(3)], [np.arange(3)])
+    (orders,) = found.draw(0, 12_000, seed=0)
+    _, counts = np.unique(orders, axis=0, return_counts=True)
+    assert len(counts) == 6
+    # Five standard deviations of a count.
+    assert np.abs(counts - 2000).max() < 5 * np.sqrt(2000)
