@@ -1,21 +1,30 @@
 """Contrasts: nilearn's own models on the BOLD before cleaning are the reference."""
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.glm.contrasts import compute_contrast
-from nilearn.glm.first_level import make_first_level_design_matrix, run_glm
+from nilearn.glm.contrasts import compute_contrast, compute_fixed_effects
+from nilearn.glm.first_level import FirstLevelModel, make_first_level_design_matrix, run_glm
+from nilearn.glm.second_level import SecondLevelModel
 
 from tristream.bold.cleaning import clean, projection_basis
-from tristream.bold.run_file import Run
+from tristream.bold.run_file import Run, write_run
 from tristream.config.contrast import Contrast
-from tristream.contrast.contrast_file import ContrastMap
-from tristream.contrast.contrast_fit import fit_run, sentences
+from tristream.config.runs import Trims
+from tristream.config.settings.contrast import ContrastSettings
+from tristream.contrast.contrast_file import ContrastMap, read_contrast
+from tristream.contrast.contrast_fit import fit_contrast, fit_run, fixed_effects, sentences
 from tristream.contrast.contrast_regions import found, region_table
 from tristream.contrast.design_matrix import OTHERS, carried, design
+from tristream.stimuli.tables import write_inventory
 from tristream.stimuli.timelines import Event
+from tristream.store import Provenance
 
 TR, VOLUMES, VOXELS = 2.0, 150, 40
 TIME = TR * (np.arange(VOLUMES) + 0.5)
@@ -171,7 +180,8 @@ def test_methods_say_what_was_modelled() -> None:
     assert (
         "one regressor for each of a, b and c and one for all events that are not samples" in text
     )
-    assert "Runs were joined as fixed effects" in text
+    assert "3 runs were joined as fixed effects" in text
+    assert "the effect is the mean over runs" in text
     alone = AUDIO.model_copy(update={"minus": [], "duration": 0.0, "noise": "ols"})
     text = " ".join(sentences(alone, {"a", "b"}, 1))
     assert "with the baseline was estimated" in text
@@ -188,3 +198,126 @@ def test_methods_of_the_threshold_are_those_of_the_rule_that_was_used() -> None:
         "Voxels of the contrast count where |t| > 8, a threshold set beforehand.",
     )
     assert "false discovery rate of 0.05 over all voxels [@benjamini1995]" in rate.methods[0]
+
+
+def image(values: np.ndarray) -> nib.Nifti1Image:
+    """Voxels, and volumes last, in a row."""
+    return nib.Nifti1Image(values.reshape(values.shape[0], 1, 1, *values.shape[1:]), np.eye(4))
+
+
+def values_of(found: nib.Nifti1Image) -> np.ndarray:
+    return np.asarray(found.dataobj).ravel()
+
+
+MASK = image(np.ones(VOXELS, np.int8))
+
+
+def made_runs(number: int, lacking: Sequence[int], voxels: int = VOXELS, seed: int = 0) -> dict:
+    """Runs that answer `a` by 2, others by 0, with events of their own; some show no `b`."""
+    rng = np.random.default_rng(seed)
+    made = {}
+    for n in range(number):
+        labels = [str(one) for one in rng.permutation([*"abc"] * 8)]
+        shown = [event(6.0 + 11.1 * k, one) for k, one in enumerate(labels)]
+        shown = [e for e in shown if e.label != "b" or n not in lacking]
+        timed = [(e.onset, e) for e in shown]
+        responses, names = design(world(np.zeros((VOLUMES, 1))), timed, "spm")
+        noise = rng.standard_normal((VOLUMES, voxels)) * (1 + n / 2)
+        bold = 2.0 * responses[:, [names.index("a")]] + noise
+        made[f"run-{n + 1}"] = (world(bold.astype("f4"), run=f"run-{n + 1}"), shown)
+    return made
+
+
+@pytest.mark.parametrize(("number", "lacking"), [(1, ()), (2, ()), (4, ()), (4, (1, 2))])
+def test_runs_are_joined_as_nilearn_joins_them(
+    tmp_path: Path, number: int, lacking: tuple[int, ...]
+) -> None:
+    made = made_runs(number, lacking)
+    source = Provenance("inventory", True, methods=("Made by a test.",))
+    events = {name: shown for name, (_, shown) in made.items()}
+    write_inventory(tmp_path / "inventory.tsv", {"all": events}, "item", (), source)
+    for name, (run, _) in made.items():
+        write_run(tmp_path / f"{name}.h5", run, {})
+    settings = ContrastSettings(
+        dataset="x",
+        subject="01",
+        contrast="c",
+        block=AUDIO,
+        timeline="all",
+        absent=[],
+        trims=Trims(),
+        part=None,
+    )
+    bold = [tmp_path / f"{name}.h5" for name in made]
+    fit_contrast(settings, tmp_path / "inventory.tsv", bold, tmp_path / "contrast.h5")
+    ours = read_contrast(tmp_path / "contrast.h5")
+    assert len(ours.runs) == number - len(lacking)
+
+    images, designs, weights = [], [], []
+    for n, (run, shown) in enumerate(made.values()):
+        responses, names = design(run, [(e.onset, e) for e in shown], "spm")
+        whole = np.concatenate([responses, run.projection], axis=1)
+        designs.append(pd.DataFrame(whole, columns=[f"c{k}" for k in range(whole.shape[1])]))
+        images.append(image(run.bold.T))
+        one = np.zeros(whole.shape[1])
+        if n not in lacking:
+            one[names.index("a")], one[names.index("b")] = 1, -1
+        weights.append(one)
+    model = FirstLevelModel(
+        mask_img=MASK, noise_model="ar1", signal_scaling=False, minimize_memory=False
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of nilearn: weights of zero, events beside designs.
+        model.fit(images, design_matrices=designs)
+        theirs = model.compute_contrast(weights, output_type="all")
+    singles = [fit_run(run, [(e.onset, e) for e in shown], AUDIO) for run, shown in made.values()]
+    held = [one for one in singles if one is not None]
+    effects, variances = (
+        [image(getattr(one, what).ravel()) for one in held] for what in ("effect", "variance")
+    )
+    plain = compute_fixed_effects(effects, variances, MASK, dofs=[one.dof for one in held])
+    keys = ("effect_size", "effect_variance", "stat", "z_score")
+    mine = (ours.effect, ours.variance, ours.t, ours.z)
+    for key, stored, fixed in zip(keys, mine, plain, strict=True):
+        np.testing.assert_allclose(stored, values_of(theirs[key]), rtol=1e-5)
+        np.testing.assert_allclose(stored, values_of(fixed), rtol=1e-5)
+    assert ours.effect.mean() == pytest.approx(2.0, abs=0.2)
+
+
+def test_a_second_level_over_unequal_runs_finds_the_mean_over_subjects() -> None:
+    """Half of the voxels answer by 1 (SD .5 over people), the others by 0; 1, 2 or 4 runs each."""
+    rng, voxels = np.random.default_rng(3), 400
+    white = AUDIO.model_copy(update={"noise": "ols", "minus": []})
+    counts = [1, 2, 4] * 4
+    means, sums = [], []
+    mean = np.repeat([1.0, 0.0], voxels // 2)
+    for subject, number in enumerate(counts):
+        own = mean - 2.0 + 0.5 * rng.standard_normal(voxels)
+        estimates = []
+        for run, shown in made_runs(number, (), voxels, seed=100 + subject).values():
+            timed = [(e.onset, e) for e in shown]
+            responses, names = design(run, timed, "spm")
+            bold = run.bold + np.outer(responses[:, names.index("a")], own)
+            estimates.append(fit_run(replace(run, bold=bold), timed, white))
+        joined = fixed_effects([one for one in estimates if one is not None])
+        means.append(joined.effect_size().ravel())
+        sums.append(number * means[-1])
+    design_matrix = pd.DataFrame({"intercept": np.ones(len(counts))})
+    mask = image(np.ones(voxels, np.int8))
+
+    def second_level(effects: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        model = SecondLevelModel(mask_img=mask)
+        model.fit([image(one) for one in effects], design_matrix=design_matrix)
+        made = model.compute_contrast("intercept", output_type="all")
+        return values_of(made["effect_size"]), values_of(made["p_value"])
+
+    effect, p = second_level(means)
+    np.testing.assert_allclose(effect, np.mean(means, axis=0), rtol=1e-5)
+    assert effect[: voxels // 2].mean() == pytest.approx(1.0, abs=0.05)
+    assert effect[voxels // 2 :].mean() == pytest.approx(0.0, abs=0.05)
+    assert (p[: voxels // 2] < 0.05).mean() > 0.95
+    assert (p[voxels // 2 :] < 0.05).mean() == pytest.approx(0.05, abs=0.035)
+    # Sums over runs, as a control: twice the effect, and fewer voxels found.
+    wrong, missed = second_level(sums)
+    assert wrong[: voxels // 2].mean() > 2
+    assert (missed < 0.001).sum() < (p < 0.001).sum()

@@ -44,7 +44,7 @@ class ContrastMap:
     Attributes
     ----------
     effect, variance : ndarray of shape (voxels,)
-        In units of each run's standard deviation.
+        Mean effect over runs, in units of each run's standard deviation, and variance of that mean.
     t, z : ndarray of shape (voxels,)
     ijk : ndarray of shape (voxels, 3)
     affine : ndarray of shape (4, 4)

@@ -3,9 +3,13 @@
 Each run's model holds the expected responses and the basis of all that cleaning projected out. By
 the theorem of Frisch, Waugh and Lovell, it gives for the cleaned BOLD what it would give for the
 BOLD before cleaning: the same estimates, noise, t, and degrees of freedom. Runs are joined by
-nilearn's fixed effects, each voxel in units of its own run's standard deviation.
+nilearn's fixed effects, each voxel in units of its own run's standard deviation: the effect is the
+mean over the runs that hold the contrast, so that subjects with unequal numbers of runs can be
+compared.
 """
 
+import functools
+import operator
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
@@ -69,18 +73,19 @@ def fit_contrast(
     events = table.timeline(settings.timeline)
     check_fit(events, heads, settings.trims, inventory, settings.absent)
     timed = _timed(settings.part, [head.run for head in heads], events)
-    total, used = None, []
+    estimates, used = list[Estimate](), list[str]()
     for path, head in zip(bold, heads, strict=True):
         estimate = fit_run(read_run(path), timed[head.run], block)
         if estimate is not None:
-            total = estimate if total is None else total + estimate
+            estimates.append(estimate)
             used.append(head.run)
-    if total is None:
+    if not estimates:
         known = sorted({e.label or e.item for own in events.values() for e in own if e.keep})
         raise UserError(
             f"contrasts.{settings.contrast}: no run of {settings.dataset} sub-{settings.subject} "
             f"shows all of {', '.join([*block.plus, *block.minus])}; it shows {', '.join(known)}"
         )
+    joined = fixed_effects(estimates)
     shown = [event for run in used for event in events[run]]
     omitted = list(dict.fromkeys(o for head in heads for o in head.omitted))
     if left := [head.run for head in heads if head.run not in used]:
@@ -92,15 +97,15 @@ def fit_contrast(
     first = heads[0]
     i, j, k = (int(n) for n in first.shape)
     found = ContrastMap(
-        effect=np.asarray(total.effect_size(), np.float32).ravel(),
-        variance=np.asarray(total.effect_variance(), np.float32).ravel(),
-        t=np.nan_to_num(np.asarray(total.stat(), np.float32).ravel()),
-        z=np.nan_to_num(np.asarray(total.z_score(), np.float32).ravel()),
+        effect=np.asarray(joined.effect_size(), np.float32).ravel(),
+        variance=np.asarray(joined.effect_variance(), np.float32).ravel(),
+        t=np.nan_to_num(np.asarray(joined.stat(), np.float32).ravel()),
+        z=np.nan_to_num(np.asarray(joined.z_score(), np.float32).ravel()),
         ijk=first.ijk,
         affine=first.affine,
         shape=(i, j, k),
         regions=first.regions,
-        dof=float(total.dof),
+        dof=float(joined.dof),
         runs=used,
         conditions=Counter(event.label or event.item for event in shown),
         provenance=Provenance(KIND, simulated, settings.key(), code, tuple(omitted), methods),
@@ -136,8 +141,8 @@ def sentences(block: Contrast, modelled: Set[str], runs: int) -> tuple[str, ...]
     ]
     if runs > 1:
         text.append(
-            "Runs were joined as fixed effects, each voxel in units of its own run's standard "
-            "deviation."
+            f"{runs} runs were joined as fixed effects, each voxel in units of its own run's "
+            "standard deviation: the effect is the mean over runs."
         )
     return tuple(text)
 
@@ -167,6 +172,20 @@ def fit_run(run: Run, events: Sequence[tuple[float, Event]], block: Contrast) ->
         warnings.simplefilter("ignore", RuntimeWarning)
         labels, fits = run_glm(run.bold.astype(np.float64), whole, noise_model=block.noise)
         return compute_contrast(labels, fits, weights, stat_type="t")
+
+
+def fixed_effects(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean effect of runs, with the variance of that mean and the sum of degrees of freedom.
+
+    As nilearn's `compute_fixed_effects` of runs with equal weights.
+
+    Parameters
+    ----------
+    estimates : list of Contrast
+        One of each run that holds the contrast, (voxels,) each.
+    """
+    # nilearn's sum of contrasts is one of effects and variances, not their mean.
+    return functools.reduce(operator.add, estimates) * (1 / len(estimates))
 
 
 def _timed(
