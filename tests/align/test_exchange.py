@@ -67,6 +67,26 @@ def test_units_of_repeated_runs_can_move_alike():
     assert [sorted(one.rows) for one in found.sets] == [[0, 1, 2]]
 
 
+def test_a_part_of_the_runs_moves_as_it_does_among_all():
+    # Two subjects: runs 0 and 1, and runs 2 and 3; unit 9 is in the first subject's alone.
+    units = [[1, 2, 3, 4], [5, 6, 7, 9], [4, 3, 2, 1], [7, 5, 6, NONE]]
+    whole = exchange_of([RunUnits(np.arange(4), np.array(own)) for own in units])
+    assert [one.size for one in whole.sets] == [4, 3]
+    every = whole.draw(0, 40, seed=2)
+    for start in (0, 2):
+        part = whole.part(start, start + 2)
+        orders = part.draw(0, 40, seed=2)
+        for run in range(2):
+            of_all = whole.sources(every, start + run, 4)
+            np.testing.assert_array_equal(part.sources(orders, run, 4), of_all)
+    moved = [
+        np.array(units[run])[whole.sources(every, run, 4)][:, np.argsort(units[run])]
+        for run in (0, 2)
+    ]
+    # In the place of each unit stands the same other unit in both subjects.
+    np.testing.assert_array_equal(*moved)
+
+
 @pytest.mark.parametrize("start", [0, 700, 1024, 3000])
 def test_a_rearrangement_has_a_number(start):
     found = exchange("block", [np.arange(6), np.arange(5)], [np.arange(6), np.arange(5)])

@@ -13,7 +13,7 @@ from the test's validity.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -54,10 +54,13 @@ class ExchangeSet:
         of a unit one after the other; units in the same order in all runs.
     lengths : dict of int to int
         Run to the samples of one showing.
+    key : int
+        Place among the sets of all runs; random orders follow from it.
     """
 
     rows: Mapping[int, Ints]
     lengths: Mapping[int, int]
+    key: int = 0
 
     @property
     def size(self) -> int:
@@ -128,8 +131,31 @@ class Exchange:
         ]
 
     def _batch(self, number: int, seed: int) -> list[Ints]:
-        rng = np.random.default_rng((seed, number))
-        return [rng.permuted(np.tile(np.arange(one.size), (BATCH, 1)), axis=1) for one in self.sets]
+        return [
+            np.random.default_rng((seed, number, one.key)).permuted(
+                np.tile(np.arange(one.size), (BATCH, 1)), axis=1
+            )
+            for one in self.sets
+        ]
+
+    def part(self, start: int, stop: int) -> "Exchange":
+        """The same for some of the runs, which are then numbered from 0; orders stay as they are.
+
+        So one rearrangement goes through the runs of several subjects, each looked at by itself.
+
+        Parameters
+        ----------
+        start, stop : int
+            Of the runs.
+        """
+        sets = []
+        for one in self.sets:
+            own = [run for run in one.rows if start <= run < stop]
+            if own:
+                rows = {run - start: one.rows[run] for run in own}
+                lengths = {run - start: one.lengths[run] for run in own}
+                sets.append(ExchangeSet(rows, lengths, one.key))
+        return Exchange(tuple(sets), stop - start)
 
     def sources(self, orders: Sequence[Ints], run: int, samples: int) -> Ints:
         """Which sample comes to each place of a run, (permutations, samples).
@@ -197,7 +223,8 @@ def exchange_of(runs: Sequence[RunUnits]) -> Exchange:
         pattern = tuple(k for k, run in enumerate(shown) if unit in run)
         patterns.setdefault(pattern, []).append(unit)
     sets = [_set(shown, pattern, units) for pattern, units in patterns.items()]
-    return Exchange(tuple(one for one in sets if one is not None), len(runs))
+    moving = [one for one in sets if one is not None]
+    return Exchange(tuple(replace(one, key=k) for k, one in enumerate(moving)), len(runs))
 
 
 def _showings(run: RunUnits) -> dict[int, list[Ints]]:
