@@ -17,11 +17,11 @@ import numpy as np
 from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
+from tristream.align.exchange import Exchange
 from tristream.inference.permutation import (
     TOLERANCE,
     PredictedRun,
-    draw,
-    movable_rows,
+    exchange_of_runs,
     null_correlations,
     permutation_test,
 )
@@ -43,9 +43,8 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).mean(0)
 
 
-def loop(run: PredictedRun, orders: np.ndarray) -> np.ndarray:
+def loop(run: PredictedRun, rows: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """Counts by moving the prediction and correlating anew."""
-    rows = movable_rows(run.unit)
     observed = correlation(run.y, run.prediction)
     counts = np.zeros(run.y.shape[1], int)
     for order in orders:
@@ -55,11 +54,11 @@ def loop(run: PredictedRun, orders: np.ndarray) -> np.ndarray:
     return counts
 
 
-def counted(run: PredictedRun, orders: np.ndarray, chunk: int = 512) -> np.ndarray:
+def counted(run: PredictedRun, moves: Exchange, orders: np.ndarray, chunk: int = 512) -> np.ndarray:
     """Counts by the table of block products."""
     counts = []
     for start in range(0, run.y.shape[1], chunk):
-        seen, null = null_correlations([run], [orders], slice(start, start + chunk))
+        seen, null = null_correlations([run], moves, [orders], slice(start, start + chunk))
         counts.append((null >= seen - TOLERANCE).sum(0))
     return np.concatenate(counts)
 
@@ -75,17 +74,19 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     run = make(args.volumes, args.voxels, args.block)
-    orders = draw([run], args.permutations, seed=0)[0]
+    moves = exchange_of_runs([run], "time")
+    rows = moves.sets[0].rows[0]
+    orders = moves.draw(0, args.permutations, seed=0)[0]
     ours, theirs = [], []
     with threadpool_limits(1):
         for _ in range(args.repeats):
             start = time.process_time()
-            permutation_test([run], args.permutations)
+            permutation_test([run], moves, args.permutations)
             ours.append(time.process_time() - start)
             start = time.process_time()
-            naive = loop(run, orders[: args.part])
+            naive = loop(run, rows, orders[: args.part])
             theirs.append((time.process_time() - start) * args.permutations / args.part)
-        equal = float((naive == counted(run, orders[: args.part])).mean())
+        equal = float((naive == counted(run, moves, orders[: args.part])).mean())
     print(f"volumes={args.volumes} voxels={args.voxels} permutations={args.permutations}")
     print(
         f"CPU seconds: ours {np.median(ours):.2f} (with p and largest voxel), "

@@ -70,7 +70,7 @@ def test_two_files_of_one_run(tmp_path):
 def test_too_few_blocks_to_permute(tmp_path):
     settings = block(write_events(tmp_path, blocks=5))
     design = read_design("x", settings)
-    refused(lambda: Analysis(design, planning(settings)), "120 distinct permutations", "no p")
+    refused(lambda: Analysis(design, planning(settings)), "120 distinct rearrangements", "no p")
 
 
 @pytest.mark.parametrize(

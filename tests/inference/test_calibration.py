@@ -19,11 +19,12 @@ from scipy import signal, stats
 from tristream.inference.permutation import (
     Permuted,
     PredictedRun,
-    draw,
+    moves_of,
     null_correlations,
     permutation_test,
 )
-from tristream.inference.widening import lost_by_shifts, widened, widening
+from tristream.inference.tested_runs import widened_runs
+from tristream.inference.widening import lost_by_shifts, widening
 
 TR = 1.4
 TRAINING, TEST = 210, 200
@@ -138,20 +139,26 @@ def p_values(all_experiments, test: Callable[[Experiment, int], Permuted]):
     return np.concatenate([test(one, seed).p for seed, one in enumerate(all_experiments)])
 
 
+def found_by(run, seed, null="blocks", wide=True, permutations=PERMUTATIONS):
+    moves = moves_of([run], "time", null)
+    runs = widened_runs([run], moves, "time") if wide else [run]
+    return permutation_test(runs, moves, permutations, seed)
+
+
 def blocks(one, seed):
-    return permutation_test([widened(one.run())], PERMUTATIONS, seed)
+    return found_by(one.run(), seed)
 
 
 def plain_blocks(one, seed):
-    return permutation_test([one.run()], PERMUTATIONS, seed)
+    return found_by(one.run(), seed, wide=False)
 
 
 def single_volumes(one, seed):
-    return permutation_test([one.run(1)], PERMUTATIONS, seed)
+    return found_by(one.run(1), seed, wide=False)
 
 
 def shifts(one, seed):
-    return permutation_test([widened(one.run(), "shift")], PERMUTATIONS, seed, null="shift")
+    return found_by(one.run(), seed, "shift")
 
 
 @pytest.mark.parametrize("kind", ["AR(0.5)", "AR(0.8)", "resting state"])
@@ -187,7 +194,7 @@ def test_false_discoveries_stay_below_their_rate(features, noises):
         strong = planted(one, 0.4)
         half = np.arange(100) < 50
         mixed = Experiment(np.where(half, strong.y, one.y), one.prediction)
-        q = stats.false_discovery_control(permutation_test([widened(mixed.run())], 999, seed).p)
+        q = stats.false_discovery_control(found_by(mixed.run(), seed, permutations=999).p)
         shares.append((q <= 0.05)[~half].sum() / max(1, (q <= 0.05).sum()))
     mean, error = np.mean(shares), np.std(shares) / np.sqrt(len(shares))
     assert mean + 1.645 * error <= 0.05
@@ -198,7 +205,8 @@ def test_stretched_nulls_have_the_variance_of_correlations_without_signal(featur
     seen, bare, whole = [], [], []
     for one in experiments(features, noises["AR(0.8)"]):
         run = one.run()
-        observed, null = null_correlations([run], draw([run], PERMUTATIONS, 0, "shift"))
+        moves = moves_of([run], "time", "shift")
+        observed, null = null_correlations([run], moves, moves.draw(0, PERMUTATIONS, 0))
         seen.append((observed**2).mean())
         for found, projection in ((bare, None), (whole, run.projection)):
             share = lost_by_shifts(replace(run, projection=projection))
@@ -212,10 +220,10 @@ def test_widening_is_one_for_white_noise_and_grows_with_dependence(features, noi
     rng = np.random.default_rng(0)
     unit = np.arange(300) // 15
     white = PredictedRun(*rng.standard_normal((2, 300, 200)), unit)
-    assert widening(white) == pytest.approx(1, abs=0.01)
+    units = moves_of([white], "time").of_run(0)
+    assert widening(white, units) == pytest.approx(1, abs=0.01)
     slow = [signal.lfilter([1], [1, -0.95], rng.standard_normal((300, 200)), axis=0) for _ in "ab"]
-    assert widening(PredictedRun(*slow, unit)) > 1.2
-    assert widening(PredictedRun(*slow, np.zeros(300, int))) == 1
-    assert widening(PredictedRun(*slow, unit), chunk=7) == pytest.approx(
-        widening(PredictedRun(*slow, unit))
-    )
+    run = PredictedRun(*slow, unit)
+    assert widening(run, units) > 1.2
+    assert widening(run, []) == 1
+    assert widening(run, units, chunk=7) == pytest.approx(widening(run, units))

@@ -14,7 +14,7 @@ from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation
 from tristream.errors import UserError
 from tristream.inference.comparison import compare, compare_encodings
-from tristream.inference.permutation import PredictedRun, unit_length
+from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
 from tristream.space.atlas import Regions
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
@@ -23,6 +23,10 @@ def slow(rng, shape, rho):
     return signal.lfilter([1], [1, -rho], rng.standard_normal((shape[0] + 50, shape[1])), axis=0)[
         50:
     ]
+
+
+def moves(run):
+    return exchange_of_runs([run], "time")
 
 
 def pair(rng, n, voxels, first=0.0, second=0.0):
@@ -37,11 +41,11 @@ def pair(rng, n, voxels, first=0.0, second=0.0):
 def test_the_difference_is_that_of_the_correlations(flipped):
     run, (y, a, b) = pair(np.random.default_rng(0), 220, 7, 0.5)
     every = {"all": np.ones(7, bool)}
-    found = compare([run], every, 50, 1, flipped, widen=False)
+    found = compare([run], moves(run), every, 50, 1, flipped, widen=False)
     wanted = correlation(y, a) - correlation(y, b)
     assert found.difference == pytest.approx(wanted)
     assert found.region_difference == pytest.approx([wanted.mean()])
-    again = compare([run], every, 50, 1, flipped, widen=False, chunk=3)
+    again = compare([run], moves(run), every, 50, 1, flipped, widen=False, chunk=3)
     assert np.array_equal(found.p, again.p)
     assert found.region_p == pytest.approx(again.region_p)
     assert found.null_max == pytest.approx(again.null_max)
@@ -49,7 +53,7 @@ def test_the_difference_is_that_of_the_correlations(flipped):
 
 def test_flipping_equals_swapping_the_predictions_of_a_block():
     run, (y, a, b) = pair(np.random.default_rng(0), 200, 4, 0.4)
-    found = compare([run], {"all": np.ones(4, bool)}, 20, 3, flipped=True, widen=False)
+    found = compare([run], moves(run), {"all": np.ones(4, bool)}, 20, 3, flipped=True, widen=False)
     signs = np.random.default_rng(3).choice([-1.0, 1.0], (20, 10))
     yn, an, bn = unit_length(y), unit_length(a), unit_length(b)
     for number, sign in enumerate(signs):
@@ -63,10 +67,10 @@ def test_error_rate_and_power(flipped):
     rng = np.random.default_rng(5)
     every = {"all": np.ones(1500, bool)}
     none, _ = pair(rng, 300, 1500)
-    rate = (compare([none], every, 400, 0, flipped, widen=True).p <= 0.05).mean()
+    rate = (compare([none], moves(none), every, 400, 0, flipped, widen=True).p <= 0.05).mean()
     assert 0.03 < rate < 0.065
     better, _ = pair(rng, 300, 1500, first=0.6)
-    found = compare([better], every, 400, 0, flipped, widen=True)
+    found = compare([better], moves(better), every, 400, 0, flipped, widen=True)
     assert (found.p <= 0.05).mean() > 0.8
     assert found.region_p[0] == 1 / 401
 
@@ -136,7 +140,7 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
     compare_encodings(short["both"], short["one"], comparing(), None, output)
     with open_h5(output, "comparison") as (file, provenance):
         assert "p" not in file
-        assert "distinct permutations; 1000 are asked for" in provenance.omitted[0].why
+        assert "distinct rearrangements; 1000 are asked for" in provenance.omitted[0].why
 
 
 def test_models_of_other_data_are_refused(encodings, tmp_path):

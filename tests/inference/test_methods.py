@@ -10,6 +10,7 @@ from helpers.encoding_files import TR, encode_settings, model, write_study
 from helpers.inference_settings import comparing, grouping, inferring
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
+from tristream.inference import wording
 from tristream.inference.comparison import BlocksOfDifference, FlippedSigns, compare_encodings
 from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import (
@@ -17,14 +18,14 @@ from tristream.inference.encoding import (
     EncodingTest,
     RefittedFolds,
     ShiftedPrediction,
-    _too_few,
     infer_encoding,
 )
 from tristream.inference.group import infer_group
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import read_inference
-from tristream.inference.permutation import PredictedRun, distinct_permutations, movable_rows
+from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.procedures import REGISTERED, Procedure, register
+from tristream.inference.tested_runs import runs_of
 from tristream.store import Provenance
 
 PROCEDURES = {"bh": "Benjamini and Hochberg", "by": "Benjamini and Yekutieli"}
@@ -36,7 +37,7 @@ NULLS = {
     BlocksOfDifference.null: "of the difference of the predictions within",
 }
 UNITS = {
-    "item": "whole presentations of an item",
+    "item": r"whole items \(each with all its showings\)",
     "block": "whole blocks of one label",
     "time": r"blocks of ([\d.]+) s",
 }
@@ -78,7 +79,8 @@ def of_test(path, encoding) -> dict:
     growth = 100 * (np.array(tested.widening) - 1)
     wide = growth.max() > 0.05
     films = tested.unit == "time" and tested.null != ShiftedPrediction.null
-    lengths = {movable_rows(t.unit).shape[1] * TR for t in encoding.tests.values()}
+    moves = exchange_of_runs(runs_of(encoding), "time")
+    lengths = {length * TR for one in moves.sets for length in one.lengths.values()}
     return {
         "null": {tested.null},
         "unit": set() if tested.null == ShiftedPrediction.null else {tested.unit},
@@ -105,6 +107,7 @@ def encodings(tmp_path_factory):
             table = study["samples"]
             pairs = zip(table["run"], table["row"], strict=True)
             table["unit"] = [f"{run}/{row // length}" for run, row in pairs]
+            table["item"] = [f"scene {row // length}" for row in table["row"]]
 
         return change
 
@@ -192,7 +195,7 @@ def test_a_planted_lie_is_seen(encodings, tmp_path, true, lie):
 
 
 def test_what_was_not_widened_does_not_tell_of_it(encodings, tmp_path):
-    infer_encoding(encodings["holdout"], inferring("item", permutations=40), tmp_path / "out.h5")
+    infer_encoding(encodings["holdout"], inferring("block", permutations=40), tmp_path / "out.h5")
     text = " ".join(read_inference(tmp_path / "out.h5")[1].methods)
     assert "widened" not in text
     assert "kunsch1989" not in text
@@ -280,7 +283,7 @@ def test_a_test_without_sentences_cannot_be_registered():
 
 
 def test_provenance_has_the_settings_that_the_job_was_given(encodings, tmp_path):
-    settings = inferring("item", permutations=40)
+    settings = inferring("block", permutations=40)
     infer_encoding(encodings["holdout"], settings, tmp_path / "out.h5", "c0de")
     provenance: Provenance = read_inference(tmp_path / "out.h5")[1]
     assert provenance.config == settings.key()
@@ -290,10 +293,10 @@ def test_provenance_has_the_settings_that_the_job_was_given(encodings, tmp_path)
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ([0, 0, 0, 0], "1 block: the smallest possible p is 1.00 (1 distinct permutation; "),
-        ([0, 0, 1, 1], "2 blocks: the smallest possible p is 0.50 (2 distinct permutations; "),
+        ([0, 0, 0, 0], "0 blocks can change places: the smallest possible p is 1.00 (1 distinct "),
+        ([0, 0, 1, 1], "2 blocks can change places: the smallest possible p is 0.50 (2 distinct "),
     ],
 )
 def test_a_refusal_counts_in_english(labels, words):
     run = PredictedRun(np.zeros((4, 1)), np.zeros((4, 1)), np.array(labels))
-    assert _too_few([run], distinct_permutations([run])).startswith(words)
+    assert wording.too_few(exchange_of_runs([run], "time"), "time").startswith(words)

@@ -13,9 +13,9 @@ from tristream.encode.fit import fit_subject
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.permutation import (
     PredictedRun,
-    distinct_permutations,
-    draw,
-    movable_rows,
+    Shifts,
+    exchange_of_runs,
+    moves_of,
     null_correlations,
     permutation_test,
 )
@@ -41,38 +41,31 @@ def test_null_equals_moving_the_blocks_and_correlating():
     runs = [
         PredictedRun(rng.random((n, 5)), rng.random((n, 5)), film_units(n, 10)) for n in (43, 60)
     ]
-    orders = draw(runs, 6, seed=1)
-    observed, null = null_correlations(runs, orders)
+    moves = exchange_of_runs(runs, "time")
+    orders = moves.draw(0, 6, seed=1)
+    observed, null = null_correlations(runs, moves, orders)
     for i in range(6):
         z = []
-        for run, order in zip(runs, orders, strict=True):
-            rows = movable_rows(run.unit)
+        for number, (run, order) in enumerate(zip(runs, orders, strict=True)):
+            ((_, rows),) = moves.of_run(number)
             moved = run.prediction.copy()
             moved[rows] = run.prediction[rows[order[i]]]
             z.append([np.arctanh(stats.pearsonr(moved[:, v], run.y[:, v])[0]) for v in range(5)])
         assert null[i] == pytest.approx(np.tanh(np.mean(z, 0)), abs=1e-10)
-    identity = [np.arange(len(movable_rows(run.unit)))[None] for run in runs]
-    assert null_correlations(runs, identity)[1][0] == pytest.approx(observed, abs=1e-12)
+    identity = [np.arange(one.size)[None] for one in moves.sets]
+    assert null_correlations(runs, moves, identity)[1][0] == pytest.approx(observed, abs=1e-12)
 
 
 def test_p_values_do_not_depend_on_chunks_and_are_repeatable():
     rng = np.random.default_rng(0)
     run = PredictedRun(ar(rng, (145, 30), 0.5), rng.random((145, 30)), film_units(145))
-    one = permutation_test([run], 50, seed=3)
-    two = permutation_test([run], 50, seed=3, chunk=7)
+    moves = exchange_of_runs([run], "time")
+    one = permutation_test([run], moves, 50, seed=3)
+    two = permutation_test([run], moves, 50, seed=3, chunk=7)
     assert np.array_equal(one.p, two.p)
     assert one.null_max == pytest.approx(two.null_max, abs=1e-12)
-    assert not np.array_equal(one.p, permutation_test([run], 50, seed=4).p)
+    assert not np.array_equal(one.p, permutation_test([run], moves, 50, seed=4).p)
     assert one.p.min() >= 1 / 51
-
-
-def test_blocks_of_unequal_length_move_what_they_share():
-    unit = np.repeat([0, 1, 2, 3, -1, 4], [20, 20, 20, 25, 3, 7])
-    rows = movable_rows(unit)
-    assert rows.shape == (4, 20)
-    assert rows[3].tolist() == list(range(60, 80))
-    assert movable_rows(np.repeat([0, 1, 2], [9, 10, 9])).shape == (3, 9)
-    assert movable_rows(np.full(5, -1)).size == 0
 
 
 def test_distinct_permutations_multiply_over_runs():
@@ -80,9 +73,8 @@ def test_distinct_permutations_multiply_over_runs():
         n = 10 * blocks
         return PredictedRun(np.zeros((n, 1)), np.zeros((n, 1)), film_units(n, 10))
 
-    assert distinct_permutations([run(3)]) == 6
-    assert distinct_permutations([run(7)]) == 5040
-    assert distinct_permutations([run(8)] * 12) == factorial(8) ** 12
+    assert exchange_of_runs([run(3)], "time").distinct == 6
+    assert exchange_of_runs([run(8)] * 12, "time").distinct == factorial(8) ** 12
 
 
 def rejection(unit_of, seed=0, voxels=2500, volumes=140, planted=0.0):
@@ -90,7 +82,8 @@ def rejection(unit_of, seed=0, voxels=2500, volumes=140, planted=0.0):
     prediction = smooth_prediction(rng, (volumes, voxels))
     noise = ar(rng, (volumes, voxels), 0.5)
     y = planted * prediction / prediction.std(0) + np.sqrt(1 - planted**2) * noise / noise.std(0)
-    found = permutation_test([PredictedRun(y, prediction, unit_of(volumes))], 400, seed)
+    run = PredictedRun(y, prediction, unit_of(volumes))
+    found = permutation_test([run], exchange_of_runs([run], "time"), 400, seed)
     return float((found.p < 0.05).mean())
 
 
@@ -114,7 +107,7 @@ def test_label_blocks_under_leave_one_run_out_keep_their_error_rate():
         onset = 0.5 * response[:, None]
         y = ar(rng, (len(unit), 1500), 0.4) + onset
         runs.append(PredictedRun(y, effect * response[:, None], unit))
-    found = permutation_test(runs, 400)
+    found = permutation_test(runs, exchange_of_runs(runs, "block"), 400)
     # All blocks raise the BOLD alike: r is positive everywhere, and yet nothing is found.
     assert found.observed.mean() > 0.03
     assert 0.03 < (found.p < 0.05).mean() < 0.07
@@ -187,7 +180,7 @@ def test_corrected_for_the_largest_voxel_and_for_any_dependence(fitted, tmp_path
 
 
 def test_blocks_of_a_design_are_not_widened(fitted, tmp_path):
-    infer_encoding(fitted, inferring("item", permutations=50), tmp_path / "out.h5")
+    infer_encoding(fitted, inferring("block", permutations=50), tmp_path / "out.h5")
     with h5py.File(tmp_path / "out.h5") as file:
         assert file.attrs["widening"].tolist() == [1]
 
@@ -210,15 +203,56 @@ def test_shifts_are_refused_where_they_can_t_be_had(fitted, tmp_path, unit, why)
 def test_shifts_equal_rolling_the_prediction():
     rng = np.random.default_rng(0)
     run = PredictedRun(rng.random((31, 4)), rng.random((31, 4)), np.arange(31))
-    orders = draw([run], 100, seed=0, null="shift")
-    assert orders[0].tolist() == list(range(1, 31))
-    observed, null = null_correlations([run], orders)
+    moves = moves_of([run], "time", "shift")
+    orders = moves.draw(0, 100, seed=0)
+    assert sorted(orders[0]) == list(range(1, 31))
+    np.testing.assert_array_equal(moves.draw(7, 20, seed=0)[0], orders[0][7:20])
+    observed, null = null_correlations([run], moves, orders)
     for shift, row in zip(orders[0], null, strict=True):
         moved = np.roll(run.prediction, shift, axis=0)
         assert row == pytest.approx([stats.pearsonr(moved[:, v], run.y[:, v])[0] for v in range(4)])
-    found = permutation_test([run], 100, null="shift")
+    found = permutation_test([run], moves, 100)
     assert found.observed == pytest.approx(observed)
     assert len(found.null_max) == 30
     assert found.p == pytest.approx((1 + (null >= observed).sum(0)) / 31)
-    assert distinct_permutations([run, run], "shift") == 31**2
-    assert [len(o) for o in draw([run, run], 100, seed=0, null="shift")] == [100, 100]
+    two = Shifts((31, 20))
+    assert two.distinct == 31 * 20
+    assert moves.available == 30
+    assert two.available is None
+    every = two.draw(0, 3000, seed=0)
+    assert [int(own.max()) for own in every] == [30, 19]
+    for own, part in zip(every, two.draw(1000, 2100, seed=0), strict=True):
+        np.testing.assert_array_equal(own[1000:2100], part)
+
+
+def shown_again(rng, items, times, runs, same_items, voxels, planted=0.0):
+    """Voxels answer items and predictions differ between items, by numbers of their own."""
+    made = []
+    for number in range(runs):
+        if number == 0 or not same_items:
+            answer, predicted = rng.standard_normal((2, items, voxels))
+            answer = planted * predicted + answer
+        item = rng.permutation(np.repeat(np.arange(items), times))
+        y = 0.7 * answer[item] + rng.standard_normal((len(item), voxels))
+        code = item if same_items else item + items * number
+        made.append(PredictedRun(y, predicted[item], np.arange(len(item)), item=code))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("items", "times", "runs", "same_items"), [(50, 1, 12, True), (10, 4, 6, False)]
+)
+def test_items_move_with_all_their_showings(items, times, runs, same_items):
+    """As 50 images in 12 runs, or ten clips four times in each of six runs."""
+    rng = np.random.default_rng(2)
+    made = shown_again(rng, items, times, runs, same_items, 1500)
+    alike = exchange_of_runs(made, "item")
+    assert alike.distinct == factorial(items) ** (1 if same_items else runs)
+    found = permutation_test(made, alike, 400)
+    assert 0.035 < (found.p <= 0.05).mean() < 0.065
+    assert (found.p <= 0.01).mean() < 0.018
+    # Control: each showing by itself.
+    apart = permutation_test(made, exchange_of_runs(made, "block"), 400)
+    assert (apart.p <= 0.05).mean() > 0.11
+    driven = shown_again(rng, items, times, runs, same_items, 300, planted=0.7)
+    assert (permutation_test(driven, alike, 400).p <= 0.05).mean() > 0.9

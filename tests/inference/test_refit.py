@@ -14,7 +14,7 @@ from tristream.encode.prediction_scores import correlation
 from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
-from tristream.inference.permutation import permutation_test
+from tristream.inference.permutation import exchange_of_runs, permutation_test
 from tristream.inference.refit import _row_orders, refit_test
 from tristream.inference.tested_runs import runs_of
 from tristream.store import open_h5
@@ -38,8 +38,9 @@ def driven(tmp_path_factory):
 def test_null_equals_fitting_the_permuted_data(driven):
     """One permutation, by kernel ridge written out."""
     encoding, _ = read_encoding(driven)
-    found = refit_test(encoding, driven, permutations=2, seed=1)
-    orders = _row_orders(encoding, 2, 1)
+    moves = exchange_of_runs(runs_of(encoding), "time")
+    found = refit_test(encoding, driven, moves, permutations=2, seed=1)
+    orders = _row_orders(encoding, moves, 2, 1)
     features = TrainingFeatures(encoding, driven)
     names = list(encoding.tests)
     assert found.observed == pytest.approx(encoding.scores.r, abs=1e-5)
@@ -65,7 +66,8 @@ def test_null_equals_fitting_the_permuted_data(driven):
 
 def test_blocks_move_within_their_run(driven):
     encoding, _ = read_encoding(driven)
-    for name, order in _row_orders(encoding, 5, seed=0).items():
+    moves = exchange_of_runs(runs_of(encoding), "time")
+    for name, order in _row_orders(encoding, moves, 5, seed=0).items():
         unit = encoding.tests[name].unit
         assert np.array_equal(order[0], np.arange(len(unit)))
         for one in order[1:]:
@@ -95,8 +97,10 @@ def test_refitting_keeps_the_error_rate_and_moving_predictions_does_not(tmp_path
 
     path = fit(tmp_path, noise)
     encoding, _ = read_encoding(path)
-    refitted = refit_test(encoding, path, 200)
-    moved = permutation_test(runs_of(encoding), 200)
+    runs = runs_of(encoding)
+    moves = exchange_of_runs(runs, "time")
+    refitted = refit_test(encoding, path, moves, 200)
+    moved = permutation_test(runs, moves, 200)
     assert 0.03 < (refitted.p < 0.05).mean() < 0.075
     assert (moved.p < 0.05).mean() > 0.09
 

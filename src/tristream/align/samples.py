@@ -230,7 +230,7 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
     if used["unit"].notna().any():
         unit = {
             "block": "blocks of one label",
-            "item": "single presentations",
+            "item": "items with all their showings",
             "time": f"time blocks of {exchange.seconds:g} s",
         }[exchange.unit]
         text.append(f"The unit that permutations move is {unit}, within each run.")

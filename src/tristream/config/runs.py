@@ -34,8 +34,8 @@ class Split(Section):
 class Exchange(Section):
     """The unit that may be permuted under the null hypothesis.
 
-    ``block``: consecutive volumes with one label; ``item``: one presentation; ``time``: intervals
-    of `seconds` (films).
+    ``block``: consecutive volumes with one label; ``item``: an item with all its showings, alike in
+    all runs; ``time``: intervals of `seconds` (films).
     """
 
     unit: Literal["block", "item", "time"] = Field(description="what may be permuted")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nibabel.affines import apply_affine
 from scipy.stats import false_discovery_control
 
+from tristream.align.exchange import FEWEST_DISTINCT, Exchange
 from tristream.config.settings.inference import CompareSettings
 from tristream.encode.ceiling import block_sums
 from tristream.encode.encoding_file import Encoding, read_encoding
@@ -31,19 +32,17 @@ from tristream.inference.comparison_file import (
 )
 from tristream.inference.permutation import (
     TOLERANCE,
+    Placed,
     PredictedRun,
     circular_products,
-    distinct_permutations,
-    draw,
-    movable_rows,
+    exchange_of_runs,
     permuted_sums,
     unit_length,
 )
 from tristream.inference.procedures import Procedure, register
 from tristream.inference.table_files import WHOLE
-from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME
+from tristream.inference.tested_runs import TIME
 from tristream.inference.widening import lost_by_shifts, widening
-from tristream.phrases import counted
 from tristream.space import grayordinates
 from tristream.space.atlas import Regions
 from tristream.store import Omission, Provenance
@@ -85,6 +84,7 @@ class Done:
 
     compared: ComparedModels
     runs: Sequence[PredictedRun]
+    moves: Exchange
     tr: float
     procedure: str
     widening: Sequence[float]
@@ -142,7 +142,7 @@ class FlippedSigns(PairedTest):
         """Signs of blocks."""
         compared = done.compared
         blocks = sum(len(np.unique(run.unit)) for run in done.runs)
-        what = wording.units(compared.unit, done.runs, done.tr)
+        what = wording.units(compared.unit, done.moves, done.tr)
         number = wording.drawn(compared.n_permutations, compared.n_distinct, "patterns of signs")
         return f"flipping the sign of the difference in each of {blocks} {what} ({number})"
 
@@ -158,11 +158,11 @@ class BlocksOfDifference(PairedTest):
     def moved(self, done: Done) -> str:
         """Blocks of the difference."""
         compared = done.compared
-        what = wording.units(compared.unit, done.runs, done.tr)
+        what = wording.units(compared.unit, done.moves, done.tr)
         number = wording.drawn(compared.n_permutations, compared.n_distinct)
         return (
             f"permuting {what} of the difference of the predictions within "
-            f"{wording.within(done.runs)} ({number})"
+            f"{wording.within(done.runs)}{wording.alike(done.moves)} ({number})"
         )
 
 
@@ -200,12 +200,9 @@ def compare_encodings(
     runs = differences(one, other)
     flips = 2 ** sum(len(np.unique(run.unit)) for run in runs)
     test: PairedTest = FlippedSigns() if flips >= FEWEST_DISTINCT else BlocksOfDifference()
-    distinct = flips if test.flipped else distinct_permutations(runs)
-    why = (
-        ""
-        if distinct >= FEWEST_DISTINCT
-        else f"{counted(distinct, 'distinct permutation')}; {FEWEST_DISTINCT} are asked for"
-    )
+    moves = exchange_of_runs(runs, settings.unit)
+    distinct = flips if test.flipped else moves.distinct
+    why = "" if distinct >= FEWEST_DISTINCT else wording.too_few(moves, settings.unit)
     compared = ComparedModels(
         first=one.about["model"],
         second=other.about["model"],
@@ -223,8 +220,8 @@ def compare_encodings(
     methods: tuple[str, ...] = (wording.refused(why),)
     if not why:
         parts = _parts(one, regions)
-        compared, widths = _tested(compared, runs, parts, settings, test.flipped)
-        done = Done(compared, runs, float(one.about["tr"]), settings.procedure, widths)
+        compared, widths = _tested(compared, runs, moves, parts, settings, test.flipped)
+        done = Done(compared, runs, moves, float(one.about["tr"]), settings.procedure, widths)
         methods = test.methods(done)
     simulated = fit.simulated or other_fit.simulated
     provenance = Provenance(KIND, simulated, settings.key(), code, omitted, methods)
@@ -240,13 +237,14 @@ def _read(path: Path) -> tuple[Encoding, Provenance]:
 def _tested(
     compared: ComparedModels,
     runs: Sequence[PredictedRun],
+    moves: Exchange,
     parts: Mapping[str, Mask],
     settings: CompareSettings,
     flipped: bool,
 ) -> tuple[ComparedModels, tuple[float, ...]]:
     """What was found, and how much wider the null of each run was made."""
     wide = settings.unit == TIME
-    result = compare(runs, parts, settings.permutations, settings.seed, flipped, wide)
+    result = compare(runs, moves, parts, settings.permutations, settings.seed, flipped, wide)
     found = Difference(
         difference=result.difference,
         p=result.p,
@@ -269,6 +267,7 @@ def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
             unit_length(a.prediction) - unit_length(other.tests[name].prediction),
             a.unit,
             projection=a.projection,
+            item=a.item,
         )
         for name, a in one.tests.items()
     ]
@@ -276,6 +275,7 @@ def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
 
 def compare(
     runs: Sequence[PredictedRun],
+    moves: Exchange,
     regions: Mapping[str, Mask],
     permutations: int,
     seed: int,
@@ -289,6 +289,8 @@ def compare(
     ----------
     runs : sequence of PredictedRun
         From :func:`differences`.
+    moves : Exchange
+        Their units that may change places.
     regions : mapping
         Name to voxels (voxels,).
     permutations, seed : int
@@ -300,8 +302,8 @@ def compare(
     chunk : int
         Voxels at a time.
     """
-    orders = _signs(runs, permutations, seed) if flipped else draw(runs, permutations, seed)
-    wider = [_wider(run, flipped) if widen else 1.0 for run in runs]
+    orders = _signs(runs, permutations, seed) if flipped else moves.draw(0, permutations, seed)
+    wider = [_wider(run, moves.of_run(k), flipped) if widen else 1.0 for k, run in enumerate(runs)]
     voxels = runs[0].y.shape[1]
     difference, p = np.empty(voxels), np.empty(voxels)
     null_max = np.zeros(permutations)
@@ -309,7 +311,7 @@ def compare(
     sums = {name: np.zeros(1 + permutations) for name in regions}
     for start in range(0, voxels, chunk):
         part = slice(start, min(start + chunk, voxels))
-        seen, null = _null(runs, orders, wider, part, flipped)
+        seen, null = _null(runs, moves, orders, wider, part, flipped)
         difference[part] = seen
         p[part] = (1 + (np.abs(null) >= np.abs(seen) - TOLERANCE).sum(0)) / (1 + permutations)
         null_max = np.maximum(null_max, np.abs(null).max(1))
@@ -325,6 +327,7 @@ def compare(
 
 def _null(
     runs: Sequence[PredictedRun],
+    moves: Exchange,
     orders: Sequence[npt.NDArray],
     wider: Sequence[float],
     part: slice,
@@ -332,14 +335,14 @@ def _null(
 ) -> tuple[Floats, Floats]:
     """Differences as observed (voxels,) and permuted (permutations, voxels), means over runs."""
     seen, null = [], []
-    for run, order, factor in zip(runs, orders, wider, strict=True):
+    for number, (run, factor) in enumerate(zip(runs, wider, strict=True)):
         y, prediction = unit_length(run.y[:, part]), run.prediction[:, part]
         if flipped:
             blocks = block_sums(y * prediction, run.unit)
             seen.append(blocks.sum(0))
-            null.append(factor * (order @ blocks))
+            null.append(factor * (orders[number] @ blocks))
         else:
-            one, many = permuted_sums(y, prediction, movable_rows(run.unit), order, factor)
+            one, many = permuted_sums(y, prediction, moves.of_run(number), orders, factor)
             seen.append(one)
             null.append(many)
     return np.mean(seen, axis=0), np.mean(null, axis=0)
@@ -351,10 +354,10 @@ def _signs(runs: Sequence[PredictedRun], permutations: int, seed: int) -> list[n
     return [rng.choice([-1.0, 1.0], (permutations, count)) for count in counts]
 
 
-def _wider(run: PredictedRun, flipped: bool, chunk: int = 512) -> float:
+def _wider(run: PredictedRun, units: Placed, flipped: bool, chunk: int = 512) -> float:
     """How much wider the null is than that of the blocks, at least one."""
     if not flipped:
-        return widening(run)
+        return widening(run, units)
     shifted = signs = 0.0
     for start in range(0, run.y.shape[1], chunk):
         part = run.part(slice(start, start + chunk))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scipy.stats import false_discovery_control
 
+from tristream.align.exchange import FEWEST_DISTINCT, Exchange
 from tristream.config.settings.inference import InferenceSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference import wording
@@ -17,15 +18,15 @@ from tristream.inference.inference_file import (
     write_inference,
 )
 from tristream.inference.permutation import (
+    Moves,
     Permuted,
     PredictedRun,
-    distinct_permutations,
-    movable_rows,
+    exchange_of_runs,
+    moves_of,
     permutation_test,
 )
 from tristream.inference.procedures import Procedure, register
-from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME, runs_of
-from tristream.phrases import counted
+from tristream.inference.tested_runs import TIME, runs_of, widened_runs
 from tristream.store import Omission, Provenance
 
 FEWEST_SHIFTED = 200
@@ -41,6 +42,7 @@ class Done:
 
     tested: TestedModel
     runs: Sequence[PredictedRun]
+    moves: Moves
     tr: float
 
 
@@ -60,17 +62,16 @@ class EncodingTest(Procedure[Done]):
     def __init__(self, encoding: Encoding, path: Path, settings: InferenceSettings) -> None:
         self.encoding, self.path, self.settings = encoding, path, settings
         self.plain_runs = runs_of(encoding)
-
-    @property
-    def distinct(self) -> int:
-        """Distinct rearrangements, the observed one included."""
-        return distinct_permutations(self.plain_runs)
+        self.moves = moves_of(self.plain_runs, settings.unit, settings.null)
 
     @property
     def refusal(self) -> str:
         """Why there are no p values; empty where there are."""
-        enough = self.distinct >= FEWEST_DISTINCT
-        return "" if enough else _too_few(self.plain_runs, self.distinct)
+        if self.moves.distinct >= FEWEST_DISTINCT:
+            return ""
+        # Of shifts there are too few only where there are too few volumes.
+        units = exchange_of_runs(self.plain_runs, self.settings.unit)
+        return wording.too_few(units, self.settings.unit)
 
     @abstractmethod
     def run(self, runs: Sequence[PredictedRun]) -> Permuted:
@@ -102,15 +103,16 @@ class BlocksOfPrediction(EncodingTest):
 
     def run(self, runs: Sequence[PredictedRun]) -> Permuted:
         """Permute the stored predictions."""
-        return permutation_test(runs, self.settings.permutations, self.settings.seed)
+        settings = self.settings
+        return permutation_test(runs, self.moves, settings.permutations, settings.seed)
 
     def moved(self, done: Done) -> str:
         """Blocks of the prediction."""
-        what = wording.units(done.tested.unit, done.runs, done.tr)
+        what = wording.units(done.tested.unit, done.moves, done.tr)
         number = wording.drawn(done.tested.n_permutations, done.tested.n_distinct)
         return (
-            f"permuting {what} of the prediction within {wording.within(done.runs)}, the model "
-            f"fixed ({number})"
+            f"permuting {what} of the prediction within {wording.within(done.runs)}"
+            f"{wording.alike(done.moves)}, the model fixed ({number})"
         )
 
 
@@ -120,11 +122,6 @@ class ShiftedPrediction(EncodingTest):
 
     null = "prediction shifted in a circle within the test run, the model fixed"
     too_narrow = wording.SEAM
-
-    @property
-    def distinct(self) -> int:
-        """All shifts of all runs."""
-        return distinct_permutations(self.plain_runs, "shift")
 
     @property
     def refusal(self) -> str:
@@ -140,8 +137,7 @@ class ShiftedPrediction(EncodingTest):
 
     def run(self, runs: Sequence[PredictedRun]) -> Permuted:
         """Shift the stored predictions."""
-        settings = self.settings
-        return permutation_test(runs, settings.permutations, settings.seed, null="shift")
+        return permutation_test(runs, self.moves, self.settings.permutations, self.settings.seed)
 
     def moved(self, done: Done) -> str:
         """All shifts once, or some at random."""
@@ -161,6 +157,10 @@ class RefittedFolds(EncodingTest):
 
     null = "blocks of data permuted within runs, all folds refitted, hyperparameters fixed"
 
+    def __init__(self, encoding: Encoding, path: Path, settings: InferenceSettings) -> None:
+        super().__init__(encoding, path, settings)
+        self.moves: Exchange = exchange_of_runs(self.plain_runs, settings.unit)
+
     @property
     def refusal(self) -> str:
         """Written for one kind of model."""
@@ -176,16 +176,17 @@ class RefittedFolds(EncodingTest):
 
         wider = dict(zip(self.encoding.tests, (run.widening for run in runs), strict=True))
         permutations, seed = self.settings.permutations, self.settings.seed
-        return refit_test(self.encoding, self.path, permutations, seed, wider)
+        return refit_test(self.encoding, self.path, self.moves, permutations, seed, wider)
 
     def moved(self, done: Done) -> str:
         """Blocks of the data, and what was fitted again."""
-        what = wording.units(done.tested.unit, done.runs, done.tr)
+        what = wording.units(done.tested.unit, done.moves, done.tr)
         number = wording.drawn(done.tested.n_permutations, done.tested.n_distinct)
+        where = wording.within(done.runs, "run") + wording.alike(done.moves)
         return (
-            f"permuting {what} of the BOLD within {wording.within(done.runs, 'run')} and fitting "
-            f"every fold of {NESTED} again to the permuted data, with the hyperparameters chosen "
-            f"on the data as they are ({number})"
+            f"permuting {what} of the BOLD within {where} and fitting every fold of {NESTED} again "
+            "to the permuted data, with the hyperparameters chosen on the data as they are "
+            f"({number})"
         )
 
 
@@ -219,9 +220,9 @@ def infer_encoding(
         methods: tuple[str, ...] = (wording.refused(why),)
     else:
         omitted = ()
-        runs = runs_of(fitted, settings.unit, settings.null)
+        runs = widened_runs(test.plain_runs, test.moves, settings.unit)
         tested = _found(tested, test.run(runs), runs)
-        methods = test.methods(Done(tested, runs, float(fitted.about["tr"])))
+        methods = test.methods(Done(tested, runs, test.moves, float(fitted.about["tr"])))
     provenance = Provenance(KIND, fit.simulated, settings.key(), code, omitted, methods)
     write_inference(output, tested, provenance)
     return tested
@@ -241,7 +242,7 @@ def _plan(test: EncodingTest, settings: InferenceSettings) -> TestedModel:
         statistic=STATISTIC,
         null=test.null,
         unit=settings.unit,
-        n_distinct=test.distinct,
+        n_distinct=test.moves.distinct,
         n_permutations=0,
         seed=settings.seed,
         fdr=settings.fdr,
@@ -263,13 +264,3 @@ def _found(planned: TestedModel, result: Permuted, runs: Sequence[PredictedRun])
     widening = tuple(run.widening for run in runs)
     used = len(result.null_max)
     return replace(planned, n_permutations=used, widening=widening, found=found)
-
-
-def _too_few(runs: Sequence[PredictedRun], distinct: int) -> str:
-    blocks = sum(len(movable_rows(run.unit)) for run in runs)
-    within = f" in {len(runs)} runs" if len(runs) > 1 else ""
-    smallest = f"{1 / distinct:.2f}" if distinct < 100 else f"{1 / distinct:.1g}"
-    return (
-        f"{counted(blocks, 'block')}{within}: the smallest possible p is {smallest} "
-        f"({counted(distinct, 'distinct permutation')}; {FEWEST_DISTINCT} are asked for)"
-    )

@@ -1,14 +1,15 @@
-"""Permutation of test predictions against test data: whole blocks, or circular shifts.
+"""Permutation of test predictions against test data: whole units, or circular shifts.
 
-The permuted unit is the exchangeable unit of the dataset: blocks of at least 20 s of a film, a
-block of one label, a presentation of one item. Blocks of the *prediction* change places within
-their run, all voxels alike, so that what neighbouring volumes and neighbouring voxels share stays
-as it is. In a design of events the prediction of a block goes where another block was: what all
-blocks have in common (their rise and fall) stays, and the test asks whether it matters which item
-was shown, not whether anything was. Blocks of a film are cut at arbitrary moments, a circle is
-closed where nothing joins, and the null is widened by what that loses
-(:mod:`tristream.inference.widening`). The model is not refitted: the null is conditional on
-weights that never saw the test run. Leave-one-run-out needs :mod:`tristream.inference.refit`.
+What may change places follows from :mod:`tristream.align.exchange`: blocks of 20 s and more of a
+film, blocks of one label, items with all their showings. Units of the *prediction* change places
+within their run, all voxels alike, so that what neighbouring volumes and neighbouring voxels share
+stays as it is; an item that was shown in several runs moves alike in all of them. In a design of
+events the prediction of a unit goes where another unit was: what all units have in common (their
+rise and fall) stays, and the test asks whether it matters which item was shown, not whether
+anything was. Blocks of a film are cut at arbitrary moments, a circle is closed where nothing joins,
+and the null is widened by what that loses (:mod:`tristream.inference.widening`). The model is not
+refitted: the null is conditional on weights that never saw the test run. Leave-one-run-out needs
+:mod:`tristream.inference.refit`.
 """
 
 import math
@@ -19,11 +20,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tristream.align.exchange import BATCH, Exchange, Unit, exchange
 from tristream.encode.prediction_scores import centred, fisher_mean
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 Null = Literal["blocks", "shift"]
+Placed = Sequence[tuple[int, Ints]]
+"""Sets of units in one run: the place of each set, and its rows (units, samples)."""
 # Counts as reached: permutations that are the identity in other words differ by rounding.
 TOLERANCE = 1e-10
 
@@ -37,11 +41,14 @@ class PredictedRun:
     y, prediction : ndarray of shape (time, voxels)
         Data and prediction.
     unit : ndarray of int of shape (time,)
-        Exchange unit of each sample.
+        Presentation, block or block of time, -1 where there is none.
     widening : float
-        How many times wider the null is than that of permuted blocks or of shifts.
+        How many times wider the null is than that of permuted units or of shifts.
     projection : ndarray of shape (time, q), optional
         Orthonormal basis of what was projected out of the data.
+    item : ndarray of int of shape (time,), optional
+        What is shown; the same number in other runs is the same item. Without it, no unit comes
+        twice.
     """
 
     y: Floats
@@ -49,10 +56,65 @@ class PredictedRun:
     unit: Ints
     widening: float = 1.0
     projection: Floats | None = None
+    item: Ints | None = None
 
     def part(self, voxels: slice | Ints) -> "PredictedRun":
         """The same for some voxels."""
         return replace(self, y=self.y[:, voxels], prediction=self.prediction[:, voxels])
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """The predictions of whole runs move in circles.
+
+    Attributes
+    ----------
+    lengths : tuple of int
+        Samples of each run.
+    """
+
+    lengths: tuple[int, ...]
+
+    @property
+    def distinct(self) -> int:
+        """How many there are, the observed one included."""
+        return math.prod(self.lengths)
+
+    @property
+    def available(self) -> int | None:
+        """Those of a single run are taken once each; None where they are drawn."""
+        return self.lengths[0] - 1 if len(self.lengths) == 1 else None
+
+    def draw(self, start: int, stop: int, seed: int) -> list[Ints]:
+        """Shifts number `start` to `stop`, (permutations,) for each run, in samples."""
+        if self.available is not None:
+            every = np.random.default_rng(seed).permutation(np.arange(1, self.lengths[0]))
+            return [every[start:stop]]
+        first, last = start // BATCH, -(-stop // BATCH)
+        shape = (BATCH, len(self.lengths))
+        drawn = [
+            np.random.default_rng((seed, number)).integers(0, self.lengths, shape)
+            for number in range(first, last)
+        ]
+        return list(np.concatenate(drawn)[start - first * BATCH : stop - first * BATCH].T)
+
+
+Moves = Exchange | Shifts
+
+
+def moves_of(runs: Sequence[PredictedRun], unit: Unit, null: Null = "blocks") -> Moves:
+    """What changes places in some test runs."""
+    if null == "shift":
+        return Shifts(tuple(len(run.unit) for run in runs))
+    return exchange_of_runs(runs, unit)
+
+
+def exchange_of_runs(runs: Sequence[PredictedRun], unit: Unit) -> Exchange:
+    """The units of some test runs that may change places."""
+    showings = [run.unit for run in runs]
+    if any(run.item is None for run in runs):
+        return exchange("block", showings, showings)
+    return exchange(unit, showings, [run.item for run in runs if run.item is not None])
 
 
 @dataclass(frozen=True)
@@ -84,59 +146,6 @@ class Permuted:
         return (1 + len(self.null_max) - below) / (1 + len(self.null_max))
 
 
-def movable_rows(unit: Ints) -> npt.NDArray[np.intp]:
-    """Rows of the blocks that can change places, (blocks, length).
-
-    Blocks may differ in length (the last of a run, or after censoring). The common length is the
-    one that moves the most samples; of longer blocks the first samples move and the rest stay,
-    shorter blocks stay, and so do samples without a unit (-1). What stays in place makes the
-    test conservative, never liberal.
-
-    Parameters
-    ----------
-    unit : ndarray of int of shape (time,)
-        Exchange unit of each sample.
-    """
-    rows = [np.flatnonzero(unit == u) for u in np.unique(unit[unit >= 0])]
-    lengths = np.array([len(r) for r in rows], dtype=np.intp)
-    if not len(lengths):
-        return np.empty((0, 0), np.intp)
-    candidates = np.unique(lengths)
-    moved = [
-        int(n) * int((lengths >= n).sum()) * bool((lengths >= n).sum() > 1) for n in candidates
-    ]
-    length = candidates[int(np.argmax(moved))]
-    return np.stack([r[:length] for r in rows if len(r) >= length])
-
-
-def distinct_permutations(runs: Sequence[PredictedRun], null: Null = "blocks") -> int:
-    """How many different arrangements there are, the observed one included."""
-    if null == "shift":
-        return math.prod(len(run.unit) for run in runs)
-    return math.prod(math.factorial(len(movable_rows(run.unit))) for run in runs)
-
-
-def draw(
-    runs: Sequence[PredictedRun], permutations: int, seed: int, null: Null = "blocks"
-) -> list[npt.NDArray[np.intp]]:
-    """Random arrangements of each run.
-
-    Returns
-    -------
-    list of ndarray, one a run
-        Orders of the blocks (permutations, blocks), or shifts in samples (permutations,). A single
-        run that has fewer shifts than were asked for gets each of them once.
-    """
-    rng = np.random.default_rng(seed)
-    if null == "shift":
-        lengths = [len(run.unit) for run in runs]
-        if len(runs) == 1 and lengths[0] - 1 <= permutations:
-            return [np.arange(1, lengths[0])]
-        return [rng.integers(0, n, permutations) for n in lengths]
-    orders = [np.arange(len(movable_rows(run.unit))) for run in runs]
-    return [rng.permuted(np.tile(order, (permutations, 1)), axis=1) for order in orders]
-
-
 def block_table(y: Floats, prediction: Floats, rows: Ints) -> npt.NDArray[np.float64]:
     """Products of every block of the data with every block of the prediction.
 
@@ -158,17 +167,21 @@ def block_table(y: Floats, prediction: Floats, rows: Ints) -> npt.NDArray[np.flo
 
 
 def permuted_sums(
-    y: Floats, prediction: Floats, rows: Ints, orders: Ints, widening: float = 1.0
+    y: Floats,
+    prediction: Floats,
+    units: Placed,
+    orders: Sequence[Ints],
+    widening: float = 1.0,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Inner products over time, as observed and with the prediction's blocks in other orders.
+    """Inner products over time, as observed and with the prediction's units in other orders.
 
     Parameters
     ----------
     y, prediction : ndarray of shape (time, voxels)
-    rows : ndarray of int of shape (blocks, length)
-        From :func:`movable_rows`.
-    orders : ndarray of int of shape (permutations, blocks)
-        The block of the prediction that goes to each place.
+    units : sequence of (int, ndarray of int of shape (units, samples))
+        What moves in this run, from :meth:`tristream.align.exchange.Exchange.of_run`.
+    orders : sequence of ndarray of int of shape (permutations, units)
+        For each set of all runs, the unit of the prediction that goes to each place.
     widening : float
         Widens the distribution of the permuted values about their mean over all orders.
 
@@ -178,17 +191,16 @@ def permuted_sums(
     permuted : ndarray of shape (permutations, voxels)
     """
     total = np.einsum("tv,tv->v", y, prediction)
-    if not rows.size:
-        return total, np.tile(total, (len(orders), 1))
-    # One look-up a block and permutation, instead of moving time series.
-    table = block_table(y, prediction, rows)
-    places = np.arange(len(rows))
-    stays = total - table[places, places].sum(0)
-    mean = table.sum((0, 1)) / len(rows)
-    permuted = np.tile(stays + (1 - widening) * mean, (len(orders), 1))
-    table *= widening
-    for place in places:
-        permuted += table[place, orders[:, place]]
+    permuted = np.tile(total, (len(orders[0]) if orders else 0, 1))
+    for place, rows in units:
+        # One look-up a unit and permutation, instead of moving time series.
+        table = block_table(y, prediction, rows)
+        places = np.arange(len(rows))
+        mean = table.sum((0, 1)) / len(rows)
+        permuted += (1 - widening) * mean - table[places, places].sum(0)
+        table *= widening
+        for own in places:
+            permuted += table[own, orders[place][:, own]]
     return total, permuted
 
 
@@ -222,10 +234,10 @@ def circular_products(y: Floats, prediction: Floats) -> npt.NDArray[np.float64]:
 
 def permutation_test(
     runs: Sequence[PredictedRun],
+    moves: Moves,
     permutations: int,
     seed: int = 0,
     chunk: int = 512,
-    null: Null = "blocks",
 ) -> Permuted:
     """Test every voxel's correlation by permuting the prediction within runs.
 
@@ -233,22 +245,22 @@ def permutation_test(
     ----------
     runs : sequence of PredictedRun
         Test runs; the statistic is averaged over them in Fisher z.
+    moves : Exchange or Shifts
+        What changes places, of these runs.
     permutations : int
-        How many to draw.
+        How many to draw; of the shifts of a single run, each is taken once at most.
     seed : int
         Of the draw.
     chunk : int
         Voxels at a time.
-    null : {'blocks', 'shift'}
-        Blocks change places, or the whole prediction moves in a circle.
     """
-    orders = draw(runs, permutations, seed, null)
+    orders = moves.draw(0, permutations, seed)
     voxels = runs[0].y.shape[1]
     observed, p = np.empty(voxels), np.empty(voxels)
     null_max = np.full(len(orders[0]), -np.inf)
     for start in range(0, voxels, chunk):
         part = slice(start, start + chunk)
-        seen, many = null_correlations(runs, orders, part)
+        seen, many = null_correlations(runs, moves, orders, part)
         observed[part] = seen
         p[part] = (1 + (many >= seen - TOLERANCE).sum(0)) / (1 + len(many))
         null_max = np.maximum(null_max, many.max(1))
@@ -256,20 +268,22 @@ def permutation_test(
 
 
 def null_correlations(
-    runs: Sequence[PredictedRun], orders: Sequence[Ints], voxels: slice | Ints = slice(None)
+    runs: Sequence[PredictedRun],
+    moves: Moves,
+    orders: Sequence[Ints],
+    voxels: slice | Ints = slice(None),
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Correlations as observed (voxels,) and permuted (permutations, voxels).
 
-    `orders` are those of :func:`draw`: orders of blocks, or shifts.
+    `orders` are drawn from `moves`.
     """
     seen, null = [], []
-    for run, order in zip(runs, orders, strict=True):
+    for number, run in enumerate(runs):
         y, prediction = unit_length(run.y[:, voxels]), unit_length(run.prediction[:, voxels])
-        if order.ndim == 1:
-            one, many = shifted_sums(y, prediction, order, run.widening)
+        if isinstance(moves, Shifts):
+            one, many = shifted_sums(y, prediction, orders[number], run.widening)
         else:
-            rows = movable_rows(run.unit)
-            one, many = permuted_sums(y, prediction, rows, order, run.widening)
+            one, many = permuted_sums(y, prediction, moves.of_run(number), orders, run.widening)
         seen.append(one)
         null.append(many)
     if len(runs) == 1:

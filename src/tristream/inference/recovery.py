@@ -15,20 +15,20 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.config.settings.recovery import RecoverySettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.prediction_scores import centred
 from tristream.errors import UserError
+from tristream.inference import wording
 from tristream.inference.block_estimates import Blocks, BlockSums, Estimate, estimate
 from tristream.inference.permutation import (
-    distinct_permutations,
-    draw,
-    movable_rows,
+    exchange_of_runs,
     null_correlations,
     permuted_sums,
 )
 from tristream.inference.recovery_file import ALL, COLUMNS, KIND, write_recovery
-from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME, runs_of
+from tristream.inference.tested_runs import TIME, runs_of, widened_runs
 from tristream.simulate.truth_file import VoxelTruth, read_truth
 from tristream.store import Omission, Provenance
 
@@ -302,15 +302,15 @@ def _control(
     interval = (found.value - 2 * found.se, found.value + 2 * found.se)
     yield Check("shifted: mean test r", found.value, *interval, "within 2 SE of 0", passed)
     best = [BestBands.of(e.bands, t, settings) for e, t in zip(shifted, truths, strict=True)]
-    if all(len(w.voxels) for w in best):
+    moves = exchange_of_runs(runs_of(shifted[0]), TIME)
+    if moves.sets and all(len(w.voxels) for w in best):
         pairs = list(zip(shifted, best, strict=True))
         # One seed: the same blocks change places in all subjects, who saw the same film.
         null = np.mean([_null_rates(e, w, settings) for e, w in pairs], axis=0)
         low, high = (float(v) for v in np.quantile(null, [0.025, 0.975]))
         value = _mean(w.rate(e.scores.band_r2) for e, w in pairs)
         asked = f"at most {high:.3g}: the 97.5th percentile of chance (mean {null.mean():.2f})"
-        enough = distinct_permutations(runs_of(shifted[0])) >= FEWEST_DISTINCT
-        passed = value <= high if enough else None
+        passed = value <= high if moves.distinct >= FEWEST_DISTINCT else None
         yield Check("shifted: winning stream right", value, low, high, asked, passed)
 
 
@@ -322,16 +322,16 @@ def _null_rates(
     Voxels stay as alike as they are. In R²_b = (2 <y, p_b> - <p, p_b>) / <y, y> only the first
     product changes.
     """
-    orders = draw(runs_of(encoding), settings.permutations, settings.seed)
+    moves = exchange_of_runs(runs_of(encoding), TIME)
+    orders = moves.draw(0, settings.permutations, settings.seed)
     own = best.voxels
     split = np.zeros((settings.permutations, len(encoding.bands), len(own)))
-    for test, order in zip(encoding.tests.values(), orders, strict=True):
+    for number, test in enumerate(encoding.tests.values()):
         y = centred(test.y[:, own])
         bands = centred(test.band_prediction[:, :, own], axis=1)
         spread = (y**2).sum(0)
-        rows = movable_rows(test.unit)
         for band, prediction in enumerate(bands):
-            _, with_y = permuted_sums(y, prediction, rows, order)
+            _, with_y = permuted_sums(y, prediction, moves.of_run(number), orders)
             share = 2 * with_y - (bands.sum(0) * prediction).sum(0)
             split[:, band] += share / np.where(spread > 0, spread, np.inf)
     picked = split[:, best.rows].argmax(1) == best.expected
@@ -346,13 +346,13 @@ def _rejection(cases: Sequence[Case], settings: RecoverySettings) -> Check | Omi
     Clopper and Pearson for so many.
     """
     name = f"rejected at p < {LEVEL} where there is no signal"
-    runs = runs_of(cases[0].fitted)
+    moves = exchange_of_runs(runs_of(cases[0].fitted), TIME)
     if not all(case.truth.driven_by("none").any() for case in cases):
         return Omission(name, "the simulation has no voxels of noise alone")
     if cases[0].fitted.about["scheme"] != "holdout":
         return Omission(name, "it is for held-out test runs")
-    if distinct_permutations(runs) < FEWEST_DISTINCT:
-        return Omission(name, "too few distinct permutations for p values")
+    if moves.distinct < FEWEST_DISTINCT:
+        return Omission(name, wording.too_few(moves, TIME))
     counts = [_rejected(case, settings) for case in cases]
     rejected = np.concatenate([seen for seen, _ in counts])
     null_rate = np.sum([null for _, null in counts], axis=0)
@@ -370,12 +370,14 @@ def _rejection(cases: Sequence[Case], settings: RecoverySettings) -> Check | Omi
 
 def _rejected(case: Case, settings: RecoverySettings) -> tuple[Mask, Floats]:
     """Silent voxels that are rejected, and how many each permutation rejects."""
-    runs = runs_of(case.fitted, TIME)  # a simulated film
+    plain = runs_of(case.fitted)
+    moves = exchange_of_runs(plain, TIME)  # a simulated film
+    runs = widened_runs(plain, moves, TIME)
     silent = case.truth.driven_by("none")
-    orders = draw(runs, settings.permutations, settings.seed)
+    orders = moves.draw(0, settings.permutations, settings.seed)
     rejected, null_count = np.zeros(0, bool), np.zeros(settings.permutations)
     for part in np.array_split(np.flatnonzero(silent), 1 + silent.sum() // 512):
-        seen, null = null_correlations([run.part(part) for run in runs], orders)
+        seen, null = null_correlations(runs, moves, orders, part)
         limit = np.quantile(np.vstack([seen, null]), 1 - LEVEL, axis=0)
         rejected = np.append(rejected, seen > limit)
         null_count += (null > limit).sum(1)

@@ -20,11 +20,12 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
+from tristream.align.exchange import Exchange
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.solvers.problem import mix_sparse
 from tristream.encode.training_features import TrainingFeatures
-from tristream.inference.permutation import Permuted, movable_rows, unit_length
+from tristream.inference.permutation import Permuted, unit_length
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -40,6 +41,7 @@ COLUMNS = 4096
 def refit_test(
     encoding: Encoding,
     path: Path,
+    moves: Exchange,
     permutations: int,
     seed: int = 0,
     widening: Mapping[str, float] | None = None,
@@ -52,6 +54,8 @@ def refit_test(
         Tested by leave-one-run-out.
     path : Path
         Its file, for messages.
+    moves : Exchange
+        The units of the test runs that may change places.
     permutations : int
         How many to draw.
     seed : int
@@ -68,7 +72,7 @@ def refit_test(
     # All in memory: a file's test runs are read each time they are asked for.
     encoding = replace(encoding, tests=dict(encoding.tests))
     names = list(encoding.tests)
-    orders = _row_orders(encoding, permutations, seed)
+    orders = _row_orders(encoding, moves, permutations, seed)
     features = TrainingFeatures(encoding, path)
     loaded = {
         label: features(label)
@@ -97,17 +101,15 @@ def refit_test(
     return Permuted(observed, (1 + reached) / (1 + permutations), null.max(1).astype(np.float64))
 
 
-def _row_orders(encoding: Encoding, permutations: int, seed: int) -> dict[str, Ints]:
+def _row_orders(
+    encoding: Encoding, moves: Exchange, permutations: int, seed: int
+) -> dict[str, Ints]:
     """Run to the sample that stands at each place, (1 + permutations, samples); first as it is."""
-    rng = np.random.default_rng(seed)
+    drawn = moves.draw(0, permutations, seed)
     out: dict[str, Ints] = {}
-    for name, test in encoding.tests.items():
-        rows = movable_rows(test.unit)
-        order = np.tile(np.arange(len(test.y)), (1 + permutations, 1))
-        if len(rows):
-            blocks = np.tile(np.arange(len(rows)), (permutations, 1))
-            order[1:, rows.ravel()] = rows[rng.permuted(blocks, axis=1)].reshape(permutations, -1)
-        out[name] = order
+    for k, (name, test) in enumerate(encoding.tests.items()):
+        samples = len(test.y)
+        out[name] = np.vstack([np.arange(samples), moves.sources(drawn, k, samples)])
     return out
 
 

@@ -25,26 +25,26 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.inference.permutation import (
-    Null,
+    Placed,
     PredictedRun,
     block_table,
     circular_products,
-    movable_rows,
     unit_length,
 )
 
+Ints = npt.NDArray[np.integer]
 Doubles = npt.NDArray[np.float64]
 
 
-def widening(run: PredictedRun, null: Null = "blocks", chunk: int = 512) -> float:
+def widening(run: PredictedRun, units: Placed | None, chunk: int = 512) -> float:
     """Standard deviation of a correlation without signal over that of the null; at least one.
 
     Parameters
     ----------
     run : PredictedRun
         A test run of a film: its units are blocks of time.
-    null : {'blocks', 'shift'}
-        What moves.
+    units : sequence of (int, ndarray of int of shape (units, samples)), or None
+        What moves: one set of blocks; None where the whole prediction moves in a circle.
     chunk : int
         Voxels at a time.
 
@@ -54,11 +54,11 @@ def widening(run: PredictedRun, null: Null = "blocks", chunk: int = 512) -> floa
         One if blocks move and there are fewer than two.
     """
     share = lost_by_shifts(run, chunk)
-    if null == "shift":
+    if units is None:
         return float(np.sqrt(max(1.0, share)))
-    rows = movable_rows(run.unit)
-    if len(rows) < 2:
+    if not units:
         return 1.0
+    ((_, rows),) = units
     shifted = permuted = 0.0
     for start in range(0, run.y.shape[1], chunk):
         part = run.part(slice(start, start + chunk))
@@ -116,7 +116,7 @@ def _autocovariance(x: Doubles, lags: int) -> Doubles:
     return np.fft.irfft(spectrum, 2 * len(x), axis=0)[:lags]
 
 
-def _about_the_mean(y: Doubles, prediction: Doubles, rows: npt.NDArray[np.intp]) -> Doubles:
+def _about_the_mean(y: Doubles, prediction: Doubles, rows: Ints) -> Doubles:
     """Products at every shift, less their mean over all orders of the blocks, (time, voxels).
 
     Only samples that permutations move take part. The mean is the product of the two series folded
@@ -139,6 +139,6 @@ def _variance(table: Doubles) -> Doubles:
     return (centre**2).sum((0, 1)) / (len(table) - 1)
 
 
-def widened(run: PredictedRun, null: Null = "blocks") -> PredictedRun:
+def widened(run: PredictedRun, units: Placed | None) -> PredictedRun:
     """The same run with its null as wide as it should be."""
-    return replace(run, widening=widening(run, null))
+    return replace(run, widening=widening(run, units))

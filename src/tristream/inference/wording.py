@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tristream import phrases
+from tristream.align.exchange import FEWEST_DISTINCT, Exchange
 from tristream.inference.inference_file import MANY
-from tristream.inference.permutation import PredictedRun, movable_rows
-from tristream.phrases import listed
+from tristream.inference.permutation import Moves, PredictedRun
 
 PROCEDURES = {
     "bh": "Benjamini and Hochberg [@benjamini1995]",
     "by": "Benjamini and Yekutieli [@benjamini2001]",
 }
-UNITS = {"block": "whole blocks of one label", "item": "whole presentations of an item"}
+UNITS = {"block": "whole blocks of one label", "item": "whole items (each with all its showings)"}
 
 
 def counted(number: int) -> str:
@@ -20,12 +21,30 @@ def counted(number: int) -> str:
     return f"{number:,}" if number < MANY else "more than 10^15"
 
 
-def units(unit: str, runs: Sequence[PredictedRun], tr: float) -> str:
+def units(unit: str, moves: Moves, tr: float) -> str:
     """What is moved as a whole, with the length of blocks of time as they were in these runs."""
-    if unit in UNITS:
-        return UNITS[unit]
-    seconds = sorted({movable_rows(run.unit).shape[1] * tr for run in runs})
-    return f"blocks of {listed([f'{s:g}' for s in seconds])} s"
+    if unit in UNITS or not isinstance(moves, Exchange):
+        return UNITS.get(unit, "blocks of time")
+    seconds = sorted({length * tr for one in moves.sets for length in one.lengths.values()})
+    return f"blocks of {phrases.listed([f'{s:g}' for s in seconds])} s"
+
+
+def alike(moves: Moves) -> str:
+    """That what was shown in several runs moves as one, where anything was."""
+    over = isinstance(moves, Exchange) and moves.over_runs
+    return ", alike in all runs that show the same" if over else ""
+
+
+def too_few(moves: Exchange, unit: str) -> str:
+    """Why there are no p values where there are too few rearrangements."""
+    distinct = moves.distinct
+    what = phrases.counted(moves.units, "item" if unit == "item" else "block")
+    within = f" in {moves.runs} runs" if moves.runs > 1 else ""
+    smallest = f"{1 / distinct:.2f}" if distinct < 100 else f"{1 / distinct:.1g}"
+    return (
+        f"{what} can change places{within}: the smallest possible p is {smallest} "
+        f"({phrases.counted(distinct, 'distinct rearrangement')}; {FEWEST_DISTINCT} are asked for)"
+    )
 
 
 def within(runs: Sequence[object], what: str = "test run") -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.align.aligned import read_aligned, read_info
+from tristream.align.exchange import Unit
 from tristream.align.resample import resample_items
 from tristream.align.samples import time_blocks
 from tristream.bold.cleaning import projection_basis
@@ -49,8 +50,9 @@ class DesignRun:
         What is shown, every 0.1 s.
     rows : ndarray of int
         Volumes that are samples.
-    unit : ndarray of int of shape (volumes,)
-        Exchange unit, -1 where there is none.
+    unit, item : ndarray of int of shape (volumes,)
+        Presentation, block or block of time, and what is shown (the same number in all runs); -1
+        where there is none.
     projection : ndarray of shape (volumes, q)
         Orthonormal basis of mean, trend and high-pass cosines.
     trials : list of Event
@@ -63,6 +65,7 @@ class DesignRun:
     drive: Floats
     rows: npt.NDArray[np.intp]
     unit: npt.NDArray[np.int64]
+    item: npt.NDArray[np.int64]
     projection: Doubles
     trials: Sequence[Event] = ()
 
@@ -85,7 +88,7 @@ class Design:
     """
 
     tr: float
-    unit: str
+    unit: Unit
     train: list[DesignRun]
     test: list[list[DesignRun]]
     labels: tuple[str, ...]
@@ -250,6 +253,8 @@ def _event_run(
         unit[on] = time_blocks(time[on], block.permuted.seconds)
     else:
         unit[on] = pd.factorize(table["unit"])[0][shown[on]]
+    item = np.full(volumes, -1)
+    item[on] = np.array([labels.index(row["label"]) for row in rows])[shown[on]]
     return DesignRun(
         name=run,
         time=time,
@@ -257,6 +262,7 @@ def _event_run(
         drive=_boxcars(time, tr, onset, duration, vectors),
         rows=np.flatnonzero(on),
         unit=unit,
+        item=item,
         projection=_basis(time),
         trials=events,
     )
@@ -302,6 +308,7 @@ def _from_aligned(name: str, block: Power, files: Sequence[Path]) -> Design:
             drive=_interpolated(time, joined),
             rows=np.arange(len(time)),
             unit=time_blocks(time, block.permuted.seconds),
+            item=np.full(len(time), -1),
             projection=_basis(time),
         )
     groups: list[list[str]] = []

@@ -9,20 +9,21 @@ import numpy.typing as npt
 from scipy.stats import false_discovery_control
 from tqdm import tqdm
 
+from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.bold.cleaning import shared_projection
 from tristream.config.power import Power
 from tristream.config.settings.power import PowerSettings
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
+from tristream.inference import wording
 from tristream.inference.group import sign_flip
 from tristream.inference.permutation import (
     Permuted,
     PredictedRun,
-    distinct_permutations,
+    exchange_of_runs,
     permutation_test,
 )
-from tristream.inference.tested_runs import FEWEST_DISTINCT, TIME
-from tristream.inference.widening import widened
+from tristream.inference.tested_runs import widened_runs
 from tristream.power.decoder import UNKNOWN, TrialRun, decode_trials
 from tristream.power.design import Design, DesignRun
 from tristream.power.encoder import fit_encoder
@@ -145,15 +146,18 @@ class Analysis:
         self._check_permutations()
 
     def _check_permutations(self) -> None:
-        units = [group[0].unit[group[0].rows] for group in self._design.test]
+        runs = [group[0] for group in self._design.test]
         none = np.zeros((0, 0))
-        runs = [PredictedRun(none, none, unit) for unit in units]
-        self.grid.distinct = distinct_permutations(runs)
+        self._moves = exchange_of_runs(
+            [PredictedRun(none, none, run.unit[run.rows], item=run.item[run.rows]) for run in runs],
+            self._design.unit,
+        )
+        self.grid.distinct = self._moves.distinct
         if self.grid.distinct < FEWEST_DISTINCT:
             raise UserError(
-                f"power: the test runs have {self.grid.distinct} distinct permutations of their "
-                f"blocks, and {FEWEST_DISTINCT} are asked for: a study of this design gets no p "
-                "values; plan longer or more test runs, or shorter blocks"
+                f"power: of the test runs {wording.too_few(self._moves, self._design.unit)}: a "
+                "study of this design gets no p values; plan longer or more test runs, or shorter "
+                "blocks"
             )
 
     def run(self) -> Grid:
@@ -225,13 +229,13 @@ class Analysis:
                 predicted,
                 group[0].unit[group[0].rows],
                 projection=shared_projection([run.projection for run in group], group[0].rows),
+                item=group[0].item[group[0].rows],
             )
             for group, y, predicted in zip(self._design.test, bold, predictions, strict=True)
         ]
-        if self._design.unit == TIME:
-            runs = [widened(run) for run in runs]
-            self.grid.widened |= any(run.widening > 1 for run in runs)
-        found = permutation_test(runs, self._test.permutations, self._test.seed)
+        runs = widened_runs(runs, self._moves, self._design.unit)
+        self.grid.widened |= any(run.widening > 1 for run in runs)
+        found = permutation_test(runs, self._moves, self._test.permutations, self._test.seed)
         columns = self._responses.columns
         for realisation in range(self._block.realisations):
             silent = columns.silent(realisation)
