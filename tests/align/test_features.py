@@ -9,8 +9,7 @@ import pytest
 from helpers.continuous_world import World, write_bold, write_stage_files
 from helpers.feature_files import write_features
 from tristream.align.aligned import align_features, check_times, read_aligned, read_info
-from tristream.align.delays import delay, delayed_design
-from tristream.bold.cleaning import projection_basis
+from tristream.align.delays import delay
 from tristream.config.settings.align import AlignSettings
 from tristream.store import Omission
 
@@ -86,25 +85,7 @@ def test_delays_shift_and_never_wrap() -> None:
     np.testing.assert_array_equal(got[:, :2], x)
     np.testing.assert_array_equal(got[:, 2], [0, 0, 1, 2, 3, 4])
     np.testing.assert_array_equal(got[:, 4:], 0)
+    led = delay(x, [0, 2], before=np.array([-1.0, 8.0]))
+    np.testing.assert_array_equal(led[:3, 2:], [[-1, 8], [-1, 8], [1, 10]])
     with pytest.raises(ValueError, match="future"):
         delay(x, [-1])
-
-
-def test_design_keeps_runs_apart_and_censors_after_delaying() -> None:
-    rng = np.random.default_rng(0)
-    x = {"a": rng.normal(size=(30, 2)), "b": rng.normal(size=(30, 2))}
-    censor = np.zeros(30, bool)
-    censor[12] = True
-    bases = {"a": projection_basis(30, None, censor), "b": projection_basis(30)}
-    rows = {"a": np.flatnonzero(~censor), "b": np.arange(5, 30)}
-    design, run = delayed_design(x, bases, [1, 3], rows)
-    assert design.shape == (29 + 25, 4)
-    assert run.tolist() == ["a"] * 29 + ["b"] * 25
-    changed, _ = delayed_design({**x, "a": x["a"] * 7}, bases, [1, 3], rows)
-    np.testing.assert_array_equal(changed[29:], design[29:])
-    # The censored volume's features still reach the volumes after it.
-    moved = x["a"].copy()
-    moved[12] += 1
-    after, _ = delayed_design({**x, "a": moved}, bases, [1, 3], rows)
-    assert abs(after[12] - design[12])[:2].max() > 0.5
-    np.testing.assert_allclose(bases["a"][rows["a"]].T @ design[:29], 0, atol=1e-12)

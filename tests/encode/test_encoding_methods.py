@@ -21,14 +21,22 @@ MODELS = {
     "curved": ("holdout", {"kernels": {"ventral": "rbf", "dorsal": "polynomial"}, "hrf": "spm"}),
     "stacked": ("holdout", {"kind": "stacking", "components": 3}),
     "network": ("holdout", {"kind": "tcn", "network": NETWORK, "components": 3}),
+    "labels": ("items", {}),
+    "canonical": ("items", {"hrf": "spm"}),
+    "labelled_network": ("items", {"kind": "tcn", "network": NETWORK}),
     "control": ("holdout", {"control": "shifted", "candidates": 1, "alphas": {"number": 1}}),
 }
+
+
+def with_items(study):
+    study["items"] = ["net/early"]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("methods")
     studies = {s: write_study(folder / s, s) for s in ("holdout", "leave-one-run-out")}
+    studies["items"] = write_study(folder / "items", change=with_items)
     out = {}
     for name, (scheme, changes) in MODELS.items():
         study, out[name] = studies[scheme], folder / f"{name}.h5"

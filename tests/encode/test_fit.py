@@ -1,6 +1,7 @@
 """The encode stage on small files with a planted relation, and its scores and ceiling."""
 
 import warnings
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -21,7 +22,7 @@ from helpers.encoding_files import (
     write_study,
 )
 from tristream.encode import prediction_scores as scores
-from tristream.encode.bands import band_kernels
+from tristream.encode.bands import Form, band_kernels
 from tristream.encode.ceiling import noise_ceiling
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
@@ -172,6 +173,70 @@ def test_projection_and_censoring_hold_for_features_as_for_bold(tmp_path):
     size = (x**2).sum() / len(x)
     assert found.train[0].numpy() == pytest.approx(x @ x.T / size, abs=1e-10)
     assert found.test[test[0]][0].numpy() == pytest.approx(new @ x.T / size, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["linear", "polynomial"])
+def test_nothing_was_shown_before_a_run(tmp_path, kind):
+    """Features of items are zero before the first volume, and not their mean; kernels, by hand."""
+
+    def change(study):
+        study["items"] = ["net/early"]
+        for by_label in study["x"].values():
+            by_label["net/early"] = by_label["net/early"] + 5
+
+    study = write_study(tmp_path, change=change)
+    inputs = read_inputs(model(), study["aligned"], study["bold"], study["samples"])
+    assert inputs.items == ("net/early",)
+    train, test = [n for n, run in inputs.runs.items() if run.split == "train"], "task-test_run-01"
+    layout = {"only": [["net/early"]]}
+    kinds = {"only": kind}
+    form = Form(kinds, items=frozenset(inputs.items))
+    found = band_kernels(inputs.features, layout, inputs.runs, train, [test], DELAYS, form=form)
+    x = {n: study["x"][n]["net/early"].astype("f4") for n in (*train, test)}
+    kept = np.vstack([x[n][inputs.runs[n].rows] for n in train])
+    mean, scale = kept.mean(0, dtype=float), kept.std(0, dtype=float)
+    # Uncentred: what is added to all volumes alike goes when the training mean is taken.
+    led = {n: delayed(np.vstack([np.zeros((3, x[n].shape[1])), x[n]]) / scale)[3:] for n in x}
+    if kind == "linear":
+        parts = []
+        for name in (*train, test):
+            centred = led[name] - np.tile(mean / scale, len(DELAYS))
+            q = inputs.runs[name].projection
+            parts.append((centred - q @ (q.T @ centred))[inputs.runs[name].rows])
+        new, fitted_on = parts[-1], np.vstack(parts[:-1])
+        new, fitted_on = new - fitted_on.mean(0), fitted_on - fitted_on.mean(0)
+        size = (fitted_on**2).sum() / len(fitted_on)
+        assert found.train[0].numpy() == pytest.approx(fitted_on @ fitted_on.T / size, abs=1e-10)
+        assert found.test[test][0].numpy() == pytest.approx(new @ fitted_on.T / size, abs=1e-10)
+    mistaken = band_kernels(
+        inputs.features, layout, inputs.runs, train, [test], DELAYS, form=Form(kinds)
+    )
+    assert not np.allclose(mistaken.train[0], found.train[0], atol=1e-2)
+
+
+def test_items_shown_first_are_predicted_as_well_as_others(tmp_path):
+    """Runs begin with an item; filling the past with the mean item spoils their first volumes."""
+    rng = np.random.default_rng(1)
+    short, p, voxels = 12, 8, 40
+    weights = rng.standard_normal((p * len(DELAYS), voxels))
+    x = {f"run-{k}": rng.exponential(size=(short, p)) + 2 for k in range(30)}
+    led = {n: delayed(np.vstack([np.zeros((3, p)), v]))[3:] @ weights for n, v in x.items()}
+    runs = {n: SimpleNamespace(projection=np.zeros((short, 0)), rows=np.arange(short)) for n in x}
+    train, test = list(x)[:20], list(x)[20:]
+    r = {}
+    for items in (frozenset(), frozenset({"a"})):
+        found = band_kernels(
+            lambda _: x, {"b": [["a"]]}, runs, train, test, DELAYS, form=Form(items=items)
+        )
+        y = np.concatenate([led[n] for n in train])
+        y = y + 0.3 * y.std() * np.random.default_rng(2).standard_normal(y.shape)
+        kernel = found.train[0].numpy()
+        dual = np.linalg.solve(kernel + 0.1 * np.eye(len(kernel)), y - y.mean(0))
+        predicted = np.concatenate([found.test[n][0].numpy() @ dual for n in test])
+        truth = np.concatenate([led[n] for n in test])
+        r[bool(items)] = scores.correlation(truth, predicted).mean()
+    assert r[True] > 0.95
+    assert r[False] < r[True] - 0.1
 
 
 def test_leave_one_run_out_predicts_every_run_once(tmp_path):

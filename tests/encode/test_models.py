@@ -92,16 +92,17 @@ def test_network_features_enter_with_equal_power(study):
     inputs = read_inputs(model(), study["aligned"], study["bold"], study["samples"])
     train = [name for name in inputs.runs if "training" in name]
     rows = {name: run.rows for name, run in inputs.runs.items()}
-    x, owner, constant = network_features(inputs.features, inputs.layout, rows, train, None)
+    x, before, owner, constant = network_features(inputs.features, inputs.layout, rows, train, None)
     used = np.concatenate([x[n][inputs.runs[n].rows] for n in train])
     assert owner.tolist() == [0] * 10 + [1] * 8
+    assert before is None
     assert set(constant.values()) == {0}
     power = used.var(0)
     assert power.mean() == pytest.approx(1, rel=1e-4)
     widths = np.cumsum([6, 4, 5, 3])[:-1]
     sums = [part.sum() for part in np.split(power, widths)]
     assert sums == pytest.approx([sums[0]] * 4, rel=1e-4)
-    fewer, owner, _ = network_features(inputs.features, inputs.layout, rows, train, 2)
+    fewer, _, owner, _ = network_features(inputs.features, inputs.layout, rows, train, 2)
     assert owner.tolist() == [0] * 4 + [1] * 4
     assert fewer[train[0]].shape[1] == 8
 

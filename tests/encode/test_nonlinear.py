@@ -134,10 +134,10 @@ def test_basis_is_that_of_spm():
 
 
 def test_form_comes_from_what_a_file_says():
-    assert Form.of({"tr": 1.0, "hrf": "fir", "kernels": {}}).basis is None
-    said = {"tr": 2.0, "hrf": "spm", "kernels": {"a": "rbf"}}
-    assert Form.of(said).basis.shape == (3, 16)
-    assert Form.of(said).kernels == {"a": "rbf"}
+    assert Form.of({"tr": 1.0, "hrf": "fir", "kernels": {}, "items": []}).basis is None
+    about = {"tr": 2.0, "hrf": "spm", "kernels": {"a": "rbf"}, "items": []}
+    assert Form.of(about).basis.shape == (3, 16)
+    assert Form.of(about).kernels == {"a": "rbf"}
 
 
 def test_a_kernel_of_no_band_is_refused():

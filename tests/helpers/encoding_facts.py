@@ -75,6 +75,12 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
                 tr,
             ),
         ),
+        (
+            r"when nothing was shown, features of labels and images were zero",
+            when(
+                about["items"] and (network or about["hrf"] == "spm" or any(delays)),
+            ),
+        ),
         (r"taken without delay", when(not network and about["hrf"] == "fir" and not any(delays))),
         (r"\[@friston1998\], within runs", when(not network and about["hrf"] == "spm")),
         (

@@ -147,7 +147,7 @@ def _write(folder: Path, study: dict[str, Any]) -> dict[str, Any]:
             path, Provenance("aligned", simulated=True, methods=("Made by a test.",))
         ) as file:
             file.attrs.update(tr=TR, stream=STREAMS[space], space=space, layer=layer)
-            file.attrs["sampling"] = "timed"
+            file.attrs["sampling"] = "item" if label in study.get("items", ()) else "timed"
             write_strings(file, "names", [f"{layer}{i}" for i in range(p)])
             for name, by_label in study["x"].items():
                 if name in study["y"]:

@@ -1,26 +1,26 @@
 """Delays and haemodynamic bases; delayed features for small designs, as encoders build kernels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-from tristream.bold.cleaning import project_out
 
 Array = npt.NDArray[np.float64]
 # Samples a second from which a response is read at whole volumes.
 FINE = 100
 
 
-def delay(features: npt.NDArray, delays: Sequence[int]) -> Array:
+def delay(features: npt.NDArray, delays: Sequence[int], before: npt.NDArray | None = None) -> Array:
     """Copies of one run's features, each shifted by a number of volumes.
 
     Parameters
     ----------
     features : ndarray of shape (volumes, p)
-        Features of one run, centred: volumes before the run's start count as zero.
+        Features of one run.
     delays : list of int
         Delays in volumes, not negative.
+    before : ndarray of shape (p,), optional
+        Features of volumes before the run's start; zero by default, the mean if they are centred.
 
     Returns
     -------
@@ -28,48 +28,13 @@ def delay(features: npt.NDArray, delays: Sequence[int]) -> Array:
         Delay by delay: the first p columns have the first delay.
     """
     volumes, width = features.shape
-    out = np.zeros((volumes, len(delays) * width))
+    out = np.tile(np.zeros(width) if before is None else before, (volumes, len(delays)))
     for index, shift in enumerate(delays):
         if shift < 0:
             raise ValueError(f"delay {shift} looks into the future")
         kept = max(volumes - shift, 0)
         out[volumes - kept :, index * width : (index + 1) * width] = features[:kept]
     return out
-
-
-def delayed_design(
-    features: Mapping[str, npt.NDArray],
-    projections: Mapping[str, Array],
-    delays: Sequence[int],
-    rows: Mapping[str, npt.NDArray[np.intp]] | None = None,
-) -> tuple[Array, npt.NDArray[np.str_]]:
-    """Design matrix of several runs: delays within each run, then its projection, then samples.
-
-    Parameters
-    ----------
-    features : dict of run to ndarray of shape (volumes, p)
-        Undelayed features.
-    projections : dict of run to ndarray of shape (volumes, q)
-        What was projected out of the runs' BOLD.
-    delays : list of int
-        Delays in volumes.
-    rows : dict of run to ndarray of int, optional
-        Volumes to keep of each run; all by default.
-
-    Returns
-    -------
-    design : ndarray of shape (samples, len(delays) * p)
-    run : ndarray of str, shape (samples,)
-        The run of each row.
-    """
-    parts, names = [], []
-    for run, values in features.items():
-        centred = np.asarray(values, np.float64) - values.mean(axis=0, dtype=np.float64)
-        part = project_out(delay(centred, delays), projections[run])
-        part = part if rows is None else part[rows[run]]
-        parts.append(part)
-        names += [run] * len(part)
-    return np.concatenate(parts), np.array(names)
 
 
 def spm_basis(tr: float, length: float = 32.0) -> Array:

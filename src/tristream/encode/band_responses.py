@@ -85,12 +85,14 @@ def primal_weights(
     out = {}
     for layers in spaces:
         for label in layers:
-            standard, varies = _standardised(encoding, features(label))
+            lead = Form.of(about).lead(label, about["delays"])
+            standard, varies = _standardised(encoding, features(label), lead)
             share = 1 / (len(spaces) * len(layers) * _kernel_scale(encoding, standard, taps))
             found = np.zeros((len(taps), len(varies), len(voxels)))
             for name, z in standard.items():
                 for k, response in enumerate(taps):
-                    found[k, varies] += z.T @ _transposed(spread[name], response)
+                    led = np.pad(spread[name], ((lead, 0), (0, 0)))
+                    found[k, varies] += z.T @ _transposed(led, response)
             out[label] = found * share * gamma
     return out
 
@@ -117,13 +119,17 @@ def _spread(encoding: Encoding, dual: Floats) -> dict[str, Floats]:
 
 
 def _standardised(
-    encoding: Encoding, by_run: Mapping[str, Floats]
+    encoding: Encoding, by_run: Mapping[str, Floats], lead: int
 ) -> tuple[dict[str, Floats], npt.NDArray[np.bool_]]:
+    """Features of each run, after `lead` volumes at which nothing was shown."""
     runs = encoding.fitted.runs
     scaler = Scaler.fit(np.concatenate([by_run[name][run.rows] for name, run in runs.items()]))
     varies = scaler.varies
     standard = {
-        name: (by_run[name][:, varies].astype(np.float64) - scaler.mean[varies])
+        name: (
+            np.pad(by_run[name][:, varies].astype(np.float64), ((lead, 0), (0, 0)))
+            - scaler.mean[varies]
+        )
         / scaler.scale[varies]
         for name in runs
     }
@@ -137,7 +143,9 @@ def _kernel_scale(encoding: Encoding, standard: Mapping[str, Floats], taps: Floa
     power = 0.0
     for response in taps:
         columns = [
-            _projected(_convolved(z, response), runs[name].projection)[runs[name].rows]
+            _projected(
+                _convolved(z, response)[-len(runs[name].projection) :], runs[name].projection
+            )[runs[name].rows]
             for name, z in standard.items()
         ]
         joined = np.concatenate(columns)

@@ -23,6 +23,10 @@ from tristream.encode.solvers.kernels import (
 from tristream.errors import UserError
 from tristream.phrases import listed
 
+NOTHING_SHOWN = (
+    "Before a run's first volume, when nothing was shown, features of labels and images were zero."
+)
+
 
 class Rows(Protocol):
     """What is needed of a run: the basis projected out of it, and its used volumes."""
@@ -44,16 +48,26 @@ class Form:
         Band to its kernel; linear if not named.
     basis : ndarray of shape (k, lags), optional
         Haemodynamic basis that takes the place of the delays.
+    items : frozenset of str
+        ``space/layer`` of labels and images. Before a run's start nothing was shown: their features
+        are zero there, not at their mean, which would be an item of its own.
     """
 
     kernels: Mapping[str, Kind] = field(default_factory=dict)
     basis: Floats | None = None
+    items: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> "Form":
-        """From a model's `kernels` and `hrf`, and its `tr`: the attributes of an encoding."""
+        """From a model's `kernels`, `hrf`, `items` and `tr`: the attributes of an encoding."""
         basis = spm_basis(float(about["tr"])) if about["hrf"] == "spm" else None
-        return cls(dict(about["kernels"]), basis)
+        return cls(dict(about["kernels"]), basis, frozenset(about["items"]))
+
+    def lead(self, label: str, delays: Sequence[int]) -> int:
+        """Volumes before a run's start whose features count, and are not at their mean."""
+        if label not in self.items:
+            return 0
+        return max(delays) if self.basis is None else self.basis.shape[1] - 1
 
     def methods(self, about: Mapping[str, Any]) -> list[str]:
         """How the features of an encoding entered its kernels: sentences from its attributes."""
@@ -81,6 +95,8 @@ class Form:
             sentences.append(
                 "What was projected out of the BOLD of a run was projected out of its features."
             )
+        if self.items and (self.basis is not None or any(about["delays"])):
+            sentences.append(NOTHING_SHOWN)
         curved = [(band, kind) for band, kind in self.kernels.items() if kind != "linear"]
         return sentences + [f"Band {band} had {KERNELS[kind]}." for band, kind in curved]
 
@@ -131,7 +147,9 @@ def band_kernels(
     Columns are standardised by the used training volumes, optionally reduced to principal
     components fitted on them, delayed inside each run, and projected like the BOLD of their run.
     Then unused volumes go, the training mean is taken, and each layer is scaled to mean diagonal
-    one, so that layers weigh alike in their space and spaces in their band. A nonlinear kernel is
+    one, so that layers weigh alike in their space and spaces in their band. Before a run's start
+    standardised features are zero, their mean; those of items are what zero is when standardised,
+    for nothing was shown. A nonlinear kernel is
     one of delayed features, and what is projected and centred is its own feature space.
 
     Parameters
@@ -160,7 +178,6 @@ def band_kernels(
     """
     lengths = [len(runs[name].projection) for name in (*train, *test)]
     columns = sum(lengths[: len(train)])
-    position = torch.cat([torch.arange(n, device=device) for n in lengths])
     bases = [
         torch.as_tensor(runs[name].projection, dtype=torch.float64, device=device)
         for name in (*train, *test)
@@ -173,19 +190,25 @@ def band_kernels(
 
     def layer(label: str, kind: Kind) -> torch.Tensor:
         by_run = features(label)
-        x = np.concatenate([by_run[name] for name in (*train, *test)])
-        scaler = Scaler.fit(x[kept])
+        lead = form.lead(label, delays)
+        x = np.concatenate([_led(by_run[name], lead) for name in (*train, *test)])
+        position = torch.cat([torch.arange(lead + n, device=device) for n in lengths])
+        volumes = position >= lead
+        scaler = Scaler.fit(x[volumes.cpu().numpy()][kept])
         constant[label] = int((~scaler.varies).sum())
         # A nonlinear kernel asks for the length of every row: its kernel with itself.
-        width = columns if kind == "linear" else len(x)
+        width = columns + lead * len(train) if kind == "linear" else len(x)
         kernel = linear_kernel(x, width, scaler, device)
         if components:
-            fitted = torch.nn.functional.pad(fitted_on, (0, width - columns))
+            fitted = torch.zeros(width, dtype=torch.bool, device=device)
+            fitted[torch.nonzero(volumes)[:columns][fitted_on, 0]] = True
             kernel = principal_kernel(kernel, fitted, components)
         if form.basis is None:
             kernel = delayed_kernel(kernel, position, position[:width], delays)
         else:
             kernel = convolved_kernel(kernel, position, position[:width], form.basis)
+        if lead:
+            kernel = kernel[volumes][:, volumes[:width]]
         if kind != "linear":
             kernel = _mapped(kernel, kind, kept, columns, label)
         kernel = project_rows(kernel, bases)
@@ -213,6 +236,11 @@ def band_kernels(
     )
     parts = stacked.split([len(kept), *(len(rows) for rows in used[len(train) :])], dim=1)
     return BandKernels(parts[0], dict(zip(test, parts[1:], strict=True)), constant)
+
+
+def _led(x: Floats, lead: int) -> Floats:
+    """A run's features after volumes at which nothing was shown."""
+    return np.concatenate([np.zeros((lead, x.shape[1]), x.dtype), x]) if lead else x
 
 
 def _mapped(

@@ -214,6 +214,7 @@ def _about(
         "projected": any(run.projection.shape[1] for run in inputs.runs.values()),
         "n_repeats": max((len(members) for members in groups.values()), default=1),
         "layout": inputs.layout,
+        "items": list(inputs.items),
         "features": {
             label: {
                 "path": str(path),

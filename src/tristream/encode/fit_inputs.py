@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.align.aligned import check_times, read_aligned, read_info
+from tristream.align.aligned import AlignedInfo, check_times, read_aligned, read_info
 from tristream.align.samples import Presentations, mean_rows, presentations, read_samples
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.models import EncodingDesign
@@ -92,6 +92,8 @@ class Inputs:
         Whether any input is.
     control : {'none', 'shifted'}
         Whether features are moved away from their stimulus.
+    items : tuple of str
+        ``space/layer`` of labels and images, whose features are zero where none is shown.
     """
 
     runs: dict[str, Run]
@@ -105,6 +107,7 @@ class Inputs:
     simulated: bool
     control: str
     grayordinates: Grayordinates | None = None
+    items: tuple[str, ...] = ()
 
     def features(self, label: str) -> dict[str, Floats]:
         """Undelayed features of ``space/layer``, run by run, each (volumes, p).
@@ -169,7 +172,7 @@ def read_inputs(
     runs = {head.run: _run(paths, head.projection, table, head.run, samples) for head in heads}
     # Where repeats are averaged over runs, those that show nothing new hold no sample.
     runs = {name: run for name, run in runs.items() if len(run.rows) or not _empties(table, name)}
-    layout, files, flags = _spaces(model, aligned)
+    layout, files, infos = _spaces(model, aligned)
     for path in files.values():
         check_times(path, heads)
     return Inputs(
@@ -181,9 +184,12 @@ def read_inputs(
         shape=np.array(heads[0].shape),
         tr=heads[0].tr,
         start_time=heads[0].start_time,
-        simulated=any([provenance.simulated, *flags, *(head.simulated for head in heads)]),
+        simulated=provenance.simulated
+        or any(info.simulated for info in infos.values())
+        or any(head.simulated for head in heads),
         control=model.control,
         grayordinates=heads[0].grayordinates,
+        items=tuple(sorted(label for label in files if infos[label].sampling == "item")),
     )
 
 
@@ -223,18 +229,18 @@ def _run(
 
 def _spaces(
     model: EncodingDesign, aligned: Sequence[Path]
-) -> tuple[Layout, dict[str, Path], list[bool]]:
+) -> tuple[Layout, dict[str, Path], dict[str, AlignedInfo]]:
     found: dict[str, Path] = {}
-    flags = []
+    infos = {}
     for path in aligned:
         info = read_info(path)
-        found[f"{info.space}/{info.layer}"] = path
-        flags.append(info.simulated)
+        label = f"{info.space}/{info.layer}"
+        found[label], infos[label] = path, info
     layout: Layout = {}
     for band, named in model.bands.items():
         layout[band] = [_layers(name, found, band) for name in named]
     used = {label for spaces in layout.values() for layers in spaces for label in layers}
-    return layout, {k: v for k, v in found.items() if k in used}, flags
+    return layout, {k: v for k, v in found.items() if k in used}, infos
 
 
 def _layers(name: str, found: Mapping[str, Path], band: str) -> list[str]:

@@ -1,13 +1,13 @@
 """The temporal convolutional network as an encoding model: its features, its bands' shares."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from math import factorial
 
 import numpy as np
 
 from tristream.config.models import EncodingDesign
-from tristream.encode.bands import labels_of
+from tristream.encode.bands import NOTHING_SHOWN, labels_of
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.model_kind import (
@@ -22,6 +22,7 @@ from tristream.errors import UserError
 
 # A network's prediction is split over the bands by one prediction for every subset of them.
 MOST_NETWORK_BANDS = 8
+BEFORE = "before the run"
 
 
 def fit_tcn(
@@ -40,11 +41,11 @@ def fit_tcn(
             f"{MOST_NETWORK_BANDS} at most: join some"
         )
     rows = {name: run.rows for name, run in inputs.runs.items()}
-    x, owner, constant = network_features(
-        inputs.features, inputs.layout, rows, train, model.components
+    x, before, owner, constant = network_features(
+        inputs.features, inputs.layout, rows, train, model.components, inputs.items
     )
     recordings = {
-        name: Recording(x[name], run.rows, run.projection, run.bold(run.rows))
+        name: Recording(x[name], run.rows, run.projection, run.bold(run.rows), before)
         for name, run in ((name, inputs.runs[name]) for name in train)
     }
     fitted = fit_network(recordings, model.network, model.seed, device, progress)
@@ -52,7 +53,7 @@ def fit_tcn(
 
     def predict(members: Sequence[str]) -> Floats:
         runs = [
-            Recording(x[name], inputs.runs[name].rows, inputs.runs[name].projection)
+            Recording(x[name], inputs.runs[name].rows, inputs.runs[name].projection, before=before)
             for name in members
         ]
         return np.mean([shapley_parts(fitted, run, owner, len(bands)) for run in runs], axis=0)
@@ -96,6 +97,8 @@ def tcn_methods(encoding: Encoding) -> list[str]:
         f"{network['epochs']}, stopped after {network['patience']} without gain) was chosen "
         f"by the mean squared error, {left_out_in_words(encoding)}.",
     ]
+    if about["items"]:
+        sentences.append(NOTHING_SHOWN)
     if len(encoding.bands) > 1:
         sentences.append(
             "Predictions of networks were split over the bands by their Shapley values "
@@ -110,7 +113,8 @@ def network_features(
     rows: Mapping[str, Ints],
     train: Sequence[str],
     components: int | None,
-) -> tuple[dict[str, Floats], Ints, dict[str, int]]:
+    items: Collection[str] = (),
+) -> tuple[dict[str, Floats], Floats | None, Ints, dict[str, int]]:
     """Standardised features of every run, side by side; each column's band; constant columns.
 
     Columns are standardised by the used training volumes, optionally reduced to principal
@@ -127,10 +131,15 @@ def network_features(
     train : sequence of str
         Which of them are training runs.
     components : int or None
+    items : collection of str
+        ``space/layer`` whose features are zero where nothing is shown.
 
     Returns
     -------
     features : dict of run to ndarray of shape (volumes, p), float32
+    before : ndarray of shape (p,) or None
+        Features before a run's start: of items, what zero is when standardised, else zero; None
+        where there are no items.
     owner : ndarray of int of shape (p,)
         Place of the band among the layout's.
     constant : dict of str to int
@@ -140,7 +149,7 @@ def network_features(
     UserError
         If a layer does not vary over the training volumes.
     """
-    parts: dict[str, list[Floats]] = {name: [] for name in rows}
+    parts: dict[str, list[Floats]] = {name: [] for name in (*rows, BEFORE)}
     owner: list[int] = []
     constant: dict[str, int] = {}
     for band, spaces in enumerate(layout.values()):
@@ -149,13 +158,16 @@ def network_features(
             used = np.concatenate([by_run[name][rows[name]] for name in train])
             standard, constant[label] = _standardiser(used, label, components)
             values = {name: standard(by_run[name]) for name in rows}
-            width = next(iter(values.values())).shape[1]
+            nothing = standard(np.zeros((1, used.shape[1])))
+            values[BEFORE] = nothing if label in items else np.zeros_like(nothing)
+            width = nothing.shape[1]
             owner += [band] * width
             for name, own in values.items():
                 parts[name].append(own / np.sqrt(width))
     scale = np.sqrt(len(owner) / sum(len(s) for spaces in layout.values() for s in spaces))
     joined = {name: (np.hstack(own) * scale).astype(np.float32) for name, own in parts.items()}
-    return joined, np.array(owner), constant
+    before = joined.pop(BEFORE)[0]
+    return joined, before if before.any() else None, np.array(owner), constant
 
 
 def _standardiser(
@@ -194,8 +206,11 @@ def shapley_parts(fitted: FittedNetwork, run: Recording, owner: Ints, bands: int
     predicted: dict[frozenset[int], Floats] = {}
     for size in range(bands + 1):
         for members in combinations(range(bands), size):
-            x = np.where(np.isin(owner, members), run.x, 0).astype(np.float32)
-            predicted[frozenset(members)] = fitted.predict(Recording(x, run.rows, run.projection))
+            own = np.isin(owner, members)
+            x = np.where(own, run.x, 0).astype(np.float32)
+            before = None if run.before is None else np.where(own, run.before, 0)
+            part = Recording(x, run.rows, run.projection, before=before)
+            predicted[frozenset(members)] = fitted.predict(part)
     out = np.repeat(predicted[frozenset()][None] / bands, bands, axis=0)
     for present, value in predicted.items():
         for band in range(bands):

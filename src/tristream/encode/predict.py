@@ -132,15 +132,17 @@ def _predict_network(
     about, model = encoding.about, encoding.fitted
     everything = np.arange(volumes)
     rows = {name: run.rows for name, run in model.runs.items()} | {NEW: everything}
-    x, _, _ = network_features(
+    x, before, _, _ = network_features(
         lambda label: features[label],
         about["layout"],
         rows,
         list(model.runs),
         about["components"] or None,
+        about["items"],
     )
     network = rebuild(model.network, Network(**about["network"]))
-    return predict(network, Recording(x[NEW], everything, np.zeros((volumes, 0)))) + model.intercept
+    new = Recording(x[NEW], everything, np.zeros((volumes, 0)), before=before)
+    return predict(network, new) + model.intercept
 
 
 def _read_stimulus(

@@ -138,7 +138,14 @@ def _kernels(
         model.delays,
         model.components,
         device,
-        Form.of({"hrf": model.hrf, "kernels": model.kernels, "tr": inputs.tr}),
+        Form.of(
+            {
+                "hrf": model.hrf,
+                "kernels": model.kernels,
+                "tr": inputs.tr,
+                "items": inputs.items,
+            }
+        ),
     )
 
 

@@ -40,12 +40,15 @@ class Recording:
         Orthonormal basis of what was projected out of the BOLD; goes out of predictions, too.
     y : ndarray of shape (rows, voxels) or None
         BOLD of the used volumes; not needed to predict.
+    before : ndarray of shape (p,) or None
+        Features of the volumes before the run's start; zero, their mean, if None.
     """
 
     x: Floats
     rows: Ints
     projection: Floats
     y: Floats | None = None
+    before: Floats | None = None
 
 
 def reach(blocks: int) -> int:
@@ -167,6 +170,7 @@ class _Tensors:
             return torch.as_tensor(np.asarray(values, np.float32), device=device)
 
         self.x = tensor(run.x).T[None]
+        self.before = None if run.before is None else tensor(run.before)[None, :, None]
         self.rows = torch.as_tensor(run.rows, device=device)
         self.projection = tensor(run.projection)
         self.y = torch.empty(0, device=device)
@@ -175,7 +179,11 @@ class _Tensors:
 
 
 def _forward(network: Trunk, run: _Tensors) -> torch.Tensor:
-    predicted = network(run.x)[0].T
+    x, lead = run.x, 0
+    if run.before is not None:
+        lead = reach(len(network.blocks))
+        x = torch.cat([run.before.expand(-1, -1, lead), x], dim=2)
+    predicted = network(x)[0].T[lead:]
     predicted = predicted - run.projection @ (run.projection.T @ predicted)
     return predicted[run.rows]
 

@@ -97,7 +97,9 @@ def _layer(
         varies = scaler.varies
         own = run.features[index][:, varies]
         standard = (own - scaler.mean[varies]) / scaler.scale[varies]
-        made[run.name] = project_out(delay(standard, delays), run.projection)[run.rows]
+        # Before a run's start no label was shown.
+        before = -(scaler.mean / scaler.scale)[varies] if run.trials else None
+        made[run.name] = project_out(delay(standard, delays, before), run.projection)[run.rows]
     used = np.concatenate([made[run.name] for run in train])
     mean = used.mean(axis=0)
     length = np.sqrt(((used - mean) ** 2).sum(axis=1).mean())
