@@ -30,7 +30,7 @@ from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.fetch.contents import run_files
 from tristream.inference.encoding import infer_encoding
-from tristream.inference.group import infer_group
+from tristream.inference.group_models import infer_models
 from tristream.inference.region_tables import write_tables
 from tristream.maps.contrast_maps import draw_contrast
 from tristream.maps.encoding_maps import draw
@@ -43,6 +43,7 @@ from tristream.store import (
     create_h5,
     open_h5,
     read_json,
+    read_strings,
     read_table,
     write_strings,
     write_table,
@@ -182,7 +183,13 @@ def done(request, tmp_path_factory, fslr_meshes) -> Done:
     infer_encoding(encoding, inferring(permutations=200), inference)
     regions, clusters = folder / "regions.tsv", folder / "clusters.tsv"
     write_tables(encoding, inference, None, regions, clusters)
-    infer_group([encoding] * 2, [inference] * 2, grouping(permutations=200), folder / "group.h5")
+    infer_models(
+        [encoding] * 2,
+        [inference] * 2,
+        [folder / "samples.tsv"] * 2,
+        grouping(permutations=200),
+        folder / "group.h5",
+    )
     draw(
         maps_settings(study),
         "01",
@@ -382,10 +389,12 @@ def test_the_group_counts_vertex_by_vertex(done):
     fitted, _ = read_encoding(done.folder / "encoding.h5")
     with open_h5(done.folder / "group.h5", "group") as (file, _):
         order = fitted.grayordinates.keys(fitted.ijk).argsort()
-        np.testing.assert_array_equal(file["ijk"][()], fitted.ijk[order])
-        np.testing.assert_allclose(file["mean_r"][()], fitted.scores.r[order], atol=1e-6)
-        structure = file["grayordinates/structure"][()]
+        np.testing.assert_array_equal(file["voxels/ijk"][()], fitted.ijk[order])
+        np.testing.assert_allclose(file["voxels/mean"][()], fitted.scores.r[order], atol=1e-6)
+        structure = file["voxels/grayordinates/structure"][()]
+        names = read_strings(file, "regions/names")
     np.testing.assert_array_equal(structure, fitted.grayordinates.structure[order])
+    assert set(names) == {"all voxels", *np.unique(fitted.grayordinates.names)}
 
 
 def test_runs_are_read_back_as_they_were_written(done):

@@ -28,9 +28,9 @@ def comparing(unit: str = "time", **changes: Any) -> CompareSettings:
     return CompareSettings(**picked(CompareSettings, {"unit": unit, **changes}))
 
 
-def grouping(**changes: Any) -> GroupSettings:
-    """Of the group level."""
-    return GroupSettings(**picked(GroupSettings, changes))
+def grouping(unit: str = "time", **changes: Any) -> GroupSettings:
+    """Of the group level; no subject has a timeline of its own."""
+    return GroupSettings(**picked(GroupSettings, {"unit": unit, "timelines": {}, **changes}))
 
 
 def recovering(**changes: Any) -> RecoverySettings:

@@ -307,20 +307,33 @@ def inference_facts(of: Of) -> list[Fact]:
     tested = [one for one, _ in found if one.found is not None]
     refused = [o.why for one, p in found if one.found is None for o in p.omitted if o.what == "p"]
     groups = [group for group, _ in of.all("group", read_group)]
-    flipped = [g for g in groups if g.voxels is not None and g.voxels.test is not None]
+    means = [g.voxels.means for g in groups if g.voxels is not None]
+    flipped = [one.people for one in means if one.people is not None]
+    moved = [one.stimuli for one in means if one.stimuli is not None]
     shifted = [one for one in tested if one.null == ShiftedPrediction.null]
     rows: list[Fact] = [
         (
             r"\(([\d,]+) rearrangements, drawn at random",
-            _each({float(one.n_permutations) for one in tested if one not in shifted}),
+            _each(
+                {float(one.n_permutations) for one in tested if one not in shifted}
+                | {float(one.used) for one in moved}
+            ),
         ),
         (
             r"rearrangements, drawn at random from ([\d,]+) distinct",
-            _each({float(one.n_distinct) for one in tested if one.n_distinct < MANY}),
+            _each(
+                {float(one.n_distinct) for one in tested if one.n_distinct < MANY}
+                | {float(one.distinct) for one in moved if one.distinct < MANY}
+            ),
         ),
         (
             r"rearrangements, drawn at random from more than 10\^15",
-            _when(any(one.n_distinct >= MANY for one in tested)),
+            _when(
+                [
+                    *(t for t in tested if t.n_distinct >= MANY),
+                    *(m for m in moved if m.distinct >= MANY),
+                ]
+            ),
         ),
         (r"to a false discovery rate of ([\d.]+)", _each({one.fdr for one in tested})),
         (r"No p values were computed", _when(refused)),
@@ -331,6 +344,7 @@ def inference_facts(of: Of) -> list[Fact]:
         ),
         (r"share of the population", _when(any(map(_counts, groups)))),
         (r"flipping the signs", _when(flipped)),
+        (r"alike in all subjects", _when(moved)),
     ]
     rows += [
         (words, _when(any(one.null == null for one in tested))) for null, words in NULLS.items()

@@ -20,8 +20,8 @@ from tristream.inference.encoding import (
     ShiftedPrediction,
     infer_encoding,
 )
-from tristream.inference.group import infer_group
 from tristream.inference.group_file import read_group
+from tristream.inference.group_models import infer_models
 from tristream.inference.inference_file import read_inference
 from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.procedures import REGISTERED, Procedure, register
@@ -231,8 +231,8 @@ def test_every_fact_of_a_comparison_is_that_of_its_file(encodings, tmp_path, nam
     assert "region" not in " ".join(provenance.methods)
 
 
-@pytest.mark.parametrize("subjects", [2, 9])
-def test_the_group_tells_of_sign_flips_where_they_were_made(encodings, tmp_path, subjects):
+@pytest.mark.parametrize("subjects", [1, 2, 9])
+def test_the_group_tells_of_the_questions_that_were_asked(encodings, tmp_path, subjects):
     tested = tmp_path / "tested.h5"
     infer_encoding(encodings["holdout"], inferring("time", permutations=40), tested)
     paths = []
@@ -241,12 +241,20 @@ def test_the_group_tells_of_sign_flips_where_they_were_made(encodings, tmp_path,
         paths.append(tmp_path / f"{index}.h5")
         about = {**encoding.about, "subject": f"{index:02}"}
         write_encoding(paths[-1], replace(encoding, about=about), provenance)
-    infer_group(paths, [tested] * subjects, grouping(permutations=50), tmp_path / "group.h5")
+    samples = [encodings["holdout"].parent / "samples.tsv"] * subjects
+    settings = grouping(permutations=50)
+    infer_models(paths, [tested] * subjects, samples, settings, tmp_path / "group.h5")
     group, provenance = read_group(tmp_path / "group.h5")
     text = " ".join(provenance.methods)
-    assert f"Of {subjects} subjects" in text
+    means = group.voxels.means
+    assert f"Of {subjects} subject{'s' * (subjects > 1)}, those" in text
     assert "[@ince2021]" in text
-    assert ("flipping the signs" in text) == (group.voxels.test is not None) == (subjects > 7)
+    assert ("holds for other stimuli in these" in text) == (means.stimuli is not None)
+    assert ("alike in all subjects (50 rearrangements" in text) == (subjects > 1)
+    assert ("flipping the signs" in text) == (means.people is not None) == (subjects > 7)
+    # What each test generalises over, and what it cannot tell.
+    assert ("holds for these subjects alone" in text) == (subjects > 1)
+    assert ("whether the features are its reason or not" in text) == (subjects > 7)
     if subjects > 7:
         assert f"of the {subjects} subjects (all 512 patterns once)" in text
 
@@ -254,11 +262,12 @@ def test_the_group_tells_of_sign_flips_where_they_were_made(encodings, tmp_path,
 def test_a_group_without_p_values_does_not_tell_of_counts(encodings, tmp_path):
     tested = tmp_path / "tested.h5"
     infer_encoding(encodings["few"], inferring("time"), tested)
-    infer_group([encodings["few"]] * 2, [tested] * 2, grouping(), tmp_path / "group.h5")
+    samples = [encodings["few"].parent / "samples.tsv"] * 2
+    infer_models([encodings["few"]] * 2, [tested] * 2, samples, grouping(), tmp_path / "group.h5")
     group, provenance = read_group(tmp_path / "group.h5")
     assert group.count is None
     text = " ".join(provenance.methods)
-    assert "averaged in Fisher z" in text
+    assert "Fisher z was averaged over subjects" in text
     assert "counted" not in text
     assert "ince2021" not in text
 

@@ -122,7 +122,7 @@ def test_the_group_test_is_mentioned_only_where_it_was_done(results):
     path = results.path("group", dataset="bunny", model="streams")
     table = pd.DataFrame({"voxels": [3]})
     provenance = Provenance("group", True, methods=("The group test flipped signs.",))
-    write_group(path, GroupLevel(["01"], table, 0.05, 0.95, 0), provenance)
+    write_group(path, GroupLevel("r", ["01"], table, 0.05, 0.95, 0), provenance)
     assert "The group test flipped signs." in text_of(results)["Inference: bunny"]
 
 

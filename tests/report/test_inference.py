@@ -9,7 +9,15 @@ from tristream.encode.partition.partition_file import StoredPartition
 from tristream.encode.partition.partition_file import write_partition as write_partition_file
 from tristream.encode.partition.variance import Interval, Partition
 from tristream.inference.comparison_file import ComparedModels, Difference, write_comparison
-from tristream.inference.group_file import CommonVoxels, GroupLevel, Prevalence, write_group
+from tristream.inference.group_file import (
+    CommonVoxels,
+    GroupLevel,
+    GroupRegions,
+    GroupTest,
+    Means,
+    Prevalence,
+    write_group,
+)
 from tristream.inference.inference_file import Significance, TestedModel, write_inference
 from tristream.inference.table_files import CLUSTER_COLUMNS, REGION_COLUMNS
 from tristream.report.elements import Facts, Figure, Missing, Table
@@ -18,6 +26,8 @@ from tristream.report.study_results import Results
 from tristream.store import Omission, Provenance, write_table
 
 SUBJECT = ("bunny", "01")
+# Second columns of the tables of the group level.
+GROUPED = ("subjects", "measure", "region")
 
 
 def said(kind, *omitted):
@@ -73,9 +83,19 @@ def results(tmp_path):
     write_comparison(path, compared, said("comparison"))
     table = pd.DataFrame({"voxels": [3, 3], "p_any": [0.01, 0.02]})
     count = np.array([2, 1, 0])
-    voxels = CommonVoxels(ijk, np.eye(4), (1, 1, 1), None, np.zeros(3), count=count)
+    p = np.array([0.001, 0.02, 0.5])
+    test = GroupTest(p, 2 * p, np.array([0.003, 0.06, 0.5]), 0.001, 999, 10**6)
+    means = Means(np.zeros(3), np.ones(3), stimuli=test)
+    voxels = CommonVoxels(ijk, np.eye(4), (1, 1, 1), None, means, count=count)
     share = Prevalence(1.0, 0.34, 1.0)
-    level = GroupLevel(["01", "02"], table, 0.05, 0.95, 0, 2, share, voxels)
+    whole = GroupTest(*np.full((3, 1), 0.01), 0.001, 999, 10**6)
+    regions = GroupRegions(
+        ["all voxels"],
+        np.full((2, 1), 3),
+        np.zeros((2, 1)),
+        Means(np.array([0.25]), np.array([0.125]), stimuli=whole),
+    )
+    level = GroupLevel("z", ["01", "02"], table, 0.05, 0.95, 0, 2, share, voxels, regions)
     write_group(folder / "streams/group.h5", level, said("group"))
     return found
 
@@ -115,15 +135,18 @@ def test_a_comparison_counts_both_directions(results):
     assert (results.folder / by_region.tsv).is_file()
 
 
-def test_the_group_has_its_prevalence(results):
+def test_the_group_answers_two_questions_in_two_tables(results):
     section = group.section(results, "bunny")
-    table = next(
-        b
-        for b in section.blocks
-        if isinstance(b, Table) and b.columns[0] == "model" and "prevalence" in b.columns
+    people, stimuli, regions = (
+        b for b in section.blocks if isinstance(b, Table) and b.columns[1] in GROUPED
     )
-    assert table.rows == (("streams", 2, 2, 1.0, "0.34 to 1.00", 1, None, None),)
-    assert (results.folder / table.tsv).is_file()
+    assert people.rows == (("streams", 2, 2, 1.0, "0.34 to 1.00", 1, None, None, None),)
+    assert "whether the features are its reason or not" in people.caption
+    assert stimuli.rows == (("streams", "z", 2, 0.25, 0.125, 999, 1, 2, 0.001),)
+    assert "says nothing of other people" in stimuli.caption
+    assert regions.rows == (("streams", "all voxels", 3, 0.25, 0.125, 0.01, 0.01, None, None),)
+    for table in (people, stimuli, regions):
+        assert (results.folder / table.tsv).is_file()
 
 
 def write_partition(results, low):

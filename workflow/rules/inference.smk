@@ -94,6 +94,8 @@ rule group:
     input:
         encodings=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.model),
         inferences=lambda w: TARGETS.subjects("inference", w.dataset, model=w.model),
+        samples=lambda w: TARGETS.subjects("samples", w.dataset),
+        regions=regions_of,
     output:
         at("group"),
     log:
@@ -104,14 +106,16 @@ rule group:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=8000,
+        runtime=120,
     params:
-        settings=lambda w: settings(GroupSettings),
-        code=fingerprint("tristream.inference.group"),
+        settings=lambda w: settings(GroupSettings, dataset=w.dataset),
+        regions=regions_option,
+        code=fingerprint("tristream.inference.group_models"),
     shell:
         "python -m tristream inference group --settings {params.settings}"
         " --encodings {input.encodings} --inferences {input.inferences}"
+        " --samples {input.samples} {params.regions}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 

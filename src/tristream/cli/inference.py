@@ -54,14 +54,18 @@ def _register_tests(action: Any) -> None:
     compare.add_argument("--second", type=Path, required=True, help="file of `encode fit`")
     compare.add_argument("--regions", type=Path, help="file of `inference regions`")
     add_output(compare, "comparison file")
-    group = action("group", run_group, "Counts, prevalence and, from 8 subjects on, a group test.")
-    add_settings(group)
+    group = action("group", run_group, "All subjects: for other stimuli, and for other people.")
+    add_settings(group, "dataset")
     group.add_argument(
         "--encodings", nargs="+", type=Path, required=True, help="one model, all subjects"
     )
     group.add_argument(
         "--inferences", nargs="+", type=Path, required=True, help="of the same, in their order"
     )
+    group.add_argument(
+        "--samples", nargs="+", type=Path, required=True, help="of the same, in their order"
+    )
+    group.add_argument("--regions", type=Path, help="file of `inference regions`")
     add_output(group, "group file")
 
 
@@ -103,10 +107,10 @@ def run_compare(args: argparse.Namespace) -> None:
 def run_group(args: argparse.Namespace) -> None:
     """All subjects of one model."""
     from tristream.config.settings.inference import GroupSettings
-    from tristream.inference.group import infer_group
+    from tristream.inference.group_models import infer_models
 
-    given = settings(args, GroupSettings)
-    infer_group(args.encodings, args.inferences, given, args.output, args.code)
+    files = args.encodings, args.inferences, args.samples
+    infer_models(*files, settings(args, GroupSettings), args.output, args.regions, args.code)
 
 
 def run_atlas(args: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from tristream.config.settings.power import PowerSettings
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
-from tristream.inference.group import sign_flip
+from tristream.inference.people import sign_flip
 from tristream.inference.permutation import (
     Permuted,
     PredictedRun,

@@ -21,7 +21,7 @@ BUNNY = {"dataset": "bunny", "model": "streams", "subject": "01"}
 JOBS: dict[str, tuple[Any, dict[str, str]]] = {
     "inference": (InferenceSettings, {"dataset": "bunny"}),
     "compare": (CompareSettings, {"dataset": "bunny"}),
-    "group": (GroupSettings, {}),
+    "group": (GroupSettings, {"dataset": "bunny"}),
     "recovery": (RecoverySettings, {"dataset": "bunny"}),
     "maps": (MapsSettings, BUNNY),
     "maps of a control": (MapsSettings, {**BUNNY, "model": "shifted"}),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from tristream.config.base import Name
+from tristream.config.base import Label, Name
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
@@ -44,8 +44,13 @@ class CompareSettings(Settings):
 
 
 class GroupSettings(Settings):
-    """The group level of any model."""
+    """The group level of any model, comparison, partition, decoder or contrast of one dataset.
 
+    `timelines`: of each subject; those who share one met the same stimuli at the same times.
+    """
+
+    unit: Unit
+    timelines: dict[Label, Name]
     permutations: int
     procedure: Procedure
     seed: int
@@ -53,7 +58,13 @@ class GroupSettings(Settings):
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
         """What `inference group` reads."""
-        return cls(**_of_inference(cls, resolved))
+        dataset = named(resolved.datasets, targets["dataset"], "datasets")
+        subjects = resolved.subjects[dataset.id]
+        return cls(
+            **_of_inference(cls, resolved),
+            unit=dataset.exchange.unit,
+            timelines={subject: dataset.timeline_of(subject) for subject in subjects},
+        )
 
 
 def _of_inference(kind: type[Settings], resolved: "Resolved") -> dict:

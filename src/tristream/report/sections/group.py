@@ -1,22 +1,36 @@
 """All subjects of a dataset side by side."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from tristream.decode.decoding_file import read_decoding
 from tristream.encode.encoding_file import read_scores
-from tristream.inference.group_file import GroupLevel, read_group
+from tristream.inference.group_file import GroupLevel, GroupTest, read_group
 from tristream.inference.inference_file import read_inference
 from tristream.inference.recovery_file import read_recovery
-from tristream.report.elements import Block, Link, Section, Table
+from tristream.report.elements import Block, Heading, Link, Section, Table
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
 
-FDR = 0.05
+LEVEL = 0.05
+STIMULI = (
+    "Other stimuli, these subjects. The same rearrangement of exchange units went through all "
+    "subjects, so that what they share stays shared; it asks whether the mean over subjects would "
+    "hold for other stimuli, and says nothing of other people."
+)
+PEOPLE = (
+    "Other people, these stimuli. Subjects are counted and, from 8 on, their signs flipped; this "
+    "asks whether other people would show the effect given these stimuli. A response to the "
+    "stimuli that people share passes this test, whether the features are its reason or not."
+)
 
 
 def section(results: Results, dataset: str) -> Section:
-    """Scores by subject; for simulated data, what was recovered."""
+    """Scores by subject; what all subjects show; for simulated data, what was recovered."""
     blocks: list[Block] = []
     for table in (_encoding(results, dataset), _decoding(results, dataset)):
         if table.rows:
@@ -45,64 +59,158 @@ def _encoding(results: Results, dataset: str) -> Table:
     return Table(caption, columns, tuple(rows))
 
 
-def _group(results: Results, dataset: str) -> list[Block]:
-    """How many subjects show an effect, and what that says of the population."""
-    rows: list[tuple[object, ...]] = []
-    notes: list[Block] = []
-    levels: set[tuple[float, float]] = set()
+@dataclass(frozen=True)
+class _Level:
+    """A group file and the name of what it is of."""
+
+    name: str
+    group: GroupLevel
+
+
+def _places(results: Results, dataset: str) -> Iterator[tuple[str, Path]]:
+    """What has a group file: its name, and the file."""
     for name in results.models(dataset):
-        path = results.path("group", dataset=dataset, model=name)
+        yield name, results.path("group", dataset=dataset, model=name)
+
+
+def _group(results: Results, dataset: str) -> list[Block]:
+    """Both questions, each in a table of its own, and regions."""
+    levels: list[_Level] = []
+    notes: list[Block] = []
+    for name, path in _places(results, dataset):
         if gone := results.missing(f"Group level of {name}", path):
             notes += gone
             continue
-        level, provenance = read_group(path)
+        group, provenance = read_group(path)
         notes += results.read(path, provenance)
-        rows.append(_group_row(name, level))
-        levels |= {(level.level, level.credible)}
-    if not rows:
+        levels.append(_Level(name, group))
+    if not levels:
         return notes
-    ((alpha, credible), *_) = levels
+    blocks: list[Block] = [Heading("Group level")]
+    for key, made in (
+        ("group", _people(levels)),
+        ("group_stimuli", _stimuli(levels, results.resolved.study.inference.fdr)),
+        ("group_regions", _regions(levels)),
+    ):
+        table = pd.DataFrame(list(made.rows), columns=list(made.columns))
+        path = results.table(f"{dataset}/{key}", table, results.simulated(dataset))
+        blocks.append(Table(made.caption, made.columns, made.rows, results.link(path), made.folded))
+    # Models share their reasons.
+    return [*blocks, *dict.fromkeys(notes)]
+
+
+def _people(levels: list[_Level]) -> Table:
+    first = levels[0].group
     columns = (
         "model",
         "subjects",
         "with an effect",
         "prevalence",
-        f"{credible:.0%} interval",
+        f"{first.credible:.0%} interval",
         "voxels in all subjects",
-        "voxels of the group test",
+        "voxels, q",
+        "voxels, family-wise",
         "smallest attainable p",
     )
     caption = (
-        f"Group level. With an effect: subjects whose best voxel is significant at {alpha:g}, "
+        f"{PEOPLE} With an effect: subjects whose best voxel is significant at {first.level:g}, "
         "corrected for all voxels. Prevalence: the share of the population that would show it, "
         "given that count (Bayesian, uniform prior; Ince et al. 2021). Voxels in all subjects: p "
-        f"at most {alpha:g} in every subject, uncorrected."
+        f"at most {first.level:g} in every subject, uncorrected."
     )
-    if any(row[-1] is not None for row in rows):
-        caption += (
-            " The group test flips the signs of the subjects' Fisher z; voxels at a false "
-            f"discovery rate of {FDR}."
+    rows = []
+    for one in levels:
+        share, voxels = one.group.prevalence, one.group.voxels
+        everywhere = voxels.count if voxels else None
+        number = len(one.group.subjects)
+        rows.append(
+            (
+                one.name,
+                number,
+                one.group.count,
+                None if share is None else float(share.map),
+                None if share is None else f"{share.low:.2f} to {share.high:.2f}",
+                None if everywhere is None else int((everywhere == number).sum()),
+                *_found(voxels.means.people if voxels else None, first.level),
+            )
         )
-    table = pd.DataFrame(rows, columns=list(columns))
-    path = results.table(f"{dataset}/group", table, results.simulated(dataset))
-    # Models share their reasons.
-    return [Table(caption, columns, tuple(rows), results.link(path)), *dict.fromkeys(notes)]
+    return Table(caption, columns, tuple(rows))
 
 
-def _group_row(name: str, level: GroupLevel) -> tuple[object, ...]:
-    share, voxels = level.prevalence, level.voxels
-    test = voxels.test if voxels else None
-    everywhere = voxels.count if voxels else None
-    return (
-        name,
-        len(level.subjects),
-        level.count,
-        None if share is None else float(share.map),
-        None if share is None else f"{share.low:.2f} to {share.high:.2f}",
-        None if everywhere is None else int((everywhere == len(level.subjects)).sum()),
-        None if test is None else int((test.q <= FDR).sum()),
-        None if test is None else test.smallest,
+def _stimuli(levels: list[_Level], fdr: float) -> Table:
+    columns = (
+        "model",
+        "measure",
+        "subjects",
+        "mean over voxels",
+        "SD over subjects",
+        "rearrangements",
+        "voxels, q",
+        "voxels, family-wise",
+        "smallest attainable p",
     )
+    caption = (
+        f"{STIMULI} Mean over voxels and its standard deviation (SD) over subjects, the latter on "
+        f"the scale of the measure. Voxels: q at most {fdr:g}; family-wise p at most {LEVEL:g}."
+    )
+    rows = []
+    for one in levels:
+        voxels, regions = one.group.voxels, one.group.regions
+        test = voxels.means.stimuli if voxels else None
+        rows.append(
+            (
+                one.name,
+                one.group.measure,
+                len(one.group.subjects),
+                None if regions is None else float(regions.means.mean[0]),
+                None if regions is None else _number(regions.means.sd[0]),
+                None if test is None else test.used,
+                *_found(test, fdr),
+            )
+        )
+    return Table(caption, columns, tuple(rows))
+
+
+def _found(test: GroupTest | None, rate: float) -> tuple[object, ...]:
+    """Voxels by rate, voxels family-wise, smallest p."""
+    if test is None:
+        return (None, None, None)
+    return (int((test.q <= rate).sum()), int((test.p_fwe <= LEVEL).sum()), test.smallest)
+
+
+def _regions(levels: list[_Level]) -> Table:
+    columns = (
+        "model",
+        "region",
+        "fewest voxels",
+        "mean",
+        "SD over subjects",
+        "p, other stimuli",
+        "family-wise",
+        "p, other people",
+        "family-wise p",
+    )
+    caption = (
+        "Means over regions that all subjects have, tested over subjects; family-wise p is "
+        "corrected for all regions of the model. SD over subjects: on the scale of the measure."
+    )
+    rows: list[tuple[object, ...]] = []
+    for one in levels:
+        if (regions := one.group.regions) is None:
+            continue
+        means, fewest = regions.means, regions.voxels.min(0)
+        for k, name in enumerate(regions.names):
+            tests = [
+                (None, None) if test is None else (float(test.p[k]), float(test.p_fwe[k]))
+                for test in (means.stimuli, means.people)
+            ]
+            numbers = int(fewest[k]), float(means.mean[k]), _number(means.sd[k])
+            rows.append((one.name, name, *numbers, *tests[0], *tests[1]))
+    return Table(caption, columns, tuple(rows), folded=len(rows) > 12)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:

@@ -1,0 +1,151 @@
+"""What a test over subjects says of itself, for the methods section."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tristream.inference import wording
+from tristream.inference.group_file import GroupLevel, GroupTest
+from tristream.inference.procedures import Procedure, register
+from tristream.phrases import counted
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done at the group level: the facts of its sentences.
+
+    Attributes
+    ----------
+    group : GroupLevel
+    procedure : str
+        Of the false discovery rate.
+    sides : int
+        Of the tests.
+    moved : str
+        What was moved alike in all subjects.
+    widening : sequence of float
+        How many times wider the null of each run was made.
+    """
+
+    group: GroupLevel
+    procedure: str
+    sides: int = 1
+    moved: str = ""
+    widening: Sequence[float] = ()
+
+    def test(self, question: str) -> GroupTest | None:
+        """The test of ``stimuli`` or ``people``, of voxels if there are any."""
+        for part in (self.group.voxels, self.group.regions):
+            if part is not None and (found := getattr(part.means, question)) is not None:
+                return found
+        return None
+
+    @property
+    def where(self) -> str:
+        """Of what means over subjects were tested."""
+        voxels, regions = self.group.voxels, self.group.regions
+        parts = []
+        if voxels is not None:
+            parts.append("in each voxel that all subjects have")
+        if regions is not None and (len(regions.names) > 1 or voxels is None):
+            one = len(regions.names) == 1
+            parts.append("over all voxels of a subject" if one else "as a mean over each region")
+        return " and ".join(parts)
+
+    @property
+    def tested(self) -> str:
+        """``one-sided`` or ``two-sided``, and the corrections."""
+        return "one-sided" if self.sides == 1 else "two-sided"
+
+
+@register
+class CountedSubjects(Procedure[Done]):
+    """Each subject is tested on its own, and those with an effect are counted."""
+
+    null = "none: significant subjects are counted"
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was counted, and the prevalence that follows."""
+        group = done.group
+        if group.count is None:
+            return (f"The {group.measure} was averaged over subjects, {done.where}.",)
+        number = counted(len(group.subjects), "subject")
+        who = f"those with p at most {group.level:g} were counted"
+        if group.voxels is not None:
+            who = (
+                f"those whose best voxel was significant at {group.level:g}, corrected for all "
+                "voxels, were counted, and in each voxel that all subjects have, those with p at "
+                f"most {group.level:g}, uncorrected"
+            )
+        return (
+            f"Of {number}, {who}.",
+            "The share of the population that would show the effect was estimated from the count, "
+            f"with a uniform prior and an interval of {group.credible:.0%} highest posterior "
+            "density [@ince2021].",
+        )
+
+
+@register
+class FlippedSubjects(Procedure[Done]):
+    """Under the null hypothesis a subject's value may as well have the other sign."""
+
+    null = "signs of the subjects' values flipped"
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was flipped, how often, what it generalises over."""
+        test = done.test("people")
+        assert test is not None
+        number = len(done.group.subjects)
+        how = (
+            f"all {2**number:,} patterns once"
+            if test.used == 2**number
+            else wording.drawn(test.used - 1, 2**number, "patterns")
+        )
+        return (
+            f"Whether the effect holds for other people was tested {done.where}: the mean over "
+            f"subjects of the {done.group.measure} over its standard error, {done.tested}, by "
+            f"flipping the signs of the {number} subjects ({how}), all voxels alike "
+            f"[@nichols2002]; {_corrected(done)}.",
+            "This test generalises over people and holds for these stimuli alone: a response to "
+            "the stimuli that people share passes it, whether the features are its reason or not "
+            "[@westfall2016].",
+        )
+
+
+@register
+class SharedRearrangement(Procedure[Done]):
+    """Under the null hypothesis stimuli have nothing to do with responses, shared or not."""
+
+    null = "the same rearrangement of exchange units in all subjects"
+
+    def methods(self, done: Done) -> tuple[str, ...]:
+        """What was moved, how often, what it generalises over."""
+        test = done.test("stimuli")
+        assert test is not None
+        number = wording.drawn(test.used, test.distinct)
+        return (
+            f"Whether the effect holds for other stimuli in these {len(done.group.subjects)} "
+            f"subjects was tested {done.where}: the mean over subjects of the "
+            f"{done.group.measure}, {done.tested}, by {done.moved}, alike in all subjects "
+            f"({number}), so that what subjects share stays shared [@westfall2016]; "
+            f"{_corrected(done)}.",
+            *wording.widened(done.widening, wording.CUT),
+            "This test generalises over stimuli and holds for these subjects alone.",
+        )
+
+
+def _corrected(done: Done) -> str:
+    over = "all voxels" if done.group.voxels is not None else "regions"
+    return (
+        f"{wording.rate(done.procedure, None, over)}, and for the family-wise error by comparing "
+        "with the largest of each rearrangement"
+    )
+
+
+def methods_of(done: Done) -> tuple[str, ...]:
+    """All sentences of a group file."""
+    tests: list[Procedure[Done]] = [CountedSubjects()]
+    if done.test("stimuli") is not None:
+        tests.append(SharedRearrangement())
+    if done.test("people") is not None:
+        tests.append(FlippedSubjects())
+    return tuple(sentence for test in tests for sentence in test.methods(done))

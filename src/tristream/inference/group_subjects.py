@@ -1,0 +1,146 @@
+"""What the group level takes of one subject, whatever was measured, and which voxels all have."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from nibabel.affines import apply_affine
+
+from tristream.inference.shared_stimuli import SubjectNull
+from tristream.inference.table_files import WHOLE
+from tristream.space.atlas import Regions
+from tristream.space.grayordinates import Grayordinates
+from tristream.store import Omission
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where the voxels of a subject lie."""
+
+    ijk: npt.NDArray[np.int32]
+    affine: Floats
+    shape: tuple[int, ...]
+    grayordinates: Grayordinates | None
+
+    @property
+    def grid(self) -> tuple[object, ...]:
+        """Shape of the volume, and the structures beside it."""
+        where = self.grayordinates
+        return (self.shape, *((where.names, where.vertices) if where else ()))
+
+    @property
+    def keys(self) -> npt.NDArray[np.int64]:
+        """One number a voxel or vertex, the same in all subjects."""
+        if self.grayordinates is not None:
+            return self.grayordinates.keys(self.ijk)
+        return np.asarray(np.ravel_multi_index(tuple(self.ijk.T), self.shape), np.int64)
+
+    def members(self, atlas: Regions | None) -> dict[str, npt.NDArray[np.bool_]]:
+        """All voxels, those of each region of the atlas, those of each structure of surfaces."""
+        parts = {WHOLE: np.ones(len(self.ijk), bool)}
+        if atlas is not None:
+            parts |= atlas.members(apply_affine(self.affine, self.ijk))
+        if (where := self.grayordinates) is not None:
+            parts |= {name: inside for name in where.names if (inside := where.of(name)).any()}
+        return parts
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject.
+
+    Attributes
+    ----------
+    name : str
+    values : ndarray of shape (voxels,)
+        What is averaged over subjects.
+    row : dict
+        Of the table of subjects; ``p_any`` asks whether there is an effect anywhere.
+    p : ndarray of shape (voxels,), or None
+        Uncorrected; None where p values were refused, for the reason `why`.
+    why : str
+    simulated : bool
+    where : Where or None
+        None where the only value is one number, as of a decoder.
+    null : SubjectNull or None
+        Under rearrangements that are those of all subjects; None where there are none.
+    """
+
+    name: str
+    values: Floats
+    row: Mapping[str, float]
+    p: Floats | None
+    why: str
+    simulated: bool
+    where: Where | None = None
+    null: SubjectNull | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is averaged over subjects.
+
+    Attributes
+    ----------
+    name : str
+        In words.
+    sides : int
+        Of the tests: 1 where an effect is above zero, else 2.
+    back : callable
+        From the scale on which it is averaged to that on which it is shown.
+    """
+
+    name: str
+    sides: int = 1
+    back: Callable[[Floats], Floats] = np.asarray
+
+
+CORRELATION = Measure("test correlation in Fisher z", back=np.tanh)
+
+
+def common_places(subjects: Sequence[Subject]) -> list[Ints] | Omission:
+    """For each subject, the places of the voxels that all have, in one order."""
+    what = "voxel by voxel over subjects"
+    all_where = [one.where for one in subjects if one.where is not None]
+    if len(all_where) < len(subjects):
+        return Omission(what, "there is one value a subject")
+    first = all_where[0]
+    for name, other in zip((s.name for s in subjects), all_where, strict=True):
+        if other.grid != first.grid or not np.allclose(first.affine, other.affine):
+            return Omission(what, f"sub-{name} lies on another grid than sub-{subjects[0].name}")
+    flat = [where.keys for where in all_where]
+    shared = flat[0]
+    for own in flat[1:]:
+        shared = np.intersect1d(shared, own)
+    if not len(shared):
+        return Omission(what, "the subjects' masks share no voxel")
+    places: list[Ints] = []
+    for own in flat:
+        order = np.argsort(own)
+        places.append(order[np.searchsorted(own, np.sort(shared), sorter=order)])
+    return places
+
+
+def common_regions(
+    subjects: Sequence[Subject], regions: Path | None
+) -> dict[str, list[npt.NDArray[np.bool_]]]:
+    """Region to each subject's voxels of it; regions that every subject has, all voxels first.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+    regions : Path or None
+        Labels of the atlas, for voxels in MNI space.
+    """
+    atlas = Regions.read(regions) if regions else None
+    parts = [
+        {WHOLE: np.ones(len(one.values), bool)} if one.where is None else one.where.members(atlas)
+        for one in subjects
+    ]
+    names = [name for name in parts[0] if all(name in part for part in parts)]
+    return {name: [part[name] for part in parts] for name in names}
