@@ -259,6 +259,21 @@ def test_the_group_tells_of_the_questions_that_were_asked(encodings, tmp_path, s
         assert f"of the {subjects} subjects (all 512 patterns once)" in text
 
 
+@pytest.mark.parametrize("scheme", ["holdout", "nested"])
+def test_copies_of_one_subject_have_the_p_values_of_that_subject(encodings, tmp_path, scheme):
+    tested, samples = tmp_path / "tested.h5", encodings[scheme].parent / "samples.tsv"
+    found = infer_encoding(encodings[scheme], inferring("time", permutations=60), tested).found
+    copies = [encodings[scheme]] * 2, [tested] * 2, [samples] * 2
+    infer_models(*copies, grouping(permutations=60), tmp_path / "group.h5")
+    group, provenance = read_group(tmp_path / "group.h5")
+    order = np.argsort(np.ravel_multi_index(tuple(read_encoding(copies[0][0])[0].ijk.T), (99,) * 3))
+    test = group.voxels.means.stimuli
+    np.testing.assert_allclose(test.p, found.p[order])
+    np.testing.assert_allclose(test.p_fwe, found.p_fwe[order])
+    text = " ".join(provenance.methods)
+    assert ("fitting every fold of leave-one-run-out again" in text) == (scheme == "nested")
+
+
 def test_a_group_without_p_values_does_not_tell_of_counts(encodings, tmp_path):
     tested = tmp_path / "tested.h5"
     infer_encoding(encodings["few"], inferring("time"), tested)

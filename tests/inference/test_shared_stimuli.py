@@ -56,7 +56,7 @@ def test_items_move_alike_wherever_each_subject_met_them():
     for k, (run, order) in enumerate(zip(runs, orders, strict=True)):
         np.testing.assert_allclose(observed[k], fisher_z(correlation(run.y, run.prediction)))
         # The same by hand, item by item.
-        (sigma,) = made[0]._exchange.draw(0, 20, 0)
+        (sigma,) = shared_exchange([[shown(one)] for one in orders])[0].draw(0, 20, 0)
         first = {item: place for place, item in enumerate(orders[0])}
         where = {item: place for place, item in enumerate(order)}
         units = [int(name[1:]) for name in dict.fromkeys(shown(orders[0]).unit)]

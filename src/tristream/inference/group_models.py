@@ -22,14 +22,20 @@ from tristream.encode.encoding_file import (
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
-from tristream.inference.encoding import NESTED
+from tristream.inference.encoding import NESTED, RIDGE
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import CORRELATION, Subject, Where, common_places
 from tristream.inference.inference_file import read_inference, why_refused
 from tristream.inference.people import LEVEL
-from tristream.inference.permutation import PredictedRun, unit_length
-from tristream.inference.shared_stimuli import PermutedPredictions, ShownRun, shared_exchange
-from tristream.inference.tested_runs import TIME, runs_of
+from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
+from tristream.inference.shared_stimuli import (
+    PermutedPredictions,
+    RefittedPredictions,
+    ShownRun,
+    SubjectNull,
+    shared_exchange,
+)
+from tristream.inference.tested_runs import TIME, runs_of, widened_runs
 from tristream.inference.widening import widening
 from tristream.store import Omission
 
@@ -106,25 +112,35 @@ def _with_nulls(
 ) -> tuple[Shared, list[Subject]]:
     """What moves alike in all subjects, and the subjects with their values under it."""
     opened = [replace(e, tests=dict(e.tests)) for e in (read_encoding(p)[0] for p in encodings)]
-    if why := _why_not(opened, settings):
+    nested = any(one.about["scheme"] == NESTED for one in opened)
+    if nested and any(one.about.get("model_kind", RIDGE) != RIDGE for one in opened):
+        why = f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
+        return Shared(why=why), list(subjects)
+    if why := why_apart(settings):
         return Shared(why=why), list(subjects)
     tables = [read_samples(path)[0] for path in samples]
     whole, parts = exchange_over_subjects([e.tests for e in opened], tables, settings)
-    runs = _runs(subjects, opened, settings)
-    what = wording.units(settings.unit, runs[0], float(opened[0].about["tr"]))
-    moved = f"moving {what} of the predictions within {wording.within(runs[0])}"
-    widest = tuple(max(run.widening for run in alike) for alike in zip(*runs, strict=False))
+    if still := [s.name for s, part in zip(subjects, parts, strict=True) if not part.sets]:
+        why = f"sub-{still[0]} was tested on nothing that can change places with what others saw"
+        return Shared(why=why), list(subjects)
+    factors = _widening(subjects, opened, settings)
+    what = wording.units(settings.unit, whole, float(opened[0].about["tr"]))
+    where = wording.within([*opened[0].tests], "run" if nested else "test run")
+    moved = f"moving {what} of the predictions within {where}"
+    if nested:
+        moved = f"moving {what} of the BOLD within {where} and fitting every fold of {NESTED} again"
+    widest = tuple(max(alike) for alike in zip(*(f.values() for f in factors), strict=False))
     shared = Shared(whole.distinct, moved, widening=widest)
     if shared.refusal or len(subjects) < 2:
         return shared, list(subjects)
-    nulls = [PermutedPredictions(*pair, settings.seed) for pair in zip(runs, parts, strict=True)]
+    nulls: list[SubjectNull] = []
+    for one, path, part, wider in zip(opened, encodings, parts, factors, strict=True):
+        if nested:
+            drawn = settings.permutations, settings.seed
+            nulls.append(RefittedPredictions(one, path, part, *drawn, wider))
+        else:
+            nulls.append(PermutedPredictions(_wide_runs(one, wider), part, settings.seed))
     return shared, [replace(s, null=null) for s, null in zip(subjects, nulls, strict=True)]
-
-
-def _why_not(encodings: Sequence[Encoding], settings: GroupSettings) -> str:
-    if any(one.about["scheme"] == NESTED for one in encodings):
-        return f"under {NESTED} all folds of all subjects would have to be fitted again"
-    return why_apart(settings)
 
 
 def why_apart(settings: GroupSettings) -> str:
@@ -150,28 +166,32 @@ def exchange_over_subjects(
     )
 
 
-def _runs(
+def _wide_runs(encoding: Encoding, factors: Mapping[str, float]) -> list[PredictedRun]:
+    pairs = zip(encoding.tests, runs_of(encoding), strict=True)
+    return [replace(run, widening=factors[name]) for name, run in pairs]
+
+
+def _widening(
     subjects: Sequence[Subject], encodings: Sequence[Encoding], settings: GroupSettings
-) -> list[list[PredictedRun]]:
-    """Test runs of each subject, their nulls as wide as that of the mean over subjects.
+) -> list[dict[str, float]]:
+    """For each subject, test run to how many times wider its null is made.
 
     What subjects share may depend on its own past more than what is each one's own, and weighs most
-    in the mean over subjects. So it is the null of mean data and mean predictions that is widened,
-    where subjects have voxels in common.
+    in the mean over subjects. So the factor is that of mean data and mean predictions, where
+    subjects have voxels in common.
     """
     places = common_places(subjects)
-    if settings.unit != TIME or isinstance(places, Omission):
-        return [runs_of(one, settings.unit) for one in encodings]
-    tests = [one.tests for one in encodings]
-    names = dict.fromkeys(name for own in tests for name in own)
-    factors = {name: _shared_widening(name, tests, places) for name in names}
-    return [
-        [
-            replace(run, widening=factors[name])
-            for name, run in zip(one.tests, runs_of(one), strict=True)
-        ]
-        for one in encodings
-    ]
+    if settings.unit == TIME and not isinstance(places, Omission):
+        tests = [one.tests for one in encodings]
+        names = dict.fromkeys(name for own in tests for name in own)
+        shared = {name: _shared_widening(name, tests, places) for name in names}
+        return [{name: shared[name] for name in own} for own in tests]
+    found = []
+    for one in encodings:
+        runs = runs_of(one)
+        wide = widened_runs(runs, exchange_of_runs(runs, settings.unit), settings.unit)
+        found.append(dict(zip(one.tests, (run.widening for run in wide), strict=True)))
+    return found
 
 
 def _shared_widening(
@@ -189,4 +209,5 @@ def _shared_widening(
     least = min(range(len(runs)), key=lambda k: runs[k][0].projection.shape[1])
     first = runs[least][0]
     projection = first.projection[kept[least]]
-    return widening(PredictedRun(y, prediction, first.unit[kept[least]], projection=projection))
+    mean = PredictedRun(y, prediction, first.unit[kept[least]], projection=projection)
+    return widening(mean, exchange_of_runs([mean], TIME).of_run(0))

@@ -50,6 +50,27 @@ def refit_test(
 
     Parameters
     ----------
+    encoding, path, moves, permutations, seed, widening
+        As of :func:`refitted_z`.
+    """
+    r = np.tanh(refitted_z(encoding, path, moves, permutations, seed, widening))
+    observed, null = r[0].astype(np.float64), r[1:]
+    reached = (null >= observed - TOLERANCE).sum(0)
+    return Permuted(observed, (1 + reached) / (1 + permutations), null.max(1).astype(np.float64))
+
+
+def refitted_z(
+    encoding: Encoding,
+    path: Path,
+    moves: Exchange,
+    permutations: int,
+    seed: int = 0,
+    widening: Mapping[str, float] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Fisher z of test correlations, as they are and with blocks of data in other orders.
+
+    Parameters
+    ----------
     encoding : Encoding
         Tested by leave-one-run-out.
     path : Path
@@ -63,6 +84,11 @@ def refit_test(
     widening : mapping, optional
         Run to how many times wider the null of its correlations is than that of permuted blocks
         (see :mod:`tristream.inference.widening`).
+
+    Returns
+    -------
+    ndarray of shape (1 + permutations, voxels)
+        Mean over runs; the first is the observed one.
 
     Raises
     ------
@@ -95,10 +121,7 @@ def refit_test(
         )
         wider = (widening or {}).get(name, 1.0)
         _add_fold(total, encoding, name, train, kernels, orders, wider)
-    r = np.tanh(total / len(names))
-    observed, null = r[0].astype(np.float64), r[1:]
-    reached = (null >= observed - TOLERANCE).sum(0)
-    return Permuted(observed, (1 + reached) / (1 + permutations), null.max(1).astype(np.float64))
+    return total / np.float32(len(names))
 
 
 def _row_orders(

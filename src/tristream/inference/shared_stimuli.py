@@ -9,9 +9,11 @@ in all of them, and what they share stays shared in every rearrangement. The sta
 over subjects.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,13 +21,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.align.exchange import Exchange, RunUnits, Unit, exchange_of
-from tristream.encode.encoding_file import HeldOut
-from tristream.encode.prediction_scores import fisher_z
-from tristream.inference.permutation import PredictedRun, block_table, unit_length
+from tristream.encode.encoding_file import Encoding, HeldOut
+from tristream.encode.prediction_scores import correlation, fisher_z
+from tristream.inference.permutation import PredictedRun, null_correlations
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-TIME = "time"
 # Counts as reached: nulls of several subjects are computed in float32.
 TOLERANCE = 1e-6
 # Voxels at a time.
@@ -57,7 +58,7 @@ class ShownRun:
         rows = samples[samples["run"] == test.runs[0]].set_index("row").loc[test.rows]
         if kind == "item":
             return cls(test.unit, list(rows["item"]))
-        if kind == TIME:
+        if kind == "time":
             return cls(test.unit, list(rows["unit"]))
         blocks = rows[["item", "unit"]].drop_duplicates("unit")
         place = blocks.groupby("item").cumcount()
@@ -104,47 +105,67 @@ class PermutedPredictions:
     Parameters
     ----------
     runs : sequence of PredictedRun
-    exchange : Exchange
+    moves : Exchange
         The subject's part of the shared one.
     seed : int
         Of the draw.
     """
 
-    def __init__(self, runs: Sequence[PredictedRun], exchange: Exchange, seed: int) -> None:
-        self._runs, self._exchange, self._seed = runs, exchange, seed
+    def __init__(self, runs: Sequence[PredictedRun], moves: Exchange, seed: int) -> None:
+        self._runs, self._moves, self._seed = runs, moves, seed
         self._drawn: tuple[int, int, list[Ints]] | None = None
 
-    @property
+    @cached_property
     def observed(self) -> npt.NDArray[np.float64]:
         """Mean over runs, (voxels,)."""
-        voxels = self._runs[0].y.shape[1]
-        starts = range(0, voxels, CHUNK)
-        return np.concatenate(
-            [self.values(0, 0, np.arange(k, min(k + CHUNK, voxels)))[0] for k in starts]
-        )
+        r = [correlation(run.y, run.prediction) for run in self._runs]
+        return np.asarray(fisher_z(np.stack(r)).mean(0))
 
     def values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float64]:
-        """Mean over runs; as observed, (1, voxels), of an empty range."""
-        orders = self._orders(start, stop)
-        total = np.zeros((max(stop - start, 1), len(voxels)))
-        for number, run in enumerate(self._runs):
-            y, prediction = unit_length(run.y[:, voxels]), unit_length(run.prediction[:, voxels])
-            r = np.tile(np.einsum("tv,tv->v", y, prediction), (len(total), 1))
-            for k, rows in self._exchange.of_run(number) if stop > start else ():
-                table, places = block_table(y, prediction, rows), np.arange(len(rows))
-                # The distribution is widened about its mean over all orders.
-                r += (1 - run.widening) * table.sum((0, 1)) / len(rows)
-                r -= table[places, places].sum(0)
-                table *= run.widening
-                for place in places:
-                    r += table[place, orders[k][:, place]]
-            total += fisher_z(r)
-        return total / len(self._runs)
-
-    def _orders(self, start: int, stop: int) -> list[Ints]:
+        """Mean over runs."""
         if self._drawn is None or self._drawn[:2] != (start, stop):
-            self._drawn = (start, stop, self._exchange.draw(start, stop, self._seed))
-        return self._drawn[2]
+            self._drawn = (start, stop, self._moves.draw(start, stop, self._seed))
+        return fisher_z(null_correlations(self._runs, self._moves, self._drawn[2], voxels)[1])
+
+
+class RefittedPredictions:
+    """The same under leave-one-run-out, where every fold is fitted again to rearranged data.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    path : Path
+        Its file, for messages.
+    moves : Exchange
+        The subject's part of the shared one.
+    permutations, seed : int
+        Of the draw.
+    widening : mapping
+        Run to how many times wider its null is made.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        path: Path,
+        moves: Exchange,
+        permutations: int,
+        seed: int,
+        widening: Mapping[str, float],
+    ) -> None:
+        # Not above: it brings torch, which the other tests do without.
+        from tristream.inference.refit import refitted_z
+
+        self._z = refitted_z(encoding, path, moves, permutations, seed, widening)
+
+    @property
+    def observed(self) -> Floats:
+        """Mean over runs, (voxels,)."""
+        return self._z[0]
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Mean over runs."""
+        return self._z[1 + start : 1 + stop, voxels]
 
 
 @dataclass(frozen=True)
