@@ -13,7 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from tristream.encode.estimators import BandedRidgeCV, GridEdgeWarning, RidgeCV
+from tristream.encode.estimators import (
+    BandedRidgeCV,
+    GridEdgeWarning,
+    RidgeCV,
+    StackedRidgeCV,
+)
 
 RUNS = np.repeat(np.arange(4), [24, 31, 20, 27])
 ALPHAS = np.logspace(-1, 4, 6)
@@ -269,3 +274,31 @@ def test_new_data_must_look_like_the_training_data():
     model = BandedRidgeCV(candidates=3).fit([x, x[:, :4]], y, RUNS)
     with pytest.raises(ValueError, match=r"fitted with \[12, 4\]"):
         model.predict([x, x])
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+@pytest.mark.parametrize("solver", ["exact", "skeleton"])
+def test_features_far_from_zero_lose_nothing(kernel, solver):
+    """An offset of a million is all that an uncentred kernel holds in float32, and much in 64."""
+    x, y = data(40)
+    settings = {"alphas": [1.0, 10.0], "candidates": 3, "kernel": kernel, "solver": solver}
+    bands = [x[:, :20], x[:, 20:]]
+    near = BandedRidgeCV(**settings).fit(bands, y, runs=RUNS)
+    far = BandedRidgeCV(**settings).fit([b + 1e6 for b in bands], y, runs=RUNS)
+    assert np.array_equal(far.alpha_, near.alpha_)
+    expected = near.predict(bands)
+    moved = [b + 1e6 for b in bands]
+    assert far.predict(moved) == pytest.approx(expected, abs=1e-5)
+    split = far.predict(moved, split=True)
+    assert split.sum(0) + far.intercept_ == pytest.approx(expected, abs=1e-2)
+    if kernel == "linear":
+        assert far.coef_ == pytest.approx(near.coef_, abs=1e-6)
+        assert moved[0] @ far.coef_[:, :20].T == pytest.approx(split[0], abs=1e-2)
+
+
+def test_stacked_bands_far_from_zero_lose_nothing():
+    x, y = data(40)
+    bands = [x[:, :20], x[:, 20:]]
+    near = StackedRidgeCV(alphas=[1.0, 10.0]).fit(bands, y, runs=RUNS)
+    far = StackedRidgeCV(alphas=[1.0, 10.0]).fit([b + 1e6 for b in bands], y, runs=RUNS)
+    assert far.predict([b + 1e6 for b in bands]) == pytest.approx(near.predict(bands), abs=1e-5)

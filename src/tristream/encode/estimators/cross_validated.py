@@ -46,6 +46,9 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
     score_func: Any
     solver: Any
     device: str
+    intercept_: Floats
+    level_: Floats
+    shift_: Floats
     progress: Progress | None = None
     memory: int | None = None
 
@@ -165,6 +168,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
         self.weights_ = None
         self.dual_ = found.duals.cpu().numpy()
+        self._uncentre()
 
     def _solve(
         self,
@@ -191,10 +195,15 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         """Kernels (bands, n, n), and what predicts with them later."""
         if not kinds:
             return torch.stack([p.double() for p in parts])
-        self.X_fit_ = [p.cpu().numpy() for p in parts]
-        out, self.maps_ = [], []
+        out, self.maps_, self.X_fit_, self.means_ = [], [], [], []
         for name, part, kind in zip(self.bands_, parts, kinds, strict=True):
-            gram = part.double() @ part.double().T
+            # Neither model depends on the mean, but a kernel of features far from zero is all mean.
+            centred = kind == "rbf" or (kind == "linear" and self.fit_intercept)
+            mean = part.double().mean(0) * float(centred)
+            own = part.double() - mean
+            self.X_fit_.append(own.to(part.dtype).cpu().numpy())
+            self.means_.append(mean.cpu().numpy())
+            gram = own @ own.T
             try:
                 mapped = KernelMap.fit(kind, gram, getattr(self, "degree", DEGREE))
             except ValueError as error:
@@ -202,6 +211,21 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             self.maps_.append(mapped)
             out.append(mapped(gram, gram.diagonal(), gram.diagonal()))
         return torch.stack(out)
+
+    def _uncentre(self) -> None:
+        """Let the intercept be that of features which are not centred."""
+        self.level_ = self.intercept_
+        self.shift_ = np.zeros((len(self.gamma_), len(self.intercept_)))
+        if not self._kinds(len(self.gamma_)):
+            return
+        assert self.dual_ is not None
+        dual = np.broadcast_to(self.dual_, (len(self.gamma_), *self.dual_.shape[-2:]))
+        for b, (x, mean, kernel) in enumerate(
+            zip(self.X_fit_, self.means_, self.maps_, strict=True)
+        ):
+            if kernel.kind == "linear":
+                self.shift_[b] = (x.astype(float) @ mean) @ dual[b] * self.gamma_[b]
+        self.intercept_ = self.level_ - self.shift_.sum(0)
 
     def _keep(
         self,
@@ -254,9 +278,15 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         device = torch.device(choose_device(self.device))
         _, parts = self._bands(X, reset=False)
         parts = [p.to(device) for p in parts]
-        found = self._predict_primal(parts) if self.dual_ is None else self._predict_dual(parts)
-        if not split:
-            found = found.sum(0) + torch.as_tensor(self.intercept_, device=device)
+        if self.dual_ is None:
+            found = self._predict_primal(parts)
+            constant = np.zeros(()) if split else self.intercept_
+        else:
+            found = self._predict_dual(parts)
+            constant = self.shift_[:, None] if split else self.level_
+        found = (found if split else found.sum(0)) + torch.as_tensor(
+            constant, device=device, dtype=found.dtype
+        )
         if self.vector_:
             found = found[..., 0]
         tensors = isinstance(X, torch.Tensor) or (
@@ -278,6 +308,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
 
     def _test_kernel(self, band: int, x: torch.Tensor) -> torch.Tensor:
         z = torch.as_tensor(self.X_fit_[band], dtype=torch.float64, device=x.device)
+        x = x - torch.as_tensor(self.means_[band], device=x.device)
         return self.maps_[band](x @ z.T, x.square().sum(1), z.square().sum(1))
 
     @property

@@ -123,6 +123,7 @@ class StackedRidgeCV(BandedRidgeCV):
         self.cv_ = _mean_r2(targets, (share[:, None] * residual).sum(0), groups)
         self.dual_ = torch.stack(duals).cpu().numpy()
         self.intercept_ = (share * torch.stack(levels)).sum(0).cpu().numpy()
+        self._uncentre()
         return self
 
     def _predict_dual(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
