@@ -153,7 +153,7 @@ def resting(cache: Path) -> tuple[Path, Path]:
 def fslr_meshes(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Receipt of the meshes of fsLR."""
     from tristream.fetch.steps import fetch_members
-    from tristream.maps.surface import FSLR_MESHES
+    from tristream.space.mesh_faces import FSLR_MESHES
 
     path = tmp_path_factory.mktemp("meshes") / "receipt.json"
     fetch_members("fsLR", FSLR_MESHES, cache).write(path)

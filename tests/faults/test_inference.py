@@ -39,7 +39,7 @@ def test_three_blocks_give_no_p_value_but_a_reason(fitted, tmp_path):
         assert file.attrs["n_permutations"] == 0
     why = {o.what: o.why for o in provenance.omitted}
     assert {"p", "q", "significant", "null_max"} <= set(why)
-    assert "3 blocks: the smallest possible p is 0.17" in why["p"]
+    assert "3 blocks can change places: the smallest possible p is 0.17" in why["p"]
 
 
 def test_another_kind_of_file_is_refused(tmp_path):

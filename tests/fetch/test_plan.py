@@ -13,8 +13,8 @@ from tristream.config.load import Resolved, resolve
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.plan import plan_study
 from tristream.fetch.weights import hub_folder
-from tristream.maps.surface import FSLR_MESHES
 from tristream.space.harvard_oxford import HARVARD_OXFORD
+from tristream.space.mesh_faces import FSLR_MESHES
 
 MODELS = {"one": {"datasets": ["volumes", "meshed"], "bands": {"sounds": ["acoustics"]}}}
 

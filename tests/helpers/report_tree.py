@@ -24,7 +24,13 @@ from tristream.features.core.checked_space import check
 from tristream.features.core.feature_file import About, create_features
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.inference.encoding import WITHOUT_P
-from tristream.inference.inference_file import Significance, TestedModel, write_inference
+from tristream.inference.inference_file import (
+    Draws,
+    Significance,
+    SpatialTest,
+    TestedModel,
+    write_inference,
+)
 from tristream.stimuli.tables import (
     LEAKAGE,
     LeakageTable,
@@ -198,7 +204,10 @@ def write_encoding(
         p = np.where(r > 0.2, 0.001, rng.random(n))
         q, null_max = np.clip(p * 3, 0, 1), 0.2 + 0.05 * rng.random(1000)
         found = Significance(r, p, np.clip(p * n, 0, 1), q, q, p < 0.01, null_max)
-        tested = replace(tested, widening=(1.0,), found=found)
+        draws = Draws(np.full(n, 1000), np.zeros(n, bool), 0, 20 * n - 1, 20 * n // 1001 + 1)
+        enhanced = SpatialTest(r, np.where(r > 0.2, 0.01, 1.0), null_max)
+        found_too = {"draws": draws, "spatial": {"tfce": enhanced}}
+        tested = replace(tested, widening=(1.0,), found=found, **found_too)
     why = "5 distinct permutations; under 1,000 no p value is written"
     omitted = tuple(Omission(what, why) for what in WITHOUT_P) if name == "oracle" else ()
     provenance = Provenance("inference", simulated, omitted=omitted, methods=("Tested.",))

@@ -36,6 +36,7 @@ NULLS = {
     FlippedSigns.null: "flipping the sign of the difference",
     BlocksOfDifference.null: "of the difference of the predictions within",
 }
+SPATIAL = {"cluster_mass": "by their mass [@bullmore1999]", "tfce": "enhancement (E = 0.5"}
 UNITS = {
     "item": r"whole items \(each with all its showings\)",
     "block": "whole blocks of one label",
@@ -64,10 +65,19 @@ def facts(sentences: tuple[str, ...]) -> dict:
     claimed["sides"] = 2 if "two-sided" in text else 1
     claimed["fdr"] = float(re.search(r"false discovery rate of ([\d.]+)", text)[1])
     claimed["procedure"] = {key for key, words in PROCEDURES.items() if words in text}
-    claimed["family-wise"] = "family-wise error" in text
+    claimed["family-wise"] = "for the family-wise error" in text
     claimed["widened"] = "It was therefore widened" in text
     grown = re.search(r"grew by ([\d.]+)(?: to ([\d.]+))? %", text)
     claimed["growth"] = {float(g) for g in grown.groups() if g} if grown else set()
+    went_on = re.search(r"decided [^:]*: ([\d,]+) of ([\d,]+) voxels .* number, ([\d,]+)\.", text)
+    claimed["went on"] = tuple(map(number, went_on.groups())) if went_on else None
+    tails = re.search(r"than the ([\d,]+) with which .* the p of ([\d,]+) voxels .*fitted", text)
+    others = re.search(r"for ([\d,]+) others no tail", text)
+    claimed["tails"] = tuple(map(number, tails.groups())) if tails else None
+    claimed["no tail"] = number(others[1]) if others else 0
+    together = re.search(r"with which ([\d,]+) of the ([\d,]+) voxels must", text)
+    claimed["together"] = tuple(map(number, together.groups())) if together else None
+    claimed["spatial"] = {name for name, words in SPATIAL.items() if words in text}
     return claimed
 
 
@@ -93,6 +103,23 @@ def of_test(path, encoding) -> dict:
         "family-wise": True,
         "widened": bool(wide),
         "growth": {round(g, 1) for g in (growth.min(), growth.max())} if wide else set(),
+        **of_draws(tested),
+    }
+
+
+def of_draws(tested) -> dict:
+    """How many permutations voxels got, and what that resolves."""
+    draws, used = tested.draws, len(tested.found.null_max)
+    most, voxels, fitted = draws.permutations.max(), len(draws.permutations), draws.tail.sum()
+    # Those that no tail fitted have few permutations that reach them.
+    assert (tested.found.p[draws.tail] < 10 / used).all()
+    short = bool(fitted or draws.no_tail)
+    return {
+        "went on": ((draws.permutations < most).sum(), voxels, most) if most > used else None,
+        "tails": (draws.needed, fitted) if short else None,
+        "no tail": draws.no_tail,
+        "together": (draws.fewest, voxels) if 1 < draws.fewest <= voxels else None,
+        "spatial": set(tested.spatial),
     }
 
 
@@ -148,6 +175,8 @@ CASES = {
     "folds": ("nested", {"unit": "block"}),
     "folds of films": ("nested", {}),
     "some shifts": ("long", {"null": "shift"}),
+    "limited": ("holdout", {"most_permutations": 40, "spatial": ["tfce"]}),
+    "tails": ("holdout", {"permutations": 600, "most_permutations": 600, "fdr": 0.001}),
     "every shift": ("long", {"null": "shift", "permutations": 500}),
     "too few blocks": ("few", {}),
     "too short for shifts": ("holdout", {"null": "shift"}),
@@ -180,6 +209,8 @@ LIES = [
     ("Benjamini and Hochberg", "Benjamini and Yekutieli"),
     ("for the family-wise error", "for nothing else"),
     ("It was therefore widened", "It was kept"),
+    ("number, ", "number, 1"),
+    ("(E = 0.5", "(E = 1"),
     ("grew by", "grew by 99.0 to"),
 ]
 
@@ -262,7 +293,8 @@ def test_the_group_tells_of_the_questions_that_were_asked(encodings, tmp_path, s
 @pytest.mark.parametrize("scheme", ["holdout", "nested"])
 def test_copies_of_one_subject_have_the_p_values_of_that_subject(encodings, tmp_path, scheme):
     tested, samples = tmp_path / "tested.h5", encodings[scheme].parent / "samples.tsv"
-    found = infer_encoding(encodings[scheme], inferring("time", permutations=60), tested).found
+    settings = inferring("time", permutations=60, most_permutations=60)
+    found = infer_encoding(encodings[scheme], settings, tested).found
     copies = [encodings[scheme]] * 2, [tested] * 2, [samples] * 2
     infer_models(*copies, grouping(permutations=60), tmp_path / "group.h5")
     group, provenance = read_group(tmp_path / "group.h5")
@@ -290,9 +322,6 @@ def test_a_group_without_p_values_does_not_tell_of_counts(encodings, tmp_path):
 def test_a_test_without_sentences_cannot_be_registered():
     class Silent(EncodingTest):
         null = "nothing moves"
-
-        def run(self, runs):
-            raise NotImplementedError
 
     with pytest.raises(TypeError, match="Silent: a test needs moved"):
         register(Silent)

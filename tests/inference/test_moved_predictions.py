@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from tristream.align.exchange import exchange
-from tristream.inference.moved_predictions import PermutedUnits, ShiftedRuns
-from tristream.inference.permutation import PredictedRun
+from tristream.inference.moved_predictions import MovedPredictions
+from tristream.inference.permutation import PredictedRun, Shifts
 
 
 def runs(*volumes, voxels=4, widening=1.0, length=10):
@@ -30,7 +30,7 @@ def test_units_move_within_runs_or_with_all_their_showings(kind):
     tests = runs(43, 60)
     items = [np.array([0, 1, 1, 0, 2])[tests[0].unit], np.array([2, 0, 3, 1, 4, 4])[tests[1].unit]]
     may = exchange(kind, [test.unit for test in tests], items)
-    null = PermutedUnits(tests, may, seed=1)
+    null = MovedPredictions(tests, may, seed=1)
     orders = may.draw(1020, 1030, seed=1)
     found = null.values(1020, 1030, np.array([0, 2, 3]))
     for i in range(10):
@@ -44,7 +44,7 @@ def test_units_move_within_runs_or_with_all_their_showings(kind):
 
 def test_a_wider_null_has_the_same_mean():
     narrow, wide = (
-        PermutedUnits(own, exchange("time", [own[0].unit], [own[0].unit])).values(
+        MovedPredictions(own, exchange("time", [own[0].unit], [own[0].unit])).values(
             0, 20_000, np.arange(4)
         )
         for own in (runs(200), runs(200, widening=1.3))
@@ -56,7 +56,7 @@ def test_a_wider_null_has_the_same_mean():
 def test_units_that_cannot_move_leave_the_correlation_as_it_is():
     tests = [PredictedRun(t.y, t.prediction, np.zeros(len(t.y), int)) for t in runs(30, 20)]
     units = [test.unit for test in tests]
-    null = PermutedUnits(tests, exchange("time", units, units))
+    null = MovedPredictions(tests, exchange("time", units, units))
     assert null.distinct == 1
     assert null.values(0, 3, np.arange(4)) == pytest.approx(
         np.tile(null.observed, (3, 1)), abs=1e-6
@@ -65,12 +65,13 @@ def test_units_that_cannot_move_leave_the_correlation_as_it_is():
 
 def test_shifts_equal_rolling_the_prediction():
     (test,) = runs(31)
-    null = ShiftedRuns([test])
+    null = MovedPredictions([test], Shifts((31,)))
     assert (null.available, null.distinct) == (30, 31)
-    for shift, row in enumerate(null.values(4, 9, np.arange(4)), 5):
+    shifts = null.moves.draw(4, 9, 0)[0]
+    for shift, row in zip(shifts, null.values(4, 9, np.arange(4)), strict=True):
         expected = correlations([test], [np.roll(np.arange(31), shift)])
         assert row == pytest.approx(expected, abs=1e-6)
-    two = ShiftedRuns(runs(31, 40))
+    two = MovedPredictions(runs(31, 40), Shifts((31, 40)))
     assert (two.available, two.distinct) == (None, 31 * 40)
     every = two.values(0, 3000, np.arange(4))
     assert every[1000:1100] == pytest.approx(two.values(1000, 1100, np.arange(4)), abs=1e-6)

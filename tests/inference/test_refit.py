@@ -15,7 +15,8 @@ from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.permutation import exchange_of_runs, permutation_test
-from tristream.inference.refit import _row_orders, refit_test
+from tristream.inference.refit import _row_orders, refit_null
+from tristream.inference.resolution import Resolution, resolve
 from tristream.inference.tested_runs import runs_of
 from tristream.store import open_h5
 
@@ -39,7 +40,7 @@ def test_null_equals_fitting_the_permuted_data(driven):
     """One permutation, by kernel ridge written out."""
     encoding, _ = read_encoding(driven)
     moves = exchange_of_runs(runs_of(encoding), "time")
-    found = refit_test(encoding, driven, moves, permutations=2, seed=1)
+    found = refit_null(encoding, driven, moves, permutations=2, seed=1)
     orders = _row_orders(encoding, moves, 2, 1)
     features = TrainingFeatures(encoding, driven)
     names = list(encoding.tests)
@@ -61,7 +62,7 @@ def test_null_equals_fitting_the_permuted_data(driven):
             dual = np.linalg.solve(penalised, y[:, v] - y[:, v].mean())
             prediction[:, v] = np.einsum("b,bij->ij", gamma, kernels.test[name].numpy()) @ dual
         z.append(np.arctanh(correlation(test.y[orders[name][2]], prediction)))
-    assert found.null_max[1] == pytest.approx(np.tanh(np.mean(z, 0)).max(), abs=1e-4)
+    assert found.every[1].max() == pytest.approx(np.tanh(np.mean(z, 0)).max(), abs=1e-4)
 
 
 def test_blocks_move_within_their_run(driven):
@@ -99,7 +100,7 @@ def test_refitting_keeps_the_error_rate_and_moving_predictions_does_not(tmp_path
     encoding, _ = read_encoding(path)
     runs = runs_of(encoding)
     moves = exchange_of_runs(runs, "time")
-    refitted = refit_test(encoding, path, moves, 200)
+    refitted = resolve(refit_null(encoding, path, moves, 200), Resolution(first=200))
     moved = permutation_test(runs, moves, 200)
     assert 0.03 < (refitted.p < 0.05).mean() < 0.075
     assert (moved.p < 0.05).mean() > 0.09

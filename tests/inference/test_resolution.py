@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.stats import false_discovery_control
 
 from tristream.align.exchange import exchange
-from tristream.inference.moved_predictions import PermutedUnits
+from tristream.inference.moved_predictions import MovedPredictions
 from tristream.inference.permutation import PredictedRun, permutation_test
 from tristream.inference.resolution import ENOUGH, Resolution, resolve
 
@@ -42,7 +42,7 @@ def blocks(voxels, volumes=300, length=15, driven=0, r=0.0, seed=0):
     y[:, :driven] = r * x[:, :driven] + np.sqrt(1 - r**2) * y[:, :driven]
     unit = np.arange(volumes) // length
     run = PredictedRun(y, x, unit)
-    return PermutedUnits([run], exchange("time", [unit], [unit]), seed)
+    return MovedPredictions([run], exchange("time", [unit], [unit]), seed)
 
 
 def test_all_rearrangements_of_a_small_design_give_the_exact_p():
@@ -85,7 +85,7 @@ def test_one_strong_voxel_passes_and_a_thousand_permutations_find_none():
     assert not found.tail.any()
     assert found.fewest == 1
     assert found.stopped > 7900
-    plain = permutation_test(null.runs, 1000)
+    plain = permutation_test(null.runs, null.moves, 1000)
     assert (false_discovery_control(plain.p) > 0.05).all()
 
 
@@ -97,7 +97,7 @@ def test_driven_voxels_are_found_at_the_rate_of_false_discoveries():
         passed = false_discovery_control(found.p) <= 0.05
         power.append(passed[:40].mean())
         false.append(passed[40:].sum() / passed.sum())
-        coarse = permutation_test(null.runs, 1000, seed)
+        coarse = permutation_test(null.runs, null.moves, 1000, seed)
         plain.append((false_discovery_control(coarse.p) <= 0.05).sum())
     assert np.mean(power) >= 0.95
     assert np.mean(false) <= 0.05

@@ -107,7 +107,7 @@ def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved)
 
 def test_a_control_gets_its_accuracy_and_nothing_else(resolved):
     _, content, provenance = listing(resolved, "bunny", "shifted")
-    assert {m["quantity"] for m in content["maps"]} == {"r", "q", "significant"}
+    assert {m["quantity"] for m in content["maps"]} == {"r", "q", "significant", "p_fwe", "p_tfce"}
     assert "negative control" in provenance.omitted[-1].why
 
 

@@ -18,9 +18,15 @@ from tristream.inference.group_file import (
     Prevalence,
     write_group,
 )
-from tristream.inference.inference_file import Significance, TestedModel, write_inference
+from tristream.inference.inference_file import (
+    Draws,
+    Significance,
+    SpatialTest,
+    TestedModel,
+    write_inference,
+)
 from tristream.inference.table_files import CLUSTER_COLUMNS, REGION_COLUMNS
-from tristream.report.elements import Facts, Figure, Missing, Table
+from tristream.report.elements import Facts, Figure, Missing, Table, Text
 from tristream.report.sections import group, inference, streams
 from tristream.report.study_results import Results
 from tristream.store import Omission, Provenance, write_table
@@ -51,7 +57,9 @@ def results(tmp_path):
         null_max=rng.random(20),
     )
     tested = TestedModel(
-        *("correlation", "blocks", "time", 5040, 999, 0, 0.05, "bh", (1.12,), significance)
+        *("correlation", "blocks", "time", 5040, 999, 0, 0.05, "bh", (1.12,), significance),
+        draws=Draws(np.array([4000, 999]), np.array([True, False]), 0, 7999, 2),
+        spatial={"tfce": SpatialTest(np.array([9.0, 0]), np.array([0.02, 1]), rng.random(20))},
     )
     write_inference(folder / "streams/sub-01.h5", tested, said("inference"))
     rows = [["Cuneus", 9, 0.2, 0.04, 3, 0.5, -8.0, -80.0, 20.0]]
@@ -106,11 +114,25 @@ def facts_of(section):
     return dict(reversed(every))
 
 
+def test_how_finely_p_is_resolved_and_what_extends_in_space(results):
+    section = inference.section(results, *SUBJECT)
+    rows = facts_of(section)
+    assert rows["Permutations of the voxels that got most"] == "4000"
+    assert rows["Voxels that stopped before"] == "1 of 2"
+    assert rows["Permutations that one voxel needs to pass alone"] == "7999"
+    assert rows["p from a fitted tail"] == "1 of 2 voxels"
+    assert rows["Voxels significant by threshold-free cluster enhancement"] == (
+        "1 at 0.05, family-wise"
+    )
+    said = [block.text for block in section.blocks if isinstance(block, Text)]
+    assert any("A single voxel cannot reach q = 0.05" in text for text in said)
+
+
 def test_tests_name_their_null_and_every_correction(results):
     section = inference.section(results, *SUBJECT)
     rows = facts_of(section)
     assert rows["Null widened by"].startswith("1.12")
-    assert rows["Smallest attainable p"] == "0.001"
+    assert rows["Smallest attainable p"] == "0.00025"
     assert rows["Significant voxels"].startswith("1 of 2 (50.0%)")
     assert rows["Significant family-wise"] == "1 at 0.05"
     assert rows["Significant by Benjamini-Yekutieli"] == "1 at 0.05"

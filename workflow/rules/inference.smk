@@ -16,7 +16,8 @@ localrules:
 
 rule inference:
     input:
-        at("encoding"),
+        encoding=at("encoding"),
+        meshes=meshes_of,
     output:
         at("inference"),
     log:
@@ -27,14 +28,15 @@ rule inference:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=120,
     params:
         settings=lambda w: settings(InferenceSettings, dataset=w.dataset),
+        meshes=meshes_option,
         code=fingerprint("tristream.inference.encoding"),
     shell:
-        "python -m tristream inference encoding --settings {params.settings} --encoding {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference encoding --settings {params.settings} --encoding {input.encoding}"
+        " {params.meshes} --output {output} --code {params.code} > {log} 2>&1"
 
 
 rule recovery:

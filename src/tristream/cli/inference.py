@@ -47,6 +47,7 @@ def _register_tests(action: Any) -> None:
     encoding = action("encoding", run_encoding, "Permutation test of one encoding model.")
     add_settings(encoding, "dataset")
     encoding.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
+    encoding.add_argument("--meshes", type=Path, help="receipt of the meshes of fsLR")
     add_output(encoding, "inference file")
     compare = action("compare", run_compare, "Paired test of two models of one subject.")
     add_settings(compare, "dataset")
@@ -92,7 +93,8 @@ def run_encoding(args: argparse.Namespace) -> None:
     from tristream.config.settings.inference import InferenceSettings
     from tristream.inference.encoding import infer_encoding
 
-    infer_encoding(args.encoding, settings(args, InferenceSettings), args.output, args.code)
+    given = settings(args, InferenceSettings)
+    infer_encoding(args.encoding, given, args.output, args.code, args.meshes)
 
 
 def run_compare(args: argparse.Namespace) -> None:

@@ -84,7 +84,7 @@ def _contrast(args: argparse.Namespace) -> None:
 def _meshes(args: argparse.Namespace) -> None:
     from tristream.config.settings.maps import DataSettings
     from tristream.fetch.steps import fetch_members
-    from tristream.maps.surface import FSLR_MESHES
+    from tristream.space.mesh_faces import FSLR_MESHES
 
     data = Path(settings(args, DataSettings).data)
     fetch_members("fsLR", FSLR_MESHES, data, args.code).write(args.output)

@@ -105,7 +105,7 @@ def members(resolved: "Resolved") -> "Iterator[tuple[str, ArchiveSource | HubSou
 
         yield "atlas of regions", HARVARD_OXFORD
     if any(map(resolved.needs_meshes, analysed)):
-        from tristream.maps.surface import FSLR_MESHES
+        from tristream.space.mesh_faces import FSLR_MESHES
 
         yield "meshes of fsLR", FSLR_MESHES
 

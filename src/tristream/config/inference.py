@@ -21,9 +21,28 @@ class Inference(Section):
     of a film in a circle (at least 200 test volumes). `partition` names the models whose unique and
     shared variance is found by fitting nested models, and the bands to partition (at most four);
     an empty list takes all but those of the stream ``nuisance``, which stay in every model.
+
+    All voxels get `permutations`. Those that are not decided go on to as many as one voxel needs to
+    pass `fdr` alone (the number of voxels over `fdr`; more for ``by``), which takes seconds where
+    predictions are permuted; where models are refitted, `permutations` are all there are. `spatial`
+    holds as many maps in memory (4 bytes a voxel); of 80,000 voxels and 1,000 permutations
+    ``cluster_mass`` takes seconds and ``tfce`` a minute.
     """
 
-    permutations: int = Field(default=1000, ge=1, description="drawn from the distinct ones")
+    permutations: int = Field(
+        default=1000, ge=1, description="of all voxels, drawn from the distinct ones"
+    )
+    most_permutations: int = Field(
+        default=5_000_000,
+        ge=1,
+        description="limit for voxels that are not decided by fewer; `permutations`: none go on",
+    )
+    spatial: list[Literal["cluster_mass", "tfce"]] = Field(
+        default=["cluster_mass", "tfce"], description="family-wise tests of what extends in space"
+    )
+    cluster_z: float = Field(
+        default=3.1, gt=0, description="standardised statistic above which voxels form clusters"
+    )
     null: Literal["blocks", "shift"] = Field(
         default="blocks", description="blocks change places, or a film's prediction is shifted"
     )

@@ -198,8 +198,14 @@ def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
         group[f"network/{name}"] = values
 
 
-def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
+def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]:
     """Read an `encoding` file: weights at once, test runs when they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+    whole : bool
+        Without it `dual` and `band_prediction`, which are most of its bytes, have no rows.
 
     Raises
     ------
@@ -207,8 +213,8 @@ def read_encoding(path: Path) -> tuple[Encoding, Provenance]:
         If it is missing, damaged or of another kind.
     """
     with open_h5(path, KIND) as (file, provenance):
-        tests = _StoredTests(path, tuple(file["test"]))
-        return Encoding(tests=tests, fitted=_fitted(file), **_scored(file)), provenance
+        tests = _StoredTests(path, tuple(file["test"]), whole)
+        return Encoding(tests=tests, fitted=_fitted(file, whole), **_scored(file)), provenance
 
 
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
@@ -242,15 +248,19 @@ def _scored(file: h5py.File) -> dict[str, Any]:
 class _StoredTests(Mapping[str, HeldOut]):
     """Test runs of a file, each read when it is asked for: predictions are most of its bytes."""
 
-    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
-        self._path, self._names = path, names
+    def __init__(self, path: Path, names: tuple[str, ...], whole: bool) -> None:
+        self._path, self._names, self._whole = path, names, whole
 
     def __getitem__(self, name: str) -> HeldOut:
         if name not in self._names:
             raise KeyError(name)
         with open_h5(self._path, KIND) as (file, _):
             group = file["test"][name]
-            arrays = {f.name: group[f.name][()] for f in fields(HeldOut) if f.name != "runs"}
+            arrays = {
+                f.name: _rows(group[f.name], self._whole or f.name != "band_prediction")
+                for f in fields(HeldOut)
+                if f.name != "runs"
+            }
             return HeldOut(runs=tuple(read_strings(group, "run")), **arrays)
 
     def __iter__(self) -> Iterator[str]:
@@ -260,11 +270,15 @@ class _StoredTests(Mapping[str, HeldOut]):
         return len(self._names)
 
 
-def _fitted(file: h5py.File) -> Fitted:
+def _rows(data: h5py.Dataset, wanted: bool) -> npt.NDArray:
+    return np.asarray(data[()] if wanted else data[:0])
+
+
+def _fitted(file: h5py.File, whole: bool) -> Fitted:
     model, hyper = file["model"], file["hyper"]
     return Fitted(
         **{key: hyper[key][()] for key in ("gamma", "alpha", "cv")},
-        dual=model["dual"][()],
+        dual=_rows(model["dual"], whole),
         intercept=model["intercept"][()],
         runs={
             name: TrainingRun(*(run[key][()] for key in ("rows", "projection", "stimulated")))

@@ -13,20 +13,20 @@ from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference import wording
 from tristream.inference.inference_file import (
     KIND,
+    Draws,
     Significance,
+    SpatialTest,
     TestedModel,
     write_inference,
 )
-from tristream.inference.permutation import (
-    Moves,
-    Permuted,
-    PredictedRun,
-    exchange_of_runs,
-    moves_of,
-    permutation_test,
-)
+from tristream.inference.moved_predictions import MovedPredictions
+from tristream.inference.permutation import Moves, PredictedRun, exchange_of_runs, moves_of
 from tristream.inference.procedures import Procedure, register
+from tristream.inference.resolution import Null, Resolution, Resolved, resolve
+from tristream.inference.spatial import spatial_tests
 from tristream.inference.tested_runs import TIME, runs_of, widened_runs
+from tristream.space.adjacency import adjacency
+from tristream.space.mesh_faces import mesh_faces
 from tristream.store import Omission, Provenance
 
 FEWEST_SHIFTED = 200
@@ -73,9 +73,9 @@ class EncodingTest(Procedure[Done]):
         units = exchange_of_runs(self.plain_runs, self.settings.unit)
         return wording.too_few(units, self.settings.unit)
 
-    @abstractmethod
-    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
-        """Permute the runs, whose null is as wide as it should be."""
+    def rearranged(self, runs: Sequence[PredictedRun]) -> Null:
+        """The null of the runs, which is as wide as it should be."""
+        return MovedPredictions(runs, self.moves, self.settings.seed)
 
     @abstractmethod
     def moved(self, done: Done) -> str:
@@ -89,9 +89,12 @@ class EncodingTest(Procedure[Done]):
             "The correlation of prediction and BOLD in data that were not used for fitting was "
             f"tested voxel by voxel, {over}one-sided, by {self.moved(done)}, all voxels alike.",
             wording.p_value(),
+            *wording.went_on(tested),
             *wording.widened(tested.widening, self.too_narrow + wording.projected(done.runs)),
             f"{wording.rate(tested.procedure, tested.fdr, 'all voxels')}, and for the family-wise "
             "error by comparing each voxel with the largest of each rearrangement [@nichols2002].",
+            *wording.alone(tested),
+            *wording.extended(tested, self.settings.cluster_z),
         )
 
 
@@ -100,11 +103,6 @@ class BlocksOfPrediction(EncodingTest):
     """Whole units of the held-out prediction change places within their run."""
 
     null = "blocks of the prediction permuted within the test run, the model fixed"
-
-    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
-        """Permute the stored predictions."""
-        settings = self.settings
-        return permutation_test(runs, self.moves, settings.permutations, settings.seed)
 
     def moved(self, done: Done) -> str:
         """Blocks of the prediction."""
@@ -134,10 +132,6 @@ class ShiftedPrediction(EncodingTest):
         if volumes < FEWEST_SHIFTED:
             return f"{volumes} test volumes: a circular shift needs {FEWEST_SHIFTED}"
         return ""
-
-    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
-        """Shift the stored predictions."""
-        return permutation_test(runs, self.moves, self.settings.permutations, self.settings.seed)
 
     def moved(self, done: Done) -> str:
         """All shifts once, or some at random."""
@@ -169,14 +163,14 @@ class RefittedFolds(EncodingTest):
             return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
         return super().refusal
 
-    def run(self, runs: Sequence[PredictedRun]) -> Permuted:
+    def rearranged(self, runs: Sequence[PredictedRun]) -> Null:
         """Refit; the runs give the widening alone."""
-        # Not above: it brings torch, which the other tests do without.
-        from tristream.inference.refit import refit_test
+        # Not above: it brings the solvers, which the other tests do without.
+        from tristream.inference.refit import refit_null
 
         wider = dict(zip(self.encoding.tests, (run.widening for run in runs), strict=True))
         permutations, seed = self.settings.permutations, self.settings.seed
-        return refit_test(self.encoding, self.path, self.moves, permutations, seed, wider)
+        return refit_null(self.encoding, self.path, self.moves, permutations, seed, wider)
 
     def moved(self, done: Done) -> str:
         """Blocks of the data, and what was fitted again."""
@@ -191,7 +185,11 @@ class RefittedFolds(EncodingTest):
 
 
 def infer_encoding(
-    encoding: Path, settings: InferenceSettings, output: Path, code: str = ""
+    encoding: Path,
+    settings: InferenceSettings,
+    output: Path,
+    code: str = "",
+    meshes: Path | None = None,
 ) -> TestedModel:
     """Write p and q values, or the reason why there are none.
 
@@ -199,7 +197,8 @@ def infer_encoding(
     one, and the steps between, would be an accident of the design. Predictions of test runs are
     permuted as they are stored; under leave-one-run-out, where every run is training data too,
     the folds are fitted again to permuted data (see :mod:`tristream.inference.refit`). The null of
-    a film is widened (see :mod:`tristream.inference.widening`).
+    a film is widened (see :mod:`tristream.inference.widening`). Voxels get as many permutations as
+    they need (see :mod:`tristream.inference.resolution`).
 
     Parameters
     ----------
@@ -211,17 +210,24 @@ def infer_encoding(
         The file to write.
     code : str
         Fingerprint for the provenance.
+    meshes : Path, optional
+        Receipt of the meshes of fsLR, for clusters of vertices.
     """
-    fitted, fit = read_encoding(encoding)
+    fitted, fit = read_encoding(encoding, whole=False)
     test = test_of(fitted, encoding, settings)
     tested = _plan(test, settings)
     if why := test.refusal:
         omitted = tuple(Omission(what, why) for what in WITHOUT_P)
         methods: tuple[str, ...] = (wording.refused(why),)
     else:
-        omitted = ()
         runs = widened_runs(test.plain_runs, test.moves, settings.unit)
-        tested = _found(tested, test.run(runs), runs)
+        null = test.rearranged(runs)
+        plan = Resolution(
+            settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
+        )
+        result = resolve(null, plan)
+        spatial, omitted = _spatial(fitted, null, len(result.null_max), settings, meshes)
+        tested = _found(tested, result, runs, spatial)
         methods = test.methods(Done(tested, runs, test.moves, float(fitted.about["tr"])))
     provenance = Provenance(KIND, fit.simulated, settings.key(), code, omitted, methods)
     write_inference(output, tested, provenance)
@@ -250,7 +256,12 @@ def _plan(test: EncodingTest, settings: InferenceSettings) -> TestedModel:
     )
 
 
-def _found(planned: TestedModel, result: Permuted, runs: Sequence[PredictedRun]) -> TestedModel:
+def _found(
+    planned: TestedModel,
+    result: Resolved,
+    runs: Sequence[PredictedRun],
+    spatial: dict[str, SpatialTest],
+) -> TestedModel:
     q = {way: false_discovery_control(result.p, method=way) for way in ("bh", "by")}
     found = Significance(
         observed=result.observed,
@@ -261,6 +272,30 @@ def _found(planned: TestedModel, result: Permuted, runs: Sequence[PredictedRun])
         significant=q[planned.procedure] <= planned.fdr,
         null_max=result.null_max,
     )
-    widening = tuple(run.widening for run in runs)
-    used = len(result.null_max)
-    return replace(planned, n_permutations=used, widening=widening, found=found)
+    return replace(
+        planned,
+        n_permutations=len(result.null_max),
+        widening=tuple(run.widening for run in runs),
+        found=found,
+        draws=Draws(result.permutations, result.tail, result.no_tail, result.needed, result.fewest),
+        spatial=spatial,
+    )
+
+
+def _spatial(
+    encoding: Encoding,
+    null: Null,
+    permutations: int,
+    settings: InferenceSettings,
+    meshes: Path | None,
+) -> tuple[dict[str, SpatialTest], tuple[Omission, ...]]:
+    """Tests of what extends in space, and why there are none."""
+    where = encoding.grayordinates
+    faces = mesh_faces(where.vertices, meshes) if where is not None and settings.spatial else {}
+    if where is not None and where.on_mesh.any() and not faces:
+        why = "the meshes of fsLR were not given (--meshes)"
+        return {}, tuple(Omission(what, why) for what in settings.spatial)
+    if not settings.spatial:
+        return {}, ()
+    touch = adjacency(encoding.ijk, where, faces)
+    return spatial_tests(null, permutations, touch, settings.spatial, settings.cluster_z), ()

@@ -1,6 +1,7 @@
 """The home of the `inference` file: the test of one model of one subject."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,8 @@ Floats = npt.NDArray[np.floating]
 KIND = "inference"
 # Counts are stored up to this one: a factorial soon outgrows every integer.
 MANY = 10**15
+COUNTS = ("no_tail", "needed", "fewest")
+ELSEWHERE = ("found", "widening", "n_distinct", "draws", "spatial")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,59 @@ class Significance:
 
 
 @dataclass(frozen=True)
+class Draws:
+    """How many permutations were drawn, and what that resolves.
+
+    Attributes
+    ----------
+    permutations : ndarray of int of shape (voxels,)
+        How many each voxel got.
+    tail : ndarray of bool of shape (voxels,)
+        Where p comes from a fitted generalised Pareto tail.
+    no_tail : int
+        Voxels for which a tail was to be fitted and none did.
+    needed : int
+        Permutations with which one voxel could be significant alone.
+    fewest : int
+        How many voxels must be significant together to be so at all; more than one where
+        permutations ran out.
+    """
+
+    permutations: npt.NDArray[np.integer]
+    tail: npt.NDArray[np.bool_]
+    no_tail: int
+    needed: int
+    fewest: int
+
+    @property
+    def most(self) -> int:
+        """The largest number of permutations that a voxel got."""
+        return int(self.permutations.max())
+
+    @property
+    def stopped(self) -> int:
+        """Voxels that stopped before that."""
+        return int((self.permutations < self.most).sum())
+
+
+@dataclass(frozen=True)
+class SpatialTest:
+    """What a test of clusters or enhanced voxels found.
+
+    Attributes
+    ----------
+    statistic, p : ndarray of shape (voxels,)
+        Mass of the voxel's cluster (0 outside of all) or its enhanced statistic; family-wise p.
+    null_max : ndarray of shape (permutations,)
+        Largest statistic of each permutation.
+    """
+
+    statistic: Floats
+    p: Floats
+    null_max: Floats
+
+
+@dataclass(frozen=True)
 class TestedModel:
     """How a model was tested, and what came out.
 
@@ -54,13 +110,17 @@ class TestedModel:
     n_distinct : int
         Distinct rearrangements, the observed one included; at most :data:`MANY`.
     n_permutations : int
-        Those that were used; 0 where there are no p values.
+        Those of all voxels; 0 where there are no p values.
     seed, fdr, procedure
         As configured.
     widening : tuple of float
         For each test run, how many times wider the null was made; empty without p values.
     found : Significance or None
         None where there are no p values.
+    draws : Draws or None
+        As `found`.
+    spatial : mapping of str to SpatialTest
+        By name, ``cluster_mass`` or ``tfce``.
     """
 
     statistic: str
@@ -73,14 +133,16 @@ class TestedModel:
     procedure: str
     widening: tuple[float, ...] = ()
     found: Significance | None = None
+    draws: Draws | None = None
+    spatial: Mapping[str, SpatialTest] = field(default_factory=dict)
 
     # Its name is the term of the field, not a case for pytest.
     __test__ = False
 
     @property
     def smallest_p(self) -> float:
-        """The smallest attainable p; 1 without permutations."""
-        return 1 / (1 + self.n_permutations)
+        """P of a voxel that none of its permutations reaches; 1 without permutations."""
+        return 1 / (1 + (self.draws.most if self.draws else self.n_permutations))
 
     @classmethod
     def _from(cls, file: h5py.File) -> Self:
@@ -90,6 +152,11 @@ class TestedModel:
             arrays = {f.name: file[f.name][()] for f in fields(Significance)}
             arrays["significant"] = arrays["significant"].astype(bool)
             found = Significance(**arrays)
+        draws = None
+        if "draws" in file:
+            group = file["draws"]
+            counts = {key: int(group.attrs[key]) for key in COUNTS}
+            draws = Draws(group["permutations"][()], group["tail"][()].astype(bool), **counts)
         return cls(
             statistic=str(attrs["statistic"]),
             null=str(attrs["null"]),
@@ -101,6 +168,11 @@ class TestedModel:
             procedure=str(attrs["procedure"]),
             widening=tuple(float(factor) for factor in attrs.get("widening", ())),
             found=found,
+            draws=draws,
+            spatial={
+                name: SpatialTest(*(group[f.name][()] for f in fields(SpatialTest)))
+                for name, group in file.get("spatial", {}).items()
+            },
         )
 
 
@@ -108,7 +180,7 @@ def write_inference(path: Path, tested: TestedModel, provenance: Provenance) -> 
     """Write the file that ``docs/files.md`` calls `inference`."""
     with create_h5(path, provenance) as file:
         for one in fields(tested):
-            if one.name not in ("found", "widening", "n_distinct"):
+            if one.name not in ELSEWHERE:
                 file.attrs[one.name] = getattr(tested, one.name)
         file.attrs["n_distinct"] = min(tested.n_distinct, MANY)
         if tested.found is None:
@@ -118,6 +190,14 @@ def write_inference(path: Path, tested: TestedModel, provenance: Provenance) -> 
         for one in fields(tested.found):
             values = getattr(tested.found, one.name)
             file[one.name] = values.astype(np.float32) if one.name == "observed" else values
+        if tested.draws is not None:
+            file["draws/permutations"] = tested.draws.permutations
+            file["draws/tail"] = tested.draws.tail
+            for key in COUNTS:
+                file["draws"].attrs[key] = getattr(tested.draws, key)
+        for name, test in tested.spatial.items():
+            for one in fields(test):
+                file[f"spatial/{name}/{one.name}"] = getattr(test, one.name)
 
 
 def read_inference(path: Path) -> tuple[TestedModel, Provenance]:

@@ -7,7 +7,6 @@ times as many as numpy's indexing and thirty times as many as a product with one
 (`benchmarks/resolution.py`).
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -15,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream.align.exchange import BATCH, Exchange
 from tristream.encode.prediction_scores import correlation, fisher_mean
 from tristream.inference.permutation import (
+    Moves,
     PredictedRun,
+    Shifts,
     block_table,
     circular_products,
     unit_length,
@@ -33,21 +33,33 @@ LIMIT = 1 - 1e-6
 VOXELS = 4096
 
 
-class MovedPredictions(ABC):
+class MovedPredictions:
     """Correlations of data and moved predictions, averaged over runs in Fisher z.
 
     Parameters
     ----------
     runs : sequence of PredictedRun
         Test runs, their widening known.
+    moves : Exchange or Shifts
+        What changes places in them.
     seed : int
         Of the draw.
     """
 
-    def __init__(self, runs: Sequence[PredictedRun], seed: int = 0) -> None:
-        self.runs, self.seed = runs, seed
+    def __init__(self, runs: Sequence[PredictedRun], moves: Moves, seed: int = 0) -> None:
+        self.runs, self.moves, self.seed = runs, moves, seed
         self._drawn: tuple[tuple[int, int], list[torch.Tensor]] | None = None
         self._tables: tuple[Ints, list[Part]] | None = None
+
+    @property
+    def distinct(self) -> int:
+        """Distinct rearrangements, the observed one included."""
+        return self.moves.distinct
+
+    @property
+    def available(self) -> int | None:
+        """Shifts of a single run are taken once each; everything else is drawn at random."""
+        return self.moves.available if isinstance(self.moves, Shifts) else None
 
     @cached_property
     def observed(self) -> npt.NDArray[np.float64]:
@@ -77,101 +89,36 @@ class MovedPredictions(ABC):
             total += r.clamp(-LIMIT, LIMIT).atanh_()
         return np.asarray(total.div_(len(self.runs)).tanh_().numpy())
 
-    @abstractmethod
     def _rows(self, start: int, stop: int) -> list[torch.Tensor]:
         """For each run the rows of its table that permutations add, (stop - start, rows)."""
-
-    @abstractmethod
-    def _table(self, run: int, voxels: Ints) -> Part:
-        """What is looked up in a run (rows, voxels), and what is added to every sum (voxels,)."""
-
-    def _unit_length(self, run: int, voxels: Ints) -> tuple[Floats, Floats]:
-        one = self.runs[run]
-        return unit_length(one.y[:, voxels]), unit_length(one.prediction[:, voxels])
-
-
-class PermutedUnits(MovedPredictions):
-    """Exchange units of the prediction change places.
-
-    Parameters
-    ----------
-    runs : sequence of PredictedRun
-    exchange : Exchange
-        What may change places in them.
-    seed : int
-    """
-
-    def __init__(self, runs: Sequence[PredictedRun], exchange: Exchange, seed: int = 0) -> None:
-        super().__init__(runs, seed)
-        self.exchange = exchange
-
-    @property
-    def distinct(self) -> int:
-        """Distinct rearrangements, the observed one included."""
-        return self.exchange.distinct
-
-    @property
-    def available(self) -> None:
-        """Drawn at random, without end."""
-        return
-
-    def _rows(self, start: int, stop: int) -> list[torch.Tensor]:
-        orders = self.exchange.draw(start, stop, self.seed)
+        drawn = self.moves.draw(start, stop, self.seed)
+        if isinstance(self.moves, Shifts):
+            return [torch.from_numpy(np.ascontiguousarray(shifts))[:, None] for shifts in drawn]
         out = []
         for run in range(len(self.runs)):
             parts, first = [np.empty((stop - start, 0), np.intp)], 0
-            for k, rows in self.exchange.of_run(run):
+            for k, rows in self.moves.of_run(run):
                 units = len(rows)
-                parts.append(first + orders[k] + units * np.arange(units))
+                parts.append(first + drawn[k] + units * np.arange(units))
                 first += units**2
             out.append(torch.from_numpy(np.concatenate(parts, axis=1)))
         return out
 
     def _table(self, run: int, voxels: Ints) -> Part:
-        y, prediction = self._unit_length(run, voxels)
-        widening = self.runs[run].widening
+        """What is looked up in a run (rows, voxels), and what is added to every sum (voxels,)."""
+        one = self.runs[run]
+        y, prediction = unit_length(one.y[:, voxels]), unit_length(one.prediction[:, voxels])
+        if isinstance(self.moves, Shifts):
+            every = one.widening * circular_products(y, prediction)
+            return torch.from_numpy(every).float(), torch.zeros(len(voxels))
         # What stays where it is, and what widening leaves of the mean over all orders.
         constant = np.einsum("tv,tv->v", y, prediction)
         tables = [np.empty((0, len(voxels)))]
-        for _, rows in self.exchange.of_run(run):
+        for _, rows in self.moves.of_run(run):
             table = block_table(y, prediction, rows)
             places = np.arange(len(rows))
-            constant += (1 - widening) * table.sum((0, 1)) / len(rows)
+            constant += (1 - one.widening) * table.sum((0, 1)) / len(rows)
             constant -= table[places, places].sum(0)
-            tables.append(widening * table.reshape(-1, len(voxels)))
+            tables.append(one.widening * table.reshape(-1, len(voxels)))
         flat = torch.from_numpy(np.concatenate(tables)).float()
         return flat, torch.from_numpy(constant).float()
-
-
-class ShiftedRuns(MovedPredictions):
-    """The whole prediction of each run moves in a circle."""
-
-    @property
-    def distinct(self) -> int:
-        """All shifts of all runs."""
-        return int(np.prod([len(run.unit) for run in self.runs], dtype=object))
-
-    @property
-    def available(self) -> int | None:
-        """A single run's shifts, each once; of more runs they are drawn at random."""
-        return len(self.runs[0].unit) - 1 if len(self.runs) == 1 else None
-
-    def _rows(self, start: int, stop: int) -> list[torch.Tensor]:
-        if len(self.runs) == 1:
-            return [torch.arange(1 + start, 1 + stop)[:, None]]
-        first, last = start // BATCH, -(-stop // BATCH)
-        batches = [self._batch(number) for number in range(first, last)]
-        part = slice(start - first * BATCH, stop - first * BATCH)
-        return [
-            torch.from_numpy(np.concatenate(shifts)[part, None])
-            for shifts in zip(*batches, strict=True)
-        ]
-
-    def _batch(self, number: int) -> list[Ints]:
-        rng = np.random.default_rng((self.seed, number))
-        return [rng.integers(0, len(run.unit), BATCH) for run in self.runs]
-
-    def _table(self, run: int, voxels: Ints) -> Part:
-        y, prediction = self._unit_length(run, voxels)
-        every = self.runs[run].widening * circular_products(y, prediction)
-        return torch.from_numpy(every).float(), torch.zeros(len(voxels))

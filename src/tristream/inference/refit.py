@@ -25,28 +25,27 @@ from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.solvers.problem import mix_sparse
 from tristream.encode.training_features import TrainingFeatures
-from tristream.inference.permutation import Permuted, unit_length
+from tristream.inference.permutation import unit_length
+from tristream.inference.resolution import StoredNull
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 LIMIT = 1 - 1e-6
 # Relative to the kernel's trace; in float64 a smaller penalty is zero.
 SMALLEST_PENALTY = 1e-12
-# Counts as reached: the same correlation in float32.
-TOLERANCE = 1e-6
 # Columns (voxels times permutations) predicted at a time.
 COLUMNS = 4096
 
 
-def refit_test(
+def refit_null(
     encoding: Encoding,
     path: Path,
     moves: Exchange,
     permutations: int,
     seed: int = 0,
     widening: Mapping[str, float] | None = None,
-) -> Permuted:
-    """Test every voxel's correlation by permuting blocks of data within runs and refitting.
+) -> StoredNull:
+    """Every voxel's correlation with blocks of data permuted within runs and all folds refitted.
 
     Parameters
     ----------
@@ -54,9 +53,7 @@ def refit_test(
         As of :func:`refitted_z`.
     """
     r = np.tanh(refitted_z(encoding, path, moves, permutations, seed, widening))
-    observed, null = r[0].astype(np.float64), r[1:]
-    reached = (null >= observed - TOLERANCE).sum(0)
-    return Permuted(observed, (1 + reached) / (1 + permutations), null.max(1).astype(np.float64))
+    return StoredNull(r[0].astype(np.float64), r[1:], moves.distinct)
 
 
 def refitted_z(

@@ -77,6 +77,32 @@ class Null(Protocol):
 
 
 @dataclass(frozen=True)
+class StoredNull:
+    """Statistics that are dear to compute, and were computed for all voxels at once.
+
+    Attributes
+    ----------
+    observed : ndarray of shape (voxels,)
+    every : ndarray of shape (permutations, voxels)
+    distinct : int
+        Distinct rearrangements, the observed one included.
+    """
+
+    observed: Floats
+    every: Floats
+    distinct: int
+
+    @property
+    def available(self) -> int:
+        """Those that were computed."""
+        return len(self.every)
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Statistics of some permutations and voxels."""
+        return self.every[start:stop, voxels]
+
+
+@dataclass(frozen=True)
 class Resolution:
     """How many permutations, for which correction.
 

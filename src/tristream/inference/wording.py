@@ -6,7 +6,7 @@ import numpy as np
 
 from tristream import phrases
 from tristream.align.exchange import FEWEST_DISTINCT, Exchange
-from tristream.inference.inference_file import MANY
+from tristream.inference.inference_file import MANY, TestedModel
 from tristream.inference.permutation import Moves, PredictedRun
 
 PROCEDURES = {
@@ -64,6 +64,66 @@ def p_value(sides: int = 1) -> str:
         f"p is the share of values at least as {size} as the observed one, which counts among them "
         "[@phipson2010]."
     )
+
+
+def went_on(tested: TestedModel) -> list[str]:
+    """Which voxels got more rearrangements, and whose p comes from a fitted tail."""
+    draws, first = tested.draws, tested.n_permutations
+    out: list[str] = []
+    if draws is None:
+        return out
+    voxels = len(draws.permutations)
+    if draws.most > first:
+        out.append(
+            f"All voxels got {counted(first)}. Those that fewer than 70 of them reached went on "
+            "with four times as many, and so on until which voxels are significant was decided "
+            f"[@besag1991]: {draws.stopped:,} of {voxels:,} voxels stopped before the largest "
+            f"number, {counted(draws.most)}."
+        )
+    if (fitted := int(draws.tail.sum())) or draws.no_tail:
+        left = f"; for {draws.no_tail:,} others no tail fitted" if draws.no_tail else ""
+        out.append(
+            f"There were fewer rearrangements than the {counted(draws.needed)} with which a voxel "
+            f"can be significant alone, so the p of {fitted:,} voxels that fewer than 10 reached "
+            "was taken from a generalised Pareto distribution fitted to the largest values "
+            f"[@knijnenburg2009; @winkler2016]{left}."
+        )
+    return out
+
+
+def alone(tested: TestedModel) -> list[str]:
+    """That a voxel cannot be significant alone, where it cannot."""
+    draws = tested.draws
+    if draws is None or draws.fewest <= 1:
+        return []
+    voxels = len(draws.permutations)
+    if draws.fewest > voxels:
+        return [
+            f"Whatever the data are, no voxel can reach q = {tested.fdr:g}: the smallest possible "
+            f"p is {tested.smallest_p:.2g}."
+        ]
+    return [
+        f"A single voxel cannot reach q = {tested.fdr:g}: the smallest possible p is "
+        f"{tested.smallest_p:.2g}, with which {draws.fewest:,} of the {voxels:,} voxels must be "
+        "significant together."
+    ]
+
+
+def extended(tested: TestedModel, cluster_z: float) -> list[str]:
+    """How clusters and enhanced voxels were tested."""
+    ways = {
+        "cluster_mass": f"clusters above {cluster_z:g} by their mass [@bullmore1999]",
+        "tfce": "voxels by threshold-free cluster enhancement (E = 0.5, H = 2, steps of 0.1) "
+        "[@smith2009]",
+    }
+    if not tested.spatial:
+        return []
+    return [
+        "The statistic was standardised over each voxel's rearrangements; in these maps were "
+        f"tested {phrases.listed([ways[name] for name in tested.spatial])}, neighbours sharing a "
+        "face or an edge of the mesh, by the largest value in each of "
+        f"{counted(tested.n_permutations)} rearrangements, to control the family-wise error."
+    ]
 
 
 def rate(procedure: str, fdr: float | None, over: str) -> str:

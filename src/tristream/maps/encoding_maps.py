@@ -44,6 +44,11 @@ PROJECTED = (
     "For display, volumes in MNI space were sampled between the white and the pial surface of "
     "fsaverage5 [@fischl1999], as a mean over the depth, with nilearn [@nilearn]."
 )
+CORRECTED = {
+    "p_fwe": "family-wise p of the voxel",
+    "p_cluster_mass": "family-wise p of the voxel's cluster by its mass",
+    "p_tfce": "family-wise p by threshold-free cluster enhancement",
+}
 COLUMNS = {
     "i": "voxel index",
     "j": "voxel index",
@@ -183,6 +188,8 @@ def _written(job: Job) -> dict[str, tuple[npt.NDArray, str]]:
     written = _quantities(job, job.voxels.scores)
     if job.voxels.q is not None:
         written["q"] = (job.voxels.q, "false discovery rate q")
+    for name, p in job.voxels.corrected.items():
+        written[name] = (p, CORRECTED[name])
     return written
 
 

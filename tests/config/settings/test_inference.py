@@ -66,6 +66,8 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], set[str]]] = {
     "rate": (inference(fdr=0.01), {"inference", "compare", "power", "contrast maps"}),
     "procedure": (inference(procedure="by"), {"inference", "compare", "group", "power"}),
     "null": (inference(null="shift"), {"inference"}),
+    "limit of permutations": (inference(most_permutations=50), {"inference"}),
+    "clusters": (inference(spatial=["tfce"], cluster_z=2.3), {"inference"}),
     "bootstrap": (inference(bootstrap=200), set()),
     "comparisons": (inference(comparisons=[]), set()),
     "regions": (inference(regions=False), set()),

@@ -17,6 +17,9 @@ class InferenceSettings(Settings):
 
     unit: Unit
     permutations: int
+    most_permutations: int
+    spatial: tuple[Literal["cluster_mass", "tfce"], ...]
+    cluster_z: float
     null: Literal["blocks", "shift"]
     fdr: float
     procedure: Procedure

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tristream.inference import wording
 from tristream.inference.comparison_file import Difference, read_comparison
 from tristream.inference.inference_file import TestedModel, read_inference
 from tristream.inference.table_files import read_by_cluster, read_by_region
@@ -14,6 +15,10 @@ from tristream.report.study_results import Results
 
 MOST_ROWS = 12
 LEVEL = 0.05
+SPATIAL = {
+    "cluster_mass": "by the mass of their cluster",
+    "tfce": "by threshold-free cluster enhancement",
+}
 TABLES = {
     "region_table": (
         "regions",
@@ -66,6 +71,11 @@ def _model(results: Results, dataset: str, subject: str, model: str, path: Path)
     }
     if (found := tested.found) is None:
         return [facts(rows), *notes]
+    if (draws := tested.draws) is not None:
+        rows["Permutations of the voxels that got most"] = draws.most
+        rows["Voxels that stopped before"] = f"{draws.stopped:,} of {len(draws.permutations):,}"
+        rows["Permutations that one voxel needs to pass alone"] = draws.needed
+        rows["p from a fitted tail"] = f"{int(draws.tail.sum()):,} of {len(draws.tail):,} voxels"
     significant = found.significant
     rows["Smallest p"] = float(found.p.min())
     rows["Smallest attainable p"] = tested.smallest_p
@@ -75,6 +85,11 @@ def _model(results: Results, dataset: str, subject: str, model: str, path: Path)
     )
     for p, what in ((found.q_by, "by Benjamini-Yekutieli"), (found.p_fwe, "family-wise")):
         rows[f"Significant {what}"] = f"{int((p <= LEVEL).sum())} at {LEVEL}"
+    for name, test in tested.spatial.items():
+        what = SPATIAL[name]
+        rows[f"Voxels significant {what}"] = (
+            f"{int((test.p <= LEVEL).sum())} at {LEVEL}, family-wise"
+        )
     drawing = figures.histogram(
         {"largest voxel under permutation": found.null_max},
         "largest statistic over voxels",
@@ -89,7 +104,7 @@ def _model(results: Results, dataset: str, subject: str, model: str, path: Path)
     title = f"Null distribution, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/null_{model}"
     figure = results.figure(drawing, name, title, caption, table, provenance.simulated)
-    return [facts(rows), figure, *notes]
+    return [facts(rows), figure, *map(Text, wording.alone(tested)), *notes]
 
 
 def _widening(tested: TestedModel) -> str | None:
