@@ -84,6 +84,19 @@ def test_loss_is_within_the_promise(columns, spectrum, score):
     check(kernels, new_kernels, y, new_y, RUNS, score)
 
 
+def test_a_search_that_would_lose_too_much_is_exact_and_warns(monkeypatch):
+    kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
+    gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
+    monkeypatch.setattr(skeleton, "RANKS", {3: 4})
+    monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
+    monkeypatch.setattr(skeleton, "ROUNDS", 1)
+    with pytest.warns(banded_ridge.ExactSearchWarning, match="all are scored on every voxel"):
+        found = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    exact = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver="exact")
+    assert (found.solver, found.estimated_loss) == ("exact", 0.0)
+    assert torch.equal(found.duals, exact.duals)
+
+
 @pytest.mark.parametrize("score", ["r2", "correlation"])
 def test_penalties_far_beyond_the_kernels_lose_nothing(score):
     kernels, new_kernels, y, new_y = study((300, 100), 1.0, voxels=200)
@@ -194,6 +207,7 @@ def test_the_skeleton_grows_until_verifying_gains_little(monkeypatch):
     monkeypatch.setattr(skeleton, "RANKS", {3: 4})
     monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
     monkeypatch.setattr(skeleton, "ROUNDS", 1)
+    monkeypatch.setattr(banded_ridge, "MOST_LOSS", np.inf)
     poor = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
     assert poor.rank == 4
     assert poor.estimated_loss > skeleton.MOST_LOSS
@@ -209,6 +223,7 @@ def test_probes_tell_how_many_nodes_to_begin_with(monkeypatch):
     gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
     monkeypatch.setattr(skeleton, "RANKS", {3: 4})
     monkeypatch.setattr(skeleton, "ROUNDS", 1)
+    monkeypatch.setattr(banded_ridge, "MOST_LOSS", np.inf)
     assert banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS).rank > 30
 
 
@@ -221,6 +236,7 @@ def test_the_estimated_loss_is_no_less_than_what_is_lost(monkeypatch, spectrum, 
     exact = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver="exact")
     monkeypatch.setattr(skeleton, "RANKS", {3: 20})
     monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
+    monkeypatch.setattr(banded_ridge, "MOST_LOSS", np.inf)
     monkeypatch.setattr(shortlist, "PART", 1)
     monkeypatch.setattr(shortlist, "FEWEST_VOXELS", 20)
     for rounds, allowed in ((1, np.inf), (5, 3e-5)):

@@ -3,5 +3,6 @@
 from tristream.encode.estimators.cross_validated import GridEdgeWarning
 from tristream.encode.estimators.ridge_cv import BandedRidgeCV, RidgeCV
 from tristream.encode.estimators.stacked import StackedRidgeCV
+from tristream.encode.solvers.banded_ridge import ExactSearchWarning
 
-__all__ = ["BandedRidgeCV", "GridEdgeWarning", "RidgeCV", "StackedRidgeCV"]
+__all__ = ["BandedRidgeCV", "ExactSearchWarning", "GridEdgeWarning", "RidgeCV", "StackedRidgeCV"]

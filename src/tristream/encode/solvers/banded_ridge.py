@@ -5,6 +5,7 @@ takes the candidate with the best cross-validated score, and is fitted under it 
 Eickenberg, Nunez-Elizalde & Gallant 2022, NeuroImage 264:119728).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,12 @@ from tristream.encode.solvers.verify import BestCandidates
 COPY = 2**31
 # Share of a CUDA device's memory for both.
 CUDA_SHARE = 0.4
+# Above this estimate the short search is not good enough.
+MOST_LOSS = skeleton.MOST_LOSS
+
+
+class ExactSearchWarning(UserWarning):
+    """The short search would have lost more than it may, and the long one was taken."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,8 @@ def fit(
     solver : {'skeleton', 'exact'}
         ``exact`` scores every candidate on every voxel, operators in float64. ``skeleton`` scores
         a few, interpolates the others and verifies each voxel's shortlist; it loses 1e-5 to
-        4e-5 of mean score and takes a twentieth of the time.
+        4e-5 of mean score and takes a twentieth of the time. Where it would lose more (few voxels
+        and many bands), it warns and goes on as ``exact``.
     memory : int, optional
         Bytes for what is kept only to save time: a copy of the targets in the order that products
         want, and operators. By default that copy, up to 2 GiB; on CUDA 40 % of the device.
@@ -163,13 +171,28 @@ def fit(
         room -= targets.nbytes
     folds = problem.folds
     if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
-        operators = Operators(problem, accurate=True, memory=0)
-        best = exact.search(problem, operators, _scorer(problem), progress)
-        return _result(problem, best, 0.0, problem.candidates, "exact", targets.dtype)
+        return _exact(problem, progress)
     operators = Operators(problem, accurate=False, memory=room)
     dtype = fast_type(where, targets.dtype)
     found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress)
+    if found.estimated_loss > MOST_LOSS:
+        warnings.warn(
+            f"interpolating the scores of {problem.candidates} candidates would lose about "
+            f"{found.estimated_loss:.1e} of the mean score (allowed: {MOST_LOSS:.0e}), so "
+            "all are scored on every voxel, which takes several times as long",
+            ExactSearchWarning,
+            stacklevel=2,
+        )
+        return _exact(problem, progress)
     return _result(problem, found.best, found.estimated_loss, found.rank, "skeleton", dtype)
+
+
+def _exact(problem: Problem, progress: Progress) -> Fit:
+    """Every candidate scored on every voxel."""
+    operators = Operators(problem, accurate=True, memory=0)
+    best = exact.search(problem, operators, _scorer(problem), progress)
+    dtype = problem.targets.dtype
+    return _result(problem, best, 0.0, problem.candidates, "exact", dtype)
 
 
 def _problem(
