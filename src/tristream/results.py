@@ -59,6 +59,7 @@ KINDS = {
         Kind("inference", "tristream.inference.inference_file", computed=True),
         Kind("comparison", "tristream.inference.comparison_file", computed=True),
         Kind("group", "tristream.inference.group_file", computed=True),
+        Kind("intersubject", "tristream.inference.intersubject_file", computed=True),
         Kind("regions-table", "tristream.inference.table_files"),
         Kind("clusters-table", "tristream.inference.table_files"),
         Kind("regions", "tristream.space.atlas"),
@@ -128,6 +129,7 @@ PLACES = {
             "comparison",
         ),
         Place("group", "inference/{dataset}/{model}/group.h5", "group"),
+        Place("intersubject", "inference/{dataset}/intersubject.h5", "intersubject"),
         Place(
             "region_table",
             "inference/{dataset}/{model}/sub-{subject}_regions.tsv",

@@ -87,6 +87,11 @@ class Targets:
             for subject in subjects or self.resolved.subjects[dataset]
         ]
 
+    def first_model(self, dataset: str) -> list[str]:
+        """Encodings of the dataset's first model, one a subject."""
+        models = [name for name, block in self.study.models.items() if dataset in block.datasets]
+        return self.subjects("encoding", dataset, model=models[0])
+
     def runs(self, dataset: str, subject: str, place: str = "bold") -> list[str]:
         """One file for each run that the subject has."""
         runs = self.resolved.datasets[dataset].runs_of(subject)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tristream.encode.ceiling import noise_ceiling, split_half, within_run_repeats
+from tristream.encode.ceiling import ceiling, repeat_power, split_half, within_run_repeats
+from tristream.encode.jackknife import groups_of
+
+
+def noise_ceiling(y, blocks):
+    """The ceiling of one test run, its repeats."""
+    groups = groups_of("time", [blocks], [blocks])
+    return ceiling(repeat_power([y], groups.codes, len(groups)), groups)
 
 
 def repeats(share, count, time=400, voxels=400, seed=0):

@@ -83,7 +83,7 @@ def test_a_model_without_repeats_has_no_ceiling(path, tmp_path):
 def test_jobs_need_no_study_beside_their_settings(tmp_path, monkeypatch):
     study = write_study(tmp_path)
     fit = encode_settings(model(candidates=2))
-    parts = PartitionSettings(**fit.key(), bands=["dorsal"], bootstrap=100, seed=1)
+    parts = PartitionSettings(**fit.key(), bands=["dorsal"])
     monkeypatch.chdir(tmp_path)
     inputs = ["--samples", str(study["samples"])]
     for key in ("aligned", "bold"):

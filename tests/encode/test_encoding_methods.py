@@ -69,7 +69,7 @@ def test_what_is_left_out_or_was_done_by_another_model_is_found(files, name):
         ("streams", "7 values from 0.01 to 10000", "15 values from 0.01 to 100000"),
         ("streams", "each of the 3 training runs", "each of the 5 training runs"),
         ("streams", "R = 2 repeats", "R = 3 repeats"),
-        ("streams", "over 6 blocks", "over 12 blocks"),
+        ("streams", "over 6 groups", "over 12 groups"),
         ("streams", "; predictions and BOLD of held-out runs that repeat one another", "; runs"),
         ("streams", "tested on 2 held-out runs", "tested by leave-one-run-out"),
         ("streams", "repeat one another", "show the same stimuli in the same order"),

@@ -23,10 +23,11 @@ from helpers.encoding_files import (
 )
 from tristream.encode import prediction_scores as scores
 from tristream.encode.bands import Form, band_kernels
-from tristream.encode.ceiling import noise_ceiling
+from tristream.encode.ceiling import ceiling, repeat_power
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.fit_inputs import read_inputs, shifted
+from tristream.encode.jackknife import groups_of
 from tristream.store import open_h5
 
 THIRD = VOXELS // 3
@@ -338,6 +339,11 @@ def test_voxels_that_do_not_vary_score_zero():
     assert scores.split_r2(y, np.ones((1, 20, 2))).tolist() == [[0, 0]]
 
 
+def ceiling_of_blocks(y, blocks):
+    groups = groups_of("time", [blocks], [blocks])
+    return ceiling(repeat_power([y], groups.codes, len(groups)), groups)
+
+
 def simulated_repeats(rng, explainable, repeats=3, volumes=240, voxels=400):
     """Smooth signal and autocorrelated noise; the share of signal in the average is known."""
     signal_ = signal.lfilter([1], [1, -0.8], rng.standard_normal((volumes, voxels)), axis=0)
@@ -352,7 +358,7 @@ def simulated_repeats(rng, explainable, repeats=3, volumes=240, voxels=400):
 def test_ceiling_recovers_the_correlation_with_the_noise_free_signal(explainable):
     rng = np.random.default_rng(1)
     y, truth = simulated_repeats(rng, explainable)
-    found = noise_ceiling(y, np.arange(240) // 20)
+    found = ceiling_of_blocks(y, np.arange(240) // 20)
     assert found.explainable.mean() == pytest.approx(explainable, abs=0.05)
     if explainable:
         r = scores.correlation(y.mean(0), truth).mean()
@@ -365,6 +371,6 @@ def test_ceiling_recovers_the_correlation_with_the_noise_free_signal(explainable
 def test_ceiling_without_enough_blocks_has_no_lower_bound():
     rng = np.random.default_rng(1)
     y, _ = simulated_repeats(rng, 0.5, volumes=60, voxels=5)
-    found = noise_ceiling(y, np.arange(60) // 20)
+    found = ceiling_of_blocks(y, np.arange(60) // 20)
     assert np.isnan(found.low).all()
     assert np.isfinite(found.r).all()

@@ -48,7 +48,7 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
     what = "pairs of band weights and penalty" if weightings > 1 else "penalties"
     skeleton = banded and about["solver"] == "skeleton" and about["rank"] < pairs
     held_out = sum(len(t.runs) for t in tests)
-    ceiling = encoding.ceiling
+    ceiling, left_out = encoding.ceiling, encoding.left_out
 
     def when(condition: object, *values: object) -> tuple | None:
         return values if condition else None
@@ -124,12 +124,11 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
             when(ceiling, float(about["n_repeats"])),
         ),
         (
-            r"jackknife over (\d+) blocks",
-            when(
-                ceiling and np.isfinite(ceiling.low).any(),
-                float(sum(len(np.unique(t.unit)) for t in tests)),
-            ),
+            r"jackknife in Fisher z over (\d+) groups of exchange units",
+            when(left_out, float(len(left_out.groups)) if left_out else 0),
         ),
+        (r"neighbours in time \[@kunsch1989\]", when(left_out and left_out.groups.touching)),
+        (r"corrected and bounded by the same jackknife", when(ceiling and left_out)),
         (r"negative control", when(about["control"] == "shifted")),
         (
             r"projected out of the BOLD",

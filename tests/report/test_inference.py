@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from helpers import report_tree
+from tristream.encode.jackknife import Interval
 from tristream.encode.partition.partition_file import StoredPartition
 from tristream.encode.partition.partition_file import write_partition as write_partition_file
-from tristream.encode.partition.variance import Interval, Partition
+from tristream.encode.partition.variance import Partition
 from tristream.inference.comparison_file import ComparedModels, Difference, write_comparison
 from tristream.inference.group_file import (
     CommonVoxels,
@@ -62,7 +63,7 @@ def results(tmp_path):
         spatial={"tfce": SpatialTest(np.array([9.0, 0]), np.array([0.02, 1]), rng.random(20))},
     )
     write_inference(folder / "streams/sub-01.h5", tested, said("inference"))
-    rows = [["Cuneus", 9, 0.2, 0.04, 3, 0.5, -8.0, -80.0, 20.0]]
+    rows = [["Cuneus", 9, 0.2, 0.1, 0.3, 0.8, 0.6, 0.9, 0.04, 3, 0.5, -8.0, -80.0, 20.0]]
     table = pd.DataFrame(rows, columns=list(REGION_COLUMNS))
     write_table(folder / "streams/sub-01_regions.tsv", table, said("regions-table"))
     write_table(
@@ -141,7 +142,8 @@ def test_tests_name_their_null_and_every_correction(results):
 def test_regions_have_a_table_and_clusters_their_reason(results):
     section = inference.section(results, *SUBJECT)
     tables = [b for b in section.blocks if isinstance(b, Table)]
-    assert tables[0].rows == (("Cuneus", 9, 0.2, 0.04, 3, 0.5, -8.0, -80.0, 20.0),)
+    cells = ("Cuneus", 9, 0.2, 0.1, 0.3, 0.8, 0.6, 0.9, 0.04, 3, 0.5, -8.0, -80.0, 20.0)
+    assert tables[0].rows == (cells,)
     assert (results.folder / tables[0].tsv).is_file()
     whys = [b.why for b in section.blocks if isinstance(b, Missing) and b.what == "clusters"]
     assert whys == ["no voxel"]
@@ -177,7 +179,7 @@ def write_partition(results, low):
     parts = Interval(*np.zeros((4, 7, 2)))
     found = Partition(np.zeros((8, 2)), parts, means, blocks=7)
     stored = StoredPartition(
-        ["a", "b", "c"], ["nuisance"], ["all voxels"], found, np.zeros((2, 3), int), 0, 100
+        ["a", "b", "c"], ["nuisance"], ["all voxels"], found, np.zeros((2, 3), int)
     )
     path = results.path("partition", dataset="bunny", model="streams", subject="01")
     write_partition_file(path, stored, said("partition"))
@@ -192,7 +194,7 @@ def test_unique_variance_comes_before_shared_and_tells_its_intervals(results):
     write_partition(results, low=-0.1)
     figure = partition_figure(results)
     assert "beyond nuisance" in figure.caption
-    assert "7 blocks" in figure.caption
+    assert "7 groups" in figure.caption
     table = pd.read_csv(results.folder / figure.tsv, sep="\t")
     assert table["bands"].tolist() == [
         *("a alone", "b alone", "c alone"),

@@ -121,6 +121,28 @@ rule group:
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
+rule intersubject:
+    input:
+        lambda w: TARGETS.first_model(w.dataset),
+    output:
+        at("intersubject"),
+    log:
+        LAYOUT.log("intersubject"),
+    benchmark:
+        LAYOUT.benchmark("intersubject")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=fingerprint("tristream.inference.intersubject"),
+    shell:
+        "python -m tristream inference intersubject --encodings {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
 rule tables:
     input:
         encoding=at("encoding"),

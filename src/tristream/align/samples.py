@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tristream.align.exchange import Unit
 from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.runs import Exchange
@@ -48,6 +49,17 @@ def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
     for column in ("censor", "keep"):
         table[column] = table[column].astype(bool)
     return table, provenance
+
+
+def exchange_unit(provenance: Provenance) -> Unit:
+    """The exchangeable unit of a sample index, as its job was told; blocks of time if it was not.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        Of the index.
+    """
+    return provenance.config.get("exchange", {}).get("unit", "time")
 
 
 def kept_rows(samples: pd.DataFrame, run: str) -> npt.NDArray[np.intp]:

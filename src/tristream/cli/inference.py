@@ -69,6 +69,12 @@ def _register_tests(action: Any) -> None:
     group.add_argument("--regions", type=Path, help="file of `inference regions`")
     add_output(group, "group file")
 
+    others = action("intersubject", run_intersubject, "Each subject's BOLD by that of the others.")
+    others.add_argument(
+        "--encodings", nargs="+", type=Path, required=True, help="one model, all subjects"
+    )
+    add_output(others, "intersubject file")
+
 
 def _register_tables(action: Any) -> None:
     atlas = action("atlas", run_atlas, "Fetch the Harvard-Oxford atlas.")
@@ -113,6 +119,13 @@ def run_group(args: argparse.Namespace) -> None:
 
     files = args.encodings, args.inferences, args.samples
     infer_models(*files, settings(args, GroupSettings), args.output, args.regions, args.code)
+
+
+def run_intersubject(args: argparse.Namespace) -> None:
+    """Inter-subject correlation of the test data."""
+    from tristream.inference.intersubject import correlate_subjects
+
+    correlate_subjects(args.encodings, args.output, args.code)
 
 
 def run_atlas(args: argparse.Namespace) -> None:

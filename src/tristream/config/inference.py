@@ -54,9 +54,6 @@ class Inference(Section):
     partition: dict[Name, list[Name]] = Field(
         default={}, description="model to the bands whose unique and shared variance is wanted"
     )
-    bootstrap: int = Field(
-        default=1000, ge=100, description="resamples of test blocks, for intervals of the variance"
-    )
     comparisons: list[Comparison] = Field(default=[], description="pairs of models to compare")
     regions: bool = Field(
         default=True, description="tables by region of the Harvard-Oxford atlas, for MNI volumes"

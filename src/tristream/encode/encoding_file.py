@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.ceiling import Ceiling
+from tristream.encode.ceiling import Ceiling, Power
+from tristream.encode.jackknife import Groups
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
@@ -69,11 +70,35 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Scores:
-    """Test scores: `r` and `r2` (voxels,), `band_r2` (bands, voxels) adding up to `r2`."""
+    """Test scores: `r` and `r2` (voxels,), `band_r2` (bands, voxels) adding up to `r2`.
+
+    `low` and `high` (voxels,) are the 95 % interval of `r`; None with too few exchange units.
+    """
 
     r: Floats
     r2: Floats
     band_r2: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Test scores without each group of samples, from which intervals of other means follow.
+
+    Attributes
+    ----------
+    groups : Groups
+        Which groups are compared with each other; of a file without `codes`.
+    z : ndarray of shape (groups, voxels)
+        Fisher z of r.
+    power : Power or None
+        Of each group, (groups, voxels); None without ceiling.
+    """
+
+    groups: Groups
+    z: Floats
+    power: Power | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +147,8 @@ class Encoding:
     fitted : Fitted
     about : dict
         The file's attributes.
+    left_out : LeftOut or None
+        None with too few exchange units.
     """
 
     bands: list[str]
@@ -134,6 +161,7 @@ class Encoding:
     fitted: Fitted
     about: dict[str, Any]
     grayordinates: Grayordinates | None = None
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +201,11 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
             file[f"hyper/{key}"] = getattr(encoding.fitted, key).astype(np.float32)
         for key in ("r", "r2", "band_r2"):
             file[f"scores/{key}"] = getattr(encoding.scores, key).astype(np.float32)
+        for key in ("low", "high"):
+            if (bound := getattr(encoding.scores, key)) is not None:
+                file[f"scores/{key}"] = bound.astype(np.float32)
+        if encoding.left_out is not None:
+            _write_left_out(file.create_group("left_out"), encoding.left_out)
         if encoding.ceiling is not None:
             for key in CEILING:
                 file[f"ceiling/{key}"] = getattr(encoding.ceiling, key).astype(np.float32)
@@ -184,6 +217,36 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
                 group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
         _write_fitted(file.create_group("model"), encoding.fitted)
+
+
+def _write_left_out(group: h5py.Group, left_out: LeftOut) -> None:
+    group["stratum"] = left_out.groups.stratum
+    group.attrs["touching"] = left_out.groups.touching
+    group["z"] = left_out.z.astype(np.float32)
+    if left_out.power is not None:
+        group["signal"] = left_out.power.signal.astype(np.float32)
+        group["power"] = left_out.power.all.astype(np.float32)
+
+
+def read_left_out(path: Path) -> LeftOut | None:
+    """Read the scores without each group of samples; None where exchange units are too few.
+
+    Raises
+    ------
+    UserError
+        As :func:`read_encoding`.
+    """
+    with open_h5(path, KIND) as (file, _):
+        return _left_out(file)
+
+
+def _left_out(file: h5py.File) -> LeftOut | None:
+    if "left_out" not in file:
+        return None
+    group = file["left_out"]
+    power = Power(group["signal"][()], group["power"][()]) if "power" in group else None
+    groups = Groups((), group["stratum"][()], bool(group.attrs["touching"]))
+    return LeftOut(groups, group["z"][()], power)
 
 
 def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
@@ -214,7 +277,8 @@ def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]
     """
     with open_h5(path, KIND) as (file, provenance):
         tests = _StoredTests(path, tuple(file["test"]), whole)
-        return Encoding(tests=tests, fitted=_fitted(file, whole), **_scored(file)), provenance
+        found = Encoding(tests=tests, fitted=_fitted(file, whole), **_scored(file))
+        return replace(found, left_out=_left_out(file)), provenance
 
 
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
@@ -238,7 +302,7 @@ def _scored(file: h5py.File) -> dict[str, Any]:
     return {
         "bands": read_strings(file, "bands"),
         **{key: file[key][()] for key in ("ijk", "affine", "shape")},
-        "scores": Scores(*(file["scores"][key][()] for key in ("r", "r2", "band_r2"))),
+        "scores": Scores(**{key: values[()] for key, values in file["scores"].items()}),
         "ceiling": ceiling,
         "about": {key: _plain(value) for key, value in file.attrs.items()},
         "grayordinates": grayordinates.read(file),

@@ -1,8 +1,6 @@
 """What was done to make an encoding: sentences for a methods section, from what its file holds."""
 
-import numpy as np
-
-from tristream.encode.encoding_file import Encoding
+from tristream.encode.encoding_file import Encoding, LeftOut
 from tristream.encode.models import KINDS
 from tristream.phrases import counted, listed
 
@@ -17,6 +15,8 @@ def methods_of(encoding: Encoding) -> tuple[str, ...]:
         )
     sentences.append(_tests(encoding))
     sentences.append(_scores(encoding))
+    if encoding.left_out is not None:
+        sentences.append(_interval(encoding.left_out))
     if encoding.ceiling is not None:
         sentences.append(_ceiling(encoding))
     return tuple(sentences)
@@ -51,19 +51,52 @@ def _scores(encoding: Encoding) -> str:
     return f"Predictions were scored by their correlation r and by R²{split}{averaged}."
 
 
-def _ceiling(encoding: Encoding) -> str:
-    counts = {len(test.runs) for test in encoding.tests.values()}
+def _interval(left_out: LeftOut) -> str:
+    touching = ", widened for the dependence of neighbours in time [@kunsch1989]"
     return (
-        "The noise ceiling of r is the square root of the explainable share of the variance of "
-        "the averaged test data, SP / P(mean) with SP = (R P(mean) − mean P) / (R − 1), P the "
-        f"variance over time and R = {listed(sorted(counts))} repeats [@sahani2003; @hsu2004]"
-        f"{_jackknife(encoding)}."
+        "The 95 % interval of r is that of a jackknife in Fisher z over "
+        f"{counted(len(left_out.groups), 'group')} of exchange units of the test [@efron1993], by "
+        "Student's t with degrees of freedom matched to the spread of the units "
+        f"[@satterthwaite1946]{touching if left_out.groups.touching else ''}; it is of other "
+        "stimuli of the kind, with the fitted model as it is."
     )
 
 
-def _jackknife(encoding: Encoding) -> str:
-    assert encoding.ceiling is not None
-    if np.isnan(encoding.ceiling.low).all():
-        return ""
-    blocks = sum(len(np.unique(test.unit)) for test in encoding.tests.values())
-    return f", corrected and bounded by a jackknife over {blocks} blocks of test data"
+def _ceiling(encoding: Encoding) -> str:
+    bounded = ""
+    if encoding.left_out is not None:
+        bounded = ", corrected and bounded by the same jackknife"
+    return f"{CEILINGS[encoding.about['ceiling']](encoding)}{bounded}."
+
+
+def _of_runs(encoding: Encoding) -> str:
+    counts = {len(test.runs) for test in encoding.tests.values()}
+    unequal = "; tests that were not repeated had the noise of the others" if 1 in counts else ""
+    return (
+        "The noise ceiling of r is the square root of the explainable share of the variance of "
+        "the averaged test data, SP / P(mean) with SP = P(mean) − (mean P − P(mean)) / (R − 1), P "
+        f"the variance over time and R = {listed(sorted(counts))} repeats [@sahani2003; "
+        f"@hsu2004]{unequal}"
+    )
+
+
+def _of_items(_: Encoding) -> str:
+    return (
+        "The noise ceiling of r is the square root of the explainable share of the variance of "
+        "the test data as they were scored; the signal's is the mean product of an item's "
+        "responses in different runs, whose noise is independent (showings within a run were "
+        "averaged first)"
+    )
+
+
+def _within_runs(_: Encoding) -> str:
+    return (
+        "The noise ceiling of r is the square root of the explainable share of the variance of "
+        "the test data as they were scored. Items were shown again within one run alone, whose "
+        "slow noise spans all showings: the signal's variance is the mean product of an item's "
+        "responses to two showings, less that of responses to different items at nearly the same "
+        "distance in time"
+    )
+
+
+CEILINGS = {"runs": _of_runs, "items": _of_items, "within runs": _within_runs}

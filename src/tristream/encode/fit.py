@@ -13,19 +13,30 @@ from tristream.bold.cleaning import shared_projection
 from tristream.config.models import EncodingDesign
 from tristream.config.settings.encode import EncodeSettings
 from tristream.device import choose_device
+from tristream.encode.ceiling import Power
 from tristream.encode.encoding_file import (
     KIND,
     Encoding,
     Fitted,
     HeldOut,
+    LeftOut,
+    Scores,
     TrainingRun,
     write_encoding,
 )
 from tristream.encode.encoding_methods import methods_of
 from tristream.encode.fit_inputs import Floats, Inputs, read_inputs
+from tristream.encode.jackknife import FEWEST_UNITS, Groups, z_left_out
 from tristream.encode.model_kind import Model, penalties
 from tristream.encode.models import attributes_of, fit_model
-from tristream.encode.repeats import ceiling_of, common_rows, scores_of, test_groups
+from tristream.encode.repeats import (
+    bounded,
+    ceiling_of,
+    common_rows,
+    left_out_of,
+    scores_of,
+    test_groups,
+)
 from tristream.errors import UserError
 from tristream.hashing import hash_file
 from tristream.store import Omission, Provenance
@@ -103,20 +114,42 @@ def fit_encoding(
     else:
         tests = {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
     _warn_of_edges(fitted, penalties(model))
-    ceiling, omitted = ceiling_of(inputs, groups)
+    left_out = left_out_of(inputs, tests)
+    measured = ceiling_of(inputs, groups, tests, left_out)
+    known = None if isinstance(measured, Omission) else measured
+    scores, without = _with_interval(list(tests.values()), left_out, known.power if known else None)
     encoding = Encoding(
         bands=list(inputs.layout),
         ijk=inputs.ijk,
         affine=inputs.affine,
         shape=inputs.shape,
         tests=tests,
-        scores=scores_of(list(tests.values())),
-        ceiling=ceiling,
+        scores=scores,
+        ceiling=known.ceiling if known else None,
         fitted=_to_file(fitted, inputs, train, model),
-        about=_about(inputs, model, fitted, scheme, groups),
+        about={
+            **_about(inputs, model, fitted, scheme, groups),
+            "ceiling": known.design if known else "",
+        },
         grayordinates=inputs.grayordinates,
+        left_out=without,
     )
+    omitted = [measured] if isinstance(measured, Omission) else []
+    if without is None:
+        why = f"{len(left_out)} exchange units of test data; {FEWEST_UNITS} are asked for"
+        omitted.append(Omission("interval of r", why))
     return encoding, omitted
+
+
+def _with_interval(
+    tests: Sequence[HeldOut], groups: Groups, power: Power | None
+) -> tuple[Scores, LeftOut | None]:
+    """Scores with the interval of r, and what it and others come from."""
+    scores = scores_of(tests)
+    if not groups.enough:
+        return scores, None
+    _, z = z_left_out([(test.y, test.prediction) for test in tests], groups)
+    return bounded(scores, z, groups), LeftOut(groups, z, power)
 
 
 def _check(inputs: Inputs, train: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
@@ -209,6 +242,7 @@ def _about(
         **attributes_of(model, fitted),
         "scheme": scheme,
         "dtype": "float32",
+        "exchange": inputs.exchange,
         "tr": inputs.tr,
         "start_time": inputs.start_time,
         "projected": any(run.projection.shape[1] for run in inputs.runs.values()),

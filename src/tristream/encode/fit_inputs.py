@@ -9,7 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.align.aligned import AlignedInfo, check_times, read_aligned, read_info
-from tristream.align.samples import Presentations, mean_rows, presentations, read_samples
+from tristream.align.exchange import Unit
+from tristream.align.samples import (
+    Presentations,
+    exchange_unit,
+    mean_rows,
+    presentations,
+    read_samples,
+)
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.models import EncodingDesign
 from tristream.errors import UserError
@@ -94,6 +101,8 @@ class Inputs:
         Whether features are moved away from their stimulus.
     items : tuple of str
         ``space/layer`` of labels and images, whose features are zero where none is shown.
+    exchange : {'block', 'item', 'time'}
+        The exchangeable unit of the samples.
     """
 
     runs: dict[str, Run]
@@ -108,6 +117,7 @@ class Inputs:
     control: str
     grayordinates: Grayordinates | None = None
     items: tuple[str, ...] = ()
+    exchange: Unit = "time"
 
     def features(self, label: str) -> dict[str, Floats]:
         """Undelayed features of ``space/layer``, run by run, each (volumes, p).
@@ -190,6 +200,7 @@ def read_inputs(
         control=model.control,
         grayordinates=heads[0].grayordinates,
         items=tuple(sorted(label for label in files if infos[label].sampling == "item")),
+        exchange=exchange_unit(provenance),
     )
 
 

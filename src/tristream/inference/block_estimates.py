@@ -2,7 +2,8 @@
 
 Volumes next to each other, and voxels next to each other, are not independent; blocks of 20 s and
 more nearly are. So intervals come from leaving out one block of the test after the other, for all
-voxels at once (a jackknife): a mean over thousands of voxels is as uncertain as its few blocks say.
+voxels at once (:mod:`tristream.encode.jackknife`): a mean over thousands of voxels is as uncertain
+as its few blocks say.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.ceiling import FEWEST_BLOCKS, block_sums, half_width, standard_error
 from tristream.encode.encoding_file import HeldOut
+from tristream.encode.jackknife import groups_of, interval, sums_by_group
 from tristream.encode.prediction_scores import centred
 
 Floats = npt.NDArray[np.floating]
@@ -63,17 +64,17 @@ class Blocks:
     """The sums of each block of one or more test runs, each less its own mean over time."""
 
     def __init__(self, tests: Sequence[HeldOut]) -> None:
+        units = [test.unit for test in tests]
+        every = sum(len(np.unique(unit)) for unit in units)
+        self.groups = groups_of("time", units, units, most=every)
         parts: list[list[Floats]] = []
-        for test in tests:
+        for codes, test in zip(self.groups.codes, tests, strict=True):
             y, p = centred(test.y), centred(test.prediction)
             band = centred(test.band_prediction, axis=1).transpose(1, 0, 2)
             terms = [np.ones((len(y), 1)), y, p, y * y, p * p, y * p]
             terms += [band, y[:, None] * band, p[:, None] * band]
-            parts.append([block_sums(term, test.unit) for term in terms])
-        self._sums = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-
-    def __len__(self) -> int:
-        return len(self._sums[0])
+            parts.append(list(sums_by_group(codes, len(self.groups), *terms)))
+        self._sums = [np.sum(pieces, axis=0) for pieces in zip(*parts, strict=True)]
 
     @property
     def whole(self) -> BlockSums:
@@ -87,7 +88,7 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval and standard error, NaN with fewer than four blocks."""
+    """A number with its 95 % interval and standard error, NaN with too few blocks."""
 
     value: float
     low: float
@@ -106,9 +107,9 @@ def estimate(statistic: Callable[..., float], *models: Blocks) -> Estimate:
         With the same blocks; each is left out of all models at once.
     """
     value = float(statistic(*(m.whole for m in models)))
-    number = len(models[0])
-    if number < FEWEST_BLOCKS:
+    groups = models[0].groups
+    if not groups.enough:
         return Estimate(value, np.nan, np.nan, np.nan)
-    left_out = np.array([statistic(*(m.without(b) for m in models)) for b in range(number)])
-    half = float(half_width(left_out))
-    return Estimate(value, value - half, value + half, float(standard_error(left_out)))
+    left_out = np.array([statistic(*(m.without(b) for m in models)) for b in range(len(groups))])
+    found = interval(np.float64(value), left_out, groups)
+    return Estimate(value, float(found.low), float(found.high), float(found.se))

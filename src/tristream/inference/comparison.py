@@ -20,8 +20,8 @@ from scipy.stats import false_discovery_control
 
 from tristream.align.exchange import FEWEST_DISTINCT, Exchange
 from tristream.config.settings.inference import CompareSettings
-from tristream.encode.ceiling import block_sums
 from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.encode.jackknife import block_sums
 from tristream.errors import UserError
 from tristream.inference import wording
 from tristream.inference.comparison_file import (

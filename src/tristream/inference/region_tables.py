@@ -10,7 +10,9 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from nilearn.reporting import get_clusters_table
 
-from tristream.encode.encoding_file import ScoredVoxels, read_scores
+from tristream.encode.encoding_file import LeftOut, ScoredVoxels, read_left_out, read_scores
+from tristream.encode.jackknife import Interval
+from tristream.encode.over_ceiling import Regional, over_regions
 from tristream.errors import UserError
 from tristream.inference.inference_file import read_inference
 from tristream.inference.table_files import (
@@ -31,12 +33,16 @@ PEAKS_APART = 8.0  # mm
 
 @dataclass(frozen=True)
 class Outcome:
-    """An encoding's scores and their significance; `why` there are no p values, if so."""
+    """An encoding's scores and their significance; `why` there are no p values, if so.
+
+    Without `left_out` there are no intervals.
+    """
 
     encoding: ScoredVoxels
     significant: npt.NDArray[np.bool_] | None
     why: str
     simulated: bool
+    left_out: LeftOut | None = None
 
     @property
     def xyz(self) -> Floats:
@@ -64,7 +70,8 @@ def read_tested(encoding: Path, inference: Path) -> Outcome:
             "delete the first and run again"
         )
     why = next((o.why for o in provenance.omitted if o.what == "significant"), "")
-    return Outcome(scored, significant, why, fit.simulated or provenance.simulated)
+    simulated = fit.simulated or provenance.simulated
+    return Outcome(scored, significant, why, simulated, read_left_out(encoding))
 
 
 def write_tables(
@@ -145,17 +152,19 @@ def by_region(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
         parts |= atlas.members(xyz, outside=True)
     if (where := tested.encoding.grayordinates) is not None:
         parts |= {name: inside for name in where.names if (inside := where.of(name)).any()}
+    found = _regional(tested, list(parts.values()))
     rows = []
-    for name, inside in parts.items():
+    for place, (name, inside) in enumerate(parts.items()):
         voxels = np.flatnonzero(inside)
         peak = voxels[np.argmax(scores.r[voxels])]
-        found = tested.significant
+        passed = tested.significant
         row = {
             "region": name,
             "voxels": len(voxels),
             "mean_r": scores.r[voxels].mean().round(4),
+            **_bounds(found, place),
             "mean_r2": scores.r2[voxels].mean().round(4),
-            "significant": None if found is None else int(found[voxels].sum()),
+            "significant": None if passed is None else int(passed[voxels].sum()),
             "peak_r": scores.r[peak].round(4),
             **dict(zip("xyz", xyz[peak].round(1), strict=True)),
         }
@@ -163,6 +172,27 @@ def by_region(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:
         bands = [f"split_r2_{band}" for band in tested.encoding.bands]
         rows.append(row | dict(zip(bands, shares, strict=True)))
     return pd.DataFrame(rows)
+
+
+def _regional(tested: Outcome, parts: list[npt.NDArray[np.bool_]]) -> Regional | None:
+    """Intervals of means over regions; None with too few exchange units."""
+    if tested.left_out is None:
+        return None
+    return over_regions(tested.encoding.scores.r, tested.left_out, parts)
+
+
+def _bounds(found: Regional | None, place: int) -> dict[str, float | None]:
+    """The columns of one region's intervals."""
+    over = found.over_ceiling if found else None
+
+    def cell(interval: Interval | None, key: str) -> float | None:
+        return None if interval is None else round(float(getattr(interval, key)[place]), 4)
+
+    return {
+        **{f"r_{key}": cell(found.r if found else None, key) for key in ("low", "high")},
+        "over_ceiling": cell(over, "value"),
+        **{f"over_ceiling_{key}": cell(over, key) for key in ("low", "high")},
+    }
 
 
 def by_cluster(tested: Outcome, atlas: Regions | None) -> pd.DataFrame:

@@ -60,6 +60,7 @@ COLUMNS = {
     "vertex": "vertex of the hemisphere's mesh",
     "r": "correlation of predicted and measured BOLD in the test data",
     "r2": "test R2",
+    "rLow": "lower end of the 95 % interval of r",
     "ceiling": "noise ceiling of r",
     "normalized": f"r / ceiling, where the ceiling is above {MIN_CEILING} and its lower bound > 0",
     "best_stream": "stream band with the largest share of R2",
@@ -175,8 +176,10 @@ def _quantities(job: Job, scores: Scores) -> dict[str, tuple[npt.NDArray, str]]:
         if len(scores.bands) == 1:
             break
         out[f"{band}R2"] = (share, f"share of test R2 of band {band} (product measure)")
+    if scores.low is not None:
+        out["rLow"] = (scores.low, "lower end of the 95 % interval of test r")
     if scores.ceiling is not None:
-        out["ceiling"] = (scores.ceiling, "noise ceiling of r for the averaged test run")
+        out["ceiling"] = (scores.ceiling, "noise ceiling of r")
     if scores.normalized is not None:
         out["normalized"] = (scores.normalized, f"r / ceiling where the ceiling > {MIN_CEILING}")
         job.methods.append(NORMALIZED)
@@ -250,7 +253,9 @@ def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDAr
             f"Accuracy of model {model} over the noise ceiling",
             "Test r divided by the highest r that the noise of the test data allows; 1 is the "
             f"ceiling. Only where the ceiling is above {MIN_CEILING} and its lower bound above 0. "
-            "The values are not clipped, the colours are. Grey: no usable ceiling, or not in the "
+            "The values are not clipped, the colours are. Noise that raises a ceiling makes the "
+            "ratio too small and the voxel more likely to be shown: values pooled over regions, "
+            "in the table by region, have no such bias. Grey: no usable ceiling, or not in the "
             "mask.",
         )
     if job.competing:

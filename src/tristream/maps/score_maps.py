@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
+from tristream.encode.ceiling import Ceiling
 from tristream.encode.encoding_file import read_scores
 from tristream.errors import UserError
 from tristream.inference.inference_file import read_inference
@@ -16,6 +17,21 @@ from tristream.store import Omission
 
 Floats = npt.NDArray[np.floating]
 MIN_CEILING = 0.2
+
+
+def normalized(r: Floats, ceiling: Ceiling) -> Floats:
+    """r divided by its ceiling, unclipped; NaN where the ceiling can't carry a division.
+
+    That is where the ceiling is at most 0.2, or its lower bound not above 0. For maps alone: noise
+    picks the voxels, too, and makes their ratio too small (:mod:`tristream.encode.over_ceiling`).
+    """
+    return _over(r, ceiling.r, ceiling.low)
+
+
+def _over(r: Floats, ceiling: Floats, low: Floats) -> Floats:
+    out = np.full_like(r, np.nan)
+    np.divide(r, ceiling, out=out, where=(ceiling > MIN_CEILING) & (low > 0))
+    return out
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,8 @@ class Scores:
         Names of the B bands.
     ceiling, ceiling_low : (n,) or None
         Noise ceiling of r and its lower bound; None without repeats.
+    low : (n,) or None
+        Lower end of the 95 % interval of `r`; None with too few exchange units.
     """
 
     r: Floats
@@ -40,32 +58,31 @@ class Scores:
     bands: tuple[str, ...]
     ceiling: Floats | None = None
     ceiling_low: Floats | None = None
+    low: Floats | None = None
 
     @property
     def normalized(self) -> Floats | None:
-        """r divided by its ceiling, unclipped; NaN where the ceiling can't carry a division.
-
-        That is where the ceiling is at most 0.2, or its lower bound not above 0.
-        """
+        """:func:`normalized` of the places; None without ceiling."""
         if self.ceiling is None or self.ceiling_low is None:
             return None
-        usable = (self.ceiling > MIN_CEILING) & (self.ceiling_low > 0)
-        out = np.full_like(self.r, np.nan)
-        np.divide(self.r, self.ceiling, out=out, where=usable)
-        return out
+        return _over(self.r, self.ceiling, self.ceiling_low)
 
     def stacked(self) -> Floats:
         """All measured scores as rows, for a projection that treats them alike."""
         rows = [self.r, self.r2, *self.band_r2]
         if self.ceiling is not None and self.ceiling_low is not None:
             rows += [self.ceiling, self.ceiling_low]
+        if self.low is not None:
+            rows.append(self.low)
         return np.stack(rows)
 
     def unstacked(self, rows: Floats) -> "Scores":
         """The inverse of :meth:`stacked`, at other places."""
         last = 2 + len(self.bands)
-        ceiling = (rows[last], rows[last + 1]) if self.ceiling is not None else (None, None)
-        return Scores(rows[0], rows[1], rows[2:last], self.bands, *ceiling)
+        scores = Scores(rows[0], rows[1], rows[2:last], self.bands)
+        if self.ceiling is not None:
+            scores = replace(scores, ceiling=rows[last], ceiling_low=rows[last + 1])
+        return scores if self.low is None else replace(scores, low=rows[-1])
 
 
 def best_stream(
@@ -174,6 +191,7 @@ def read(encoding: Path, inference: Path) -> Voxels:
         bands=tuple(scored.bands),
         ceiling=ceiling.r if ceiling else None,
         ceiling_low=ceiling.low if ceiling else None,
+        low=scored.scores.low,
     )
     i, j, k = (int(n) for n in scored.shape)
     return Voxels(

@@ -137,6 +137,8 @@ def _of_dataset(targets: Targets, dataset: str) -> Iterator[Input]:
         yield Input.of("recovery", dataset=dataset)
     for model in models:
         yield Input.of("group", dataset=dataset, model=model)
+    if models and len(resolved.subjects[dataset]) > 1:
+        yield Input.of("intersubject", dataset=dataset)
     if resolved.needs_meshes(dataset):
         yield Input.of("meshes")
 

@@ -68,7 +68,6 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], set[str]]] = {
     "null": (inference(null="shift"), {"inference"}),
     "limit of permutations": (inference(most_permutations=50), {"inference"}),
     "clusters": (inference(spatial=["tfce"], cluster_z=2.3), {"inference"}),
-    "bootstrap": (inference(bootstrap=200), set()),
     "comparisons": (inference(comparisons=[]), set()),
     "regions": (inference(regions=False), set()),
     "stream of a space": (

@@ -1,4 +1,4 @@
-"""Unique and shared variance: the algebra, the bootstrap, and what nested fits recover."""
+"""Unique and shared variance: the algebra, the intervals, and what nested fits recover."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -6,6 +6,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 import pytest
+from scipy import signal
 
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.config.load import Resolved
@@ -14,10 +15,10 @@ from tristream.config.settings.partition import PartitionSettings
 from tristream.config.study import Study
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject
+from tristream.encode.jackknife import Interval, groups_of
 from tristream.encode.partition.nested_models import partition_subject
 from tristream.encode.partition.partition_file import StoredPartition, read_partition
 from tristream.encode.partition.variance import (
-    Interval,
     NestedRun,
     Partition,
     commonality,
@@ -63,45 +64,76 @@ def test_a_subset_that_is_missing_is_refused():
         commonality(np.zeros((3, 2)))
 
 
-def nested_runs(n=400, voxels=60, seed=0, noise=1.0):
+def nested_runs(n=400, voxels=60, seed=0, noise=1.0, memory=0.0):
     """Two orthogonal signals; the prediction of a subset is the sum of its own."""
     rng = np.random.default_rng(seed)
     a, b = rng.standard_normal((2, n, voxels))
-    y = a + b + noise * rng.standard_normal((n, voxels))
+    error = signal.lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.standard_normal(a.shape), 0)
     predictions = np.stack([np.zeros_like(a), a, b, a + b])
-    return [NestedRun(y, predictions, np.arange(n) // 20)]
+    return [NestedRun(a + b + noise * error, predictions)]
+
+
+def in_blocks(n=400, length=20):
+    unit = np.arange(n) // length
+    return groups_of("time", [unit], [unit])
 
 
 def test_values_are_those_of_the_scores_and_intervals_hold_the_truth():
     tests = nested_runs()
     every = np.ones(60, bool)
-    found = partition(tests, {"all": every, "none": ~every}, resamples=400)
+    found = partition(tests, in_blocks(), {"all": every, "none": ~every})
     y, p = tests[0].y, tests[0].predictions[3]
     y, p = y - y.mean(0), p - p.mean(0)
     assert found.r2[3] == pytest.approx(1 - ((y - p) ** 2).sum(0) / (y**2).sum(0))
     assert found.parts.value.sum(0) == pytest.approx(found.r2[3])
-    truth = np.array([1 / 3, 1 / 3, 0])[:, None]
-    inside = (found.parts.low < truth) & (truth < found.parts.high)
-    assert inside.mean() > 0.85
-    assert found.means.value[0] == pytest.approx(truth[:, 0], abs=0.02)
+    assert found.means.value[0] == pytest.approx([1 / 3, 1 / 3, 0], abs=0.02)
     assert np.isnan(found.means.value[1]).all()
     assert found.blocks == 20
     # As wide as the spread over voxels, which are independent here.
     assert found.parts.se.mean(1) == pytest.approx(found.parts.value.std(1), rel=0.25)
 
 
-def test_the_bootstrap_is_repeatable_and_does_not_depend_on_chunks():
+def bootstrapped(test, n, length, draws=200):
+    """What intervals were: percentiles over resampled blocks."""
+    rng = np.random.default_rng(0)
+    y, p = test.y - test.y.mean(0), test.predictions
+    blocks = np.arange(n).reshape(-1, length)
+    unique = []
+    for _ in range(draws):
+        rows = blocks[rng.integers(len(blocks), size=len(blocks))].ravel()
+        spread = (y[rows] ** 2).sum(0)
+        r2 = [1 - ((y[rows] - one[rows]) ** 2).sum(0) / spread for one in (p[2], p[3])]
+        unique.append(r2[1] - r2[0])
+    return np.quantile(unique, [0.025, 0.975], axis=0)
+
+
+@pytest.mark.parametrize(("memory", "blocks"), [(0.0, 8), (0.4, 8), (0.7, 8), (0.4, 30)])
+def test_intervals_of_unique_variance_hold_the_truth_and_percentiles_of_few_blocks_do_not(
+    memory, blocks
+):
+    n, inside, old = 10 * blocks, [], []
+    for seed in range(40):
+        tests = nested_runs(n, 100, seed, memory=memory)
+        found = partition(tests, in_blocks(n, 10), {"all": np.ones(100, bool)})
+        low, high = found.parts.low[0], found.parts.high[0]
+        inside.append(((low <= 1 / 3) & (high >= 1 / 3)).mean())
+        if blocks == 8 and seed < 10:
+            low, high = bootstrapped(tests[0], n, 10)
+            old.append(((low <= 1 / 3) & (high >= 1 / 3)).mean())
+    assert 0.925 < np.mean(inside) < 0.975
+    assert blocks > 8 or np.mean(old) < 0.92
+
+
+def test_intervals_do_not_depend_on_chunks():
     every = {"all": np.ones(60, bool)}
-    one = partition(nested_runs(), every, resamples=50, seed=3)
-    two = partition(nested_runs(), every, resamples=50, seed=3, chunk=7)
-    other = partition(nested_runs(), every, resamples=50, seed=4)
-    assert one.parts.low == pytest.approx(two.parts.low)
+    one = partition(nested_runs(), in_blocks(), every)
+    two = partition(nested_runs(), in_blocks(), every, chunk=60)
     assert one.means.high == pytest.approx(two.means.high)
-    assert not np.array_equal(one.parts.low, other.parts.low)
+    assert one.parts.value == pytest.approx(two.parts.value)
 
 
 def test_few_blocks_have_no_interval():
-    found = partition(nested_runs(n=60), {"all": np.ones(60, bool)}, resamples=10)
+    found = partition(nested_runs(n=60), in_blocks(60), {"all": np.ones(60, bool)})
     assert np.isnan(found.parts.low).all()
     assert np.isnan(found.means.high).all()
     assert np.isfinite(found.parts.value).all()
@@ -120,9 +152,7 @@ def fitted(tmp_path_factory):
 
 def written(fitted, output, bands=("ventral", "dorsal")):
     path, inputs = fitted
-    settings = PartitionSettings(
-        **encode_settings(model()).key(), bands=list(bands), bootstrap=200, seed=0
-    )
+    settings = PartitionSettings(**encode_settings(model()).key(), bands=list(bands))
     partition_subject(settings, path, *inputs, output, code="abc")
     return output
 
@@ -219,7 +249,6 @@ def test_the_file_gives_back_what_was_written(fitted, tmp_path):
     output = written(fitted, tmp_path / "partition.h5", ["dorsal"])
     stored, provenance = read_partition(output)
     assert (stored.bands, stored.rest, stored.sets) == (["dorsal"], ["ventral"], ["dorsal"])
-    assert (stored.seed, stored.bootstrap) == (0, 200)
     assert provenance.config["bands"] == ["dorsal"]
     with h5py.File(output) as file:
         assert np.array_equal(file["means/low"], stored.found.means.low)
@@ -262,8 +291,8 @@ def estimated(n, voxels, solver, seed=1, tested=4000, candidates=12):
             alphas=np.logspace(-2, 4, 13), candidates=candidates, solver=solver, device="cpu"
         ).fit([band[:n] for band in own], y[:n], runs=runs)
         predictions[subset] = fitted.predict([band[n:] for band in own])
-    run = NestedRun(y[n:], predictions, np.arange(tested) // 20)
-    return partition([run], {"all": np.ones(voxels, bool)}, resamples=100).means
+    run = NestedRun(y[n:], predictions)
+    return partition([run], in_blocks(tested), {"all": np.ones(voxels, bool)}).means
 
 
 @pytest.mark.filterwarnings("ignore:.*extend the grid")
@@ -285,7 +314,7 @@ def stored(bands, rest=(), low=0.0):
     interval = Interval(*np.full((4, 2 ** len(bands) - 1, 3), low))
     found = Partition(np.zeros((2 ** len(bands), 3)), interval, interval, blocks=7)
     ijk = np.zeros((3, 3), np.int32)
-    return StoredPartition(list(bands), list(rest), ["all voxels"], found, ijk, 5, 200)
+    return StoredPartition(list(bands), list(rest), ["all voxels"], found, ijk)
 
 
 def test_methods_say_which_bands_were_distinguished_and_whether_there_are_intervals():
@@ -293,6 +322,6 @@ def test_methods_say_which_bands_were_distinguished_and_whether_there_are_interv
     assert "of the bands a and b came from nested models" in sentences[0]
     assert "to each of the 3 sets" in sentences[0]
     assert "band c stayed in every model [@deheer2017]" in sentences[0]
-    assert "200 bootstrap resamples of 7 blocks of test data, seed 5" in sentences[1]
+    assert "a jackknife over 7 groups of test data [@efron1993]" in sentences[1]
     (alone,) = stored("a", low=np.nan).methods()
     assert "of the band a came from a nested model without it [@deheer2017]" in alone

@@ -18,16 +18,13 @@ MOST_BANDS = 4
 class PartitionSettings(Settings):
     """The bands of one model whose unique and shared variance is wanted.
 
-    `bands` are in the order of their names; the others stay in every nested model. `bootstrap` and
-    `seed` are of the intervals.
+    `bands` are in the order of their names; the others stay in every nested model.
     """
 
     dataset: Name
     model: Name
     block: EncodingDesign
     bands: list[Name]
-    bootstrap: int
-    seed: int
     device: Literal["auto", "cpu", "cuda"]
 
     @classmethod
@@ -55,7 +52,5 @@ class PartitionSettings(Settings):
             model=model,
             block=block.fitted_design,
             bands=[band for band in sorted(block.bands) if band in wanted],
-            bootstrap=study.inference.bootstrap,
-            seed=study.inference.seed,
             device=study.device,
         )

@@ -14,8 +14,10 @@ from tristream.device import choose_device
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import Inputs, read_inputs
+from tristream.encode.jackknife import FEWEST_UNITS
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
 from tristream.encode.partition.variance import NestedRun, partition
+from tristream.encode.repeats import left_out_of
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
@@ -36,7 +38,7 @@ def partition_subject(
     Parameters
     ----------
     settings : PartitionSettings
-        The model, its bands, resamples and seed of the bootstrap.
+        The model and its bands.
     encoding : Path
         The model fitted with all bands, whose predictions are used as they are.
     aligned, bold, samples
@@ -61,10 +63,10 @@ def partition_subject(
         "all voxels": np.ones(len(full.ijk), bool),
         f"voxels with r > {PREDICTED_R}": full.scores.r > PREDICTED_R,
     }
-    found = partition(runs, groups, settings.bootstrap, settings.seed)
+    found = partition(runs, left_out_of(inputs, full.tests), groups)
     omitted: tuple[Omission, ...] = ()
     if np.isnan(found.parts.low).all():
-        why = f"{found.blocks} blocks of test data are too few to resample"
+        why = f"{found.blocks} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted = (Omission("intervals of unique and shared variance", why),)
     stored = StoredPartition(
         bands=chosen,
@@ -72,8 +74,6 @@ def partition_subject(
         groups=list(groups),
         found=found,
         ijk=full.ijk,
-        seed=settings.seed,
-        bootstrap=settings.bootstrap,
         grayordinates=full.grayordinates,
     )
     key, methods = settings.key(), stored.methods()
@@ -103,7 +103,7 @@ def nested_runs(
                 predictions[name][subset] = test.prediction
     for name, test in full.tests.items():
         predictions[name][last] = test.prediction
-    return [NestedRun(t.y, predictions[name], t.unit) for name, t in full.tests.items()]
+    return [NestedRun(t.y, predictions[name]) for name, t in full.tests.items()]
 
 
 def _without(inputs: Inputs, dropped: set[str]) -> Inputs:

@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.partition.variance import Interval, Partition, set_names
+from tristream.encode.jackknife import Interval
+from tristream.encode.partition.variance import Partition, set_names
 from tristream.phrases import listed
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
@@ -32,8 +33,6 @@ class StoredPartition:
     found : Partition
     ijk, grayordinates
         The voxels, or vertices.
-    seed, bootstrap : int
-        Of the resamples; their number.
     """
 
     bands: list[str]
@@ -41,8 +40,6 @@ class StoredPartition:
     groups: list[str]
     found: Partition
     ijk: npt.NDArray[np.int32]
-    seed: int
-    bootstrap: int
     grayordinates: Grayordinates | None = None
 
     @property
@@ -66,8 +63,9 @@ class StoredPartition:
         ]
         if np.isfinite(self.found.parts.low).any():
             sentences.append(
-                f"Its 95 % intervals are percentiles of {self.bootstrap:,} bootstrap resamples of "
-                f"{self.found.blocks} blocks of test data, seed {self.seed}."
+                f"Its 95 % intervals are of a jackknife over {self.found.blocks} groups of test "
+                "data [@efron1993], widened where neighbours in time depend on each other "
+                "[@kunsch1989]."
             )
         return tuple(sentences)
 
@@ -75,7 +73,6 @@ class StoredPartition:
 def write_partition(path: Path, stored: StoredPartition, provenance: Provenance) -> None:
     """Write the file that ``docs/files.md`` calls `partition`."""
     with create_h5(path, provenance) as file:
-        file.attrs["seed"], file.attrs["bootstrap"] = stored.seed, stored.bootstrap
         file.attrs["blocks"] = stored.found.blocks
         for key in ("bands", "rest", "groups", "sets"):
             write_strings(file, key, getattr(stored, key))
@@ -109,8 +106,6 @@ def read_partition(path: Path) -> tuple[StoredPartition, Provenance]:
             groups=read_strings(file, "groups"),
             found=found,
             ijk=file["ijk"][()],
-            seed=int(file.attrs["seed"]),
-            bootstrap=int(file.attrs["bootstrap"]),
             grayordinates=grayordinates.read(file),
         )
         return stored, provenance

@@ -9,12 +9,12 @@ are not bounded below, and a shared value below 0 is suppression, or noise.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.ceiling import FEWEST_BLOCKS, block_sums
+from tristream.encode.jackknife import Groups, Interval, interval, sums_by_group
 from tristream.encode.prediction_scores import centred
 
 Floats = npt.NDArray[np.floating]
@@ -30,26 +30,10 @@ class NestedRun:
     y : ndarray of shape (time, voxels)
     predictions : ndarray of shape (2^B, time, voxels)
         By subset: bit b of the index says that band b takes part.
-    unit : ndarray of int of shape (time,)
-        Block of each sample, -1 where there is none.
     """
 
     y: Floats
     predictions: Floats
-    unit: Ints
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Estimates with their bootstrap standard error and 95 % interval, all of one shape.
-
-    `se`, `low` and `high` are NaN with fewer than four blocks.
-    """
-
-    value: Floats
-    se: Floats
-    low: Floats
-    high: Floats
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ class Partition:
     means : Interval of shape (groups, 2^B - 1)
         Their means over groups of voxels.
     blocks : int
-        Blocks that the bootstrap draws from.
+        Groups of test data that were left out in turn.
     """
 
     r2: npt.NDArray[np.float64]
@@ -116,61 +100,82 @@ def commonality(r2: Floats) -> npt.NDArray[np.float64]:
 
 def partition(
     tests: Sequence[NestedRun],
-    groups: Mapping[str, npt.NDArray[np.bool_]],
-    resamples: int = 1000,
-    seed: int = 0,
+    groups: Groups,
+    over: Mapping[str, npt.NDArray[np.bool_]],
     chunk: int = 256,
 ) -> Partition:
     """Partition the test R² of every voxel.
 
-    R² is averaged over test runs, as in the scores of the model. Intervals are percentiles of a
-    bootstrap over the blocks of each run (Efron & Tibshirani 1993): volumes next to each other
-    are not independent, blocks of 20 s and more nearly are. All voxels take the same resamples, so
-    that means over voxels are as uncertain as their few blocks say.
+    R² is averaged over test runs, as in the scores of the model. Intervals are those of
+    :mod:`tristream.encode.jackknife`. The same groups of samples are left out for all voxels, so
+    that means over voxels are as uncertain as their few groups say.
 
     Parameters
     ----------
     tests : sequence of NestedRun
-    groups : mapping
+    groups : Groups
+        What is left out together.
+    over : mapping
         Name to voxels whose mean is wanted.
-    resamples : int
-        Of the bootstrap.
-    seed : int
-        Of the bootstrap.
     chunk : int
         Voxels at a time.
     """
-    rng = np.random.default_rng(seed)
-    counts = [len(np.unique(test.unit)) for test in tests]
-    weights = [rng.multinomial(n, np.full(n, 1 / n), resamples) for n in counts]
-    enough = min(counts) >= FEWEST_BLOCKS
     voxels = tests[0].y.shape[1]
+    count = len(tests[0].predictions) - 1
     r2, parts = [], []
-    resampled = {name: np.zeros((resamples, len(tests[0].predictions) - 1)) for name in groups}
+    total = {name: np.zeros((len(groups), count)) for name in over}
     for start in range(0, voxels, chunk):
         part = slice(start, min(start + chunk, voxels))
-        sums = [_BlockSums.of(test, part) for test in tests]
-        r2.append(np.mean([s.r2(np.ones((1, s.blocks)))[0] for s in sums], axis=0))
-        drawn = np.mean([s.r2(w) for s, w in zip(sums, weights, strict=True)], axis=0)
-        coefficients = commonality(drawn.swapaxes(0, 1)).swapaxes(0, 1)
-        for name, chosen in groups.items():
-            resampled[name] += coefficients[:, :, chosen[part]].sum(2)
-        parts.append(_interval(commonality(r2[-1]), coefficients, enough))
+        whole, without = _left_out(tests, groups, part)
+        r2.append(whole)
+        coefficients = commonality(without.swapaxes(0, 1)).swapaxes(0, 1)
+        for name, chosen in over.items():
+            total[name] += coefficients[:, :, chosen[part]].sum(2)
+        parts.append(_each_set(commonality(whole), coefficients, groups))
     value = commonality(np.concatenate(r2, axis=1))
     means = [
-        _interval(value[:, g].mean(1), resampled[name] / max(1, g.sum()), enough)
+        _each_set(value[:, g].mean(1), total[name] / g.sum(), groups)
         if g.any()
-        else _nothing(len(value))
-        for name, g in groups.items()
+        else Interval.unknown(np.full(count, np.nan))
+        for name, g in over.items()
     ]
     return Partition(
-        np.concatenate(r2, axis=1), _joined(parts, 1), _joined(means, None), sum(counts)
+        np.concatenate(r2, axis=1),
+        Interval.joined(parts, 1),
+        Interval.joined(means, None),
+        len(groups),
+    )
+
+
+def _left_out(
+    tests: Sequence[NestedRun], groups: Groups, part: slice
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """R² of each subset, mean over tests: (subsets, voxels), and (groups, subsets, voxels)."""
+    whole, without = [], []
+    for codes, test in zip(groups.codes, tests, strict=True):
+        sums = _Sums.of(test, part, codes, len(groups))
+        whole.append(sums.total.r2)
+        without.append(sums.without.r2)
+    return np.mean(whole, axis=0), np.mean(without, axis=0)
+
+
+def _each_set(value: Floats, left_out: Floats, groups: Groups) -> Interval:
+    """Intervals of each set of bands, whose parts differ in how they depend on time.
+
+    Parameters
+    ----------
+    value : ndarray of shape (sets, …)
+    left_out : ndarray of shape (groups, sets, …)
+    groups : Groups
+    """
+    return Interval.joined(
+        [interval(value[k], left_out[:, k], groups) for k in range(len(value))], None
     )
 
 
 @dataclass(frozen=True)
-class _BlockSums:
-    """Sums over each block of a run, (blocks, …, voxels), from which R² follows."""
+class _Sums:
+    """Sums over samples, (…, voxels), from which R² follows; of groups, those of none last."""
 
     n: Floats
     y: Floats
@@ -179,46 +184,28 @@ class _BlockSums:
     pp: Floats
     yp: Floats
 
-    @property
-    def blocks(self) -> int:
-        return len(self.n)
-
     @classmethod
-    def of(cls, test: NestedRun, part: slice) -> "_BlockSums":
+    def of(cls, test: NestedRun, part: slice, codes: Ints, count: int) -> "_Sums":
         y = centred(test.y[:, part])
         p = centred(test.predictions[:, :, part], axis=1).transpose(1, 0, 2)
-        terms = (np.ones(len(y)), y, y * y, p, p * p, y[:, None] * p)
-        return cls(*(block_sums(term, test.unit) for term in terms))
+        terms = (np.ones((len(y), 1)), y, y * y, p, p * p, y[:, None] * p)
+        return cls(*sums_by_group(codes, count, *terms))
 
-    def r2(self, weights: npt.NDArray) -> npt.NDArray[np.float64]:
-        """R² with each block counted so often: (draws, blocks) to (draws, subsets, voxels)."""
-        n, y, yy, p, pp, yp = (
-            np.tensordot(weights.astype(float), term, 1)
-            for term in (self.n, self.y, self.yy, self.p, self.pp, self.yp)
-        )
-        n = n[:, None]
-        spread = (yy - y * y / n)[:, None]
-        explained = 2 * (yp - y[:, None] * p / n[..., None]) - (pp - p * p / n[..., None])
+    @property
+    def total(self) -> "_Sums":
+        """Of all groups."""
+        return _Sums(*(getattr(self, one.name).sum(0) for one in fields(self)))
+
+    @property
+    def without(self) -> "_Sums":
+        """Of all groups but each in turn."""
+        terms = (getattr(self, one.name) for one in fields(self))
+        return _Sums(*(term.sum(0) - term[:-1] for term in terms))
+
+    @property
+    def r2(self) -> npt.NDArray[np.float64]:
+        """R² of each subset, (…, subsets, voxels)."""
+        spread = (self.yy - self.y**2 / self.n)[..., None, :]
+        n, y = self.n[..., None, :], self.y[..., None, :]
+        explained = 2 * (self.yp - y * self.p / n) - (self.pp - self.p**2 / n)
         return np.divide(explained, spread, out=np.zeros_like(explained), where=spread > 0)
-
-
-def _interval(value: Floats, draws: Floats, enough: bool) -> Interval:
-    if not enough:
-        unknown = np.full(value.shape, np.nan)
-        return Interval(value, unknown, unknown, unknown)
-    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    return Interval(value, draws.std(0, ddof=1), low, high)
-
-
-def _nothing(size: int) -> Interval:
-    unknown = np.full(size, np.nan)
-    return Interval(unknown, unknown, unknown, unknown)
-
-
-def _joined(intervals: Sequence[Interval], axis: int | None) -> Interval:
-    """Along an axis that they have, or a new first one."""
-    keys = ("value", "se", "low", "high")
-    columns = {key: [getattr(one, key) for one in intervals] for key in keys}
-    if axis is None:
-        return Interval(**{key: np.stack(values) for key, values in columns.items()})
-    return Interval(**{key: np.concatenate(values, axis) for key, values in columns.items()})

@@ -14,6 +14,7 @@ from tristream.inference.inference_file import read_inference
 from tristream.inference.recovery_file import read_recovery
 from tristream.report.elements import Block, Heading, Link, Section, Table
 from tristream.report.sections.decoding import names
+from tristream.report.sections.intersubject import others
 from tristream.report.study_results import Results
 
 LEVEL = 0.05
@@ -35,6 +36,7 @@ def section(results: Results, dataset: str) -> Section:
     for table in (_encoding(results, dataset), _decoding(results, dataset)):
         if table.rows:
             blocks.append(table)
+    blocks += others(results, dataset)
     blocks += _group(results, dataset)
     return Section("subjects", "Subjects", blocks + _recovery(results, dataset))
 

@@ -25,7 +25,9 @@ TABLES = {
         read_by_region,
         "Regions of the Harvard-Oxford atlas, by their voxels of the mask. x, y, z: MNI "
         "coordinates in mm of the region's best voxel. split_r2: the band's mean share of test R². "
-        "A region is as good as its signal: look at the ceiling before comparing two. For BOLD on "
+        "A region is as good as its signal: over_ceiling is r over the noise ceiling, pooled over "
+        "all voxels of the region (the root of r², less what noise makes, over explainable "
+        "variance), where enough of it is explainable; low and high: 95 % intervals. For BOLD on "
         "surfaces, whole structures without coordinates stand in their place.",
     ),
     "cluster_table": (

@@ -146,9 +146,7 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         "worse, or two explain more together than apart."
     )
     if np.isfinite(low).any():
-        caption += (
-            f" Lines: 95 % bootstrap intervals over {stored.found.blocks} blocks of test data."
-        )
+        caption += f" Lines: 95 % intervals over {stored.found.blocks} groups of test data."
     title = f"Unique and shared variance, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/partition_{model}"
     return [results.figure(drawing, name, title, caption, table, provenance.simulated), *notes]
