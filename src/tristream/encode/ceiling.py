@@ -7,7 +7,7 @@ variance. The ceiling of a correlation is its root. Three designs give it:
 - items that runs show in other orders (:class:`ItemPower`): what an item's showings in different
   runs have in common;
 - items that are shown again in one run alone (:func:`within_run_power`): slow noise and drifts
-  span both showings, which so are no independent repeats; what showings of *different* items have
+  span both showings, which are not independent; what showings of *different* items have
   in common at nearly the same distance in time is subtracted.
 
 Each gives the sums of signal and of all power over the groups of samples that intervals leave out.
@@ -46,7 +46,7 @@ class Ceiling:
     explainable : ndarray of shape (voxels,)
         Share of the data's variance that is signal, unclipped.
     halves : ndarray of shape (voxels,)
-        The same share by :func:`split_half`, for comparison; NaN where repeats are no whole runs.
+        The same share by :func:`split_half`, for comparison; NaN where repeats are not whole runs.
     """
 
     r: Floats
