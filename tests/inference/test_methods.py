@@ -25,6 +25,8 @@ from tristream.inference.group_models import infer_models
 from tristream.inference.inference_file import read_inference
 from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.procedures import REGISTERED, Procedure, register
+from tristream.inference.resolution import ENOUGH, GROWTH, SELDOM
+from tristream.inference.spatial import EXTENT, HEIGHT, STEP
 from tristream.inference.tested_runs import runs_of
 from tristream.store import Provenance
 
@@ -72,7 +74,7 @@ def facts(sentences: tuple[str, ...]) -> dict:
     went_on = re.search(r"decided [^:]*: ([\d,]+) of ([\d,]+) voxels .* number, ([\d,]+)\.", text)
     claimed["went on"] = tuple(map(number, went_on.groups())) if went_on else None
     tails = re.search(r"than the ([\d,]+) with which .* the p of ([\d,]+) voxels .*fitted", text)
-    others = re.search(r"for ([\d,]+) others no tail", text)
+    others = re.search(r"for ([\d,]+) (?:others|voxels that .* reached) no tail", text)
     claimed["tails"] = tuple(map(number, tails.groups())) if tails else None
     claimed["no tail"] = number(others[1]) if others else 0
     together = re.search(r"with which ([\d,]+) of the ([\d,]+) voxels must", text)
@@ -113,10 +115,9 @@ def of_draws(tested) -> dict:
     most, voxels, fitted = draws.permutations.max(), len(draws.permutations), draws.tail.sum()
     # Those that no tail fitted have few permutations that reach them.
     assert (tested.found.p[draws.tail] < 10 / used).all()
-    short = bool(fitted or draws.no_tail)
     return {
         "went on": ((draws.permutations < most).sum(), voxels, most) if most > used else None,
-        "tails": (draws.needed, fitted) if short else None,
+        "tails": (draws.needed, fitted) if fitted else None,
         "no tail": draws.no_tail,
         "together": (draws.fewest, voxels) if 1 < draws.fewest <= voxels else None,
         "spatial": set(tested.spatial),
@@ -223,6 +224,17 @@ def test_a_planted_lie_is_seen(encodings, tmp_path, true, lie):
     assert any(true in sentence for sentence in sentences)
     false = tuple(sentence.replace(true, lie) for sentence in sentences)
     assert facts(false) != of_test(tmp_path / "out.h5", encoding)
+
+
+def test_numbers_of_the_method_are_those_of_its_code(encodings, tmp_path):
+    settings = inferring("time", permutations=600, most_permutations=700, fdr=0.001)
+    infer_encoding(encodings["holdout"], settings, tmp_path / "out.h5")
+    text = " ".join(read_inference(tmp_path / "out.h5")[1].methods)
+    assert f"Those that fewer than {ENOUGH} of them reached" in text
+    assert f"voxels that fewer than {SELDOM} reached" in text
+    assert "with four times as many" in text
+    assert GROWTH == 4
+    assert f"(E = {EXTENT}, H = {HEIGHT:g}, steps of {STEP})" in text
 
 
 def test_what_was_not_widened_does_not_tell_of_it(encodings, tmp_path):

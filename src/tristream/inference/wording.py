@@ -80,14 +80,21 @@ def went_on(tested: TestedModel) -> list[str]:
             f"[@besag1991]: {draws.stopped:,} of {voxels:,} voxels stopped before the largest "
             f"number, {counted(draws.most)}."
         )
-    if (fitted := int(draws.tail.sum())) or draws.no_tail:
-        left = f"; for {draws.no_tail:,} others no tail fitted" if draws.no_tail else ""
+    few = (
+        f"There were fewer rearrangements than the {counted(draws.needed)} with which a voxel can "
+        "be significant alone"
+    )
+    whose = "others" if draws.tail.any() else "voxels that fewer than 10 reached"
+    others = f"{draws.no_tail:,} {whose}"
+    if draws.tail.any():
+        left = f"; for {others} no tail fitted" if draws.no_tail else ""
         out.append(
-            f"There were fewer rearrangements than the {counted(draws.needed)} with which a voxel "
-            f"can be significant alone, so the p of {fitted:,} voxels that fewer than 10 reached "
-            "was taken from a generalised Pareto distribution fitted to the largest values "
+            f"{few}, so the p of {int(draws.tail.sum()):,} voxels that fewer than 10 reached was "
+            "taken from a generalised Pareto distribution fitted to the largest values "
             f"[@knijnenburg2009; @winkler2016]{left}."
         )
+    elif draws.no_tail:
+        out.append(f"{few}, and for {others} no tail could be fitted to the largest values.")
     return out
 
 
