@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from himalaya.scoring import r2_score_split
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
@@ -19,6 +20,7 @@ from tristream.encode.estimators import (
     RidgeCV,
     StackedRidgeCV,
 )
+from tristream.encode.prediction_scores import correlation
 
 RUNS = np.repeat(np.arange(4), [24, 31, 20, 27])
 ALPHAS = np.logspace(-1, 4, 6)
@@ -302,3 +304,73 @@ def test_stacked_bands_far_from_zero_lose_nothing():
     near = StackedRidgeCV(alphas=[1.0, 10.0]).fit(bands, y, runs=RUNS)
     far = StackedRidgeCV(alphas=[1.0, 10.0]).fit([b + 1e6 for b in bands], y, runs=RUNS)
     assert far.predict([b + 1e6 for b in bands]) == pytest.approx(near.predict(bands), abs=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("score", ["R2", "bogus", correlation])
+def test_an_unknown_score_is_refused(solver, score):
+    x, y = data()
+    with pytest.raises(ValueError, match="score_func"):
+        RidgeCV(score_func=score, solver=solver).fit(x, y, runs=RUNS)
+
+
+@pytest.mark.parametrize(
+    "bands",
+    [
+        pytest.param({"a": slice(0, 5), "b": slice(5, 10)}, id="columns of no band"),
+        pytest.param([slice(0, 8), slice(5, 12)], id="columns of two bands"),
+        pytest.param({"a": [0, 1, 2], "b": [3, 4, 5]}, id="columns before a delayer"),
+    ],
+)
+def test_bands_that_are_not_the_columns_are_refused(bands):
+    x, y = data()
+    with pytest.raises(ValueError, match="every column of X belongs to one band"):
+        BandedRidgeCV(alphas=ALPHAS, bands=bands).fit(x, y, runs=RUNS)
+
+
+@pytest.mark.parametrize("labels", [["a"] * 5 + ["b"] * 7, np.repeat([3, 1], [5, 7])])
+def test_bands_may_be_the_label_of_each_column(labels):
+    x, y = data()
+    settings = {"alphas": ALPHAS, "candidates": 5}
+    found = BandedRidgeCV(**settings, bands=labels).fit(x, y, runs=RUNS)
+    listed = BandedRidgeCV(**settings).fit([x[:, :5], x[:, 5:]], y, runs=RUNS)
+    assert found.bands_ == [str(name) for name in dict.fromkeys(labels)]
+    assert found.predict(x) == pytest.approx(listed.predict([x[:, :5], x[:, 5:]]), abs=1e-9)
+
+
+def test_a_generator_of_folds_that_is_used_up_is_refused():
+    x, y = data()
+    model = RidgeCV(alphas=ALPHAS, cv=(fold for fold in KFold(3).split(x)))
+    model.fit(x, y)
+    with pytest.raises(ValueError, match="give a list"):
+        model.fit(x, y)
+
+
+def test_precomputed_kernels_have_weights_of_the_features_they_come_from():
+    x, y = data()
+    parts = [x[:, :5], x[:, 5:]]
+    settings = {"alphas": ALPHAS, "candidates": 5}
+    listed = BandedRidgeCV(**settings, solver="exact").fit(parts, y, runs=RUNS)
+    kernels = BandedRidgeCV(**settings, kernel="precomputed", solver="exact")
+    kernels.fit(np.stack([p @ p.T for p in parts]), y, runs=RUNS)
+    weights = np.vstack(kernels.get_primal_coef(parts)).T
+    assert weights == pytest.approx(listed.coef_, abs=1e-7)
+    with pytest.raises(ValueError, match="training samples"):
+        kernels.get_primal_coef([p[:9] for p in parts])
+    with pytest.raises(ValueError, match="coef_"):
+        listed.get_primal_coef(parts)
+
+
+def test_split_scores_are_those_of_himalaya():
+    x, y = data()
+    parts = [x[:, :5], x[:, 5:]]
+    model = BandedRidgeCV(alphas=ALPHAS, candidates=5).fit(parts, y, runs=RUNS)
+    split = model.score_targets(parts, y, split=True)
+    predicted = model.predict(parts, split=True)
+    centred = predicted - predicted.mean(1, keepdims=True)
+    assert split == pytest.approx(r2_score_split(y - y.mean(0), centred), abs=1e-6)
+    # Training predictions have the right mean.
+    assert split.sum(0) == pytest.approx(model.score_targets(parts, y), abs=1e-9)
+    model.set_params(score_func="correlation")
+    with pytest.raises(ValueError, match="no shares"):
+        model.score_targets(parts, y, split=True)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,11 @@ from tristream.encode.estimators.validation import (
     read_targets,
 )
 from tristream.encode.nonlinear import DEGREE, KernelMap, Kind
-from tristream.encode.prediction_scores import correlation
+from tristream.encode.prediction_scores import correlation, split_r2
 from tristream.encode.solvers import banded_ridge, ridge
 
 Score = Literal["r2", "correlation"]
+SCORES = get_args(Score)
 Solver = Literal["auto", "primal", "exact", "skeleton"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
 Self = TypeVar("Self", bound="CrossValidatedRidge")
@@ -79,6 +80,8 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         ValueError
             If values are missing, shapes do not fit, or there are too few samples.
         """
+        if self.score_func not in SCORES:
+            raise ValueError(f"score_func {self.score_func!r} is neither of {', '.join(SCORES)}")
         device = torch.device(choose_device(self.device))
         names, parts = self._bands(X, reset=True)
         samples = parts[0].shape[0]
@@ -329,12 +332,51 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             )
         return weights[:, 0] if self.vector_ else weights.T
 
+    def get_primal_coef(self, X: Any) -> list[Floats]:
+        """Weights of each band's features, from precomputed linear kernels.
+
+        Parameters
+        ----------
+        X : list of array of shape (n, p of the band)
+            Features of the training samples, whose products are the kernels of the fit.
+
+        Returns
+        -------
+        list of ndarray of shape (p of the band, targets)
+        """
+        check_is_fitted(self, "alpha_")
+        if self.dual_ is None or self._kinds(len(self.gamma_)):
+            raise ValueError("the fit had features, not kernels: their weights are `coef_`")
+        parts = [np.asarray(x) for x in X]
+        shapes = [x.shape for x in parts]
+        if len(parts) != len(self.gamma_) or {s[0] for s in shapes} != {self.dual_.shape[-2]}:
+            raise ValueError(
+                f"X has shapes {shapes}; it takes the {self.dual_.shape[-2]} training samples of "
+                f"{len(self.gamma_)} bands"
+            )
+        dual = np.broadcast_to(self.dual_, (len(parts), *self.dual_.shape[-2:]))
+        return [x.T @ d * gamma for x, d, gamma in zip(parts, dual, self.gamma_, strict=True)]
+
     def score(self, X: Any, y: Any) -> float:
         """Mean over targets of R² (or correlation) of the prediction."""
         return float(self.score_targets(X, y).mean())
 
-    def score_targets(self, X: Any, y: Any) -> Floats:
-        """R² (or correlation) of each target, (targets,); 0 where it does not vary."""
+    def score_targets(self, X: Any, y: Any, split: bool = False) -> Floats:
+        """R² (or correlation) of each target, (targets,); 0 where it does not vary.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+        split : bool
+            Return each band's share of R², (bands, targets): the product measure, whose shares add
+            up to the R² of a prediction whose mean is right (Dupré la Tour et al. 2022).
+        """
+        if split:
+            if self.score_func != "r2":
+                raise ValueError("score_func='correlation' has no shares; R² has")
+            parts = torch.as_tensor(self.predict(X, split=True)).cpu().double().numpy()
+            truth = read_targets(y, parts.shape[1])[0].cpu().double().numpy()
+            return split_r2(truth, parts.reshape(len(parts), *truth.shape))
         predicted = torch.as_tensor(self.predict(X)).cpu().double().numpy()
         truth = read_targets(y, len(predicted))[0].cpu().double().numpy()
         predicted = predicted.reshape(truth.shape)

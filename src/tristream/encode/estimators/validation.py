@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_array, validate_data
 Floats = npt.NDArray[np.floating]
 Groups = npt.NDArray[Any] | list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 Bands = Mapping[str, Any] | Sequence[Any]
-"""Names to columns of one array, or columns alone: slices or arrays of indices."""
+"""Names to columns of one array, or columns alone: slices or arrays of indices; or the name of
+each column's band."""
 
 
 def is_banded(X: Any) -> bool:
@@ -64,12 +65,32 @@ def read_bands(
         estimator._widths_ = [whole.shape[1]] if reset else estimator._widths_
     if bands is None:
         return ["0"], [whole]
-    named = bands if isinstance(bands, Mapping) else {str(i): b for i, b in enumerate(bands)}
-    parts = [whole[:, columns] for columns in named.values()]
-    for name, part in zip(named, parts, strict=True):
-        if part.ndim != 2 or not part.shape[1]:
-            raise ValueError(f"band {name} has no columns among the {whole.shape[1]} of X")
-    return list(named), parts
+    columns = _columns(bands, whole.shape[1])
+    return list(columns), [whole[:, torch.from_numpy(own)] for own in columns.values()]
+
+
+def _columns(bands: Bands, width: int) -> dict[str, npt.NDArray[np.int64]]:
+    """Name to columns of each band, every column in one band."""
+    every = np.arange(width)
+    if not isinstance(bands, Mapping):
+        labels = np.asarray(bands) if all(np.ndim(b) == 0 for b in bands) else np.empty(0)
+        if len(labels) == width and labels.dtype != object:
+            bands = {str(name): np.flatnonzero(labels == name) for name in dict.fromkeys(labels)}
+        else:
+            bands = {str(i): b for i, b in enumerate(bands)}
+    named = {name: every[own] for name, own in bands.items()}
+    for name, own in named.items():
+        if own.ndim != 1 or not len(own):
+            raise ValueError(f"band {name} has no columns among the {width} of X")
+    used = np.bincount(np.concatenate(list(named.values())), minlength=width)
+    if (used != 1).any():
+        what = f"in no band: {int((used == 0).sum())}, in several: {int((used > 1).sum())}"
+        raise ValueError(
+            f"every column of X belongs to one band ({what}, of {width}); bands are columns of X "
+            "as `fit` gets it: after a step that delays features each band has its columns at all "
+            "delays"
+        )
+    return named
 
 
 def _tensor(x: Floats) -> torch.Tensor:
@@ -176,6 +197,8 @@ def read_groups(cv: Any, runs: Any, samples: int) -> Groups:
     if isinstance(cv, np.ndarray):
         return _labels(cv, samples)
     rows = list(check_cv(cv).split(np.zeros((samples, 1)), groups=runs))
+    if not rows:
+        raise ValueError("cv holds no folds; a generator is used up by its first fit: give a list")
     labels = np.full(samples, -1)
     for number, (train, test) in enumerate(rows):
         if len(train) + len(test) != samples or (labels[test] >= 0).any():
