@@ -1,5 +1,6 @@
 """The permutation test against brute force, and its calibration under the null."""
 
+from dataclasses import replace
 from math import factorial
 
 import h5py
@@ -9,8 +10,10 @@ from scipy import signal, stats
 
 from helpers.encoding_files import encode_settings, model, write_study
 from helpers.inference_settings import inferring
+from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.inference.encoding import infer_encoding
+from tristream.inference.inference_file import read_inference
 from tristream.inference.permutation import (
     PredictedRun,
     Shifts,
@@ -19,6 +22,7 @@ from tristream.inference.permutation import (
     null_correlations,
     permutation_test,
 )
+from tristream.space.grayordinates import Grayordinates
 from tristream.store import open_h5
 
 
@@ -261,3 +265,24 @@ def test_items_move_with_all_their_showings(items, times, runs, same_items):
     assert (apart.p <= 0.05).mean() > 0.11
     driven = shown_again(rng, items, times, runs, same_items, 300, planted=0.7)
     assert (permutation_test(driven, alike, 400).p <= 0.05).mean() > 0.9
+
+
+@pytest.mark.parametrize(("vertices", "known"), [(10_242, True), (32_492, False)])
+def test_clusters_of_vertices_need_the_mesh(fitted, tmp_path, vertices, known):
+    """That of fsaverage5 comes with nilearn; that of fsLR is fetched."""
+    encoding, provenance = read_encoding(fitted)
+    places = np.arange(len(encoding.ijk))
+    where = Grayordinates(np.zeros(len(places), np.int8), ("CORTEX_LEFT",), (vertices,))
+    ijk = np.stack([places, 0 * places, 0 * places], axis=1)
+    encoding = replace(encoding, ijk=ijk, grayordinates=where)
+    write_encoding(tmp_path / "in.h5", encoding, provenance)
+    infer_encoding(tmp_path / "in.h5", inferring(permutations=99), tmp_path / "out.h5")
+    tested, provenance = read_inference(tmp_path / "out.h5")
+    assert set(tested.spatial) == ({"cluster_mass", "tfce"} if known else set())
+    assert tested.found is not None
+    why = {o.what: o.why for o in provenance.omitted}
+    missing = "the meshes of fsLR were not given (--meshes)"
+    assert why == ({} if known else {"cluster_mass": missing, "tfce": missing})
+    if known:
+        # The first dozen vertices are the icosahedron's: far apart.
+        assert tested.spatial["tfce"].p[:12].min() <= 0.05
