@@ -27,7 +27,7 @@ from tristream.encode.encoding_file import read_encoding
 from tristream.features.core.feature_file import open_features
 from tristream.inference.encoding import BlocksOfPrediction, RefittedFolds, ShiftedPrediction
 from tristream.inference.group_file import read_group
-from tristream.inference.inference_file import MANY, read_inference
+from tristream.inference.inference_file import MANY, Draws, read_inference
 from tristream.report.methods import gather
 from tristream.report.references import library, short
 from tristream.report.study_results import Results
@@ -301,6 +301,16 @@ def encoding_rows(of: Of) -> list[Fact]:
     return [*rows.items()]
 
 
+def _short(draws: Draws) -> bool:
+    """Whether permutations ran out for voxels that need more."""
+    return bool(draws.no_tail or draws.tail.any())
+
+
+def _together(draws: Draws) -> bool:
+    """Whether voxels can be significant with others alone."""
+    return 1 < draws.fewest <= len(draws.permutations)
+
+
 def inference_facts(of: Of) -> list[Fact]:
     """Tests of each model, and the group, which is not there without its file."""
     found = of.all("inference", read_inference)
@@ -337,6 +347,17 @@ def inference_facts(of: Of) -> list[Fact]:
         ),
         (r"to a false discovery rate of ([\d.]+)", _each({one.fdr for one in tested})),
         (r"No p values were computed", _when(refused)),
+        (
+            r"voxels stopped before the largest number, ([\d,]+)\.",
+            _each({float(t.draws.most) for t in tested if t.draws.most > t.n_permutations}),
+        ),
+        (
+            r"than the ([\d,]+) with which a voxel can be significant alone",
+            _each({float(t.draws.needed) for t in tested if _short(t.draws)}),
+        ),
+        (r"A single voxel cannot reach q", _when(any(_together(t.draws) for t in tested))),
+        (r"by their mass", _when(any("cluster_mass" in t.spatial for t in tested))),
+        (r"threshold-free cluster enhancement", _when(any("tfce" in t.spatial for t in tested))),
         (r"It was therefore widened", _when(any(w > 1.0005 for t in tested for w in t.widening))),
         (
             r"Of (\d+) subjects?, those",
