@@ -121,8 +121,10 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
         (r"product measure \[@dupre2022\]", when(many)),
         (
             r"noise ceiling .*R = (\d+) repeats \[@sahani2003; @hsu2004\]",
-            when(ceiling, float(about["n_repeats"])),
+            when(about["ceiling"] == "runs", float(about["n_repeats"])),
         ),
+        (r"mean product of an item's responses in diff", when(about["ceiling"] == "items")),
+        (r"less that of responses to different items", when(about["ceiling"] == "within runs")),
         (
             r"jackknife in Fisher z over (\d+) groups of exchange units",
             when(left_out, float(len(left_out.groups)) if left_out else 0),

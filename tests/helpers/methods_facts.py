@@ -28,6 +28,7 @@ from tristream.features.core.feature_file import open_features
 from tristream.inference.encoding import BlocksOfPrediction, RefittedFolds, ShiftedPrediction
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import MANY, Draws, read_inference
+from tristream.inference.intersubject_file import read_intersubject
 from tristream.report.methods import gather
 from tristream.report.references import library, short
 from tristream.report.study_results import Results
@@ -317,6 +318,7 @@ def inference_facts(of: Of) -> list[Fact]:
     tested = [one for one, _ in found if one.found is not None]
     refused = [o.why for one, p in found if one.found is None for o in p.omitted if o.what == "p"]
     groups = [group for group, _ in of.all("group", read_group)]
+    shared = of.all("intersubject", read_intersubject)
     means = [g.voxels.means for g in groups if g.voxels is not None]
     flipped = [one.people for one in means if one.people is not None]
     moved = [one.stimuli for one in means if one.stimuli is not None]
@@ -365,6 +367,10 @@ def inference_facts(of: Of) -> list[Fact]:
         ),
         (r"share of the population", _when(any(map(_counts, groups)))),
         (r"flipping the signs", _when(flipped)),
+        (
+            r"test data of each of (\d+) subjects were correlated with the mean of the others",
+            {(float(len(one.subjects)),) for one, _ in shared if one is not None},
+        ),
         (r"alike in all subjects", _when(moved)),
     ]
     rows += [

@@ -58,7 +58,7 @@ def correlate_subjects(encodings: Sequence[Path], output: Path, code: str = "") 
     code : str
         Fingerprint for the provenance.
     """
-    read = [read_encoding(path) for path in encodings]
+    read = [read_encoding(path, whole=False) for path in encodings]
     simulated = any(provenance.simulated for _, provenance in read)
     opened = [encoding for encoding, _ in read]
     shared = _shared(opened)
