@@ -122,6 +122,8 @@ PLACES = {
             "contrast/{dataset}/{contrast}/sub-{subject}_regions.tsv",
             "contrast-table",
         ),
+        Place("group_decoding", "decode/{dataset}/{decoder}/group.h5", "group"),
+        Place("group_contrast", "contrast/{dataset}/{contrast}/group.h5", "group"),
         Place("inference", "inference/{dataset}/{model}/sub-{subject}.h5", "inference"),
         Place(
             "comparison",

@@ -317,9 +317,10 @@ def inference_facts(of: Of) -> list[Fact]:
     found = of.all("inference", read_inference)
     tested = [one for one, _ in found if one.found is not None]
     refused = [o.why for one, p in found if one.found is None for o in p.omitted if o.what == "p"]
-    groups = [group for group, _ in of.all("group", read_group)]
     shared = of.all("intersubject", read_intersubject)
-    means = [g.voxels.means for g in groups if g.voxels is not None]
+    places = ("group", "group_decoding", "group_contrast")
+    groups = [group for place in places for group, _ in of.all(place, read_group)]
+    means = [(g.voxels or g.regions).means for g in groups]
     flipped = [one.people for one in means if one.people is not None]
     moved = [one.stimuli for one in means if one.stimuli is not None]
     shifted = [one for one in tested if one.null == ShiftedPrediction.null]

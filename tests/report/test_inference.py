@@ -164,11 +164,13 @@ def test_the_group_answers_two_questions_in_two_tables(results):
     people, stimuli, regions = (
         b for b in section.blocks if isinstance(b, Table) and b.columns[1] in GROUPED
     )
-    assert people.rows == (("streams", 2, 2, 1.0, "0.34 to 1.00", 1, None, None, None),)
+    assert people.rows == (("model streams", 2, 2, 1.0, "0.34 to 1.00", 1, None, None, None),)
     assert "whether the features are its reason or not" in people.caption
-    assert stimuli.rows == (("streams", "z", 2, 0.25, 0.125, 999, 1, 2, 0.001),)
+    assert stimuli.rows == (("model streams", "z", 2, 0.25, 0.125, 999, 1, 2, 0.001),)
     assert "says nothing of other people" in stimuli.caption
-    assert regions.rows == (("streams", "all voxels", 3, 0.25, 0.125, 0.01, 0.01, None, None),)
+    assert regions.rows == (
+        ("model streams", "all voxels", 3, 0.25, 0.125, 0.01, 0.01, None, None),
+    )
     for table in (people, stimuli, regions):
         assert (results.folder / table.tsv).is_file()
 

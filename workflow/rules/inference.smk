@@ -143,6 +143,56 @@ rule intersubject:
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
+rule group_contrast:
+    input:
+        contrasts=lambda w: TARGETS.subjects("contrast", w.dataset, contrast=w.contrast),
+        regions=regions_of,
+    output:
+        at("group_contrast"),
+    log:
+        LAYOUT.log("group_contrast"),
+    benchmark:
+        LAYOUT.benchmark("group_contrast")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(GroupSettings, dataset=w.dataset),
+        regions=regions_option,
+        code=fingerprint("tristream.inference.group_contrasts"),
+    shell:
+        "python -m tristream inference group-contrast --settings {params.settings}"
+        " --contrasts {input.contrasts} {params.regions}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule group_decoding:
+    input:
+        lambda w: TARGETS.subjects("decoding", w.dataset, decoder=w.decoder),
+    output:
+        at("group_decoding"),
+    log:
+        LAYOUT.log("group_decoding"),
+    benchmark:
+        LAYOUT.benchmark("group_decoding")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(GroupSettings, dataset=w.dataset),
+        code=fingerprint("tristream.inference.group_decoders"),
+    shell:
+        "python -m tristream inference group-decoder --settings {params.settings}"
+        " --decodings {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
 rule tables:
     input:
         encoding=at("encoding"),

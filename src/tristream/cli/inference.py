@@ -31,6 +31,7 @@ def register(stages: Any) -> None:
         return parser
 
     _register_tests(action)
+    _register_groups(action)
     _register_tables(action)
     recovery = action(
         "recovery", run_recovery, "Simulated data: compare fitted models with the ground truth."
@@ -74,6 +75,20 @@ def _register_tests(action: Any) -> None:
         "--encodings", nargs="+", type=Path, required=True, help="one model, all subjects"
     )
     add_output(others, "intersubject file")
+
+
+def _register_groups(action: Any) -> None:
+    contrasts = action("group-contrast", run_group_contrast, "All subjects of one contrast.")
+    add_settings(contrasts, "dataset")
+    contrasts.add_argument(
+        "--contrasts", nargs="+", type=Path, required=True, help="a subject each"
+    )
+    contrasts.add_argument("--regions", type=Path, help="file of `inference regions`")
+    add_output(contrasts, "group file")
+    decoders = action("group-decoder", run_group_decoder, "All subjects of one decoder.")
+    add_settings(decoders, "dataset")
+    decoders.add_argument("--decodings", nargs="+", type=Path, required=True, help="a subject each")
+    add_output(decoders, "group file")
 
 
 def _register_tables(action: Any) -> None:
@@ -126,6 +141,23 @@ def run_intersubject(args: argparse.Namespace) -> None:
     from tristream.inference.intersubject import correlate_subjects
 
     correlate_subjects(args.encodings, args.output, args.code)
+
+
+def run_group_contrast(args: argparse.Namespace) -> None:
+    """All subjects of one contrast."""
+    from tristream.config.settings.inference import GroupSettings
+    from tristream.inference.group_contrasts import infer_contrasts
+
+    given = settings(args, GroupSettings)
+    infer_contrasts(args.contrasts, given, args.output, args.regions, args.code)
+
+
+def run_group_decoder(args: argparse.Namespace) -> None:
+    """All subjects of one decoder."""
+    from tristream.config.settings.inference import GroupSettings
+    from tristream.inference.group_decoders import infer_decoders
+
+    infer_decoders(args.decodings, settings(args, GroupSettings), args.output, args.code)
 
 
 def run_atlas(args: argparse.Namespace) -> None:

@@ -58,18 +58,21 @@ class Shared:
     ----------
     distinct : int
         Rearrangements that there are.
-    what : str
+    moved : str
         What was moved, in words: the end of a sentence.
     why : str
         Why nothing is; empty where it does.
     widening : tuple of float
         How many times wider the null of each run was made.
+    used : int
+        Rearrangements that are there; 0 where as many are drawn as the settings ask for.
     """
 
     distinct: int = 1
-    what: str = ""
+    moved: str = ""
     why: str = ""
     widening: tuple[float, ...] = ()
+    used: int = 0
 
     @property
     def refusal(self) -> str:
@@ -134,7 +137,7 @@ def infer_subjects(
         voxels=None if isinstance(places, Omission) else _voxels(subjects, places, tests),
         regions=_regions(subjects, regions, tests),
     )
-    done = Done(group, settings.procedure, measure.sides, shared.what, shared.widening)
+    done = Done(group, settings.procedure, measure, shared.moved, shared.widening)
     simulated = any(subject.simulated for subject in subjects)
     write_group(
         output,
@@ -151,6 +154,11 @@ class _Tests:
     measure: Measure
     shared: Shared
     settings: GroupSettings
+
+    @property
+    def used(self) -> int:
+        """Rearrangements of exchange units."""
+        return self.shared.used or self.settings.permutations
 
     def means(self, values: Floats, stimuli: GroupTest | None) -> Means:
         """Mean and spread of `values` (subjects, n), and the test for other people."""
@@ -169,15 +177,15 @@ class _Tests:
         """The test for other stimuli in voxels."""
         if (nulls := self._nulls()) is None:
             return None
-        sides, used = self.measure.sides, self.settings.permutations
-        return self._shared(shared_stimuli.over_voxels(nulls, places, used, sides))
+        sides = self.measure.sides
+        return self._shared(shared_stimuli.over_voxels(nulls, places, self.used, sides))
 
     def stimuli_regions(self, members: Sequence[npt.NDArray[np.bool_]]) -> GroupTest | None:
         """The test for other stimuli in regions."""
         if (nulls := self._nulls()) is None:
             return None
-        sides, used = self.measure.sides, self.settings.permutations
-        return self._shared(shared_stimuli.over_regions(nulls, members, used, sides))
+        sides = self.measure.sides
+        return self._shared(shared_stimuli.over_regions(nulls, members, self.used, sides))
 
     def _nulls(self) -> list[shared_stimuli.SubjectNull] | None:
         nulls = [one.null for one in self.subjects if one.null is not None]
@@ -185,8 +193,8 @@ class _Tests:
         return nulls if there else None
 
     def _shared(self, found: shared_stimuli.SharedTest) -> GroupTest:
-        used = self.settings.permutations
-        return self._test(found.p, found.p_fwe, 1 / (1 + used), used, self.shared.distinct)
+        smallest = 1 / (1 + self.used)
+        return self._test(found.p, found.p_fwe, smallest, self.used, self.shared.distinct)
 
     def _test(
         self, p: Floats, p_fwe: Floats, smallest: float, used: int, distinct: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tristream.inference import wording
 from tristream.inference.group_file import GroupLevel, GroupTest
+from tristream.inference.group_subjects import Measure
 from tristream.inference.procedures import Procedure, register
 from tristream.phrases import counted
 
@@ -18,8 +19,8 @@ class Done:
     group : GroupLevel
     procedure : str
         Of the false discovery rate.
-    sides : int
-        Of the tests.
+    measure : Measure
+        What was averaged over subjects.
     moved : str
         What was moved alike in all subjects.
     widening : sequence of float
@@ -28,7 +29,7 @@ class Done:
 
     group: GroupLevel
     procedure: str
-    sides: int = 1
+    measure: Measure
     moved: str = ""
     widening: Sequence[float] = ()
 
@@ -54,7 +55,7 @@ class Done:
     @property
     def tested(self) -> str:
         """``one-sided`` or ``two-sided``, and the corrections."""
-        return "one-sided" if self.sides == 1 else "two-sided"
+        return "one-sided" if self.measure.sides == 1 else "two-sided"
 
 
 @register
@@ -72,9 +73,9 @@ class CountedSubjects(Procedure[Done]):
         who = f"those with p at most {group.level:g} were counted"
         if group.voxels is not None:
             who = (
-                f"those whose best voxel was significant at {group.level:g}, corrected for all "
-                "voxels, were counted, and in each voxel that all subjects have, those with p at "
-                f"most {group.level:g}, uncorrected"
+                f"those whose best voxel was significant at {group.level:g}"
+                f"{done.measure.anywhere}, were counted, and in each voxel that all subjects have, "
+                f"those with p at most {group.level:g}, uncorrected"
             )
         return (
             f"Of {number}, {who}.",

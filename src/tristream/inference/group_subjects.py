@@ -1,7 +1,7 @@
 """What the group level takes of one subject, whatever was measured, and which voxels all have."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,13 @@ Ints = npt.NDArray[np.integer]
 
 @dataclass(frozen=True)
 class Where:
-    """Where the voxels of a subject lie."""
+    """Where the voxels of a subject lie; `regions` of the dataset hold places among them."""
 
     ijk: npt.NDArray[np.int32]
     affine: Floats
     shape: tuple[int, ...]
     grayordinates: Grayordinates | None
+    regions: Mapping[str, Ints] = field(default_factory=dict)
 
     @property
     def grid(self) -> tuple[object, ...]:
@@ -41,8 +42,10 @@ class Where:
         return np.asarray(np.ravel_multi_index(tuple(self.ijk.T), self.shape), np.int64)
 
     def members(self, atlas: Regions | None) -> dict[str, npt.NDArray[np.bool_]]:
-        """All voxels, those of each region of the atlas, those of each structure of surfaces."""
-        parts = {WHOLE: np.ones(len(self.ijk), bool)}
+        """All voxels, those of each region of dataset and atlas, of each structure of surfaces."""
+        voxels = np.arange(len(self.ijk))
+        parts = {WHOLE: np.ones(len(voxels), bool)}
+        parts |= {name: np.isin(voxels, own) for name, own in self.regions.items()}
         if atlas is not None:
             parts |= atlas.members(apply_affine(self.affine, self.ijk))
         if (where := self.grayordinates) is not None:
@@ -93,11 +96,14 @@ class Measure:
         Of the tests: 1 where an effect is above zero, else 2.
     back : callable
         From the scale on which it is averaged to that on which it is shown.
+    anywhere : str
+        What the test of a subject's best voxel is corrected for, in words.
     """
 
     name: str
     sides: int = 1
     back: Callable[[Floats], Floats] = np.asarray
+    anywhere: str = ", corrected for all voxels"
 
 
 CORRELATION = Measure("test correlation in Fisher z", back=np.tanh)

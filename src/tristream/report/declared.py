@@ -132,6 +132,8 @@ def _of_dataset(targets: Targets, dataset: str) -> Iterator[Input]:
         for space, layer in model_layers(targets, dataset):
             where = {"dataset": dataset, "timeline": timeline, "space": space, "layer": layer}
             yield Input.of("aligned", **where)
+    if len(resolved.subjects[dataset]) > 1:
+        yield from _of_groups(targets, dataset)
     models = models_of(resolved, dataset)
     if models and descriptor.source.kind == "simulate":
         yield Input.of("recovery", dataset=dataset)
@@ -141,6 +143,17 @@ def _of_dataset(targets: Targets, dataset: str) -> Iterator[Input]:
         yield Input.of("intersubject", dataset=dataset)
     if resolved.needs_meshes(dataset):
         yield Input.of("meshes")
+
+
+def _of_groups(targets: Targets, dataset: str) -> Iterator[Input]:
+    """What several subjects have in common, beside models."""
+    study = targets.study
+    for decoder, one in study.decoders.items():
+        if dataset in one.datasets:
+            yield Input.of("group_decoding", dataset=dataset, decoder=decoder)
+    for contrast, block in study.contrasts.items():
+        if dataset in block.datasets:
+            yield Input.of("group_contrast", dataset=dataset, contrast=contrast)
 
 
 def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]:

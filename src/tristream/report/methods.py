@@ -29,8 +29,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "intersubject",
         "group",
     ),
-    "Decoding": ("decoding",),
-    "Contrasts": ("contrast", "contrast_table"),
+    "Decoding": ("decoding", "group_decoding"),
+    "Contrasts": ("contrast", "contrast_table", "group_contrast"),
     "Maps": ("maps", "contrast_maps"),
 }
 
@@ -76,8 +76,10 @@ PLACES = {
     "intersubject": _by(""),
     "group": _by("model"),
     "decoding": _by("decoder", "subject"),
+    "group_decoding": _by("decoder"),
     "contrast": _by("contrast", "subject"),
     "contrast_table": _by("contrast", "subject"),
+    "group_contrast": _by("contrast"),
     "maps": _by("model", "subject"),
     "contrast_maps": _by("contrast", "subject"),
     "truth": _by(""),

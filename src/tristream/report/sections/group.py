@@ -72,7 +72,11 @@ class _Level:
 def _places(results: Results, dataset: str) -> Iterator[tuple[str, Path]]:
     """What has a group file: its name, and the file."""
     for name in results.models(dataset):
-        yield name, results.path("group", dataset=dataset, model=name)
+        yield f"model {name}", results.path("group", dataset=dataset, model=name)
+    for place, key in (("group_decoding", "decoder"), ("group_contrast", "contrast")):
+        for one in results.inputs:
+            if one.place == place and one["dataset"] == dataset:
+                yield f"{key} {one[key]}", one.path(results.layout)
 
 
 def _group(results: Results, dataset: str) -> list[Block]:
@@ -104,7 +108,7 @@ def _group(results: Results, dataset: str) -> list[Block]:
 def _people(levels: list[_Level]) -> Table:
     first = levels[0].group
     columns = (
-        "model",
+        "what",
         "subjects",
         "with an effect",
         "prevalence",
@@ -116,9 +120,9 @@ def _people(levels: list[_Level]) -> Table:
     )
     caption = (
         f"{PEOPLE} With an effect: subjects whose best voxel is significant at {first.level:g}, "
-        "corrected for all voxels. Prevalence: the share of the population that would show it, "
-        "given that count (Bayesian, uniform prior; Ince et al. 2021). Voxels in all subjects: p "
-        f"at most {first.level:g} in every subject, uncorrected."
+        "corrected for all voxels, or whose decoder is. Prevalence: the share of the population "
+        "that would show it, given that count (Bayesian, uniform prior; Ince et al. 2021). Voxels "
+        f"in all subjects: p at most {first.level:g} in every subject, uncorrected."
     )
     rows = []
     for one in levels:
@@ -141,7 +145,7 @@ def _people(levels: list[_Level]) -> Table:
 
 def _stimuli(levels: list[_Level], fdr: float) -> Table:
     columns = (
-        "model",
+        "what",
         "measure",
         "subjects",
         "mean over voxels",
@@ -182,7 +186,7 @@ def _found(test: GroupTest | None, rate: float) -> tuple[object, ...]:
 
 def _regions(levels: list[_Level]) -> Table:
     columns = (
-        "model",
+        "what",
         "region",
         "fewest voxels",
         "mean",
@@ -194,7 +198,7 @@ def _regions(levels: list[_Level]) -> Table:
     )
     caption = (
         "Means over regions that all subjects have, tested over subjects; family-wise p is "
-        "corrected for all regions of the model. SD over subjects: on the scale of the measure."
+        "corrected for all regions. SD over subjects: on the scale of the measure."
     )
     rows: list[tuple[object, ...]] = []
     for one in levels:
