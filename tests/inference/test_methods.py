@@ -294,6 +294,8 @@ def test_the_group_tells_of_the_questions_that_were_asked(encodings, tmp_path, s
     assert "[@ince2021]" in text
     assert ("holds for other stimuli in these" in text) == (means.stimuli is not None)
     assert ("alike in all subjects (50 rearrangements" in text) == (subjects > 1)
+    if subjects > 1:
+        assert ("got up to" in text) == (means.stimuli.most > means.stimuli.used)
     assert ("flipping the signs" in text) == (means.people is not None) == (subjects > 7)
     # What each test generalises over, and what it cannot tell.
     assert ("holds for these subjects alone" in text) == (subjects > 1)
@@ -308,7 +310,7 @@ def test_copies_of_one_subject_have_the_p_values_of_that_subject(encodings, tmp_
     settings = inferring("time", permutations=60, most_permutations=60)
     found = infer_encoding(encodings[scheme], settings, tested).found
     copies = [encodings[scheme]] * 2, [tested] * 2, [samples] * 2
-    infer_models(*copies, grouping(permutations=60), tmp_path / "group.h5")
+    infer_models(*copies, grouping(permutations=60, most_permutations=60), tmp_path / "group.h5")
     group, provenance = read_group(tmp_path / "group.h5")
     order = np.argsort(np.ravel_multi_index(tuple(read_encoding(copies[0][0])[0].ijk.T), (99,) * 3))
     test = group.voxels.means.stimuli

@@ -11,7 +11,7 @@ finds an effect and the first does not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,6 @@ from scipy.stats import false_discovery_control
 
 from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.config.settings.inference import GroupSettings
-from tristream.inference import shared_stimuli
 from tristream.inference.group_file import (
     KIND,
     CommonVoxels,
@@ -41,6 +40,8 @@ from tristream.inference.people import (
     prevalences,
     sign_flip,
 )
+from tristream.inference.resolution import Resolution, resolve
+from tristream.inference.shared_stimuli import MeanOverSubjects, SubjectNull, over_regions
 from tristream.phrases import counted
 from tristream.store import Omission, Provenance
 
@@ -177,24 +178,26 @@ class _Tests:
         """The test for other stimuli in voxels."""
         if (nulls := self._nulls()) is None:
             return None
-        sides = self.measure.sides
-        return self._shared(shared_stimuli.over_voxels(nulls, places, self.used, sides))
+        settings, distinct = self.settings, self.shared.distinct
+        plan = Resolution(self.used, settings.most_permutations, settings.fdr, settings.procedure)
+        null = MeanOverSubjects(nulls, places, distinct, self.measure.sides)
+        found = resolve(null, plan)
+        smallest = 1 / (1 + found.most)
+        test = self._test(found.p, found.p_fwe, smallest, len(found.null_max), distinct)
+        return replace(test, most=found.most, tails=int(found.tail.sum()), fewest=found.fewest)
 
     def stimuli_regions(self, members: Sequence[npt.NDArray[np.bool_]]) -> GroupTest | None:
         """The test for other stimuli in regions."""
         if (nulls := self._nulls()) is None:
             return None
-        sides = self.measure.sides
-        return self._shared(shared_stimuli.over_regions(nulls, members, self.used, sides))
+        found = over_regions(nulls, members, self.used, self.measure.sides)
+        smallest = 1 / (1 + self.used)
+        return self._test(found.p, found.p_fwe, smallest, self.used, self.shared.distinct)
 
-    def _nulls(self) -> list[shared_stimuli.SubjectNull] | None:
+    def _nulls(self) -> list[SubjectNull] | None:
         nulls = [one.null for one in self.subjects if one.null is not None]
         there = len(nulls) == len(self.subjects) > 1 and not self.shared.refusal
         return nulls if there else None
-
-    def _shared(self, found: shared_stimuli.SharedTest) -> GroupTest:
-        smallest = 1 / (1 + self.used)
-        return self._test(found.p, found.p_fwe, smallest, self.used, self.shared.distinct)
 
     def _test(
         self, p: Floats, p_fwe: Floats, smallest: float, used: int, distinct: int

@@ -26,6 +26,7 @@ class StoredNull:
     def __init__(self, found: Decoding) -> None:
         self.observed = np.array([found.accuracy - found.chance])
         self._null = found.null - found.chance
+        self.available = len(found.null)
 
     def values(self, start: int, stop: int, voxels: npt.NDArray[np.integer]) -> Floats:
         """Under labellings `start` to `stop`, (stop - start, 1)."""

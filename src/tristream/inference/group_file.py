@@ -19,6 +19,7 @@ from tristream.store import Provenance, create_h5, open_h5, read_strings, write_
 
 Floats = npt.NDArray[np.floating]
 KIND = "group"
+COUNTS = ("most", "tails", "fewest")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ class GroupTest:
     smallest : float
         The smallest attainable p.
     used, distinct : int
-        Rearrangements (of exchange units, or of signs) that were used, and that there are.
+        Rearrangements (of exchange units, or of signs) that all got, and that there are.
+    most : int
+        Those that voxels got which were not decided by so many.
+    tails : int
+        Voxels whose p comes from a fitted tail.
+    fewest : int
+        How many voxels must be significant together to be so at all.
     """
 
     p: Floats
@@ -58,6 +65,9 @@ class GroupTest:
     smallest: float
     used: int
     distinct: int
+    most: int = 0
+    tails: int = 0
+    fewest: int = 1
 
 
 @dataclass(frozen=True)
@@ -209,6 +219,8 @@ def _write_means(file: h5py.Group, means: Means) -> None:
             group[key] = getattr(test, key)
         group.attrs["smallest_p"], group.attrs["n_used"] = test.smallest, test.used
         group.attrs["n_distinct"] = min(test.distinct, MANY)
+        for key in COUNTS:
+            group.attrs[key] = getattr(test, key)
 
 
 def read_group(path: Path) -> tuple[GroupLevel, Provenance]:
@@ -270,5 +282,8 @@ def _read_means(file: h5py.Group) -> Means:
                 smallest=float(group.attrs["smallest_p"]),
                 used=int(group.attrs["n_used"]),
                 distinct=int(group.attrs["n_distinct"]),
+                most=int(group.attrs["most"]),
+                tails=int(group.attrs["tails"]),
+                fewest=int(group.attrs["fewest"]),
             )
     return Means(file["mean"][()], file["sd"][()], **tests)

@@ -129,9 +129,31 @@ class SharedRearrangement(Procedure[Done]):
             f"{done.group.measure}, {done.tested}, by {done.moved}, alike in all subjects "
             f"({number}), so that what subjects share stays shared [@westfall2016]; "
             f"{_corrected(done)}.",
+            *_resolved(test),
             *wording.widened(done.widening, wording.CUT),
             "This test generalises over stimuli and holds for these subjects alone.",
         )
+
+
+def _resolved(test: GroupTest) -> list[str]:
+    """That voxels got more rearrangements than all did, and what these cannot resolve."""
+    text = []
+    if test.most > test.used:
+        text.append(
+            f"Voxels that so many did not decide got up to {test.most:,} [@besag1991], until "
+            "further ones could not change which are significant."
+        )
+    if test.tails:
+        text.append(
+            f"For {counted(test.tails, 'voxel')}, p comes from a generalised Pareto tail "
+            "[@knijnenburg2009]."
+        )
+    if test.fewest > 1:
+        text.append(
+            f"The rearrangements do not suffice for a single voxel: {test.fewest:,} must be "
+            "significant together."
+        )
+    return text
 
 
 def _corrected(done: Done) -> str:

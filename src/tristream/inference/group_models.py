@@ -28,13 +28,8 @@ from tristream.inference.group_subjects import CORRELATION, Subject, Where, comm
 from tristream.inference.inference_file import read_inference, why_refused
 from tristream.inference.people import LEVEL
 from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
-from tristream.inference.shared_stimuli import (
-    PermutedPredictions,
-    RefittedPredictions,
-    ShownRun,
-    SubjectNull,
-    shared_exchange,
-)
+from tristream.inference.shared_stimuli import ShownRun, SubjectNull, shared_exchange
+from tristream.inference.subject_nulls import PermutedPredictions, RefittedPredictions
 from tristream.inference.tested_runs import TIME, runs_of, widened_runs
 from tristream.inference.widening import widening
 from tristream.store import Omission
@@ -111,7 +106,10 @@ def _with_nulls(
     settings: GroupSettings,
 ) -> tuple[Shared, list[Subject]]:
     """What moves alike in all subjects, and the subjects with their values under it."""
-    opened = [replace(e, tests=dict(e.tests)) for e in (read_encoding(p)[0] for p in encodings)]
+    opened = [
+        replace(e, tests=dict(e.tests))
+        for e in (read_encoding(p, whole=False)[0] for p in encodings)
+    ]
     nested = any(one.about["scheme"] == NESTED for one in opened)
     if nested and any(one.about.get("model_kind", RIDGE) != RIDGE for one in opened):
         why = f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"

@@ -9,11 +9,10 @@ in all of them, and what they share stays shared in every rearrangement. The sta
 over subjects.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,16 +20,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.align.exchange import Exchange, RunUnits, Unit, exchange_of
-from tristream.encode.encoding_file import Encoding, HeldOut
-from tristream.encode.prediction_scores import correlation, fisher_z
-from tristream.inference.permutation import PredictedRun, null_correlations
+from tristream.encode.encoding_file import HeldOut
+from tristream.inference.resolution import COLUMNS, TOLERANCE, against_largest
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-# Counts as reached: nulls of several subjects are computed in float32.
-TOLERANCE = 1e-6
-# Voxels at a time.
-CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -95,86 +89,66 @@ class SubjectNull(Protocol):
     def observed(self) -> Floats:
         """Of the data as they are, (voxels,)."""
 
+    @property
+    def available(self) -> int | None:
+        """How many rearrangements there are; None where they are drawn without end."""
+
     def values(self, start: int, stop: int, voxels: Ints) -> Floats:
         """Under the rearrangements from `start` to `stop`, (stop - start, voxels)."""
 
 
-class PermutedPredictions:
-    """Fisher z of a subject's test correlations under rearranged predictions.
+class MeanOverSubjects:
+    """The mean over subjects in voxels that all have: a null for `resolution.resolve`.
 
     Parameters
     ----------
-    runs : sequence of PredictedRun
-    moves : Exchange
-        The subject's part of the shared one.
-    seed : int
-        Of the draw.
-    """
-
-    def __init__(self, runs: Sequence[PredictedRun], moves: Exchange, seed: int) -> None:
-        self._runs, self._moves, self._seed = runs, moves, seed
-        self._drawn: tuple[int, int, list[Ints]] | None = None
-
-    @cached_property
-    def observed(self) -> npt.NDArray[np.float64]:
-        """Mean over runs, (voxels,)."""
-        r = [correlation(run.y, run.prediction) for run in self._runs]
-        return np.asarray(fisher_z(np.stack(r)).mean(0))
-
-    def values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float64]:
-        """Mean over runs."""
-        if self._drawn is None or self._drawn[:2] != (start, stop):
-            self._drawn = (start, stop, self._moves.draw(start, stop, self._seed))
-        return fisher_z(null_correlations(self._runs, self._moves, self._drawn[2], voxels)[1])
-
-
-class RefittedPredictions:
-    """The same under leave-one-run-out, where every fold is fitted again to rearranged data.
-
-    Parameters
-    ----------
-    encoding : Encoding
-    path : Path
-        Its file, for messages.
-    moves : Exchange
-        The subject's part of the shared one.
-    permutations, seed : int
-        Of the draw.
-    widening : mapping
-        Run to how many times wider its null is made.
+    nulls : sequence of SubjectNull
+    places : sequence of ndarray of int of shape (voxels,)
+        Where each subject has these voxels.
+    distinct : int
+        Distinct rearrangements, the observed one included.
+    sides : int
+        1 for means above zero, 2 for means on either side.
     """
 
     def __init__(
         self,
-        encoding: Encoding,
-        path: Path,
-        moves: Exchange,
-        permutations: int,
-        seed: int,
-        widening: Mapping[str, float],
+        nulls: Sequence[SubjectNull],
+        places: Sequence[Ints],
+        distinct: int,
+        sides: int = 1,
     ) -> None:
-        # Not above: it brings torch, which the other tests do without.
-        from tristream.inference.refit import refitted_z
+        self._pairs = list(zip(nulls, places, strict=True))
+        self.distinct, self._sides = distinct, sides
 
-        self._z = refitted_z(encoding, path, moves, permutations, seed, widening)
+    @cached_property
+    def observed(self) -> Floats:
+        """Statistic of each voxel."""
+        return self._sided(np.mean([null.observed[own] for null, own in self._pairs], axis=0))
 
     @property
-    def observed(self) -> Floats:
-        """Mean over runs, (voxels,)."""
-        return self._z[0]
+    def available(self) -> int | None:
+        """What the subject with the fewest has."""
+        return min((n.available for n, _ in self._pairs if n.available is not None), default=None)
 
     def values(self, start: int, stop: int, voxels: Ints) -> Floats:
-        """Mean over runs."""
-        return self._z[1 + start : 1 + stop, voxels]
+        """Statistics under some rearrangements, (stop - start, voxels)."""
+        total = np.zeros((stop - start, len(voxels)))
+        for null, own in self._pairs:
+            total += null.values(start, stop, own[voxels])
+        return self._sided(total / len(self._pairs))
+
+    def _sided(self, values: Floats) -> Floats:
+        return np.abs(values) if self._sides == 2 else values
 
 
 @dataclass(frozen=True)
-class SharedTest:
-    """What moving the units of all subjects alike gives.
+class RegionTest:
+    """What moving the units of all subjects alike gives, (regions,) each.
 
     Attributes
     ----------
-    observed, p, p_fwe : ndarray of shape (n,)
+    observed, p, p_fwe : ndarray
         Mean over subjects; its p, and that against the largest of each rearrangement.
     """
 
@@ -183,44 +157,12 @@ class SharedTest:
     p_fwe: Floats
 
 
-def over_voxels(
-    nulls: Sequence[SubjectNull],
-    places: Sequence[Ints],
-    permutations: int,
-    sides: int = 1,
-) -> SharedTest:
-    """Test the mean over subjects in every voxel that all have.
-
-    Parameters
-    ----------
-    nulls : sequence of SubjectNull
-    places : sequence of ndarray of int of shape (voxels,)
-        Where each subject has these voxels.
-    permutations : int
-        How many rearrangements.
-    sides : int
-        1 for means above zero, 2 for means on either side.
-    """
-    voxels = len(places[0])
-    observed = np.mean([n.observed[own] for n, own in zip(nulls, places, strict=True)], axis=0)
-    seen = np.abs(observed) if sides == 2 else observed
-    p, null_max = np.empty(voxels), np.full(permutations, -np.inf)
-    for start in range(0, voxels, CHUNK):
-        part = slice(start, min(start + CHUNK, voxels))
-        pairs = zip(nulls, places, strict=True)
-        null = np.mean([n.values(0, permutations, own[part]) for n, own in pairs], axis=0)
-        null = np.abs(null) if sides == 2 else null
-        p[part] = (1 + (null >= seen[part] - TOLERANCE).sum(0)) / (1 + permutations)
-        null_max = np.maximum(null_max, null.max(1))
-    return SharedTest(observed, p, _against(seen, null_max))
-
-
 def over_regions(
     nulls: Sequence[SubjectNull],
     members: Sequence[npt.NDArray[np.bool_]],
     permutations: int,
     sides: int = 1,
-) -> SharedTest:
+) -> RegionTest:
     """Test the mean over subjects of each region's mean.
 
     Parameters
@@ -228,22 +170,18 @@ def over_regions(
     nulls : sequence of SubjectNull
     members : sequence of ndarray of bool of shape (regions, voxels of the subject)
         Which of a subject's voxels each region holds.
-    permutations, sides : int
-        As of :func:`over_voxels`.
+    permutations : int
+        How many rearrangements.
+    sides : int
+        1 for means above zero, 2 for means on either side.
     """
     observed, null = np.zeros(len(members[0])), np.zeros((permutations, len(members[0])))
     for one, inside in zip(nulls, members, strict=True):
         share = (inside / inside.sum(1, keepdims=True)).T / len(nulls)
         observed += one.observed @ share
-        for start in range(0, len(share), CHUNK):
-            voxels = np.arange(start, min(start + CHUNK, len(share)))
+        for start in range(0, len(share), COLUMNS):
+            voxels = np.arange(start, min(start + COLUMNS, len(share)))
             null += one.values(0, permutations, voxels) @ share[voxels]
-    seen = np.abs(observed) if sides == 2 else observed
-    null = np.abs(null) if sides == 2 else null
+    seen, null = (np.abs(observed), np.abs(null)) if sides == 2 else (observed, null)
     p = (1 + (null >= seen - TOLERANCE).sum(0)) / (1 + permutations)
-    return SharedTest(observed, p, _against(seen, null.max(1)))
-
-
-def _against(observed: Floats, null_max: Floats) -> npt.NDArray[np.float64]:
-    below = np.searchsorted(np.sort(null_max), observed - TOLERANCE)
-    return (1 + len(null_max) - below) / (1 + len(null_max))
+    return RegionTest(observed, p, against_largest(seen, null.max(1)))

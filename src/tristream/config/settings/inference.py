@@ -55,6 +55,8 @@ class GroupSettings(Settings):
     unit: Unit
     timelines: dict[Label, Name]
     permutations: int
+    most_permutations: int
+    fdr: float
     procedure: Procedure
     seed: int
 

@@ -1,0 +1,83 @@
+"""A subject's test correlations under rearrangements that are those of all subjects."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.align.exchange import Exchange
+from tristream.encode.encoding_file import Encoding
+from tristream.encode.prediction_scores import fisher_z
+from tristream.inference.moved_predictions import LIMIT, MovedPredictions
+from tristream.inference.permutation import PredictedRun
+from tristream.inference.refit import refitted_z
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+
+
+class PermutedPredictions:
+    """Fisher z of correlations under moved predictions.
+
+    Parameters
+    ----------
+    runs : sequence of PredictedRun
+        Test runs, their widening known.
+    moves : Exchange
+        The subject's part of the shared one.
+    seed : int
+        Of the draw.
+    """
+
+    available = None
+
+    def __init__(self, runs: Sequence[PredictedRun], moves: Exchange, seed: int) -> None:
+        self._null = MovedPredictions(runs, moves, seed)
+
+    @property
+    def observed(self) -> Floats:
+        """Mean over runs, (voxels,)."""
+        return fisher_z(self._null.observed)
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Mean over runs."""
+        return np.arctanh(np.clip(self._null.values(start, stop, voxels), -LIMIT, LIMIT))
+
+
+class RefittedPredictions:
+    """The same under leave-one-run-out, where every fold is fitted again to rearranged data.
+
+    Parameters
+    ----------
+    encoding : Encoding
+    path : Path
+        Its file, for messages.
+    moves : Exchange
+        The subject's part of the shared one.
+    permutations, seed : int
+        Of the draw.
+    widening : mapping
+        Run to how many times wider its null is made.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        path: Path,
+        moves: Exchange,
+        permutations: int,
+        seed: int,
+        widening: Mapping[str, float],
+    ) -> None:
+        self._z = refitted_z(encoding, path, moves, permutations, seed, widening)
+        self.available = permutations
+
+    @property
+    def observed(self) -> Floats:
+        """Mean over runs, (voxels,)."""
+        return self._z[0].astype(np.float64)
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Mean over runs."""
+        return self._z[1 + start : 1 + stop, voxels]
