@@ -147,6 +147,8 @@ PLACES = {
         Place("power", "power/{power}.h5", "power"),
         Place("power_table", "power/{power}.tsv", "power"),
         Place("maps", "maps/{dataset}/{model}/sub-{subject}/maps.json", "maps"),
+        Place("group_maps", "maps/{dataset}/{model}/group/maps.json", "maps"),
+        Place("group_contrast_maps", "maps/{dataset}/{contrast}/group/maps.json", "maps"),
         Place("contrast_maps", "maps/{dataset}/{contrast}/sub-{subject}/maps.json", "maps"),
         Place("report", "report"),
     )

@@ -3,6 +3,7 @@
 from tristream.config.settings.maps import (
     ContrastMapsSettings,
     DataSettings,
+    GroupMapsSettings,
     MapsSettings,
 )
 
@@ -99,3 +100,51 @@ rule contrast_maps:
         " --subject {wildcards.subject} --fit {input.fit} {params.background} {params.regions}"
         " {params.meshes} --table {output.table} --output {output.maps}"
         " --code {params.code} > {log} 2>&1"
+
+
+rule group_maps:
+    input:
+        at("group"),
+    output:
+        at("group_maps"),
+    log:
+        LAYOUT.log("group_maps"),
+    benchmark:
+        LAYOUT.benchmark("group_maps")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(GroupMapsSettings, dataset=w.dataset, name=w.model),
+        code=fingerprint("tristream.maps.group_maps"),
+    shell:
+        "python -m tristream maps group --settings {params.settings} --group {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule group_contrast_maps:
+    input:
+        at("group_contrast"),
+    output:
+        at("group_contrast_maps"),
+    log:
+        LAYOUT.log("group_contrast_maps"),
+    benchmark:
+        LAYOUT.benchmark("group_contrast_maps")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(
+            GroupMapsSettings, dataset=w.dataset, name=w.contrast
+        ),
+        code=fingerprint("tristream.maps.group_maps"),
+    shell:
+        "python -m tristream maps group --settings {params.settings} --group {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"

@@ -29,6 +29,12 @@ def register(stages: Any) -> None:
     add_output(draw, "maps/D/M/sub-S/maps.json")
     draw.set_defaults(run=_draw)
 
+    group = commands.add_parser("group", help="maps of all subjects")
+    add_settings(group, "dataset", "name")
+    group.add_argument("--group", required=True, type=Path, help="…/group.h5")
+    add_output(group, "maps/D/M/group/maps.json")
+    group.set_defaults(run=_group)
+
     contrast = commands.add_parser("contrast", help="maps and table of one subject and contrast")
     add_settings(contrast, "dataset", "contrast", "subject")
     contrast.add_argument("--fit", required=True, type=Path, help="contrasts/D/C/sub-S.h5")
@@ -79,6 +85,13 @@ def _contrast(args: argparse.Namespace) -> None:
         meshes=args.meshes,
         code=args.code,
     )
+
+
+def _group(args: argparse.Namespace) -> None:
+    from tristream.config.settings.maps import GroupMapsSettings
+    from tristream.maps.group_maps import draw_group
+
+    draw_group(settings(args, GroupMapsSettings), args.group, args.output, args.code)
 
 
 def _meshes(args: argparse.Namespace) -> None:

@@ -22,9 +22,9 @@ class Names:
     Attributes
     ----------
     folder : Path
-        ``sub-S`` in the derivative dataset.
+        ``sub-S`` or ``group`` in the derivative dataset.
     subject, task, model : str
-        Labels.
+        Labels; of all subjects together, `subject` is empty.
     space : str or None
         The template that the BOLD is in; None for the subject's own grid.
     """
@@ -57,11 +57,16 @@ class Names:
 
     def table(self, view: str) -> Path:
         """TSV of all values behind the figures of a view."""
-        stem = f"sub-{self.subject}_task-{self.task}_desc-{label(self.model)}_{view}"
+        stem = "_".join([*self._whose, f"desc-{label(self.model)}", view])
         return self.folder / "figures" / f"{stem}.tsv"
 
+    @property
+    def _whose(self) -> list[str]:
+        subject = [f"sub-{self.subject}"] if self.subject else []
+        return [*subject, f"task-{self.task}"]
+
     def _stem(self, space: str | None, what: str, suffix: str) -> str:
-        parts = [f"sub-{self.subject}", f"task-{self.task}"]
+        parts = self._whose
         if space:
             parts.append(f"space-{space}")
         if suffix == "dseg":

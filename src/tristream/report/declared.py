@@ -146,14 +146,17 @@ def _of_dataset(targets: Targets, dataset: str) -> Iterator[Input]:
 
 
 def _of_groups(targets: Targets, dataset: str) -> Iterator[Input]:
-    """What several subjects have in common, beside models."""
+    """What several subjects have in common, beside the files of models."""
     study = targets.study
+    for model in models_of(targets.resolved, dataset):
+        yield Input.of("group_maps", dataset=dataset, model=model)
     for decoder, one in study.decoders.items():
         if dataset in one.datasets:
             yield Input.of("group_decoding", dataset=dataset, decoder=decoder)
     for contrast, block in study.contrasts.items():
         if dataset in block.datasets:
             yield Input.of("group_contrast", dataset=dataset, contrast=contrast)
+            yield Input.of("group_contrast_maps", dataset=dataset, contrast=contrast)
 
 
 def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]:

@@ -77,6 +77,31 @@ class ContrastMapsSettings(Settings):
         )
 
 
+class GroupMapsSettings(Settings):
+    """Maps of all subjects of one model or contrast of one dataset."""
+
+    dataset: Name
+    section: Literal["models", "contrasts"]
+    name: Name
+    task: str
+    space: str | None
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `maps group` reads; files are named by the first subject's task."""
+        dataset = named(resolved.datasets, targets["dataset"], "datasets")
+        name, contrasts = targets["name"], resolved.study.contrasts
+        if name not in contrasts:
+            named(resolved.study.models, name, "models")
+        return cls(
+            dataset=dataset.id,
+            section="contrasts" if name in contrasts else "models",
+            name=name,
+            task=_task(dataset, resolved.subjects[dataset.id][0]),
+            space=dataset.space,
+        )
+
+
 def _task(dataset: "Dataset", subject: str) -> str:
     """The tested runs' task; a dataset whose runs name none, or several, lends its own name."""
     runs = dataset.runs_of(subject)

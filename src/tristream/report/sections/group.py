@@ -15,6 +15,7 @@ from tristream.inference.recovery_file import read_recovery
 from tristream.report.elements import Block, Heading, Link, Section, Table
 from tristream.report.sections.decoding import names
 from tristream.report.sections.intersubject import others
+from tristream.report.sections.maps import figures_at, files_at
 from tristream.report.study_results import Results
 
 LEVEL = 0.05
@@ -101,6 +102,12 @@ def _group(results: Results, dataset: str) -> list[Block]:
         table = pd.DataFrame(list(made.rows), columns=list(made.columns))
         path = results.table(f"{dataset}/{key}", table, results.simulated(dataset))
         blocks.append(Table(made.caption, made.columns, made.rows, results.link(path), made.folded))
+    for place, key in (("group_maps", "model"), ("group_contrast_maps", "contrast")):
+        for one in results.inputs:
+            if one.place == place and one["dataset"] == dataset:
+                path, name = one.path(results.layout), f"all subjects, {key} {one[key]}"
+                blocks += figures_at(results, path, name, ("mean", "sd"))
+                blocks += files_at(results, path, name)
     # Models share their reasons.
     return [*blocks, *dict.fromkeys(notes)]
 

@@ -24,7 +24,13 @@ def figures_of(
     results: Results, dataset: str, model: str, subject: str, quantities: tuple[str, ...]
 ) -> list[Block]:
     """The maps of some quantities of one model and subject, and what the stage left out."""
-    path = maps_of(results, dataset, model, subject)
+    return figures_at(results, maps_of(results, dataset, model, subject), model, quantities)
+
+
+def figures_at(
+    results: Results, path: Path, model: str, quantities: tuple[str, ...]
+) -> list[Block]:
+    """The same of a list of maps."""
     if gone := results.missing(f"Maps of {model}", path):
         return [*gone]
     listed, provenance = read_maps(path)
@@ -44,7 +50,11 @@ def figures_of(
 
 def files_of(results: Results, dataset: str, model: str, subject: str) -> list[Block]:
     """Links to the NIfTI, GIfTI and CIFTI files of one model and subject."""
-    path = maps_of(results, dataset, model, subject)
+    return files_at(results, maps_of(results, dataset, model, subject), model)
+
+
+def files_at(results: Results, path: Path, model: str) -> list[Block]:
+    """The same of a list of maps."""
     if not path.is_file():
         return []
     listed = [one for one in read_maps(path)[0].maps if one.kind in FORMATS]
@@ -52,6 +62,8 @@ def files_of(results: Results, dataset: str, model: str, subject: str) -> list[B
         (Link(one.file.rsplit("/", 1)[-1], results.link(path.parent / one.file)), one.title)
         for one in listed
     )
+    if not rows:
+        return []
     formats = dict.fromkeys(FORMATS[one.kind] for one in listed)
     caption = f"Files of the maps of {model}: {' and '.join(formats)}."
     return [Heading(f"Map files of {model}"), Table(caption, ("file", "what"), rows, folded=True)]
