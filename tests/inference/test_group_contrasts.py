@@ -71,7 +71,7 @@ def test_the_mean_over_people_is_nilearns_and_either_direction_is_found(tmp_path
     assert means.stimuli is None
     assert {o.what: o.why for o in provenance.omitted} == {STIMULI: WHY}
     text = " ".join(provenance.methods)
-    assert "holds for these stimuli alone" in text
+    assert "holds for these stimuli alone [@westfall2016]" in text
     assert "two-sided" in text
     assert "other stimuli" not in text
 

@@ -16,6 +16,7 @@ EFFECT = Measure(
     "effect of the contrast",
     sides=2,
     anywhere=", corrected for all voxels by Bonferroni, in the direction of the contrast",
+    shared="",
 )
 WHY = "a contrast has no prediction that could be moved to where another stimulus was"
 

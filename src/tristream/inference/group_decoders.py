@@ -17,7 +17,13 @@ from tristream.inference.group_subjects import Measure, Subject
 from tristream.inference.people import LEVEL
 
 Floats = npt.NDArray[np.floating]
-ACCURACY = Measure("accuracy of the decoder above chance")
+ACCURACY = Measure(
+    "accuracy of the decoder above chance",
+    shared=(
+        ": a response to single stimuli that people share passes it, whether the labels are its "
+        "reason or not"
+    ),
+)
 
 
 class StoredNull:

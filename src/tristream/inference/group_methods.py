@@ -106,9 +106,8 @@ class FlippedSubjects(Procedure[Done]):
             f"subjects of the {done.group.measure} over its standard error, {done.tested}, by "
             f"flipping the signs of the {number} subjects ({how}), all voxels alike "
             f"[@nichols2002]; {_corrected(done)}.",
-            "This test generalises over people and holds for these stimuli alone: a response to "
-            "the stimuli that people share passes it, whether the features are its reason or not "
-            "[@westfall2016].",
+            "This test generalises over people and holds for these stimuli alone"
+            f"{done.measure.shared} [@westfall2016].",
         )
 
 

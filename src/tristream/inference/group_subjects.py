@@ -98,12 +98,18 @@ class Measure:
         From the scale on which it is averaged to that on which it is shown.
     anywhere : str
         What the test of a subject's best voxel is corrected for, in words.
+    shared : str
+        What the test for other people cannot tell, in words.
     """
 
     name: str
     sides: int = 1
     back: Callable[[Floats], Floats] = np.asarray
     anywhere: str = ", corrected for all voxels"
+    shared: str = (
+        ": a response to the stimuli that people share passes it, whether the features are its "
+        "reason or not"
+    )
 
 
 CORRELATION = Measure("test correlation in Fisher z", back=np.tanh)
