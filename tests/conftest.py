@@ -90,6 +90,25 @@ def pedestrians(cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def photographs(cache: Path) -> Path:
+    """Folder of OpenCV's sample images: photographs, some of one scene twice, and drawings."""
+    names = (
+        "HappyFish aero1 apple baboon board building butterfly castle fruits home leuvenA leuvenB "
+        "licenseplate_motion messi5 orange squirrel_cls starry_night stuff aloeL aloeR left01 "
+        "left02 left03 left04 left05 left06 right01 right02 right03 right04"
+    )
+    drawn = "box box_in_scene cards chicky_512 graf1 graf3 smarties"
+    files = [f"{name}.jpg" for name in names.split()] + [f"{name}.png" for name in drawn.split()]
+    source = ArchiveSource(
+        package="opencv-python",
+        version="5.0.0.93",
+        sha256="66aac3e5b5faa48d4025816592f3af19e4bfc2c68dec067bae2dbb4ca10aa9e2",
+        members=[f"opencv/samples/data/{name}" for name in files],
+    )
+    return _one(cache, source).parent
+
+
+@pytest.fixture(scope="session")
 def haxby(cache: Path) -> Path:
     """Folder with bold.nii.gz, mask.nii.gz and attributes_literal.txt of one real slice."""
     source = ArchiveSource(

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tristream.config.leakage import Leakage
 from tristream.config.settings.stimuli import LeakageSettings
-from tristream.fetch.receipt import Receipt
+from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.stimuli.audit_methods import media_sentences, order_sentences
 from tristream.stimuli.compare_clips import Finding
 from tristream.stimuli.leakage import audit
@@ -33,6 +34,15 @@ def events(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def _pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images lie in the working folder: noise, each of its own."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("cat", "dog")):
+        noise = np.random.default_rng(seed).integers(0, 256, (40, 60, 3), np.uint8)
+        Image.fromarray(noise).save(f"{name}.png")
+
+
 def methods(
     rows: list[tuple[str, str, str]],
     files: tuple[StimulusFile, ...] = (),
@@ -52,11 +62,12 @@ def methods(
         sharing={"main": 1},
     )
     place = Path("leakage.tsv")
+    listed = tuple(FetchedFile(file.path, None) for file in files)
     found = audit(
         settings,
         Inventory(place, events(rows), files, QUIET),
         Splits(place, table, QUIET),
-        Receipt("d", None, {}, "", Path(), "d", "", (), False),
+        Receipt("d", None, {}, "", Path(), "d", "", listed, False),
         place,
     )
     return " ".join(found.provenance.methods)
@@ -66,11 +77,13 @@ def images(*names: str) -> tuple[StimulusFile, ...]:
     return tuple(StimulusFile(name, "image", f"{name}.png", name * 8) for name in names)
 
 
-def test_images_are_compared_by_checksum_never_in_picture_and_sound():
+def test_images_are_compared_by_checksum_and_in_picture_never_as_films_are():
     text = methods([("a", "image", "cat"), ("b", "image", "dog")], images("cat", "dog"))
     assert "compared with the training images by the checksum of its file" in text
+    assert "1 pair of a test and a training image were also compared in picture" in text
+    assert "(none of 499,500 pairs of unrelated images did so" in text
     assert "No test stimulus was found in training." in text
-    for lie in ("in picture", "in sound", "film", "windows", "s apart"):
+    for lie in ("in picture (", "in sound", "film", "windows", "s apart", "clips of 10 s"):
         assert lie not in text
 
 
@@ -78,6 +91,7 @@ def test_images_without_files_are_compared_by_name():
     text = methods([("a", "image", "cat"), ("b", "image", "cat")])
     assert "with the training images by name" in text
     assert "checksum" not in text
+    assert "in picture" not in text
     assert "1 finding (1 shown in training, too) was kept." in text
 
 
@@ -116,14 +130,22 @@ def test_known_leaks_are_repeated():
     ("senses", "there", "lacking"),
     [
         (["picture", "sound"], ["in picture", "in sound"], []),
-        (["picture"], ["in picture"], ["in sound"]),
-        ([], ["checksums"], ["in picture", "in sound", "windows"]),
+        (
+            ["picture"],
+            [
+                "in picture",
+                "parts of the other down to 60%",
+                "(1 of 1,540 pairs of",
+            ],
+            ["in sound"],
+        ),
+        ([], ["checksums"], ["in picture", "in sound", "windows", "unrelated"]),
     ],
 )
 def test_films_in_the_senses_that_they_have(
     senses: list[str], there: list[str], lacking: list[str]
 ) -> None:
-    text = " ".join(media_sentences({"film"}, (), senses, [], 20.0, None))
+    text = " ".join(media_sentences({"film"}, (), senses, 0, [], 20.0, None))
     assert all(words in text for words in [*there, "less than 20 s apart"])
     assert not any(words in text for words in [*lacking, "image"])
 
@@ -133,7 +155,7 @@ def test_findings_are_counted_by_check():
         return Finding(check, "a", "b", 0.0, 0.0, 4.0, 4.0, 0.9, 0.65, "")
 
     found = [one("picture"), one("picture"), one("gap"), one("order")]
-    text = media_sentences({"film"}, (), ["picture"], found, 20.0, None)[-1]
+    text = media_sentences({"film"}, (), ["picture"], 0, found, 20.0, None)[-1]
     assert text == (
         "3 findings (1 closer to a training clip than the minimum gap and 2 alike in picture) "
         "were kept."

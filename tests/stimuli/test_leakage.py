@@ -1,6 +1,8 @@
 """The leakage audit finds copies of a real film, however disguised, and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
@@ -17,15 +19,28 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.media.films import frames
 from tristream.media.sounds import read_sound
 from tristream.stimuli import audio_prints, frame_prints
+from tristream.stimuli.audit_methods import LIKENESSES
 from tristream.stimuli.compare_clips import Clip, Finding, alike, dropped, near_in_media
 from tristream.stimuli.leakage import audit
-from tristream.stimuli.sequences import TRAIN_RATE, Bools, Floats, cut, search, unit_rows
+from tristream.stimuli.parts import LOWEST_CONTRAST, SIZE, Part
+from tristream.stimuli.sequences import (
+    TRAIN_RATE,
+    Bools,
+    Floats,
+    Likeness,
+    cut,
+    search,
+    unit_rows,
+)
 from tristream.stimuli.tables import Inventory, LeakageTable, Splits, StimulusFile
 from tristream.store import Provenance
 
 WIDTH, HEIGHT = 192, 108
 START, LENGTH = 36, 12
-SAME = [("as it is", lambda x: x, lambda x: x)]
+
+
+def same(threshold: float) -> Likeness:
+    return Likeness([("as it is", lambda x: x, lambda x: x)], threshold, (0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +69,62 @@ def cropped(picture: np.ndarray) -> np.ndarray:
     """5 % of each dimension cut away."""
     x, y = round(WIDTH * 0.025), round(HEIGHT * 0.025)
     return cv2.resize(picture[y : HEIGHT - y, x : WIDTH - x], (WIDTH, HEIGHT))
+
+
+def part_of(left: float, top: float, width: float, height: float) -> Callable:
+    """A part of a picture, scaled to its size."""
+
+    def cut(picture: np.ndarray) -> np.ndarray:
+        rows = slice(round(top * HEIGHT), round((top + height) * HEIGHT))
+        columns = slice(round(left * WIDTH), round((left + width) * WIDTH))
+        return cv2.resize(picture[rows, columns], (WIDTH, HEIGHT))
+
+    return cut
+
+
+def bars(width: int, height: int) -> Callable:
+    """A picture of this size in the middle of a black one."""
+
+    def framed(picture: np.ndarray) -> np.ndarray:
+        out = np.zeros_like(picture)
+        left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
+        out[top : top + height, left : left + width] = cv2.resize(picture, (width, height))
+        return out
+
+    return framed
+
+
+FRAMINGS: dict[str, Callable] = {
+    "70 % of each side": part_of(0.15, 0.15, 0.7, 0.7),
+    "70 % of each side, corner": part_of(0.3, 0.0, 0.7, 0.7),
+    "30 % of the area": part_of(0.3, 0.15, 0.55, 0.55),
+    "4:3 of 16:9": part_of(0.125, 0.0, 0.75, 1.0),
+    "4:3 of 16:9, off-centre": part_of(0.22, 0.0, 0.75, 1.0),
+    "squeezed to 4:3": lambda picture: cv2.resize(picture, (144, HEIGHT)),
+    "letterbox": bars(WIDTH, 80),
+    "pillarbox": bars(144, HEIGHT),
+    "mirrored and cropped": lambda picture: part_of(0.2, 0.1, 0.7, 0.7)(picture)[:, ::-1],
+}
+
+
+def test_films_in_other_frames_are_found_and_others_are_not(
+    excerpt: tuple[list[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    pictures, _ = part(excerpt, 0, LENGTH)
+    others, _ = part(excerpt, LENGTH, 2 * LENGTH)
+    write_film(tmp_path / "clip.mp4", pictures)
+    for name, frame in FRAMINGS.items():
+        write_film(tmp_path / f"{name}.mp4", [frame(p) for p in pictures], crf=30)
+        write_film(tmp_path / f"other, {name}.mp4", [frame(p) for p in others], crf=30)
+    training = [*FRAMINGS, *(f"other, {name}" for name in FRAMINGS)]
+    # Whichever of the two is the copy.
+    for table, side in (
+        (audit_of(tmp_path, training, ["clip"]).table, "train"),
+        (audit_of(tmp_path, ["clip"], training).table, "test"),
+    ):
+        assert set(table[side]) == set(FRAMINGS)
+        assert set(table["check"]) == {"picture"}
+        assert (table.groupby(side)["seconds"].sum() >= 6).all()
 
 
 @pytest.fixture(scope="module")
@@ -148,30 +219,42 @@ def test_drop_and_error(planted: Path) -> None:
     assert audit_of(planted, ["elsewhere"], ["clip"], "error").table.empty
 
 
-def clips_of_film(seconds: float, gap: int = 0) -> list[Clip]:
-    """The film cut into clips of 10 s, each a run: every second one train and test."""
+def clips_of_film(seconds: float) -> list[Clip]:
+    """The film cut into clips of 10 s, each a run and as if it were a film of its own."""
     return [
         Clip(f"run-{n}", "each", "bbb", f"clip-{n}", "film", 10.0 * n, 10.0 * n + 10.0, 0.0)
         for n in range(int(seconds // 10))
     ]
 
 
-def test_false_alarms_on_the_real_film(film: Path) -> None:
-    """59 disjoint clips of the film, 1,711 pairs, by picture and by sound: at most 1 %."""
-    checks = (
-        ("picture", frame_prints.frame_prints, frame_prints.VARIANTS, frame_prints.THRESHOLD),
-        ("sound", audio_prints.sound_prints, audio_prints.VARIANTS, audio_prints.THRESHOLD),
-    )
-    clips = clips_of_film(596.0)
-    for check, read, variants, threshold in checks:
-        printed = read(film)
-        # Each clip as if it were a medium of its own: also neighbours are compared.
-        prints = {clip.media: printed for clip in clips}
-        found, counts = alike(clips, prints, check, variants, threshold, minimum_gap=20.0)
-        assert counts["clip_pairs"] == 59 * 58 // 2
-        assert counts["window_pairs"] > 8e6
-        pairs = {(f.train, f.test) for f in found}
-        assert len(pairs) <= 0.01 * counts["clip_pairs"], (check, sorted(pairs))
+@pytest.mark.parametrize(("check", "lax"), [("picture", 0.6), ("sound", 0.4)])
+def test_false_alarms_on_the_real_film(check: str, lax: float, film: Path) -> None:
+    """24 disjoint clips of the film, neighbours too: at most 1 % of pairs; a lax threshold fails.
+
+    The whole film: benchmarks/leakage.py.
+    """
+    clips, likeness = clips_of_film(240.0), LIKENESSES[check]
+    if check == "picture":
+        shown = takewhile(
+            lambda at: at[0] < 240,
+            frames(film, size=(SIZE, SIZE), format="gray", fps=TRAIN_RATE),
+        )
+        pictures = np.array([picture for _, picture in shown])
+        printed = pictures, pictures.std(axis=(1, 2)) > LOWEST_CONTRAST
+    else:
+        printed = audio_prints.sound_prints(film)
+    prints = {clip.media: printed for clip in clips}
+    found, counts = alike(clips, prints, check, replace(likeness, threshold=lax), 20.0)
+    assert counts["clip_pairs"] == 24 * 23 // 2
+    # Windows of 4 s begin each second of the test side, each 1/8 s of the training side.
+    assert counts["window_pairs"] > 0.3 * (24 * 7) * (24 * 49) * len(likeness.variants)
+
+    def rate(threshold: float) -> float:
+        pairs = {(f.train, f.test) for f in found if f.score >= threshold}
+        return len(pairs) / counts["clip_pairs"]
+
+    assert rate(likeness.threshold) <= 0.01
+    assert rate(lax) > 0.01
 
 
 def random_prints(seconds: int, seed: int) -> tuple[Floats, Bools]:
@@ -183,7 +266,7 @@ def random_prints(seconds: int, seed: int) -> tuple[Floats, Bools]:
 def test_search_finds_the_offset() -> None:
     train, test = random_prints(60, 0), random_prints(30, 1)
     test[0][80:160] = train[0][201:281]
-    hits, compared = search(cut(*test, [(0, 0, 30)]), cut(*train, [(0, 0, 60)]), SAME, 0.95)
+    hits, compared = search(cut(*test, [(0, 0, 30)]), cut(*train, [(0, 0, 60)]), same(0.95))
     assert compared > 0
     assert {round(h.train_time - h.test_time, 3) for h in hits} == {(201 - 80) / TRAIN_RATE}
     assert min(h.test_time for h in hits) == 10.0
@@ -195,7 +278,7 @@ def test_still_or_empty_windows_are_no_copies() -> None:
     empty = values, np.zeros(len(values), bool)
     for prints in (still, empty):
         both = cut(*prints, [(0, 0, 30)])
-        hits, compared = search(both, both, SAME, 0.5)
+        hits, compared = search(both, both, same(0.5))
         assert hits == []
         assert compared == 0
 
@@ -204,7 +287,7 @@ def test_windows_stay_within_a_clip() -> None:
     values, informative = random_prints(60, 0)
     # 3 s each: no window of 4 s fits.
     short = cut(values, informative, [(n, 3.0 * n, 3.0 * n + 3.0) for n in range(20)])
-    assert search(short, short, SAME, 0.5) == ([], 0)
+    assert search(short, short, same(0.5)) == ([], 0)
 
 
 def clip(run: str, split: str, start: float, stop: float, kind: str = "film") -> Clip:
@@ -271,9 +354,12 @@ def test_prints_are_unmoved_by_brightness_and_loudness(tmp_path: Path) -> None:
     dim = write_film(
         tmp_path / "dim.mp4", [(p * 0.6).astype(np.uint8) for p in pictures], sound / 8
     )
-    readers: list[Callable[[Path], tuple[Floats, Bools]]]
-    readers = [frame_prints.frame_prints, audio_prints.sound_prints]
+    readers: list[Callable[[Path], Floats]]
+    readers = [
+        lambda path: Part()(frame_prints.frame_prints(path)[0]),
+        lambda path: audio_prints.sound_prints(path)[0],
+    ]
     for read in readers:
-        (a, _), (b, _) = read(loud), read(dim)
+        a, b = read(loud), read(dim)
         n = min(len(a), len(b))
         assert (unit_rows(a[:n]) * unit_rows(b[:n])).sum(1).min() > 0.9

@@ -5,14 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tristream.phrases import counted, listed
+from tristream.stimuli import audio_prints, frame_prints, image_prints
 from tristream.stimuli.compare_clips import Clip, Finding
+from tristream.stimuli.parts import SIDES
 from tristream.stimuli.sequences import WINDOW_SECONDS
 
 PLURALS = {"film": "films", "sound": "sounds", "image": "images"}
 SENSES = {
-    "picture": "in picture (coarse patterns of luminance, also mirrored)",
+    "picture": "in picture (coarse patterns of luminance, also mirrored, and one picture with "
+    f"parts of the other down to {min(SIDES):.0%} of each side)",
     "sound": "in sound (the fine structure of the spectrum, also up to two semitones off)",
 }
+LIKENESSES = {"picture": frame_prints.LIKENESS, "sound": audio_prints.LIKENESS}
 WHAT = {
     "overlap": "shown in training, too",
     "gap": "closer to a training clip than the minimum gap",
@@ -36,6 +40,7 @@ def media_sentences(
     kinds: Iterable[str],
     by_name: Iterable[str],
     senses: Sequence[str],
+    image_pairs: int,
     findings: Sequence[Finding],
     minimum_gap: float,
     dropped_after: float | None,
@@ -50,6 +55,8 @@ def media_sentences(
         Kinds of which some had no file, so that names were compared.
     senses : list of str
         ``picture`` and ``sound``, where windows were compared in it.
+    image_pairs : int
+        Pairs of images that were compared in picture.
     findings : list of Finding
         Of all timelines.
     minimum_gap : float
@@ -69,11 +76,22 @@ def media_sentences(
             ways = listed(SENSES[sense] for sense in senses)
             text.append(
                 f"They were also compared {ways}, in windows of "
-                f"{WINDOW_SECONDS:g} s, whatever their files."
+                f"{WINDOW_SECONDS:g} s, whatever their files [@coskun2006]."
             )
+            text += [_false_alarms(sense) for sense in senses]
     if "image" in kinds:
         same = "name" if "image" in by_name else "the checksum of its file"
         text.append(f"Each test image was compared with the training images by {same}.")
+    if image_pairs:
+        text.append(
+            f"{counted(image_pairs, 'pair')} of a test and a training image were also compared in "
+            "picture, whatever their files: coarse patterns of luminance, also mirrored, of "
+            f"one with parts of the other down to {min(SIDES):.0%} of each side [@zauner2010]; "
+            f"pairs alike in these (r ≥ {image_prints.PROPOSED:g}) were laid over each other "
+            "[@evangelidis2008], and are copies if their detail correlates with "
+            f"r ≥ {image_prints.THRESHOLD:g} ({_rate(*image_prints.FALSE_ALARMS)} of unrelated "
+            "images did so when the method was calibrated)."
+        )
     if not kinds:
         return text
     counts = Counter(finding.check for finding in findings if finding.check in WHAT)
@@ -86,6 +104,19 @@ def media_sentences(
         done += f", with {dropped_after:g} s after each for the response"
     was = "was" if number == 1 else "were"
     return [*text, f"{counted(number, 'finding')} ({found}) {was} {done}."]
+
+
+def _false_alarms(sense: str) -> str:
+    likeness = LIKENESSES[sense]
+    return (
+        f"A window was taken as alike in {sense} from r = {likeness.threshold:g} on "
+        f"({_rate(*likeness.false_alarms)} of unrelated clips of 10 s had such a window when the "
+        "method was calibrated)."
+    )
+
+
+def _rate(found: int, pairs: int) -> str:
+    return f"{found or 'none'} of {pairs:,} pairs"
 
 
 def order_sentences(

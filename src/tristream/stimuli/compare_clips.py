@@ -2,23 +2,33 @@
 
 Three checks: `overlap` (the same part of one film or sound, or the same image, in
 training and test), `gap` (parts of one film closer than the minimum gap: neighbouring moments are
-correlated), and `picture` / `sound` (intervals that look or sound like a copy, whatever their
-files are called; see `sequences`). All work on clips and prints; files are read by
-`tristream.stimuli.leakage`.
+correlated), and `picture` / `sound` (intervals that look or sound like a copy, and images that do,
+whatever their files are called; see `sequences` and `image_prints`). All work on clips and prints;
+files are read by `tristream.stimuli.leakage`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from tristream.stimuli.sequences import WINDOW_SECONDS, Bools, Floats, Hit, cut, join, search
+from tristream.stimuli import image_prints
+from tristream.stimuli.image_prints import ImagePrint
+from tristream.stimuli.sequences import (
+    WINDOW_SECONDS,
+    Bools,
+    Hit,
+    Likeness,
+    Prints,
+    Values,
+    cut,
+    join,
+    search,
+)
 
 # Hits whose offset between test and training differs by less belong to one finding (s).
 SAME_OFFSET = 1.0
 # Hits further apart in the test clip are findings of their own (s).
 PAUSE = 2.0
-
-Variants = Sequence[tuple[str, Callable[[Floats], Floats], Callable[[Floats], Floats]]]
 
 
 @dataclass(frozen=True)
@@ -109,10 +119,9 @@ def near_in_media(clips: Sequence[Clip], minimum_gap: float) -> list[Finding]:
 
 def alike(
     clips: Sequence[Clip],
-    prints: Mapping[str, tuple[Floats, Bools]],
+    prints: Mapping[str, tuple[Values, Bools]],
     check: str,
-    variants: Variants,
-    threshold: float,
+    likeness: Likeness,
     minimum_gap: float,
 ) -> tuple[list[Finding], dict[str, int]]:
     """Intervals of training clips that look or sound like a test clip.
@@ -123,8 +132,8 @@ def alike(
     prints : dict of media to (values, informative)
         Clips of other media are left out.
     check : {"picture", "sound"}
-    variants, threshold
-        From `frame_prints` or `audio_prints`.
+    likeness : Likeness
+        Of `frame_prints` or `audio_prints`.
     minimum_gap : float
         Parts of one film that are closer than this are found by :func:`near_in_media`.
 
@@ -144,7 +153,7 @@ def alike(
     if not test or not train:
         return [], counts | {"window_pairs": 0}
     sides = [join(list(_cuts(side, prints))) for side in (test, train)]
-    hits, counts["window_pairs"] = search(sides[0], sides[1], variants, threshold)
+    hits, counts["window_pairs"] = search(sides[0], sides[1], likeness)
     hits = [h for h in hits if not _known(h, test, train, minimum_gap)]
     by_segment: dict[tuple[str, float, float], list[Clip]] = {}
     for clip in shown:
@@ -155,8 +164,48 @@ def alike(
         showings = product(
             by_segment[train[group[0].train_segment]], by_segment[test[group[0].test_segment]]
         )
-        found += [_alike(group, a, b, check, threshold) for a, b in showings if _apart(a, b, order)]
+        found += [
+            _alike(group, a, b, check, likeness.threshold)
+            for a, b in showings
+            if _apart(a, b, order)
+        ]
     return found, counts
+
+
+def alike_images(
+    clips: Sequence[Clip], prints: Mapping[str, ImagePrint]
+) -> tuple[list[Finding], dict[str, int]]:
+    """Test images that are copies of training images, whatever their files.
+
+    Parameters
+    ----------
+    clips : list of Clip
+    prints : dict of media to ImagePrint
+        Images of other media are left out.
+
+    Returns
+    -------
+    findings : list of Finding
+        One for each pair of showings.
+    counts : dict
+        ``image_pairs`` that were compared.
+    """
+    shown = [c for c in clips if c.media in prints]
+    test, train = (
+        {c.media: prints[c.media] for c in shown if c.split != other} for other in ("train", "test")
+    )
+    copies, compared = image_prints.copies(test, train)
+    pairs_of: dict[tuple[str, str], list[tuple[Clip, Clip]]] = {}
+    for a, b in pairs(shown) if copies else ():
+        pairs_of.setdefault((a.media, b.media), []).append((a, b))
+    found = []
+    for copy in copies:
+        here = pairs_of.get((copy.train, copy.test), [])
+        # Where runs are left out in turn, either image may be the one that is shown first.
+        if any(a.split == "each" for a, _ in here) or not here:
+            here = here + pairs_of.get((copy.test, copy.train), [])
+        found += [_copied_image(a, b, copy) for a, b in here]
+    return found, {"image_pairs": compared}
 
 
 def dropped(findings: Sequence[Finding], splits: Mapping[str, str], tail: float) -> list[dict]:
@@ -200,6 +249,21 @@ def _same_image(train: Clip, test: Clip) -> Finding:
     )
 
 
+def _copied_image(train: Clip, test: Clip, copy: image_prints.Copy) -> Finding:
+    return Finding(
+        check="picture",
+        train=train.run,
+        test=test.run,
+        train_start=train.onset,
+        test_start=test.onset,
+        seconds=0.0,
+        train_seconds=0.0,
+        score=copy.score,
+        threshold=image_prints.THRESHOLD,
+        note=f"image {test.stimulus} is a copy of {train.stimulus} in training ({copy.way})",
+    )
+
+
 def _near(train: Clip, test: Clip, minimum_gap: float) -> Finding:
     """What of each clip lies within `minimum_gap` of the other."""
     gap = _gap(train, test)
@@ -239,7 +303,9 @@ def _segments(clips: Sequence[Clip]) -> list[Segment]:
     return list(dict.fromkeys(c.segment for c in clips))
 
 
-def _cuts(segments: Sequence[Segment], prints: Mapping[str, tuple[Floats, Bools]]) -> Iterator:
+def _cuts(
+    segments: Sequence[Segment], prints: Mapping[str, tuple[Values, Bools]]
+) -> Iterator[Prints]:
     for number, (media, start, stop) in enumerate(segments):
         yield cut(*prints[media], [(number, start, stop)])
 

@@ -12,7 +12,7 @@ from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.media.containers import media_info
-from tristream.stimuli import audio_prints, frame_prints
+from tristream.stimuli import audio_prints, frame_prints, image_prints
 from tristream.stimuli.audit_methods import (
     compared_kinds,
     known_sentences,
@@ -22,14 +22,16 @@ from tristream.stimuli.audit_methods import (
 from tristream.stimuli.compare_clips import (
     Clip,
     Finding,
-    Variants,
     alike,
+    alike_images,
     dropped,
     near_in_media,
 )
+from tristream.stimuli.image_prints import ImagePrint, image_print
 from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import OrderBaseline, Unit, order_baseline
-from tristream.stimuli.sequences import STILL, WINDOW_SECONDS, Bools, Floats
+from tristream.stimuli.parts import views
+from tristream.stimuli.sequences import STILL, WINDOW_SECONDS, Bools, Likeness, Values
 from tristream.stimuli.tables import LEAKAGE, Inventory, LeakageTable, Splits, StimulusFile
 from tristream.store import Omission, Provenance
 
@@ -40,20 +42,19 @@ NOTHING = (
     "Leakage was not looked for: no stimulus, and no label, is shown in training and in test runs."
 )
 
-Prints = tuple[Floats, Bools]
+Prints = tuple[Values, Bools]
 
 
 @dataclass(frozen=True)
 class _Sense:
     check: str
     read: Callable[[Path], Prints]
-    variants: Variants
-    threshold: float
+    likeness: Likeness
 
 
 _SENSES = (
-    _Sense("picture", frame_prints.frame_prints, frame_prints.VARIANTS, frame_prints.THRESHOLD),
-    _Sense("sound", audio_prints.sound_prints, audio_prints.VARIANTS, audio_prints.THRESHOLD),
+    _Sense("picture", frame_prints.frame_prints, frame_prints.LIKENESS),
+    _Sense("sound", audio_prints.sound_prints, audio_prints.LIKENESS),
 )
 
 
@@ -91,6 +92,7 @@ def audit(
     known = {row.stimulus: row for row in inventory.stimuli}
     found: list[tuple[str, Finding]] = [("all", _known(note)) for note in settings.known_leaks]
     prints = _all_prints(dataset, inventory.table, known, receipt)
+    images = _image_prints(dataset, inventory.table, known, receipt)
     checked, baselines, drop = [], [], []
     kinds, by_name = set[str](), set[str]()
     for timeline, events in inventory.table.groupby("timeline", sort=False):
@@ -110,12 +112,15 @@ def audit(
                 clips,
                 prints[sense.check],
                 sense.check,
-                sense.variants,
-                sense.threshold,
+                sense.likeness,
                 gap,
             )
             findings += more
             checked.append({"timeline": name, **_compared(sense, counts)})
+        more, counts = alike_images(clips, images)
+        findings += more
+        if counts["image_pairs"]:
+            checked.append({"timeline": name, **_compared_images(counts)})
         drop += [{"timeline": name, **d} for d in dropped(findings, split, RESPONSE)]
         baseline = order_baseline(units_of(events, runs))
         if baseline is not None:
@@ -128,10 +133,11 @@ def audit(
     across = order_across(inventory.table, settings.sharing)
     why = "no label is shown both in training and in test runs"
     senses = [sense.check for sense in _SENSES if _windows(checked, sense.check)]
+    image_pairs = sum(one.get("image_pairs", 0) for one in checked)
     media = [finding for _, finding in grave]
     tail = RESPONSE if action == "drop" else None
     methods = [
-        *media_sentences(kinds, by_name, senses, media, gap, tail),
+        *media_sentences(kinds, by_name, senses, image_pairs, media, gap, tail),
         *order_sentences(baselines, asdict(across) if across else None),
         *known_sentences(settings.known_leaks),
     ]
@@ -233,6 +239,25 @@ def _all_prints(
     return prints
 
 
+def _image_prints(
+    dataset: str,
+    inventory: pd.DataFrame,
+    known: Mapping[str, StimulusFile],
+    receipt: Receipt | None,
+) -> dict[str, ImagePrint]:
+    """Prints of each image that is shown, by its content, less the uniform ones."""
+    shown = dict.fromkeys(inventory.loc[inventory["kind"] == "image", "stimulus"])
+    files = {known[name].sha256: known[name].path for name in shown if name in known}
+    if files and receipt is None:
+        raise UserError(f"{dataset}: shows images; name their receipt (--receipt)")
+    prints = {}
+    for media, path in tqdm(files.items(), desc="prints of images", mininterval=5, disable=None):
+        assert receipt is not None
+        if (one := image_print(receipt.path(path))) is not None:
+            prints[media] = one
+    return prints
+
+
 def _windows(checked: Sequence[Mapping[str, Any]], check: str) -> int:
     """Pairs of windows that were compared in picture or sound."""
     return sum(one["window_pairs"] for one in checked if one["check"] == check)
@@ -251,10 +276,19 @@ def _compared(sense: _Sense, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "check": sense.check,
         **counts,
-        "threshold": sense.threshold,
-        "variants": [name for name, _, _ in sense.variants],
+        "threshold": sense.likeness.threshold,
+        "variants": len(sense.likeness.variants),
         "window": WINDOW_SECONDS,
         "still_below": STILL,
+    }
+
+
+def _compared_images(counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "check": "picture of images",
+        **counts,
+        "threshold": image_prints.THRESHOLD,
+        "variants": len(views()),
     }
 
 

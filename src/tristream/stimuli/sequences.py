@@ -7,19 +7,26 @@ correlation of the changes, over all elements and the window's time. Windows tha
 in which nothing changes, are not compared.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.fft import dct
 
 # Prints a second. The training side is printed twice as densely, so that a copy moved by a
 # fraction of a print still meets one at most 1/16 s away.
 TRAIN_RATE = 8
 TEST_RATE = 4
-# Prints of the test side in a window (4 s); a power of two, see `_windowed_sums`.
+# Prints in a window (4 s), every second one of those that there are.
 WINDOW = 16
 WINDOW_SECONDS = WINDOW / TEST_RATE
+THIN = TRAIN_RATE // TEST_RATE
+SPAN = THIN * (WINDOW - 1) + 1
+# From one window of the test side to the next (1 s).
+TEST_STEP = TRAIN_RATE
 # Share of a window's prints that must hold information.
 INFORMATIVE = 0.7
 # Mean squared change of unit prints below which a window stands still.
@@ -28,6 +35,8 @@ BLOCK = 2048
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Values = NDArray[Any]
+Variant = tuple[str, Callable[[Any], Floats], Callable[[Any], Floats]]
 
 
 @dataclass(frozen=True)
@@ -36,8 +45,8 @@ class Prints:
 
     Attributes
     ----------
-    values : ndarray of float32, (n, d)
-        Unit vectors.
+    values : ndarray, (n, ...)
+        What the variants' functions take.
     informative : ndarray of bool, (n,)
         False for black, uniform or silent moments.
     segment : ndarray of int, (n,)
@@ -46,7 +55,7 @@ class Prints:
         Seconds.
     """
 
-    values: Floats
+    values: Values
     informative: Bools
     segment: NDArray[np.int64]
     time: NDArray[np.float64]
@@ -70,7 +79,7 @@ def unit_rows(values: Floats) -> Floats:
     return (values / np.maximum(norm, 1e-6)).astype(np.float32)
 
 
-def cut(values: Floats, informative: Bools, segments: Sequence[tuple[int, float, float]]) -> Prints:
+def cut(values: Values, informative: Bools, segments: Sequence[tuple[int, float, float]]) -> Prints:
     """Join the segments of one medium: (number, start, stop), in seconds of media time."""
     parts = []
     for number, start, stop in segments:
@@ -92,22 +101,32 @@ def join(prints: Sequence[Prints]) -> Prints:
     )
 
 
-def search(
-    test: Prints,
-    train: Prints,
-    variants: Sequence[tuple[str, Callable[[Floats], Floats], Callable[[Floats], Floats]]],
-    threshold: float,
-) -> tuple[list[Hit], int]:
-    """Compare every window of `test` with every window of `train`, at all offsets.
+@dataclass(frozen=True)
+class Likeness:
+    """When two intervals are alike.
 
-    Parameters
+    Attributes
     ----------
-    test, train : Prints
-        The test side is thinned to `TEST_RATE`.
-    variants : list of (name, function of the test values, function of the training values)
-        E.g. as they are, mirrored, raised by a semitone.
+    variants : sequence of (name, function of the test values, function of the training values)
+        Ways in which a copy may differ, e.g. mirrored, or raised by a semitone. Those with one
+        function of the training values should follow each other.
     threshold : float
         Correlation of the changes from which a window is a hit.
+    false_alarms : (int, int)
+        Of so many pairs of unrelated clips of 10 s (second) so many had a window that is a hit, as
+        benchmarks/leakage.py counts them.
+    changes : int
+        How many cosines in time are compared, the slowest first; with `WINDOW` - 1, all changes.
+    """
+
+    variants: Sequence[Variant]
+    threshold: float
+    false_alarms: tuple[int, int]
+    changes: int = WINDOW - 1
+
+
+def search(test: Prints, train: Prints, likeness: Likeness) -> tuple[list[Hit], int]:
+    """Compare windows of `test`, `TEST_STEP` prints apart, with all windows of `train`.
 
     Returns
     -------
@@ -117,76 +136,68 @@ def search(
     """
     hits: list[Hit] = []
     compared = 0
-    for name, of_test, of_train in variants:
-        changed = unit_rows(of_test(test.values)), unit_rows(of_train(train.values))
-        for a in _blocks(test, changed[0], 0, TRAIN_RATE // TEST_RATE):
-            for phase in range(TRAIN_RATE // TEST_RATE):
-                for b in _blocks(train, changed[1], phase, TRAIN_RATE // TEST_RATE):
-                    score = _scores(a, b)
-                    compared += int(a.usable.sum()) * int(b.usable.sum())
-                    for i, j in np.argwhere(score >= threshold):
-                        hits.append(_hit(a, b, i, j, float(score[i, j]), name))
+    sides = _Side(test, TEST_STEP, likeness.changes), _Side(train, 1, likeness.changes)
+    for name, of_test, of_train in likeness.variants:
+        a, b = sides[0].windows(of_test), sides[1].windows(of_train)
+        compared += int(a.any(axis=1).sum()) * int(b.any(axis=1).sum())
+        for first in range(0, len(b), BLOCK):
+            score = a @ b[first : first + BLOCK].T
+            for i, j in np.argwhere(score >= likeness.threshold):
+                at = sides[0].starts[i], sides[1].starts[first + j]
+                hits.append(_hit(test, train, *at, float(score[i, j]), name))
     return hits, compared
 
 
-@dataclass(frozen=True)
-class _Windows:
-    values: Floats
-    mean: Floats
-    change: Floats
-    usable: Bools
-    segment: NDArray[np.int64]
-    time: NDArray[np.float64]
+class _Side:
+    """Windows of one side, as unit vectors of their changes."""
+
+    def __init__(self, prints: Prints, step: int, changes: int) -> None:
+        self._prints = prints
+        self._cosines = dct(np.eye(WINDOW), norm="ortho", axis=0)[1 : changes + 1].T
+        self._last: tuple[Callable[[Any], Floats], Floats] | None = None
+        self.starts = _starts(prints, step)
+
+    def windows(self, function: Callable[[Any], Floats]) -> Floats:
+        """Changes of each window, (windows, changes * d); zeros where it stands still."""
+        if self._last is None or self._last[0] != function:
+            values = unit_rows(function(self._prints.values))
+            parts = [
+                self._changes(values, self.starts[first : first + BLOCK])
+                for first in range(0, len(self.starts), BLOCK)
+            ]
+            nothing = np.zeros((0, self._cosines.shape[1] * values.shape[1]), np.float32)
+            self._last = function, np.concatenate([nothing, *parts])
+        return self._last[1]
+
+    def _changes(self, values: Floats, starts: NDArray[np.intp]) -> Floats:
+        spans = sliding_window_view(values, SPAN, axis=0)[starts][..., ::THIN]
+        changes = (spans @ self._cosines.astype(np.float32)).reshape(len(starts), -1)
+        energy = (changes**2).sum(axis=1, keepdims=True)
+        moving = energy > STILL * WINDOW
+        return np.where(moving, changes / np.sqrt(np.where(moving, energy, 1)), 0)
 
 
-def _blocks(prints: Prints, values: Floats, phase: int, step: int) -> Iterator[_Windows]:
-    """Windows of every `step`-th print, in blocks that overlap by a window."""
-    values, informative = values[phase::step], prints.informative[phase::step]
-    segment, time = prints.segment[phase::step], prints.time[phase::step]
-    for first in range(0, len(values) - WINDOW + 1, BLOCK):
-        part = slice(first, first + BLOCK + WINDOW - 1)
-        x, where, when = values[part], segment[part], time[part]
-        mean = _moving_mean(x)
-        square = _moving_mean((x**2).sum(1, keepdims=True))[:, 0]
-        change = np.maximum(square - (mean**2).sum(1), 0)
-        last = slice(WINDOW - 1, None)
-        starts = slice(0, len(mean))
-        held = _moving_mean(informative[part, None].astype(np.float32))[:, 0]
-        unbroken = (where[last] == where[starts]) & (
-            when[last] - when[starts] < WINDOW_SECONDS
-        )  # one segment, shown without a jump
-        usable = unbroken & (held >= INFORMATIVE) & (change > STILL)
-        yield _Windows(x, mean, change, usable, where[starts], when[starts])
+def _starts(prints: Prints, step: int) -> NDArray[np.intp]:
+    """First prints of usable windows: in one segment, without a jump, and with information."""
+    if len(prints.time) < SPAN:
+        return np.zeros(0, np.intp)
+    first = np.arange(len(prints.time) - SPAN + 1)
+    last = first + SPAN - 1
+    begins = np.r_[True, prints.segment[1:] != prints.segment[:-1]]
+    place = first - np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))[first]
+    unbroken = (prints.segment[first] == prints.segment[last]) & (
+        prints.time[last] - prints.time[first] < WINDOW_SECONDS
+    )
+    held = sliding_window_view(prints.informative, SPAN)[:, ::THIN].mean(axis=1)
+    return np.flatnonzero(unbroken & (held >= INFORMATIVE) & (place % step == 0))
 
 
-def _scores(a: _Windows, b: _Windows) -> Floats:
-    """Correlation of the changes, windows of `a` x windows of `b`; 0 where not usable."""
-    together = _windowed_sums(a.values @ b.values.T) / WINDOW - a.mean @ b.mean.T
-    scale_a = np.where(a.usable, 1 / np.sqrt(np.maximum(a.change, STILL)), 0)
-    scale_b = np.where(b.usable, 1 / np.sqrt(np.maximum(b.change, STILL)), 0)
-    return together * scale_a[:, None] * scale_b[None, :]
-
-
-def _windowed_sums(products: Floats) -> Floats:
-    """Sum each run of `WINDOW` entries along the diagonals, by doubling."""
-    width = 1
-    while width < WINDOW:
-        products = products[:-width, :-width] + products[width:, width:]
-        width *= 2
-    return products
-
-
-def _moving_mean(x: Floats) -> Floats:
-    total = np.cumsum(np.vstack([np.zeros((1, x.shape[1])), x]), axis=0)
-    return ((total[WINDOW:] - total[:-WINDOW]) / WINDOW).astype(np.float32)
-
-
-def _hit(a: _Windows, b: _Windows, i: int, j: int, score: float, variant: str) -> Hit:
+def _hit(test: Prints, train: Prints, i: int, j: int, score: float, variant: str) -> Hit:
     return Hit(
-        test_segment=int(a.segment[i]),
-        train_segment=int(b.segment[j]),
-        test_time=float(a.time[i]),
-        train_time=float(b.time[j]),
+        test_segment=int(test.segment[i]),
+        train_segment=int(train.segment[j]),
+        test_time=float(test.time[i]),
+        train_time=float(train.time[j]),
         score=score,
         variant=variant,
     )
