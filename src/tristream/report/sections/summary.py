@@ -1,11 +1,14 @@
 """What a reader wants first: what was studied, what came out, what was promised."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tristream.decode.decoding_file import read_decoding
-from tristream.encode.encoding_file import read_scores
+from tristream.encode.encoding_file import read_left_out, read_scores
+from tristream.encode.over_ceiling import over_regions
 from tristream.report.elements import Block, Link, Section, Table, Text, facts
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
@@ -48,7 +51,8 @@ def subject_section(
         if path.is_file():
             r = read_scores(path)[0].scores.r
             scores = (
-                f"mean test r {np.nanmean(r):.3f}, 99th percentile {np.nanpercentile(r, 99):.3f}"
+                f"mean test r {np.nanmean(r):.3f}{_interval(path, r)}, 99th percentile "
+                f"{np.nanpercentile(r, 99):.3f}"
             )
             rows.append((f"Encoding model {name}", scores))
     for name in names(results, dataset):
@@ -60,6 +64,14 @@ def subject_section(
     mine = [c for c in checks if c.dataset == dataset and c.subject in ("", subject)]
     text = Text(count_checks(mine))
     return Section("summary", "Summary", [facts(rows), text, checks_table(mine)])
+
+
+def _interval(path: Path, r: npt.NDArray[np.floating]) -> str:
+    """The 95 % interval of the mean over voxels; empty where exchange units are too few."""
+    if (left_out := read_left_out(path)) is None:
+        return ""
+    mean = over_regions(r, left_out, [np.ones(len(r), bool)]).r
+    return f" [95 % interval {mean.low[0]:.3f}, {mean.high[0]:.3f}]"
 
 
 def checks_section(checks: Sequence[Check]) -> Section:
