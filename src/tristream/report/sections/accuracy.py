@@ -209,8 +209,8 @@ def _within_run(results: Results, dataset: str) -> list[Block]:
     listed = "; ".join(f"{run}: {', '.join(items)}" for run, items in found.items())
     return [
         Text(
-            f"Some test runs show a stimulus more than once ({listed}). Showings within a run share "
-            "slow noise and are never taken for independent: ceilings come from different runs, "
+            f"Some test runs show a stimulus more than once ({listed}). Showings within a run "
+            "share slow noise and are never taken for independent: ceilings come from different runs, "
             "or, where nothing is shown again in another run, from what showings of one stimulus "
             "have in common beyond those of others at the same distance in time."
         )
