@@ -210,8 +210,8 @@ def _within_run(results: Results, dataset: str) -> list[Block]:
     return [
         Text(
             f"Some test runs show a stimulus more than once ({listed}). Showings within a run "
-            "share slow noise and are never taken for independent: ceilings come from different runs, "
-            "or, where nothing is shown again in another run, from what showings of one stimulus "
-            "have in common beyond those of others at the same distance in time."
+            "share slow noise and are never taken for independent: ceilings come from different "
+            "runs, or, where nothing is shown again in another run, from what showings of one "
+            "stimulus have in common beyond those of others at the same distance in time."
         )
     ]
