@@ -1,0 +1,87 @@
+"""The atlas of calibration: error rates and power of every test on every design.
+
+Each realisation draws features, training data and test data anew, and goes the whole way of a
+study: run files, sample index, alignment, fit, test. The oracle's power is that of the same
+statistic when its distribution without effect is known.
+
+    python benchmarks/calibration.py --realisations 200
+    python benchmarks/calibration.py --only ds001246 --realisations 50
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path.insert(0, str(TESTS))
+
+from helpers.calibration_cells import Cell, described, measure, row  # noqa: E402
+from helpers.calibration_subjects import World  # noqa: E402
+
+NOISE = {"AR .4": World(rho=0.4), "AR .7": World(rho=0.7), "smooth AR .7": World(0.7, smooth=1.5)}
+ITEMS = World(rho=0.4, items=0.3)
+SHARED = World(rho=0.4, shared=0.3)
+FILM = ("bunny",)
+REPEATED = ("ds001246", "ds003720", "items, rest", "blocks, no rest", "ds000105", "ds003717")
+ALL = (
+    "bunny",
+    "ds000105",
+    "ds001246",
+    "ds003717",
+    "ds003720",
+    "items, no rest",
+    "items, rest",
+    "blocks, no rest",
+    "unequal runs and labels",
+    "localizer",
+    "few blocks",
+)
+NAMED_ITEMS = ("ds003720", "items, no rest", "items, rest")
+
+
+def cells() -> list[Cell]:
+    """Every cell."""
+    out = [Cell(d, "encoder", null, world) for d in ALL for null, world in NOISE.items()]
+    out += [Cell(d, "encoder", "answers to items", ITEMS) for d in ALL if d != "few blocks"]
+    for design in ALL:
+        equal = World(rho=0.4, equal=0.2)
+        out.append(Cell(design, "model comparison", "AR .7", NOISE["AR .7"]))
+        out.append(Cell(design, "model comparison", "both predict alike", equal))
+        out.append(Cell(design, "comparison by region", "AR .7", NOISE["AR .7"], planted=()))
+    labels = {"planted": (0.02, 0.05), "effect": "labels"}
+    for design in [d for d in ALL if d not in ("bunny", "ds001246")]:
+        out.append(Cell(design, "decoder", "AR .7", NOISE["AR .7"], **labels))
+    out += [Cell(d, "decoder", "answers to items", ITEMS, **labels) for d in NAMED_ITEMS]
+    for design in ("bunny", "ds001246", "items, rest"):
+        out.append(Cell(design, "group: other people", "AR .4", NOISE["AR .4"]))
+        out.append(Cell(design, "group: other people", "shared answers", SHARED))
+    return out
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--realisations", type=int, default=200)
+    parser.add_argument("--only", default="", help="text that a cell's design, test or null has")
+    parser.add_argument("--downloads", type=Path, default=Path("data"))
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    found = []
+    wanted = args.only.split("+")
+    for cell in cells():
+        names = f"{cell.design} | {cell.test} | {cell.null}"
+        if not all(text in names for text in wanted):
+            continue
+        start = time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            rates = measure(cell, args.realisations, Path(folder), args.downloads, args.seed)
+        found.append((cell, rates))
+        print(f"{row(cell, rates)} {time.process_time() - start:.0f} s", flush=True)
+    print("\n".join(described(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

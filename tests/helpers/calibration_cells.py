@@ -1,0 +1,188 @@
+"""Cells of the atlas of calibration: a test on a design under a null hypothesis, many times over."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import binomtest
+
+from helpers.calibration_designs import DESIGNS
+from helpers.calibration_subjects import Subject, World
+from helpers.calibration_tests import TESTS, Found, Tested
+
+LEVEL, STRICT = 0.05, 0.01
+SHARES = (0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the atlas.
+
+    Attributes
+    ----------
+    design, test : str
+        Names in `DESIGNS` and `TESTS`.
+    null : str
+        In words.
+    world : World
+        What voxels answer under the null hypothesis.
+    planted : tuple of float
+        Shares of variance that the planted effect has, voxel by voxel in turn.
+    effect : str
+        Field of the world that `planted` is put into.
+    conservative : str
+        Why its rates may be lower; empty where they should not be.
+    """
+
+    design: str
+    test: str
+    null: str
+    world: World
+    planted: tuple[float, ...] = SHARES
+    effect: str = "planted"
+    conservative: str = ""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What was counted in a cell.
+
+    Attributes
+    ----------
+    realisations : int
+    p : ndarray of shape (realisations, n)
+        Under the null hypothesis.
+    fwe : ndarray of bool of shape (realisations,)
+        Realisations with a false positive; empty where one thing is tested.
+    power, oracle : float
+        Share of planted effects with p at most .05, and of those whose statistic is beyond the
+        95th percentile of the same statistic without effect.
+    refused : str
+    """
+
+    realisations: int
+    p: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    fwe: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    power: float = np.nan
+    oracle: float = np.nan
+    refused: str = ""
+
+    def rate(self, level: float) -> float:
+        """Share of p values at most this."""
+        return float((self.p <= level + 1e-9).mean())
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """95 % interval of the rate; what is tested in one realisation is not independent."""
+        shares = (self.p <= level + 1e-9).mean(1)
+        if self.p.shape[1] == 1:
+            found = binomtest(int(shares.sum()), len(shares)).proportion_ci(0.95)
+            return float(found.low), float(found.high)
+        half = 1.96 * shares.std(ddof=1) / np.sqrt(len(shares))
+        return float(shares.mean() - half), float(shares.mean() + half)
+
+    @property
+    def fwe_interval(self) -> tuple[float, float]:
+        """95 % interval of the share of realisations with a false positive."""
+        found = binomtest(int(self.fwe.sum()), len(self.fwe)).proportion_ci(0.95)
+        return float(found.low), float(found.high)
+
+
+def realisations(
+    cell: Cell, test: Tested, world: World, number: int, folder: Path, downloads: Path, seed: int
+) -> Iterator[Found]:
+    """What the test found, in one draw of features, training and test data after the other."""
+    design = DESIGNS[cell.design](downloads)
+    subjects = [
+        Subject(design, folder / f"{k:02}", test.voxels, k) for k in range(1, 1 + test.subjects)
+    ]
+    for index in range(number):
+        for subject in subjects:
+            subject.draw(seed + index, world)
+        yield test.run(subjects, seed + index)
+
+
+def measure(
+    cell: Cell, number: int, folder: Path, downloads: Path, seed: int = 0, planted: float = 0.25
+) -> Rates:
+    """Run a cell.
+
+    Parameters
+    ----------
+    cell : Cell
+    number : int
+        Realisations of the null hypothesis.
+    folder : Path
+        For files.
+    downloads : Path
+        Folder of downloads.
+    seed : int
+        Of the first; the others follow.
+    planted : float
+        How many realisations have the planted effect, as a share of `number`.
+    """
+    from dataclasses import replace
+
+    test = TESTS[cell.test]
+    found: list[Found] = []
+    for one in realisations(cell, test, cell.world, number, folder, downloads, seed):
+        if one.refused:
+            return Rates(number, refused=one.refused)
+        found.append(one)
+    p = np.stack([one.p for one in found])
+    fwe = np.array([one.p_fwe.min() <= LEVEL + 1e-9 for one in found if one.p_fwe is not None])
+    power = oracle = np.nan
+    if cell.planted and planted:
+        driven = replace(cell.world, **{cell.effect: cell.planted})
+        many = max(1, round(planted * number))
+        other = [
+            one
+            for one in realisations(cell, test, driven, many, folder, downloads, seed + 100_000)
+            if not one.refused
+        ]
+        power = float(np.mean([(one.p <= LEVEL + 1e-9).mean() for one in other]))
+        oracle = beyond(
+            np.concatenate([one.observed for one in found]),
+            np.concatenate([one.observed for one in other]),
+        )
+    return Rates(number, p, fwe, power, oracle)
+
+
+def beyond(null: np.ndarray, effect: np.ndarray, level: float = LEVEL) -> float:
+    """Power of a test that knows how its statistic is distributed without effect.
+
+    A statistic that takes few values is called beyond at its limit with the probability that
+    makes the level exact.
+    """
+    limit = np.quantile(null, 1 - level)
+    above, equal = (null > limit + 1e-9).mean(), (np.abs(null - limit) <= 1e-9).mean()
+    share = np.clip((level - above) / equal, 0, 1) if equal > 0 else 0.0
+    return float((effect > limit + 1e-9).mean() + share * (np.abs(effect - limit) <= 1e-9).mean())
+
+
+def described(cells: Sequence[tuple[Cell, Rates]]) -> list[str]:
+    """Rows of a Markdown table."""
+    rows = [
+        "| design | test | null | rate at .05 | at .01 | FWE any | power | oracle |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    return rows + [row(*pair) for pair in cells]
+
+
+def row(cell: Cell, rates: Rates) -> str:
+    """One row."""
+    head = f"| {cell.design} | {cell.test} | {cell.null} |"
+    if rates.refused:
+        return f"{head} refused: {rates.refused} | | | | |"
+    low, high = rates.interval(LEVEL)
+    at = f"{_share(rates.rate(LEVEL))} ({_share(low)}–{_share(high)})"
+    fwe = ""
+    if len(rates.fwe):
+        low, high = rates.fwe_interval
+        fwe = f"{_share(float(rates.fwe.mean()), 2)} ({_share(low, 2)}–{_share(high, 2)})"
+    power = [f"{_share(v, 2)}" if np.isfinite(v) else "" for v in (rates.power, rates.oracle)]
+    return f"{head} {at} | {_share(rates.rate(STRICT))} | {fwe} | {power[0]} | {power[1]} |"
+
+
+def _share(value: float, digits: int = 3) -> str:
+    return f"{max(value, 0):.{digits}f}".replace("0.", ".", 1)

@@ -1,0 +1,179 @@
+"""The package's tests as they are run in a study: from the files of subjects to p values."""
+
+import io
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+
+import numpy as np
+
+from helpers.calibration_subjects import Subject
+from helpers.inference_settings import comparing, grouping, inferring
+from tristream.config.decoders import Decoder
+from tristream.config.settings.decode import DecodeSettings
+from tristream.decode.decoding import fit
+from tristream.decode.decoding_file import read_decoding
+from tristream.inference.comparison import compare_encodings
+from tristream.inference.comparison_file import read_comparison
+from tristream.inference.encoding import infer_encoding
+from tristream.inference.group import infer_group
+from tristream.inference.group_file import read_group
+from tristream.inference.inference_file import read_inference
+
+PERMUTATIONS = 399
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a test found in one realisation.
+
+    Attributes
+    ----------
+    observed, p : ndarray of shape (n,)
+        Statistic, larger the more there is, and p; of voxels, or of one thing.
+    p_fwe : ndarray of shape (n,) or None
+        None where there is one thing.
+    refused : str
+        Why there are no p values.
+    """
+
+    observed: np.ndarray
+    p: np.ndarray
+    p_fwe: np.ndarray | None = None
+    refused: str = ""
+
+
+NOTHING = np.empty(0)
+Test = Callable[[Sequence[Subject], int], Found]
+
+
+def refused(why: str) -> Found:
+    """No p values."""
+    return Found(NOTHING, NOTHING, None, why)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test.
+
+    Attributes
+    ----------
+    name : str
+    run : callable
+        From subjects and a seed to what was found.
+    subjects : int
+        How many it takes.
+    voxels : int
+        Of each subject.
+    """
+
+    name: str
+    run: Test
+    subjects: int = 1
+    voxels: int = 60
+
+
+TESTS: dict[str, Tested] = {}
+
+
+def tested(name: str, **keys: int) -> Callable[[Test], Test]:
+    """Add a function to `TESTS`."""
+
+    def add(run: Test) -> Test:
+        def quietly(subjects: Sequence[Subject], seed: int) -> Found:
+            with redirect_stderr(io.StringIO()):
+                return run(subjects, seed)
+
+        TESTS[name] = Tested(name, quietly, **keys)
+        return run
+
+    return add
+
+
+def _why(omitted: Sequence, *names: str) -> str:
+    return next((o.why for o in omitted if not names or o.what in names), "")
+
+
+@tested("encoder")
+def encoder(subjects: Sequence[Subject], seed: int) -> Found:
+    """Correlation of prediction and BOLD."""
+    (subject,) = subjects
+    output = subject.folder / "inference.h5"
+    settings = inferring(subject.design.exchange.unit, permutations=PERMUTATIONS, seed=seed)
+    infer_encoding(subject.encoding(), settings, output)
+    model, provenance = read_inference(output)
+    if model.found is None:
+        return refused(_why(provenance.omitted, "p"))
+    return Found(model.found.observed, model.found.p, model.found.p_fwe)
+
+
+@tested("model comparison")
+def comparison(subjects: Sequence[Subject], seed: int) -> Found:
+    """Difference of the correlations of band a alone and band b alone."""
+    (subject,) = subjects
+    output = subject.folder / "comparison.h5"
+    settings = comparing(subject.design.exchange.unit, permutations=PERMUTATIONS, seed=seed)
+    compare_encodings(subject.encoding("a"), subject.encoding("b"), settings, None, output)
+    compared, provenance = read_comparison(output)
+    if compared.found is None:
+        return refused(_why(provenance.omitted, "p"))
+    size = np.abs(compared.found.difference)
+    reached = compared.found.null_max >= size[:, None] - 1e-6
+    return Found(size, compared.found.p, (1 + reached.sum(1)) / (1 + reached.shape[1]))
+
+
+@tested("comparison by region")
+def region(subjects: Sequence[Subject], seed: int) -> Found:
+    """The same of the mean over all voxels."""
+    (subject,) = subjects
+    output = subject.folder / "comparison.h5"
+    settings = comparing(subject.design.exchange.unit, permutations=PERMUTATIONS, seed=seed)
+    compare_encodings(subject.encoding("a"), subject.encoding("b"), settings, None, output)
+    compared, provenance = read_comparison(output)
+    if compared.found is None:
+        return refused(_why(provenance.omitted, "p"))
+    return Found(np.abs(compared.found.region_difference[:1]), compared.found.region_p[:1])
+
+
+@tested("decoder", voxels=30)
+def decoder(subjects: Sequence[Subject], seed: int) -> Found:
+    """Accuracy of a ridge classifier of labels."""
+    (subject,) = subjects
+    design, output = subject.design, subject.folder / "decoding.h5"
+    block = Decoder(
+        datasets=[],
+        kind="ridge",
+        samples="blocks",
+        standardize="training",
+        regularization=float(subject.voxels),
+        delay=0.0 if design.trials else design.tr * round(design.delay / design.tr),
+        permutations=PERMUTATIONS,
+        seed=seed,
+    )
+    settings = DecodeSettings(
+        dataset="calibration", decoder="ridge", block=block.design, unit=design.exchange.unit
+    )
+    fit(subject.bold, subject.samples, output, settings, subject.name)
+    found, provenance = read_decoding(output)
+    if found.p is None:
+        return refused(_why(provenance.omitted, "p"))
+    return Found(np.array([found.accuracy]), np.array([found.p]))
+
+
+@tested("group: other people", subjects=8, voxels=40)
+def people(subjects: Sequence[Subject], seed: int) -> Found:
+    """Mean over subjects of the correlation, by flipping subjects' signs."""
+    encodings, inferences = [], []
+    for subject in subjects:
+        output = subject.folder / "inference.h5"
+        settings = inferring(subject.design.exchange.unit, permutations=99, seed=seed)
+        encodings.append(subject.encoding())
+        infer_encoding(encodings[-1], settings, output)
+        inferences.append(output)
+    output = subjects[0].folder / "group.h5"
+    infer_group(encodings, inferences, grouping(permutations=PERMUTATIONS, seed=seed), output)
+    group, provenance = read_group(output)
+    if group.voxels is None or group.voxels.test is None:
+        return refused(_why(provenance.omitted))
+    test = group.voxels.test
+    return Found(np.arctanh(group.voxels.mean_r), test.p, test.p_fwe)
