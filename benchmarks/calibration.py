@@ -23,8 +23,9 @@ from helpers.calibration_subjects import World  # noqa: E402
 NOISE = {"AR .4": World(rho=0.4), "AR .7": World(rho=0.7), "smooth AR .7": World(0.7, smooth=1.5)}
 ITEMS = World(rho=0.4, items=0.3)
 SHARED = World(rho=0.4, shared=0.3)
-FILM = ("bunny",)
-REPEATED = ("ds001246", "ds003720", "items, rest", "blocks, no rest", "ds000105", "ds003717")
+# Where labels are the items, and every run shows all of them, answers to items are no null: features
+# of labels predict them.
+ITEM_DESIGNS = ("bunny", "ds001246", "ds003717", "ds003720", "items, no rest", "items, rest")
 ALL = (
     "bunny",
     "ds000105",
@@ -44,7 +45,7 @@ NAMED_ITEMS = ("ds003720", "items, no rest", "items, rest")
 def cells() -> list[Cell]:
     """Every cell."""
     out = [Cell(d, "encoder", null, world) for d in ALL for null, world in NOISE.items()]
-    out += [Cell(d, "encoder", "answers to items", ITEMS) for d in ALL if d != "few blocks"]
+    out += [Cell(d, "encoder", "answers to items", ITEMS) for d in ITEM_DESIGNS]
     for design in ALL:
         equal = World(rho=0.4, equal=0.2)
         out.append(Cell(design, "model comparison", "AR .7", NOISE["AR .7"]))
@@ -55,8 +56,8 @@ def cells() -> list[Cell]:
         out.append(Cell(design, "decoder", "AR .7", NOISE["AR .7"], **labels))
     out += [Cell(d, "decoder", "answers to items", ITEMS, **labels) for d in NAMED_ITEMS]
     for design in ("bunny", "ds001246", "items, rest"):
-        out.append(Cell(design, "group: other people", "AR .4", NOISE["AR .4"]))
-        out.append(Cell(design, "group: other people", "shared answers", SHARED))
+        out.append(Cell(design, "group: other stimuli", "shared answers to items", SHARED))
+        out.append(Cell(design, "group: other people", "own answers to items", ITEMS))
     return out
 
 

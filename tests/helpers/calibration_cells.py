@@ -1,17 +1,18 @@
 """Cells of the atlas of calibration: a test on a design under a null hypothesis, many times over."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers.calibration_designs import DESIGNS
+from helpers.calibration_designs import DESIGNS, Design
 from helpers.calibration_subjects import Subject, World
 from helpers.calibration_tests import TESTS, Found, Tested
 
 LEVEL, STRICT = 0.05, 0.01
+ROUNDING = 1e-9
 SHARES = (0.02, 0.05, 0.1, 0.2)
 
 
@@ -70,11 +71,11 @@ class Rates:
 
     def rate(self, level: float) -> float:
         """Share of p values at most this."""
-        return float((self.p <= level + 1e-9).mean())
+        return float((self.p <= level + ROUNDING).mean())
 
     def interval(self, level: float) -> tuple[float, float]:
         """95 % interval of the rate; what is tested in one realisation is not independent."""
-        shares = (self.p <= level + 1e-9).mean(1)
+        shares = (self.p <= level + ROUNDING).mean(1)
         if self.p.shape[1] == 1:
             found = binomtest(int(shares.sum()), len(shares)).proportion_ci(0.95)
             return float(found.low), float(found.high)
@@ -88,22 +89,24 @@ class Rates:
         return float(found.low), float(found.high)
 
 
-def realisations(
-    cell: Cell, test: Tested, world: World, number: int, folder: Path, downloads: Path, seed: int
-) -> Iterator[Found]:
-    """What the test found, in one draw of features, training and test data after the other."""
-    design = DESIGNS[cell.design](downloads)
+def draws(
+    design: Design, test: Tested, world: World, number: int, folder: Path, seed: int = 0
+) -> Iterator[tuple[Sequence[Subject], Found]]:
+    """Subjects, and what the test found in them, in one draw after the other.
+
+    Each has features, training data and test data of its own.
+    """
     subjects = [
         Subject(design, folder / f"{k:02}", test.voxels, k) for k in range(1, 1 + test.subjects)
     ]
     for index in range(number):
         for subject in subjects:
             subject.draw(seed + index, world)
-        yield test.run(subjects, seed + index)
+        yield subjects, test.run(subjects, seed + index)
 
 
 def measure(
-    cell: Cell, number: int, folder: Path, downloads: Path, seed: int = 0, planted: float = 0.25
+    cell: Cell, number: int, folder: Path, downloads: Path, seed: int = 0, share: float = 0.25
 ) -> Rates:
     """Run a cell.
 
@@ -118,34 +121,31 @@ def measure(
         Folder of downloads.
     seed : int
         Of the first; the others follow.
-    planted : float
-        How many realisations have the planted effect, as a share of `number`.
+    share : float
+        As many more realisations, as a share of `number`, have the planted effect.
     """
-    from dataclasses import replace
-
-    test = TESTS[cell.test]
+    design, test = DESIGNS[cell.design](downloads), TESTS[cell.test]
     found: list[Found] = []
-    for one in realisations(cell, test, cell.world, number, folder, downloads, seed):
+    for _, one in draws(design, test, cell.world, number, folder, seed):
         if one.refused:
             return Rates(number, refused=one.refused)
         found.append(one)
+    null = rates_of(found)
+    many = round(share * number) if cell.planted else 0
+    if not many:
+        return null
+    driven = replace(cell.world, **{cell.effect: cell.planted})
+    other = [one for _, one in draws(design, test, driven, many, folder, seed + 100_000)]
+    power = float(np.mean([(one.p <= LEVEL + ROUNDING).mean() for one in other]))
+    observed = (np.concatenate([one.observed for one in each]) for each in (found, other))
+    return replace(null, power=power, oracle=beyond(*observed))
+
+
+def rates_of(found: Sequence[Found]) -> Rates:
+    """What was found without effect, counted."""
+    largest = [one.p_fwe.min() for one in found if one.p_fwe is not None]
     p = np.stack([one.p for one in found])
-    fwe = np.array([one.p_fwe.min() <= LEVEL + 1e-9 for one in found if one.p_fwe is not None])
-    power = oracle = np.nan
-    if cell.planted and planted:
-        driven = replace(cell.world, **{cell.effect: cell.planted})
-        many = max(1, round(planted * number))
-        other = [
-            one
-            for one in realisations(cell, test, driven, many, folder, downloads, seed + 100_000)
-            if not one.refused
-        ]
-        power = float(np.mean([(one.p <= LEVEL + 1e-9).mean() for one in other]))
-        oracle = beyond(
-            np.concatenate([one.observed for one in found]),
-            np.concatenate([one.observed for one in other]),
-        )
-    return Rates(number, p, fwe, power, oracle)
+    return Rates(len(found), p, np.array(largest) <= LEVEL + ROUNDING)
 
 
 def beyond(null: np.ndarray, effect: np.ndarray, level: float = LEVEL) -> float:
@@ -155,9 +155,9 @@ def beyond(null: np.ndarray, effect: np.ndarray, level: float = LEVEL) -> float:
     makes the level exact.
     """
     limit = np.quantile(null, 1 - level)
-    above, equal = (null > limit + 1e-9).mean(), (np.abs(null - limit) <= 1e-9).mean()
+    above, equal = (null > limit + ROUNDING).mean(), (np.abs(null - limit) <= ROUNDING).mean()
     share = np.clip((level - above) / equal, 0, 1) if equal > 0 else 0.0
-    return float((effect > limit + 1e-9).mean() + share * (np.abs(effect - limit) <= 1e-9).mean())
+    return float((effect > limit + ROUNDING).mean() + share * (np.abs(effect - limit) <= ROUNDING).mean())
 
 
 def described(cells: Sequence[tuple[Cell, Rates]]) -> list[str]:

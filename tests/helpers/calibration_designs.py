@@ -264,9 +264,9 @@ def items_without_rest(_: Path) -> Design:
 
 @design("items, rest")
 def items_with_rest(_: Path) -> Design:
-    """Ten items in every run, with pauses of 10 s between them."""
+    """Ten items in every run, 10 s long, with pauses of 8 s."""
     rng, items = np.random.default_rng(2), [f"i{k}" for k in range(12)]
-    runs = [[(i, "ab"[int(i[1:]) % 2], 4.0, 10.0) for i in _ordered(rng, items)] for _ in range(6)]
+    runs = [[(i, "ab"[int(i[1:]) % 2], 10.0, 8.0) for i in _ordered(rng, items)] for _ in range(6)]
     return made("items, rest", runs, "item", "leave-one-run-out")
 
 

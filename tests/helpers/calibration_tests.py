@@ -16,8 +16,8 @@ from tristream.decode.decoding_file import read_decoding
 from tristream.inference.comparison import compare_encodings
 from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import infer_encoding
-from tristream.inference.group import infer_group
-from tristream.inference.group_file import read_group
+from tristream.inference.group_file import GroupTest, Means, read_group
+from tristream.inference.group_models import infer_models
 from tristream.inference.inference_file import read_inference
 
 PERMUTATIONS = 399
@@ -160,20 +160,38 @@ def decoder(subjects: Sequence[Subject], seed: int) -> Found:
     return Found(np.array([found.accuracy]), np.array([found.p]))
 
 
+@tested("group: other stimuli", subjects=8, voxels=40)
+def other_stimuli(subjects: Sequence[Subject], seed: int) -> Found:
+    """Mean over subjects of the correlation, by one rearrangement in all of them."""
+    return _group(subjects, seed, lambda means: means.stimuli)
+
+
 @tested("group: other people", subjects=8, voxels=40)
-def people(subjects: Sequence[Subject], seed: int) -> Found:
+def other_people(subjects: Sequence[Subject], seed: int) -> Found:
     """Mean over subjects of the correlation, by flipping subjects' signs."""
+    return _group(subjects, seed, lambda means: means.people)
+
+
+def _group(
+    subjects: Sequence[Subject], seed: int, asked: Callable[[Means], GroupTest | None]
+) -> Found:
     encodings, inferences = [], []
+    unit = subjects[0].design.exchange.unit
     for subject in subjects:
         output = subject.folder / "inference.h5"
-        settings = inferring(subject.design.exchange.unit, permutations=99, seed=seed)
         encodings.append(subject.encoding())
-        infer_encoding(encodings[-1], settings, output)
+        infer_encoding(encodings[-1], inferring(unit, permutations=19, seed=seed), output)
         inferences.append(output)
     output = subjects[0].folder / "group.h5"
-    infer_group(encodings, inferences, grouping(permutations=PERMUTATIONS, seed=seed), output)
+    settings = grouping(
+        unit,
+        permutations=PERMUTATIONS,
+        seed=seed,
+        timelines={subject.name: "all" for subject in subjects},
+    )
+    infer_models(encodings, inferences, [s.samples for s in subjects], settings, output)
     group, provenance = read_group(output)
-    if group.voxels is None or group.voxels.test is None:
-        return refused(_why(provenance.omitted))
-    test = group.voxels.test
-    return Found(np.arctanh(group.voxels.mean_r), test.p, test.p_fwe)
+    test = None if group.voxels is None else asked(group.voxels.means)
+    if group.voxels is None or test is None:
+        return refused("; ".join(o.why for o in provenance.omitted))
+    return Found(np.arctanh(group.voxels.means.mean), test.p, test.p_fwe)

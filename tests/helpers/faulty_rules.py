@@ -1,0 +1,70 @@
+"""Rules that tests of this package once followed, or might: each rejects too many true nulls.
+
+Written out by hand, so that they stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tristream.encode.encoding_file import Encoding, HeldOut
+
+PERMUTATIONS = 199
+
+
+def _standard(x: np.ndarray) -> np.ndarray:
+    x = x - x.mean(0)
+    return x / np.sqrt((x**2).sum(0))
+
+
+def _units(test: HeldOut) -> list[np.ndarray]:
+    """Samples of the presentations of a run, cut to the shortest."""
+    rows = [np.flatnonzero(test.unit == unit) for unit in np.unique(test.unit[test.unit >= 0])]
+    shortest = min(len(own) for own in rows)
+    return [own[:shortest] for own in rows]
+
+
+def showings_moved_apart(encoding: Encoding, seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,): presentations change places in each run by itself.
+
+    Two faults: showings of an item, which voxels answer alike, are taken for independent; and
+    what neighbours share, where they touch, is lost.
+    """
+    rng, z = np.random.default_rng(seed), 0.0
+    for test in encoding.tests.values():
+        y, prediction, rows = _standard(test.y), _standard(test.prediction), _units(test)
+        r = [(y * prediction).sum(0)]
+        for _ in range(PERMUTATIONS):
+            moved = prediction.copy()
+            order = rng.permutation(len(rows))
+            moved[np.concatenate(rows)] = prediction[np.concatenate([rows[k] for k in order])]
+            r.append((y * moved).sum(0))
+        z = z + np.arctanh(r)
+    return (z >= z[0] - 1e-12).mean(0)
+
+
+def signs_of_fixed_predictions(one: Encoding, other: Encoding, seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,), two-sided: signs of blocks of the difference are flipped.
+
+    Where runs are left out in turn, what two runs share by chance counts in the folds of both.
+    """
+    rng, parts = np.random.default_rng(seed), []
+    others: Mapping[str, HeldOut] = other.tests
+    for name, test in one.tests.items():
+        difference = _standard(test.prediction) - _standard(others[name].prediction)
+        product = _standard(test.y) * difference
+        parts += [product[test.unit == unit].sum(0) for unit in np.unique(test.unit)]
+    signs = np.vstack([np.ones(len(parts)), rng.choice([-1, 1], (PERMUTATIONS, len(parts)))])
+    null = np.abs(signs @ np.stack(parts))
+    return (null >= null[0] - 1e-12).mean(0)
+
+
+def signs_of_subjects(encodings: Sequence[Encoding]) -> np.ndarray:
+    """P of each voxel, (voxels,): signs of subjects flipped, as an answer for other stimuli.
+
+    Subjects who met the same stimuli share what these do to a voxel.
+    """
+    z = np.stack([np.arctanh(one.scores.r) for one in encodings])
+    pattern = np.arange(2 ** len(z))[:, None] >> np.arange(len(z)) & 1
+    null = (1 - 2 * pattern) @ z
+    return (null >= null[0] - 1e-12).mean(0)

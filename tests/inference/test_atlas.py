@@ -1,0 +1,123 @@
+"""The atlas of calibration in small: right rules hold their level where faulty ones do not.
+
+The same draws go to both: run files, sample index, features, fit and test are made anew in each.
+All of it: ``benchmarks/calibration.py``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from helpers.calibration_cells import Rates, draws, rates_of
+from helpers.calibration_designs import Design, made
+from helpers.calibration_subjects import Subject, World
+from helpers.calibration_tests import TESTS
+from helpers.faulty_rules import (
+    showings_moved_apart,
+    signs_of_fixed_predictions,
+    signs_of_subjects,
+)
+from tristream.encode.encoding_file import read_encoding
+
+Faulty = Callable[[Sequence[Subject]], np.ndarray]
+
+
+def both(
+    design: Design,
+    test: str,
+    world: World,
+    faulty: Faulty,
+    folder: Path,
+    number: int,
+    voxels: int = 150,
+) -> tuple[Rates, float]:
+    """Rates of the package's test, and the rate at .05 of the faulty one."""
+    found, wrong = [], []
+    for subjects, one in draws(design, replace(TESTS[test], voxels=voxels), world, number, folder):
+        assert not one.refused
+        found.append(one)
+        wrong.append((faulty(subjects) <= 0.05).mean())
+    return rates_of(found), float(np.mean(wrong))
+
+
+def holds(rates: Rates) -> bool:
+    """Whether rates are what they should be, or lower, within what the draws leave open."""
+    low, _ = rates.interval(0.05)
+    family, _ = rates.fwe_interval
+    return low <= 0.05 and rates.rate(0.01) <= 0.025 and family <= 0.05
+
+
+def items_in_other_orders(runs: int = 4) -> Design:
+    """Twenty items once each in training, ten others in every test run."""
+    rng = np.random.default_rng(0)
+    train = [[(f"i{k}", "n", 10.0, 20.0) for k in range(10 * n, 10 * n + 10)] for n in range(2 * runs)]
+    test = [[(f"t{k}", "n", 10.0, 20.0) for k in rng.permutation(10)] for _ in range(runs)]
+    return made("items in other orders", [*train[: 2 * runs], *test], "item", "holdout")
+
+
+def test_showings_of_an_item_move_alike(tmp_path):
+    rates, wrong = both(
+        items_in_other_orders(),
+        "encoder",
+        World(rho=0.2, items=0.4),
+        lambda subjects: showings_moved_apart(read_encoding(subjects[0].encoding())[0]),
+        tmp_path,
+        number=16,
+    )
+    assert holds(rates)
+    assert wrong > 0.08
+
+
+def test_what_subjects_share_is_no_evidence_for_other_stimuli(tmp_path):
+    rates, wrong = both(
+        items_in_other_orders(2),
+        "group: other stimuli",
+        World(rho=0.2, shared=0.4),
+        lambda subjects: signs_of_subjects([read_encoding(s.encoding())[0] for s in subjects]),
+        tmp_path,
+        number=8,
+    )
+    assert holds(rates)
+    assert wrong > 0.08
+
+
+def items_that_touch() -> Design:
+    """Every item once, no pause between them."""
+    rows = [[(f"i{n}-{k}", "n", 6.0, 0.0) for k in range(24)] for n in range(6)]
+    return made("items that touch", rows, "item", "holdout")
+
+
+def test_the_null_of_items_that_touch_is_widened(tmp_path):
+    rates, wrong = both(
+        items_that_touch(),
+        "encoder",
+        World(rho=0.8),
+        lambda subjects: showings_moved_apart(read_encoding(subjects[0].encoding())[0]),
+        tmp_path,
+        number=16,
+    )
+    assert holds(rates)
+    assert wrong > 0.08
+
+
+def blocks_in_five_runs() -> Design:
+    rng = np.random.default_rng(1)
+    runs = [[(f"l{k}", "n", 8.0, 8.0) for k in rng.permutation(10)] for _ in range(5)]
+    return made("blocks in five runs", runs, "block", "leave-one-run-out")
+
+
+def test_comparisons_where_runs_are_left_out_in_turn_know_that_folds_share_data(tmp_path):
+    rates, wrong = both(
+        blocks_in_five_runs(),
+        "model comparison",
+        World(rho=0.4),
+        lambda subjects: signs_of_fixed_predictions(
+            *(read_encoding(subjects[0].encoding(band))[0] for band in "ab")
+        ),
+        tmp_path,
+        number=16,
+    )
+    assert holds(rates)
+    assert wrong > 0.1
