@@ -11,20 +11,26 @@ statistic when its distribution without effect is known.
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
-from helpers.calibration_cells import Cell, described, measure, row  # noqa: E402
+from helpers.calibration_cells import (  # noqa: E402
+    HEADER,
+    Cell,
+    key,
+    measure,
+    merged,
+    row,
+    verdict,
+)
 from helpers.calibration_subjects import World  # noqa: E402
 
 NOISE = {"AR .4": World(rho=0.4), "AR .7": World(rho=0.7), "smooth AR .7": World(0.7, smooth=1.5)}
 ITEMS = World(rho=0.4, items=0.3)
 SHARED = World(rho=0.4, shared=0.3)
-# Where labels are the items, and every run shows all of them, answers to items are no null: features
-# of labels predict them.
+# Where every run shows all labels, features of labels predict answers to them: an effect.
 ITEM_DESIGNS = ("bunny", "ds001246", "ds003717", "ds003720", "items, no rest", "items, rest")
 ALL = (
     "bunny",
@@ -62,26 +68,30 @@ def cells() -> list[Cell]:
 
 
 def main() -> int:
-    """Print the table."""
+    """Print rows as they come; the exit status says whether a test rejects too often."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--realisations", type=int, default=200)
-    parser.add_argument("--only", default="", help="text that a cell's design, test or null has")
+    parser.add_argument(
+        "--only", default="", help="text that a row must begin with or hold; several joined by +"
+    )
     parser.add_argument("--downloads", type=Path, default=Path("data"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", type=Path, help="Markdown page whose table takes the rows")
     args = parser.parse_args()
-    found = []
-    wanted = args.only.split("+")
-    for cell in cells():
-        names = f"{cell.design} | {cell.test} | {cell.null}"
-        if not all(text in names for text in wanted):
+    every, wrong = cells(), 0
+    print("\n".join(HEADER))
+    for cell in every:
+        if not all(text in key(cell) for text in args.only.split("+")):
             continue
-        start = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             rates = measure(cell, args.realisations, Path(folder), args.downloads, args.seed)
-        found.append((cell, rates))
-        print(f"{row(cell, rates)} {time.process_time() - start:.0f} s", flush=True)
-    print("\n".join(described(found)))
-    return 0
+        line = row(cell, rates)
+        wrong += "too often" in verdict(rates)
+        print(line, flush=True)
+        if args.page:
+            page = args.page.read_text(encoding="utf-8")
+            args.page.write_text(merged(page, [line], every), encoding="utf-8")
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":

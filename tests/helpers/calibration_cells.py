@@ -1,4 +1,4 @@
-"""Cells of the atlas of calibration: a test on a design under a null hypothesis, many times over."""
+"""Cells of the atlas of calibration: a test on a design under a null hypothesis, many times."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -157,32 +157,64 @@ def beyond(null: np.ndarray, effect: np.ndarray, level: float = LEVEL) -> float:
     limit = np.quantile(null, 1 - level)
     above, equal = (null > limit + ROUNDING).mean(), (np.abs(null - limit) <= ROUNDING).mean()
     share = np.clip((level - above) / equal, 0, 1) if equal > 0 else 0.0
-    return float((effect > limit + ROUNDING).mean() + share * (np.abs(effect - limit) <= ROUNDING).mean())
+    return float(
+        (effect > limit + ROUNDING).mean() + share * (np.abs(effect - limit) <= ROUNDING).mean()
+    )
 
 
-def described(cells: Sequence[tuple[Cell, Rates]]) -> list[str]:
-    """Rows of a Markdown table."""
-    rows = [
-        "| design | test | null | rate at .05 | at .01 | FWE any | power | oracle |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    return rows + [row(*pair) for pair in cells]
+HEADER = (
+    "| design | test | null | drawn | rate at .05 | at .01 | FWE any | power | oracle | verdict |",
+    "|---|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def key(cell: Cell) -> str:
+    """How a row begins."""
+    return f"| {cell.design} | {cell.test} | {cell.null} |"
+
+
+def verdict(rates: Rates) -> str:
+    """Whether a cell holds: its interval reaches the level or stays below it, FWE likewise."""
+    if rates.refused:
+        return "refuses"
+    low, high = rates.interval(LEVEL)
+    family = rates.fwe_interval[0] <= LEVEL if len(rates.fwe) else True
+    if low > 0.06 or not family:
+        return "**rejects too often**"
+    if low > LEVEL or rates.rate(STRICT) > 0.015:
+        return "to be looked at"
+    return "lower" if high < 0.04 else "holds"
 
 
 def row(cell: Cell, rates: Rates) -> str:
-    """One row."""
-    head = f"| {cell.design} | {cell.test} | {cell.null} |"
+    """One row of a Markdown table."""
     if rates.refused:
-        return f"{head} refused: {rates.refused} | | | | |"
+        return f"{key(cell)} | refused: {rates.refused} | | | | | refuses |"
     low, high = rates.interval(LEVEL)
     at = f"{_share(rates.rate(LEVEL))} ({_share(low)}–{_share(high)})"
+    drawn = f"{rates.realisations} × {rates.p.shape[1]}"
     fwe = ""
     if len(rates.fwe):
         low, high = rates.fwe_interval
         fwe = f"{_share(float(rates.fwe.mean()), 2)} ({_share(low, 2)}–{_share(high, 2)})"
-    power = [f"{_share(v, 2)}" if np.isfinite(v) else "" for v in (rates.power, rates.oracle)]
-    return f"{head} {at} | {_share(rates.rate(STRICT))} | {fwe} | {power[0]} | {power[1]} |"
+    power = [_share(v, 2) if np.isfinite(v) else "" for v in (rates.power, rates.oracle)]
+    cells = [drawn, at, _share(rates.rate(STRICT)), fwe, *power, verdict(rates)]
+    return f"{key(cell)} {' | '.join(cells)} |"
 
 
 def _share(value: float, digits: int = 3) -> str:
     return f"{max(value, 0):.{digits}f}".replace("0.", ".", 1)
+
+
+def merged(page: str, rows: Sequence[str], order: Sequence[Cell]) -> str:
+    """A page with these rows in its table, in place of older ones of the same cells."""
+    start = page.index(HEADER[0])
+    end = page.find("\n\n", start)
+    known = {
+        own: line
+        for own in map(key, order)
+        for line in [*page.splitlines(), *rows]
+        if line.startswith(own)
+    }
+    table = "\n".join([*HEADER, *(known[own] for own in map(key, order) if own in known)])
+    return page[:start] + table + (page[end:] if end >= 0 else "\n")

@@ -62,7 +62,7 @@ class Design:
     delays: tuple[int, ...]
     delay: float = 5.0
     trials: Trials | None = None
-    trims: Trims = Trims()
+    trims: Trims = field(default_factory=Trims)
     volumes: dict[str, int] = field(default_factory=dict)
     decoded: bool = True
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from nilearn.glm.first_level import spm_hrf
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
@@ -28,11 +29,14 @@ from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.encode.fit import fit_subject
 from tristream.features.core.feature_file import About, create_features
 from tristream.stimuli.splits import split_table
-from tristream.stimuli.tables import LEAKAGE, LeakageTable, write_inventory, write_leakage
-from tristream.stimuli.tables import write_splits
+from tristream.stimuli.tables import (
+    LEAKAGE,
+    LeakageTable,
+    write_inventory,
+    write_leakage,
+    write_splits,
+)
 from tristream.store import Provenance
-
-import pandas as pd
 
 BANDS = ("a", "b")
 COLUMNS = 4
@@ -76,7 +80,7 @@ class World:
 
 @dataclass(frozen=True)
 class _Shown:
-    """Answers of one run: `matrix` (volumes, pieces) of pieces that are rows `index` of a source."""
+    """Answers of one run: `matrix` (volumes, pieces), pieces are rows `index` of a source."""
 
     matrix: np.ndarray
     index: np.ndarray
@@ -245,7 +249,11 @@ class Subject:
             "planted": features["a"] @ own.standard_normal((COLUMNS, voxels)),
             "labels": source.labels @ own.standard_normal((source.labels.shape[1], voxels)),
         }
-        share = {name: np.full(voxels, float(getattr(world, name) or 0)) for name in answered if name != "planted"}
+        share = {
+            name: np.full(voxels, float(getattr(world, name) or 0))
+            for name in answered
+            if name != "planted"
+        }
         share["planted"] = np.resize(world.planted or (0.0,), voxels)
         left = 1 - sum(share.values())
         out = {run: np.sqrt(left) * self._noise(own, run, world) for run in source.shown}

@@ -99,7 +99,8 @@ def encoder(subjects: Sequence[Subject], seed: int) -> Found:
     """Correlation of prediction and BOLD."""
     (subject,) = subjects
     output = subject.folder / "inference.h5"
-    settings = inferring(subject.design.exchange.unit, permutations=PERMUTATIONS, seed=seed)
+    unit = subject.design.exchange.unit
+    settings = inferring(unit, permutations=PERMUTATIONS, seed=seed, spatial=())
     infer_encoding(subject.encoding(), settings, output)
     model, provenance = read_inference(output)
     if model.found is None:
@@ -177,10 +178,12 @@ def _group(
 ) -> Found:
     encodings, inferences = [], []
     unit = subjects[0].design.exchange.unit
+    # The group reads correlations; the tests of single subjects matter to their count alone.
+    one = inferring(unit, permutations=19, seed=seed, most_permutations=19, spatial=())
     for subject in subjects:
         output = subject.folder / "inference.h5"
         encodings.append(subject.encoding())
-        infer_encoding(encodings[-1], inferring(unit, permutations=19, seed=seed), output)
+        infer_encoding(encodings[-1], one, output)
         inferences.append(output)
     output = subjects[0].folder / "group.h5"
     settings = grouping(

@@ -19,6 +19,7 @@ from helpers.faulty_rules import (
     signs_of_fixed_predictions,
     signs_of_subjects,
 )
+from tristream.config.trials import Trials
 from tristream.encode.encoding_file import read_encoding
 
 Faulty = Callable[[Sequence[Subject]], np.ndarray]
@@ -49,17 +50,19 @@ def holds(rates: Rates) -> bool:
     return low <= 0.05 and rates.rate(0.01) <= 0.025 and family <= 0.05
 
 
-def items_in_other_orders(runs: int = 4) -> Design:
-    """Twenty items once each in training, ten others in every test run."""
+def trials_in_other_orders(runs: int = 4) -> Design:
+    """Items once each in training, sixteen others in every test run, each a trial of its own."""
     rng = np.random.default_rng(0)
-    train = [[(f"i{k}", "n", 10.0, 20.0) for k in range(10 * n, 10 * n + 10)] for n in range(2 * runs)]
-    test = [[(f"t{k}", "n", 10.0, 20.0) for k in rng.permutation(10)] for _ in range(runs)]
-    return made("items in other orders", [*train[: 2 * runs], *test], "item", "holdout")
+    train = [[(f"i{n}-{k}", "n", 4.0, 4.0) for k in range(16)] for n in range(2 * runs)]
+    test = [[(f"t{k}", "n", 4.0, 4.0) for k in rng.permutation(16)] for _ in range(runs)]
+    trials = Trials(estimate="mean", shift=4.0, scale="run")
+    keys = {"trials": trials, "delays": (0,)}
+    return made("trials in other orders", [*train, *test], "item", "holdout", **keys)
 
 
 def test_showings_of_an_item_move_alike(tmp_path):
     rates, wrong = both(
-        items_in_other_orders(),
+        trials_in_other_orders(),
         "encoder",
         World(rho=0.2, items=0.4),
         lambda subjects: showings_moved_apart(read_encoding(subjects[0].encoding())[0]),
@@ -72,7 +75,7 @@ def test_showings_of_an_item_move_alike(tmp_path):
 
 def test_what_subjects_share_is_no_evidence_for_other_stimuli(tmp_path):
     rates, wrong = both(
-        items_in_other_orders(2),
+        trials_in_other_orders(2),
         "group: other stimuli",
         World(rho=0.2, shared=0.4),
         lambda subjects: signs_of_subjects([read_encoding(s.encoding())[0] for s in subjects]),
