@@ -31,7 +31,7 @@ NOISE = {"AR .4": World(rho=0.4), "AR .7": World(rho=0.7), "smooth AR .7": World
 ITEMS = World(rho=0.4, items=0.3)
 SHARED = World(rho=0.4, shared=0.3)
 # Where every run shows all labels, features of labels predict answers to them: an effect.
-ITEM_DESIGNS = ("bunny", "ds001246", "ds003717", "ds003720", "items, no rest", "items, rest")
+ITEM_DESIGNS = ("bunny", "ds001246", "ds003720", "items, no rest", "items, rest")
 ALL = (
     "bunny",
     "ds000105",
