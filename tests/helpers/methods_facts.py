@@ -229,6 +229,7 @@ def stimuli_facts(of: Of) -> list[Fact]:
         (r"([\d,]+) findings? \(", _when(findings, float(findings))),
         (r"findings? \([^.]*kept", _when(findings and not found.drop)),
         (r"findings? \([^.]*dropped", _when(found.drop)),
+        (r"Of the labels, ", _when(found.labels)),
         (r"Whether labels follow from time was tested", _when(found.baseline)),
         (r"They do not\.", _when(found.baseline and not any(b["flagged"] for b in found.baseline))),
         (r"it named", _when(any(b["flagged"] for b in found.baseline))),

@@ -150,6 +150,15 @@ def test_an_order_that_gives_labels_away_is_a_caution():
     assert found[1].text == "one order for all."
 
 
+def test_labels_that_were_never_trained_on_are_a_caution():
+    notes = [
+        {"note": "none is new", "flagged": False},
+        *[{"note": "one is new", "flagged": True}] * 2,
+    ]
+    found = cautions(replace(audit([], None), labels=notes))
+    assert [block.text for block in found] == ["Of the labels, one is new."]
+
+
 def test_accuracy_names_the_solver_and_its_estimated_loss(results):
     rng = np.random.default_rng(0)
     report_tree.write_encoding(results.resolved, "bunny", "streams", "01", True, rng)

@@ -163,6 +163,18 @@ def order_sentences(
     return text
 
 
+def label_sentences(overlaps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which labels and items training and test runs share; timelines that agree once.
+
+    Parameters
+    ----------
+    overlaps : list of dict
+        `LabelOverlap` of each timeline, with its `note`.
+    """
+    notes = dict.fromkeys(str(one["note"]) for one in overlaps)
+    return [f"Of the labels, {note}." for note in notes]
+
+
 def known_sentences(notes: Sequence[str]) -> list[str]:
     """What the descriptor states, which no comparison of stimuli can find."""
     return [f"Known of the dataset, and not tested here: {note.rstrip('.')}." for note in notes]

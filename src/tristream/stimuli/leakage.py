@@ -16,6 +16,7 @@ from tristream.stimuli import audio_prints, frame_prints, image_prints
 from tristream.stimuli.audit_methods import (
     compared_kinds,
     known_sentences,
+    label_sentences,
     media_sentences,
     order_sentences,
 )
@@ -28,6 +29,7 @@ from tristream.stimuli.compare_clips import (
     near_in_media,
 )
 from tristream.stimuli.image_prints import ImagePrint, image_print
+from tristream.stimuli.label_overlap import label_overlap
 from tristream.stimuli.order_across import order_across
 from tristream.stimuli.order_baseline import OrderBaseline, Unit, order_baseline
 from tristream.stimuli.parts import views
@@ -93,7 +95,7 @@ def audit(
     found: list[tuple[str, Finding]] = [("all", _known(note)) for note in settings.known_leaks]
     prints = _all_prints(dataset, inventory.table, known, receipt)
     images = _image_prints(dataset, inventory.table, known, receipt)
-    checked, baselines, drop = [], [], []
+    checked, baselines, labels, drop = [], [], [], []
     kinds, by_name = set[str](), set[str]()
     for timeline, events in inventory.table.groupby("timeline", sort=False):
         name = str(timeline)
@@ -122,6 +124,10 @@ def audit(
         if counts["image_pairs"]:
             checked.append({"timeline": name, **_compared_images(counts)})
         drop += [{"timeline": name, **d} for d in dropped(findings, split, RESPONSE)]
+        overlap = label_overlap(events, runs)
+        if overlap is not None:
+            words = {"note": overlap.note, "flagged": overlap.flagged}
+            labels.append({"timeline": name, **asdict(overlap), **words})
         baseline = order_baseline(units_of(events, runs))
         if baseline is not None:
             baselines.append({"timeline": name, **asdict(baseline)})
@@ -138,6 +144,7 @@ def audit(
     tail = RESPONSE if action == "drop" else None
     methods = [
         *media_sentences(kinds, by_name, senses, image_pairs, media, gap, tail),
+        *label_sentences(labels),
         *order_sentences(baselines, asdict(across) if across else None),
         *known_sentences(settings.known_leaks),
     ]
@@ -159,6 +166,7 @@ def audit(
         drop=drop if action == "drop" else [],
         across=asdict(across) if across else None,
         provenance=provenance,
+        labels=labels,
     )
 
 

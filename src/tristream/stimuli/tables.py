@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,8 @@ class LeakageTable:
     across : dict or None
         Labels from the order of other timelines (`order_across.OrderAcross`).
     provenance : Provenance
+    labels : list of dict
+        Per timeline: labels and items of training and of test runs (`label_overlap.LabelOverlap`).
     """
 
     path: Path
@@ -158,6 +160,7 @@ class LeakageTable:
     drop: list[dict[str, Any]]
     across: dict[str, Any] | None
     provenance: Provenance
+    labels: list[dict[str, Any]] = field(default_factory=list)
 
 
 def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFrame:
@@ -254,6 +257,7 @@ def write_leakage(found: LeakageTable) -> None:
         baseline=found.baseline,
         drop=found.drop,
         across=found.across,
+        labels=found.labels,
     )
 
 
@@ -269,6 +273,7 @@ def read_leakage(path: Path | str) -> LeakageTable:
         drop=side.get("drop", []),
         across=side.get("across"),
         provenance=provenance,
+        labels=side.get("labels", []),
     )
 
 

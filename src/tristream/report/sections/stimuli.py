@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from tristream.report.declared import model_layers
 from tristream.report.elements import Block, Caution, Section, Table, Text, shown
+from tristream.report.item_neighbours import NEAR, Neighbour, items_of, neighbours_in
 from tristream.report.study_results import Results
 from tristream.stimuli.tables import LeakageTable, read_inventory, read_leakage, read_splits
 
@@ -59,9 +61,82 @@ def _audit(results: Results, dataset: str) -> list[Block]:
     audit = read_leakage(path)
     notes = results.read(path, audit.provenance)
     blocks: list[Block] = [_findings(audit.table, results.link(path)), *notes, *cautions(audit)]
+    blocks += _labels(audit)
+    blocks += _neighbours(results, dataset)
     blocks += _listed("What was compared", audit.checked)
     blocks += _listed("Labels from time alone", audit.baseline)
     blocks += _listed("Labels from the order of other subjects", [audit.across or {}])
+    return blocks
+
+
+def _labels(audit: LeakageTable) -> list[Block]:
+    """Labels and items that training and test runs share, as a list and in words."""
+    found: list[Block] = [Text(note) for note in _notes(audit, flagged=False)]
+    names = ("shared", "untrained", "shared_items")
+    rows = tuple(
+        (one["timeline"], *(f"{len(one[name])}: {', '.join(one[name])}" for name in names))
+        for one in audit.labels
+    )
+    if rows:
+        columns = ("timeline", "labels in both", "labels never trained on", "items in both")
+        caption = "Labels and labelled items of training and of test runs."
+        found.append(Table(caption, columns, rows, folded=True))
+    return found
+
+
+def _notes(audit: LeakageTable, flagged: bool) -> list[str]:
+    """What is said of the labels of the timelines, equal words once."""
+    said = [one["note"] for one in audit.labels if one["flagged"] == flagged]
+    return [f"Of the labels, {note}." for note in dict.fromkeys(said)]
+
+
+def _neighbours(results: Results, dataset: str) -> list[Block]:
+    """Test items that lie near a training item in a feature space, layer by layer."""
+    paths = [results.path(place, dataset=dataset) for place in ("inventory", "splits")]
+    if not all(path.is_file() for path in paths):
+        return []
+    items = items_of(read_inventory(paths[0]), read_splits(paths[1]))
+    found = {}
+    for space, layer in model_layers(results.targets, dataset):
+        path = results.path("features", dataset=dataset, space=space, layer=layer)
+        if path.is_file() and (near := neighbours_in(path, items)):
+            found[space, layer] = near
+    return near_items(found, len(items.train))
+
+
+def near_items(found: Mapping[tuple[str, str], Sequence[Neighbour]], train: int) -> list[Block]:
+    """Test items that lie near one of `train` training items, by space and layer."""
+    if not found:
+        return []
+    near = [
+        (*layer, one.item, one.nearest, f"{one.r:.3f}", f"{one.share:.4f}", shown(one.same_label))
+        for layer, ones in found.items()
+        for one in ones
+        if one.is_near
+    ]
+    blocks: list[Block] = []
+    if near:
+        text = (
+            f"{len({row[2] for row in near})} of {max(map(len, found.values()))} test items lie "
+            "unusually near a training item in a feature space; what names them may know that "
+            "training item, and no more."
+        )
+        blocks.append(Caution(text))
+    rows = tuple(
+        (*layer, sum(one.is_near for one in ones), len(ones), f"{NEAR * len(ones):.1f}")
+        for layer, ones in found.items()
+    )
+    caption = (
+        "Near neighbours of test items. A test item is near if so few training items have another "
+        f"training item at least as near that its share is {NEAR:g} or less (of {train} training "
+        "items; correlation of features, each column scaled by training items). As many are near "
+        "by chance if test items were drawn as training items were."
+    )
+    blocks.append(Table(caption, ("space", "layer", "near", "test items", "by chance"), rows))
+    if near:
+        head = ("space", "layer", "test item", "training item", "r", "share", "same label")
+        folded = len(near) > FEW
+        blocks.append(Table("Test items near a training item.", head, tuple(near), folded=folded))
     return blocks
 
 
@@ -72,7 +147,7 @@ def cautions_of(results: Results, dataset: str) -> list[Block]:
 
 
 def cautions(audit: LeakageTable) -> list[Block]:
-    """What the audit flags of the order of labels."""
+    """What the audit flags of labels and of their order."""
     found: list[Block] = []
     for baseline in audit.baseline:
         if baseline.get("flagged"):
@@ -83,6 +158,7 @@ def cautions(audit: LeakageTable) -> list[Block]:
             found.append(Caution(text))
     if audit.across and audit.across.get("flagged"):
         found.append(Caution(f"{audit.across['note']}."))
+    found += [Caution(note) for note in _notes(audit, flagged=True)]
     return found
 
 
