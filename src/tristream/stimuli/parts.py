@@ -5,7 +5,7 @@ as in perceptual hashing (Zauner 2010, "Implementation and benchmarking of perce
 functions"). They are kept as numbers, not bits, and weighted by their frequency because natural
 images have amplitudes that fall with it (Field 1987). Cropping they do not survive: so one picture
 is compared as a whole with parts of the other, of several sizes and places. Black bars around a
-copy are outside of such a part, and a squeeze is undone by a part that is no square.
+copy are outside of such a part, and a squeeze is undone by a part of other proportions.
 """
 
 from dataclasses import dataclass

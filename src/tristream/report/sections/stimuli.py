@@ -85,9 +85,9 @@ def _labels(audit: LeakageTable) -> list[Block]:
 
 
 def _notes(audit: LeakageTable, flagged: bool) -> list[str]:
-    """What is said of the labels of the timelines, equal words once."""
-    said = [one["note"] for one in audit.labels if one["flagged"] == flagged]
-    return [f"Of the labels, {note}." for note in dict.fromkeys(said)]
+    """The notes on labels of all timelines, equal ones once."""
+    notes = [one["note"] for one in audit.labels if one["flagged"] == flagged]
+    return [f"Of the labels, {note}." for note in dict.fromkeys(notes)]
 
 
 def _neighbours(results: Results, dataset: str) -> list[Block]:
