@@ -154,7 +154,7 @@ def test_decoders_get_averages_that_never_straddle_the_split(
     written: tuple[list[Path], Path],
 ) -> None:
     decoder = Decoder(datasets=["small"], kind="ridge", samples="volumes", standardize="training")
-    found = read_decoded(*written, decoder)
+    found = read_decoded(*written, decoder, "item")
     names = [(item, "train") for item in "abcdefghijkml"] + [(i, "test") for i in "bfqrsp"]
     expected = [mean_of(item, split) for item, split in names]
     np.testing.assert_allclose(found.x, expected, atol=1e-6)

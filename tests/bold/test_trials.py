@@ -324,12 +324,12 @@ def test_models_and_decoders_of_trials(tmp_path: Path) -> None:
     assert [len(run.rows) for run in inputs.runs.values()] == [7, 7]
     decoder = Decoder(datasets=["small"], kind="ridge", samples="volumes")
     with pytest.raises(UserError, match="scaled by training trials"):
-        read_decoded(bold, tmp_path / "samples.tsv", decoder)
+        read_decoded(bold, tmp_path / "samples.tsv", decoder, "block")
     decoder = decoder.model_copy(update={"standardize": "training"})
-    found = read_decoded(bold, tmp_path / "samples.tsv", decoder)
+    found = read_decoded(bold, tmp_path / "samples.tsv", decoder, "block")
     assert found.x.shape == (14, 52)
     with pytest.raises(UserError, match="delay: 0"):
-        read_decoded(bold, files[2], decoder.model_copy(update={"delay": 3.0}))
+        read_decoded(bold, files[2], decoder.model_copy(update={"delay": 3.0}), "block")
 
 
 def test_trials_of_other_events_are_noticed(tmp_path: Path) -> None:

@@ -27,11 +27,13 @@ def samples(test=(), runs=8, labels=5, **changes) -> Samples:
         label=label,
         run=np.repeat(np.arange(runs), labels),
         length=np.full(runs * labels, 2),
+        item=np.arange(runs * labels),
         unit_names=[str(i) for i in range(runs * labels)],
         classes=list("abcde"[:labels]),
         runs=[f"run-{i}" for i in range(runs)],
         test=np.isin(np.arange(runs), test),
         repeat=[""] * runs,
+        exchange="block",
     )
     return replace(given, **changes)
 
@@ -65,6 +67,10 @@ def lies(text: str, given: Samples, decoding, settings) -> list[str]:
         rf"labels of whole {settings.unit}s within runs": p,
         r"seed (\d+)\)": p and block.seed + 0.0,
         r"no p value: ": not p,
+        r"leaving out each of (\d+) tested": decoding.n_units,
+        rf"tested {settings.unit}s in turn": bool(decoding.n_units),
+        r"Balanced accuracy is the mean of the labels' recalls": True,
+        r"items that it was tested on \((\d+) left": decoding.n_left_out,
     }
     wrong = []
     for pattern, fact in facts.items():
@@ -85,6 +91,10 @@ CASES = {
     "few": (samples(runs=3, labels=2), {}),
     "trials": (samples(rows="trials"), {"permutations": 0}),
     "items": (samples(), {"unit": "item"}),
+    "shown again": (
+        samples(item=np.arange(40) % 35, exchange="item", label=np.tile(np.arange(5), 8)),
+        {"unit": "item"},
+    ),
 }
 
 
@@ -109,6 +119,8 @@ def test_sentences_are_true_and_none_may_be_missing(case):
         ("svm", "5 s earlier", "2 s earlier"),
         ("few", "no p value", "the p value 0.01"),
         ("items", "whole items", "whole blocks"),
+        ("items", "each of 40 tested items", "each of 80 tested samples"),
+        ("shown again", "(20 left out", "(0 left out"),
         ("trials", "single trials", "single volumes"),
     ],
 )
@@ -121,7 +133,7 @@ def test_planted_lies_are_found(case, true, lie):
 
 
 def test_why_there_is_no_p_value_is_told():
-    assert "only 4 distinct permutations exist" in made(samples(runs=3, labels=2))[0][-1]
+    assert "only 4 distinct permutations exist" in " ".join(made(samples(runs=3, labels=2))[0])
 
 
 def test_citations_are_in_the_bibliography():

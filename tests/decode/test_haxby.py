@@ -24,7 +24,7 @@ from tristream.config.load import descriptor
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import decode, fit
 from tristream.decode.decoding_samples import Samples, read_samples
-from tristream.decode.label_permutation import draw, log10_distinct, scheme
+from tristream.decode.label_exchange import label_exchange
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.store import Provenance, open_h5, read_strings, write_table
 
@@ -89,12 +89,12 @@ def _index(run: str, time: np.ndarray, item: np.ndarray) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def volumes(files: Files) -> Samples:
-    return read_samples(*files, RIDGE)
+    return read_samples(*files, RIDGE, "block")
 
 
 @pytest.fixture(scope="module")
 def blocks(files: Files) -> Samples:
-    return read_samples(*files, SVM)
+    return read_samples(*files, SVM, "block")
 
 
 def test_samples_of_the_slice(volumes: Samples, blocks: Samples) -> None:
@@ -213,7 +213,7 @@ def test_permuted_refits_are_whole_refits(blocks: Samples, volumes: Samples) -> 
     """The quick null gives what fitting anew to the permuted labels gives."""
     for samples, decoder in ((volumes, RIDGE), (blocks, SVM)):
         found = decode(samples, decoder.model_copy(update={"permutations": 3}))
-        drawn = draw(samples.label, scheme(samples).sets, 3, decoder.seed)
+        drawn = label_exchange(samples).draw(0, 3, decoder.seed)
         for labels, accuracy in zip(drawn, found.null, strict=True):
             alone = decode(
                 replace(samples, label=labels), decoder.model_copy(update={"permutations": 0})
@@ -222,7 +222,7 @@ def test_permuted_refits_are_whole_refits(blocks: Samples, volumes: Samples) -> 
 
 
 def test_shuffled_labels_are_at_chance(volumes: Samples) -> None:
-    shuffled = draw(volumes.label, scheme(volumes).sets, 1, seed=1234)[0]
+    shuffled = label_exchange(volumes).draw(0, 1, seed=1234)[0]
     found = decode(replace(volumes, label=shuffled), RIDGE)
     assert abs(found.accuracy - 1 / 8) < 3 * found.null.std()
     assert found.p > 0.01
@@ -237,6 +237,7 @@ def test_moving_single_volumes_makes_the_null_too_narrow(volumes: Samples) -> No
         label=volumes.y,
         run=volumes.sample_run,
         length=np.ones(len(volumes.unit), int),
+        item=np.arange(len(volumes.unit)),
         unit_names=[str(i) for i in range(len(volumes.unit))],
     )
     right, wrong = decode(volumes, decoder), decode(each, decoder)
@@ -244,7 +245,7 @@ def test_moving_single_volumes_makes_the_null_too_narrow(volumes: Samples) -> No
     assert right.null.mean() == pytest.approx(wrong.null.mean(), abs=0.01)
     ratio = right.null.std() / wrong.null.std()
     assert ratio > 1.2
-    assert log10_distinct(each.label, scheme(each).sets) > 100
+    assert label_exchange(each).log10_distinct > 100
 
 
 def test_standardizing_by_training_runs_scales_the_training_samples(blocks: Samples) -> None:
@@ -262,7 +263,7 @@ def test_same_seed_same_null(blocks: Samples) -> None:
 
 
 def test_delay_takes_earlier_labels(files: Files, volumes: Samples) -> None:
-    later = read_samples(*files, RIDGE.model_copy(update={"delay": 5.0}))
+    later = read_samples(*files, RIDGE.model_copy(update={"delay": 5.0}), "block")
     assert len(later.x) == len(volumes.x)
     np.testing.assert_allclose(later.x[:-2][:7], volumes.x[2:9])
     np.testing.assert_array_equal(later.label, volumes.label)

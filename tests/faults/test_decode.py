@@ -186,8 +186,10 @@ def test_too_few_permutations_leave_no_p(tmp_path: Path) -> None:
         assert "p" not in file.attrs
         assert "null" not in file
         assert file.attrs["chance"] == file.attrs["chance_theory"] == pytest.approx(1 / 3)
-        (omitted,) = provenance.omitted
+        omitted, interval = provenance.omitted
         assert omitted.what == "p"
+        assert interval.what == "interval of balanced accuracy"
+        assert np.isnan(file.attrs["balanced_low"])
         assert "only 36 distinct permutations" in omitted.why
 
 

@@ -81,7 +81,7 @@ def test_too_few_blocks_to_permute(tmp_path):
         ({"events": "a", "test": ["a"]}, "power.x: tr:"),
         ({"events": "a", "tr": 2}, "power.x.test: Field required"),
         ({"events": "a", "test": "a", "tr": 2, "effects": [1.2]}, "power.x.effects.0"),
-        ({"events": "a", "test": "a", "tr": 2, "driven": 0.001}, "power.x: driven:"),
+        ({"events": "a", "test": "a", "tr": 2, "driven": 0.00001}, "power.x: driven:"),
         ({"aligned": "a", "test": "a", "exchange": {"unit": "item"}}, "power.x: exchange:"),
         ({"events": "a", "test": "a", "tr": 2, "effect": 1}, "power.x.effect: unknown key"),
     ],

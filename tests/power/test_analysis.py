@@ -88,6 +88,7 @@ def test_predictions_are_those_of_the_workflow(events):
         simulated=True,
         control="none",
         held={run.name: run.features[0] for run in runs},
+        items=("labels/identity",),
     )
     theirs, _ = fit_encoding(inputs, model, "cpu")
     ours = fit_encoder(
@@ -113,7 +114,8 @@ def test_r_reaches_the_ceiling_with_plenty_of_data(events):
 
 
 def test_power_rises_with_effect_and_runs(events):
-    settings = block(events, effects=[0.1, 0.2, 0.4], runs=[0.5, 2], subjects=[8], repeats=[1, 2])
+    changes = {"runs": [0.5, 2], "repeats": [1, 2], "realisations": 8, "subjects": [8]}
+    settings = block(events, effects=[0.1, 0.2, 0.4], voxels=120, simulated=60, **changes)
     grid = Analysis(read_design("x", settings), planning(settings, **QUICK)).run()
     power = grid.power.mean(-1)
     assert (np.diff(power, axis=0) >= 0).all()

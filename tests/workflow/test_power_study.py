@@ -22,6 +22,7 @@ POWER = {
         "repeats": [1],
         "subjects": [8],
         "voxels": 40,
+        "driven": 0.25,
         "realisations": 3,
         "permutations": 50,
     }

@@ -22,7 +22,8 @@ class Power(Section):
 
     A design is a BIDS events file for each run (`events`, with `tr`), or files of aligned features
     of a study that there is already (`aligned`). Runs that match a `test` pattern are held out;
-    test runs that show the same are repeats, and averaged.
+    test runs that show the same are repeats, and averaged. How strict the correction is follows
+    from `voxels` and `driven`: of a region of interest take its own.
     """
 
     events: Files = Field(
@@ -64,8 +65,13 @@ class Power(Section):
     subjects: list[Annotated[int, Field(ge=8)]] = Field(
         default=[8, 16], description="subjects of the group test (sign flips, from 8 on)"
     )
-    voxels: int = Field(default=200, ge=20, description="voxels a subject")
-    driven: float = Field(default=0.25, gt=0, lt=1, description="share of them that is driven")
+    voxels: int = Field(
+        default=20_000, ge=20, description="voxels a subject: all are corrected for"
+    )
+    driven: float = Field(default=0.01, gt=0, lt=1, description="share of them that is driven")
+    simulated: int = Field(
+        default=50, ge=10, description="simulated voxels of either kind, which stand for all"
+    )
     autocorrelation: float = Field(
         default=0.4, ge=0, lt=1, description="of the noise, from one volume to the next"
     )
@@ -110,6 +116,12 @@ class Power(Section):
     def driven_voxels(self) -> int:
         """How many voxels of a subject follow the stimulus."""
         return round(self.voxels * self.driven)
+
+    @property
+    def simulated_voxels(self) -> tuple[int, int]:
+        """How many voxels without and with signal are simulated for a subject."""
+        silent = self.voxels - self.driven_voxels
+        return min(silent, self.simulated), min(self.driven_voxels, self.simulated)
 
     @property
     def permuted(self) -> Exchange:

@@ -8,13 +8,15 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from tqdm import tqdm
 
+from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
+from tristream.decode.balanced_accuracy import Balanced, balanced_accuracy
 from tristream.decode.classifiers import CLASSIFIERS, Fold
 from tristream.decode.decoding_file import KIND, Decoding, write_decoding
 from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples, read_samples
-from tristream.decode.label_permutation import MINIMUM, draw, log10_distinct, scheme
+from tristream.decode.label_exchange import LabelExchange, label_exchange
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
@@ -37,6 +39,11 @@ class Decoded:
         Share of right predictions among all tested samples.
     null : ndarray of shape (permutations,)
         Accuracies under permuted labels; empty where the test was refused or not asked for.
+    balanced : Balanced
+        Mean of the classes' recalls, with its interval.
+    left_out : int
+        Training samples that a fit did not get, since they show what it was tested on; over all
+        fits.
     log10_distinct : float
         How many distinct permutations there are.
     permuted : str
@@ -50,6 +57,8 @@ class Decoded:
     predicted: np.ndarray
     accuracy: float
     null: np.ndarray
+    balanced: Balanced
+    left_out: int
     log10_distinct: float
     permuted: str
     refusal: str
@@ -63,9 +72,9 @@ class Decoded:
 def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> Decoded:
     """Fit, predict what was held out, and repeat under permuted labels.
 
-    Under the null hypothesis the labels are exchangeable among the units of a run. Each
-    permutation moves labels of whole units, in training and test runs alike, and everything
-    that sees labels is fitted again.
+    Under the null hypothesis labels may change places as
+    :mod:`tristream.decode.label_exchange` says, in training and test runs alike; everything
+    that sees labels is fitted again to each permutation.
 
     Parameters
     ----------
@@ -81,51 +90,58 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
     UserError
         If nothing is left to train on, or a training set lacks a class.
     """
-    plan = scheme(samples)
-    distinct = log10_distinct(samples.label, plan.sets)
-    refusal = _refusal(distinct, decoder.permutations)
+    plan = label_exchange(samples)
+    refusal = _refusal(plan, decoder.permutations)
     labels = samples.label[None]
     if not refusal:
-        drawn = draw(samples.label, plan.sets, decoder.permutations, decoder.seed)
-        labels = np.concatenate([labels, drawn])
-    decision, correct, tested = None, np.zeros(len(labels)), np.zeros(len(samples.unit), bool)
-    decision = np.zeros((len(samples.unit), len(samples.classes)))
+        labels = np.concatenate([labels, plan.draw(0, decoder.permutations, decoder.seed)])
+    thing = plan.thing[samples.unit]
+    tested = np.zeros(len(thing), bool)
+    decision = np.zeros((len(thing), len(samples.classes)))
+    hits, left_out = np.zeros((len(labels), len(plan.label))), 0
     folds = list(_folds(samples))
     progress = tqdm(
         total=len(folds) * len(labels), desc=name, mininterval=5, unit="fit", disable=None
     )
     with progress:
-        for train, test in folds:
+        for every, test in folds:
+            train = every[~np.isin(thing[every], thing[test])]
+            left_out += len(every) - len(train)
             fold, used = _fold(samples, decoder, train, test)
             tested[test] = True
+            member = thing[test][:, None] == np.arange(len(plan.label))
             for start in range(0, len(labels), BATCH):
                 part = labels[start : start + BATCH]
                 values = fold.decide(part[:, used])
                 if start == 0:
                     decision[test] = values[0]
                 hit = values.argmax(2) == part[:, samples.unit[test]]
-                correct[start : start + BATCH] += hit.sum(1)
+                hits[start : start + BATCH] += hit @ member.astype(float)
                 progress.update(len(part))
-    accuracy = correct / tested.sum()
+    accuracy = hits.sum(1) / tested.sum()
+    shown = np.bincount(thing[tested], minlength=len(plan.label))
     return Decoded(
         tested=np.flatnonzero(tested),
         decision=decision[tested],
         predicted=decision[tested].argmax(1),
         accuracy=float(accuracy[0]),
         null=accuracy[1:],
-        log10_distinct=distinct,
+        balanced=balanced_accuracy(hits, shown, plan.of_things(labels), samples.classes),
+        left_out=left_out,
+        log10_distinct=plan.log10_distinct,
         permuted=plan.described,
         refusal=refusal,
     )
 
 
-def _refusal(log10: float, permutations: int) -> str:
+def _refusal(plan: LabelExchange, permutations: int) -> str:
     if permutations == 0:
         return "permutations: 0 was asked for"
-    if log10 < np.log10(MINIMUM) - 1e-9:
+    log10 = plan.log10_distinct
+    if log10 < np.log10(FEWEST_DISTINCT) - 1e-9:
         count = round(10**log10)
         return (
-            f"only {count} distinct permutations exist, fewer than {MINIMUM}: the smallest "
+            f"only {count} distinct permutations exist, fewer than {FEWEST_DISTINCT}: the smallest "
             f"possible p is {1 / count:.2g}"
         )
     return ""
@@ -155,8 +171,9 @@ def _fold(
         names = ", ".join(samples.classes[c] for c in sorted(lacking))
         runs = ", ".join(samples.runs[r] for r in np.unique(samples.sample_run[test]))
         raise UserError(
-            f"no training sample of {names} is left when {runs} is held out; "
-            "correct `split` in the dataset file, or drop the label"
+            f"no training sample of {names} is left when {runs} is held out"
+            f"{' with all showings of its items' if samples.exchange == 'item' else ''}; "
+            "correct `split` or `exchange` in the dataset file, or drop the label"
         )
     x_train, x_test = samples.x[train], samples.x[test]
     if decoder.standardize == "training":
@@ -210,11 +227,16 @@ def fit(
     code : str
         Fingerprint for the provenance.
     """
-    given = read_samples(bold, samples, settings.block)
+    given = read_samples(bold, samples, settings.block, settings.unit)
     found = decode(given, settings.block, settings.decoder)
     omitted = given.omitted
     if found.refusal:
         omitted += (Omission("p", found.refusal),)
+    if found.balanced.omitted:
+        omitted += (Omission("interval of balanced accuracy", found.balanced.omitted),)
+    if found.left_out:
+        why = "they show an item that the same fit is tested on, which it would recognise"
+        omitted += (Omission(f"{found.left_out} training samples of all fits", why),)
     decoding = _to_file(given, found, settings, subject)
     methods = methods_of(given, decoding, settings, found.refusal)
     provenance = Provenance(KIND, given.simulated, settings.key(), code, omitted, methods)
@@ -245,8 +267,15 @@ def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: 
         accuracy=found.accuracy,
         chance=share if found.refusal else found.null.mean(),
         chance_theory=share,
+        recall=found.balanced.recall,
+        balanced=found.balanced.value,
+        balanced_low=found.balanced.low,
+        balanced_high=found.balanced.high,
+        balanced_chance=1 / len(np.unique(y)) if found.refusal else found.balanced.null.mean(),
         permuted=found.permuted,
         log10_distinct=found.log10_distinct,
+        n_units=found.balanced.units,
+        n_left_out=found.left_out,
         n_voxels=given.x.shape[1],
         null=found.null,
         p=None if found.refusal else found.p,

@@ -10,8 +10,18 @@ import numpy.typing as npt
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "decoding"
-ARRAYS = ("true", "predicted", "decision", "confusion", "auc", "accuracy_run")
-NUMBERS = ("accuracy", "chance", "chance_theory", "log10_distinct")
+ARRAYS = ("true", "predicted", "decision", "confusion", "auc", "recall", "accuracy_run")
+NUMBERS = (
+    "accuracy",
+    "chance",
+    "chance_theory",
+    "balanced",
+    "balanced_low",
+    "balanced_high",
+    "balanced_chance",
+    "log10_distinct",
+)
+COUNTS = ("n_units", "n_left_out", "n_voxels")
 TEXTS = ("permuted", "scheme", "decoder", "dataset", "subject")
 
 
@@ -35,16 +45,25 @@ class Decoding:
         Rows are true classes.
     auc : ndarray of shape (classes,)
         Area under the ROC curve of one class against the rest, by test run, averaged.
+    recall : ndarray of shape (classes,)
+        Share of each class's samples that were named right; NaN where none was tested.
     runs : list of str
         Test runs.
     accuracy_run : ndarray of shape (runs,)
     accuracy, chance, chance_theory : float
         Share of right predictions; mean of the null (without one, as `chance_theory`); share of
         the most frequent class.
+    balanced, balanced_low, balanced_high, balanced_chance : float
+        Mean recall, its 95 % interval (NaN where there is none: `Provenance.omitted` has the
+        reason), and the mean of its null (without one, 1 / the number of tested classes).
     permuted : str
         The exchange scheme in words.
     log10_distinct : float
         How many distinct permutations exist.
+    n_units : int
+        Exchangeable units that were tested; 0 where there is no interval.
+    n_left_out : int
+        Training samples that fits did not get as they show a tested item, over all fits.
     n_voxels : int
         Voxels that were used.
     null : ndarray of shape (permutations,)
@@ -65,13 +84,20 @@ class Decoding:
     decision: npt.NDArray[np.floating]
     confusion: npt.NDArray[np.integer]
     auc: npt.NDArray[np.floating]
+    recall: npt.NDArray[np.floating]
     runs: list[str]
     accuracy_run: npt.NDArray[np.floating]
     accuracy: float
     chance: float
     chance_theory: float
+    balanced: float
+    balanced_low: float
+    balanced_high: float
+    balanced_chance: float
     permuted: str
     log10_distinct: float
+    n_units: int
+    n_left_out: int
     n_voxels: int
     null: npt.NDArray[np.floating]
     p: float | None = None
@@ -85,7 +111,7 @@ def write_decoding(path: Path, decoding: Decoding, provenance: Provenance) -> No
         for key in ARRAYS:
             file[key] = getattr(decoding, key)
         file["auc"].attrs["method"] = "one class against the rest, by test run, averaged"
-        for key in (*NUMBERS, *TEXTS, "n_voxels"):
+        for key in (*NUMBERS, *TEXTS, *COUNTS):
             file.attrs[key] = getattr(decoding, key)
         file.attrs["n_permutations"] = len(decoding.null)
         file.attrs["n_distinct"] = 10.0 ** min(decoding.log10_distinct, 300.0)
@@ -107,7 +133,7 @@ def read_decoding(path: Path) -> tuple[Decoding, Provenance]:
             **{key: file[key][()] for key in ARRAYS},
             **{key: float(file.attrs[key]) for key in NUMBERS},
             **{key: str(file.attrs[key]) for key in TEXTS},
-            "n_voxels": int(file.attrs["n_voxels"]),
+            **{key: int(file.attrs[key]) for key in COUNTS},
             "null": file["null"][()] if "null" in file else np.empty(0),
             "p": float(file.attrs["p"]) if "p" in file.attrs else None,
         }

@@ -35,7 +35,8 @@ def methods_of(
         )
     else:
         sentences.append("Voxels were taken as scaled in their own run.")
-    return (*sentences, _scheme(given, decoding), _null(decoding, settings, unit, refusal))
+    sentences += [_scheme(given, decoding), _null(decoding, settings, unit, refusal)]
+    return (*sentences, _balanced(decoding, unit))
 
 
 def _samples(given: Samples, settings: DecodeSettings, unit: str) -> str:
@@ -47,11 +48,18 @@ def _samples(given: Samples, settings: DecodeSettings, unit: str) -> str:
 def _scheme(given: Samples, decoding: Decoding) -> str:
     tested, runs = len(decoding.runs), len(given.runs)
     if decoding.scheme == "holdout":
-        return (
+        text = (
             f"The decoder was fitted to {counted(runs - tested, 'training run')} and tested on "
             f"{counted(tested, 'held-out run')}."
         )
-    return f"Each of the {runs} runs was held out once, the decoder fitted to the others."
+    else:
+        text = f"Each of the {runs} runs was held out once, the decoder fitted to the others."
+    if decoding.n_left_out:
+        text += (
+            " No fit was given training samples of items that it was tested on "
+            f"({decoding.n_left_out:,} left out, over all fits), so that it can't recognise items."
+        )
+    return text
 
 
 def _null(decoding: Decoding, settings: DecodeSettings, unit: str, refusal: str) -> str:
@@ -62,4 +70,16 @@ def _null(decoding: Decoding, settings: DecodeSettings, unit: str, refusal: str)
         f"Accuracies were compared with those under {len(decoding.null):,} random permutations of "
         f"{moved} (seed {settings.block.seed}), the decoder fitted anew to each; p is (1 + "
         "permutations at least as accurate) / (1 + permutations)."
+    )
+
+
+def _balanced(decoding: Decoding, unit: str) -> str:
+    text = "Balanced accuracy is the mean of the labels' recalls"
+    if not decoding.n_units:
+        return f"{text}."
+    return (
+        f"{text}; its 95 % interval comes from leaving out each of {decoding.n_units:,} tested "
+        f"{unit}s in turn (the jackknife), with the variance multiplied by that of its null over "
+        "the null's mean jackknife variance, at least by one, and Wilson's limits for that many "
+        "independent units [@dean2015]."
     )

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.core.groupby import SeriesGroupBy
 
 from tristream.align import samples as index
+from tristream.align.exchange import Unit
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.decoders import DecoderDesign
 from tristream.errors import UserError
@@ -27,6 +29,8 @@ class Samples:
     label, run, length : ndarray of int, shape (units,)
         The unit's label (index into `classes`), its run (index into `runs`), and its number of
         volumes before censoring.
+    item : ndarray of int, shape (units,)
+        What the unit shows, numbered in the order of the items' names.
     unit_names : list of str
         As in the sample index.
     classes, runs : list of str
@@ -35,6 +39,8 @@ class Samples:
         Whether the run is held out; all false for leave-one-run-out.
     repeat : list of str, one a run
         Group of runs that show the same at the same times; empty where there is none.
+    exchange : {'block', 'item', 'time'}
+        What changes places under the null hypothesis: units, or items with all their showings.
     simulated : bool
         Whether any input says so.
     omitted : tuple of Omission
@@ -50,11 +56,13 @@ class Samples:
     label: np.ndarray
     run: np.ndarray
     length: np.ndarray
+    item: np.ndarray
     unit_names: list[str]
     classes: list[str]
     runs: list[str]
     test: np.ndarray
     repeat: list[str]
+    exchange: Unit
     simulated: bool = False
     omitted: tuple[Omission, ...] = field(default=())
     rows: str = "volumes"
@@ -71,7 +79,9 @@ class Samples:
         return self.run[self.unit]
 
 
-def read_samples(bold: Sequence[Path], samples: Path, decoder: DecoderDesign) -> Samples:
+def read_samples(
+    bold: Sequence[Path], samples: Path, decoder: DecoderDesign, exchange: Unit
+) -> Samples:
     """Read one subject's labelled volumes, or their averages by unit.
 
     Run files hold each voxel z-scored by its own run, over all of the run's uncensored volumes,
@@ -86,11 +96,14 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: DecoderDesign) ->
         The subject's sample index (kind ``samples``).
     decoder : DecoderDesign
         Its `samples` and `delay` are used.
+    exchange : {'block', 'item', 'time'}
+        The dataset's exchangeable unit.
 
     Raises
     ------
     UserError
-        If files don't fit each other, a unit has two labels, or there is nothing to decode.
+        If files don't fit each other, a unit or an item has two labels, or there is nothing to
+        decode.
     """
     table, provenance = index.read_samples(samples)
     simulated = provenance.simulated
@@ -110,9 +123,10 @@ def read_samples(bold: Sequence[Path], samples: Path, decoder: DecoderDesign) ->
         raise UserError(f"{samples}: no volume has a label; a decoder needs labelled events")
     labelled = pd.concat(rows, ignore_index=True)
     x, omitted = _finite(np.concatenate(volumes), samples)
-    found = _assembled(x, labelled, samples, decoder.samples == "blocks", simulated, omitted)
+    found = _assembled(x, labelled, samples, decoder.samples == "blocks", exchange)
     kind = "trials" if runs[0].trials else "volumes"
-    return replace(found, rows=kind, delay=runs[0].tr * _moved(decoder.delay, runs[0]))
+    delay = runs[0].tr * _moved(decoder.delay, runs[0])
+    return replace(found, simulated=simulated, omitted=omitted, rows=kind, delay=delay)
 
 
 def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
@@ -140,8 +154,9 @@ def _labelled(
             f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
             "run `align samples` again"
         )
-    shown = part[["label", "unit", "keep"]].shift(_moved(delay, run))
-    part = part.assign(label=shown["label"], unit=shown["unit"], keep=shown["keep"].eq(True))
+    shown = part[["item", "label", "unit", "keep"]].shift(_moved(delay, run))
+    part = part.assign(**{column: shown[column] for column in ("item", "label", "unit")})
+    part = part.assign(keep=shown["keep"].eq(True))
     part = part[part["label"].notna() & (part["label"] != "")]
     part = part.assign(length=part.groupby("unit")["row"].transform("size"))
     part = part[part["keep"] & ~part["censor"]]
@@ -164,12 +179,7 @@ def _finite(x: np.ndarray, samples: Path) -> tuple[np.ndarray, tuple[Omission, .
 
 
 def _assembled(
-    x: np.ndarray,
-    labelled: pd.DataFrame,
-    samples: Path,
-    average: bool,
-    simulated: bool,
-    omitted: tuple[Omission, ...],
+    x: np.ndarray, labelled: pd.DataFrame, samples: Path, average: bool, exchange: Unit
 ) -> Samples:
     classes = sorted(labelled["label"].unique())
     if len(classes) < 2:
@@ -178,12 +188,10 @@ def _assembled(
     key = pd.MultiIndex.from_frame(labelled[["run", "unit"]].astype(str))
     unit, names = pd.factorize(key)
     units = labelled.groupby(unit)
-    mixed = units["label"].nunique() > 1
-    if mixed.any():
-        raise UserError(
-            f"{samples}: unit {names[int(mixed.argmax())][1]!r} has volumes of two labels; the "
-            "permuted unit must have one: correct `exchange` in the dataset file"
-        )
+    _check_one_label(units["label"], [name[1] for name in names], "unit", samples)
+    if exchange == "item":
+        items = labelled.groupby("item")
+        _check_one_label(items["label"], sorted(map(str, items.groups)), "item", samples)
     first = units.first()
     if average:
         x = np.stack([x[unit == u].mean(0) for u in range(len(names))])
@@ -198,11 +206,20 @@ def _assembled(
         label=first["label"].map(classes.index).to_numpy(),
         run=first["run"].map(runs.index).to_numpy(),
         length=first["length"].to_numpy(),
+        item=np.unique(first["item"].astype(str), return_inverse=True)[1],
         unit_names=[str(name[1]) for name in names],
         classes=classes,
         runs=runs,
         test=(of_run["split"] == "test").to_numpy(),
         repeat=["" if pd.isna(r) else str(r) for r in of_run["repeat"]],
-        simulated=simulated,
-        omitted=omitted,
+        exchange=exchange,
     )
+
+
+def _check_one_label(labels: SeriesGroupBy, names: Sequence[str], what: str, samples: Path) -> None:
+    mixed = (labels.nunique() > 1).to_numpy()
+    if mixed.any():
+        raise UserError(
+            f"{samples}: {what} {names[int(mixed.argmax())]!r} has volumes of two labels; what is "
+            "permuted must have one: correct `exchange` in the dataset file"
+        )

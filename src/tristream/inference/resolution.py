@@ -191,7 +191,7 @@ def against_largest(observed: Floats, null_max: Floats) -> npt.NDArray[np.float6
     return (1 + len(null_max) - below) / (1 + len(null_max))
 
 
-def resolve(null: Null, plan: Resolution) -> Resolved:
+def resolve(null: Null, plan: Resolution, of: int | None = None) -> Resolved:
     """Test every voxel, with more permutations where they decide something.
 
     Parameters
@@ -200,24 +200,27 @@ def resolve(null: Null, plan: Resolution) -> Resolved:
         What is rearranged.
     plan : Resolution
         How many permutations are allowed, and for which correction.
+    of : int, optional
+        The voxels are a sample of so many, and p values are wanted as fine as those of all. What
+        the others decide is not known, so none goes on for less.
     """
     observed = np.asarray(null.observed, np.float64)
     voxels = len(observed)
-    needed = plan.needed(voxels)
+    needed = plan.needed(of or voxels)
     limit = _limit(null, plan, needed)
     done = min(plan.first, limit) if null.available is not None else plan.first
     null_max = np.full(done, -np.inf)
     reached = count_reached(null, 0, done, observed, np.arange(voxels), null_max)
     permutations = np.full(voxels, done)
     going = np.flatnonzero(reached < ENOUGH)
-    while done < limit and not _decided(plan, len(going), voxels, done):
+    while done < limit and len(going) and (of or not _decided(plan, len(going), voxels, done)):
         stop = min(GROWTH * done, limit)
         reached[going] += count_reached(null, done, stop, observed, going)
         permutations[going] = done = stop
         going = going[reached[going] < ENOUGH]
     p = (1 + reached) / (1 + permutations)
     tail, no_tail = np.zeros(voxels, bool), 0
-    if limit < needed and not _decided(plan, len(going), voxels, done):
+    if limit < needed and len(going) and (of or not _decided(plan, len(going), voxels, done)):
         seldom = going[reached[going] < SELDOM]
         fitted = _tails(null, min(done, TAIL), observed, seldom)
         known = np.isfinite(fitted)
@@ -225,7 +228,7 @@ def resolve(null: Null, plan: Resolution) -> Resolved:
         p[tail] = fitted[known]
     fewest = 1
     if limit < needed and not tail.any():
-        fewest = math.ceil(1 / (1 + limit) / plan.threshold(1, voxels) - 1e-9)
+        fewest = math.ceil(1 / (1 + limit) / plan.threshold(1, of or voxels) - 1e-9)
     return Resolved(observed, p, null_max, permutations, tail, no_tail, needed, fewest)
 
 

@@ -136,10 +136,12 @@ def _samples(
         label=np.array(label),
         run=np.array(run),
         length=np.array(length),
+        item=np.arange(len(label)),  # events name labels alone: no trial is of the item of another
         unit_names=names,
         classes=classes,
         runs=[str(number) for number in range(count)],
         test=np.arange(count) >= len(train),
         repeat=[""] * count,
+        exchange="block",
         simulated=True,
     )

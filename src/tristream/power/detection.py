@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import false_discovery_control
 from tqdm import tqdm
 
 from tristream.align.exchange import FEWEST_DISTINCT
@@ -16,17 +15,15 @@ from tristream.config.settings.power import PowerSettings
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
+from tristream.inference.moved_predictions import MovedPredictions
 from tristream.inference.people import sign_flip
-from tristream.inference.permutation import (
-    Permuted,
-    PredictedRun,
-    exchange_of_runs,
-    permutation_test,
-)
+from tristream.inference.permutation import PredictedRun, exchange_of_runs
+from tristream.inference.resolution import Resolution, Resolved, resolve
 from tristream.inference.tested_runs import widened_runs
 from tristream.power.decoder import UNKNOWN, TrialRun, decode_trials
 from tristream.power.design import Design, DesignRun
 from tristream.power.encoder import fit_encoder
+from tristream.power.many_voxels import ManyVoxels
 from tristream.power.voxel_responses import Responses
 
 Floats = npt.NDArray[np.floating]
@@ -45,15 +42,16 @@ class Grid:
     r, power : ndarray
         Mean test correlation of driven voxels; share of them that is significant.
     false, false_p : ndarray
-        Share of voxels without signal that is significant after FDR, and at p ≤ .05 without.
+        Share of simulated voxels without signal that is significant after FDR, and at p ≤ .05
+        without.
     discoveries : ndarray
-        Share of what is significant that has no signal; 0 where nothing is.
+        Share of what is significant among all voxels that has no signal; 0 where nothing is.
     accuracy, chance, p : ndarray
         Of the decoder.
     group_power, group_false : ndarray of shape (effects, runs, repeats, subjects, realisations)
         As `power` and `false`, of the group test.
     realisations, silent, driven : int
-        Simulated subjects, and voxels of each without and with signal.
+        Simulated subjects, and simulated voxels of each without and with signal.
     solver : str
         Of the encoder.
     distinct : int
@@ -104,8 +102,8 @@ class Grid:
             repeats=list(block.repeats),
             subjects=list(block.subjects),
             realisations=block.realisations,
-            silent=block.voxels - block.driven_voxels,
-            driven=block.driven_voxels,
+            silent=block.simulated_voxels[0],
+            driven=block.simulated_voxels[1],
         )
 
 
@@ -137,6 +135,9 @@ class Analysis:
         self._design, self._block, self._test = design, block, settings
         self.grid = Grid.of(block, len(design.train))
         self._responses = Responses(design, block, self.grid.effects)
+        self._many = ManyVoxels(
+            block.voxels, block.driven_voxels, settings.fdr, settings.procedure, block.seed
+        )
         runs = [*design.train, *(run for group in design.test for run in group)]
         self._trials: Mapping[str, TrialRun] = (
             {run.name: TrialRun.of(run, design.tr, block.shift) for run in runs}
@@ -235,7 +236,14 @@ class Analysis:
         ]
         runs = widened_runs(runs, self._moves, self._design.unit)
         self.grid.widened |= any(run.widening > 1 for run in runs)
-        found = permutation_test(runs, self._moves, self._test.permutations, self._test.seed)
+        plan = Resolution(
+            self._test.permutations,
+            self._test.most_permutations,
+            self._test.fdr,
+            self._test.procedure,
+        )
+        null = MovedPredictions(runs, self._moves, self._test.seed)
+        found = resolve(null, plan, of=self._block.voxels)
         columns = self._responses.columns
         for realisation in range(self._block.realisations):
             silent = columns.silent(realisation)
@@ -249,29 +257,24 @@ class Analysis:
     def _count(
         self,
         at: tuple[int, int, int, int],
-        found: Permuted,
+        found: Resolved,
         silent: npt.NDArray[np.intp],
         driven: npt.NDArray[np.intp],
     ) -> None:
-        significant = self._significant(found.p[np.concatenate([silent, driven])])
+        smallest = 0.0 if found.tail.any() else 1 / (1 + found.most)
+        seen = self._many.correct(found.p[silent], found.p[driven], smallest, at)
         self.grid.r[at] = found.observed[driven].mean()
-        self.grid.power[at] = significant[len(silent) :].mean()
-        self.grid.false[at] = significant[: len(silent)].mean()
+        self.grid.power[at], self.grid.false[at] = seen.power, seen.false
         self.grid.false_p[at] = (found.p[silent] <= LEVEL).mean()
         # At an effect of 0 the voxels called driven are noise too.
-        wrong = significant[: len(silent) if at[0] else None].sum()
-        self.grid.discoveries[at] = wrong / max(1, significant.sum())
-
-    def _significant(self, p: Floats) -> npt.NDArray[np.bool_]:
-        q = false_discovery_control(p, method=self._test.procedure)
-        return np.asarray(q <= self._test.fdr)
+        self.grid.discoveries[at] = seen.discoveries if at[0] else float(seen.any)
 
     def _group(
         self,
         row: int,
         column: int,
         place: int,
-        found: Permuted,
+        found: Resolved,
         driven: npt.NDArray[np.bool_],
     ) -> None:
         """Draw subjects for each voxel from all simulated ones, and flip their signs."""
@@ -285,11 +288,12 @@ class Analysis:
                     rng.choice(pool, (subjects, size))
                     for pool, size in zip(pools, sizes, strict=True)
                 ]
-                p, _, _ = sign_flip(np.hstack(drawn), self._test.permutations, self._test.seed)
-                significant = self._significant(p)
+                p, _, smallest = sign_flip(
+                    np.hstack(drawn), self._test.permutations, self._test.seed
+                )
                 at = (row, column, place, index, draw)
-                self.grid.group_power[at] = significant[sizes[0] :].mean()
-                self.grid.group_false[at] = significant[: sizes[0]].mean()
+                seen = self._many.correct(p[: sizes[0]], p[sizes[0] :], smallest, at)
+                self.grid.group_power[at], self.grid.group_false[at] = seen.power, seen.false
 
     def _decode(
         self,

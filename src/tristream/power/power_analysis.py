@@ -87,18 +87,19 @@ def methods(planned: PlannedStudy, grid: Grid, settings: PowerSettings) -> tuple
     delays = ", ".join(map(str, planned.delays))
     sentences = [
         f"Power was estimated on simulated BOLD of {grid.realisations} subjects.",
-        f"In each, {grid.driven} of {grid.driven + grid.silent} voxels followed the {what}, "
+        f"In each, {block.driven_voxels} of {block.voxels} voxels followed the {what}, "
         "convolved in steps of 0.1 s with a double-gamma response whose peak was drawn for each "
         "voxel between 4.5 and 7 s, and scaled so that the noise-free signal correlated with one "
         "run of signal and noise by the effect given, over the test volumes that are scored and "
         "after cleaning.",
         "The other voxels were noise, Gaussian and autoregressive of order one "
         f"({block.autocorrelation:g} at a lag of one volume), independent over voxels and runs.",
+        *_stand_for(grid, settings),
         "Each run was cleaned (mean, linear trend, cosines slower than 128 s, z-scores by run) and "
         f"analysed by ridge regression on features delayed by {delays} TR, the penalty of each "
         "voxel chosen by leaving one training run out; the correlation of prediction and the mean "
         f"of test repeats was tested by {settings.permutations:,} permutations of {unit} of the "
-        f"prediction within test runs{wide}; "
+        f"prediction within test runs{wide}, and by as many more as a voxel needs to pass alone; "
         f"{wording.rate(settings.procedure, settings.fdr, 'the voxels of a subject')}.",
     ]
     if np.isfinite(grid.accuracy).any():
@@ -108,7 +109,8 @@ def methods(planned: PlannedStudy, grid: Grid, settings: PowerSettings) -> tuple
             else "chance is the share of the commonest label"
         )
         sentences.append(
-            "A ridge classifier (penalty: the number of voxels) was fitted to trials, the mean "
+            f"A ridge classifier of {grid.driven + grid.silent} voxels, {grid.driven} of them "
+            "driven (penalty: the number of voxels), was fitted to trials, the mean "
             f"volume {block.shift:g} s after onset over the trial's duration, z-scored by run, and "
             f"tested on the averaged test runs; {chance}."
         )
@@ -119,6 +121,19 @@ def methods(planned: PlannedStudy, grid: Grid, settings: PowerSettings) -> tuple
             "z [@nichols2002]."
         )
     return tuple(sentences)
+
+
+def _stand_for(grid: Grid, settings: PowerSettings) -> list[str]:
+    """How few voxels were simulated, if not all were."""
+    block = settings.block
+    if grid.driven + grid.silent == block.voxels:
+        return []
+    return [
+        f"Of these, {grid.driven} voxels with signal and {grid.silent} without were simulated. For "
+        f"the correction for all {block.voxels:,} voxels the first were counted as often as there "
+        "are driven voxels, and p values of all others were drawn as those of a test that keeps "
+        "its level; the simulated ones show whether it does."
+    ]
 
 
 def summary(grid: Grid, shows: list[int]) -> pd.DataFrame:

@@ -43,8 +43,7 @@ class Columns:
     @classmethod
     def of(cls, block: Power, effects: Sequence[float]) -> "Columns":
         """Noise voxels of all realisations, then the driven ones, effect by effect."""
-        number, driven = block.realisations, block.driven_voxels
-        silent = block.voxels - driven
+        number, (silent, driven) = block.realisations, block.simulated_voxels
         one = np.repeat(np.arange(number), driven)
         return cls(
             np.concatenate([np.repeat(np.arange(number), silent), *[one] * len(effects)]),
@@ -78,7 +77,7 @@ class Responses:
         runs = [*design.train, *(run for group in design.test for run in group)]
         self._number = {run.name: index for index, run in enumerate(runs)}
         rng = np.random.default_rng([block.seed, 1])
-        size = block.realisations * block.driven_voxels
+        size = block.realisations * block.simulated_voxels[1]
         width = runs[0].drive.shape[1]
         tuning = rng.standard_normal((width, size))
         if design.labels:
@@ -91,7 +90,7 @@ class Responses:
 
     def _scale(self, tests: Sequence[DesignRun]) -> None:
         """Signals in units in which noise, cleaned, has a standard deviation of one."""
-        noise = [self._noise(run, 0)[:, : self._block.voxels] for run in tests]
+        noise = [self._noise(run, 0)[:, : sum(self._block.simulated_voxels)] for run in tests]
         noise_power = _power(tests, noise).mean()
         signal_power = _power(tests, [self._signal[run.name] for run in tests])
         scale = np.sqrt(noise_power / np.where(signal_power > 0, signal_power, 1))
@@ -118,7 +117,7 @@ class Responses:
         """Stationary AR(1) noise of unit variance, (volumes, voxels of all realisations)."""
         rng = np.random.default_rng([self._block.seed, 2, self._number[run.name], copy])
         rho = self._block.autocorrelation
-        size = self._block.realisations * self._block.voxels
+        size = self._block.realisations * sum(self._block.simulated_voxels)
         white = rng.standard_normal((len(run.time), size)) * np.sqrt(1 - rho**2)
         white[0] /= np.sqrt(1 - rho**2)
         return np.asarray(lfilter([1], [1, -rho], white, axis=0))

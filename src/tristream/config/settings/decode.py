@@ -1,6 +1,6 @@
 """What decoding reads of the study."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tristream.config.base import Name
 from tristream.config.decoders import DecoderDesign
@@ -16,7 +16,7 @@ class DecodeSettings(Settings):
     dataset: Name
     decoder: Name
     block: DecoderDesign
-    unit: str
+    unit: Literal["block", "item", "time"]
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:

@@ -16,6 +16,7 @@ class PowerSettings(Settings):
     name: Name
     block: Power
     permutations: int
+    most_permutations: int
     fdr: float
     procedure: Literal["bh", "by"]
     seed: int
@@ -24,7 +25,7 @@ class PowerSettings(Settings):
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
         """What `power run` reads."""
         study, name = resolved.study, targets["name"]
-        keys = ("permutations", "fdr", "procedure", "seed")
+        keys = ("permutations", "most_permutations", "fdr", "procedure", "seed")
         return cls(
             name=name,
             block=named(study.power, name, "power"),

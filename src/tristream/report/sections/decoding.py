@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tristream.decode.decoding_file import Decoding, read_decoding
 from tristream.report import report_figures as figures
-from tristream.report.elements import Block, Heading, Section, Table, count, facts
+from tristream.report.elements import Block, Heading, Section, Table, Text, count, facts
 from tristream.report.references import resolve
 from tristream.report.sections.stimuli import cautions_of
 from tristream.report.study_results import Results
@@ -22,13 +23,41 @@ def names(results: Results, dataset: str) -> list[str]:
 
 def section(results: Results, dataset: str, subject: str) -> Section:
     """Every decoder of the dataset."""
-    blocks: list[Block] = [*cautions_of(results, dataset)]
+    blocks: list[Block] = [*cautions_of(results, dataset), *_family(results, dataset, subject)]
     for name in names(results, dataset):
         path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
         blocks.append(Heading(f"Decoder {name}"))
         gone = results.missing(f"Decoder {name}", path)
         blocks += gone or _decoder(results, dataset, subject, name, path)
     return Section("decoding", "Decoding", blocks)
+
+
+def _family(results: Results, dataset: str, subject: str) -> list[Block]:
+    """How many tests were made of the subject's labels, and what that makes of their p values."""
+    found = {}
+    for name in names(results, dataset):
+        path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
+        if path.is_file() and (p := read_decoding(path)[0].p) is not None:
+            found[name] = p
+    if len(found) < 2:
+        return [Text("One decoder of this subject was tested: its p is of one test.")] * len(found)
+    corrected = holm(np.array(list(found.values())))
+    rows = tuple((name, found[name], float(p)) for name, p in zip(found, corrected, strict=True))
+    caption = (
+        f"{len(found)} decoders of this subject were tested. The family-wise p is corrected for "
+        "all of them (Holm 1979), whatever they share. Other subjects, and decoders that were "
+        "tried and taken out of the study, are not counted."
+    )
+    return [Table(caption, ("decoder", "p", "family-wise p"), rows)]
+
+
+def holm(p: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Family-wise p values (Holm 1979, Scand J Stat 6:65), in the order of those given."""
+    order = np.argsort(p)
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    out = np.empty(len(p))
+    out[order] = np.minimum(raised, 1)
+    return out
 
 
 def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path) -> list[Block]:
@@ -54,6 +83,7 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
     if len(found.null):
         blocks.append(_null(results, where, who, found, simulated))
     blocks += _areas(results, where, who, found, simulated)
+    blocks.append(_recalls(found))
     rows = tuple(zip(found.runs, map(float, found.accuracy_run), strict=True))
     blocks.append(Table("Accuracy in each held-out run.", ("run", "accuracy"), rows, folded=True))
     return [*blocks, *notes]
@@ -61,20 +91,44 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
 
 def _facts(found: Decoding, provenance: Provenance) -> Block:
     """What the file says of the classifier, its accuracy and its null."""
-    measured = (
-        f"{found.null.mean():.3f} (mean of the permutation null)" if len(found.null) else None
-    )
+    tested = len(found.null) > 0
+    balanced = f"{found.balanced:.3f}"
+    if np.isfinite(found.balanced_low):
+        balanced += (
+            f" (95 % interval {found.balanced_low:.3f} to {found.balanced_high:.3f}, from "
+            f"{found.n_units:,} units)"
+        )
     return facts(
         {
             "How": resolve(" ".join(provenance.methods)),
             "Accuracy": f"{found.accuracy:.3f}",
             "Chance, always naming the commonest class": f"{found.chance_theory:.3f}",
-            "Chance, measured": measured,
+            "Chance, measured": f"{found.chance:.3f} (mean of the permutation null)"
+            if tested
+            else None,
+            "Balanced accuracy": balanced,
+            "Chance of balanced accuracy, measured": f"{found.balanced_chance:.3f}"
+            if tested
+            else None,
             "p": found.p,
             "Permutations": len(found.null) or None,
             "Distinct permutations": count(10.0 ** min(found.log10_distinct, 300)),
         }
     )
+
+
+def _recalls(found: Decoding) -> Block:
+    """Each class for itself."""
+    samples = found.confusion.sum(axis=1)
+    rows = tuple(
+        (name, float(recall) if shown else None, int(shown))
+        for name, recall, shown in zip(found.classes, found.recall, samples, strict=True)
+    )
+    caption = (
+        "Recall of each class: the share of its held-out samples that were named right. Balanced "
+        "accuracy is their mean."
+    )
+    return Table(caption, ("class", "recall", "samples"), rows, folded=True)
 
 
 def _null(results: Results, where: str, who: str, found: Decoding, simulated: bool) -> Block:
@@ -87,7 +141,8 @@ def _null(results: Results, where: str, who: str, found: Decoding, simulated: bo
     )
     caption = (
         f"Accuracy of the same decoder, fitted again each time after labels were permuted "
-        f"({found.permuted}), and the accuracy with the true labels (red)."
+        f"({found.permuted}), and the accuracy with the true labels (red): "
+        f"{(found.null >= found.accuracy - 1e-12).sum():,} of {len(found.null):,} reach it."
     )
     table = pd.DataFrame({"accuracy": found.null.round(6)})
     title = f"Accuracy against its null, {who}"

@@ -74,7 +74,8 @@ def _answer(table: pd.DataFrame, block: Power) -> list[Block]:
     lines.append(
         Text(
             "Power is the share of driven voxels of one subject that the study's own test finds, "
-            "after its correction for all voxels; the effect is the correlation of a driven "
+            f"after its correction for all {block.voxels:,} voxels, of which "
+            f"{block.driven_voxels:,} are driven; the effect is the correlation of a driven "
             "voxel's noise-free signal with one run of its BOLD."
         )
     )
@@ -85,8 +86,9 @@ def _answer(table: pd.DataFrame, block: Power) -> list[Block]:
         chance = float(decoded["chance"].mean())
         lines.append(
             Text(
-                f"With {runs} training runs a ridge classifier of {block.voxels} voxels names "
-                f"{accuracies} of the test trials (chance, measured: {chance:.0%})."
+                f"With {runs} training runs a ridge classifier of {sum(block.simulated_voxels)} "
+                f"voxels, {block.simulated_voxels[1]} of them driven, names {accuracies} of "
+                f"the test trials (chance, measured: {chance:.0%})."
             )
         )
     return lines
@@ -254,7 +256,9 @@ def _design(block: Power, planned: PlannedStudy) -> Block:
             if planned.n_distinct >= 1e15
             else planned.n_distinct,
             "Effects tried": block.effects,
-            "Voxels": f"{block.voxels}, {block.driven_voxels} of them driven",
+            "Voxels": f"{block.voxels:,}, {block.driven_voxels:,} of them driven",
+            "Simulated": f"{block.simulated_voxels[0]} voxels without signal and "
+            f"{block.simulated_voxels[1]} with it, which stand for all",
             "Autocorrelation of the noise": block.autocorrelation,
             "Simulated subjects": block.realisations,
             "Delays": f"{', '.join(map(str, planned.delays))} TR",

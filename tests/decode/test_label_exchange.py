@@ -10,7 +10,8 @@ from tristream.config.decoders import Decoder
 from tristream.decode.classifiers import SvmFold
 from tristream.decode.decoding import area_under_curve, decode
 from tristream.decode.decoding_samples import Samples
-from tristream.decode.label_permutation import draw, log10_distinct, scheme
+from tristream.decode.label_exchange import label_exchange
+from tristream.errors import UserError
 
 
 def design(
@@ -18,28 +19,31 @@ def design(
     lengths: list[list[int]] | None = None,
     repeat: list[str] | None = None,
     test: list[bool] | None = None,
+    items: list[list[int]] | None = None,
 ) -> Samples:
-    """One sample a unit; runs of labelled units."""
+    """One sample a unit; runs of labelled units, showings of items where these are given."""
     label = np.concatenate(labels)
     run = np.repeat(np.arange(len(labels)), [len(one) for one in labels])
     rng = np.random.default_rng(0)
     return Samples(
-        x=rng.standard_normal((len(label), 5)) + 2 * np.eye(5)[label],
+        x=rng.standard_normal((len(label), 5)) + 2 * np.eye(max(5, label.max() + 1), 5)[label],
         unit=np.arange(len(label)),
         label=label,
         run=run,
         length=np.concatenate(lengths) if lengths else np.ones(len(label), int),
+        item=np.concatenate(items) if items else np.arange(len(label)),
         unit_names=[str(u) for u in range(len(label))],
         classes=[f"c{c}" for c in range(label.max() + 1)],
         runs=[f"run-{r}" for r in range(len(labels))],
         test=np.array(test or [False] * len(labels)),
         repeat=repeat or [""] * len(labels),
+        exchange="item" if items else "block",
     )
 
 
 def test_labels_stay_in_their_run() -> None:
     samples = design([[0, 1, 2, 0], [1, 2, 1, 2]])
-    drawn = draw(samples.label, scheme(samples).sets, 200, seed=0)
+    drawn = label_exchange(samples).draw(0, 200, seed=0)
     for run in (0, 1):
         own = drawn[:, samples.run == run]
         assert (np.sort(own, 1) == np.sort(samples.label[samples.run == run])).all()
@@ -48,9 +52,9 @@ def test_labels_stay_in_their_run() -> None:
 
 def test_unequal_units_exchange_among_equals() -> None:
     samples = design([[0, 1, 0, 1]] * 2, [[9, 9, 4, 4]] * 2)
-    plan = scheme(samples)
+    plan = label_exchange(samples)
     assert "equal length" in plan.described
-    drawn = draw(samples.label, plan.sets, 100, seed=0)
+    drawn = plan.draw(0, 100, seed=0)
     for units in ([0, 1], [2, 3], [4, 5], [6, 7]):
         assert (np.sort(drawn[:, units], 1) == [0, 1]).all()
 
@@ -59,13 +63,13 @@ def test_repeats_of_a_run_move_alike() -> None:
     samples = design(
         [[0, 1, 2], [2, 1, 0], [2, 1, 0]], repeat=["", "a", "a"], test=[False, True, True]
     )
-    plan = scheme(samples)
+    plan = label_exchange(samples)
     assert "alike" in plan.described
-    drawn = draw(samples.label, plan.sets, 100, seed=0)
+    drawn = plan.draw(0, 100, seed=0)
     np.testing.assert_array_equal(drawn[:, 3:6], drawn[:, 6:9])
     assert (drawn[:, :3] != drawn[:, 3:6][:, ::-1]).any()
     apart = design([[0, 1, 2], [2, 1, 0], [2, 0, 1]], repeat=["", "a", "a"])
-    assert len(scheme(apart).sets) == 3
+    assert len(label_exchange(apart).sets) == 3
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,81 @@ def test_count_of_distinct_permutations(labels: list[list[int]]) -> None:
         r for r in permutations(range(k)) if all(counts[c] == counts[r[c]] for c in range(k))
     ]
     classes = {min(tuple(r[c] for c in one) for r in renamings) for one in every}
-    assert 10 ** log10_distinct(samples.label, scheme(samples).sets) == pytest.approx(len(classes))
+    assert 10 ** label_exchange(samples).log10_distinct == pytest.approx(len(classes))
+
+
+def test_all_showings_of_an_item_have_one_label() -> None:
+    samples = design(
+        [[0, 1, 2], [2, 0, 1, 2, 0, 1], [1, 0, 2]],
+        items=[[0, 1, 2], [12, 10, 11, 12, 10, 11], [11, 10, 12]],
+    )
+    plan = label_exchange(samples)
+    assert "all showings of an item alike" in plan.described
+    assert [one.size for one in plan.moving.sets] == [3, 3]
+    # Renamings of three labels make 6 of 36 labellings one.
+    assert 10**plan.log10_distinct == pytest.approx(6)
+    drawn = plan.draw(0, 50, seed=0)
+    for item in (10, 11, 12):
+        own = drawn[:, samples.item == item]
+        assert (own == own[:, :1]).all()
+    assert len(np.unique(drawn[:, :3], axis=0)) == 6
+
+
+def test_an_item_that_was_shown_more_often_keeps_its_label() -> None:
+    samples = design([[0, 1, 0, 1, 1]], items=[[0, 1, 2, 3, 3]])
+    plan = label_exchange(samples)
+    assert (plan.draw(0, 20, seed=0)[:, 3:] == 1).all()
+    assert 10**plan.log10_distinct == pytest.approx(3)
+
+
+GENRES, SHOWN = 10, 4
+
+
+def clips(rng: np.random.Generator, known: float) -> Samples:
+    """Clips of genres, each clip of the test run shown four times; voxels answer clips."""
+    train = [rng.permutation(GENRES).tolist() for _ in range(4)]
+    test = np.concatenate([rng.permutation(GENRES) for _ in range(SHOWN)])
+    given = design(
+        [*train, test.tolist()],
+        test=[False] * 4 + [True],
+        items=[*(np.arange(k * 10, k * 10 + 10).tolist() for k in range(4)), (100 + test).tolist()],
+    )
+    answers = rng.standard_normal((200, 15))[given.item]
+    genres = known * rng.standard_normal((GENRES, 15))[given.label]
+    return replace(given, x=answers + genres + 0.4 * rng.standard_normal(answers.shape))
+
+
+def test_a_decoder_of_clips_is_none_of_genres() -> None:
+    """One clip a genre: moving its showings apart takes what all showings share for genre."""
+    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks", regularization=15)
+    few = decoder.model_copy(update={"permutations": 99})
+    rng = np.random.default_rng(0)
+    null = [clips(rng, 0) for _ in range(150)]
+    alike = [decode(one, few).p for one in null]
+    apart = [decode(replace(one, exchange="block"), few).p for one in null]
+    assert np.mean(np.array(alike) <= 0.05) <= 0.07
+    assert np.mean(np.array(apart) <= 0.05) > 0.1
+    found = [decode(clips(rng, 1.5), few).p <= 0.05 for _ in range(20)]
+    assert np.mean(found) > 0.8
+
+
+def test_a_decoder_never_meets_an_item_that_it_is_tested_on() -> None:
+    """Voxels that know items and no labels, and items that come again in another run."""
+    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks", permutations=0)
+    rng = np.random.default_rng(0)
+    items = [rng.permutation(20) + 20 * (run // 2) for run in range(8)]
+    label = np.arange(80) % 2
+    given = design([label[own].tolist() for own in items], items=[own.tolist() for own in items])
+    given = replace(given, x=rng.standard_normal((80, 100))[given.item])
+    recognised = decode(replace(given, exchange="block"), decoder)
+    kept_apart = decode(given, decoder)
+    assert recognised.accuracy > 0.9
+    assert recognised.left_out == 0
+    assert kept_apart.accuracy < 0.7
+    assert kept_apart.left_out == 8 * 20
+    everywhere = design([[0, 1]] * 3, items=[[0, 1]] * 3)
+    with pytest.raises(UserError, match="held out with all showings of its items"):
+        decode(everywhere, decoder)
 
 
 def test_few_permutations_give_no_p() -> None:
