@@ -13,6 +13,7 @@ from tristream.config.decoders import Decoder
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import fit
 from tristream.decode.decoding_file import read_decoding
+from tristream.errors import UserError
 from tristream.inference.comparison import compare_encodings
 from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import infer_encoding
@@ -82,7 +83,10 @@ def tested(name: str, **keys: int) -> Callable[[Test], Test]:
     def add(run: Test) -> Test:
         def quietly(subjects: Sequence[Subject], seed: int) -> Found:
             with redirect_stderr(io.StringIO()):
-                return run(subjects, seed)
+                try:
+                    return run(subjects, seed)
+                except UserError as error:
+                    return refused(str(error))
 
         TESTS[name] = Tested(name, quietly, **keys)
         return run
