@@ -84,6 +84,32 @@ def test_loss_is_within_the_promise(columns, spectrum, score):
     check(kernels, new_kernels, y, new_y, RUNS, score)
 
 
+@pytest.mark.parametrize(
+    ("bands", "voxels", "candidates", "noise", "score"),
+    [
+        (20, 400, 60, 1, "correlation"),
+        (20, 400, 60, 8, "r2"),
+        (10, 400, 80, 1, "r2"),
+        (10, 400, 80, 8, "correlation"),
+        (8, 2000, 60, 1, "r2"),
+        (6, 1200, 60, 1, "r2"),
+    ],
+)
+def test_the_promise_holds_for_few_voxels_and_many_bands(bands, voxels, candidates, noise, score):
+    """Regions of interest under many feature spaces, with voxels that are like no others."""
+    columns = np.random.default_rng(bands).integers(20, 200, bands)
+    kernels, _, y, _ = study(columns, 1.0, voxels=voxels, noise=noise)
+    gammas = banded_ridge.dirichlet_candidates(candidates, bands, seed=1)
+    exact, found = (
+        banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, score=score, solver=solver)
+        for solver in ("exact", "skeleton")
+    )
+    loss = exact.choice.score - found.choice.score
+    assert float(loss.mean()) <= 3e-5
+    assert float(loss.max()) <= 1e-2
+    assert float(loss.mean()) <= found.estimated_loss + 5e-6
+
+
 def test_a_search_that_would_lose_too_much_is_exact_and_warns(monkeypatch):
     kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
     gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
