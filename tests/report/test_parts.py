@@ -170,7 +170,7 @@ def test_accuracy_names_the_solver_and_its_estimated_loss(results):
         "network": {"solver": "adamw"},
     }
     fits = {
-        name: Fit(replace(scored, about={"alphas": [1, 10], **about}), False, [])
+        name: Fit(replace(scored, about={"alphas": [1, 10], **about}), None, False, [])
         for name, about in abouts.items()
     }
     table = accuracy_table(fits)
