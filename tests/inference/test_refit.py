@@ -14,6 +14,7 @@ from tristream.encode.prediction_scores import correlation
 from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
+from tristream.inference.inference_file import read_inference
 from tristream.inference.permutation import exchange_of_runs, permutation_test
 from tristream.inference.refit import _row_orders, refit_null
 from tristream.inference.resolution import Resolution, resolve
@@ -113,3 +114,26 @@ def test_changed_features_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"net_early\.h5: has changed since"):
         infer_encoding(path, inferring(permutations=20), tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(("delays", "refused"), [([1, 2, 3], True), ([0], False)])
+def test_items_of_several_runs_are_refused_where_answers_reach_into_the_next(
+    tmp_path, delays, refused
+):
+    """Volumes that move take the end of the answer to the item before along; trials have none."""
+
+    def items(study):
+        table = study["samples"]
+        shown = table["row"] // 10
+        table["item"] = "item" + shown.astype(str)
+        table["unit"] = table["run"] + "/" + shown.astype(str)
+
+    study = write_study(tmp_path, scheme="leave-one-run-out", change=items)
+    path, output = tmp_path / "encoding.h5", tmp_path / "inference.h5"
+    files = study["aligned"], study["bold"], study["samples"]
+    settings = SETTINGS.model_copy(update={"delays": delays})
+    fit_subject(encode_settings(settings), "01", *files, path)
+    tested = infer_encoding(path, inferring(unit="item", permutations=50), output)
+    why = " ".join(omission.why for omission in read_inference(output)[1].omitted)
+    assert ("answers to the item before" in why) == refused
+    assert refused is (tested.found is None)

@@ -22,7 +22,7 @@ from tristream.encode.encoding_file import (
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
-from tristream.inference.encoding import NESTED, RIDGE
+from tristream.inference.encoding import NESTED, RIDGE, spilled
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import CORRELATION, Subject, Where, common_places
 from tristream.inference.inference_file import read_inference, why_refused
@@ -120,6 +120,8 @@ def _with_nulls(
     whole, parts = exchange_over_subjects([e.tests for e in opened], tables, settings)
     if still := [s.name for s, part in zip(subjects, parts, strict=True) if not part.sets]:
         why = f"sub-{still[0]} was tested on nothing that can change places with what others saw"
+        return Shared(why=why), list(subjects)
+    if nested and (why := spilled(opened[0], whole)):
         return Shared(why=why), list(subjects)
     factors = _widening(subjects, opened, settings)
     what = wording.units(settings.unit, whole, float(opened[0].about["tr"]))
