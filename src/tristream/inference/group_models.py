@@ -22,7 +22,7 @@ from tristream.encode.encoding_file import (
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
-from tristream.inference.encoding import NESTED, RIDGE, spilled
+from tristream.inference.encoding import RIDGE, spilled
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import CORRELATION, Subject, Where, common_places
 from tristream.inference.inference_file import read_inference, why_refused
@@ -30,7 +30,7 @@ from tristream.inference.people import LEVEL
 from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
 from tristream.inference.shared_stimuli import ShownRun, SubjectNull, shared_exchange
 from tristream.inference.subject_nulls import PermutedPredictions, RefittedPredictions
-from tristream.inference.tested_runs import TIME, runs_of, widened_runs
+from tristream.inference.tested_runs import NESTED, TIME, runs_of, widened_runs
 from tristream.inference.widening import widening
 from tristream.store import Omission
 
@@ -121,7 +121,7 @@ def _with_nulls(
     if still := [s.name for s, part in zip(subjects, parts, strict=True) if not part.sets]:
         why = f"sub-{still[0]} was tested on nothing that can change places with what others saw"
         return Shared(why=why), list(subjects)
-    if nested and (why := spilled(opened[0], whole)):
+    if nested and (why := next(filter(None, map(spilled, opened, parts)), "")):
         return Shared(why=why), list(subjects)
     factors = _widening(subjects, opened, settings)
     what = wording.units(settings.unit, whole, float(opened[0].about["tr"]))
