@@ -66,7 +66,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], set[str]]] = {
     "rate": (inference(fdr=0.01), {"inference", "compare", "group", "power", "contrast maps"}),
     "procedure": (inference(procedure="by"), {"inference", "compare", "group", "power"}),
     "null": (inference(null="shift"), {"inference"}),
-    "limit of permutations": (inference(most_permutations=50), {"inference", "group"}),
+    "limit of permutations": (inference(most_permutations=50), {"inference", "group", "power"}),
     "clusters": (inference(spatial=["tfce"], cluster_z=2.3), {"inference"}),
     "comparisons": (inference(comparisons=[]), set()),
     "regions": (inference(regions=False), set()),
