@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
+from helpers.fixed_permutations import Permuted, permutation_test
 from tristream.inference.permutation import (
-    Permuted,
     PredictedRun,
     moves_of,
     null_correlations,
-    permutation_test,
 )
 from tristream.inference.tested_runs import widened_runs
 from tristream.inference.widening import lost_by_shifts, widening

@@ -9,7 +9,7 @@ from helpers.inference_settings import grouping
 from helpers.report_tree import write_decoding as write_made
 from tristream.decode.decoding_file import read_decoding, write_decoding
 from tristream.inference.group import STIMULI
-from tristream.inference.group_decoders import StoredNull, infer_decoders
+from tristream.inference.group_decoders import infer_decoders, null_of
 from tristream.inference.group_file import read_group
 from tristream.inference.people import sign_flip
 from tristream.inference.shared_stimuli import over_regions
@@ -55,7 +55,7 @@ def test_answers_to_clips_that_subjects_share_pass_for_people_and_not_for_stimul
     rates = []
     for _ in range(300):
         found = subjects_of(decoding, accuracies(rng, 9, shared))
-        nulls = [StoredNull(one) for one in found]
+        nulls = [null_of(one, 10**6) for one in found]
         stimuli = over_regions(nulls, [np.ones((1, 1), bool)] * 9, LABELLINGS).p[0]
         people = sign_flip(np.stack([one.observed for one in nulls]), 500)[0][0]
         rates.append([stimuli <= 0.05, people <= 0.05])

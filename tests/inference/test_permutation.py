@@ -9,6 +9,7 @@ import pytest
 from scipy import signal, stats
 
 from helpers.encoding_files import encode_settings, model, write_study
+from helpers.fixed_permutations import permutation_test
 from helpers.inference_settings import inferring
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
@@ -20,7 +21,6 @@ from tristream.inference.permutation import (
     exchange_of_runs,
     moves_of,
     null_correlations,
-    permutation_test,
 )
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import open_h5

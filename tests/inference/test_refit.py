@@ -6,6 +6,7 @@ import pytest
 from scipy import signal
 
 from helpers.encoding_files import encode_settings, model, write_study
+from helpers.fixed_permutations import permutation_test
 from helpers.inference_settings import inferring
 from tristream.encode.bands import band_kernels
 from tristream.encode.encoding_file import read_encoding
@@ -15,7 +16,7 @@ from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.inference_file import read_inference
-from tristream.inference.permutation import exchange_of_runs, permutation_test
+from tristream.inference.permutation import exchange_of_runs
 from tristream.inference.refit import _row_orders, refit_null
 from tristream.inference.resolution import Resolution, resolve
 from tristream.inference.tested_runs import runs_of

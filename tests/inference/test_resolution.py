@@ -8,9 +8,10 @@ import pytest
 from scipy import stats
 from scipy.stats import false_discovery_control
 
+from helpers.fixed_permutations import permutation_test
 from tristream.align.exchange import exchange
 from tristream.inference.moved_predictions import MovedPredictions
-from tristream.inference.permutation import PredictedRun, permutation_test
+from tristream.inference.permutation import PredictedRun
 from tristream.inference.resolution import ENOUGH, Resolution, resolve
 
 

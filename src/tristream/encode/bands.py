@@ -191,7 +191,7 @@ def band_kernels(
     def layer(label: str, kind: Kind) -> torch.Tensor:
         by_run = features(label)
         lead = form.lead(label, delays)
-        x = np.concatenate([_led(by_run[name], lead) for name in (*train, *test)])
+        x = np.concatenate([np.pad(by_run[n], ((lead, 0), (0, 0))) for n in (*train, *test)])
         position = torch.cat([torch.arange(lead + n, device=device) for n in lengths])
         volumes = position >= lead
         scaler = Scaler.fit(x[volumes.cpu().numpy()][kept])
@@ -236,11 +236,6 @@ def band_kernels(
     )
     parts = stacked.split([len(kept), *(len(rows) for rows in used[len(train) :])], dim=1)
     return BandKernels(parts[0], dict(zip(test, parts[1:], strict=True)), constant)
-
-
-def _led(x: Floats, lead: int) -> Floats:
-    """A run's features after volumes at which nothing was shown."""
-    return np.concatenate([np.zeros((lead, x.shape[1]), x.dtype), x]) if lead else x
 
 
 def _mapped(

@@ -144,14 +144,16 @@ class ShiftedPrediction(EncodingTest):
         )
 
 
-def spilled(encoding: Encoding, moves: Exchange) -> str:
-    """Why items that are shown in several runs can't be moved where all runs are fitted; or "".
+def why_not_refitted(encoding: Encoding, moves: Exchange) -> str:
+    """Why folds can't be fitted again to rearranged data; empty where they can.
 
     Volumes of an item hold the end of the answer to the one before. Moved as they are, they take
     it along, in training runs, too: 45 % of voxels that answer items, whatever these are, passed at
     .05 (docs/calibration.md). Single trials have no such volumes.
     """
     about = encoding.about
+    if about.get("model_kind", RIDGE) != RIDGE:
+        return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
     if not moves.over_runs or (about["hrf"] == "fir" and not any(about["delays"])):
         return ""
     return (
@@ -172,11 +174,8 @@ class RefittedFolds(EncodingTest):
 
     @property
     def refusal(self) -> str:
-        """Written for one kind of model."""
-        kind = self.encoding.about.get("model_kind", RIDGE)
-        if kind != RIDGE:
-            return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
-        return spilled(self.encoding, self.moves) or super().refusal
+        """Where folds can't be fitted again, or there are too few rearrangements."""
+        return why_not_refitted(self.encoding, self.moves) or super().refusal
 
     def rearranged(self, runs: Sequence[PredictedRun]) -> Null:
         """Refit; the runs give the widening alone."""

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from tristream.config.settings.inference import GroupSettings
 from tristream.decode.decoding_file import Decoding, read_decoding
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import Measure, Subject
 from tristream.inference.people import LEVEL
+from tristream.inference.resolution import StoredNull
 
-Floats = npt.NDArray[np.floating]
 ACCURACY = Measure(
     "accuracy of the decoder above chance",
     shared=(
@@ -24,19 +23,6 @@ ACCURACY = Measure(
         "reason or not"
     ),
 )
-
-
-class StoredNull:
-    """Accuracies of one subject above chance, from its file."""
-
-    def __init__(self, found: Decoding) -> None:
-        self.observed = np.array([found.accuracy - found.chance])
-        self._null = found.null - found.chance
-        self.available = len(found.null)
-
-    def values(self, start: int, stop: int, voxels: npt.NDArray[np.integer]) -> Floats:
-        """Under labellings `start` to `stop`, (stop - start, 1)."""
-        return np.asarray(self._null[start:stop, None][:, voxels])
 
 
 def infer_decoders(
@@ -75,11 +61,17 @@ def infer_decoders(
             p=None if one.p is None else np.array([one.p]),
             why=refused,
             simulated=provenance.simulated,
-            null=None if why else StoredNull(one),
+            null=None if why else null_of(one, shared.distinct),
         )
         for (one, provenance), refused in zip(opened, whys, strict=True)
     ]
     infer_subjects(subjects, ACCURACY, shared, settings, output, code=code)
+
+
+def null_of(found: Decoding, distinct: int) -> StoredNull:
+    """Accuracies above chance, of one subject."""
+    observed = np.array([found.accuracy - found.chance])
+    return StoredNull(observed, found.null[:, None] - found.chance, distinct)
 
 
 def _row(found: Decoding) -> dict[str, float]:

@@ -22,14 +22,16 @@ from tristream.encode.encoding_file import (
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
-from tristream.inference.encoding import RIDGE, spilled
+from tristream.inference.encoding import why_not_refitted
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import CORRELATION, Subject, Where, common_places
 from tristream.inference.inference_file import read_inference, why_refused
 from tristream.inference.people import LEVEL
 from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
+from tristream.inference.refit import refitted_z
+from tristream.inference.resolution import StoredNull
 from tristream.inference.shared_stimuli import ShownRun, SubjectNull, shared_exchange
-from tristream.inference.subject_nulls import PermutedPredictions, RefittedPredictions
+from tristream.inference.subject_nulls import PermutedPredictions
 from tristream.inference.tested_runs import NESTED, TIME, runs_of, widened_runs
 from tristream.inference.widening import widening
 from tristream.store import Omission
@@ -111,9 +113,6 @@ def _with_nulls(
         for e in (read_encoding(p, whole=False)[0] for p in encodings)
     ]
     nested = any(one.about["scheme"] == NESTED for one in opened)
-    if nested and any(one.about.get("model_kind", RIDGE) != RIDGE for one in opened):
-        why = f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
-        return Shared(why=why), list(subjects)
     if why := why_apart(settings):
         return Shared(why=why), list(subjects)
     tables = [read_samples(path)[0] for path in samples]
@@ -121,7 +120,7 @@ def _with_nulls(
     if still := [s.name for s, part in zip(subjects, parts, strict=True) if not part.sets]:
         why = f"sub-{still[0]} was tested on nothing that can change places with what others saw"
         return Shared(why=why), list(subjects)
-    if nested and (why := next(filter(None, map(spilled, opened, parts)), "")):
+    if nested and (why := next(filter(None, map(why_not_refitted, opened, parts)), "")):
         return Shared(why=why), list(subjects)
     factors = _widening(subjects, opened, settings)
     what = wording.units(settings.unit, whole, float(opened[0].about["tr"]))
@@ -136,8 +135,8 @@ def _with_nulls(
     nulls: list[SubjectNull] = []
     for one, path, part, wider in zip(opened, encodings, parts, factors, strict=True):
         if nested:
-            drawn = settings.permutations, settings.seed
-            nulls.append(RefittedPredictions(one, path, part, *drawn, wider))
+            z = refitted_z(one, path, part, settings.permutations, settings.seed, wider)
+            nulls.append(StoredNull(z[0].astype(np.float64), z[1:], part.distinct))
         else:
             nulls.append(PermutedPredictions(_wide_runs(one, wider), part, settings.seed))
     return shared, [replace(s, null=null) for s, null in zip(subjects, nulls, strict=True)]

@@ -1,17 +1,14 @@
 """A subject's test correlations under rearrangements that are those of all subjects."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tristream.align.exchange import Exchange
-from tristream.encode.encoding_file import Encoding
 from tristream.encode.prediction_scores import fisher_z
 from tristream.inference.moved_predictions import LIMIT, MovedPredictions
 from tristream.inference.permutation import PredictedRun
-from tristream.inference.refit import refitted_z
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -43,41 +40,3 @@ class PermutedPredictions:
     def values(self, start: int, stop: int, voxels: Ints) -> Floats:
         """Mean over runs."""
         return np.arctanh(np.clip(self._null.values(start, stop, voxels), -LIMIT, LIMIT))
-
-
-class RefittedPredictions:
-    """The same under leave-one-run-out, where every fold is fitted again to rearranged data.
-
-    Parameters
-    ----------
-    encoding : Encoding
-    path : Path
-        Its file, for messages.
-    moves : Exchange
-        The subject's part of the shared one.
-    permutations, seed : int
-        Of the draw.
-    widening : mapping
-        Run to how many times wider its null is made.
-    """
-
-    def __init__(
-        self,
-        encoding: Encoding,
-        path: Path,
-        moves: Exchange,
-        permutations: int,
-        seed: int,
-        widening: Mapping[str, float],
-    ) -> None:
-        self._z = refitted_z(encoding, path, moves, permutations, seed, widening)
-        self.available = permutations
-
-    @property
-    def observed(self) -> Floats:
-        """Mean over runs, (voxels,)."""
-        return self._z[0].astype(np.float64)
-
-    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
-        """Mean over runs."""
-        return self._z[1 + start : 1 + stop, voxels]

@@ -234,33 +234,31 @@ def dropped(findings: Sequence[Finding], splits: Mapping[str, str], tail: float)
 
 
 def _same_image(train: Clip, test: Clip) -> Finding:
-    return Finding(
-        check="overlap",
-        train=train.run,
-        test=test.run,
-        train_start=train.onset,
-        test_start=test.onset,
-        seconds=0.0,
-        train_seconds=0.0,
-        score=1.0,
-        threshold=1.0,
-        note=f"image {test.stimulus} is in training"
-        + (f" as {train.stimulus}" if train.stimulus != test.stimulus else ""),
-    )
+    alias = f" as {train.stimulus}" if train.stimulus != test.stimulus else ""
+    note = f"image {test.stimulus} is in training{alias}"
+    return _image("overlap", train, test, 1.0, 1.0, note)
 
 
 def _copied_image(train: Clip, test: Clip, copy: image_prints.Copy) -> Finding:
+    note = f"image {test.stimulus} is a copy of {train.stimulus} in training ({copy.way})"
+    return _image("picture", train, test, copy.score, image_prints.THRESHOLD, note)
+
+
+def _image(
+    check: str, train: Clip, test: Clip, score: float, threshold: float, note: str
+) -> Finding:
+    """An image that both sides show, which has no length in time."""
     return Finding(
-        check="picture",
+        check=check,
         train=train.run,
         test=test.run,
         train_start=train.onset,
         test_start=test.onset,
         seconds=0.0,
         train_seconds=0.0,
-        score=copy.score,
-        threshold=image_prints.THRESHOLD,
-        note=f"image {test.stimulus} is a copy of {train.stimulus} in training ({copy.way})",
+        score=score,
+        threshold=threshold,
+        note=note,
     )
 
 
