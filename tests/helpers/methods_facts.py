@@ -224,7 +224,10 @@ def stimuli_facts(of: Of) -> list[Fact]:
         (r"image was compared .* by name", _when("image" in compared and not by_checksum)),
         (r"in picture \(", _when("picture" in senses)),
         (r"in sound \(", _when("sound" in senses)),
-        (r"were also compared in picture", _when(any(c.get("image_pairs") for c in found.checked))),
+        (
+            r"training image were also compared in picture",
+            _when(any(c.get("image_pairs") for c in found.checked)),
+        ),
         (r"No test stimulus was found", _when(compared and not findings)),
         (r"([\d,]+) findings? \(", _when(findings, float(findings))),
         (r"findings? \([^.]*kept", _when(findings and not found.drop)),
