@@ -28,6 +28,7 @@ def table(
             "repeat": [(repeats or {}).get(run) for run in names],
             "keep": True,
             "censor": False,
+            "exchange": "house.jpg",
             "unit": [f"{run}/1" for run in names],
             "average": None,
             **columns,

@@ -50,6 +50,16 @@ def test_events_that_are_no_samples_and_censored_volumes_are_not_kept() -> None:
     assert table["item"].tolist() == ["carry"] * 4 + ["clip"] * 4
 
 
+def test_a_stimulus_moves_with_all_its_showings_and_a_label_by_the_presentation() -> None:
+    labels = blocks((0.0, 2.0, "quiet", "r/1"), (2.0, 2.0, "quiet", "r/2"))
+    table = run_samples(volumes(4, 1.0), labels, Exchange(unit="item"))
+    assert table["item"].tolist() == ["quiet"] * 4
+    assert table["exchange"].tolist() == ["r/1"] * 2 + ["r/2"] * 2
+    images = [replace(event, kind="image") for event in labels]
+    table = run_samples(volumes(4, 1.0), images, Exchange(unit="item"))
+    assert table["exchange"].tolist() == ["quiet"] * 4
+
+
 @pytest.mark.parametrize(
     ("seconds", "lengths"), [(100, [20] * 5), (109, [20] * 4 + [29]), (111, [20] * 5 + [11])]
 )

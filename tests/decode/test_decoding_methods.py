@@ -71,6 +71,7 @@ def lies(text: str, given: Samples, decoding, settings) -> list[str]:
         rf"tested {settings.unit}s in turn": bool(decoding.n_units),
         r"Balanced accuracy is the mean of the labels' recalls": True,
         r"items that it was tested on \((\d+) left": decoding.n_left_out,
+        r"Each label was that of one item": given.one_item,
     }
     wrong = []
     for pattern, fact in facts.items():
@@ -91,6 +92,7 @@ CASES = {
     "few": (samples(runs=3, labels=2), {}),
     "trials": (samples(rows="trials"), {"permutations": 0}),
     "items": (samples(), {"unit": "item"}),
+    "names of items": (samples(one_item=True, exchange="item"), {"unit": "item"}),
     "shown again": (
         samples(item=np.arange(40) % 35, exchange="item", label=np.tile(np.arange(5), 8)),
         {"unit": "item"},
@@ -120,6 +122,7 @@ def test_sentences_are_true_and_none_may_be_missing(case):
         ("few", "no p value", "the p value 0.01"),
         ("items", "whole items", "whole blocks"),
         ("items", "each of 40 tested items", "each of 80 tested samples"),
+        ("names of items", "that of one item", "that of several items"),
         ("shown again", "(20 left out", "(0 left out"),
         ("trials", "single trials", "single volumes"),
     ],

@@ -44,12 +44,12 @@ NULLS = {
 }
 PROCEDURES = {"bh": "Benjamini and Hochberg [", "by": "Benjamini and Yekutieli ["}
 MOVED = {
-    "item": "whole presentations of an item",
+    "item": r"whole items \(each with all its showings\)",
     "block": "whole blocks of one label",
     "time": "blocks of [0-9.]+ s",
 }
 EXCHANGED = {
-    "item": "single presentations",
+    "item": "(?:an item with all its showings|single presentations)",
     "block": "blocks of one label",
     "time": r"time blocks of [\d.]+ s",
 }

@@ -133,6 +133,7 @@ def test_blocks_of_one_label_are_numbered_in_the_order_in_which_they_came():
             "run": "r1",
             "row": np.arange(6),
             "item": items,
+            "exchange": items,
             "unit": np.repeat(["r1/1", "r1/2", "r1/3"], 2),
         }
     )
@@ -145,3 +146,6 @@ def test_blocks_of_one_label_are_numbered_in_the_order_in_which_they_came():
     }
     for kind, names in expected.items():
         assert ShownRun.of(test, table, kind).unit == names
+    # Known by their label alone, presentations are no more the same in other subjects than blocks.
+    alone = table.assign(exchange=table["unit"])
+    assert ShownRun.of(test, alone, "item").unit == expected["block"]

@@ -289,7 +289,7 @@ SENTENCES = {
     ),
     "findings": (
         "stimuli/ds001246_seen/leakage.tsv",
-        "364 findings (364 shown in training, too) were kept.",
+        "596 findings (364 shown in training, too and 232 alike in picture) were kept.",
         "No test stimulus was found in training.",
     ),
     "known leaks": ("stimuli/ds001246/leakage.tsv", "Known of the dataset", "Not known"),
@@ -320,7 +320,7 @@ SENTENCES = {
     "moved": (
         "inference/ds000105/model_ds000105/sub-1.h5",
         "whole blocks of one label",
-        "whole presentations of an item",
+        "whole items (each with all its showings)",
     ),
     "subjects": ("inference/ds001246/model_ds001246/group.h5", "Of 1 subject,", "Of 8 subjects,"),
     "group test": (

@@ -26,6 +26,8 @@ COLUMNS = {
     "row": "Volume in the run's BOLD file, from 0",
     "time": "Seconds of the run at which the volume stands",
     "item": "What is shown; n/a outside of events",
+    "exchange": "What moves as a whole where items are exchanged: the item, or the presentation of "
+    "an event that is known by its label alone; n/a outside of events",
     "label": "What a decoder is to name; n/a where there is none",
     "unit": "Exchangeable unit, as RUN/3; n/a outside of events",
     "split": "train, test, or each (leave-one-run-out)",
@@ -42,7 +44,18 @@ def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
     """Read a sample index: one row a volume, columns as `COLUMNS`, text missing as ""."""
     table, provenance = read_table(path, KIND)
     table = table if "average" in table else table.assign(average="")
-    for column in ("run", "item", "label", "unit", "split", "repeat", "session", "average"):
+    table = table if "exchange" in table else table.assign(exchange=table["item"])
+    for column in (
+        "run",
+        "item",
+        "exchange",
+        "label",
+        "unit",
+        "split",
+        "repeat",
+        "session",
+        "average",
+    ):
         if column not in table:
             continue
         table[column] = table[column].astype(object).where(table[column].notna(), "").astype(str)
@@ -240,9 +253,10 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
     if dropped:
         text.append(f"{dropped} held-out {rows} were left out for what the leakage audit found.")
     if used["unit"].notna().any():
+        alone = (used["exchange"] == used["unit"]).all()
         unit = {
             "block": "blocks of one label",
-            "item": "items with all their showings",
+            "item": "single presentations" if alone else "an item with all its showings",
             "time": f"time blocks of {exchange.seconds:g} s",
         }[exchange.unit]
         text.append(f"The unit that permutations move is {unit}, within each run.")
@@ -250,7 +264,7 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
 
 
 def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.DataFrame:
-    """Columns run, row, time, item, label, unit, censor and keep of one run.
+    """Columns run, row, time, item, exchange, label, unit, censor and keep of one run.
 
     Parameters
     ----------
@@ -263,12 +277,15 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
         last block shorter than half of that joins the one before.
     """
     item = np.full(run.n_volumes, None, object)
+    moved = np.full(run.n_volumes, None, object)
     label = np.full(run.n_volumes, None, object)
     unit = np.full(run.n_volumes, None, object)
     keep = np.zeros(run.n_volumes, bool)
     for event, shown in _rows(run, events):
         by_time = exchange.unit == "time"
         item[shown] = (event.stimulus if by_time else event.item) or None
+        # A condition is no stimulus: what else was shown under its label is not known.
+        moved[shown] = event.unit if event.kind == "label" and not by_time else item[shown]
         label[shown] = event.label or None
         unit[shown] = event.unit or None
         keep[shown] = event.keep
@@ -281,6 +298,7 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
             "row": np.arange(run.n_volumes),
             "time": np.round(run.time, 6),
             "item": item,
+            "exchange": moved,
             "label": label,
             "unit": unit,
             "censor": run.censor,

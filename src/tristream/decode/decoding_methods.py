@@ -54,6 +54,8 @@ def _scheme(given: Samples, decoding: Decoding) -> str:
         )
     else:
         text = f"Each of the {runs} runs was held out once, the decoder fitted to the others."
+    if given.one_item:
+        text += " Each label was that of one item, so that to name it is to know the item again."
     if decoding.n_left_out:
         text += (
             " No fit was given training samples of items that it was tested on "

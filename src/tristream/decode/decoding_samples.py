@@ -49,6 +49,8 @@ class Samples:
         What the rows of the run files are.
     delay : float
         Seconds by which labels were moved: whole volumes.
+    one_item : bool
+        Each label is that of one item, so that presentations count as items.
     """
 
     x: np.ndarray
@@ -67,6 +69,7 @@ class Samples:
     omitted: tuple[Omission, ...] = field(default=())
     rows: str = "volumes"
     delay: float = 0.0
+    one_item: bool = False
 
     @property
     def y(self) -> np.ndarray:
@@ -154,8 +157,8 @@ def _labelled(
             f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
             "run `align samples` again"
         )
-    shown = part[["item", "label", "unit", "keep"]].shift(_moved(delay, run))
-    part = part.assign(**{column: shown[column] for column in ("item", "label", "unit")})
+    shown = part[["exchange", "label", "unit", "keep"]].shift(_moved(delay, run))
+    part = part.assign(**{column: shown[column] for column in ("exchange", "label", "unit")})
     part = part.assign(keep=shown["keep"].eq(True))
     part = part[part["label"].notna() & (part["label"] != "")]
     part = part.assign(length=part.groupby("unit")["row"].transform("size"))
@@ -190,9 +193,13 @@ def _assembled(
     units = labelled.groupby(unit)
     _check_one_label(units["label"], [name[1] for name in names], "unit", samples)
     if exchange == "item":
-        items = labelled.groupby("item")
+        items = labelled.groupby("exchange")
         _check_one_label(items["label"], sorted(map(str, items.groups)), "item", samples)
     first = units.first()
+    item = np.unique(first["exchange"].astype(str), return_inverse=True)[1]
+    if one_item := exchange == "item" and len(np.unique(item)) == len(classes):
+        # To name the label is to know the item again: what is new is the presentation.
+        item = np.arange(len(first))
     if average:
         x = np.stack([x[unit == u].mean(0) for u in range(len(names))])
         unit = np.arange(len(names))
@@ -206,13 +213,14 @@ def _assembled(
         label=first["label"].map(classes.index).to_numpy(),
         run=first["run"].map(runs.index).to_numpy(),
         length=first["length"].to_numpy(),
-        item=np.unique(first["item"].astype(str), return_inverse=True)[1],
+        item=item,
         unit_names=[str(name[1]) for name in names],
         classes=classes,
         runs=runs,
         test=(of_run["split"] == "test").to_numpy(),
         repeat=["" if pd.isna(r) else str(r) for r in of_run["repeat"]],
         exchange=exchange,
+        one_item=one_item,
     )
 
 

@@ -219,7 +219,7 @@ def _run(
             f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
             "run align again"
         )
-    items = {one: k for k, one in enumerate(sorted(set(table["item"]) - {""}))}
+    items = {one: k for k, one in enumerate(sorted(set(table["exchange"]) - {""}))}
     codes, _ = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
     stimulated = (own["item"] != "").to_numpy()
     return Run(
@@ -228,7 +228,7 @@ def _run(
         rows=np.flatnonzero((own["keep"] & ~own["censor"]).to_numpy()),
         projection=projection,
         unit=codes.astype(np.int64),
-        item=np.array([items.get(one, -1) for one in own["item"]], np.int64),
+        item=np.array([items.get(one, -1) for one in own["exchange"]], np.int64),
         stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
         split=str(own["split"].iloc[0]),
         repeat=str(own["repeat"].iloc[0]) or name,

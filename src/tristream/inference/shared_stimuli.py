@@ -46,12 +46,13 @@ class ShownRun:
     def of(cls, test: HeldOut, samples: pd.DataFrame, kind: Unit) -> "ShownRun":
         """From a test run and the subject's sample index.
 
-        An item is itself in every run. Blocks belong to their run: those of one label are numbered
-        there in the order in which they came, so that subjects who met them in other orders agree.
+        An item is itself in every run. Blocks, and presentations of a label, belong to their run:
+        those of one label are numbered there in the order in which they came, so that subjects who
+        met them in other orders agree.
         """
         rows = samples[samples["run"] == test.runs[0]].set_index("row").loc[test.rows]
-        if kind == "item":
-            return cls(test.unit, list(rows["item"]))
+        if kind == "item" and not (rows["exchange"] == rows["unit"]).all():
+            return cls(test.unit, list(rows["exchange"]))
         if kind == "time":
             return cls(test.unit, list(rows["unit"]))
         blocks = rows[["item", "unit"]].drop_duplicates("unit")
