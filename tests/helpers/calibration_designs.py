@@ -240,7 +240,7 @@ def made(
         part = "test" if number >= len(runs) - tests else "train"
         onset, events = 6.0, []
         for item, label, duration, pause in rows:
-            events.append(Event(onset, duration, item, "label", item, label=label))
+            events.append(Event(onset, duration, item, "image", item, label=label))
             onset += duration + pause
         timeline[f"{part}_run-{number + 1:02}"] = events
     split = HELD_OUT if tests else LEAVE_OUT

@@ -284,7 +284,7 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
     for event, shown in _rows(run, events):
         by_time = exchange.unit == "time"
         item[shown] = (event.stimulus if by_time else event.item) or None
-        # A condition is no stimulus: what else was shown under its label is not known.
+        # What was shown under the label of a condition is not known; it need not be one stimulus.
         moved[shown] = event.unit if event.kind == "label" and not by_time else item[shown]
         label[shown] = event.label or None
         unit[shown] = event.unit or None
