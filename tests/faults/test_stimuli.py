@@ -20,7 +20,7 @@ from tristream.media.containers import media_info
 from tristream.media.films import frames
 from tristream.media.sounds import read_sound, sound
 from tristream.stimuli.events import read_bids_events, read_volume_table
-from tristream.stimuli.inventory import make_inventory, stimulus_list
+from tristream.stimuli.inventory import make_inventory
 
 FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")
 HEADER = "onset\tduration\ttrial_type\n"
@@ -171,14 +171,14 @@ def test_more_is_shown_than_there_is(
     text = "onset\tduration\tstim_file\tmedia_start\n0\t10\ttone.wav\t0.5\n"
     listing = bids({f"sub-01_run-{r}": text for r in (1, 2, 3)})
     dataset = dataset_of(stimuli=stimuli)
-    timelines = timelines_of(dataset, ["01"], listing)
     single = dataset.model_copy(update={"subjects": ["01"]})
+    settings = InventorySettings.from_descriptor(single)
+    tables = (tmp_path / "inventory.tsv", tmp_path / "splits.tsv")
     message = r"run-1 row 1: shows tone until 10\.5 s, but it lasts 1\.00 s"
     with pytest.raises(UserError, match=message):
-        stimulus_list(EventReading.of(dataset), timelines, receipt_of(tmp_path))
-    tables = (tmp_path / "inventory.tsv", tmp_path / "splits.tsv")
+        make_inventory(settings, listing, receipt_of(tmp_path), *tables)
     with pytest.raises(UserError, match="--receipt"):
-        make_inventory(InventorySettings.from_descriptor(single), listing, None, *tables)
+        make_inventory(settings, listing, None, *tables)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a film" * 100])

@@ -192,5 +192,5 @@ def test_missing_stimuli_stop_or_drop_their_events(study, tmp_path, capsys):
         "rock_7@1.5",
     )
     assert (second.kind, second.keep, second.label) == ("label", False, "rock")
-    (found,) = stimulus_list(EventReading.of(dataset), timelines, receipt)
+    (found,) = stimulus_list(EventReading.of(dataset), receipt)
     assert found.stimulus == "rock_7"

@@ -30,6 +30,12 @@ class Events(Section):
         default=["media_start", "stim_start"],
         description="column with the second at which a film or sound is entered; the first there",
     )
+    without_media_start: Literal["beginning", "run", "continues"] | None = Field(
+        default=None,
+        description="where events without a media time enter their film or sound: at its "
+        "`beginning`; it began with the `run`; it `continues` where the event before left off. By "
+        "default only events as long as their file are taken without one",
+    )
     duration: float | None = Field(
         default=None, gt=0, description="seconds of every event, where the column is wrong"
     )

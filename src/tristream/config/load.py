@@ -202,6 +202,11 @@ def _with_runs(dataset: Dataset, patterns: list[str], path: Path, where: str) ->
         if not any(fnmatchcase(run, pattern) for run in dataset.runs):
             raise UserError(f"{where}.runs: no run {pattern!r}; the first is {dataset.runs[0]}")
     taken = [run for run in dataset.runs if any(fnmatchcase(run, p) for p in patterns)]
+    if dataset.events.without_media_start == "continues" and taken != dataset.runs[: len(taken)]:
+        raise UserError(
+            f"{where}.runs: films continue from run to run (events.without_media_start), so the "
+            "runs before those that are taken are needed; take the first ones"
+        )
     return _validated(Dataset, {**dataset.model_dump(mode="json"), "runs": taken}, path)
 
 

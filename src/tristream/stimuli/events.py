@@ -21,6 +21,7 @@ from tristream.config.events import (
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.paths import inside
+from tristream.stimuli.entry_points import continued, entered_at
 from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
 
 MISSING = ("", "n/a")
@@ -34,8 +35,14 @@ def events_of_run(reading: EventReading, subject: str, run: str, listing: Receip
     UserError
         If its events file is missing or faulty.
     """
-    if reading.table is not None:
+    if reading.table is not None or reading.events.without_media_start == "continues":
         return events_of_subject(reading, subject, listing)[run]
+    return _bids_events_of_run(reading, subject, run, listing)
+
+
+def _bids_events_of_run(
+    reading: EventReading, subject: str, run: str, listing: Receipt
+) -> list[Event]:
     file = _events_file(reading.dataset, subject, run, listing)
     return read_bids_events(listing.path(file), reading.stimuli, file, reading.events)
 
@@ -47,7 +54,17 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
     if isinstance(reading.table, ScanTable):
         return read_scan_events(listing.path(reading.table.path), reading, reading.table)
     runs = reading.runs_of(subject)
-    return {run: events_of_run(reading, subject, run, listing) for run in runs}
+    events = {run: _bids_events_of_run(reading, subject, run, listing) for run in runs}
+    if reading.events.without_media_start != "continues":
+        return events
+    before_last = reading.runs[: reading.runs.index(runs[-1])] if runs else []
+    if lacks := [run for run in before_last if run not in runs]:
+        raise UserError(
+            f"{reading.dataset}: sub-{subject} lacks {lacks[0]}, so where films go on after it is "
+            "not known (`events.without_media_start: continues`); give a column of media times, or "
+            "leave the subject out in config.yaml"
+        )
+    return continued(events)
 
 
 def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
@@ -277,12 +294,13 @@ def _event(
         return Event(onset, duration, name, kind, name, keep=keep, label=label)
     if duration == 0:
         raise UserError(f"{where}: a {kind} of 0 s; give its duration in seconds")
+    shown = Event(onset, duration, name, kind, name, keep=keep, label=label)
     column = next((c for c in reading.media_start if row.get(c, "") not in MISSING), "")
-    start = _seconds(row, column, where) if column else 0.0
+    unstated = {"beginning": 0.0, "run": onset}.get(reading.without_media_start or "", math.nan)
+    start = _seconds(row, column, where) if column else unstated
     if start < 0:
         raise UserError(f"{where}: {column} {start:g} s is before the {kind} begins")
-    item = f"{name}@{round(start, 3):g}" if start else name
-    return Event(onset, duration, name, kind, item, start, keep, label)
+    return shown if math.isnan(start) else entered_at(shown, start)
 
 
 def _stimulus_name(row: Mapping[str, str], reading: Events) -> str:

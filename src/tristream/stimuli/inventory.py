@@ -15,6 +15,7 @@ from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.hashing import hash_file
 from tristream.media.containers import media_info
+from tristream.stimuli.entry_points import with_starts
 from tristream.stimuli.events import events_of_subject
 from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import StimulusFile, write_inventory, write_splits
@@ -55,7 +56,6 @@ def make_inventory(
     reading, subjects = settings.events, list(settings.timelines)
     timelines = read_timelines(reading, settings.timelines, listing)
     timelines = without_absent(reading, timelines, receipt)
-    split = split_table(reading, settings.split, subjects, timelines)
     stimuli: list[StimulusFile] = []
     if settings.has_media:
         if receipt is None:
@@ -63,7 +63,13 @@ def make_inventory(
                 f"{reading.dataset}: has a stimulus table; name the receipt of its stimuli "
                 "(--receipt)"
             )
-        stimuli = stimulus_list(reading, timelines, receipt)
+        stimuli = stimulus_list(reading, receipt)
+    lengths = {one.stimulus: one.duration for one in stimuli if one.duration is not None}
+    timelines = with_starts(reading, timelines, lengths)
+    for runs in timelines.values():
+        for run, events in runs.items():
+            _check_ends(reading.dataset, run, events, lengths)
+    split = split_table(reading, settings.split, subjects, timelines)
     config = settings.key()
     simulated = listing.simulated or (receipt is not None and receipt.simulated)
     write_splits(splits, split, Provenance("splits", simulated, config, code))
@@ -140,16 +146,13 @@ def without_absent(
     }
 
 
-def stimulus_list(
-    reading: EventReading, timelines: Mapping[str, Timeline], receipt: Receipt
-) -> list[StimulusFile]:
+def stimulus_list(reading: EventReading, receipt: Receipt) -> list[StimulusFile]:
     """Every stimulus of the table whose file is there.
 
     Raises
     ------
     UserError
-        If a file is damaged, or an event shows more of a film or sound
-        than there is.
+        If a file is damaged.
     """
     listed: list[StimulusFile] = []
     there = {file.path for file in receipt.files}
@@ -159,10 +162,6 @@ def stimulus_list(
         path = receipt.path(row.path)
         duration = None if row.kind == "image" else media_info(path).duration
         listed.append(StimulusFile(row.stimulus, row.kind, row.path, hash_file(path), duration))
-    durations = {one.stimulus: one.duration for one in listed if one.duration is not None}
-    for runs in timelines.values():
-        for run, events in runs.items():
-            _check_ends(reading.dataset, run, events, durations)
     return listed
 
 
