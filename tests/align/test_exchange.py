@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tristream.align.exchange import RunUnits, exchange, exchange_of
+from tristream.align.exchange import RunUnits, exchange, exchange_of, sign_units
 
 NONE = -1
 
@@ -105,3 +105,17 @@ def test_orders_are_uniform():
     assert len(counts) == 6
     # Five standard deviations of a count.
     assert np.abs(counts - 2000).max() < 5 * np.sqrt(2000)
+
+
+def test_signs_belong_to_units_and_samples_between_them_go_with_the_one_before():
+    showing = np.array([-1, 0, 0, -1, 1, 1, -1])
+    item = np.array([-1, 5, 5, -1, 7, 7, -1])
+    first, second = sign_units("block", [showing, showing], [item, item])
+    assert first.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert second.tolist() == [2, 2, 2, 2, 3, 3, 3]
+    first, second = sign_units("item", [showing, showing[::-1]], [item, item[::-1]])
+    assert first.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert second.tolist() == [1, 1, 1, 1, 0, 0, 0]
+    first, second = sign_units("item", [showing, np.full(3, -1)], [item, np.full(3, -1)])
+    assert second.tolist() == [second[0]] * 3
+    assert second[0] not in first

@@ -16,6 +16,7 @@ from helpers.calibration_subjects import Subject, World
 from helpers.calibration_tests import TESTS
 from helpers.faulty_rules import (
     showings_moved_apart,
+    signs_of_fixed_predictions,
     signs_of_subjects,
 )
 from tristream.config.trials import Trials
@@ -83,3 +84,24 @@ def test_what_subjects_share_is_no_evidence_for_other_stimuli(tmp_path):
     )
     assert holds(rates)
     assert wrong > 0.08
+
+
+def blocks_in_five_runs() -> Design:
+    rng = np.random.default_rng(1)
+    runs = [[(f"l{k}", "n", 8.0, 8.0) for k in rng.permutation(10)] for _ in range(5)]
+    return made("blocks in five runs", runs, "block", "leave-one-run-out")
+
+
+def test_comparisons_where_runs_are_left_out_in_turn_know_that_folds_share_data(tmp_path):
+    rates, wrong = both(
+        blocks_in_five_runs(),
+        "model comparison",
+        World(rho=0.4),
+        lambda subjects: signs_of_fixed_predictions(
+            *(read_encoding(subjects[0].encoding(band))[0] for band in "ab")
+        ),
+        tmp_path,
+        number=16,
+    )
+    assert holds(rates)
+    assert wrong > 0.1

@@ -7,72 +7,22 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from helpers.encoding_files import encode_settings, model, write_study
+from helpers.encoding_files import delayed, encode_settings, model, write_study
 from helpers.inference_settings import comparing
+from tristream.align.exchange import sign_units
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
-from tristream.encode.prediction_scores import correlation
 from tristream.errors import UserError
-from tristream.inference.comparison import compare, compare_encodings
-from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
+from tristream.inference.comparison import (
+    FlippedInBothRoles,
+    FlippedSigns,
+    Pair,
+    compare_encodings,
+)
+from tristream.inference.comparison_file import read_comparison
+from tristream.inference.sign_widening import sign_widening
 from tristream.space.atlas import Regions
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
-
-
-def slow(rng, shape, rho):
-    return signal.lfilter([1], [1, -rho], rng.standard_normal((shape[0] + 50, shape[1])), axis=0)[
-        50:
-    ]
-
-
-def moves(run):
-    return exchange_of_runs([run], "time")
-
-
-def pair(rng, n, voxels, first=0.0, second=0.0):
-    """Data that two predictions correlate with."""
-    a, b = slow(rng, (n, voxels), 0.8), slow(rng, (n, voxels), 0.8)
-    y = first * a / a.std(0) + second * b / b.std(0) + slow(rng, (n, voxels), 0.5) / 1.15
-    unit = np.minimum(np.arange(n) // 20, n // 20 - 1)
-    return PredictedRun(y, unit_length(a) - unit_length(b), unit), (y, a, b)
-
-
-@pytest.mark.parametrize("flipped", [True, False])
-def test_the_difference_is_that_of_the_correlations(flipped):
-    run, (y, a, b) = pair(np.random.default_rng(0), 220, 7, 0.5)
-    every = {"all": np.ones(7, bool)}
-    found = compare([run], moves(run), every, 50, 1, flipped, widen=False)
-    wanted = correlation(y, a) - correlation(y, b)
-    assert found.difference == pytest.approx(wanted)
-    assert found.region_difference == pytest.approx([wanted.mean()])
-    again = compare([run], moves(run), every, 50, 1, flipped, widen=False, chunk=3)
-    assert np.array_equal(found.p, again.p)
-    assert found.region_p == pytest.approx(again.region_p)
-    assert found.null_max == pytest.approx(again.null_max)
-
-
-def test_flipping_equals_swapping_the_predictions_of_a_block():
-    run, (y, a, b) = pair(np.random.default_rng(0), 200, 4, 0.4)
-    found = compare([run], moves(run), {"all": np.ones(4, bool)}, 20, 3, flipped=True, widen=False)
-    signs = np.random.default_rng(3).choice([-1.0, 1.0], (20, 10))
-    yn, an, bn = unit_length(y), unit_length(a), unit_length(b)
-    for number, sign in enumerate(signs):
-        swap = (sign[run.unit] < 0)[:, None]
-        null = (yn * (np.where(swap, bn, an) - np.where(swap, an, bn))).sum(0)
-        assert np.abs(null).max() == pytest.approx(found.null_max[number])
-
-
-@pytest.mark.parametrize("flipped", [True, False])
-def test_error_rate_and_power(flipped):
-    rng = np.random.default_rng(5)
-    every = {"all": np.ones(1500, bool)}
-    none, _ = pair(rng, 300, 1500)
-    rate = (compare([none], moves(none), every, 400, 0, flipped, widen=True).p <= 0.05).mean()
-    assert 0.03 < rate < 0.065
-    better, _ = pair(rng, 300, 1500, first=0.6)
-    found = compare([better], moves(better), every, 400, 0, flipped, widen=True)
-    assert (found.p <= 0.05).mean() > 0.8
-    assert found.region_p[0] == 1 / 401
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +90,87 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
     compare_encodings(short["both"], short["one"], comparing(), None, output)
     with open_h5(output, "comparison") as (file, provenance):
         assert "p" not in file
-        assert "distinct rearrangements; 1000 are asked for" in provenance.omitted[0].why
+        assert provenance.omitted[0].why == (
+            "5 blocks can change signs: 16 distinct patterns; 1000 are asked for"
+        )
+
+
+def test_the_difference_is_that_of_the_correlations(encodings, tmp_path):
+    output = tmp_path / "out.h5"
+    one, other = (read_encoding(encodings[name])[0] for name in ("both", "one"))
+    compare_encodings(encodings["both"], encodings["one"], comparing(), None, output)
+    found = read_comparison(output)[0].found
+    assert found.difference == pytest.approx(one.scores.r - other.scores.r, abs=1e-5)
+    assert found.region_difference == pytest.approx([found.difference.mean()], abs=1e-5)
+
+
+def slow(rng, shape, rho):
+    white = rng.standard_normal((shape[0] + 50, shape[1]))
+    return signal.lfilter([1], [1, -rho], white, axis=0)[50:] * np.sqrt(1 - rho**2)
+
+
+def rates(pair, seed=0):
+    """Rates at .05 of the right null and of one that flips signs of test data alone."""
+    wider = sign_widening(pair.runs, pair.units, pair.unit)
+    found = []
+    for test in (FlippedInBothRoles(), FlippedSigns()):
+        null, _ = test.nulls(pair, {"all": np.ones(len(pair.first.ijk), bool)}, seed)
+        values = wider * null.values(0, 400, np.arange(len(null.width)))
+        found.append((1 + (values >= null.observed).sum(0)) / 401 <= 0.05)
+    return [float(one.mean()) for one in found]
+
+
+def nested(folder, change):
+    """Two models of a leave-one-run-out study, of net and of motion, and their units."""
+    study = write_study(folder, scheme="leave-one-run-out", change=change)
+    inputs = (study["aligned"], study["bold"], study["samples"])
+    paths = []
+    for bands in ({"ventral": ["net"]}, {"dorsal": ["motion", "flow/speed"]}):
+        settings = model(bands=bands, alphas={"lowest": -1, "highest": 3, "number": 3})
+        paths.append(folder / f"{next(iter(bands))}.h5")
+        fit_subject(encode_settings(settings, next(iter(bands))), "01", *inputs, paths[-1])
+    one, other = (
+        replace(encoding, tests=dict(encoding.tests))
+        for encoding in (read_encoding(path)[0] for path in paths)
+    )
+    tests = one.tests.values()
+    units = sign_units("time", [t.unit for t in tests], [t.item for t in tests])
+    return Pair(one, other, tuple(paths), tuple(units), "time")
+
+
+def responses(held, rho=0.4, voxels=400):
+    """Change a study: noise, and as much of each space of `held`; runs of six blocks of 15."""
+
+    def change(study):
+        rng = np.random.default_rng(4)
+        weights = {label: rng.standard_normal((1, voxels)) for label in held}
+        for name, old in study["y"].items():
+            q = study["runs"][name]["projection"]
+            y = slow(rng, (len(old), voxels), rho)
+            for label in held:
+                x = delayed(study["x"][name][label])[:, :1] @ weights[label]
+                y += 0.5 * x / x.std(0)
+            y -= q @ (q.T @ y)
+            study["y"][name] = (y / y.std(0)).astype(np.float32)
+        table = study["samples"]
+        pairs = zip(table["run"], table["row"], strict=True)
+        table["unit"] = [f"{run}/{min(row // 10, 8)}" for run, row in pairs]
+
+    return change
+
+
+@pytest.mark.parametrize("held", [(), ("net/early", "motion/energy")])
+def test_runs_left_out_in_turn_keep_the_error_rate_and_flipped_test_data_do_not(tmp_path, held):
+    """Without signal, and where each model holds something that the other does not."""
+    right, wrong = rates(nested(tmp_path, responses(held)))
+    assert right < 0.075
+    assert right > 0.02 or held
+    assert wrong > 0.1 or held
+
+
+def test_a_model_that_holds_more_is_found_better_where_runs_are_left_out_in_turn(tmp_path):
+    right, _ = rates(nested(tmp_path, responses(("net/early",))))
+    assert right > 0.5
 
 
 def test_models_of_other_data_are_refused(encodings, tmp_path):

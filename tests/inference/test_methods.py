@@ -11,7 +11,7 @@ from helpers.inference_settings import comparing, grouping, inferring
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.inference import wording
-from tristream.inference.comparison import BlocksOfDifference, FlippedSigns, compare_encodings
+from tristream.inference.comparison import FlippedInBothRoles, FlippedSigns, compare_encodings
 from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import (
     BlocksOfPrediction,
@@ -35,8 +35,8 @@ NULLS = {
     BlocksOfPrediction.null: "of the prediction within",
     ShiftedPrediction.null: "shifting the prediction in a circle",
     RefittedFolds.null: "fitting every fold of leave-one-run-out again",
-    FlippedSigns.null: "flipping the sign of the difference",
-    BlocksOfDifference.null: "of the difference of the predictions within",
+    FlippedSigns.null: "flipping the sign of the difference in each",
+    FlippedInBothRoles.null: "what a unit adds as test data, and as training data",
 }
 SPATIAL = {"cluster_mass": "by their mass [@bullmore1999]", "tfce": "enhancement (E = 0.5"}
 UNITS = {
@@ -251,7 +251,7 @@ def test_a_film_without_a_projection_does_not_tell_of_one(encodings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "null"), [("holdout", FlippedSigns), ("few", None), ("nested", None)]
+    ("name", "null"), [("holdout", FlippedSigns), ("few", None), ("nested", FlippedInBothRoles)]
 )
 def test_every_fact_of_a_comparison_is_that_of_its_file(encodings, tmp_path, name, null):
     output = tmp_path / "out.h5"
@@ -266,13 +266,16 @@ def test_every_fact_of_a_comparison_is_that_of_its_file(encodings, tmp_path, nam
     text = provenance.methods[0]
     assert text.startswith("Models streams and small were compared")
     assert claimed["null"] == {null.null} == {compared.null}
-    assert "in each of 12 blocks of 10 s (60 patterns of signs" in text
+    tests = read_encoding(paths[0])[0].tests.values()
+    units = sum(len(np.unique(test.unit)) for test in tests)
+    assert f"in each of {units} blocks of 10 s (60 patterns of signs" in text
     assert claimed["used"] == compared.n_permutations == 60
-    assert claimed["distinct"] == compared.n_distinct == 2**12
+    assert claimed["distinct"] == compared.n_distinct == 2 ** (units - 1)
     assert claimed["sides"] == 2
     assert claimed["fdr"] == compared.fdr
-    assert not claimed["family-wise"]
+    assert claimed["family-wise"]
     assert "region" not in " ".join(provenance.methods)
+    assert provenance.methods[-1] == f"These are tests of {len(compared.ijk)} voxels."
 
 
 @pytest.mark.parametrize("subjects", [1, 2, 9])

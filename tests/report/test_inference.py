@@ -1,5 +1,7 @@
 """The report's sections on tests beyond p values, from small files."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,9 +26,15 @@ from tristream.inference.inference_file import (
     Significance,
     SpatialTest,
     TestedModel,
+    read_inference,
     write_inference,
 )
 from tristream.inference.table_files import CLUSTER_COLUMNS, REGION_COLUMNS
+from tristream.inference.tested_partition_file import (
+    TestedPartition,
+    TestedSet,
+    write_partition_test,
+)
 from tristream.report.elements import Facts, Figure, Missing, Table, Text
 from tristream.report.sections import group, inference, streams
 from tristream.report.study_results import Results
@@ -75,18 +83,20 @@ def results(tmp_path):
     difference = Difference(
         difference=np.array([0.3, -0.1]),
         p=np.array([0.001, 0.5]),
+        p_fwe=np.array([0.002, 0.9]),
         q=np.array([0.002, 0.5]),
         null_max=rng.random(20),
         regions=["all voxels"],
         region_voxels=np.array([2]),
         region_difference=one,
         region_p=2 * one,
+        region_p_fwe=2 * one,
         region_q=2 * one,
     )
     ijk = np.zeros((3, 3), np.int32)
     compared = ComparedModels(
         *("streams", "shifted", "difference", "signs", "time", 1024, 999, 0, 0.05),
-        *(ijk[:2], None, difference),
+        *(ijk[:2], None, 1.0, difference),
     )
     path = folder / "comparisons/streams/shifted/sub-01.h5"
     write_comparison(path, compared, said("comparison"))
@@ -155,8 +165,43 @@ def test_a_comparison_counts_both_directions(results):
     assert rows["Voxels where streams is better"] == "1"
     assert rows["Voxels where shifted is better"] == "0"
     by_region = [b for b in section.blocks if isinstance(b, Table)][-1]
-    assert by_region.rows == (("all voxels", 2, 0.1, 0.2, 0.2),)
+    assert by_region.rows == (("all voxels", 2, 0.1, 0.2, 0.2, 0.2),)
     assert (results.folder / by_region.tsv).is_file()
+
+
+def test_the_number_of_tests_is_that_of_all_files(results):
+    text = inference.section(results, *SUBJECT).blocks[0].text
+    found = re.match(r"([\d,]+) p values .*: ([\d,]+) of 2 models and 3 of 1 comparison\.", text)
+    total, models = (int(number.replace(",", "")) for number in found.groups())
+    paths = [
+        results.path("inference", dataset=SUBJECT[0], model=name, subject=SUBJECT[1])
+        for name in results.models(SUBJECT[0])
+    ]
+    tested = [read_inference(path)[0].found for path in paths]
+    assert models == sum(len(one.p) for one in tested if one is not None)
+    assert total == models + 3
+
+
+def test_tests_of_unique_variance_have_their_table(results):
+    write_partition(results, low=-0.1)
+    path = results.path("partition_test", dataset="bunny", model="streams", subject="01")
+    draws = Draws(np.full(2, 99), np.zeros(2, bool), 0, 39, 1)
+    one, region = np.array([0.01, 0.5]), np.array([0.02])
+    found = TestedSet(one, 2 * one, one, np.ones(99), region, region, region, region, 1.0, draws)
+    write_partition_test(
+        path,
+        TestedPartition(
+            *("R2", "signs", "item", 4096, 99, 0, 0.05, "bh", ["all voxels"], np.array([2])),
+            {"a": found, "a+b": found},
+        ),
+        said("partition-test"),
+    )
+    tables = [b for b in streams.section(results, *SUBJECT).blocks if isinstance(b, Table)]
+    tested = next(b for b in tables if b.columns[0] == "bands")
+    assert tested.rows == (("a", 1, 1, 0.02, 0.02), ("a+b", 1, 1, 0.02, 0.02))
+    assert (results.folder / tested.tsv).is_file()
+    text = inference.section(results, *SUBJECT).blocks[0].text
+    assert "6 of 2 sets of bands" in text
 
 
 def test_the_group_answers_two_questions_in_two_tables(results):

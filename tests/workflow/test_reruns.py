@@ -8,7 +8,7 @@ from helpers.small_study import edit, planned
 from helpers.wide_study import copy_code
 
 pytestmark = pytest.mark.xdist_group("study")
-TESTS = {"inference", "group", "tables", "compare", "partition"}
+TESTS = {"inference", "group", "tables", "compare", "partition", "partition_test"}
 DOWNSTREAM = {"align", "lagscan", "encode", "recovery", "maps", "report"} | TESTS
 
 
@@ -68,7 +68,7 @@ def test_more_permutations_never_refit(study: Path):
 
 def test_asking_for_unique_variance_fits_nested_models_alone(study: Path):
     edit(study / "config.yaml", lambda c: c["inference"].update(partition={"streams": []}))
-    assert set(planned(study)) == {"partition", "report"}
+    assert set(planned(study)) == {"partition", "partition_test", "maps", "report"}
 
 
 def test_another_title_rebuilds_only_the_report(study: Path):

@@ -22,7 +22,8 @@ REPORT = {"report"}
 # What stands below a fit of the model `streams` of the simulated film, and below any fit.
 TESTED = {"inference", "group", "tables", "maps"}
 FIT = {"encode"} | TESTED | REPORT
-STREAMS = FIT | {"compare", "partition", "recovery"}
+PARTITION = {"partition", "partition_test", "maps"}
+STREAMS = FIT | {"compare", "recovery"} | PARTITION
 ALIGNED = {"align", "lagscan"} | STREAMS
 DECODED = {"decode"} | REPORT
 # What is drawn, or chosen, by the stream of a space.
@@ -37,7 +38,7 @@ Change = tuple[str, str, Any, set[str]]
 STUDY: list[Change] = [
     ("config.yaml", "title", "Another", REPORT),
     ("config.yaml", "leakage", "drop", {"leakage", "samples", "lagscan", "decode"} | STREAMS),
-    ("config.yaml", "features.cochlea.stream", "dorsal", COLOURS | {"partition"}),
+    ("config.yaml", "features.cochlea.stream", "dorsal", COLOURS | PARTITION),
     ("config.yaml", "features.cochlea.options", {"channels": 5}, {"features"} | ALIGNED),
     ("config.yaml", "fusion.both.stream", "dorsal", COLOURS),
     (
@@ -75,21 +76,36 @@ STUDY: list[Change] = [
         "config.yaml",
         "inference.permutations",
         500,
-        TESTED | {"compare", "power", "recovery"} | REPORT,
+        TESTED | {"compare", "partition_test", "power", "recovery"} | REPORT,
     ),
     (
         "config.yaml",
         "inference.seed",
         5,
-        TESTED | {"compare", "power", "recovery"} | REPORT,
+        TESTED | {"compare", "partition_test", "power", "recovery"} | REPORT,
     ),
     ("config.yaml", "inference.null", "shift", TESTED | REPORT),
-    ("config.yaml", "inference.most_permutations", 2000, TESTED | {"power"} | REPORT),
+    (
+        "config.yaml",
+        "inference.most_permutations",
+        2000,
+        TESTED | {"compare", "partition_test", "power"} | REPORT,
+    ),
     ("config.yaml", "inference.spatial", ["tfce"], TESTED | REPORT),
     ("config.yaml", "inference.cluster_z", 2.3, TESTED | REPORT),
-    ("config.yaml", "inference.fdr", 0.1, TESTED | {"compare", "power"} | REPORT),
-    ("config.yaml", "inference.procedure", "by", TESTED | {"compare", "power"} | REPORT),
-    ("config.yaml", "inference.partition", {"streams": ["dorsal"]}, {"partition"} | REPORT),
+    (
+        "config.yaml",
+        "inference.fdr",
+        0.1,
+        TESTED | {"compare", "partition_test", "power"} | REPORT,
+    ),
+    (
+        "config.yaml",
+        "inference.procedure",
+        "by",
+        TESTED | {"compare", "partition_test", "power"} | REPORT,
+    ),
+    ("config.yaml", "inference.partition", {"streams": ["dorsal"]}, PARTITION | REPORT),
     ("config.yaml", "power.sounds.effects", [0.3], {"power"} | REPORT),
     ("config.yaml", "power.sounds.tr", 2.0, {"power"} | REPORT),
 ]
@@ -162,7 +178,7 @@ CODE: list[tuple[str, set[str]]] = [
     ("encode/solvers/ridge.py", {"power"} | STREAMS),
     # Contrasts are drawn by what draws encodings, which knows their ceilings.
     ("encode/ceiling.py", {"power", "contrast_maps"} | STREAMS),
-    ("encode/partition/variance.py", {"partition"} | REPORT),
+    ("encode/partition/variance.py", PARTITION | REPORT),
     ("features/spaces/gammatone.py", {"features"} | ALIGNED),
     ("features/spaces/optical_flow/fields.py", {"features"} | SIMULATED),
     ("features/core/extraction.py", {"features"} | SIMULATED),
@@ -170,9 +186,12 @@ CODE: list[tuple[str, set[str]]] = [
         "features/fusion/embedding.py",
         {"fusion_fit", "fuse", "align", "lagscan", "compare"} | {"recovery"} | FIT,
     ),
-    ("inference/permutation.py", TESTED | {"compare", "recovery", "power"} | REPORT),
+    (
+        "inference/permutation.py",
+        TESTED | {"compare", "partition_test", "recovery", "power"} | REPORT,
+    ),
     ("inference/widening.py", TESTED | {"compare", "recovery", "power"} | REPORT),
-    ("inference/resolution.py", TESTED | {"power"} | REPORT),
+    ("inference/resolution.py", TESTED | {"compare", "partition_test", "power"} | REPORT),
     ("inference/spatial.py", TESTED | REPORT),
     ("inference/group.py", {"group"} | REPORT),
     ("inference/people.py", {"group", "power"} | REPORT),

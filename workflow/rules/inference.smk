@@ -6,6 +6,7 @@ from tristream.config.settings.inference import (
     CompareSettings,
     GroupSettings,
     InferenceSettings,
+    PartitionTestSettings,
 )
 from tristream.config.settings.recovery import RecoverySettings
 
@@ -89,6 +90,33 @@ rule compare:
     shell:
         "python -m tristream inference compare --settings {params.settings}"
         " --first {input.first} --second {input.second} {params.regions}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule partition_test:
+    input:
+        partition=at("partition"),
+        encoding=at("encoding"),
+        regions=regions_of,
+    output:
+        at("partition_test"),
+    log:
+        LAYOUT.log("partition_test"),
+    benchmark:
+        LAYOUT.benchmark("partition_test")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda w: settings(PartitionTestSettings),
+        regions=regions_option,
+        code=fingerprint("tristream.inference.tested_partition"),
+    shell:
+        "python -m tristream inference partition --settings {params.settings}"
+        " --partition {input.partition} --encoding {input.encoding} {params.regions}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 

@@ -121,6 +121,16 @@ def design_files(wildcards):
         raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None
 
 
+def partition_of(wildcards):
+    """Unique and shared variance of the model, and their tests, where the study asks for them."""
+    wanted = wildcards.model in STUDY.inference.partition
+    return [at("partition"), at("partition_test")] if wanted else []
+
+
+def partition_option(wildcards, input):
+    return f"--partition {input.partition}" if input.partition else ""
+
+
 def meshes_of(wildcards):
     """The meshes of fsLR, for a dataset whose BOLD lies on them."""
     wanted = RESOLVED.needs_meshes(wildcards.dataset)

@@ -36,6 +36,7 @@ rule maps:
     input:
         encoding=at("encoding"),
         inference=at("inference"),
+        partition=partition_of,
         background=background_of,
         meshes=meshes_of,
     output:
@@ -54,13 +55,15 @@ rule maps:
         settings=lambda w: settings(
             MapsSettings, dataset=w.dataset, model=w.model, subject=w.subject
         ),
+        partition=partition_option,
         background=background_option,
         meshes=meshes_option,
         code=fingerprint("tristream.maps.encoding_maps"),
     shell:
         "python -m tristream maps draw --settings {params.settings}"
         " --subject {wildcards.subject} --encoding {input.encoding}"
-        " --inference {input.inference} {params.background} {params.meshes}"
+        " --inference {input.inference} {params.partition}"
+        " {params.background} {params.meshes}"
         " --output {output} --code {params.code} > {log} 2>&1"
 
 

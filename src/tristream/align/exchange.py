@@ -259,3 +259,27 @@ def _set(
             [np.concatenate([s[:length] for s in shown[k][unit][:count]]) for unit in moving]
         )
     return ExchangeSet(rows, dict.fromkeys(pattern, length))
+
+
+def sign_units(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> list[Ints]:
+    """The unit that each sample's part of a difference changes its sign with, one array a run.
+
+    Units are numbered from 0 over all runs, an item's showings alike. Samples outside of any
+    presentation go with the one before it, the first ones of a run with the one after: what is
+    measured there still answers it.
+
+    Parameters
+    ----------
+    kind, showings, items
+        As of :func:`exchange`.
+    """
+    runs = []
+    for number, (showing, item) in enumerate(zip(showings, items, strict=True)):
+        shown = np.flatnonzero(showing >= 0)
+        # Without any presentation the run is one unit.
+        unit = run_units(kind, showing, item)[shown] if len(shown) else np.zeros(1, int)
+        place = np.searchsorted(shown, np.arange(len(showing)), side="right") - 1
+        own = number if kind != "item" or not len(shown) else -1
+        runs.append(np.column_stack([np.full(len(unit), own), unit])[np.maximum(place, 0)])
+    _, numbers = np.unique(np.concatenate(runs), axis=0, return_inverse=True)
+    return np.split(numbers.ravel(), np.cumsum([len(run) for run in runs])[:-1])

@@ -56,6 +56,12 @@ def _register_tests(action: Any) -> None:
     compare.add_argument("--second", type=Path, required=True, help="file of `encode fit`")
     compare.add_argument("--regions", type=Path, help="file of `inference regions`")
     add_output(compare, "comparison file")
+    partition = action("partition", run_partition, "Test of unique and shared variance.")
+    add_settings(partition)
+    partition.add_argument("--partition", type=Path, required=True, help="of `encode partition`")
+    partition.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
+    partition.add_argument("--regions", type=Path, help="file of `inference regions`")
+    add_output(partition, "partition-test file")
     group = action("group", run_group, "All subjects: for other stimuli, and for other people.")
     add_settings(group, "dataset")
     group.add_argument(
@@ -125,6 +131,16 @@ def run_compare(args: argparse.Namespace) -> None:
 
     given = settings(args, CompareSettings)
     compare_encodings(args.first, args.second, given, args.regions, args.output, args.code)
+
+
+def run_partition(args: argparse.Namespace) -> None:
+    """Test of unique and shared variance of one model of one subject."""
+    from tristream.config.settings.inference import PartitionTestSettings
+    from tristream.inference.tested_partition import infer_partition
+
+    given = settings(args, PartitionTestSettings)
+    files = args.partition, args.encoding
+    infer_partition(*files, given, args.regions, args.output, args.code)
 
 
 def run_group(args: argparse.Namespace) -> None:

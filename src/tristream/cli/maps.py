@@ -25,6 +25,13 @@ def register(stages: Any) -> None:
     add_settings(draw, "dataset", "model", "subject")
     draw.add_argument("--encoding", required=True, type=Path, help="encode/D/M/sub-S.h5")
     draw.add_argument("--inference", required=True, type=Path, help="inference/D/M/sub-S.h5")
+    draw.add_argument(
+        "--partition",
+        nargs=2,
+        type=Path,
+        metavar=("PARTITION", "TEST"),
+        help="files of `encode partition` and of `inference partition`",
+    )
     _add_background(draw)
     add_output(draw, "maps/D/M/sub-S/maps.json")
     draw.set_defaults(run=_draw)
@@ -66,6 +73,7 @@ def _draw(args: argparse.Namespace) -> None:
         output=args.output,
         background=args.background,
         meshes=args.meshes,
+        partition=args.partition and tuple(args.partition),
         code=args.code,
     )
 

@@ -30,7 +30,7 @@ def fit_banded(
     progress: Progress,
 ) -> Model:
     """Ridge with a weight for each band; of one band, ridge."""
-    kernels = _kernels(inputs, model, train, test, device)
+    kernels = kernels_of(inputs, model, train, test, device)
     y, runs = _targets(inputs, train)
     grid = penalties(model)
     gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
@@ -88,7 +88,7 @@ def fit_stacking(
     progress: Progress,
 ) -> Model:
     """One ridge model a band, combined by convex weights."""
-    kernels = _kernels(inputs, model, train, test, device)
+    kernels = kernels_of(inputs, model, train, test, device)
     y, runs = _targets(inputs, train)
     fitted = StackedRidgeCV(
         alphas=penalties(model),
@@ -126,9 +126,10 @@ def stacking_methods(encoding: Encoding) -> list[str]:
     ]
 
 
-def _kernels(
+def kernels_of(
     inputs: Inputs, model: EncodingDesign, train: Sequence[str], test: Sequence[str], device: str
 ) -> BandKernels:
+    """Kernels of a model's bands, see :func:`tristream.encode.bands.band_kernels`."""
     return band_kernels(
         inputs.features,
         inputs.layout,

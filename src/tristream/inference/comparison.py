@@ -1,27 +1,31 @@
 """Does one model predict better than another? Paired, by voxel and by region.
 
-Both models predict the same test data, so that their correlations with it differ by the sum over
-blocks of time of the product of the data with the difference of the (normed) predictions. If
-neither predicts better, each block's part may as well have the other sign: signs are flipped block
-by block, all voxels alike. Ten blocks have 1,024 patterns of signs. With fewer, the blocks of the
-difference change places against the data, whose null is narrower: that the difference has nothing
-to do with the data. In a film both nulls are widened, see :mod:`tristream.inference.widening`.
+Both models predict the same test data. The null hypothesis is that neither is expected to predict
+better: not that the models hold nothing, since both may well predict what they share. A model that
+is worse because it has more features without use *is* worse in this sense. Each exchangeable unit
+(:mod:`tristream.align.exchange`) has a part in the difference of the correlations, and under the
+null hypothesis its part may as well have the other sign: signs are flipped unit by unit, all voxels
+alike, an item's showings together.
+
+Test data that were held out have no part in the fit, and the part of a unit is the sum over its
+samples of the product of the data with the difference of the (normed) predictions. What is compared
+are the models as they were fitted. Under leave-one-run-out a unit has its part as training data,
+too (:mod:`tristream.encode.unit_parts`). Where neighbours touch, the null is widened
+(:mod:`tristream.inference.sign_widening`).
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.affines import apply_affine
 from scipy.stats import false_discovery_control
 
-from tristream.align.exchange import FEWEST_DISTINCT, Exchange
+from tristream.align.exchange import FEWEST_DISTINCT, Unit, sign_units
 from tristream.config.settings.inference import CompareSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
-from tristream.encode.jackknife import block_sums
 from tristream.errors import UserError
 from tristream.inference import wording
 from tristream.inference.comparison_file import (
@@ -30,52 +34,58 @@ from tristream.inference.comparison_file import (
     Difference,
     write_comparison,
 )
-from tristream.inference.permutation import (
-    TOLERANCE,
-    Placed,
-    PredictedRun,
-    circular_products,
-    exchange_of_runs,
-    permuted_sums,
-    unit_length,
-)
+from tristream.inference.inference_file import Draws
+from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
 from tristream.inference.procedures import Procedure, register
-from tristream.inference.table_files import WHOLE
-from tristream.inference.tested_runs import NESTED, TIME
-from tristream.inference.widening import lost_by_shifts, widening
+from tristream.inference.region_means import Mask, members, region_means
+from tristream.inference.resolution import Resolution, resolve
+from tristream.inference.sign_flips import SignFlips, patterns
+from tristream.inference.sign_widening import sign_widening
+from tristream.inference.tested_runs import NESTED, RIDGE
 from tristream.space import grayordinates
-from tristream.space.atlas import Regions
 from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
-Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.integer]
 STATISTIC = "difference of test correlations, mean over test runs, two-sided"
+WITHOUT_P = ("p", "p_fwe", "q")
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Differences of correlations, and their null.
+class Pair:
+    """Two models of one subject that were tested on the same data.
 
     Attributes
     ----------
-    difference : ndarray of shape (voxels,)
-        Correlation of the first model less that of the second, mean over runs.
-    p : ndarray of shape (voxels,)
-        Two-sided, (1 + permutations that reach the observed) / (1 + permutations).
-    null_max : ndarray of shape (permutations,)
-        Largest absolute difference over voxels.
-    region_difference, region_p : ndarray of shape (regions,)
-        Of the mean over the voxels of each region.
-    widening : tuple of float
-        How many times wider the null of each run was made.
+    first, second : Encoding
+    paths : tuple of Path
+        Their files.
+    units : tuple of ndarray of int of shape (samples,), one a run
+        Unit of each sample, numbered over all runs.
+    unit : {'block', 'item', 'time'}
+        What a unit is.
     """
 
-    difference: Floats
-    p: Floats
-    null_max: Floats
-    region_difference: Floats
-    region_p: Floats
-    widening: tuple[float, ...] = ()
+    first: Encoding
+    second: Encoding
+    paths: tuple[Path, Path]
+    units: tuple[Ints, ...]
+    unit: Unit
+
+    @property
+    def count(self) -> int:
+        """Number of units."""
+        return 1 + max(int(own.max()) for own in self.units)
+
+    @property
+    def runs(self) -> list[PredictedRun]:
+        """Test runs, the prediction being the difference of the two, each of length one."""
+        return differences(self.first, self.second)
+
+    @property
+    def difference(self) -> npt.NDArray[np.float64]:
+        """Difference of the correlations, mean over runs, (voxels,)."""
+        return np.mean([(unit_length(r.y) * r.prediction).sum(0) for r in self.runs], axis=0)
 
 
 @dataclass(frozen=True)
@@ -83,23 +93,31 @@ class Done:
     """What a comparison did: the facts of its sentences."""
 
     compared: ComparedModels
-    runs: Sequence[PredictedRun]
-    moves: Exchange
-    tr: float
+    pair: Pair
     procedure: str
-    widening: Sequence[float]
 
 
 class PairedTest(Procedure[Done]):
     """A test of the difference of two models."""
 
-    flipped: bool
-    too_narrow: str
+    def refusal(self, pair: Pair) -> str:
+        """Why there are no p values; empty where there are."""
+        if (distinct := patterns(pair.count, 2)) >= FEWEST_DISTINCT:
+            return ""
+        return wording.too_few_signs(pair.count, distinct, pair.unit)
+
+    @abstractmethod
+    def nulls(self, pair: Pair, regions: Mapping[str, Mask], seed: int) -> list[SignFlips]:
+        """The null of voxels, and that of the means over regions; not widened."""
+
+    @abstractmethod
+    def moved(self, done: Done) -> str:
+        """What was rearranged, and how often: the end of a sentence."""
 
     def methods(self, done: Done) -> tuple[str, ...]:
         """What was compared, how the null arose, which corrections were made."""
-        compared = done.compared
-        over = f", mean over {len(done.runs)} test runs" if len(done.runs) > 1 else ""
+        compared, runs = done.compared, len(done.pair.units)
+        over = f", mean over {runs} test runs" if runs > 1 else ""
         found = compared.found
         regions = len(found.regions) - 1 if found else 0
         corrected = wording.rate(done.procedure, compared.fdr, "all voxels")
@@ -115,54 +133,81 @@ class PairedTest(Procedure[Done]):
             f"Models {compared.first} and {compared.second} were compared on the same test data "
             f"by the difference of their test correlations{over}, two-sided, by "
             f"{self.moved(done)}, all voxels alike.",
+            "The null hypothesis is that neither model is expected to predict better; both may "
+            "predict what they share.",
             wording.p_value(sides=2),
-            *wording.widened(done.widening, self.why_narrow(done)),
-            f"{corrected}.",
+            *wording.went_on(compared),
+            *wording.signs_widened(compared.widening),
+            f"{corrected}, and for the family-wise error by comparing each voxel with the largest "
+            "of each rearrangement [@nichols2002].",
+            *wording.alone(compared),
             *by_region,
+            wording.made(len(compared.ijk), regions),
         )
 
-    def why_narrow(self, done: Done) -> str:
-        """Why the null had to be widened."""
-        return self.too_narrow if self.flipped else self.too_narrow + wording.projected(done.runs)
-
-    @abstractmethod
-    def moved(self, done: Done) -> str:
-        """What was rearranged, and how often: the end of a sentence."""
+    def _flipped(self, done: Done, of: str) -> str:
+        compared, pair = done.compared, done.pair
+        moves = exchange_of_runs(pair.runs, pair.unit)
+        what = wording.units(pair.unit, moves, float(pair.first.about["tr"]))
+        number = wording.drawn(compared.n_permutations, compared.n_distinct, "patterns of signs")
+        return f"flipping the sign of the difference{of} in each of {pair.count} {what} ({number})"
 
 
 @register
 class FlippedSigns(PairedTest):
-    """If neither model predicts better, a block's part of the difference may have either sign."""
+    """Test data that were held out: a unit's part is what its samples add to the difference."""
 
-    null = "signs of the difference flipped block by block"
-    flipped = True
-    too_narrow = "Neighbouring blocks of a film depend on each other, and their signs do not"
+    null = "signs of the difference flipped unit by unit"
+
+    def nulls(self, pair: Pair, regions: Mapping[str, Mask], seed: int) -> list[SignFlips]:
+        """Sums over the samples of each unit."""
+        parts = np.zeros((pair.count, len(pair.first.ijk)))
+        for run, own in zip(pair.runs, pair.units, strict=True):
+            np.add.at(parts, own, unit_length(run.y) * run.prediction / len(pair.units))
+        every = [parts, region_means(parts, regions)]
+        return [SignFlips(one, np.ones(one.shape[1]), seed) for one in every]
 
     def moved(self, done: Done) -> str:
-        """Signs of blocks."""
-        compared = done.compared
-        blocks = sum(len(np.unique(run.unit)) for run in done.runs)
-        what = wording.units(compared.unit, done.moves, done.tr)
-        number = wording.drawn(compared.n_permutations, compared.n_distinct, "patterns of signs")
-        return f"flipping the sign of the difference in each of {blocks} {what} ({number})"
+        """Signs of units."""
+        return self._flipped(done, "")
 
 
 @register
-class BlocksOfDifference(PairedTest):
-    """Too few blocks for signs: the difference has nothing to do with the data."""
+class FlippedInBothRoles(PairedTest):
+    """Leave-one-run-out: a unit's part is what it adds as test data and as training data."""
 
-    null = "blocks of the difference of predictions permuted within the test run"
-    flipped = False
-    too_narrow = wording.CUT
+    null = "signs of the difference flipped unit by unit, in test and training data"
+
+    def refusal(self, pair: Pair) -> str:
+        """Written for one kind of model."""
+        for model in (pair.first, pair.second):
+            if (kind := model.about.get("model_kind", RIDGE)) != RIDGE:
+                return (
+                    f"under {NESTED} test data are training data of other folds, and what they "
+                    f"add is known for {RIDGE} alone; {model.about['model']} is {kind}"
+                )
+        return super().refusal(pair)
+
+    def nulls(self, pair: Pair, regions: Mapping[str, Mask], seed: int) -> list[SignFlips]:
+        """Parts in both roles; the variance that belongs to pairs of units counts once."""
+        # Not above: it brings torch, which the other test does without.
+        from tristream.encode.unit_parts import width
+        from tristream.inference.fold_parts import parts_of_pair
+
+        total = parts_of_pair(pair.first, pair.second, pair.paths, pair.units, seed)
+        parts = total.summing_to(pair.difference)
+        by_region = region_means(parts, regions)
+        return [
+            SignFlips(parts, width(parts, total.pairs), seed),
+            SignFlips(by_region, width(by_region, region_means(total.pairs, regions)), seed),
+        ]
 
     def moved(self, done: Done) -> str:
-        """Blocks of the difference."""
-        compared = done.compared
-        what = wording.units(compared.unit, done.moves, done.tr)
-        number = wording.drawn(compared.n_permutations, compared.n_distinct)
-        return (
-            f"permuting {what} of the difference of the predictions within "
-            f"{wording.within(done.runs)}{wording.alike(done.moves)} ({number})"
+        """Signs of units in both roles."""
+        return self._flipped(
+            done,
+            " (what a unit adds as test data, and as training data of the other folds "
+            "[@efron1981])",
         )
 
 
@@ -197,35 +242,29 @@ def compare_encodings(
     one, fit = _read(first)
     other, other_fit = _read(second)
     _check_same(one, other, first, second)
-    runs = differences(one, other)
-    flips = 2 ** sum(len(np.unique(run.unit)) for run in runs)
-    test: PairedTest = FlippedSigns() if flips >= FEWEST_DISTINCT else BlocksOfDifference()
-    moves = exchange_of_runs(runs, settings.unit)
-    distinct = flips if test.flipped else moves.distinct
-    why = "" if distinct >= FEWEST_DISTINCT else wording.too_few(moves, settings.unit)
-    if one.about["scheme"] == NESTED:
-        # Every run is training data, too: .15 to .22 of true nulls were rejected at .05.
-        why = f"under {NESTED} the folds share runs, and signs of their predictions are not free"
+    tests = list(one.tests.values())
+    units = sign_units(settings.unit, [t.unit for t in tests], [t.item for t in tests])
+    pair = Pair(one, other, (first, second), tuple(units), settings.unit)
+    test: PairedTest = FlippedInBothRoles() if one.about["scheme"] == NESTED else FlippedSigns()
+    why = test.refusal(pair)
     compared = ComparedModels(
         first=one.about["model"],
         second=other.about["model"],
         statistic=STATISTIC,
         null=test.null,
         unit=settings.unit,
-        n_distinct=distinct,
+        n_distinct=patterns(pair.count, 2),
         n_permutations=0 if why else settings.permutations,
         seed=settings.seed,
         fdr=settings.fdr,
         ijk=one.ijk,
         grayordinates=one.grayordinates,
     )
-    omitted = tuple(Omission(what, why) for what in ("p", "q") if why)
+    omitted = tuple(Omission(what, why) for what in WITHOUT_P if why)
     methods: tuple[str, ...] = (wording.refused(why),)
     if not why:
-        parts = _parts(one, regions)
-        compared, widths = _tested(compared, runs, moves, parts, settings, test.flipped)
-        done = Done(compared, runs, moves, float(one.about["tr"]), settings.procedure, widths)
-        methods = test.methods(done)
+        compared = _tested(compared, test, pair, members(one, regions), settings)
+        methods = test.methods(Done(compared, pair, settings.procedure))
     simulated = fit.simulated or other_fit.simulated
     provenance = Provenance(KIND, simulated, settings.key(), code, omitted, methods)
     write_comparison(output, compared, provenance)
@@ -239,27 +278,34 @@ def _read(path: Path) -> tuple[Encoding, Provenance]:
 
 def _tested(
     compared: ComparedModels,
-    runs: Sequence[PredictedRun],
-    moves: Exchange,
-    parts: Mapping[str, Mask],
+    test: PairedTest,
+    pair: Pair,
+    regions: Mapping[str, Mask],
     settings: CompareSettings,
-    flipped: bool,
-) -> tuple[ComparedModels, tuple[float, ...]]:
-    """What was found, and how much wider the null of each run was made."""
-    wide = settings.unit == TIME
-    result = compare(runs, moves, parts, settings.permutations, settings.seed, flipped, wide)
+) -> ComparedModels:
+    """What was found, under a null as wide as it should be."""
+    wider = sign_widening(pair.runs, pair.units, pair.unit)
+    nulls = test.nulls(pair, regions, settings.seed)
+    voxels, by_region = (replace(null, width=wider * null.width) for null in nulls)
+    plan = Resolution(
+        settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
+    )
+    result, of_regions = resolve(voxels, plan), resolve(by_region, plan)
     found = Difference(
-        difference=result.difference,
+        difference=voxels.parts.sum(0),
         p=result.p,
+        p_fwe=result.p_fwe,
         q=false_discovery_control(result.p, method=settings.procedure),
         null_max=result.null_max,
-        regions=list(parts),
-        region_voxels=np.array([int(mask.sum()) for mask in parts.values()]),
-        region_difference=result.region_difference,
-        region_p=result.region_p,
-        region_q=false_discovery_control(result.region_p, method=settings.procedure),
+        regions=list(regions),
+        region_voxels=np.array([int(mask.sum()) for mask in regions.values()]),
+        region_difference=by_region.parts.sum(0),
+        region_p=of_regions.p,
+        region_p_fwe=of_regions.p_fwe,
+        region_q=false_discovery_control(of_regions.p, method=settings.procedure),
     )
-    return replace(compared, found=found), result.widening
+    draws = Draws(result.permutations, result.tail, result.no_tail, result.needed, result.fewest)
+    return replace(compared, widening=wider, found=found, draws=draws)
 
 
 def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
@@ -274,109 +320,6 @@ def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
         )
         for name, a in one.tests.items()
     ]
-
-
-def compare(
-    runs: Sequence[PredictedRun],
-    moves: Exchange,
-    regions: Mapping[str, Mask],
-    permutations: int,
-    seed: int,
-    flipped: bool,
-    widen: bool,
-    chunk: int = 512,
-) -> Compared:
-    """Test the mean over runs of <y, difference of predictions>.
-
-    Parameters
-    ----------
-    runs : sequence of PredictedRun
-        From :func:`differences`.
-    moves : Exchange
-        Their units that may change places.
-    regions : mapping
-        Name to voxels (voxels,).
-    permutations, seed : int
-        Of the draw.
-    flipped : bool
-        Flip signs of blocks, else permute blocks.
-    widen : bool
-        Whether blocks are blocks of time, cut at arbitrary moments.
-    chunk : int
-        Voxels at a time.
-    """
-    orders = _signs(runs, permutations, seed) if flipped else moves.draw(0, permutations, seed)
-    wider = [_wider(run, moves.of_run(k), flipped) if widen else 1.0 for k, run in enumerate(runs)]
-    voxels = runs[0].y.shape[1]
-    difference, p = np.empty(voxels), np.empty(voxels)
-    null_max = np.zeros(permutations)
-    # Sums over the voxels of each region: observed first.
-    sums = {name: np.zeros(1 + permutations) for name in regions}
-    for start in range(0, voxels, chunk):
-        part = slice(start, min(start + chunk, voxels))
-        seen, null = _null(runs, moves, orders, wider, part, flipped)
-        difference[part] = seen
-        p[part] = (1 + (np.abs(null) >= np.abs(seen) - TOLERANCE).sum(0)) / (1 + permutations)
-        null_max = np.maximum(null_max, np.abs(null).max(1))
-        both = np.vstack([seen, null])
-        for name, mask in regions.items():
-            sums[name] += both[:, mask[part]].sum(1)
-    means = np.array([sums[name] / mask.sum() for name, mask in regions.items()])
-    observed, null = means[:, :1], means[:, 1:]
-    reached = (np.abs(null) >= np.abs(observed) - TOLERANCE).sum(1)
-    by_region = observed[:, 0], (1 + reached) / (1 + permutations)
-    return Compared(difference, p, null_max, *by_region, tuple(wider))
-
-
-def _null(
-    runs: Sequence[PredictedRun],
-    moves: Exchange,
-    orders: Sequence[npt.NDArray],
-    wider: Sequence[float],
-    part: slice,
-    flipped: bool,
-) -> tuple[Floats, Floats]:
-    """Differences as observed (voxels,) and permuted (permutations, voxels), means over runs."""
-    seen, null = [], []
-    for number, (run, factor) in enumerate(zip(runs, wider, strict=True)):
-        y, prediction = unit_length(run.y[:, part]), run.prediction[:, part]
-        if flipped:
-            blocks = block_sums(y * prediction, run.unit)
-            seen.append(blocks.sum(0))
-            null.append(factor * (orders[number] @ blocks))
-        else:
-            one, many = permuted_sums(y, prediction, moves.of_run(number), orders, factor)
-            seen.append(one)
-            null.append(many)
-    return np.mean(seen, axis=0), np.mean(null, axis=0)
-
-
-def _signs(runs: Sequence[PredictedRun], permutations: int, seed: int) -> list[npt.NDArray]:
-    rng = np.random.default_rng(seed)
-    counts = [len(np.unique(run.unit)) for run in runs]
-    return [rng.choice([-1.0, 1.0], (permutations, count)) for count in counts]
-
-
-def _wider(run: PredictedRun, units: Placed, flipped: bool, chunk: int = 512) -> float:
-    """How much wider the null is than that of the blocks, at least one."""
-    if not flipped:
-        return widening(run, units)
-    shifted = signs = 0.0
-    for start in range(0, run.y.shape[1], chunk):
-        part = run.part(slice(start, start + chunk))
-        y = unit_length(part.y)
-        shifted += float((circular_products(y, part.prediction) ** 2).mean(0).sum())
-        signs += float((block_sums(y * part.prediction, run.unit) ** 2).sum())
-    share = lost_by_shifts(run, chunk)
-    return float(np.sqrt(max(1.0, share * shifted / signs))) if signs > 0 else 1.0
-
-
-def _parts(encoding: Encoding, regions: Path | None) -> dict[str, Mask]:
-    """All voxels, and those of each region."""
-    parts = {WHOLE: np.ones(len(encoding.ijk), bool)}
-    if regions is not None:
-        parts |= Regions.read(regions).members(apply_affine(encoding.affine, encoding.ijk))
-    return parts
 
 
 def _check_same(one: Encoding, other: Encoding, first: Path, second: Path) -> None:

@@ -24,14 +24,13 @@ from tristream.inference.permutation import Moves, PredictedRun, exchange_of_run
 from tristream.inference.procedures import Procedure, register
 from tristream.inference.resolution import Null, Resolution, Resolved, resolve
 from tristream.inference.spatial import spatial_tests
-from tristream.inference.tested_runs import NESTED, TIME, runs_of, widened_runs
+from tristream.inference.tested_runs import NESTED, RIDGE, TIME, runs_of, widened_runs
 from tristream.space.adjacency import adjacency
 from tristream.space.mesh_faces import mesh_faces
 from tristream.store import Omission, Provenance
 
 FEWEST_SHIFTED = 200
 STATISTIC = "correlation of prediction and BOLD, mean over test runs in Fisher z, one-sided"
-RIDGE = "banded_ridge"
 WITHOUT_P = ("p", "q", "significant", "null_max")
 
 

@@ -77,6 +77,11 @@ class Draws:
         return int(self.permutations.max())
 
     @property
+    def smallest_p(self) -> float:
+        """P of a voxel that none of its permutations reaches."""
+        return 1 / (1 + self.most)
+
+    @property
     def stopped(self) -> int:
         """Voxels that stopped before that."""
         return int((self.permutations < self.most).sum())
@@ -142,7 +147,7 @@ class TestedModel:
     @property
     def smallest_p(self) -> float:
         """P of a voxel that none of its permutations reaches; 1 without permutations."""
-        return 1 / (1 + (self.draws.most if self.draws else self.n_permutations))
+        return self.draws.smallest_p if self.draws else 1 / (1 + self.n_permutations)
 
     @classmethod
     def _from(cls, file: h5py.File) -> Self:
@@ -152,11 +157,6 @@ class TestedModel:
             arrays = {f.name: file[f.name][()] for f in fields(Significance)}
             arrays["significant"] = arrays["significant"].astype(bool)
             found = Significance(**arrays)
-        draws = None
-        if "draws" in file:
-            group = file["draws"]
-            counts = {key: int(group.attrs[key]) for key in COUNTS}
-            draws = Draws(group["permutations"][()], group["tail"][()].astype(bool), **counts)
         return cls(
             statistic=str(attrs["statistic"]),
             null=str(attrs["null"]),
@@ -168,7 +168,7 @@ class TestedModel:
             procedure=str(attrs["procedure"]),
             widening=tuple(float(factor) for factor in attrs.get("widening", ())),
             found=found,
-            draws=draws,
+            draws=read_draws(file),
             spatial={
                 name: SpatialTest(*(group[f.name][()] for f in fields(SpatialTest)))
                 for name, group in file.get("spatial", {}).items()
@@ -191,13 +191,27 @@ def write_inference(path: Path, tested: TestedModel, provenance: Provenance) -> 
             values = getattr(tested.found, one.name)
             file[one.name] = values.astype(np.float32) if one.name == "observed" else values
         if tested.draws is not None:
-            file["draws/permutations"] = tested.draws.permutations
-            file["draws/tail"] = tested.draws.tail
-            for key in COUNTS:
-                file["draws"].attrs[key] = getattr(tested.draws, key)
+            write_draws(file, tested.draws)
         for name, test in tested.spatial.items():
             for one in fields(test):
                 file[f"spatial/{name}/{one.name}"] = getattr(test, one.name)
+
+
+def write_draws(file: h5py.Group, draws: Draws) -> None:
+    """Write how many permutations were drawn, for other kinds of tests, too."""
+    file["draws/permutations"] = draws.permutations
+    file["draws/tail"] = draws.tail
+    for key in COUNTS:
+        file["draws"].attrs[key] = getattr(draws, key)
+
+
+def read_draws(file: h5py.Group) -> Draws | None:
+    """Read what :func:`write_draws` wrote; None where there is nothing."""
+    if "draws" not in file:
+        return None
+    group = file["draws"]
+    counts = {key: int(group.attrs[key]) for key in COUNTS}
+    return Draws(group["permutations"][()], group["tail"][()].astype(bool), **counts)
 
 
 def read_inference(path: Path) -> tuple[TestedModel, Provenance]:

@@ -10,6 +10,7 @@ from tristream.inference.widening import widened
 TIME: Unit = "time"
 """The exchangeable unit of a film: blocks of time, cut at arbitrary moments."""
 NESTED = "leave-one-run-out"
+RIDGE = "banded_ridge"
 
 
 def runs_of(encoding: Encoding) -> list[PredictedRun]:

@@ -1,12 +1,13 @@
 """Sentences that tests have in common: how many rearrangements, of what, and which corrections."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from tristream import phrases
 from tristream.align.exchange import FEWEST_DISTINCT, Exchange
-from tristream.inference.inference_file import MANY, TestedModel
+from tristream.inference.inference_file import MANY, Draws, TestedModel
 from tristream.inference.permutation import Moves, PredictedRun
 
 PROCEDURES = {
@@ -47,6 +48,15 @@ def too_few(moves: Exchange, unit: str) -> str:
     )
 
 
+def too_few_signs(units: int, distinct: int, unit: str) -> str:
+    """Why there are no p values where there are too few patterns of signs."""
+    what = phrases.counted(units, "item" if unit == "item" else "block")
+    return (
+        f"{what} can change signs: {phrases.counted(distinct, 'distinct pattern')}; "
+        f"{FEWEST_DISTINCT} are asked for"
+    )
+
+
 def within(runs: Sequence[object], what: str = "test run") -> str:
     """``the test run``, or ``each test run``."""
     return f"the {what}" if len(runs) == 1 else f"each {what}"
@@ -66,7 +76,20 @@ def p_value(sides: int = 1) -> str:
     )
 
 
-def went_on(tested: TestedModel) -> list[str]:
+class Drawn(Protocol):
+    """A test, and how many rearrangements it drew."""
+
+    @property
+    def draws(self) -> Draws | None: ...
+
+    @property
+    def n_permutations(self) -> int: ...
+
+    @property
+    def fdr(self) -> float: ...
+
+
+def went_on(tested: Drawn) -> list[str]:
     """Which voxels got more rearrangements, and whose p comes from a fitted tail."""
     draws, first = tested.draws, tested.n_permutations
     out: list[str] = []
@@ -98,7 +121,7 @@ def went_on(tested: TestedModel) -> list[str]:
     return out
 
 
-def alone(tested: TestedModel) -> list[str]:
+def alone(tested: Drawn) -> list[str]:
     """That a voxel cannot be significant alone, where it cannot."""
     draws = tested.draws
     if draws is None or draws.fewest <= 1:
@@ -107,11 +130,11 @@ def alone(tested: TestedModel) -> list[str]:
     if draws.fewest > voxels:
         return [
             f"Whatever the data are, no voxel can reach q = {tested.fdr:g}: the smallest possible "
-            f"p is {tested.smallest_p:.2g}."
+            f"p is {draws.smallest_p:.2g}."
         ]
     return [
         f"A single voxel cannot reach q = {tested.fdr:g}: the smallest possible p is "
-        f"{tested.smallest_p:.2g}, with which {draws.fewest:,} of the {voxels:,} voxels must be "
+        f"{draws.smallest_p:.2g}, with which {draws.fewest:,} of the {voxels:,} voxels must be "
         "significant together."
     ]
 
@@ -162,6 +185,24 @@ def widened(factors: Sequence[float], too_narrow: str) -> list[str]:
         "two such series without signal [@afyouni2019].",
         f"The standard deviation of the null grew by {size}.",
     ]
+
+
+def signs_widened(factor: float) -> list[str]:
+    """That a null of signs was made wider, and by how much; nothing where it was not."""
+    growth = 100 * (factor - 1)
+    if growth <= 0.05:
+        return []
+    return [
+        "Units that touch share noise, and their signs do not; the null was therefore widened "
+        "until its variance, as a mean over voxels, was that of a difference without signal "
+        f"[@afyouni2019]. The standard deviation of the null grew by {growth:.1f} %."
+    ]
+
+
+def made(voxels: int, regions: int = 0) -> str:
+    """How many tests were made: corrections are made within each kind of them."""
+    also = f" and {phrases.counted(regions, 'region')}" if regions else ""
+    return f"These are tests of {phrases.counted(voxels, 'voxel')}{also}."
 
 
 def projected(runs: Sequence[PredictedRun]) -> str:

@@ -32,6 +32,7 @@ from tristream.maps.surface import (
     sides,
     template_of,
 )
+from tristream.maps.variance_maps import variance_maps
 from tristream.store import Omission, Provenance
 
 STREAMS = ("ventral", "dorsal", "auditory")
@@ -105,6 +106,7 @@ def draw(
     output: Path,
     background: Path | None = None,
     meshes: Path | None = None,
+    partition: tuple[Path, Path] | None = None,
     code: str = "",
 ) -> None:
     """Write all maps of a subject and model beside `output`, then `output` itself.
@@ -123,10 +125,14 @@ def draw(
         A run of the subject: its mean lies under slices of volumes that are not in MNI space.
     meshes : Path, optional
         Receipt of the meshes of fsLR, on which grayordinates are drawn.
+    partition : tuple of Path, optional
+        The model's unique and shared variance, and the file of their tests.
     code : str
         Fingerprint for the provenance.
     """
     voxels = read(encoding, inference)
+    if partition is not None:
+        voxels = replace(voxels, variance=variance_maps(*partition, voxels.ijk))
     model, streams = settings.model, settings.streams
     plain = settings.control != "none" or "truth" in streams.values()
     competing = tuple(b for b in voxels.scores.bands if streams.get(b) in STREAMS)
@@ -193,7 +199,7 @@ def _written(job: Job) -> dict[str, tuple[npt.NDArray, str]]:
         written["q"] = (job.voxels.q, "false discovery rate q")
     for name, p in job.voxels.corrected.items():
         written[name] = (p, CORRECTED[name])
-    return written
+    return {**written, **job.voxels.variance}
 
 
 def _labelled(job: Job) -> dict[str, tuple[npt.NDArray, dict[int, str]]]:

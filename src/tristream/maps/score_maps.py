@@ -124,6 +124,8 @@ class Voxels:
         From the inference; None where it was refused.
     corrected : mapping of str to ndarray of shape (n,)
         Family-wise p by the test's name; empty where there are none.
+    variance : mapping of str to (ndarray of shape (n,), str)
+        Unique and shared variance and their p, and what they mean; empty where not asked for.
     simulated : bool
         Whether the BOLD was simulated.
     omitted : tuple of Omission
@@ -142,6 +144,7 @@ class Voxels:
     omitted: tuple[Omission, ...]
     grayordinates: Grayordinates | None = None
     corrected: Mapping[str, Floats] = field(default_factory=dict)
+    variance: Mapping[str, tuple[Floats, str]] = field(default_factory=dict)
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> "Voxels":
         """Some of the places."""
@@ -153,6 +156,7 @@ class Voxels:
             significant=None if self.significant is None else self.significant[chosen],
             grayordinates=self.grayordinates and self.grayordinates.take(chosen),
             corrected={name: p[chosen] for name, p in self.corrected.items()},
+            variance={name: (v[chosen], what) for name, (v, what) in self.variance.items()},
         )
 
     @property

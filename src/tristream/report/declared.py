@@ -178,6 +178,7 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
             yield Input.of(place, **where, model=model)
         if model in study.inference.partition:
             yield Input.of("partition", **where, model=model)
+            yield Input.of("partition_test", **where, model=model)
     for pair in study.inference.comparisons:
         # Both models must have been fitted to the dataset.
         if {pair.first, pair.second} <= set(models):

@@ -9,7 +9,12 @@ import yaml
 
 from helpers import REPOSITORY
 from tristream.config.load import Resolved, resolve
-from tristream.config.settings.inference import CompareSettings, GroupSettings, InferenceSettings
+from tristream.config.settings.inference import (
+    CompareSettings,
+    GroupSettings,
+    InferenceSettings,
+    PartitionTestSettings,
+)
 from tristream.config.settings.maps import ContrastMapsSettings, DataSettings, MapsSettings
 from tristream.config.settings.power import PowerSettings
 from tristream.config.settings.recovery import RecoverySettings
@@ -21,6 +26,7 @@ BUNNY = {"dataset": "bunny", "model": "streams", "subject": "01"}
 JOBS: dict[str, tuple[Any, dict[str, str]]] = {
     "inference": (InferenceSettings, {"dataset": "bunny"}),
     "compare": (CompareSettings, {"dataset": "bunny"}),
+    "partition test": (PartitionTestSettings, {}),
     "group": (GroupSettings, {"dataset": "bunny"}),
     "recovery": (RecoverySettings, {"dataset": "bunny"}),
     "maps": (MapsSettings, BUNNY),
@@ -55,7 +61,7 @@ def inference(**changes: Any) -> Callable[[dict[str, Any]], None]:
     return lambda content: content["inference"].update(changes)
 
 
-TESTS = {"inference", "compare", "group", "recovery", "power"}
+TESTS = {"inference", "compare", "partition test", "group", "recovery", "power"}
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], set[str]]] = {
     "title": (lambda c: c.update(title="Another"), set()),
     "results": (lambda c: c.update(results="elsewhere"), set()),
@@ -63,10 +69,13 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], set[str]]] = {
     "device": (lambda c: c.update(device="cpu"), set()),
     "permutations": (inference(permutations=50), TESTS),
     "seed": (inference(seed=5), TESTS),
-    "rate": (inference(fdr=0.01), {"inference", "compare", "group", "power", "contrast maps"}),
-    "procedure": (inference(procedure="by"), {"inference", "compare", "group", "power"}),
+    "rate": (
+        inference(fdr=0.01),
+        {"inference", "compare", "partition test", "group", "power", "contrast maps"},
+    ),
+    "procedure": (inference(procedure="by"), TESTS - {"recovery"}),
     "null": (inference(null="shift"), {"inference"}),
-    "limit of permutations": (inference(most_permutations=50), {"inference", "group", "power"}),
+    "limit of permutations": (inference(most_permutations=50), TESTS - {"recovery"}),
     "clusters": (inference(spatial=["tfce"], cluster_z=2.3), {"inference"}),
     "comparisons": (inference(comparisons=[]), set()),
     "regions": (inference(regions=False), set()),

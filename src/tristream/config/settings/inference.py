@@ -36,6 +36,7 @@ class CompareSettings(Settings):
 
     unit: Unit
     permutations: int
+    most_permutations: int
     fdr: float
     procedure: Procedure
     seed: int
@@ -44,6 +45,21 @@ class CompareSettings(Settings):
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
         """What `inference compare` reads."""
         return cls(**_of_inference(cls, resolved), unit=_unit(resolved, targets["dataset"]))
+
+
+class PartitionTestSettings(Settings):
+    """The test of unique and shared variance of any model."""
+
+    permutations: int
+    most_permutations: int
+    fdr: float
+    procedure: Procedure
+    seed: int
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `inference partition` reads."""
+        return cls(**_of_inference(cls, resolved))
 
 
 class GroupSettings(Settings):

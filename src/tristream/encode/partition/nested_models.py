@@ -16,7 +16,8 @@ from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import Inputs, read_inputs
 from tristream.encode.jackknife import FEWEST_UNITS
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
-from tristream.encode.partition.variance import NestedRun, partition
+from tristream.encode.partition.parts_by_unit import parts_of_test
+from tristream.encode.partition.variance import Hyper, NestedRun, partition
 from tristream.encode.repeats import left_out_of
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
@@ -58,7 +59,8 @@ def partition_subject(
     chosen = [band for band in full.bands if band in settings.bands]
     if len(chosen) < len(settings.bands):
         raise UserError(f"{encoding}: has bands {', '.join(full.bands)}; fit the model again")
-    runs = nested_runs(inputs, full, chosen, settings.block, choose_device(settings.device))
+    device = choose_device(settings.device)
+    runs = nested_runs(inputs, full, chosen, settings.block, device)
     groups = {
         "all voxels": np.ones(len(full.ijk), bool),
         f"voxels with r > {PREDICTED_R}": full.scores.r > PREDICTED_R,
@@ -68,12 +70,27 @@ def partition_subject(
     if np.isnan(found.parts.low).all():
         why = f"{found.blocks} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted = (Omission("intervals of unique and shared variance", why),)
+    by_unit = None
+    if full.about["scheme"] == "holdout":
+        by_unit = parts_of_test(runs, full.tests, inputs.exchange)
+    elif full.about["model_kind"] == "banded_ridge":
+        # Not above: tests of held-out runs do without its solvers.
+        from tristream.encode.partition.partition_folds import parts_in_both_roles
+
+        by_unit = parts_in_both_roles(inputs, settings.block, full, chosen, runs)
+    else:
+        why = (
+            "under leave-one-run-out test data are training data of other folds, and what they add "
+            "is known for banded_ridge alone"
+        )
+        omitted += (Omission("parts by unit", why),)
     stored = StoredPartition(
         bands=chosen,
         rest=[band for band in full.bands if band not in chosen],
         groups=list(groups),
         found=found,
         ijk=full.ijk,
+        by_unit=by_unit,
         grayordinates=full.grayordinates,
     )
     key, methods = settings.key(), stored.methods()
@@ -84,7 +101,7 @@ def partition_subject(
 def nested_runs(
     inputs: Inputs, full: Encoding, chosen: Sequence[str], model: EncodingDesign, device: str
 ) -> list[NestedRun]:
-    """Test predictions of the model under every subset of the chosen bands.
+    """Test predictions of the model under every subset of the chosen bands, and how they arose.
 
     The other bands stay in. Without any band nothing is predicted.
     """
@@ -93,6 +110,7 @@ def nested_runs(
         for name, test in full.tests.items()
     }
     last = 2 ** len(chosen) - 1
+    chosen_by: dict[str, list[Hyper]] = {name: [None] * last for name in full.tests}
     subsets = range(last)
     for subset in tqdm(subsets, desc="nested models", mininterval=5, file=sys.stderr):
         dropped = {band for place, band in enumerate(chosen) if not subset >> place & 1}
@@ -101,9 +119,13 @@ def nested_runs(
             fitted, _ = fit_encoding(_without(inputs, dropped), _model(model, bands), device)
             for name, test in fitted.tests.items():
                 predictions[name][subset] = test.prediction
+                chosen_by[name][subset] = test.gamma, test.alpha
     for name, test in full.tests.items():
         predictions[name][last] = test.prediction
-    return [NestedRun(t.y, predictions[name]) for name, t in full.tests.items()]
+        chosen_by[name].append((test.gamma, test.alpha))
+    return [
+        NestedRun(test.y, predictions[name], chosen_by[name]) for name, test in full.tests.items()
+    ]
 
 
 def _without(inputs: Inputs, dropped: set[str]) -> Inputs:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.encode.jackknife import Interval
+from tristream.encode.partition.parts_by_unit import PartsByUnit
 from tristream.encode.partition.variance import Partition, set_names
 from tristream.phrases import listed
 from tristream.space import grayordinates
@@ -33,6 +34,8 @@ class StoredPartition:
     found : Partition
     ijk, grayordinates
         The voxels, or vertices.
+    by_unit : PartsByUnit or None
+        What each exchangeable unit adds, for tests; None where that is not known.
     """
 
     bands: list[str]
@@ -40,6 +43,7 @@ class StoredPartition:
     groups: list[str]
     found: Partition
     ijk: npt.NDArray[np.int32]
+    by_unit: PartsByUnit | None = None
     grayordinates: Grayordinates | None = None
 
     @property
@@ -78,6 +82,8 @@ def write_partition(path: Path, stored: StoredPartition, provenance: Provenance)
             write_strings(file, key, getattr(stored, key))
         file["ijk"] = stored.ijk
         grayordinates.write(file, stored.grayordinates)
+        if stored.by_unit is not None:
+            _write_units(file.create_group("units"), stored.by_unit)
         file["r2"] = stored.found.r2.astype(np.float32)
         for name in ("parts", "means"):
             for key in ESTIMATES:
@@ -106,9 +112,23 @@ def read_partition(path: Path) -> tuple[StoredPartition, Provenance]:
             groups=read_strings(file, "groups"),
             found=found,
             ijk=file["ijk"][()],
+            by_unit=_units(file["units"]) if "units" in file else None,
             grayordinates=grayordinates.read(file),
         )
         return stored, provenance
+
+
+def _write_units(group: h5py.Group, by_unit: PartsByUnit) -> None:
+    group.attrs["unit"] = by_unit.unit
+    group["parts"], group["widening"] = by_unit.parts, by_unit.widening
+    if by_unit.pairs is not None:
+        group["pairs"] = by_unit.pairs
+
+
+def _units(group: h5py.Group) -> PartsByUnit:
+    pairs = group["pairs"][()] if "pairs" in group else None
+    unit = group.attrs["unit"]
+    return PartsByUnit(unit, group["parts"][()], group["widening"][()], pairs)
 
 
 def _interval(group: h5py.Group) -> Interval:

@@ -19,6 +19,7 @@ from tristream.encode.prediction_scores import centred
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
+Hyper = tuple[Floats, Floats] | None
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,13 @@ class NestedRun:
     y : ndarray of shape (time, voxels)
     predictions : ndarray of shape (2^B, time, voxels)
         By subset: bit b of the index says that band b takes part.
+    hyper : sequence of (ndarray of shape (bands, voxels), ndarray of shape (voxels,)) or None
+        Band weights and penalties of each subset; None without bands.
     """
 
     y: Floats
     predictions: Floats
+    hyper: Sequence[Hyper] = ()
 
 
 @dataclass(frozen=True)

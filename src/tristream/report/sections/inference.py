@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tristream.inference import wording
@@ -11,6 +12,7 @@ from tristream.inference.inference_file import TestedModel, read_inference
 from tristream.inference.table_files import read_by_cluster, read_by_region
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Section, Table, Text, count, facts
+from tristream.report.sections.tests_made import tests_made
 from tristream.report.study_results import Results
 
 MOST_ROWS = 12
@@ -57,6 +59,8 @@ def section(results: Results, dataset: str, subject: str) -> Section:
             blocks += _comparison(results, dataset, subject, pair.first, pair.second)
     if not blocks:
         blocks.append(Text("The study has no encoding model for this dataset."))
+    if made := tests_made(results, dataset, subject):
+        blocks.insert(0, Text(made))
     return Section("inference", "Inference", blocks)
 
 
@@ -92,21 +96,35 @@ def _model(results: Results, dataset: str, subject: str, model: str, path: Path)
         rows[f"Voxels significant {what}"] = (
             f"{int((test.p <= LEVEL).sum())} at {LEVEL}, family-wise"
         )
+    named = (
+        f"{dataset}/sub-{subject}/null_{model}",
+        f"Null distribution, model {model}, sub-{subject}",
+    )
+    largest = float(np.nanmax(found.observed))
+    figure = _null(results, named, found.null_max, largest, provenance.simulated)
+    return [facts(rows), figure, *map(Text, wording.alone(tested)), *notes]
+
+
+def _null(
+    results: Results,
+    named: tuple[str, str],
+    null_max: npt.NDArray[np.floating],
+    observed: float,
+    simulated: bool,
+) -> Block:
+    """The largest statistic of each permutation, and the one that was observed."""
     drawing = figures.histogram(
-        {"largest voxel under permutation": found.null_max},
+        {"largest voxel under permutation": null_max},
         "largest statistic over voxels",
         "permutations",
-        marks={"observed": float(np.nanmax(found.observed))},
+        marks={"observed": observed},
     )
-    table = pd.DataFrame({"null_max": np.round(found.null_max, 6)})
+    table = pd.DataFrame({"null_max": np.round(null_max, 6)})
     caption = (
         "The largest statistic over all voxels in each permutation of the test data, and the "
         "largest that was observed (red)."
     )
-    title = f"Null distribution, model {model}, sub-{subject}"
-    name = f"{dataset}/sub-{subject}/null_{model}"
-    figure = results.figure(drawing, name, title, caption, table, provenance.simulated)
-    return [facts(rows), figure, *map(Text, wording.alone(tested)), *notes]
+    return results.figure(drawing, *named, caption, table, simulated)
 
 
 def _widening(tested: TestedModel) -> str | None:
@@ -152,14 +170,18 @@ def _comparison(
     rows: dict[str, object] = {
         "Statistic": compared.statistic,
         "Null": compared.null,
-        "Permutations drawn": compared.n_permutations,
-        "Distinct permutations": count(compared.n_distinct),
+        "Changes its sign as a whole": compared.unit,
+        "Null widened by": None if compared.widening == 1 else f"{compared.widening:.2f}",
+        "Patterns of signs drawn": compared.n_permutations,
+        "Distinct patterns": count(compared.n_distinct),
     }
     if (found := compared.found) is None:
         return [facts(rows), *notes]
     difference, passed = found.difference, found.q <= compared.fdr
     rows[f"Voxels where {first} is better"] = int((passed & (difference > 0)).sum())
     rows[f"Voxels where {second} is better"] = int((passed & (difference < 0)).sum())
+    alone = found.p_fwe <= LEVEL
+    rows["Significant family-wise"] = f"{int(alone.sum())} at {LEVEL}"
     drawing = figures.histogram(
         {f"{first} - {second}": difference}, "difference of test r", "voxels", marks={"equal": 0.0}
     )
@@ -171,19 +193,22 @@ def _comparison(
     table = pd.DataFrame({"difference": np.round(difference, 5), "q": np.round(found.q, 5)})
     name = f"{dataset}/sub-{subject}/{first}_{second}"
     figure = results.figure(drawing, name, title, caption, table, provenance.simulated)
+    named = f"{name}_null", f"Null distribution, {first} against {second}, sub-{subject}"
+    largest = float(np.abs(difference).max())
+    null = _null(results, named, found.null_max, largest, provenance.simulated)
     by_region = _compared_regions(results, name, found, provenance.simulated)
-    return [facts(rows), figure, by_region, *notes]
+    return [facts(rows), figure, null, by_region, *map(Text, wording.alone(compared)), *notes]
 
 
 def _compared_regions(results: Results, name: str, found: Difference, simulated: bool) -> Table:
-    columns = ("region", "voxels", "difference", "p", "q")
+    columns = ("region", "voxels", "difference", "p", "p_fwe", "q")
     values = (found.regions, *(getattr(found, f"region_{column}") for column in columns[1:]))
     table = pd.DataFrame(dict(zip(columns, values, strict=True)))
     path = results.table(f"{name}_regions", table, simulated)
     rows = tuple(table.itertuples(index=False, name=None))
     caption = (
-        "Mean difference of test r over the voxels of each region; two-sided p, and q over the "
-        "regions."
+        "Mean difference of test r over the voxels of each region; two-sided p, and over the "
+        "regions p of the family-wise error and q."
     )
-    shown = ("region", "voxels", "difference of r", "p", "q")
+    shown = ("region", "voxels", "difference of r", "p", "p (FWE)", "q")
     return Table(caption, shown, rows, results.link(path), folded=len(rows) > MOST_ROWS)

@@ -15,6 +15,7 @@ from tristream.maps.style import colours_of
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Missing, Section, Table, Text
 from tristream.report.sections.maps import figures_of
+from tristream.report.sections.tested_variance import tested_variance
 from tristream.report.study_results import Results
 from tristream.simulate.truth_file import read_truth
 from tristream.store import Omission
@@ -149,7 +150,8 @@ def _partition(results: Results, dataset: str, subject: str, model: str) -> list
         caption += f" Lines: 95 % intervals over {stored.found.blocks} groups of test data."
     title = f"Unique and shared variance, model {model}, sub-{subject}"
     name = f"{dataset}/sub-{subject}/partition_{model}"
-    return [results.figure(drawing, name, title, caption, table, provenance.simulated), *notes]
+    figure = results.figure(drawing, name, title, caption, table, provenance.simulated)
+    return [figure, *notes, *tested_variance(results, dataset, subject, model)]
 
 
 def _best_streams(split: Split) -> Table:

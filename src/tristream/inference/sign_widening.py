@@ -1,0 +1,59 @@
+"""How much too narrow a null of signs is where units that touch share noise.
+
+Signs of units are drawn independently, but the noise of units that touch is not. In a film the
+variance of a difference without signal is the sum over lags of the products of the autocovariances
+of data and difference of predictions, as for a correlation (:mod:`tristream.inference.widening`),
+and is compared with the squares of the units' parts. Elsewhere what follows a unit is another
+presentation, and the products of parts of neighbours are counted as they are. Both are means over
+voxels: one voxel's own ratio would be too uncertain to use.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.encode.neighbours import products_of_neighbours
+from tristream.inference.permutation import PredictedRun, circular_products, unit_length
+from tristream.inference.tested_runs import TIME
+from tristream.inference.widening import lost_by_shifts
+
+Ints = npt.NDArray[np.integer]
+CHUNK = 512
+
+
+def sign_widening(runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str) -> float:
+    """Standard deviation of a difference without signal over that of its parts; at least one.
+
+    Parameters
+    ----------
+    runs : sequence of PredictedRun
+        Test runs whose prediction is a difference of predictions.
+    units : sequence of ndarray of int of shape (samples,), one a run
+        What changes its sign as a whole.
+    unit : {'block', 'item', 'time'}
+        What a unit is.
+    """
+    voxels, count = runs[0].y.shape[1], 1 + max(int(own.max()) for own in units)
+    squares = wanted = 0.0
+    for start in range(0, voxels, CHUNK):
+        part = slice(start, start + CHUNK)
+        parts = np.zeros((count, min(CHUNK, voxels - start)))
+        for run, own in zip(runs, units, strict=True):
+            product = unit_length(run.y[:, part]) * run.prediction[:, part]
+            np.add.at(parts, own, product)
+            if unit != TIME:
+                wanted += float(products_of_neighbours(product, run.unit, own).sum())
+        squares += float((parts**2).sum())
+    wanted = sum(_of_film(run) for run in runs) if unit == TIME else squares + wanted
+    return float(np.sqrt(max(1.0, wanted / squares))) if squares > 0 else 1.0
+
+
+def _of_film(run: PredictedRun) -> float:
+    """Variance of the sum over a run, added up over voxels."""
+    shifted = 0.0
+    for start in range(0, run.y.shape[1], CHUNK):
+        part = run.part(slice(start, start + CHUNK))
+        products = circular_products(unit_length(part.y), part.prediction)
+        shifted += float((products**2).mean(0).sum())
+    return lost_by_shifts(run) * shifted
