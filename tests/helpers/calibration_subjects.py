@@ -244,7 +244,10 @@ class Subject:
         answered = {
             "shared": shared,
             "items": source.draw(own, voxels),
-            "equal": sum(features[b] @ own.standard_normal((COLUMNS, voxels)) for b in BANDS),
+            # As much of both bands in every voxel.
+            "equal": sum(
+                _sized(features[b] @ own.standard_normal((COLUMNS, voxels))) for b in BANDS
+            ),
             "other": features["b"] @ own.standard_normal((COLUMNS, voxels)),
             "planted": features["a"] @ own.standard_normal((COLUMNS, voxels)),
             "labels": source.labels @ own.standard_normal((source.labels.shape[1], voxels)),
@@ -360,3 +363,8 @@ class Subject:
             fit_subject(settings, self.name, self.aligned, self.bold, self.samples, path)
             self._fitted[name] = path
         return self._fitted[name]
+
+
+def _sized(answers: np.ndarray) -> np.ndarray:
+    """Answers (pieces, voxels) of equal size in every voxel."""
+    return answers / answers.std(0)

@@ -14,13 +14,17 @@ from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
 from tristream.inference.comparison import (
+    BlocksOfDifference,
     FlippedInBothRoles,
     FlippedSigns,
     Pair,
+    chosen_test,
     compare_encodings,
 )
 from tristream.inference.comparison_file import read_comparison
-from tristream.inference.sign_widening import sign_widening
+from tristream.inference.moved_differences import MovedDifferences, MovedMeans
+from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
+from tristream.inference.tested_runs import widened_runs
 from tristream.space.atlas import Regions
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
@@ -90,9 +94,8 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
     compare_encodings(short["both"], short["one"], comparing(), None, output)
     with open_h5(output, "comparison") as (file, provenance):
         assert "p" not in file
-        assert provenance.omitted[0].why == (
-            "5 blocks can change signs: 16 distinct patterns; 1000 are asked for"
-        )
+        assert "4 blocks can change places: " in provenance.omitted[0].why
+        assert "1000 are asked for" in provenance.omitted[0].why
 
 
 def test_the_difference_is_that_of_the_correlations(encodings, tmp_path):
@@ -111,11 +114,10 @@ def slow(rng, shape, rho):
 
 def rates(pair, seed=0):
     """Rates at .05 of the right null and of one that flips signs of test data alone."""
-    wider = sign_widening(pair.runs, pair.units, pair.unit)
     found = []
     for test in (FlippedInBothRoles(), FlippedSigns()):
-        null, _ = test.nulls(pair, {"all": np.ones(len(pair.first.ijk), bool)}, seed)
-        values = wider * null.values(0, 400, np.arange(len(null.width)))
+        null, *_ = test.nulls(pair, {"all": np.ones(len(pair.first.ijk), bool)}, seed)
+        values = null.values(0, 400, np.arange(len(null.width)))
         found.append((1 + (values >= null.observed).sum(0)) / 401 <= 0.05)
     return [float(one.mean()) for one in found]
 
@@ -189,3 +191,42 @@ def test_regions_are_looked_up_in_mm(encodings):
     assert found.tolist() == [0, 0, 1, -1, -1]
     assert atlas.name(1) == "driven by motion"
     assert atlas.name(-1) == "none"
+
+
+def few_units(rng, voxels, first=0.0):
+    """Data, and a difference of predictions, in seven blocks of a film."""
+    n, length = 140, 20
+    a, b = slow(rng, (n, voxels), 0.8), slow(rng, (n, voxels), 0.8)
+    y = first * a + slow(rng, (n, voxels), 0.5)
+    return PredictedRun(y, unit_length(a) - unit_length(b), np.arange(n) // length)
+
+
+def test_seven_blocks_change_places_where_signs_are_too_few():
+    rng = np.random.default_rng(5)
+    regions = {"all": np.ones(400, bool), "some": np.arange(400) < 50}
+    rates = []
+    for first in (0.0, 0.7):
+        run = few_units(rng, 400, first)
+        moves = exchange_of_runs([run], "time")
+        null = MovedDifferences(widened_runs([run], moves, "time"), moves, 0)
+        values = null.values(0, 400, np.arange(400))
+        rates.append(((1 + (values >= null.observed).sum(0)) / 401 <= 0.05).mean())
+        signed = null.signed_values(0, 400, np.arange(400))
+        means = MovedMeans(null, regions)
+        assert np.allclose(means.signed, [null.signed.mean(), null.signed[:50].mean()])
+        found = means.values(0, 400, np.array([1]))[:, 0]
+        assert np.allclose(found, np.abs(signed[:, :50].mean(1)))
+    assert rates[0] < 0.08
+    assert rates[1] > 0.5
+
+
+def test_the_number_of_units_decides_between_signs_and_orders(encodings):
+    one, other = (read_encoding(encodings[name])[0] for name in ("both", "one"))
+    paths = encodings["both"], encodings["one"]
+    for count, kind in ((11, FlippedSigns), (10, BlocksOfDifference)):
+        pair = Pair(one, other, paths, (np.arange(count),), "time")
+        assert isinstance(chosen_test(pair), kind)
+    nested = replace(one, about={**one.about, "scheme": "leave-one-run-out"})
+    pair = Pair(nested, other, paths, (np.arange(10),), "time")
+    assert isinstance(chosen_test(pair), FlippedInBothRoles)
+    assert "10 blocks can change signs: 512 distinct patterns" in FlippedInBothRoles().refusal(pair)

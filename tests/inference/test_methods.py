@@ -11,7 +11,12 @@ from helpers.inference_settings import comparing, grouping, inferring
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.inference import wording
-from tristream.inference.comparison import FlippedInBothRoles, FlippedSigns, compare_encodings
+from tristream.inference.comparison import (
+    BlocksOfDifference,
+    FlippedInBothRoles,
+    FlippedSigns,
+    compare_encodings,
+)
 from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import (
     BlocksOfPrediction,
@@ -36,6 +41,7 @@ NULLS = {
     ShiftedPrediction.null: "shifting the prediction in a circle",
     RefittedFolds.null: "fitting every fold of leave-one-run-out again",
     FlippedSigns.null: "flipping the sign of the difference in each",
+    BlocksOfDifference.null: "of the difference of the predictions within",
     FlippedInBothRoles.null: "what a unit adds as test data, and as training data",
 }
 SPATIAL = {"cluster_mass": "by their mass [@bullmore1999]", "tfce": "enhancement (E = 0.5"}

@@ -6,6 +6,8 @@ import numpy.typing as npt
 from tristream.encode.jackknife import block_sums
 
 Ints = npt.NDArray[np.integer]
+# Noise reaches the next presentation and the next but one, as in the intervals' jackknife.
+LAGS = 2
 
 
 def products_of_neighbours(
@@ -31,8 +33,10 @@ def products_of_neighbours(
     place = np.maximum(np.searchsorted(starts, np.arange(len(showing)), side="right") - 1, 0)
     sums = block_sums(values, place)
     sums -= sums.mean(0)
-    apart = unit[starts[1:]] != unit[starts[:-1]]
-    products = (sums[1:] * sums[:-1])[apart].sum(0)
     # What subtracting the mean takes from each product.
-    taken = apart.sum() * (sums**2).sum(0) / (len(sums) * (len(sums) - 1))
-    return 2 * (products + taken)
+    taken = (sums**2).sum(0) / (len(sums) * (len(sums) - 1))
+    total = np.zeros(values.shape[1])
+    for lag in range(1, min(LAGS, len(starts) - 1) + 1):
+        apart = unit[starts[lag:]] != unit[starts[:-lag]]
+        total += (sums[lag:] * sums[:-lag])[apart].sum(0) + apart.sum() * taken
+    return 2 * total

@@ -12,12 +12,17 @@ samples of the product of the data with the difference of the (normed) predictio
 are the models as they were fitted. Under leave-one-run-out a unit has its part as training data,
 too (:mod:`tristream.encode.unit_parts`). Where neighbours touch, the null is widened
 (:mod:`tristream.inference.sign_widening`).
+
+Eleven units have 1,024 patterns of signs (one and its opposite are the same). Of fewer units that
+were held out the parts change places against the data; the null hypothesis of that is narrower, and
+said to be: that the difference of the predictions has nothing to do with the data.
 """
 
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,13 +40,14 @@ from tristream.inference.comparison_file import (
     write_comparison,
 )
 from tristream.inference.inference_file import Draws
+from tristream.inference.moved_differences import MovedDifferences, MovedMeans
 from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
 from tristream.inference.procedures import Procedure, register
 from tristream.inference.region_means import Mask, members, region_means
-from tristream.inference.resolution import Resolution, resolve
+from tristream.inference.resolution import Null, Resolution, resolve
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.sign_widening import sign_widening
-from tristream.inference.tested_runs import NESTED, RIDGE
+from tristream.inference.tested_runs import NESTED, RIDGE, widened_runs
 from tristream.space import grayordinates
 from tristream.store import Omission, Provenance
 
@@ -97,18 +103,41 @@ class Done:
     procedure: str
 
 
+class SignedNull(Null, Protocol):
+    """A null of sizes, whose observed values have signs, too."""
+
+    @property
+    def signed(self) -> Floats:
+        """The difference, (n,)."""
+
+
 class PairedTest(Procedure[Done]):
     """A test of the difference of two models."""
 
+    hypothesis = (
+        "The null hypothesis is that neither model is expected to predict better; both may predict "
+        "what they share."
+    )
+
+    def distinct(self, pair: Pair) -> int:
+        """Distinct rearrangements, the observed one included."""
+        return patterns(pair.count, 2)
+
     def refusal(self, pair: Pair) -> str:
         """Why there are no p values; empty where there are."""
-        if (distinct := patterns(pair.count, 2)) >= FEWEST_DISTINCT:
+        if (distinct := self.distinct(pair)) >= FEWEST_DISTINCT:
             return ""
         return wording.too_few_signs(pair.count, distinct, pair.unit)
 
     @abstractmethod
-    def nulls(self, pair: Pair, regions: Mapping[str, Mask], seed: int) -> list[SignFlips]:
-        """The null of voxels, and that of the means over regions; not widened."""
+    def nulls(
+        self, pair: Pair, regions: Mapping[str, Mask], seed: int
+    ) -> tuple[SignedNull, SignedNull, float]:
+        """The null of voxels, that of the means over regions, and how much wider they were made."""
+
+    def widened(self, done: Done) -> list[str]:
+        """That the null was made wider, and why."""
+        return wording.signs_widened(done.compared.widening)
 
     @abstractmethod
     def moved(self, done: Done) -> str:
@@ -133,11 +162,10 @@ class PairedTest(Procedure[Done]):
             f"Models {compared.first} and {compared.second} were compared on the same test data "
             f"by the difference of their test correlations{over}, two-sided, by "
             f"{self.moved(done)}, all voxels alike.",
-            "The null hypothesis is that neither model is expected to predict better; both may "
-            "predict what they share.",
+            self.hypothesis,
             wording.p_value(sides=2),
             *wording.went_on(compared),
-            *wording.signs_widened(compared.widening),
+            *self.widened(done),
             f"{corrected}, and for the family-wise error by comparing each voxel with the largest "
             "of each rearrangement [@nichols2002].",
             *wording.alone(compared),
@@ -159,13 +187,17 @@ class FlippedSigns(PairedTest):
 
     null = "signs of the difference flipped unit by unit"
 
-    def nulls(self, pair: Pair, regions: Mapping[str, Mask], seed: int) -> list[SignFlips]:
+    def nulls(
+        self, pair: Pair, regions: Mapping[str, Mask], seed: int
+    ) -> tuple[SignedNull, SignedNull, float]:
         """Sums over the samples of each unit."""
+        wider = sign_widening(pair.runs, pair.units, pair.unit)
         parts = np.zeros((pair.count, len(pair.first.ijk)))
         for run, own in zip(pair.runs, pair.units, strict=True):
             np.add.at(parts, own, unit_length(run.y) * run.prediction / len(pair.units))
-        every = [parts, region_means(parts, regions)]
-        return [SignFlips(one, np.ones(one.shape[1]), seed) for one in every]
+        means = region_means(parts, regions)
+        voxels, by_region = (SignFlips(p, np.full(p.shape[1], wider), seed) for p in (parts, means))
+        return voxels, by_region, wider
 
     def moved(self, done: Done) -> str:
         """Signs of units."""
@@ -188,19 +220,23 @@ class FlippedInBothRoles(PairedTest):
                 )
         return super().refusal(pair)
 
-    def nulls(self, pair: Pair, regions: Mapping[str, Mask], seed: int) -> list[SignFlips]:
+    def nulls(
+        self, pair: Pair, regions: Mapping[str, Mask], seed: int
+    ) -> tuple[SignedNull, SignedNull, float]:
         """Parts in both roles; the variance that belongs to pairs of units counts once."""
         # Not above: it brings torch, which the other test does without.
         from tristream.encode.unit_parts import width
         from tristream.inference.fold_parts import parts_of_pair
 
+        wider = sign_widening(pair.runs, pair.units, pair.unit)
         total = parts_of_pair(pair.first, pair.second, pair.paths, pair.units, seed)
         parts = total.summing_to(pair.difference)
-        by_region = region_means(parts, regions)
-        return [
-            SignFlips(parts, width(parts, total.pairs), seed),
-            SignFlips(by_region, width(by_region, region_means(total.pairs, regions)), seed),
-        ]
+        means, of_pairs = region_means(parts, regions), region_means(total.pairs, regions)
+        return (
+            SignFlips(parts, wider * width(parts, total.pairs), seed),
+            SignFlips(means, wider * width(means, of_pairs), seed),
+            wider,
+        )
 
     def moved(self, done: Done) -> str:
         """Signs of units in both roles."""
@@ -209,6 +245,60 @@ class FlippedInBothRoles(PairedTest):
             " (what a unit adds as test data, and as training data of the other folds "
             "[@efron1981])",
         )
+
+
+@register
+class BlocksOfDifference(PairedTest):
+    """Too few units for signs: the difference has nothing to do with the data."""
+
+    null = "blocks of the difference of predictions permuted within the test run"
+    hypothesis = (
+        "The null hypothesis is that the difference of the predictions has nothing to do with the "
+        "data: units were too few for signs, which ask whether one model is expected to predict "
+        "better."
+    )
+
+    def distinct(self, pair: Pair) -> int:
+        """Orders of the units."""
+        return exchange_of_runs(pair.runs, pair.unit).distinct
+
+    def refusal(self, pair: Pair) -> str:
+        """Too few orders."""
+        if self.distinct(pair) >= FEWEST_DISTINCT:
+            return ""
+        return wording.too_few(exchange_of_runs(pair.runs, pair.unit), pair.unit)
+
+    def nulls(
+        self, pair: Pair, regions: Mapping[str, Mask], seed: int
+    ) -> tuple[SignedNull, SignedNull, float]:
+        """Orders of the units of the difference."""
+        moves = exchange_of_runs(pair.runs, pair.unit)
+        runs = widened_runs(pair.runs, moves, pair.unit)
+        voxels = MovedDifferences(runs, moves, seed)
+        return voxels, MovedMeans(voxels, regions), max(run.widening for run in runs)
+
+    def widened(self, done: Done) -> list[str]:
+        """As of an encoder."""
+        why = wording.CUT + wording.projected(done.pair.runs)
+        return wording.widened([done.compared.widening], why)
+
+    def moved(self, done: Done) -> str:
+        """Units of the difference."""
+        compared, pair = done.compared, done.pair
+        moves = exchange_of_runs(pair.runs, pair.unit)
+        what = wording.units(pair.unit, moves, float(pair.first.about["tr"]))
+        number = wording.drawn(compared.n_permutations, compared.n_distinct)
+        return (
+            f"permuting {what} of the difference of the predictions within "
+            f"{wording.within(pair.units)}{wording.alike(moves)} ({number})"
+        )
+
+
+def chosen_test(pair: Pair) -> PairedTest:
+    """The test that the scheme and the number of units allow."""
+    if pair.first.about["scheme"] == NESTED:
+        return FlippedInBothRoles()
+    return FlippedSigns() if patterns(pair.count, 2) >= FEWEST_DISTINCT else BlocksOfDifference()
 
 
 def compare_encodings(
@@ -245,7 +335,7 @@ def compare_encodings(
     tests = list(one.tests.values())
     units = sign_units(settings.unit, [t.unit for t in tests], [t.item for t in tests])
     pair = Pair(one, other, (first, second), tuple(units), settings.unit)
-    test: PairedTest = FlippedInBothRoles() if one.about["scheme"] == NESTED else FlippedSigns()
+    test = chosen_test(pair)
     why = test.refusal(pair)
     compared = ComparedModels(
         first=one.about["model"],
@@ -253,7 +343,7 @@ def compare_encodings(
         statistic=STATISTIC,
         null=test.null,
         unit=settings.unit,
-        n_distinct=patterns(pair.count, 2),
+        n_distinct=test.distinct(pair),
         n_permutations=0 if why else settings.permutations,
         seed=settings.seed,
         fdr=settings.fdr,
@@ -284,22 +374,20 @@ def _tested(
     settings: CompareSettings,
 ) -> ComparedModels:
     """What was found, under a null as wide as it should be."""
-    wider = sign_widening(pair.runs, pair.units, pair.unit)
-    nulls = test.nulls(pair, regions, settings.seed)
-    voxels, by_region = (replace(null, width=wider * null.width) for null in nulls)
+    voxels, by_region, wider = test.nulls(pair, regions, settings.seed)
     plan = Resolution(
         settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
     )
     result, of_regions = resolve(voxels, plan), resolve(by_region, plan)
     found = Difference(
-        difference=voxels.parts.sum(0),
+        difference=voxels.signed,
         p=result.p,
         p_fwe=result.p_fwe,
         q=false_discovery_control(result.p, method=settings.procedure),
         null_max=result.null_max,
         regions=list(regions),
         region_voxels=np.array([int(mask.sum()) for mask in regions.values()]),
-        region_difference=by_region.parts.sum(0),
+        region_difference=by_region.signed,
         region_p=of_regions.p,
         region_p_fwe=of_regions.p_fwe,
         region_q=false_discovery_control(of_regions.p, method=settings.procedure),

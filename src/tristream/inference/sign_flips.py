@@ -35,9 +35,14 @@ class SignFlips:
     sides: Literal[1, 2] = 2
 
     @cached_property
+    def signed(self) -> npt.NDArray[np.float64]:
+        """The score, (n,)."""
+        return self.parts.sum(0, dtype=np.float64)
+
+    @cached_property
     def observed(self) -> Floats:
         """The score, or its absolute value, (n,)."""
-        return self._sided(self.parts.sum(0, dtype=np.float64))
+        return self._sided(self.signed)
 
     @property
     def distinct(self) -> int:

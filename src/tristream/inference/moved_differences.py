@@ -1,0 +1,113 @@
+"""A null for too few signs: the difference of two predictions has nothing to do with the data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.align.exchange import Exchange
+from tristream.inference.permutation import PredictedRun, permuted_sums, unit_length
+from tristream.inference.region_means import Mask, region_means
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
+CHUNK = 512
+
+
+@dataclass(frozen=True)
+class MovedDifferences:
+    """Units of the difference change places against the data: a null for :func:`resolve`.
+
+    Attributes
+    ----------
+    runs : sequence of PredictedRun
+        Test runs whose prediction is a difference of predictions, their widening known.
+    moves : Exchange
+        Their units.
+    seed : int
+        Of the draw.
+    """
+
+    runs: Sequence[PredictedRun]
+    moves: Exchange
+    seed: int
+
+    @cached_property
+    def signed(self) -> npt.NDArray[np.float64]:
+        """Difference of the correlations, mean over runs, (voxels,)."""
+        return np.mean([(unit_length(r.y) * r.prediction).sum(0) for r in self.runs], axis=0)
+
+    @property
+    def observed(self) -> npt.NDArray[np.float64]:
+        """Its size."""
+        return np.abs(self.signed)
+
+    @property
+    def distinct(self) -> int:
+        """Distinct rearrangements, the observed one included."""
+        return self.moves.distinct
+
+    @property
+    def available(self) -> None:
+        """They are drawn at random without end."""
+        return None
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Sizes of the difference under rearrangements, (stop - start, len(voxels))."""
+        return np.abs(self.signed_values(start, stop, voxels))
+
+    def signed_values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float64]:
+        """The same with their signs."""
+        orders = self.moves.draw(start, stop, self.seed)
+        total = np.zeros((stop - start, len(voxels)))
+        for number, run in enumerate(self.runs):
+            y, units = unit_length(run.y[:, voxels]), self.moves.of_run(number)
+            total += permuted_sums(y, run.prediction[:, voxels], units, orders, run.widening)[1]
+        return total / len(self.runs)
+
+
+@dataclass(frozen=True)
+class MovedMeans:
+    """The same of means over regions.
+
+    Attributes
+    ----------
+    voxels : MovedDifferences
+    regions : mapping of str to ndarray of bool of shape (voxels,)
+    """
+
+    voxels: MovedDifferences
+    regions: Mapping[str, Mask]
+
+    @cached_property
+    def signed(self) -> npt.NDArray[np.float64]:
+        """Mean difference of each region, (regions,)."""
+        return region_means(self.voxels.signed[None], self.regions)[0]
+
+    @property
+    def observed(self) -> npt.NDArray[np.float64]:
+        """Its size."""
+        return np.abs(self.signed)
+
+    @property
+    def distinct(self) -> int:
+        """As of the voxels."""
+        return self.voxels.distinct
+
+    @property
+    def available(self) -> None:
+        """As of the voxels."""
+        return None
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Sizes under rearrangements, (stop - start, len(voxels)); `voxels` count regions."""
+        wanted = [list(self.regions.values())[int(one)] for one in voxels]
+        sums = np.zeros((stop - start, len(wanted)))
+        for first in range(0, len(self.voxels.signed), CHUNK):
+            part = np.arange(first, min(first + CHUNK, len(self.voxels.signed)))
+            values = self.voxels.signed_values(start, stop, part)
+            for k, mask in enumerate(wanted):
+                sums[:, k] += values[:, mask[part]].sum(1)
+        return np.abs(sums / [mask.sum() for mask in wanted])
