@@ -14,8 +14,8 @@ too (:mod:`tristream.encode.unit_parts`). Where neighbours touch, the null is wi
 (:mod:`tristream.inference.sign_widening`).
 
 Eleven units have 1,024 patterns of signs (one and its opposite are the same). Of fewer units that
-were held out the parts change places against the data; the null hypothesis of that is narrower, and
-said to be: that the difference of the predictions has nothing to do with the data.
+were held out the parts change places against the data. The null hypothesis of that test is
+narrower, and the file states it: the difference of the predictions has nothing to do with the data.
 """
 
 from abc import abstractmethod
