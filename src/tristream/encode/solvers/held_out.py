@@ -102,15 +102,18 @@ class Group:
         """Of a basis (n, k), float64, for targets of type `dtype`."""
         own = basis[rows]
         count, train = len(own), len(basis) - len(own)
-        unit = torch.eye(count, dtype=own.dtype, device=own.device)
-        mean = torch.full_like(unit, 1 / count)
         more = (len(basis) / train) ** 0.5 - 1 if intercept else 0.0
+
+        def moved(columns: torch.Tensor) -> torch.Tensor:
+            return columns + (-1.0 if centred else more) * columns.mean(0)
+
         root, axes = own + more * own.mean(0), None
-        turn = unit - mean if centred else unit + more * mean
         if count > own.shape[1]:
             axes, root = torch.linalg.qr(root)
-            axes, turn = torch.linalg.qr(turn @ axes)
+            axes, turn = torch.linalg.qr(moved(axes))
             axes = axes.to(dtype)
+        else:
+            turn = moved(torch.eye(count, dtype=own.dtype, device=own.device))
         return cls(rows, train, own.to(dtype), root, turn, axes)
 
 
