@@ -32,18 +32,24 @@ for word in "$@"; do
 done
 """
 DRY_RUNS = """
-import contextlib, io, json, re, sys
-from collections import Counter
+import contextlib, gc, io, json, re, sys
+from functools import cache
 from pathlib import Path
 from snakemake.cli import main
 from tristream import fingerprint
 
+parsed = cache(lambda name, text: plain(name))
+plain = fingerprint._code.__wrapped__
+# A module is parsed anew where its text has changed.
+fingerprint._code = lambda name: parsed(name, fingerprint._source(name).read_text())
+
 def forget(code):
     if code:
-        for cached in (fingerprint.fingerprint, fingerprint.closure, fingerprint._code):
+        for cached in (fingerprint.fingerprint, fingerprint.closure):
             cached.cache_clear()
 
 snakefile, changes = sys.argv[1], json.load(sys.stdin)
+gc.set_threshold(200_000)
 for change in changes:
     kept = {path: Path(path).read_text() for path in change}
     for path, text in change.items():

@@ -40,8 +40,9 @@ class Settings(Section):
         Equal keys give an equal path, so that the path itself can stand in ``params``.
         """
         name = type(self).__name__.removesuffix("Settings").lower()
-        path = Path(folder) / f"{name}-{hash_text(_dumped(self.key()))[:16]}.json"
-        text = _dumped(self.model_dump(mode="json")) + "\n"
+        key = _dumped(self.key())
+        path = Path(folder) / f"{name}-{hash_text(key)[:16]}.json"
+        text = (_dumped(self.model_dump(mode="json")) if self.wording else key) + "\n"
         if not path.is_file() or (self.wording and path.read_text(encoding="utf-8") != text):
             with atomic_path(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
