@@ -321,6 +321,7 @@ class Subject:
             trims=design.trims,
             exchange=design.exchange,
             average=design.trials is not None and design.trials.average_repeats == "split",
+            samples="events",
         )
         tables = (self.folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage"))
         write_samples(settings, *tables, self.bold, self.samples)

@@ -14,6 +14,7 @@ from tristream.bold.run_file import Run, read_runs
 from tristream.config.runs import Exchange
 from tristream.config.settings.align import SamplesSettings
 from tristream.errors import UserError
+from tristream.stimuli.shown_at import shown_at
 from tristream.stimuli.tables import read_inventory, read_leakage, read_splits
 from tristream.stimuli.timelines import TOLERANCE, Event
 from tristream.store import Provenance, read_table, write_table
@@ -27,9 +28,9 @@ COLUMNS = {
     "time": "Seconds of the run at which the volume stands",
     "item": "What is shown; n/a outside of events",
     "exchange": "What moves as a whole where items are exchanged: the item, or the presentation of "
-    "an event that is known by its label alone; n/a outside of events",
+    "an event that is known by its label alone; n/a where nothing moves",
     "label": "What a decoder is to name; n/a where there is none",
-    "unit": "Exchangeable unit, as RUN/3; n/a outside of events",
+    "unit": "Exchangeable unit, as RUN/3; n/a where nothing moves",
     "split": "train, test, or each (leave-one-run-out)",
     "repeat": "Test runs of one group show the same at the same times",
     "censor": "True: the volume carries no data",
@@ -143,8 +144,8 @@ def write_samples(
 ) -> None:
     """Write a subject's sample index.
 
-    A volume is a sample if it stands within an event that is kept, is not censored, and is not
-    among the test rows that the leakage audit drops.
+    A volume is a sample if it stands within an event that is kept (or outside of events, with
+    ``samples: all``), is not censored, and is not among the test rows that the leakage audit drops.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ def write_samples(
     groups = read_splits(splits).of(settings.timeline)
     parts, lost = [], 0
     for name in wanted:
-        part = run_samples(runs[name], events[name], settings.exchange)
+        part = run_samples(runs[name], events[name], settings.exchange, settings.samples == "all")
         part["split"], part["repeat"] = groups[name]
         if groups[name][0] != "train":
             gone = part["keep"] & _dropped(part["time"].to_numpy(), name, audit.drop)
@@ -199,7 +200,7 @@ def write_samples(
     rows = "trials" if averaged else "volumes"
     if any((own > 1).any() for own in averaged):
         rows = "items"
-    methods = sentences(table, settings.exchange, rows, lost)
+    methods = sentences(table, settings.exchange, rows, lost, settings.samples == "all")
     simulated = listed.provenance.simulated or audit.provenance.simulated
     simulated = simulated or any(run.simulated for run in runs.values())
     write_table(
@@ -207,7 +208,9 @@ def write_samples(
     )
 
 
-def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) -> tuple[str, ...]:
+def sentences(
+    table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int, between: bool = False
+) -> tuple[str, ...]:
     """What was held out, and which rows are samples, for the methods section.
 
     Parameters
@@ -220,6 +223,8 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
         What rows are; items are averages over the trials of a run.
     dropped : int
         Test rows that the leakage audit took out.
+    between : bool
+        Whether volumes outside of events are samples.
     """
     used = table[table["keep"]]
     runs = used.groupby("split")["run"].nunique()
@@ -243,7 +248,7 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
         )
     else:
         what = {
-            "volumes": "the volumes within events",
+            "volumes": "all volumes" if between else "the volumes within events",
             "trials": "single trials",
             "items": "items, averaged over their trials of a run",
         }
@@ -259,11 +264,16 @@ def sentences(table: pd.DataFrame, exchange: Exchange, rows: str, dropped: int) 
             "item": "single presentations" if alone else "an item with all its showings",
             "time": f"time blocks of {exchange.seconds:g} s",
         }[exchange.unit]
-        text.append(f"The unit that permutations move is {unit}, within each run.")
+        rest = (
+            ", with the volumes until the next event" if between and exchange.unit != "time" else ""
+        )
+        text.append(f"The unit that permutations move is {unit}{rest}, within each run.")
     return tuple(text)
 
 
-def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.DataFrame:
+def run_samples(
+    run: Run, events: Sequence[Event], exchange: Exchange, between: bool = False
+) -> pd.DataFrame:
     """Columns run, row, time, item, exchange, label, unit, censor and keep of one run.
 
     Parameters
@@ -271,26 +281,31 @@ def run_samples(run: Run, events: Sequence[Event], exchange: Exchange) -> pd.Dat
     run : Run
         Its times and censored volumes are used.
     events : list of Event
-        What it shows. Where events overlap, the later onset counts.
+        What it shows; of each volume as :func:`tristream.stimuli.shown_at.shown_at` has it.
     exchange : Exchange
         For ``time``, units are time blocks of `seconds` from the first volume within an event; a
         last block shorter than half of that joins the one before.
+    between : bool
+        Whether volumes outside of events are samples; they change places with the event before.
     """
     item = np.full(run.n_volumes, None, object)
     moved = np.full(run.n_volumes, None, object)
     label = np.full(run.n_volumes, None, object)
     unit = np.full(run.n_volumes, None, object)
     keep = np.zeros(run.n_volumes, bool)
+    by_time = exchange.unit == "time"
     for event, shown in _rows(run, events):
-        by_time = exchange.unit == "time"
         item[shown] = (event.stimulus if by_time else event.item) or None
         # What was shown under the label of a condition is not known; it need not be one stimulus.
         moved[shown] = event.unit if event.kind == "label" and not by_time else item[shown]
         label[shown] = event.label or None
         unit[shown] = event.unit or None
         keep[shown] = event.keep
-    if exchange.unit == "time":
-        shown = np.logical_or.reduce([rows for _, rows in _rows(run, events)])
+    if between:
+        keep |= pd.isna(item)
+        moved, unit = (pd.Series(column).ffill().to_numpy() for column in (moved, unit))
+    if by_time:
+        shown = np.logical_or.reduce([rows for _, rows in _rows(run, events)]) | between
         unit[shown] = [f"{run.run}/{k}" for k in time_blocks(run.time[shown], exchange.seconds)]
     return pd.DataFrame(
         {
@@ -311,7 +326,8 @@ def _rows(run: Run, events: Sequence[Event]) -> list[tuple[Event, npt.NDArray[np
     """Each event, by onset, and which rows of the run it fills."""
     ordered = sorted(events, key=lambda event: event.onset)
     if not run.trials:
-        return [(event, event.holds(run.time)) for event in ordered]
+        shown = shown_at(run.time, run.tr, ordered)
+        return [(event, shown == n) for n, event in enumerate(ordered)]
     own = trial_events(run, ordered)
     return [(event, np.array([event in here for here in own])) for event in ordered]
 

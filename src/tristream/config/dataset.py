@@ -83,6 +83,11 @@ class Dataset(Section):
     stimuli: Stimuli = Field(default=Stimuli(), description="films, sounds, images")
     split: Split = Field(description="training and test runs")
     exchange: Exchange = Field(description="the exchangeable unit of permutation tests")
+    samples: Literal["events", "all"] = Field(
+        default="events",
+        description="volumes that are samples: those within events, or all; those between events "
+        "then change places with the event before",
+    )
     trims: Trims = Field(default=Trims(), description="volumes to leave out")
     trials: Trials | None = Field(
         default=None, description="one row a trial instead of one a volume"
@@ -120,6 +125,8 @@ class Dataset(Section):
                 )
             if self.trials.scale != "training":
                 raise ValueError("trials.average_repeats: split needs `scale: training`")
+        if self.trials and self.samples == "all":
+            raise ValueError("samples: all: rows are trials, so there are no volumes between them")
         groups = {} if self.timelines == "own" else self.timelines
         listed = [s for subjects in groups.values() for s in subjects]
         if groups and sorted(listed) != sorted(self.subjects):

@@ -48,6 +48,11 @@ class Events(Section):
     carry_over: bool = Field(
         default=False, description="the first event of a run repeats the run before: not a sample"
     )
+    overlap: Literal["later"] | None = Field(
+        default=None,
+        description="samples that overlap: by default they are refused, as a volume shows one of "
+        "them; `later`: the later onset counts",
+    )
     one_back: bool = Field(
         default=False, description="an event that repeats the one before it is not a sample"
     )

@@ -5,6 +5,7 @@ believed: features are aligned once per timeline and shared by its subjects.
 """
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tristream.hashing import hash_file
 from tristream.media.containers import media_info
 from tristream.stimuli.entry_points import with_starts
 from tristream.stimuli.events import events_of_subject
+from tristream.stimuli.sample_counts import check_overlaps, count_samples
 from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import StimulusFile, write_inventory, write_splits
 from tristream.stimuli.timelines import Event, Timeline, first_difference
@@ -69,12 +71,16 @@ def make_inventory(
     for runs in timelines.values():
         for run, events in runs.items():
             _check_ends(reading.dataset, run, events, lengths)
+    check_overlaps(settings, timelines)
+    counts = count_samples(settings, timelines)
+    for doubt in counts.doubts:
+        print(f"warning: {reading.dataset}: {doubt}", file=sys.stderr)
     split = split_table(reading, settings.split, subjects, timelines)
     config = settings.key()
     simulated = listing.simulated or (receipt is not None and receipt.simulated)
     write_splits(splits, split, Provenance("splits", simulated, config, code))
     made = Provenance("inventory", simulated, config, code)
-    write_inventory(inventory, timelines, settings.unit, stimuli, made)
+    write_inventory(inventory, timelines, settings.unit, stimuli, made, counts)
 
 
 def read_timelines(

@@ -74,6 +74,27 @@ class StimulusFile:
 
 
 @dataclass(frozen=True)
+class SampleCounts:
+    """Samples of a dataset's runs, as far as events and TR tell.
+
+    Attributes
+    ----------
+    rows : str
+        ``volumes`` or ``trials``.
+    samples : dict of timeline to dict of run to int
+    of : dict of timeline to dict of run to int
+        Volumes until the last event is over, or events that are modelled.
+    doubts : list of str
+        One line each: what is doubtful, and the way out.
+    """
+
+    rows: str
+    samples: dict[str, dict[str, int]]
+    of: dict[str, dict[str, int]]
+    doubts: list[str]
+
+
+@dataclass(frozen=True)
 class Inventory:
     """Every event of every run, once per stimulus timeline.
 
@@ -85,12 +106,15 @@ class Inventory:
     stimuli : tuple of StimulusFile
         Stimuli whose files are there.
     provenance : Provenance
+    counts : SampleCounts or None
+        Samples that the events give, before there is BOLD.
     """
 
     path: Path
     table: pd.DataFrame
     stimuli: tuple[StimulusFile, ...]
     provenance: Provenance
+    counts: SampleCounts | None = None
 
     def timeline(self, name: str) -> Timeline:
         """Events of each run of a timeline.
@@ -222,18 +246,22 @@ def write_inventory(
     unit: str,
     stimuli: Sequence[StimulusFile],
     provenance: Provenance,
+    counts: SampleCounts | None = None,
 ) -> None:
-    """Write events, and the list of stimuli into the sidecar."""
+    """Write events; the list of stimuli and the counts of samples go into the sidecar."""
     listed = [asdict(one) for one in stimuli]
-    write_table(path, inventory_table(timelines, unit), provenance, INVENTORY, stimuli=listed)
+    table = inventory_table(timelines, unit)
+    counted = asdict(counts) if counts else None
+    write_table(path, table, provenance, INVENTORY, stimuli=listed, samples=counted)
 
 
 def read_inventory(path: Path | str) -> Inventory:
     """Read what :func:`write_inventory` wrote."""
     table, provenance = read_table(path, "inventory")
-    stimuli = read_json(sidecar(path), "inventory")[0].get("stimuli", [])
-    listed = tuple(StimulusFile(**one) for one in stimuli)
-    return Inventory(Path(path), table, listed, provenance)
+    side = read_json(sidecar(path), "inventory")[0]
+    listed = tuple(StimulusFile(**one) for one in side.get("stimuli", []))
+    counts = SampleCounts(**side["samples"]) if side.get("samples") else None
+    return Inventory(Path(path), table, listed, provenance, counts)
 
 
 def write_splits(path: Path | str, table: pd.DataFrame, provenance: Provenance) -> None:

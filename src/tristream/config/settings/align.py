@@ -1,6 +1,6 @@
 """What alignment and the sample index read of the study."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tristream.config.base import Label, Name
 from tristream.config.runs import Exchange, Trims
@@ -37,7 +37,10 @@ class AlignSettings(Settings):
 
 
 class SamplesSettings(Settings):
-    """The samples of one subject; `average`: repeats are averaged over runs of one split."""
+    """The samples of one subject; `average`: repeats are averaged over runs of one split.
+
+    `samples`: volumes within events, or all.
+    """
 
     subject: Label
     timeline: Name
@@ -46,6 +49,7 @@ class SamplesSettings(Settings):
     trims: Trims
     exchange: Exchange
     average: bool
+    samples: Literal["events", "all"]
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
@@ -65,4 +69,5 @@ class SamplesSettings(Settings):
             trims=dataset.trims,
             exchange=dataset.exchange,
             average=dataset.trials is not None and dataset.trials.average_repeats == "split",
+            samples=dataset.samples,
         )

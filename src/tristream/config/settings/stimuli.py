@@ -8,6 +8,7 @@ from tristream.config.events import EventReading
 from tristream.config.leakage import Leakage
 from tristream.config.runs import Split
 from tristream.config.settings.base import Settings, named
+from tristream.config.trials import Trials
 
 if TYPE_CHECKING:
     from tristream.config.dataset import Dataset
@@ -18,7 +19,9 @@ class InventorySettings(Settings):
     """Events and splits of a dataset.
 
     All subjects of the descriptor count, not the chosen ones: choosing another changes nothing.
-    `timelines` says which of them saw what; `has_media`: the stimuli lie somewhere.
+    `timelines` says which of them saw what; `has_media`: the stimuli lie somewhere. `rows` of the
+    BOLD are volumes (of `tr` seconds, of which `samples` are taken) or trials; windows are trials
+    that are averaged over their own duration.
     """
 
     events: EventReading
@@ -26,6 +29,9 @@ class InventorySettings(Settings):
     split: Split
     unit: Literal["block", "item", "time"]
     has_media: bool
+    tr: float
+    rows: Literal["volumes", "trials", "windows"]
+    samples: Literal["events", "all"]
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
@@ -41,7 +47,16 @@ class InventorySettings(Settings):
             split=dataset.split,
             unit=dataset.exchange.unit,
             has_media=dataset.stimuli.source is not None,
+            tr=dataset.tr,
+            rows=_rows(dataset.trials),
+            samples=dataset.samples,
         )
+
+
+def _rows(trials: Trials | None) -> Literal["volumes", "trials", "windows"]:
+    if trials is None:
+        return "volumes"
+    return "windows" if trials.estimate == "mean" and trials.window is None else "trials"
 
 
 class LeakageSettings(Settings):

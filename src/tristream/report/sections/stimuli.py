@@ -36,7 +36,16 @@ def _inventory(results: Results, dataset: str) -> list[Block]:
         rows = tuple((item, int(n)) for item, n in counts.items())
         shown_table = Table("Events that are samples, by item.", ("item", "events"), rows)
     events = f"{len(table)} events in {table['run'].nunique()} runs."
-    return [Text(events), shown_table, *notes]
+    doubts: list[Block] = []
+    if counts := inventory.counts:
+        found, whole = (
+            sum(sum(runs.values()) for runs in part.values())
+            for part in (counts.samples, counts.of)
+        )
+        of = f"some {whole} volumes until the last event" if counts.rows == "volumes" else whole
+        events += f" They give {found} samples of {of}."
+        doubts = [Caution(f"{doubt}.") for doubt in counts.doubts]
+    return [Text(events), *doubts, shown_table, *notes]
 
 
 def _splits(results: Results, dataset: str) -> list[Block]:
