@@ -146,6 +146,18 @@ def test_crowded_noisy_trials_are_better_told_by_lss() -> None:
     assert r["lsa"] > 0.3
 
 
+def test_an_ill_conditioned_model_of_all_trials_is_told(capsys) -> None:
+    """Trials 0.9 s apart leave nothing to estimate one by one, and the way out is named."""
+    crowded = [event(20.0 + 0.9 * n, f"t{n}", 0.5) for n in range(40)]
+    apart = [event(20.0 + 6 * n, f"t{n}", 0.5) for n in range(6)]
+    for shown, told in ((crowded, True), (apart, False)):
+        run, _ = world(shown, noise=0.5)
+        found = as_trials(run, shown, Trials(estimate="lsa"))
+        assert any("lss" in omission.why for omission in found.omitted) == told
+        assert ("condition number" in capsys.readouterr().err) == told
+        assert not as_trials(run, shown, Trials(estimate="lss")).omitted
+
+
 def test_a_repeat_that_is_left_out_of_the_model_spoils_its_neighbours() -> None:
     shown = events(gap=8.0)
     run, betas = world(shown, noise=0.01)
@@ -320,7 +332,7 @@ def test_models_and_decoders_of_trials(tmp_path: Path) -> None:
     model = EncodingModel(datasets=["small"], bands={"letters": ["letters"]})
     with pytest.raises(UserError, match=r"rows are trials.* `delays: \[0\]`"):
         read_inputs(model, *files)
-    inputs = read_inputs(model.model_copy(update={"delays": [0]}), *files)
+    inputs = read_inputs(model.model_copy(update={"delays": ["0 s"]}), *files)
     assert [len(run.rows) for run in inputs.runs.values()] == [7, 7]
     decoder = Decoder(datasets=["small"], kind="ridge", samples="volumes")
     with pytest.raises(UserError, match="scaled by training trials"):
@@ -329,7 +341,7 @@ def test_models_and_decoders_of_trials(tmp_path: Path) -> None:
     found = read_decoded(bold, tmp_path / "samples.tsv", decoder, "block")
     assert found.x.shape == (14, 52)
     with pytest.raises(UserError, match="delay: 0"):
-        read_decoded(bold, files[2], decoder.model_copy(update={"delay": 3.0}), "block")
+        read_decoded(bold, files[2], decoder.model_copy(update={"delay": "3 s"}), "block")
 
 
 def test_trials_of_other_events_are_noticed(tmp_path: Path) -> None:

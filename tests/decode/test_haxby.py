@@ -29,8 +29,8 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.store import Provenance, open_h5, read_strings, write_table
 
 WORKFLOW = REPOSITORY / "workflow/datasets"
-RIDGE = DecoderDesign(kind="ridge", samples="volumes", regularization=530)
-SVM = DecoderDesign(kind="svm", samples="blocks")
+RIDGE = DecoderDesign(kind="ridge", samples="volumes", regularization=530, delay=0)
+SVM = DecoderDesign(kind="svm", samples="blocks", delay=0)
 Files = tuple[list[Path], Path]
 
 
@@ -263,7 +263,7 @@ def test_same_seed_same_null(blocks: Samples) -> None:
 
 
 def test_delay_takes_earlier_labels(files: Files, volumes: Samples) -> None:
-    later = read_samples(*files, RIDGE.model_copy(update={"delay": 5.0}), "block")
+    later = read_samples(*files, RIDGE.model_copy(update={"delay": "5 s"}), "block")
     assert len(later.x) == len(volumes.x)
     np.testing.assert_allclose(later.x[:-2][:7], volumes.x[2:9])
     np.testing.assert_array_equal(later.label, volumes.label)

@@ -51,7 +51,7 @@ def planted_items(study):
 def fitted(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     study = write_study(folder, change=planted_items if request.param == "items" else planted)
-    settings = model(delays=[0, 1, 2, 3], **CASES[request.param])
+    settings = model(delays=["0-3 TR"], **CASES[request.param])
     output = folder / "encoding.h5"
     files = study["aligned"], study["bold"], study["samples"]
     fit_subject(encode_settings(settings), "01", *files, output)

@@ -15,7 +15,7 @@ from tristream.encode.models import KINDS
 NETWORK = {"width": 4, "epochs": 2, "learning_rate": 1e-2}
 MODELS = {
     "streams": ("holdout", {}),
-    "few": ("holdout", {"candidates": 2, "delays": [2]}),
+    "few": ("holdout", {"candidates": 2, "delays": ["2 TR"]}),
     "wide": ("leave-one-run-out", {"candidates": 12, "alphas": {"number": 20}}),
     "one": ("leave-one-run-out", {"bands": {"ventral": ["net/early"]}, "delays": [0]}),
     "curved": ("holdout", {"kernels": {"ventral": "rbf", "dorsal": "polynomial"}, "hrf": "spm"}),

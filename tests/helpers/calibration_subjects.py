@@ -349,7 +349,7 @@ class Subject:
             {
                 "datasets": ["calibration"],
                 "bands": {band: [band] for band in bands},
-                "delays": list(self.design.delays),
+                "delays": [f"{d} TR" for d in self.design.delays],
                 "alphas": {"lowest": -1, "highest": 4, "number": 6},
                 "candidates": 6,
             }

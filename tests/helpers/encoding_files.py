@@ -25,7 +25,7 @@ def model(**changes: Any) -> EncodingModel:
     keys: dict[str, Any] = {
         "datasets": ["planted"],
         "bands": BANDS,
-        "delays": list(DELAYS),
+        "delays": [f"{d} TR" for d in DELAYS],
         "alphas": {"lowest": -2, "highest": 4, "number": 7},
         "candidates": 8,
     }

@@ -14,6 +14,7 @@ import yaml
 
 from helpers import REPOSITORY, truths
 from helpers.run_files import write_runs
+from tristream.config.delays import in_volumes
 from tristream.config.load import Resolved, load
 from tristream.decode.decoding_file import Decoding
 from tristream.decode.decoding_file import write_decoding as write_decoding_file
@@ -173,7 +174,12 @@ def write_encoding(
         methods=(f"Bands {', '.join(bands)} were fitted [@dupre2022].", "Tested on held-out runs."),
     )
     ceiling = np.clip(r + 0.2 + 0.2 * rng.random(n), 0, 1)
-    about = {"delays": model.delays, "model": name, "control": model.control, "device": "cpu"}
+    about = {
+        "delays": in_volumes(model.delays, 2.0),
+        "model": name,
+        "control": model.control,
+        "device": "cpu",
+    }
     about |= {"alphas": np.logspace(0, 7, 15).tolist(), "n_repeats": 2, "candidates": 50}
     about["scheme"] = "holdout" if simulated else "leave-one-run-out"
     encoding = Encoding(

@@ -56,7 +56,7 @@ def test_predictions_are_those_of_the_workflow(events):
     model = EncodingModel(
         datasets=[],
         bands={"labels": ["labels"]},
-        delays=[1, 2, 3, 4],
+        delays=["1-4 TR"],
         alphas=Alphas(lowest=-2, highest=5, number=8),
         candidates=1,
     )
@@ -95,7 +95,7 @@ def test_predictions_are_those_of_the_workflow(events):
         design.train,
         [bold[run.name][run.rows] for run in design.train],
         [group[0] for group in design.test],
-        model.delays,
+        [1, 2, 3, 4],
         np.logspace(-2, 5, 8),
     )
     expected = theirs.tests[runs[-1].name].prediction

@@ -146,7 +146,7 @@ def fusing(tmp_path):
         "m": {
             "datasets": ["bunny"],
             "bands": {"a": ["both"], "b": ["flow"]},
-            "delays": [1, 2],
+            "delays": ["1 TR", "2 TR"],
         }
     }
     content["inference"] = {"permutations": 1000}

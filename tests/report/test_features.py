@@ -42,7 +42,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> FilmStudy:
         "both": {"stream": "dorsal", "method": "cca", "parents": ["flow", "low"], "components": 2}
     }
     content["models"] = {
-        "m": {"datasets": ["films"], "bands": {"a": ["flow", "both"], "b": ["low"]}, "delays": [4]}
+        "m": {
+            "datasets": ["films"],
+            "bands": {"a": ["flow", "both"], "b": ["low"]},
+            "delays": ["4 TR"],
+        }
     }
     path.write_text(yaml.safe_dump(content))
     return study

@@ -13,8 +13,8 @@ from tristream.encode.encoding_file import read_scores
 from tristream.fetch.annex import departures
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.report.build import grouped
-from tristream.report.elements import Figure, Text, shown
-from tristream.report.sections import omissions
+from tristream.report.elements import Caution, Figure, Text, shown
+from tristream.report.sections import alignment, omissions
 from tristream.report.sections.accuracy import Fit
 from tristream.report.sections.accuracy import _table as accuracy_table
 from tristream.report.sections.data import subject_section
@@ -72,6 +72,20 @@ def test_the_lag_of_the_highest_curve_counts(results, lag, word):
     (check,) = [c for c in all_checks(results) if "lag" in c.what]
     assert (check.word, check.value) == (word, f"{lag:.1f} s")
     assert "acoustics" in check.what
+
+
+@pytest.mark.parametrize(("lag", "warned"), [(5.0, False), (11.5, True), (-1.0, True)])
+def test_delays_that_miss_the_peak_of_the_lag_scan_are_a_caution(results, lag, warned):
+    """Model streams of the demo reaches from 2 to 8 TR of 1 s; a flat curve has no peak."""
+    lags = np.arange(-4, 12.5, 0.5)
+    r = np.stack([0.3 * np.exp(-((lags - lag) ** 2)), np.full(len(lags), 0.01)])
+    path = results.path("lagscan", dataset="bunny", subject="01")
+    with create_h5(path, Provenance("lagscan", True)) as file:
+        file["lags"], file["r"], file["peak"] = lags, r, [lag, 12.0]
+        write_strings(file, "spaces", ["acoustics/envelope", "flow/speed"])
+    told = [b.text for b in alignment.section(results, "bunny", "01").blocks if type(b) is Caution]
+    assert len(told) == warned
+    assert all("streams reach from" in text and "acoustics/envelope" in text for text in told)
 
 
 def test_labels_of_volumes_have_no_lag_to_keep(results):

@@ -10,7 +10,7 @@ import pytest
 from helpers import REPOSITORY
 from helpers.event_tables import splits_of, timelines_of
 from tristream.config.dataset import Dataset
-from tristream.config.events import Stimulus
+from tristream.config.events import Events, Stimulus
 from tristream.config.load import descriptor
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.stimuli.events import read_bids_events
@@ -108,6 +108,14 @@ def test_stimuli_and_labels_in_one_file(tmp_path: Path) -> None:
 def test_stim_start_is_read_too(tmp_path: Path) -> None:
     text = "onset\tduration\tstim_file\tstim_start\n0\t10\tbbb.mp4\t7\n"
     assert events_of(tmp_path, text, [FILM])[0].media_start == 7.0
+
+
+def test_onsets_that_count_from_another_moment_are_shifted(tmp_path: Path) -> None:
+    """ds001545: 12 s of volumes were dropped before the images, and onsets count after them."""
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n0\t2\ta\n10.5\t2\tb\n")
+    events = read_bids_events(path, reading=Events(onset_shift=-4.5))
+    assert [event.onset for event in events] == [-4.5, 6.0]
 
 
 def test_differences_beyond_a_millisecond() -> None:

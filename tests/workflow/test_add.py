@@ -64,7 +64,11 @@ def test_a_dataset_a_subject_and_a_feature_are_added(finished: Path, tmp_path: P
             "bright": {"stream": "nuisance", "extractor": "brightness", "module": "brightness.py"}
         }
         config["models"] = {
-            "light": {"datasets": ["ours"], "bands": {"light": ["bright"]}, "delays": [4, 6]}
+            "light": {
+                "datasets": ["ours"],
+                "bands": {"light": ["bright"]},
+                "delays": ["4 TR", "6 TR"],
+            }
         }
 
     edit(folder / "config.yaml", only_ours)

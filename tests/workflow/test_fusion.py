@@ -25,7 +25,7 @@ def add(config: dict) -> None:
     config["models"]["fused"] = {
         "datasets": ["tiny"],
         "bands": {"both": ["both/shared"], "first": ["both/first"]},
-        "delays": [3, 5],
+        "delays": ["3 TR", "5 TR"],
     }
 
 

@@ -40,7 +40,7 @@ STUDY = {
         "conditions": {
             "datasets": ["head"],
             "bands": {"conditions": ["conditions"]},
-            "delays": [1, 2, 3, 4],
+            "delays": ["1 TR", "2 TR", "3 TR", "4 TR"],
             "alphas": {"lowest": -1, "highest": 3, "number": 5},
         }
     },

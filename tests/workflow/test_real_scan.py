@@ -36,7 +36,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, localizer: Path, cache: Path
             "conditions": {
                 "datasets": ["localizer"],
                 "bands": {"conditions": ["conditions"]},
-                "delays": [1, 2, 3, 4],
+                "delays": ["1 TR", "2 TR", "3 TR", "4 TR"],
                 "alphas": {"lowest": -1, "highest": 3, "number": 5},
             }
         },

@@ -48,7 +48,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[s
             "category": {
                 "datasets": ["ds000105"],
                 "bands": {"category": ["conditions"]},
-                "delays": [2, 3],
+                "delays": ["2 TR", "3 TR"],
                 "alphas": {"lowest": 0, "highest": 4, "number": 3},
             }
         },

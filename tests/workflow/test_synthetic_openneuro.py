@@ -31,7 +31,10 @@ from tristream.cli import main
 from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
 
 DESCRIPTORS = REPO / "workflow/datasets"
-FIT = {"delays": [2, 3, 4, 5], "alphas": {"lowest": -1, "highest": 5, "number": 7}}
+FIT = {
+    "delays": ["2 TR", "3 TR", "4 TR", "5 TR"],
+    "alphas": {"lowest": -1, "highest": 5, "number": 7},
+}
 INNOCENT = "Measurements of an experiment"
 DECODER = {"kind": "ridge", "samples": "blocks", "delay": 5, "permutations": 100}
 # Rows are trials of 50 classes, one of each a run; the penalty is as large as there are voxels.
@@ -128,7 +131,7 @@ def results(
                 "datasets": [name],
                 "bands": {choice.band: [choice.band]},
                 **FIT,
-                "delays": list(choice.delays),
+                "delays": [f"{d} TR" for d in choice.delays],
             }
             for name, choice in CHOICES.items()
         },

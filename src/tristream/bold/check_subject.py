@@ -1,6 +1,10 @@
 """Whether a subject's images, sidecars, masks and events fit together, before anything is read."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from tristream.bold.readers.reader import open_reader
 from tristream.config.settings.bold import CheckSettings
@@ -22,8 +26,11 @@ def write_checked(settings: CheckSettings, receipt: Path, output: Path, code: st
     """
     files = Receipt.read(receipt)
     volumes = check_subject(settings, files)
+    doubts = trials_in_doubt(settings, files, volumes)
+    for doubt in doubts:
+        print(f"warning: {doubt}", file=sys.stderr)
     provenance = Provenance(KIND, files.simulated, settings.key(), code)
-    write_json(output, {"volumes": volumes}, provenance)
+    write_json(output, {"volumes": volumes, "doubts": doubts}, provenance)
 
 
 def check_subject(settings: CheckSettings, receipt: Receipt) -> dict[str, int]:
@@ -50,6 +57,29 @@ def check_subject(settings: CheckSettings, receipt: Receipt) -> dict[str, int]:
     for run, (path, volumes) in found.items():
         _check_events(settings, run, receipt, path, volumes)
     return {run: volumes for run, (_, volumes) in found.items()}
+
+
+def trials_in_doubt(
+    settings: CheckSettings, receipt: Receipt, volumes: Mapping[str, int]
+) -> list[str]:
+    """Runs whose trials one model of all does not determine, as far as onsets and TR say."""
+    if settings.trials is None or settings.trials.estimate != "lsa":
+        return []
+    from tristream.bold.cleaning import projection_basis
+    from tristream.bold.trials import ILL_CONDITIONED, condition_number, ill_conditioned
+
+    found = []
+    for run, length in volumes.items():
+        events = events_of_run(settings.events, settings.subject, run, receipt)
+        kept = [event for event in events if event.keep]
+        others = [event for event in events if not event.keep]
+        time = np.asarray(settings.tr * (0.5 + np.arange(length)), np.float64)
+        if kept:
+            basis = projection_basis(length)
+            number = condition_number(time, kept, others, settings.trials.hrf, basis)
+            if number > ILL_CONDITIONED:
+                found.append(f"sub-{settings.subject} {run}: {ill_conditioned(number)}")
+    return found
 
 
 def _check_events(

@@ -16,6 +16,9 @@ from tristream.errors import UserError
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission
 
+# BOLD has a mean of 20 to 200 standard deviations; z-scores and betas of about none.
+HAS_MEAN = 1.0
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -153,6 +156,14 @@ def cleaned_run(
     except UserError as error:
         raise UserError(f"{reading.path}: {error}") from None
     percent_of = None if settings.trials is None else mean
+    if settings.trials is not None and np.median(np.abs(tsnr)) < HAS_MEAN:
+        if settings.trials.estimation.scale == "training":
+            raise UserError(
+                f"{reading.path}: voxels have no mean signal to be in percent of (median of mean "
+                f"over standard deviation {np.median(np.abs(tsnr)):.2g}): z-scores or betas; write "
+                "`scale: run` under `trials` of the descriptor"
+            )
+        percent_of = None
     return Run(
         subject=settings.subject,
         run=reading.run,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.nifti import check_tr
+from tristream.bold.pause import middle_of_scan
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import Receipt
@@ -120,8 +121,8 @@ def read_timing(
         raise UserError(f"{path}: its sidecars are not usable ({error})") from None
     check_tr(path, image, trs)
     if not times.size:
-        why = "the sidecars hold no SliceTiming; TR / 2 was assumed, the middle of a full scan"
-        return Timing(tr / 2, None, 2, (Omission("StartTime", why),))
+        start, assumed = middle_of_scan(path, sidecar, tr, "the sidecars hold no SliceTiming")
+        return Timing(start, None, 2, (assumed,))
     direction = str(sidecar.get("SliceEncodingDirection", "k"))
     axis = "ijk".find(direction[0])
     slices = image.shape[axis]

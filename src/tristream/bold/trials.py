@@ -13,6 +13,7 @@ differ from those of perception. With ``scale: training`` the rows are therefore
 the voxel's mean signal; decoders take mean and variance from training rows, encoders an intercept.
 """
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import events_of_run
 from tristream.stimuli.timelines import TOLERANCE, Event
+from tristream.store import Omission
 
 if TYPE_CHECKING:
     from tristream.config import trials as config
@@ -42,6 +44,8 @@ SCALED = {
 }
 # A regressor of which the projection leaves less than this share of its length is not estimable.
 ESTIMABLE = 1e-3
+# Noise of estimates grows with the condition number; at 2,755 nothing was left of r = .42.
+ILL_CONDITIONED = 100.0
 
 
 class Estimator(ABC):
@@ -209,7 +213,12 @@ def as_trials(
     lost = np.all(weights == 0, axis=1)
     if lost.all():
         raise UserError(f"{where}: no trial lies within uncensored volumes; look at its events")
-    text = [estimator.methods(len(kept), len(others))]
+    text, omitted = [estimator.methods(len(kept), len(others))], run.omitted
+    if settings.estimate == "lsa":
+        number = condition_number(run.time, kept, others, settings.hrf, run.projection)
+        if number > ILL_CONDITIONED:
+            omitted = (*omitted, Omission("well-determined trials", ill_conditioned(number)))
+            print(f"warning: {where}: {ill_conditioned(number)}", file=sys.stderr)
     if lost.any():
         text.append("Trials without volumes from which they can be estimated were left out.")
     first, averaged = np.arange(len(kept)), np.ones(len(kept), np.int64)
@@ -238,6 +247,7 @@ def as_trials(
             duration=np.array([event.duration for event in shown]),
             averaged=averaged,
         ),
+        omitted=omitted,
         methods=(*run.methods, *text, SCALED[settings.scale]),
     )
 
@@ -312,6 +322,31 @@ def trial_design(time: Array, trials: Sequence[Event], others: Sequence[Event], 
     design = make_first_level_design_matrix(time, table, hrf_model=hrf, drift_model=None)
     columns = sorted(set(names), key=lambda name: (name.startswith("other"), name))
     return design[columns].to_numpy(np.float64)
+
+
+def condition_number(
+    time: Array, trials: Sequence[Event], others: Sequence[Event], hrf: str, projection: Array
+) -> float:
+    """Largest over smallest singular value of the model of all trials, after the projection.
+
+    Parameters
+    ----------
+    time, trials, others, hrf
+        As of :func:`trial_design`.
+    projection : ndarray of shape (volumes, q)
+        As of :func:`model_weights`.
+    """
+    left = project_out(trial_design(time, trials, others, hrf), projection)
+    size = np.linalg.norm(left, axis=0)
+    return float(np.linalg.cond(left[:, size > ESTIMABLE] / size[size > ESTIMABLE]))
+
+
+def ill_conditioned(number: float) -> str:
+    """What a condition number beyond `ILL_CONDITIONED` means, and the way out."""
+    return (
+        f"responses to single trials overlap so much that one model of all does not tell them from "
+        f"noise (condition number {number:,.0f}); write `estimate: lss`, or `average_repeats`"
+    )
 
 
 def model_weights(design: Array, trials: int, projection: Array, estimate: str) -> Array:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from tristream.config.base import Name, Section
+from tristream.config.delays import DecoderDelay
 
 
 class DecoderDesign(Section):
@@ -16,7 +17,11 @@ class DecoderDesign(Section):
         default="run", description="whose mean and variance scale a sample"
     )
     regularization: float = Field(default=1.0, gt=0, description="alpha of ridge, C of the SVM")
-    delay: float = Field(default=0.0, ge=0, description="seconds added to the onsets")
+    delay: DecoderDelay | None = Field(
+        default=None,
+        description="how much later than the label its volumes are taken, `5 s` (a number is of "
+        "seconds) or `2 TR`; default: 5 s, and 0 where rows are trials",
+    )
     permutations: int = Field(default=200, ge=0, description="label permutations of the null")
     seed: int = Field(default=0, description="seed of the permutations")
 

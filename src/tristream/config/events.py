@@ -36,6 +36,11 @@ class Events(Section):
         "`beginning`; it began with the `run`; it `continues` where the event before left off. By "
         "default only events as long as their file are taken without one",
     )
+    onset_shift: float = Field(
+        default=0.0,
+        description="seconds that are added to every onset, where these count from another moment "
+        "than the first volume that the images hold",
+    )
     duration: float | None = Field(
         default=None, gt=0, description="seconds of every event, where the column is wrong"
     )

@@ -1,10 +1,11 @@
 """Encoding models: bands, delays, penalties."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from tristream.config.base import Name, Section
+from tristream.config.delays import RESPONSE, Delays
 
 
 class Alphas(Section):
@@ -44,8 +45,11 @@ class EncodingDesign(Section):
     bands: dict[Name, list[str]] = Field(
         min_length=1, description="band to its spaces, `space` or `space/layer`"
     )
-    delays: list[Annotated[int, Field(ge=0)]] = Field(
-        default=[1, 2, 3, 4], min_length=1, description="delays of the FIR model in TR"
+    delays: Delays = Field(
+        default=[RESPONSE],
+        min_length=1,
+        description="delays of the FIR model: `2-8 s` (all volumes from 2 to 8 s), `[2 s, 4 s]`, "
+        "`[1 TR, 2 TR]`",
     )
     hrf: Literal["fir", "spm"] = Field(
         default="fir", description="delays, or SPM's response with time and dispersion derivatives"
@@ -77,7 +81,7 @@ class EncodingModel(EncodingDesign):
 
     `kind`: banded ridge; stacking of one ridge model a band with convex weights; or a temporal
     convolutional network. `bands` maps a band's name to feature spaces, whole (``musicnn``) or by
-    layer (``musicnn/cnn1``). `delays` are in TR; with `hrf: spm` the canonical response and its
+    layer (``musicnn/cnn1``). `delays` have a unit; with `hrf: spm` the canonical response and its
     derivatives take their place. `control: shifted` moves the features by half of each stimulus,
     so that nothing should be predicted.
     """

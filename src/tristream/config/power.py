@@ -8,13 +8,12 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from tristream.config.base import Section
+from tristream.config.delays import Delays, in_volumes
 from tristream.config.models import Alphas
 from tristream.config.runs import Exchange
 from tristream.errors import UserError
 
 Files = list[str]
-# Delays of the FIR model reach over these seconds, where none are given.
-RESPONSE = (2.0, 9.0)
 
 
 class Power(Section):
@@ -76,9 +75,7 @@ class Power(Section):
         default=0.4, ge=0, lt=1, description="of the noise, from one volume to the next"
     )
     realisations: int = Field(default=8, ge=2, description="simulated subjects a point")
-    delays: list[Annotated[int, Field(ge=0)]] = Field(
-        default=[], description="of the FIR model in TR; default: those from 2 to 9 s"
-    )
+    delays: Delays = Field(default=["2-9 s"], description="of the FIR model, as in `models`")
     alphas: Alphas = Field(
         default=Alphas(lowest=-2, highest=5, number=8), description="grid of ridge penalties"
     )
@@ -130,8 +127,7 @@ class Power(Section):
 
     def delays_at(self, tr: float) -> list[int]:
         """Delays in volumes of `tr` seconds."""
-        first, last = (round(seconds / tr) for seconds in RESPONSE)
-        return self.delays or list(range(first, last + 1))
+        return in_volumes(self.delays, tr)
 
     def is_test(self, run: str) -> bool:
         """Whether a run is held out."""

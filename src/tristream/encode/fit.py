@@ -239,7 +239,7 @@ def _about(
     groups: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     return {
-        **attributes_of(model, fitted),
+        **attributes_of(model, fitted, inputs.tr),
         "scheme": scheme,
         "dtype": "float32",
         "exchange": inputs.exchange,

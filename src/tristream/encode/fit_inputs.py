@@ -18,6 +18,7 @@ from tristream.align.samples import (
     read_samples,
 )
 from tristream.bold.run_file import read_run, read_runs
+from tristream.config.delays import in_volumes
 from tristream.config.models import EncodingDesign
 from tristream.errors import UserError
 from tristream.space.grayordinates import Grayordinates
@@ -173,7 +174,7 @@ def read_inputs(
     """
     table, provenance = read_samples(samples)
     heads = read_runs(bold, signal=False)
-    if heads[0].trials and (model.hrf != "fir" or list(model.delays) != [0]):
+    if heads[0].trials and (model.hrf != "fir" or in_volumes(model.delays, heads[0].tr) != [0]):
         raise UserError(
             f"{bold[0]}: its rows are trials, whose estimates allow for the response's lag; "
             "give the model `delays: [0]`"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tristream.config.delays import in_volumes
 from tristream.config.models import EncodingDesign
 from tristream.encode.fit_inputs import Inputs
 from tristream.encode.model_kind import Model, ModelKind, Progress, penalties
@@ -51,15 +52,18 @@ def fit_model(
     return KINDS[model.kind].fit(inputs, model, train, test, device, progress)
 
 
-def attributes_of(model: EncodingDesign, fitted: Model) -> dict[str, Any]:
-    """How a model is made and was found: attributes of its file, for those who rebuild it."""
+def attributes_of(model: EncodingDesign, fitted: Model, tr: float) -> dict[str, Any]:
+    """How a model is made and was found: attributes of its file, for those who rebuild it.
+
+    Delays are in volumes of `tr` seconds.
+    """
     network = {"network": model.network.model_dump()} if model.kind == "tcn" else {}
     return {
         **network,
         "model_kind": model.kind,
         "hrf": model.hrf,
         "kernels": dict(model.kernels),
-        "delays": list(model.delays),
+        "delays": in_volumes(model.delays, tr),
         "alphas": penalties(model).tolist(),
         "components": model.components or 0,
         "control": model.control,

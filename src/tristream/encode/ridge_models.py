@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from tristream.config.delays import in_volumes
 from tristream.config.models import EncodingDesign
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
@@ -136,7 +137,7 @@ def kernels_of(
         inputs.runs,
         train,
         test,
-        model.delays,
+        in_volumes(model.delays, inputs.tr),
         model.components,
         device,
         Form.of(

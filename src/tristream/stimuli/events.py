@@ -208,7 +208,7 @@ def read_scan_events(path: Path, reading: EventReading, table: ScanTable) -> Tim
         if len(words) != len(table.columns):
             raise UserError(f"{where}: {line!r} is not `{' '.join(table.columns)}`")
         row = dict(zip(table.columns, words, strict=True))
-        onset = _seconds(row, "onset", where)
+        onset = _seconds(row, "onset", where) + reading.events.onset_shift
         duration = reading.events.duration or (
             _seconds(row, "duration", where) if "duration" in row else 0.0
         )
@@ -271,7 +271,7 @@ def _rows(path: Path, where: str) -> list[dict[str, str]]:
 def _event(
     row: Mapping[str, str], known: Mapping[str, Stimulus], where: str, reading: Events
 ) -> Event:
-    onset = _seconds(row, "onset", where)
+    onset = _seconds(row, "onset", where) + reading.onset_shift
     duration = reading.duration or _seconds(row, "duration", where)
     if duration < 0:
         raise UserError(f"{where}: duration {duration:g} s is negative; fix the events file")

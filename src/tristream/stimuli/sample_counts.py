@@ -39,7 +39,7 @@ def check_overlaps(settings: InventorySettings, timelines: Mapping[str, Timeline
                 elif asked and one.end - other.onset > ROUNDED and one.item != other.item:
                     raise UserError(
                         f"{where} overlaps {_named(one)} ({one.onset:g} to {one.end:g} s), and a "
-                        "volume shows one of them: rows that are no stimulus go under "
+                        "volume shows one of them: rows that do not name a stimulus go under "
                         "`events.modelled` or `events.ignore` of the descriptor "
                         f"(`{{{reading.events.label}: [{_named(other)}]}}`); with `events.overlap: "
                         "later` the later onset counts"
@@ -50,7 +50,7 @@ def _check_onset(one: Event, other: Event, where: str) -> None:
     if abs(one.onset - other.onset) <= TOLERANCE:
         raise UserError(
             f"{where} begins together with {_named(one)}, and a row is a trial of one onset: put "
-            "what is no stimulus of its own under `events.modelled` or `events.ignore`"
+            "what is not a stimulus of its own under `events.modelled` or `events.ignore`"
         )
 
 
@@ -95,7 +95,7 @@ def _volumes(
 ) -> tuple[int, int]:
     tr = settings.tr
     last = max((event.onset + max(event.duration, tr) for event in events), default=0.0)
-    time = (np.arange(round(last / tr)) + 0.5) * tr
+    time = np.asarray((np.arange(round(last / tr)) + 0.5) * tr, np.float64)
     shown = shown_at(time, tr, events)
     kept = np.array([event.keep for event in events], bool)
     lost = sorted(set(np.flatnonzero(kept).tolist()) - set(shown.tolist()))

@@ -29,6 +29,7 @@ from tristream.bold.nifti import (
     read_masked,
     varying,
 )
+from tristream.bold.pause import middle_in_words, middle_of_scan
 from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import FmriprepLayout
 from tristream.config.settings.bold import ReadSettings
@@ -38,7 +39,7 @@ from tristream.fetch.contents import run_files, sidecars
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
-ASSUMED = "the sidecars don't state it; TR / 2 was assumed, the middle of the acquisition"
+UNSTATED = "the sidecars don't state it"
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ class FmriprepReader(Reader[FmriprepLayout]):
         found = [f"{outputs} in the space {self.layout.space} were read{where}."]
         if reading.confounds.names:
             found.append("Confounds were taken from the table of each run with nilearn [@nilearn].")
-        if any(omission.why == ASSUMED for omission in reading.omitted):
-            found.append("A volume was taken to stand for the middle of its repetition time.")
+        if any(omission.what == "StartTime" for omission in reading.omitted):
+            found.append(middle_in_words(reading.start_time, self.settings.tr))
         return tuple(found)
 
     def _sources(self, files: RunFiles) -> dict[str, str]:
@@ -300,7 +301,8 @@ def _timing(files: RunFiles, header: float | None, tr: float) -> tuple[float, tu
         raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); fix it") from None
     check_same_tr(files.bold, trs)
     if "StartTime" not in sidecar:
-        return tr / 2, (Omission("StartTime", ASSUMED),)
+        start, assumed = middle_of_scan(files.sidecar or files.bold, sidecar, tr, UNSTATED)
+        return start, (assumed,)
     if not 0 <= start <= tr:
         raise UserError(
             f"{files.sidecar}: StartTime {sidecar['StartTime']!r} lies outside of the acquisition "

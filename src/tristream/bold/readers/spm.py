@@ -23,6 +23,7 @@ from tristream.bold.nifti import (
     read_masked,
     varying,
 )
+from tristream.bold.pause import middle_in_words, middle_of_scan
 from tristream.bold.raw_inputs import raw_sidecar
 from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import SpmLayout
@@ -82,13 +83,15 @@ class SpmReader(Reader[SpmLayout]):
             int((~constant_voxels(path, image, whole, trims.start)).sum()),
         )
         time = np.arange(len(columns.bold), dtype=np.float64) * settings.tr
+        sidecar = raw_sidecar(settings.subject, run, self.receipt)
+        start, assumed = middle_of_scan(path, sidecar, settings.tr, "SPM's outputs don't state it")
         cosines = high_pass_cosines(time, self.layout.high_pass)
         return Reading(
             run=run,
             path=path,
             acquired=image.shape[3],
             volumes=volumes,
-            start_time=settings.tr / 2,
+            start_time=start,
             columns=columns,
             confounds=replace(
                 Confounds.none(len(columns.bold)),
@@ -97,7 +100,7 @@ class SpmReader(Reader[SpmLayout]):
                 cutoff=self.layout.high_pass,
             ),
             omitted=(
-                Omission("StartTime", "SPM's outputs don't state it; TR / 2 was assumed"),
+                assumed,
                 Omission("motion confounds", "SPM's outputs in this dataset hold none"),
             ),
             regions={name: _members(own, mask, name, path) for name, own in regions.items()},
@@ -119,7 +122,7 @@ class SpmReader(Reader[SpmLayout]):
         )
         found = [
             f"{outputs} were read within {where}.",
-            "A volume was taken to stand for the middle of its repetition time.",
+            middle_in_words(reading.start_time, self.settings.tr),
         ]
         if reading.confounds.names:
             found.append("The cosines of the high-pass filter are those of nilearn [@nilearn].")

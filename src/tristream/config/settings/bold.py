@@ -95,13 +95,15 @@ class ReadSettings(SubjectSettings):
 
 
 class CheckSettings(ReadSettings):
-    """What is needed to check a subject's files: events, too."""
+    """What is needed to check a subject's files: events, too, and how trials are estimated."""
 
     events: EventReading
+    trials: Trials | None
 
     @classmethod
     def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
-        return {**super()._own(dataset, subject), "events": EventReading.of(dataset)}
+        events = EventReading.of(dataset)
+        return {**super()._own(dataset, subject), "events": events, "trials": dataset.trials}
 
 
 class TrialSettings(Section):

@@ -1,14 +1,20 @@
 """The lag scan: how long after the stimulus the BOLD follows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from tristream.align.lagscan import read_lagscan
+from tristream.config.delays import in_volumes
 from tristream.maps.style import STREAM_COLOURS
 from tristream.report import report_figures as figures
-from tristream.report.elements import Section, Table
+from tristream.report.elements import Caution, Section, Table
 from tristream.report.study_results import Results
 from tristream.report.thresholds import PEAK
+
+# A peak below this correlation may be anywhere.
+FOLLOWED = 0.05
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:
@@ -56,7 +62,40 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         drawing, name, heading, caption, table, scan.provenance.simulated, columns
     )
     listing = Table("Peak of each layer.", ("layer", "lag (s)", "r"), peaks, folded=len(peaks) > 8)
-    return Section("alignment", title, [figure, listing, *notes])
+    missed = [Caution(text) for text in missed_peaks(results, dataset, drawn, at)]
+    return Section("alignment", title, [figure, *missed, listing, *notes])
+
+
+def missed_peaks(
+    results: Results, dataset: str, best: Mapping[str, np.ndarray], peaks: Mapping[str, float]
+) -> list[str]:
+    """Encoding models whose delays do not reach the peak of a feature space that they use.
+
+    Parameters
+    ----------
+    results : Results
+    dataset : str
+    best : dict of layer to ndarray
+        The best layer of each space, with its correlations.
+    peaks : dict of layer to float
+        Seconds.
+    """
+    found = []
+    tr = results.resolved.datasets[dataset].tr
+    for name, model in results.resolved.study.models.items():
+        if dataset not in model.datasets or model.hrf != "fir" or model.control != "none":
+            continue
+        used = {layer.split("/")[0] for layers in model.bands.values() for layer in layers}
+        delays = [tr * volumes for volumes in in_volumes(model.delays, tr)]
+        for layer, row in best.items():
+            outside = not delays[0] - tr / 2 <= peaks[layer] <= delays[-1] + tr / 2
+            if layer.split("/")[0] in used and outside and np.nanmax(row) > FOLLOWED:
+                found.append(
+                    f"The delays of model {name} reach from {delays[0]:g} to {delays[-1]:g} s, but "
+                    f"the BOLD follows {layer} best at {peaks[layer]:.1f} s; give it other "
+                    "`delays`, or find out whether the onsets are right."
+                )
+    return found
 
 
 def _are_labels(results: Results, layers: list[str]) -> bool:

@@ -37,14 +37,13 @@ def _inventory(results: Results, dataset: str) -> list[Block]:
         shown_table = Table("Events that are samples, by item.", ("item", "events"), rows)
     events = f"{len(table)} events in {table['run'].nunique()} runs."
     doubts: list[Block] = []
-    if counts := inventory.counts:
+    if told := inventory.counts:
         found, whole = (
-            sum(sum(runs.values()) for runs in part.values())
-            for part in (counts.samples, counts.of)
+            sum(sum(runs.values()) for runs in part.values()) for part in (told.samples, told.of)
         )
-        of = f"some {whole} volumes until the last event" if counts.rows == "volumes" else whole
+        of = f"some {whole} volumes until the last event" if told.rows == "volumes" else whole
         events += f" They give {found} samples of {of}."
-        doubts = [Caution(f"{doubt}.") for doubt in counts.doubts]
+        doubts = [Caution(f"{doubt}.") for doubt in told.doubts]
     return [Text(events), *doubts, shown_table, *notes]
 
 
