@@ -11,8 +11,10 @@ import soundfile
 from pydantic import ValidationError
 
 from helpers.event_tables import splits_of, timelines_of
+from tristream.bold.check_subject import write_checked
 from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading, Stimulus, VolumeTable
+from tristream.config.settings.bold import CheckSettings
 from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
@@ -21,6 +23,7 @@ from tristream.media.films import frames
 from tristream.media.sounds import read_sound, sound
 from tristream.stimuli.events import read_bids_events, read_volume_table
 from tristream.stimuli.inventory import make_inventory
+from tristream.stimuli.tables import read_inventory
 
 FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")
 HEADER = "onset\tduration\ttrial_type\n"
@@ -55,6 +58,8 @@ def receipt_of(root: Path) -> Receipt:
     [
         (HEADER + "0\t-1\tface\n", r"row 1: duration -1 s is negative"),
         (HEADER + "0\t1\tface\nnow\t1\tface\n", r"row 2: onset 'now' is not a number"),
+        (HEADER + "1_0\t1\tface\n", r"row 1: onset '1_0' is not a number"),
+        ("onset\tduration\tonset\n0\t1\t2\n", r"has two columns 'onset'"),
         (HEADER + "inf\t1\tface\n", r"row 1: onset 'inf' is not a number"),
         (HEADER + "0\tn/a\tface\n", r"row 1: duration 'n/a' is not a number"),
         (HEADER + "0\t1\n", r"row 1: 2 cells under 3 column names"),
@@ -248,3 +253,31 @@ def test_a_playlist_is_not_followed(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(UserError, match="can't be read as a film or sound"):
             media_info(path)
+
+
+@pytest.mark.parametrize("damage", ["missing", "encoding", "other"])
+def test_what_is_wrong_with_one_subject_stops_no_study_of_others(
+    tmp_path: Path, bids: Callable[[dict[str, str]], Receipt], damage: str
+) -> None:
+    """The inventory leaves sub-02 out and says why, and the check of its files says it again."""
+    names = [f"sub-{s}_run-{r}" for s in ("01", "02") for r in (1, 2, 3)]
+    listing = bids({name: FACE for name in names if damage != "missing" or name != names[-1]})
+    last = tmp_path / f"sub-02/func/{names[-1]}_events.tsv"
+    if damage == "encoding":
+        last.write_bytes(HEADER.encode() + b"0\t1\tf\xe4ce\n")
+    elif damage == "other":
+        last.write_text(HEADER + "0\t1\thouse\n")
+    tables = (tmp_path / "inventory.tsv", tmp_path / "splits.tsv")
+    make_inventory(InventorySettings.from_descriptor(dataset_of()), listing, None, *tables)
+    inventory = read_inventory(tables[0])
+    assert set(inventory.timeline("main")) == {"run-1", "run-2", "run-3"}
+    assert list(inventory.left_out) == ["02"]
+    why = {"missing": "no events file", "encoding": "Windows-1252", "other": "differs from sub-01"}
+    assert why[damage] in inventory.left_out["02"]
+    settings = CheckSettings.of_dataset(dataset_of(), "02")
+    with pytest.raises(UserError, match=why[damage]):
+        write_checked(settings, tmp_path / "receipt.json", tables[0], tmp_path / "checked.json")
+    alone = dataset_of(subjects=["02"], runs=["run-{1..3}"])
+    if damage != "other":
+        with pytest.raises(UserError, match=why[damage]):
+            make_inventory(InventorySettings.from_descriptor(alone), listing, None, *tables)

@@ -361,6 +361,10 @@ def test_a_fault_is_found_by_the_check_of_the_subject(
     checked = tmp_path / "checked.json"
     call = ["bold", "check", *common, "--dataset", "small", "--subject", "01"]
     call += ["--receipt", str(receipt), "--output", str(checked)]
+    tables = [f"--{name}={tmp_path / name}.tsv" for name in ("inventory", "splits")]
+    called = ["stimuli", "inventory", *common, "--dataset", "small", "--listing", str(listing)]
+    assert main([*called, *tables]) == 0
+    call += [tables[0]]
     replace_text(root / CASES["fmriprep"].events, LATE)
     assert main(call) == 2
     assert "last until 503 s" in capsys.readouterr().err

@@ -175,3 +175,23 @@ def test_settings_of_the_callers_environment_are_kept(monkeypatch, tmp_path):
     assert "annex.security.allowed-ip-addresses=127.0.0.1" in listed
     assert "annex.private=true" in listed
     assert f"safe.directory={tmp_path}" in listed
+
+
+def test_a_tag_of_another_address_is_asked_for_there(program, upstream, tmp_path):
+    """The clone has the tag already, of the old address."""
+    root, commit = upstream
+    mirror, clone = tmp_path / "mirror", tmp_path / "clone"
+    program(root, "git", "tag", "1.0.0")
+    program(tmp_path, "git", "clone", "--quiet", str(root), str(mirror))
+    (mirror / "later.txt").write_text("the mirror's own")
+    save(program, mirror, "Go on")
+    program(mirror, "git", "tag", "--force", "1.0.0")
+    first = check_out(DataladSource(url=str(root), commit="1.0.0"), clone)
+    second = check_out(DataladSource(url=str(mirror), commit="1.0.0"), clone)
+    assert first == commit
+    assert second == program(mirror, "git", "rev-parse", "HEAD").strip()
+    with pytest.raises(UserError, match="nowhere"):
+        check_out(DataladSource(url=str(tmp_path / "nowhere"), commit="1.0.0"), clone)
+    # A whole hash names one commit, wherever it is asked for.
+    there = check_out(DataladSource(url=str(tmp_path / "nowhere"), commit=commit), clone)
+    assert there == commit

@@ -7,7 +7,7 @@ import pytest
 from tristream.config.dataset import Dataset
 from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
-from tristream.stimuli.sample_counts import check_overlaps, count_samples
+from tristream.stimuli.sample_counts import check_overlaps, check_windows, count_samples
 from tristream.stimuli.timelines import Event
 
 
@@ -90,6 +90,6 @@ def test_events_that_hold_no_volume_are_told() -> None:
 def test_trials_of_no_duration_need_a_window() -> None:
     events = {"main": {"run-1": labels((4, 0, "a"), (9, 0, "b"))}}
     with pytest.raises(UserError, match=r"a at 4 s lasts 0 s.*trials.window"):
-        count_samples(settings(trials={"estimate": "mean"}), events)
+        check_windows(settings(trials={"estimate": "mean"}), events)
     counts = count_samples(settings(trials={"estimate": "mean", "window": 3.0}), events)
     assert (counts.rows, counts.samples) == ("trials", {"main": {"run-1": 2}})

@@ -87,6 +87,12 @@ def test_a_dataset_a_subject_and_a_feature_are_added(finished: Path, tmp_path: P
     receipt = json.loads((folder / "results/fetch/ours/sub-02/receipt.json").read_text())
     assert receipt["simulated"]
 
+    # A folder that is corrected in place: the same names and sizes, another content.
+    assert not planned(folder)
+    events = next((folder / "our_bids").glob("sub-01/func/*_events.tsv"))
+    events.write_text(events.read_text().replace("\n4", "\n5", 1))
+    assert {"fetch_dataset", "inventory", "align", "encode"} <= set(planned(folder))
+
 
 def test_a_stimulus_is_a_row(study: Path):
     def second(descriptor):

@@ -17,7 +17,9 @@ localrules:
 # it: other events must not make BOLD be read again, and `ancient` would hide other changes.
 rule check:
     input:
-        at("receipt"),
+        receipt=at("receipt"),
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
     output:
         at("checked"),
     log:
@@ -38,8 +40,8 @@ rule check:
             reader_module(RESOLVED.datasets[w.dataset].layout.kind),
         ),
     shell:
-        "python -m tristream bold check --settings {params.settings} --receipt {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold check --settings {params.settings} --receipt {input.receipt}"
+        " --inventory {input.inventory} --output {output} --code {params.code} > {log} 2>&1"
 
 
 # Raw images alone: what fMRIPrep would have estimated, once a subject and once a run.

@@ -7,6 +7,7 @@ from tristream.config.settings.fetch import (
     FetchSubjectSettings,
 )
 from tristream.config.settings.simulate import FetchAtlasSettings
+from tristream.fetch.folder_state import dataset_state, stimuli_state, subject_state
 from tristream.features.core.weights_settings import FetchWeightsSettings
 
 
@@ -36,6 +37,7 @@ rule fetch_dataset:
         runtime=120,
     params:
         settings=lambda w: settings(FetchDatasetSettings, dataset=w.dataset),
+        state=lambda w: dataset_state(FetchDatasetSettings.of(RESOLVED, dataset=w.dataset)),
     shell:
         "python -m tristream fetch dataset --settings {params.settings}"
         " --output {output} > {log} 2>&1"
@@ -61,6 +63,9 @@ rule fetch_subject:
         settings=lambda w: settings(
             FetchSubjectSettings, dataset=w.dataset, subject=w.subject
         ),
+        state=lambda w: subject_state(
+            FetchDatasetSettings.of(RESOLVED, dataset=w.dataset), w.subject
+        ),
     shell:
         "python -m tristream fetch subject --settings {params.settings} --listing {input.listing}"
         " --output {output} > {log} 2>&1"
@@ -83,6 +88,7 @@ rule fetch_stimuli:
         runtime=120,
     params:
         settings=lambda w: settings(FetchStimuliSettings, dataset=w.dataset),
+        state=lambda w: stimuli_state(FetchStimuliSettings.of(RESOLVED, dataset=w.dataset)),
     shell:
         "python -m tristream fetch stimuli --settings {params.settings}"
         " --output {output} > {log} 2>&1"

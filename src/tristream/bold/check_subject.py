@@ -11,19 +11,24 @@ from tristream.config.settings.bold import CheckSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import events_of_run
+from tristream.stimuli.tables import read_inventory
 from tristream.store import Provenance, write_json
 
 KIND = "checked"
 
 
-def write_checked(settings: CheckSettings, receipt: Path, output: Path, code: str = "") -> None:
+def write_checked(
+    settings: CheckSettings, receipt: Path, inventory: Path, output: Path, code: str = ""
+) -> None:
     """Check a subject's files and write the file of kind ``checked``: runs and their volumes.
 
     Raises
     ------
     UserError
-        As :func:`check_subject`.
+        As :func:`check_subject`; why the subject's events are not in the inventory.
     """
+    if why := read_inventory(inventory).left_out.get(settings.subject):
+        raise UserError(why)
     files = Receipt.read(receipt)
     volumes = check_subject(settings, files)
     doubts = trials_in_doubt(settings, files, volumes)

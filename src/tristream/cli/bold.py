@@ -37,6 +37,7 @@ def register(stages: Any) -> None:
     check = actions.add_parser("check", help=help, description=help)
     add_settings(check, "dataset", "subject")
     _add_receipt(check)
+    check.add_argument("--inventory", type=Path, required=True, help="inventory.tsv")
     add_output(check, "checked.json")
     check.set_defaults(run=_check)
 
@@ -82,7 +83,9 @@ def _check(args: argparse.Namespace) -> None:
     from tristream.bold.check_subject import write_checked
     from tristream.config.settings.bold import CheckSettings
 
-    write_checked(settings(args, CheckSettings), args.receipt, args.output, args.code)
+    write_checked(
+        settings(args, CheckSettings), args.receipt, args.inventory, args.output, args.code
+    )
 
 
 def _normalise(args: argparse.Namespace) -> None:

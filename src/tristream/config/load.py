@@ -261,9 +261,17 @@ def _subjects(choice: list[str] | str, dataset: Dataset, path: Path) -> list[str
 def _participants(table: Path, where: str) -> list[str]:
     if not table.is_file():
         raise UserError(f"{where}: give a list, `all`, or a TSV; there is no file {table}")
-    header, *rows = table.read_text(encoding="utf-8-sig").splitlines()
-    columns = header.split("\t")
-    if "participant_id" not in columns:
-        raise UserError(f"{where}: {table} has no column participant_id")
+    try:
+        lines = table.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{where}: {table} is not UTF-8 text (Windows-1252, perhaps); save it as UTF-8"
+        ) from None
+    columns, *rows = [line.split("\t") for line in lines if line.strip()] or [[""]]
+    if columns.count("participant_id") != 1:
+        raise UserError(f"{where}: {table} has not one column participant_id")
     column = columns.index("participant_id")
-    return [row.split("\t")[column].removeprefix("sub-") for row in rows if row.strip()]
+    for number, row in enumerate(rows, start=1):
+        if len(row) <= column:
+            raise UserError(f"{where}: {table}: row {number} has no participant_id")
+    return [row[column].strip().removeprefix("sub-") for row in rows]

@@ -1,8 +1,9 @@
 """The study: ``config.yaml``."""
 
+import re
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tristream.config.base import Checksum, Label, Name, Section
 from tristream.config.contrast import Contrast
@@ -96,6 +97,14 @@ class Study(Section):
                 value["datasets"] = {name: {} for name in value["datasets"]}
             if isinstance(value.get("leakage"), str):
                 value["leakage"] = {"action": value["leakage"]}
+        return value
+
+    @field_validator("results", "data")
+    @classmethod
+    def _plain_path(cls, value: str) -> str:
+        # Paths below it stand in commands.
+        if not value or not re.fullmatch(r"[\w./~+,@%=:-]+", value):
+            raise ValueError(f"{value!r} holds a blank or a sign of the shell; choose another name")
         return value
 
     @model_validator(mode="after")

@@ -66,8 +66,11 @@ def check_out(source: DataladSource, root: Path) -> str:
     address = _address(source.url)
     if not (root / ".git").exists():
         _clone(address, root)
+    moved = call("git", "remote", "get-url", "origin", at=root).stdout.strip() != address
     git(root, "remote", "set-url", "origin", address)
-    commit = _find(root, wanted) or _ask_origin(root, wanted, address)
+    # A tag of another origin may name another commit; a whole hash can't.
+    known = None if moved and not re.fullmatch(r"[0-9a-f]{40,64}", wanted) else _find(root, wanted)
+    commit = known or _ask_origin(root, wanted, address, moved)
     _switch(root, commit)
     return commit
 
@@ -108,10 +111,13 @@ def _find(root: Path, wanted: str) -> str | None:
     return None
 
 
-def _ask_origin(root: Path, wanted: str, address: str) -> str:
-    """Fetch what the origin has gained (or the one commit, if no branch holds it)."""
+def _ask_origin(root: Path, wanted: str, address: str, moved: bool) -> str:
+    """Fetch what the origin has gained (or the one commit, if no branch holds it).
+
+    Of an origin that has `moved` nothing is known before it answers.
+    """
     done = call("git", "fetch", "--quiet", "--tags", "--force", "origin", at=root)
-    commit = _find(root, wanted)
+    commit = None if moved and done.returncode else _find(root, wanted)
     if commit is None and re.fullmatch(r"[0-9a-f]{40,64}", wanted):
         done = call("git", "fetch", "--quiet", "origin", wanted, at=root)
         commit = _find(root, wanted)

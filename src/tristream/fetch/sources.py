@@ -173,7 +173,10 @@ class FolderOrigin:
     source: FolderSource
 
     def listing(self) -> Listing:
-        """All files with their sizes; hidden folders and links to folders are left out."""
+        """All files with their sizes, small ones that all subjects need with their hashes.
+
+        Hidden folders and links to folders are left out.
+        """
         root = Path(self.source.path).expanduser()
         if not root.is_dir():
             raise UserError(f"{root}: no such folder; fix `source.path` in the descriptor")
@@ -184,7 +187,10 @@ class FolderOrigin:
                 path = Path(folder, name)
                 if path.is_file():
                     relative = path.relative_to(root).as_posix()
-                    files.append(FetchedFile(relative, path.stat().st_size))
+                    # Events may be corrected without a change of size: the listing must tell.
+                    small = relative.endswith(METADATA)
+                    checksum = f"sha256:{hash_file(path)}" if small else ""
+                    files.append(FetchedFile(relative, path.stat().st_size, checksum))
         return Listing(root, "", tuple(files))
 
     def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:

@@ -244,7 +244,9 @@ def _text(path: Path, where: str) -> str:
     except FileNotFoundError:
         raise UserError(f"{where}: no such file; fetch the dataset first") from None
     except UnicodeDecodeError:
-        raise UserError(f"{where}: is not UTF-8 text; save it as UTF-8") from None
+        raise UserError(
+            f"{where}: is not UTF-8 text (Windows-1252, perhaps); save it as UTF-8"
+        ) from None
 
 
 def _rows(path: Path, where: str) -> list[dict[str, str]]:
@@ -257,6 +259,8 @@ def _rows(path: Path, where: str) -> list[dict[str, str]]:
         raise UserError(
             f"{where}: no column {' and '.join(missing)} (columns: {', '.join(header)})"
         )
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise UserError(f"{where}: has two columns {twice[0]!r}; rename or delete one")
     rows = []
     for number, line in enumerate(lines[1:], start=1):
         cells = [_unquoted(cell) for cell in line.split("\t")]
@@ -312,7 +316,7 @@ def _stimulus_name(row: Mapping[str, str], reading: Events) -> str:
 
 def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
     try:
-        value = float(row[column])
+        value = float(row[column]) if "_" not in row[column] else math.nan  # 1_0 is 10 in Python
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

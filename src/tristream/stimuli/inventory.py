@@ -18,7 +18,7 @@ from tristream.hashing import hash_file
 from tristream.media.containers import media_info
 from tristream.stimuli.entry_points import with_starts
 from tristream.stimuli.events import events_of_subject
-from tristream.stimuli.sample_counts import check_overlaps, count_samples
+from tristream.stimuli.sample_counts import check_overlaps, check_windows, count_samples
 from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import StimulusFile, write_inventory, write_splits
 from tristream.stimuli.timelines import Event, Timeline, first_difference
@@ -55,8 +55,8 @@ def make_inventory(
     UserError
         If events, runs and stimuli don't fit together.
     """
-    reading, subjects = settings.events, list(settings.timelines)
-    timelines = read_timelines(reading, settings.timelines, listing)
+    reading = settings.events
+    timelines, left_out = readable_timelines(reading, settings.timelines, listing)
     timelines = without_absent(reading, timelines, receipt)
     stimuli: list[StimulusFile] = []
     if settings.has_media:
@@ -67,24 +67,80 @@ def make_inventory(
             )
         stimuli = stimulus_list(reading, receipt)
     lengths = {one.stimulus: one.duration for one in stimuli if one.duration is not None}
-    timelines = with_starts(reading, timelines, lengths)
-    for runs in timelines.values():
-        for run, events in runs.items():
-            _check_ends(reading.dataset, run, events, lengths)
-    check_overlaps(settings, timelines)
+    timelines, unclear = _clear(settings, timelines, lengths)
+    left_out |= {s: unclear[t] for s, t in settings.timelines.items() if t in unclear}
     counts = count_samples(settings, timelines)
-    for doubt in counts.doubts:
+    told = [*counts.doubts, *(f"sub-{s} was left out: {why}" for s, why in left_out.items())]
+    for doubt in told:
         print(f"warning: {reading.dataset}: {doubt}", file=sys.stderr)
+    subjects = [subject for subject in settings.timelines if subject not in left_out]
     split = split_table(reading, settings.split, subjects, timelines)
     config = settings.key()
     simulated = listing.simulated or (receipt is not None and receipt.simulated)
     write_splits(splits, split, Provenance("splits", simulated, config, code))
     made = Provenance("inventory", simulated, config, code)
-    write_inventory(inventory, timelines, settings.unit, stimuli, made, counts)
+    write_inventory(inventory, timelines, settings.unit, stimuli, made, counts, left_out)
+
+
+def readable_timelines(
+    reading: EventReading, names: Mapping[str, str], listing: Receipt
+) -> tuple[dict[str, Timeline], dict[str, str]]:
+    """What those subjects saw whose events can be read and are their timeline's.
+
+    The job is one for all subjects of the descriptor, so that none of it is done again when another
+    is chosen; what is wrong with one of them must not stop a study of others. The check of each
+    chosen subject's files repeats why it was left out.
+
+    Parameters
+    ----------
+    reading, names, listing
+        As of :func:`read_timelines`.
+
+    Returns
+    -------
+    timelines : dict of timeline name to Timeline
+    left_out : dict of subject to str
+        Why.
+
+    Raises
+    ------
+    UserError
+        What is wrong with the first subject, if nobody is left.
+    """
+    left_out: dict[str, str] = {}
+    timelines = read_timelines(reading, names, listing, left_out)
+    if not timelines:
+        raise UserError(next(iter(left_out.values())))
+    return timelines, left_out
+
+
+def _clear(
+    settings: InventorySettings, timelines: Mapping[str, Timeline], lengths: Mapping[str, float]
+) -> tuple[dict[str, Timeline], dict[str, str]]:
+    """Timelines with media times and without doubtful overlaps; why others are not."""
+    clear: dict[str, Timeline] = {}
+    unclear: dict[str, str] = {}
+    for name, runs in timelines.items():
+        try:
+            started = with_starts(settings.events, {name: runs}, lengths)
+            for run, events in started[name].items():
+                _check_ends(settings.events.dataset, run, events, lengths)
+            check_overlaps(settings, started)
+            check_windows(settings, started)
+        except UserError as error:
+            unclear[name] = str(error)
+            continue
+        clear |= started
+    if not clear:
+        raise UserError(next(iter(unclear.values())))
+    return clear, unclear
 
 
 def read_timelines(
-    reading: EventReading, names: Mapping[str, str], listing: Receipt
+    reading: EventReading,
+    names: Mapping[str, str],
+    listing: Receipt,
+    left_out: dict[str, str] | None = None,
 ) -> dict[str, Timeline]:
     """Read the events of all runs, and check that subjects of a timeline saw the same.
 
@@ -95,6 +151,8 @@ def read_timelines(
         The timeline that each saw.
     listing : Receipt
         Lists every file of the dataset.
+    left_out : dict of subject to str, optional
+        Filled with what is wrong with a subject, who is then left out instead of an error.
 
     Returns
     -------
@@ -110,22 +168,37 @@ def read_timelines(
     timelines: dict[str, Timeline] = {}
     first: dict[tuple[str, str], str] = {}
     for subject, name in names.items():
-        events = events_of_subject(reading, subject, listing)
+        try:
+            events = events_of_subject(reading, subject, listing)
+            for run in reading.runs_of(subject):
+                known = timelines.get(name, {}).get(run, events[run])
+                _check_same(reading, (subject, first.get((name, run), subject)), run, events, known)
+        except UserError as error:
+            if left_out is None:
+                raise
+            left_out[subject] = str(error)
+            continue
         for run in reading.runs_of(subject):
-            known = timelines.setdefault(name, {}).setdefault(run, events[run])
-            other = first.setdefault((name, run), subject)
-            row = first_difference(known, events[run])
-            if row is not None:
-                raise UserError(
-                    f"{reading.dataset}: sub-{subject} {run} row {row + 1}: differs from "
-                    f"sub-{other} ({_shown(events[run], row)}, not {_shown(known, row)}); subjects "
-                    "who saw other events go into a timeline of their own: `timelines:` in the "
-                    "descriptor"
-                )
+            timelines.setdefault(name, {}).setdefault(run, events[run])
+            first.setdefault((name, run), subject)
     return {
         name: {run: runs[run] for run in reading.runs if run in runs}
         for name, runs in timelines.items()
     }
+
+
+def _check_same(
+    reading: EventReading, who: tuple[str, str], run: str, events: Timeline, known: Sequence[Event]
+) -> None:
+    row = first_difference(known, events[run])
+    if row is not None:
+        subject, other = who
+        raise UserError(
+            f"{reading.dataset}: sub-{subject} {run} row {row + 1}: differs from "
+            f"sub-{other} ({_shown(events[run], row)}, not {_shown(known, row)}); subjects "
+            "who saw other events go into a timeline of their own: `timelines:` in the "
+            "descriptor"
+        )
 
 
 def without_absent(

@@ -59,11 +59,6 @@ def count_samples(settings: InventorySettings, timelines: Mapping[str, Timeline]
 
     Volumes are taken to stand in the middle of their TR, as in fMRIPrep's outputs; the BOLD itself
     decides in the end.
-
-    Raises
-    ------
-    UserError
-        If trials of no duration are to be averaged over their own duration.
     """
     samples: dict[str, dict[str, int]] = {}
     of: dict[str, dict[str, int]] = {}
@@ -74,7 +69,6 @@ def count_samples(settings: InventorySettings, timelines: Mapping[str, Timeline]
             if settings.rows == "volumes":
                 found, whole = _volumes(settings, run, events, doubts)
             else:
-                _check_windows(settings, run, events)
                 found, whole = sum(event.keep for event in events), len(events)
             samples[name][run], of[name][run] = found, whole
     everything = sum(sum(runs.values()) for runs in of.values())
@@ -114,7 +108,20 @@ def _volumes(
     return int(sampled.sum()), len(time)
 
 
-def _check_windows(settings: InventorySettings, run: str, events: Sequence[Event]) -> None:
+def check_windows(settings: InventorySettings, timelines: Mapping[str, Timeline]) -> None:
+    """Refuse trials of no duration that are to be averaged over their own duration.
+
+    Raises
+    ------
+    UserError
+        Names the trial, and what to write.
+    """
+    for runs in timelines.values():
+        for run, events in runs.items():
+            _check_window(settings, run, events)
+
+
+def _check_window(settings: InventorySettings, run: str, events: Sequence[Event]) -> None:
     brief = [event for event in events if event.keep and event.duration == 0]
     if settings.rows == "windows" and brief:
         raise UserError(

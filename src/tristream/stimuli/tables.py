@@ -108,6 +108,8 @@ class Inventory:
     provenance : Provenance
     counts : SampleCounts or None
         Samples that the events give, before there is BOLD.
+    left_out : dict of subject to str
+        Subjects of the descriptor whose events are not in the table, and why.
     """
 
     path: Path
@@ -115,6 +117,7 @@ class Inventory:
     stimuli: tuple[StimulusFile, ...]
     provenance: Provenance
     counts: SampleCounts | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def timeline(self, name: str) -> Timeline:
         """Events of each run of a timeline.
@@ -247,12 +250,21 @@ def write_inventory(
     stimuli: Sequence[StimulusFile],
     provenance: Provenance,
     counts: SampleCounts | None = None,
+    left_out: Mapping[str, str] | None = None,
 ) -> None:
-    """Write events; the list of stimuli and the counts of samples go into the sidecar."""
+    """Write events; all else that an :class:`Inventory` holds goes into the sidecar."""
     listed = [asdict(one) for one in stimuli]
     table = inventory_table(timelines, unit)
     counted = asdict(counts) if counts else None
-    write_table(path, table, provenance, INVENTORY, stimuli=listed, samples=counted)
+    write_table(
+        path,
+        table,
+        provenance,
+        INVENTORY,
+        stimuli=listed,
+        samples=counted,
+        left_out=dict(left_out or {}),
+    )
 
 
 def read_inventory(path: Path | str) -> Inventory:
@@ -261,7 +273,7 @@ def read_inventory(path: Path | str) -> Inventory:
     side = read_json(sidecar(path), "inventory")[0]
     listed = tuple(StimulusFile(**one) for one in side.get("stimuli", []))
     counts = SampleCounts(**side["samples"]) if side.get("samples") else None
-    return Inventory(Path(path), table, listed, provenance, counts)
+    return Inventory(Path(path), table, listed, provenance, counts, side.get("left_out", {}))
 
 
 def write_splits(path: Path | str, table: pd.DataFrame, provenance: Provenance) -> None:
