@@ -1,5 +1,8 @@
 """The configuration: what is right loads, what is wrong is one readable line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,9 @@ def test_a_study_may_take_some_of_the_runs(tmp_path):
         (lambda s: s["decoders"]["svm_blocks"].update(kind="forest"), ["svm_blocks.kind", "ridge"]),
         (lambda s: s["models"]["streams"].update(delays=[]), ["streams.delays"]),
         (lambda s: s["inference"].update(fdr=2), ["inference.fdr"]),
+        (lambda s: s["models"]["streams"].update(delays=[2, 3]), ["streams.delays", "`2 TR`"]),
+        (lambda s: s.update(results="my results"), ["results", "blank"]),
+        (lambda s: s.update(data="a;b"), ["data", "sign of the shell"]),
     ],
 )
 def test_a_mistake_in_the_study_is_one_line(tmp_path, change, words):
@@ -113,6 +119,41 @@ def test_a_mistake_in_a_descriptor_is_one_line(tmp_path, change, words):
     (line,) = str(error.value).splitlines()
     assert line.startswith(f"{tmp_path / 'workflow/datasets/bunny.yaml'}: ")
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not one column participant_id"),
+        (b"\n\n", "not one column participant_id"),
+        (b"age\tparticipant_id\n30\tsub-01\n31\n", "row 2 has no participant_id"),
+        (b"participant_id\tparticipant_id\nsub-01\tsub-02\n", "not one column"),
+        (b"participant_id\tname\nsub-01\tJos\xe9\n", "Windows-1252"),
+    ],
+)
+def test_a_table_of_participants_that_is_empty_or_odd(tmp_path, content, words):
+    (tmp_path / "participants.tsv").write_bytes(content)
+    path = write(tmp_path, lambda s: s["datasets"]["bunny"].update(subjects="participants.tsv"))
+    with pytest.raises(UserError, match=words) as error:
+        load(path)
+    assert "participants.tsv" in str(error.value)
+
+
+def test_what_reads_no_more_of_the_output_is_no_error():
+    """As `tristream plan | head -1`."""
+    code = (
+        "import argparse, sys, tristream.cli as cli\n"
+        "top = argparse.ArgumentParser()\n"
+        "top.set_defaults(run=lambda args: [print('line', n) for n in range(99999)] and None)\n"
+        "cli.parser = lambda: top\n"
+        "sys.exit(cli.main([]))"
+    )
+    done = subprocess.run(
+        f"{sys.executable} -c \"$CODE\" | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True, check=False,
+        env={**os.environ, "CODE": code},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "line 0\n", "")
 
 
 def test_broken_yaml_names_the_file(tmp_path):

@@ -46,7 +46,7 @@ def test_seconds_and_volumes(given: Any, tr: float, volumes: list[int]) -> None:
 
 @pytest.mark.parametrize("given", [[1, 2], 4, [2.5]])
 def test_numbers_without_a_unit_are_refused_with_what_to_write(given: Any) -> None:
-    with pytest.raises(ValidationError, match=r"has no unit: write `\d(\.5)? TR`"):
+    with pytest.raises(ValidationError, match=r"has no unit: write `\[\d(\.5)? TR"):
         delays(given)
 
 

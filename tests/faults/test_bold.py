@@ -139,6 +139,36 @@ def test_fmriprep_fault_is_one_line(fault: Callable[[Path], None], tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("header", [1.0, 1500.0])
+def test_a_header_that_nobody_filled_in_or_in_milliseconds_does_not_count(
+    tmp_path: Path, header: float
+) -> None:
+    root = tree.write_fmriprep(tmp_path / "raw")
+    path = tree.image_path(root, FIRST)
+    tree.save(path, nib.load(path).get_fdata(), tr=header)
+    run = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    assert run.tr == 1.5
+    (noted,) = [omission for omission in run.omitted if "header" in omission.what]
+    assert noted.why == f"it holds {header:g}; the sidecar's 1.5 s was taken"
+    tree.write_sidecar(root, FIRST, {"StartTime": 0.7})
+    with pytest.raises(UserError, match="the TR is not the same everywhere"):
+        tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+
+
+def test_voxels_that_are_nan_in_one_run_are_left_out_of_all_on_request(tmp_path: Path) -> None:
+    root = tree.write_fmriprep(tmp_path / "raw")
+    before = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    with_nan(root)
+    dataset = tree.fmriprep_dataset()
+    layout = dataset.layout.model_copy(update={"drop_nan": True})
+    dataset = dataset.model_copy(update={"layout": layout})
+    for name in tree.RUNS:
+        run = tree.prepare(dataset, "01", name, tree.receipt_of(root))
+        gone = {tuple(place) for place in before.ijk} - {tuple(place) for place in run.ijk}
+        assert gone == {(2, 2, 1), (2, 2, 2)}
+        assert np.isfinite(run.bold).all()
+
+
 def test_too_many_confounds_name_the_image(tmp_path: Path) -> None:
     root = tree.write_fmriprep(tmp_path / "raw")
     dataset = tree.fmriprep_dataset(trims={"start": 30, "end": 18})

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from tristream.config.runs import Trims
 from tristream.errors import UserError
+from tristream.store import Omission
 
 # Volumes read at a time.
 BLOCK = 32
@@ -69,7 +70,7 @@ def kept_volumes(path: Path, volumes: int, trims: Trims) -> slice:
     return slice(start, stop)
 
 
-def check_tr(path: Path, image: nib.Nifti1Image, stated: dict[str, float]) -> None:
+def check_tr(path: Path, image: nib.Nifti1Image, stated: dict[str, float]) -> tuple[Omission, ...]:
     """Check that the header's TR agrees with what other files state.
 
     Parameters
@@ -86,7 +87,7 @@ def check_tr(path: Path, image: nib.Nifti1Image, stated: dict[str, float]) -> No
     UserError
         If two of them differ by more than a millisecond.
     """
-    check_same_tr(path, {"header": header_tr(image), **stated})
+    return check_same_tr(path, {"header": header_tr(image), **stated})
 
 
 def header_tr(image: nib.Nifti1Image) -> float:
@@ -95,17 +96,27 @@ def header_tr(image: nib.Nifti1Image) -> float:
     return float(image.header.get_zooms()[3]) * SECONDS.get(unit, 1.0)
 
 
-def check_same_tr(path: Path, values: dict[str, float]) -> None:
+def check_same_tr(path: Path, values: dict[str, float]) -> tuple[Omission, ...]:
     """Check that TRs (s), by where they stand, don't differ by more than a millisecond.
+
+    A header of 1 s, which nobody may have filled in, or of a thousand times the TR, which is in
+    milliseconds, does not count where a sidecar says it; what is returned tells so.
 
     Raises
     ------
     UserError
         If two of them do.
     """
+    header, sidecar = values.get("header"), values.get("sidecar")
+    unset = header == 1 or abs((header or 0) / 1000 - (sidecar or 0)) <= TR_TOLERANCE
+    if header and sidecar and unset and abs(header - sidecar) > TR_TOLERANCE:
+        rest = {name: value for name, value in values.items() if name != "header"}
+        why = f"it holds {header:g}; the sidecar's {sidecar:g} s was taken"
+        return (*check_same_tr(path, rest), Omission("TR of the image's header", why))
     if max(values.values()) - min(values.values()) > TR_TOLERANCE:
         listed = ", ".join(f"{name} {value:g} s" for name, value in values.items())
         raise UserError(f"{path}: the TR is not the same everywhere ({listed}); fix what is wrong")
+    return ()
 
 
 def read_mask(path: Path, like: nib.Nifti1Image, like_path: Path) -> npt.NDArray[np.bool_]:
@@ -195,6 +206,7 @@ def varying(
     paths: Sequence[Path],
     images: Sequence[nib.Nifti1Image],
     first: int,
+    drop_nan: bool = False,
 ) -> tuple[npt.NDArray[np.bool_], int]:
     """Voxels of the mask that vary in every run, and how many of it do not.
 
@@ -205,6 +217,9 @@ def varying(
         All runs of the subject.
     first : int
         First volume that is used.
+    drop_nan : bool
+        Count voxels that are not finite somewhere in some run to those that do not vary. All runs
+        are read for that.
 
     Raises
     ------
@@ -214,6 +229,9 @@ def varying(
     constant = np.zeros(int(mask.sum()), bool)
     for path, image in zip(paths, images, strict=True):
         constant |= constant_voxels(path, image, mask, first)
+        for start in range(first, image.shape[3], BLOCK) if drop_nan else ():
+            block = slice(start, min(start + BLOCK, image.shape[3]))
+            constant |= ~np.isfinite(_volumes(path, image, mask, block)).all(axis=0)
     if constant.all():
         raise UserError(f"{paths[0]}: no voxel of the mask varies in every run")
     left = mask.copy()
@@ -265,7 +283,7 @@ def read_masked(
     if faulty.any():
         raise UserError(
             f"{path}: {faulty.sum()} of {len(faulty)} voxels in the mask hold NaN or infinity; "
-            "fix the image or take them out of the mask"
+            "fix the image, take them out of the mask, or write `drop_nan: true` under `layout`"
         )
     return out
 

@@ -119,10 +119,10 @@ def read_timing(
         times = np.array(sidecar.get("SliceTiming", []), float)
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: its sidecars are not usable ({error})") from None
-    check_tr(path, image, trs)
+    noted = check_tr(path, image, trs)
     if not times.size:
         start, assumed = middle_of_scan(path, sidecar, tr, "the sidecars hold no SliceTiming")
-        return Timing(start, None, 2, (assumed,))
+        return Timing(start, None, 2, (*noted, assumed))
     direction = str(sidecar.get("SliceEncodingDirection", "k"))
     axis = "ijk".find(direction[0])
     slices = image.shape[axis]
@@ -137,4 +137,4 @@ def read_timing(
             f"takes {tr:g} s; SliceTiming is in seconds"
         )
     middle = float(times.min() + np.ptp(times) / 2)
-    return Timing(middle, times[::-1] if direction.endswith("-") else times, axis, ())
+    return Timing(middle, times[::-1] if direction.endswith("-") else times, axis, noted)

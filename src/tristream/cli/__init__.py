@@ -5,6 +5,7 @@ stage runs, so ``--help`` answers at once.
 """
 
 import argparse
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -49,7 +50,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; a mistake of the user's is one line and status 2."""
     try:
         args = parser().parse_args(argv)
-        return args.run(args) or 0
+        status = args.run(args) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # `tristream plan | head`: who reads has enough. Python would complain again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except UserError as error:
         message = str(error)
     except ModuleNotFoundError as error:

@@ -18,11 +18,6 @@ PEAK = "5 s"
 def _with_unit(value: object) -> object:
     if not isinstance(value, bool) and value == 0:
         return "0 s"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(
-            f"{value:g} has no unit: write `{value:g} TR`, as delays without a unit were once "
-            f"read, or seconds, as `{RESPONSE}`"
-        )
     if isinstance(value, str) and not ONE.fullmatch(value) and not RANGE.fullmatch(value):
         raise ValueError(f"{value!r} is not a delay: write `4 s`, `2 TR`, or a range, `{RESPONSE}`")
     return value
@@ -34,7 +29,18 @@ def _seconds(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    return value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list) else [value]
+    if any(_bare(one) for one in values):
+        meant = ", ".join(f"{one:g} TR" if _bare(one) else str(one) for one in values)
+        raise ValueError(
+            f"a number has no unit: write `[{meant}]`, as delays without a unit were once read, or "
+            f"seconds, as `{RESPONSE}`"
+        )
+    return values
+
+
+def _bare(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value != 0
 
 
 Delay = Annotated[str, BeforeValidator(_with_unit)]

@@ -34,6 +34,10 @@ class FmriprepLayout(Section):
         default=CONFOUNDS, description="strategy of nilearn's load_confounds"
     )
 
+    drop_nan: bool = Field(
+        default=False, description="leave out voxels that are NaN in some run of the subject"
+    )
+
     @field_validator("space")
     @classmethod
     def _known_surface(cls, value: str) -> str:

@@ -104,14 +104,18 @@ class FmriprepReader(Reader[FmriprepLayout]):
         start_time, omitted = _timing(here, tr, self.settings.tr)
         volumes = kept_volumes(here.bold, length, self.settings.trims)
         confounds = _confounds(here, self.layout.confounds, length)
-        read = _on_surface if self.layout.on_surface else _in_volume
+        everyone = list(files.values())
+        if self.layout.on_surface:
+            columns = _on_surface(here, everyone, volumes)
+        else:
+            columns = _in_volume(here, everyone, volumes, self.layout.drop_nan)
         return Reading(
             run=run,
             path=here.bold,
             acquired=length,
             volumes=volumes,
             start_time=start_time,
-            columns=read(here, list(files.values()), volumes),
+            columns=columns,
             confounds=confounds.of(volumes),
             omitted=omitted,
             sources=self._sources(here),
@@ -151,9 +155,9 @@ def _confounds(files: RunFiles, strategies: Sequence[str], volumes: int) -> Conf
     return read_confounds(files.bold, files.confounds, strategies, volumes, is_volume)
 
 
-def _in_volume(here: RunFiles, runs: Sequence[RunFiles], volumes: slice) -> Columns:
+def _in_volume(here: RunFiles, runs: Sequence[RunFiles], volumes: slice, drop_nan: bool) -> Columns:
     image = open_image(here.bold, 4)
-    mask, constant = shared_mask(runs, volumes.start)
+    mask, constant = shared_mask(runs, volumes.start, drop_nan)
     bold = read_masked(here.bold, image, mask, volumes)
     affine = np.asarray(image.affine, np.float64)
     assert here.mask is not None
@@ -191,7 +195,9 @@ def find_runs(settings: ReadSettings, receipt: Receipt) -> dict[str, RunFiles]:
     return {run: _files(settings, run, receipt) for run in settings.runs}
 
 
-def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bool_], int]:
+def shared_mask(
+    runs: Sequence[RunFiles], first: int, drop_nan: bool = False
+) -> tuple[npt.NDArray[np.bool_], int]:
     """Voxels that lie in the brain mask of every run and vary in every run.
 
     Parameters
@@ -200,6 +206,8 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
         All runs of the subject.
     first : int
         First volume that is used.
+    drop_nan : bool
+        Leave voxels out, too, that are not finite in some run.
 
     Returns
     -------
@@ -209,7 +217,7 @@ def shared_mask(runs: Sequence[RunFiles], first: int) -> tuple[npt.NDArray[np.bo
     """
     mask = _common_mask(runs)
     paths = [files.bold for files in runs]
-    return varying(mask, paths, [open_image(path, 4) for path in paths], first)
+    return varying(mask, paths, [open_image(path, 4) for path in paths], first, drop_nan)
 
 
 def _common_mask(runs: Sequence[RunFiles]) -> npt.NDArray[np.bool_]:
@@ -299,13 +307,13 @@ def _timing(files: RunFiles, header: float | None, tr: float) -> tuple[float, tu
         start = float(sidecar.get("StartTime", math.nan))
     except (ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); fix it") from None
-    check_same_tr(files.bold, trs)
+    noted = check_same_tr(files.bold, trs)
     if "StartTime" not in sidecar:
         start, assumed = middle_of_scan(files.sidecar or files.bold, sidecar, tr, UNSTATED)
-        return start, (assumed,)
+        return start, (*noted, assumed)
     if not 0 <= start <= tr:
         raise UserError(
             f"{files.sidecar}: StartTime {sidecar['StartTime']!r} lies outside of the acquisition "
             f"of {tr:g} s; fix it"
         )
-    return start, ()
+    return start, noted
