@@ -37,7 +37,9 @@ rule fetch_dataset:
         runtime=120,
     params:
         settings=lambda w: settings(FetchDatasetSettings, dataset=w.dataset),
-        state=lambda w: dataset_state(FetchDatasetSettings.of(RESOLVED, dataset=w.dataset)),
+        state=lambda w: dataset_state(
+            FetchDatasetSettings.of(RESOLVED, dataset=w.dataset)
+        ),
     shell:
         "python -m tristream fetch dataset --settings {params.settings}"
         " --output {output} > {log} 2>&1"
@@ -88,7 +90,9 @@ rule fetch_stimuli:
         runtime=120,
     params:
         settings=lambda w: settings(FetchStimuliSettings, dataset=w.dataset),
-        state=lambda w: stimuli_state(FetchStimuliSettings.of(RESOLVED, dataset=w.dataset)),
+        state=lambda w: stimuli_state(
+            FetchStimuliSettings.of(RESOLVED, dataset=w.dataset)
+        ),
     shell:
         "python -m tristream fetch stimuli --settings {params.settings}"
         " --output {output} > {log} 2>&1"
