@@ -123,6 +123,12 @@ PLACES = {
             "contrast/{dataset}/{contrast}/sub-{subject}_regions.tsv",
             "contrast-table",
         ),
+        Place("group_partition", "partition/{dataset}/{model}/group_{band}.h5", "group"),
+        Place(
+            "group_comparison",
+            "inference/{dataset}/comparisons/{first}/{second}/group.h5",
+            "group",
+        ),
         Place("group_decoding", "decode/{dataset}/{decoder}/group.h5", "group"),
         Place("group_contrast", "contrast/{dataset}/{contrast}/group.h5", "group"),
         Place("inference", "inference/{dataset}/{model}/sub-{subject}.h5", "inference"),

@@ -32,6 +32,7 @@ from tristream.inference.intersubject_file import read_intersubject
 from tristream.report.methods import gather
 from tristream.report.references import library, short
 from tristream.report.study_results import Results
+from tristream.results import PLACES
 from tristream.stimuli.tables import read_inventory, read_leakage, read_splits
 
 Fact = tuple[str, set[tuple]]
@@ -323,7 +324,7 @@ def inference_facts(of: Of) -> list[Fact]:
     tested = [one for one, _ in found if one.found is not None]
     refused = [o.why for one, p in found if one.found is None for o in p.omitted if o.what == "p"]
     shared = of.all("intersubject", read_intersubject)
-    places = ("group", "group_decoding", "group_contrast")
+    places = [place for place in PLACES if PLACES[place].kind == "group"]
     groups = [group for place in places for group, _ in of.all(place, read_group)]
     means = [(g.voxels or g.regions).means for g in groups]
     flipped = [one.people for one in means if one.people is not None]

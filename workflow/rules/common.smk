@@ -68,6 +68,7 @@ wildcard_constraints:
     fused="|".join(STUDY.fusion) or "none",
     layer="[A-Za-z0-9_]+",
     model="|".join(STUDY.models) or "none",
+    band="[A-Za-z0-9_-]+",
     first="|".join(STUDY.models) or "none",
     second="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",

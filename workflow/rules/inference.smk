@@ -197,6 +197,66 @@ rule group_contrast:
         " --output {output} --code {params.code} > {log} 2>&1"
 
 
+rule group_comparison:
+    input:
+        firsts=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.first),
+        seconds=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.second),
+        comparisons=lambda w: TARGETS.subjects(
+            "comparison", w.dataset, first=w.first, second=w.second
+        ),
+        samples=lambda w: TARGETS.subjects("samples", w.dataset),
+        regions=regions_of,
+    output:
+        at("group_comparison"),
+    log:
+        LAYOUT.log("group_comparison"),
+    benchmark:
+        LAYOUT.benchmark("group_comparison")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        settings=lambda w: settings(GroupSettings, dataset=w.dataset),
+        regions=regions_option,
+        code=fingerprint("tristream.inference.group_comparisons"),
+    shell:
+        "python -m tristream inference group-comparison --settings {params.settings}"
+        " --firsts {input.firsts} --seconds {input.seconds} --comparisons {input.comparisons}"
+        " --samples {input.samples} {params.regions}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule group_partition:
+    input:
+        partitions=lambda w: TARGETS.subjects("partition", w.dataset, model=w.model),
+        encodings=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.model),
+        regions=regions_of,
+    output:
+        at("group_partition"),
+    log:
+        LAYOUT.log("group_partition"),
+    benchmark:
+        LAYOUT.benchmark("group_partition")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(GroupSettings, dataset=w.dataset),
+        regions=regions_option,
+        code=fingerprint("tristream.inference.group_partitions"),
+    shell:
+        "python -m tristream inference group-partition --settings {params.settings}"
+        " --partitions {input.partitions} --encodings {input.encodings}"
+        " --band {wildcards.band} {params.regions}"
+        " --output {output} --code {params.code} > {log} 2>&1"
+
+
 rule group_decoding:
     input:
         lambda w: TARGETS.subjects("decoding", w.dataset, decoder=w.decoder),

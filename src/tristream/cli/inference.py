@@ -91,6 +91,19 @@ def _register_groups(action: Any) -> None:
     )
     contrasts.add_argument("--regions", type=Path, help="file of `inference regions`")
     add_output(contrasts, "group file")
+    compared = action("group-comparison", run_group_comparison, "All subjects of one comparison.")
+    add_settings(compared, "dataset")
+    for name in ("firsts", "seconds", "comparisons", "samples"):
+        compared.add_argument(f"--{name}", nargs="+", type=Path, required=True, help="by subject")
+    compared.add_argument("--regions", type=Path, help="file of `inference regions`")
+    add_output(compared, "group file")
+    partitions = action("group-partition", run_group_partition, "All subjects of unique variance.")
+    add_settings(partitions, "dataset")
+    for name in ("partitions", "encodings"):
+        partitions.add_argument(f"--{name}", nargs="+", type=Path, required=True, help="by subject")
+    partitions.add_argument("--band", required=True, help="whose unique variance")
+    partitions.add_argument("--regions", type=Path, help="file of `inference regions`")
+    add_output(partitions, "group file")
     decoders = action("group-decoder", run_group_decoder, "All subjects of one decoder.")
     add_settings(decoders, "dataset")
     decoders.add_argument("--decodings", nargs="+", type=Path, required=True, help="a subject each")
@@ -166,6 +179,24 @@ def run_group_contrast(args: argparse.Namespace) -> None:
 
     given = settings(args, GroupSettings)
     infer_contrasts(args.contrasts, given, args.output, args.regions, args.code)
+
+
+def run_group_comparison(args: argparse.Namespace) -> None:
+    """All subjects of one comparison."""
+    from tristream.config.settings.inference import GroupSettings
+    from tristream.inference.group_comparisons import infer_comparisons
+
+    files = args.firsts, args.seconds, args.comparisons, args.samples
+    infer_comparisons(*files, settings(args, GroupSettings), args.output, args.regions, args.code)
+
+
+def run_group_partition(args: argparse.Namespace) -> None:
+    """All subjects of the unique variance of one band."""
+    from tristream.config.settings.inference import GroupSettings
+    from tristream.inference.group_partitions import infer_partitions
+
+    files = args.partitions, args.encodings, args.band
+    infer_partitions(*files, settings(args, GroupSettings), args.output, args.regions, args.code)
 
 
 def run_group_decoder(args: argparse.Namespace) -> None:

@@ -181,10 +181,19 @@ def _widening(
     """
     places = common_places(subjects)
     if settings.unit == TIME and not isinstance(places, Omission):
-        tests = [one.tests for one in encodings]
-        names = dict.fromkeys(name for own in tests for name in own)
-        shared = {name: _shared_widening(name, tests, places) for name in names}
-        return [{name: shared[name] for name in own} for own in tests]
+        normed = [
+            {
+                name: replace(run, prediction=unit_length(run.prediction))
+                for name, run in zip(one.tests, runs_of(one), strict=True)
+            }
+            for one in encodings
+        ]
+        rows = [{name: test.rows for name, test in one.tests.items()} for one in encodings]
+        shared = {}
+        for name in dict.fromkeys(name for own in rows for name in own):
+            mean = mean_run(name, normed, rows, places)
+            shared[name] = widening(mean, exchange_of_runs([mean], TIME).of_run(0))
+        return [{name: shared[name] for name in own} for own in rows]
     found = []
     for one in encodings:
         runs = runs_of(one)
@@ -193,20 +202,40 @@ def _widening(
     return found
 
 
-def _shared_widening(
-    name: str, tests: Sequence[Mapping[str, HeldOut]], places: Sequence[Ints]
-) -> float:
-    """How many times wider the null of one test run is made, over samples that all have."""
-    runs = [(own[name], voxels) for own, voxels in zip(tests, places, strict=True) if name in own]
-    rows = functools.reduce(np.intersect1d, [run.rows for run, _ in runs])
-    kept = [np.searchsorted(run.rows, rows) for run, _ in runs]
-    y, prediction = np.zeros((2, len(rows), len(places[0])))
-    for (run, voxels), own in zip(runs, kept, strict=True):
-        y += unit_length(run.y[np.ix_(own, voxels)]) / len(runs)
-        prediction += unit_length(run.prediction[np.ix_(own, voxels)]) / len(runs)
+def mean_run(
+    name: str,
+    runs: Sequence[Mapping[str, PredictedRun]],
+    rows: Sequence[Mapping[str, Ints]],
+    places: Sequence[Ints],
+) -> PredictedRun:
+    """Mean data (each of length one) and mean predictions of a test run, over what all have.
+
+    Parameters
+    ----------
+    name : str
+        Of the run.
+    runs : sequence of mapping
+        Test runs of each subject.
+    rows : sequence of mapping
+        The rows that their samples are.
+    places : sequence of ndarray of int of shape (voxels,)
+        Where each subject has the voxels that all have.
+    """
+    pairs = zip(runs, rows, places, strict=True)
+    having = [(own[name], at[name], voxels) for own, at, voxels in pairs if name in own]
+    shared = functools.reduce(np.intersect1d, [at for _, at, _ in having])
+    y, prediction = np.zeros((2, len(shared), len(places[0])))
+    for run, at, voxels in having:
+        kept = np.ix_(np.searchsorted(at, shared), voxels)
+        y += unit_length(run.y[kept]) / len(having)
+        prediction += run.prediction[kept] / len(having)
     # What was projected out of the data of all: the least that was.
-    least = min(range(len(runs)), key=lambda k: runs[k][0].projection.shape[1])
-    first = runs[least][0]
-    projection = first.projection[kept[least]]
-    mean = PredictedRun(y, prediction, first.unit[kept[least]], projection=projection)
-    return widening(mean, exchange_of_runs([mean], TIME).of_run(0))
+    bases = [(run, np.searchsorted(at, shared)) for run, at, _ in having]
+    first, own = min(bases, key=lambda pair: _columns(pair[0]))
+    projection = None if first.projection is None else first.projection[own]
+    item = None if first.item is None else first.item[own]
+    return PredictedRun(y, prediction, first.unit[own], projection=projection, item=item)
+
+
+def _columns(run: PredictedRun) -> int:
+    return 0 if run.projection is None else run.projection.shape[1]

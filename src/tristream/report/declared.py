@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tristream.config.settings.partition import partitioned
 from tristream.results import PLACES, Layout
 from tristream.simulate.preset import load_preset
 from tristream.targets import Targets
@@ -150,6 +151,13 @@ def _of_groups(targets: Targets, dataset: str) -> Iterator[Input]:
     study = targets.study
     for model in models_of(targets.resolved, dataset):
         yield Input.of("group_maps", dataset=dataset, model=model)
+        if model in study.inference.partition:
+            for band in partitioned(study, model):
+                yield Input.of("group_partition", dataset=dataset, model=model, band=band)
+    for pair in study.inference.comparisons:
+        if {pair.first, pair.second} <= set(models_of(targets.resolved, dataset)):
+            names = {"first": pair.first, "second": pair.second}
+            yield Input.of("group_comparison", dataset=dataset, **names)
     for decoder, one in study.decoders.items():
         if dataset in one.datasets:
             yield Input.of("group_decoding", dataset=dataset, decoder=decoder)

@@ -9,6 +9,7 @@ from tristream.errors import UserError
 
 if TYPE_CHECKING:
     from tristream.config.load import Resolved
+    from tristream.config.study import Study
 
 NUISANCE = ["nuisance"]
 # Nested models are fitted to every set of bands, 2^4 - 1 of them.
@@ -39,9 +40,7 @@ class PartitionSettings(Settings):
         study, model = resolved.study, targets["model"]
         named(resolved.datasets, targets["dataset"], "datasets")
         block = named(study.models, model, "models")
-        wanted = study.inference.partition.get(model) or [
-            band for band, streams in study.streams_of(block).items() if streams != NUISANCE
-        ]
+        wanted = partitioned(study, model)
         if not 1 <= len(wanted) <= MOST_BANDS:
             raise UserError(
                 f"inference.partition.{model}: {len(wanted)} bands ({', '.join(wanted)}); name "
@@ -51,6 +50,15 @@ class PartitionSettings(Settings):
             dataset=targets["dataset"],
             model=model,
             block=block.fitted_design,
-            bands=[band for band in sorted(block.bands) if band in wanted],
+            bands=wanted,
             device=study.device,
         )
+
+
+def partitioned(study: "Study", model: Name) -> list[Name]:
+    """Bands of a model that are partitioned, by name: those asked for, or all but nuisance."""
+    block = study.models[model]
+    wanted = study.inference.partition.get(model) or [
+        band for band, streams in study.streams_of(block).items() if streams != NUISANCE
+    ]
+    return sorted(wanted)

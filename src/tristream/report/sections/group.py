@@ -19,6 +19,13 @@ from tristream.report.sections.maps import figures_at, files_at
 from tristream.report.study_results import Results
 
 LEVEL = 0.05
+# Group files beside those of models, and what they are called.
+OTHERS = {
+    "group_comparison": "{first} less {second}",
+    "group_partition": "unique variance of {band} in {model}",
+    "group_decoding": "decoder {decoder}",
+    "group_contrast": "contrast {contrast}",
+}
 STIMULI = (
     "Other stimuli, these subjects. The same rearrangement of exchange units went through all "
     "subjects, so that what they share stays shared; it asks whether the mean over subjects would "
@@ -74,10 +81,10 @@ def _places(results: Results, dataset: str) -> Iterator[tuple[str, Path]]:
     """What has a group file: its name, and the file."""
     for name in results.models(dataset):
         yield f"model {name}", results.path("group", dataset=dataset, model=name)
-    for place, key in (("group_decoding", "decoder"), ("group_contrast", "contrast")):
+    for place, words in OTHERS.items():
         for one in results.inputs:
             if one.place == place and one["dataset"] == dataset:
-                yield f"{key} {one[key]}", one.path(results.layout)
+                yield words.format(**dict(one.wildcards)), one.path(results.layout)
 
 
 def _group(results: Results, dataset: str) -> list[Block]:
