@@ -85,7 +85,10 @@ def test_a_better_model_is_found_and_the_mean_is_that_of_the_differences(tmp_pat
     assert (means.stimuli.p[-VOXELS // 2 :] <= 0.05).mean() > 0.8
     assert group.count is None
     text = " ".join(provenance.methods)
-    assert "by flipping the sign of each of 15 blocks of 20 s, alike in all subjects" in text
+    assert (
+        "by flipping the sign of the difference in each of 15 blocks of 20 s, alike in all subjects"
+        in text
+    )
     assert "two-sided" in text
 
 

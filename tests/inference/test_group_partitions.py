@@ -1,4 +1,6 @@
-"""Unique variance over subjects: for other people alone."""
+"""Unique variance over subjects: signs of units alike in all, signs of subjects as a control."""
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -7,25 +9,28 @@ from helpers.inference_settings import grouping
 from tristream.encode.encoding_file import read_scores
 from tristream.encode.jackknife import Interval
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
+from tristream.encode.partition.parts_by_unit import PartsByUnit
 from tristream.encode.partition.variance import Partition
 from tristream.inference.group import STIMULI
 from tristream.inference.group_file import read_group
-from tristream.inference.group_partitions import WHY, infer_partitions
-from tristream.store import Provenance
+from tristream.inference.group_partitions import infer_partitions
+from tristream.inference.tested_partition_file import KIND as TEST
+from tristream.inference.tested_partition_file import TestedPartition, write_partition_test
+from tristream.store import Omission, Provenance
 
-VOXELS = 40
+VOXELS, UNITS, SUBJECTS = 80, 24, 9
 
 
-def test_the_unique_variance_of_a_band_is_tested_over_people(tmp_path):
-    rng = np.random.default_rng(0)
-    encodings = [one[0] for one in film_subjects(tmp_path, 9, 0, voxels=VOXELS)]
-    values, paths = [], []
+def infer(folder, encodings, seed, effect=0.0, shared=1.0, by_unit=True, **changes):
+    """Parts of units of bands a, b and both; what a unit adds is shared by subjects in part."""
+    rng = np.random.default_rng(seed)
+    alike = shared * rng.standard_normal((3, UNITS, VOXELS))
+    alike[1, :, : VOXELS // 2] += effect
+    values, paths, tests = [], [], []
     for k, encoding in enumerate(encodings):
-        # Sets a, b and a+b; what b has of its own differs from 0 in half of the voxels.
-        parts = 0.02 * rng.standard_normal((3, VOXELS))
-        parts[1, : VOXELS // 2] += 0.05
-        values.append(parts[1])
-        interval = Interval(parts, parts, parts, parts)
+        parts = 0.01 * (alike + rng.standard_normal(alike.shape))
+        values.append(parts[1].sum(0))
+        interval = Interval(*[parts.sum(1)] * 4)
         means = Interval(*np.zeros((4, 1, 3)))
         stored = StoredPartition(
             ["a", "b"],
@@ -34,16 +39,61 @@ def test_the_unique_variance_of_a_band_is_tested_over_people(tmp_path):
             Partition(np.zeros((4, VOXELS)), interval, means, 10),
             read_scores(encoding)[0].ijk,
         )
-        paths.append(tmp_path / f"partition_{k}.h5")
+        if by_unit:
+            own = PartsByUnit("time", parts.astype("f4"), np.ones(3))
+            stored = replace(stored, by_unit=own)
+        paths.append(folder / f"partition_{k}.h5")
         write_partition(paths[-1], stored, Provenance(KIND, True, methods=("Done.",)))
-    infer_partitions(paths, encodings, "b", grouping(), tmp_path / "group.h5")
-    group, provenance = read_group(tmp_path / "group.h5")
-    unique = np.array(values)[:, ::-1]
+        tests.append(folder / f"test_{k}.h5")
+        refused = TestedPartition(
+            *("variance", "signs", "time", 10**6, 0, 0, 0.05, "bh"),
+            regions=["all voxels"],
+            region_voxels=np.array([VOXELS]),
+        )
+        why = (Omission("p", "not asked for"),)
+        given = Provenance(TEST, True, omitted=why, methods=("Done.",))
+        write_partition_test(tests[-1], refused, given)
+    names = [f"{k:02}" for k in range(len(encodings))]
+    limits = {"permutations": 200, "most_permutations": 200, "seed": seed}
+    settings = grouping(**{"timelines": dict.fromkeys(names, "all"), **limits, **changes})
+    infer_partitions(paths, tests, encodings, "b", settings, folder / "group.h5")
+    return np.array(values), *read_group(folder / "group.h5")
+
+
+def test_what_units_add_alike_in_all_is_no_effect_for_other_stimuli(tmp_path):
+    encodings = [one[0] for one in film_subjects(tmp_path, SUBJECTS, 0, voxels=VOXELS)]
+    found = []
+    for seed in range(16):
+        _, group, _ = infer(tmp_path, encodings, seed)
+        means = group.voxels.means
+        fwe = means.stimuli.p_fwe.min() <= 0.05
+        found.append([(means.stimuli.p <= 0.05).mean(), fwe, (means.people.p <= 0.05).mean()])
+    stimuli, fwe, people = np.mean(found, axis=0)
+    assert 0.03 < stimuli < 0.07
+    assert fwe <= 4 / 16
+    assert people > 0.2
+
+
+def test_a_band_that_adds_is_found(tmp_path):
+    encodings = [one[0] for one in film_subjects(tmp_path, SUBJECTS, 0, voxels=VOXELS)]
+    values, group, provenance = infer(tmp_path, encodings, 0, effect=1.0)
     means = group.voxels.means
-    np.testing.assert_allclose(means.mean, unique.mean(0), atol=1e-6)
-    np.testing.assert_allclose(means.sd, unique.std(0, ddof=1), atol=1e-6)
-    assert (means.people.p[VOXELS // 2 :] < 0.02).mean() > 0.9
-    assert (means.people.p[: VOXELS // 2] < 0.05).mean() < 0.3
-    assert means.stimuli is None
-    assert {o.what: o.why for o in provenance.omitted}[STIMULI] == WHY
-    assert "unique variance (R²) of band b" in " ".join(provenance.methods)
+    # In the order of the places, which is the other way round.
+    np.testing.assert_allclose(means.mean, values.mean(0)[::-1], atol=1e-5)
+    np.testing.assert_allclose(means.sd, values.std(0, ddof=1)[::-1], atol=1e-5)
+    assert (means.stimuli.p[VOXELS // 2 :] <= 0.05).mean() > 0.9
+    assert (means.people.p[VOXELS // 2 :] <= 0.05).mean() > 0.9
+    assert group.count is None
+    text = " ".join(provenance.methods)
+    assert "unique variance (R²) of band b" in text
+    assert "the sign of what each of 24 blocks of time adds, alike in all subjects" in text
+
+
+def test_units_that_cannot_be_matched_are_named(tmp_path):
+    encodings = [one[0] for one in film_subjects(tmp_path, 2, 0, voxels=VOXELS)]
+    for changes, why in (
+        ({"timelines": {"00": "a", "01": "b"}}, "timelines a, b"),
+        ({"by_unit": False}, "is not known in all subjects"),
+    ):
+        *_, provenance = infer(tmp_path, encodings, 0, **changes)
+        assert why in {o.what: o.why for o in provenance.omitted}[STIMULI]

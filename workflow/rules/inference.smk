@@ -232,6 +232,7 @@ rule group_comparison:
 rule group_partition:
     input:
         partitions=lambda w: TARGETS.subjects("partition", w.dataset, model=w.model),
+        tests=lambda w: TARGETS.subjects("partition_test", w.dataset, model=w.model),
         encodings=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.model),
         regions=regions_of,
     output:
@@ -252,7 +253,8 @@ rule group_partition:
         code=fingerprint("tristream.inference.group_partitions"),
     shell:
         "python -m tristream inference group-partition --settings {params.settings}"
-        " --partitions {input.partitions} --encodings {input.encodings}"
+        " --partitions {input.partitions} --tests {input.tests}"
+        " --encodings {input.encodings}"
         " --band {wildcards.band} {params.regions}"
         " --output {output} --code {params.code} > {log} 2>&1"
 

@@ -99,7 +99,7 @@ def _register_groups(action: Any) -> None:
     add_output(compared, "group file")
     partitions = action("group-partition", run_group_partition, "All subjects of unique variance.")
     add_settings(partitions, "dataset")
-    for name in ("partitions", "encodings"):
+    for name in ("partitions", "tests", "encodings"):
         partitions.add_argument(f"--{name}", nargs="+", type=Path, required=True, help="by subject")
     partitions.add_argument("--band", required=True, help="whose unique variance")
     partitions.add_argument("--regions", type=Path, help="file of `inference regions`")
@@ -195,7 +195,7 @@ def run_group_partition(args: argparse.Namespace) -> None:
     from tristream.config.settings.inference import GroupSettings
     from tristream.inference.group_partitions import infer_partitions
 
-    files = args.partitions, args.encodings, args.band
+    files = args.partitions, args.tests, args.encodings, args.band
     infer_partitions(*files, settings(args, GroupSettings), args.output, args.regions, args.code)
 
 

@@ -21,6 +21,7 @@ from scipy.stats import false_discovery_control
 
 from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.config.settings.inference import GroupSettings
+from tristream.inference import wording
 from tristream.inference.group_file import (
     KIND,
     CommonVoxels,
@@ -30,7 +31,7 @@ from tristream.inference.group_file import (
     Means,
     write_group,
 )
-from tristream.inference.group_methods import Done, methods_of
+from tristream.inference.group_methods import Done, Moved, methods_of
 from tristream.inference.group_subjects import Measure, Subject, common_places, common_regions
 from tristream.inference.people import (
     CREDIBLE,
@@ -65,6 +66,8 @@ class Shared:
         Why nothing is; empty where it does.
     widening : tuple of float
         How many times wider the null of each run was made.
+    too_narrow : str
+        Why it was.
     used : int
         Rearrangements that are there; 0 where as many are drawn as the settings ask for.
     """
@@ -73,6 +76,7 @@ class Shared:
     moved: str = ""
     why: str = ""
     widening: tuple[float, ...] = ()
+    too_narrow: str = wording.CUT
     used: int = 0
 
     @property
@@ -138,7 +142,8 @@ def infer_subjects(
         voxels=None if isinstance(places, Omission) else _voxels(subjects, places, tests),
         regions=_regions(subjects, regions, tests),
     )
-    done = Done(group, settings.procedure, measure, shared.moved, shared.widening)
+    moved = Moved(shared.moved, shared.widening, shared.too_narrow)
+    done = Done(group, settings.procedure, measure, moved)
     simulated = any(subject.simulated for subject in subjects)
     write_group(
         output,

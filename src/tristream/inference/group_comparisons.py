@@ -159,7 +159,10 @@ def _with_nulls(
     what = wording.units(settings.unit, moves, float(pairs[0].first.about["tr"]))
     wider = _widening(subjects, pairs, units, settings)
     shared = Shared(
-        patterns(len(names), 2), f"flipping the sign of each of {len(names)} {what}", widening=wider
+        patterns(len(names), 2),
+        f"flipping the sign of the difference in each of {len(names)} {what}",
+        widening=wider,
+        too_narrow="Neighbouring units share noise, and their signs do not",
     )
     if shared.refusal or len(subjects) < 2:
         return shared, list(subjects)

@@ -11,6 +11,15 @@ from tristream.phrases import counted
 
 
 @dataclass(frozen=True)
+class Moved:
+    """What was moved alike in all subjects, and how many times wider each null was made, why."""
+
+    what: str = ""
+    widening: Sequence[float] = ()
+    too_narrow: str = wording.CUT
+
+
+@dataclass(frozen=True)
 class Done:
     """What was done at the group level: the facts of its sentences.
 
@@ -21,17 +30,13 @@ class Done:
         Of the false discovery rate.
     measure : Measure
         What was averaged over subjects.
-    moved : str
-        What was moved alike in all subjects.
-    widening : sequence of float
-        How many times wider the null of each run was made.
+    moved : Moved
     """
 
     group: GroupLevel
     procedure: str
     measure: Measure
-    moved: str = ""
-    widening: Sequence[float] = ()
+    moved: Moved = Moved()
 
     def test(self, question: str) -> GroupTest | None:
         """The test of ``stimuli`` or ``people``, of voxels if there are any."""
@@ -125,11 +130,11 @@ class SharedRearrangement(Procedure[Done]):
         return (
             f"Whether the effect holds for other stimuli in these {len(done.group.subjects)} "
             f"subjects was tested {done.where}: the mean over subjects of the "
-            f"{done.group.measure}, {done.tested}, by {done.moved}, alike in all subjects "
+            f"{done.group.measure}, {done.tested}, by {done.moved.what}, alike in all subjects "
             f"({number}), so that what subjects share stays shared [@westfall2016]; "
             f"{_corrected(done)}.",
             *_resolved(test),
-            *wording.widened(done.widening, wording.CUT),
+            *wording.widened(done.moved.widening, done.moved.too_narrow),
             "This test generalises over stimuli and holds for these subjects alone.",
         )
 

@@ -1,24 +1,33 @@
-"""All subjects of one band's unique variance: for other people alone."""
+"""All subjects of one band's unique variance.
+
+For other stimuli, the signs of exchange units are flipped as in each subject alone
+(:mod:`tristream.inference.tested_partition`), a unit's sign alike in all subjects.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import read_scores
-from tristream.encode.partition.partition_file import read_partition
+from tristream.encode.partition.partition_file import StoredPartition, read_partition
+from tristream.encode.partition.parts_by_unit import PartsByUnit
 from tristream.errors import UserError
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_models import where_of
 from tristream.inference.group_subjects import Measure, Subject
+from tristream.inference.people import LEVEL
+from tristream.inference.sign_flips import SignFlips, patterns
+from tristream.inference.tested_partition_file import TestedSet, read_partition_test
 
-WHY = "every nested model would have to be fitted again in all subjects"
-NO_P = "unique variance has no p value in each voxel"
+UNITS = {"block": "blocks of one label", "item": "items", "time": "blocks of time"}
 
 
 def infer_partitions(
     partitions: Sequence[Path],
+    tests: Sequence[Path],
     encodings: Sequence[Path],
     band: str,
     settings: GroupSettings,
@@ -30,7 +39,7 @@ def infer_partitions(
 
     Parameters
     ----------
-    partitions, encodings : sequence of Path
+    partitions, tests, encodings : sequence of Path
         One of each a subject, in the same order; the encodings say where the voxels lie.
     band : str
         Whose variance.
@@ -43,23 +52,74 @@ def infer_partitions(
     code : str
         Fingerprint for the provenance.
     """
-    subjects = [_subject(*pair, band) for pair in zip(partitions, encodings, strict=True)]
+    stored, subjects = [], []
+    for paths in zip(partitions, tests, encodings, strict=True):
+        one, subject = _subject(*paths, band)
+        stored.append(one)
+        subjects.append(subject)
+    place = stored[0].sets.index(band)
+    by_unit = [one.by_unit for one in stored if one.by_unit is not None]
+    shared = _shared(by_unit, len(stored), place, settings)
+    if not shared.refusal:
+        nulls = [_signs(one, place, settings.seed) for one in by_unit]
+        subjects = [replace(s, null=null) for s, null in zip(subjects, nulls, strict=True)]
     measure = Measure(f"unique variance (R²) of band {band}")
-    infer_subjects(subjects, measure, Shared(why=WHY), settings, output, regions, code)
+    infer_subjects(subjects, measure, shared, settings, output, regions, code)
 
 
-def _subject(partition: Path, encoding: Path, band: str) -> Subject:
+def _subject(
+    partition: Path, test: Path, encoding: Path, band: str
+) -> tuple[StoredPartition, Subject]:
     stored, provenance = read_partition(partition)
+    tested, given = read_partition_test(test)
     scored, _ = read_scores(encoding)
     if not np.array_equal(stored.ijk, scored.ijk):
         raise UserError(f"{partition}: has other voxels than {encoding}; run `encode partition`")
     unique = stored.found.parts.value[stored.sets.index(band)]
+    found: TestedSet | None = tested.found.get(band)
     row = {
         "voxels": len(unique),
         "mean": float(unique.mean()),
-        "significant": -1,
-        "significant_fwe": -1,
-        "p_any": float("nan"),
+        "significant": -1 if found is None else int((found.q <= tested.fdr).sum()),
+        "significant_fwe": -1 if found is None else int((found.p_fwe <= LEVEL).sum()),
+        "p_any": float("nan") if found is None else float(found.p_fwe.min()),
     }
+    why = given.omitted[0].why if found is None and given.omitted else ""
     name, where = str(scored.about["subject"]), where_of(scored)
-    return Subject(name, unique, row, None, NO_P, provenance.simulated, where)
+    p = None if found is None else found.p
+    return stored, Subject(name, unique, row, p, why, provenance.simulated, where)
+
+
+def _shared(
+    by_unit: Sequence[PartsByUnit], subjects: int, place: int, settings: GroupSettings
+) -> Shared:
+    """What changes its sign alike in all subjects: the same number is the same unit."""
+    if len(by_unit) < subjects:
+        return Shared(why="what each unit adds is not known in all subjects")
+    names = sorted(set(settings.timelines.values()))
+    if len(names) > 1:
+        return Shared(
+            why="units are numbered alike where all met the same at the same times, and subjects "
+            f"have the timelines {', '.join(names)}"
+        )
+    counts = {one.parts.shape[1] for one in by_unit}
+    if len(counts) > 1:
+        return Shared(why="subjects were tested on unequal numbers of units")
+    (count,) = counts
+    return Shared(
+        patterns(count, 1),
+        f"flipping the sign of what each of {count} {UNITS[by_unit[0].unit]} adds",
+        widening=tuple(float(one.widening[place]) for one in by_unit),
+        too_narrow="Neighbouring units share noise, and their signs do not",
+    )
+
+
+def _signs(by_unit: PartsByUnit, place: int, seed: int) -> SignFlips:
+    parts = by_unit.parts[place]
+    wide = np.full(parts.shape[1], float(by_unit.widening[place]))
+    if by_unit.pairs is not None:
+        # Not above: it brings torch, which tests of held-out runs do without.
+        from tristream.encode.unit_parts import width
+
+        wide *= width(parts, by_unit.pairs[place])
+    return SignFlips(parts, wide, seed, sides=1)
