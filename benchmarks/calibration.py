@@ -30,6 +30,8 @@ from helpers.calibration_subjects import World  # noqa: E402
 NOISE = {"AR .4": World(rho=0.4), "AR .7": World(rho=0.7), "smooth AR .7": World(0.7, smooth=1.5)}
 ITEMS = World(rho=0.4, items=0.3)
 SHARED = World(rho=0.4, shared=0.3)
+OTHER = World(rho=0.4, other=0.2)
+USELESS = "a band without use makes predictions worse: its unique variance is expected below zero"
 # Where every run shows all labels, features of labels predict answers to them: an effect.
 ITEM_DESIGNS = ("bunny", "ds001246", "ds003720", "items, no rest", "items, rest")
 ALL = (
@@ -54,9 +56,12 @@ def cells() -> list[Cell]:
     out += [Cell(d, "encoder", "answers to items", ITEMS) for d in ITEM_DESIGNS]
     for design in ALL:
         equal = World(rho=0.4, equal=0.2)
-        out.append(Cell(design, "model comparison", "AR .7", NOISE["AR .7"]))
+        out += [Cell(design, "model comparison", null, NOISE[null]) for null in ("AR .4", "AR .7")]
         out.append(Cell(design, "model comparison", "both predict alike", equal))
         out.append(Cell(design, "comparison by region", "AR .7", NOISE["AR .7"], planted=()))
+        out.append(Cell(design, "comparison by region", "both predict alike", equal, planted=()))
+        for null, world in (("AR .4", NOISE["AR .4"]), ("other band predicts", OTHER)):
+            out.append(Cell(design, "partition", null, world, conservative=USELESS))
     labels = {"planted": (0.02, 0.05), "effect": "labels"}
     for design in [d for d in ALL if d not in ("bunny", "ds001246")]:
         out.append(Cell(design, "decoder", "AR .7", NOISE["AR .7"], **labels))

@@ -198,7 +198,10 @@ def row(cell: Cell, rates: Rates) -> str:
         low, high = rates.fwe_interval
         fwe = f"{_share(float(rates.fwe.mean()), 2)} ({_share(low, 2)}–{_share(high, 2)})"
     power = [_share(v, 2) if np.isfinite(v) else "" for v in (rates.power, rates.oracle)]
-    cells = [drawn, at, _share(rates.rate(STRICT)), fwe, *power, verdict(rates)]
+    end = verdict(rates)
+    if end == "lower" and cell.conservative:
+        end = f"lower: {cell.conservative}"
+    cells = [drawn, at, _share(rates.rate(STRICT)), fwe, *power, end]
     return f"{key(cell)} {' | '.join(cells)} |"
 
 

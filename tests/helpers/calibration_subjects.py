@@ -26,7 +26,9 @@ from tristream.bold.run_file import Run, write_run
 from tristream.bold.trials import as_trials
 from tristream.config.models import EncodingModel
 from tristream.config.settings.align import AlignSettings, SamplesSettings
+from tristream.config.settings.partition import PartitionSettings
 from tristream.encode.fit import fit_subject
+from tristream.encode.partition.nested_models import partition_subject
 from tristream.features.core.feature_file import About, create_features
 from tristream.stimuli.splits import split_table
 from tristream.stimuli.tables import (
@@ -364,6 +366,20 @@ class Subject:
             fit_subject(settings, self.name, self.aligned, self.bold, self.samples, path)
             self._fitted[name] = path
         return self._fitted[name]
+
+    def partition(self) -> Path:
+        """The file of unique and shared variance of both bands, split anew at each call."""
+        path = self.folder / "partition.h5"
+        settings = PartitionSettings(
+            dataset="calibration",
+            model="".join(BANDS),
+            block=self.settings().fitted_design,
+            bands=list(BANDS),
+            device="cpu",
+        )
+        inputs = self.aligned, self.bold, self.samples
+        partition_subject(settings, self.encoding(), *inputs, path)
+        return path
 
 
 def _sized(answers: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.calibration_subjects import Subject
-from helpers.inference_settings import comparing, grouping, inferring
+from helpers.inference_settings import comparing, grouping, inferring, testing_parts
 from tristream.config.decoders import Decoder
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import fit
 from tristream.decode.decoding_file import read_decoding
+from tristream.encode.partition.partition_file import read_partition
 from tristream.errors import UserError
 from tristream.inference.comparison import compare_encodings
 from tristream.inference.comparison_file import read_comparison
@@ -20,6 +21,8 @@ from tristream.inference.encoding import infer_encoding
 from tristream.inference.group_file import GroupTest, Means, read_group
 from tristream.inference.group_models import infer_models
 from tristream.inference.inference_file import read_inference
+from tristream.inference.tested_partition import infer_partition
+from tristream.inference.tested_partition_file import read_partition_test
 
 PERMUTATIONS = 399
 
@@ -137,6 +140,22 @@ def region(subjects: Sequence[Subject], seed: int) -> Found:
     if compared.found is None:
         return refused(_why(provenance.omitted, "p"))
     return Found(np.abs(compared.found.region_difference[:1]), compared.found.region_p[:1])
+
+
+@tested("partition")
+def partition(subjects: Sequence[Subject], seed: int) -> Found:
+    """Unique variance of band a, next to band b."""
+    (subject,) = subjects
+    output = subject.folder / "partition_test.h5"
+    settings = testing_parts(permutations=PERMUTATIONS, seed=seed)
+    stored = subject.partition()
+    infer_partition(stored, subject.encoding(), settings, None, output)
+    test, provenance = read_partition_test(output)
+    if not test.found:
+        return refused(_why(provenance.omitted, "p"))
+    parts, _ = read_partition(stored)
+    found = test.found["a"]
+    return Found(parts.found.parts.value[parts.sets.index("a")], found.p, found.p_fwe)
 
 
 @tested("decoder", voxels=30)

@@ -5,7 +5,12 @@ from typing import Any
 from tristream.config.inference import Inference
 from tristream.config.power import Power
 from tristream.config.recovery import Recovery
-from tristream.config.settings.inference import CompareSettings, GroupSettings, InferenceSettings
+from tristream.config.settings.inference import (
+    CompareSettings,
+    GroupSettings,
+    InferenceSettings,
+    PartitionTestSettings,
+)
 from tristream.config.settings.power import PowerSettings
 from tristream.config.settings.recovery import RecoverySettings
 
@@ -26,6 +31,11 @@ def inferring(unit: str = "time", **changes: Any) -> InferenceSettings:
 def comparing(unit: str = "time", **changes: Any) -> CompareSettings:
     """Of a comparison of two models."""
     return CompareSettings(**picked(CompareSettings, {"unit": unit, **changes}))
+
+
+def testing_parts(**changes: Any) -> PartitionTestSettings:
+    """Of a test of unique and shared variance."""
+    return PartitionTestSettings(**picked(PartitionTestSettings, changes))
 
 
 def grouping(unit: str = "time", **changes: Any) -> GroupSettings:

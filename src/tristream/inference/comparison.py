@@ -19,7 +19,7 @@ narrower, and the file states it: the difference of the predictions has nothing 
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -91,7 +91,7 @@ class Pair:
     @property
     def difference(self) -> npt.NDArray[np.float64]:
         """Difference of the correlations, mean over runs, (voxels,)."""
-        return np.mean([(unit_length(r.y) * r.prediction).sum(0) for r in self.runs], axis=0)
+        return difference(self.runs)
 
 
 @dataclass(frozen=True)
@@ -192,9 +192,7 @@ class FlippedSigns(PairedTest):
     ) -> tuple[SignedNull, SignedNull, float]:
         """Sums over the samples of each unit."""
         wider = sign_widening(pair.runs, pair.units, pair.unit)
-        parts = np.zeros((pair.count, len(pair.first.ijk)))
-        for run, own in zip(pair.runs, pair.units, strict=True):
-            np.add.at(parts, own, unit_length(run.y) * run.prediction / len(pair.units))
+        parts = parts_of_units(pair.runs, pair.units, pair.count)
         means = region_means(parts, regions)
         voxels, by_region = (SignFlips(p, np.full(p.shape[1], wider), seed) for p in (parts, means))
         return voxels, by_region, wider
@@ -408,6 +406,29 @@ def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
         )
         for name, a in one.tests.items()
     ]
+
+
+def difference(runs: Sequence[PredictedRun]) -> npt.NDArray[np.float64]:
+    """Difference of the correlations, mean over such runs, (voxels,)."""
+    return np.mean([(unit_length(run.y) * run.prediction).sum(0) for run in runs], axis=0)
+
+
+def parts_of_units(runs: Sequence[PredictedRun], units: Sequence[Ints], count: int) -> Floats:
+    """What each unit's samples add to the difference, (count, voxels).
+
+    Parameters
+    ----------
+    runs : sequence of PredictedRun
+        Of :func:`differences`.
+    units : sequence of ndarray of int of shape (samples,), one a run
+        Unit of each sample.
+    count : int
+        How many units there are; those that no run shows add nothing.
+    """
+    parts = np.zeros((count, runs[0].y.shape[1]))
+    for run, own in zip(runs, units, strict=True):
+        np.add.at(parts, own, unit_length(run.y) * run.prediction / len(runs))
+    return parts
 
 
 def _check_same(one: Encoding, other: Encoding, first: Path, second: Path) -> None:

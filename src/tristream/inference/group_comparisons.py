@@ -18,13 +18,13 @@ from tristream.align.samples import read_samples
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference import wording
-from tristream.inference.comparison import differences
+from tristream.inference.comparison import difference, differences, parts_of_units
 from tristream.inference.comparison_file import ComparedModels, read_comparison
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_models import mean_run, where_of, why_apart
 from tristream.inference.group_subjects import Measure, Subject, common_places
 from tristream.inference.people import LEVEL
-from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
+from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.shared_stimuli import ShownRun
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.sign_widening import sign_widening
@@ -61,8 +61,7 @@ class Compared:
     @property
     def difference(self) -> npt.NDArray[np.float64]:
         """Difference of the correlations, mean over runs, (voxels,)."""
-        parts = [(unit_length(run.y) * run.prediction).sum(0) for run in self.runs.values()]
-        return np.asarray(np.mean(parts, axis=0))
+        return difference(list(self.runs.values()))
 
     def units(self, names: dict[Hashable, int], settings: GroupSettings) -> list[Ints]:
         """Unit of each sample, one array a run; `names` has the numbers that all subjects share."""
@@ -177,19 +176,18 @@ def _signs(
     pair: Compared, units: Sequence[Ints], count: int, wider: float, seed: int, nested: bool
 ) -> SignFlips:
     """Parts of all subjects' units in one subject; units that it was not shown have none."""
-    parts = np.zeros((count, len(pair.first.ijk)))
-    width = np.full(parts.shape[1], wider)
+    width = np.full(len(pair.first.ijk), wider)
     if nested:
         # Not above: it brings torch, which the other test does without.
         from tristream.encode.unit_parts import width as without_pairs
         from tristream.inference.fold_parts import parts_of_pair
 
+        parts: Floats = np.zeros((count, len(width)))
         total = parts_of_pair(pair.first, pair.second, pair.paths, units, seed)
         parts[: total.units] = total.summing_to(pair.difference)
         width *= without_pairs(parts, total.pairs)
     else:
-        for run, own in zip(pair.runs.values(), units, strict=True):
-            np.add.at(parts, own, unit_length(run.y) * run.prediction / len(units))
+        parts = parts_of_units(list(pair.runs.values()), units, count)
     return SignFlips(parts, width, seed, sides=1)
 
 
