@@ -68,14 +68,15 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
     who = f"{name}, sub-{subject}"
     share = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
     classes = found.classes
-    drawing = figures.heatmap(
-        share, classes, classes, ("true class", "predicted class", "share of the row"), (0, 1)
-    )
+    labels = ("true class", "predicted class", "share of the row")
+    # Of 50 classes nearly all cells are zero.
+    text = np.where(found.confusion > 0, np.vectorize("{:.2f}".format)(share), "")
+    drawing = figures.heatmap(share, classes, classes, labels, (0, 1), text)
     table = pd.DataFrame(found.confusion, columns=classes)
     table.insert(0, "true", classes)
     caption = (
         "Each row: what was predicted for samples of one class, as a share of its samples, over "
-        "all held-out runs. The diagonal is right."
+        "all held-out runs; in empty cells, of none. The diagonal is right."
     )
     title = f"Confusion matrix, {who}"
     file_name = f"{where}/confusion_{name}"

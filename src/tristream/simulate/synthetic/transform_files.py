@@ -63,8 +63,9 @@ class CoefficientField:
 def cubic_b_spline(at: Array) -> Array:
     """The cubic B-spline, written out."""
     t = np.abs(at)
-    near = 2 / 3 - t**2 + t**3 / 2
-    return np.where(t < 1, near, np.clip(2 - t, 0, None) ** 3 / 6)
+    # Products, as numpy's third power takes ten times as long.
+    rest = np.clip(2 - t, 0, None)
+    return np.where(t < 1, 2 / 3 - t * t * (1 - t / 2), rest * rest * rest / 6)
 
 
 def rigid(moved: Sequence[float] | Array, degrees: Sequence[float] | Array) -> Array:
