@@ -10,12 +10,14 @@ from typing import Literal
 
 import torch
 
-Kind = Literal["linear", "rbf", "polynomial"]
+Kind = Literal["linear", "rbf", "polynomial", "cosine", "sigmoid"]
 DEGREE = 2
 KERNELS: dict[Kind, str] = {
     "linear": "a linear kernel",
     "rbf": "a Gaussian kernel as wide as the median distance of training samples",
     "polynomial": f"a polynomial kernel of degree {DEGREE}",
+    "cosine": "a kernel of the cosine of two samples' features",
+    "sigmoid": "a sigmoid kernel",
 }
 """Kinds of kernel, and what a methods section calls them under their defaults."""
 # Rows whose pairwise distances give the median.
@@ -28,10 +30,10 @@ class KernelMap:
 
     Attributes
     ----------
-    kind : {'linear', 'rbf', 'polynomial'}
+    kind : {'linear', 'rbf', 'polynomial', 'cosine', 'sigmoid'}
     scale : float
-        RBF: the median of the squared distances of training rows. Polynomial: their mean squared
-        length.
+        RBF: the median of the squared distances of training rows. Polynomial and sigmoid: their
+        mean squared length.
     degree : int
         Of the polynomial.
     """
@@ -46,7 +48,7 @@ class KernelMap:
 
         Parameters
         ----------
-        kind : {'linear', 'rbf', 'polynomial'}
+        kind : {'linear', 'rbf', 'polynomial', 'cosine', 'sigmoid'}
         train : Tensor of shape (n, n)
             Linear kernel of the training rows.
         degree : int
@@ -58,10 +60,10 @@ class KernelMap:
         """
         if kind not in KERNELS:
             raise ValueError(f"kernel {kind!r} is none of {', '.join(KERNELS)}")
-        if kind == "linear":
+        if kind in ("linear", "cosine"):
             return cls(kind)
         norms = train.diagonal()
-        if kind == "polynomial":
+        if kind in ("polynomial", "sigmoid"):
             scale = float(norms.mean())
         else:
             rows = torch.linspace(0, len(train) - 1, min(len(train), ROWS)).long().to(train.device)
@@ -78,7 +80,8 @@ class KernelMap:
         """The nonlinear kernel.
 
         RBF: exp(−d² / (2 median d²)), the median heuristic (Gretton et al. 2012, JMLR 13:723).
-        Polynomial: (1 + <x, z> / mean |x|²) to the power `degree`.
+        Polynomial: (1 + <x, z> / mean |x|²) to the power `degree`. Cosine: <x, z> / (|x| |z|), 0
+        for a row of zeros. Sigmoid: tanh(1 + <x, z> / mean |x|²), which has negative eigenvalues.
 
         Parameters
         ----------
@@ -91,6 +94,11 @@ class KernelMap:
             return kernel
         if self.kind == "polynomial":
             return (1 + kernel / self.scale) ** self.degree
+        if self.kind == "sigmoid":
+            return torch.tanh(1 + kernel / self.scale)
+        if self.kind == "cosine":
+            lengths = torch.outer(rows, columns).sqrt()
+            return torch.where(lengths > 0, kernel / lengths, torch.zeros_like(kernel))
         return torch.exp(-_distances(kernel, rows, columns) / (2 * self.scale))
 
 

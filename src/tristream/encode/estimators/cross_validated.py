@@ -14,6 +14,7 @@ from tristream.device import choose_device
 from tristream.encode.estimators.validation import (
     Floats,
     Groups,
+    check_definite,
     read_alphas,
     read_groups,
     read_targets,
@@ -164,7 +165,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         alphas: Floats,
         kinds: Sequence[Kind],
     ) -> None:
-        kernels = self._train_kernels(parts, kinds)
+        kernels = self._train_kernels(parts, kinds, alphas.min() / gammas.sum(1).max())
         found = self._solve(kernels, targets, groups, gammas, alphas)
         choice = found.choice
         self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
@@ -194,9 +195,12 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             progress=self.progress or iter,
         )
 
-    def _train_kernels(self, parts: Sequence[torch.Tensor], kinds: Sequence[Kind]) -> torch.Tensor:
-        """Kernels (bands, n, n), and what predicts with them later."""
+    def _train_kernels(
+        self, parts: Sequence[torch.Tensor], kinds: Sequence[Kind], least: float
+    ) -> torch.Tensor:
+        """Kernels (bands, n, n), and what predicts with them later; `least`: the least penalty."""
         if not kinds:
+            check_definite(self.bands_, parts, least)
             return torch.stack([p.double() for p in parts])
         out, self.maps_, self.X_fit_, self.means_ = [], [], [], []
         for name, part, kind in zip(self.bands_, parts, kinds, strict=True):
@@ -213,6 +217,8 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
                 raise ValueError(f"band {name}: {error}") from None
             self.maps_.append(mapped)
             out.append(mapped(gram, gram.diagonal(), gram.diagonal()))
+            if kind == "sigmoid":
+                check_definite([name], [out[-1]], least)
         return torch.stack(out)
 
     def _uncentre(self) -> None:

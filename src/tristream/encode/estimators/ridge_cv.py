@@ -112,8 +112,9 @@ class BandedRidgeCV(CrossValidatedRidge):
         Which columns of a single matrix are a band: slices or indices, by name or not. With a
         list of matrices each is one.
     kernel : str, or sequence of str, one a band
-        ``linear``, ``rbf``, ``polynomial``; or ``precomputed``: `fit` takes kernels of shape
-        (bands, n, n), `predict` (bands, m, n).
+        ``linear``, ``rbf``, ``polynomial``, ``cosine``, ``sigmoid``; or ``precomputed``: `fit`
+        takes kernels of shape (bands, n, n), `predict` (bands, m, n). Kernels with negative
+        eigenvalues need penalties above these.
     degree : int
         Of polynomial kernels.
     cv, fit_intercept, score_func, device, memory

@@ -104,7 +104,8 @@ class StackedRidgeCV(BandedRidgeCV):
             raise ValueError("stacking needs folds that each leave a group of samples out")
         alphas = read_alphas(self.alphas)
         self.bands_, self.solver_ = names, "exact"
-        kernels = self._train_kernels([p.to(device) for p in parts], self._kinds(len(parts)))
+        parts = [p.to(device) for p in parts]
+        kernels = self._train_kernels(parts, self._kinds(len(parts)), alphas.min())
         duals, levels, chosen, residuals = [], [], [], []
         for b in (self.progress or iter)(range(len(kernels))):
             found = self._solve(kernels[b : b + 1], targets, groups, np.ones((1, 1)), alphas)

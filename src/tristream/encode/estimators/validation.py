@@ -15,6 +15,10 @@ Groups = npt.NDArray[Any] | list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int
 Bands = Mapping[str, Any] | Sequence[Any]
 """Names to columns of one array, or columns alone: slices or arrays of indices; or the name of
 each column's band."""
+STEPS = (
+    "bands are columns of X as `fit` gets it: after a step that delays features each band has its "
+    "columns at all delays"
+)
 
 
 def is_banded(X: Any) -> bool:
@@ -73,8 +77,12 @@ def _columns(bands: Bands, width: int) -> dict[str, npt.NDArray[np.int64]]:
     """Name to columns of each band, every column in one band."""
     every = np.arange(width)
     if not isinstance(bands, Mapping):
-        labels = np.asarray(bands) if all(np.ndim(b) == 0 for b in bands) else np.empty(0)
-        if len(labels) == width and labels.dtype != object:
+        if all(np.ndim(b) == 0 and not isinstance(b, slice) for b in bands):
+            labels = np.asarray(bands)
+            if len(labels) != width:
+                raise ValueError(
+                    f"bands names the band of {len(labels)} columns, and X has {width}: {STEPS}"
+                )
             bands = {str(name): np.flatnonzero(labels == name) for name in dict.fromkeys(labels)}
         else:
             bands = {str(i): b for i, b in enumerate(bands)}
@@ -85,11 +93,7 @@ def _columns(bands: Bands, width: int) -> dict[str, npt.NDArray[np.int64]]:
     used = np.bincount(np.concatenate(list(named.values())), minlength=width)
     if (used != 1).any():
         what = f"in no band: {int((used == 0).sum())}, in several: {int((used > 1).sum())}"
-        raise ValueError(
-            f"every column of X belongs to one band ({what}, of {width}); bands are columns of X "
-            "as `fit` gets it: after a step that delays features each band has its columns at all "
-            "delays"
-        )
+        raise ValueError(f"every column of X belongs to one band ({what}, of {width}); {STEPS}")
     return named
 
 
@@ -214,6 +218,33 @@ def _labels(runs: Any, samples: int) -> npt.NDArray[Any]:
     if len(np.unique(labels)) < 2:
         raise ValueError("cross-validation needs at least two groups; all samples are of one run")
     return labels
+
+
+def check_definite(names: Sequence[str], kernels: Sequence[torch.Tensor], least: float) -> None:
+    """Refuse kernels (n, n) that are too far from positive for the `least` penalty.
+
+    That is the penalty divided by the largest sum of band weights. The least eigenvalue of a
+    weighted sum is no less than that of the least ones (Weyl), and that of a part of the samples,
+    as folds take it, no less than that of all (Cauchy); nor does centring make it less.
+
+    Raises
+    ------
+    ValueError
+        It names the band.
+    """
+    for name, kernel in zip(names, kernels, strict=True):
+        own = kernel.double()
+        # A third of the time of eigenvalues; these tell rounding from what is negative.
+        shifted = own + least * torch.eye(len(own), dtype=own.dtype, device=own.device)
+        if int(torch.linalg.cholesky_ex(shifted).info) == 0:
+            continue
+        values = torch.linalg.eigvalsh(own)
+        rounding = float(values.abs().max()) * len(values) * torch.finfo(kernel.dtype).eps
+        if float(values[0]) < -rounding:
+            raise ValueError(
+                f"band {name}: the kernel has negative eigenvalues down to {float(values[0]):.3g}; "
+                "the least penalty, relative to the largest band weights, must be above that"
+            )
 
 
 def read_alphas(alphas: Iterable[float] | float) -> Floats:
