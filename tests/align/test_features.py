@@ -1,5 +1,6 @@
 """Aligned files, and delayed designs made of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,40 @@ def test_labels_become_boxcars(tmp_path: Path) -> None:
     assert got[:, 0] @ WORLD.times / got[:, 0].sum() == pytest.approx(WORLD.onset + 5)
     assert set(got[(WORLD.times > 9.5) & (WORLD.times < 15), 0]) == {1.0}
     assert not got[(WORLD.times > 19.5) & (WORLD.times < 28)].any()
+
+
+@pytest.mark.parametrize("start", [0.0, 1.0])
+def test_a_volume_of_a_table_takes_its_own_label_and_no_part_of_the_one_before(
+    tmp_path: Path, start: float
+) -> None:
+    """One event a volume; features that are taken to time mix a volume with those beside it."""
+    tr, shown = WORLD.tr, ["face", "house", "shoe", None, "house", "face"]
+    first = WORLD.inventory().iloc[:1].assign(kind="label", duration=tr, media_start=np.nan)
+    rows = [
+        first.assign(run=name, onset=n * tr, stimulus=item, item=item)
+        for name in WORLD.names
+        for n, item in enumerate(shown)
+        if item
+    ]
+    write_stage_files(tmp_path, WORLD, pd.concat(rows))
+    items = ["face", "house", "shoe"]
+    write_features(
+        tmp_path / "features.h5", "categories/identity", items=items, values=np.eye(3), names=items
+    )
+    runs = [
+        replace(run, start_time=start, time=start + tr * np.arange(run.n_volumes))
+        for run in map(WORLD.run, WORLD.names)
+    ]
+    bold = write_bold(tmp_path, runs)
+    settings = AlignSettings.from_descriptor(WORLD.dataset(), "01")
+    expected = [np.eye(3)[items.index(item)] if item else np.zeros(3) for item in shown]
+    for by_volume in (True, False):
+        own = settings.model_copy(update={"by_volume": by_volume})
+        tables = (tmp_path / "features.h5", tmp_path / "inventory.tsv")
+        align_features(own, *tables, bold, tmp_path / "aligned.h5")
+        got = read_aligned(tmp_path / "aligned.h5")[FIRST]
+        assert np.array_equal(got[: len(shown)], expected) == by_volume
+        assert by_volume == (not got[len(shown) :].any())
 
 
 def test_a_film_without_sound_leaves_its_runs_empty(tmp_path: Path) -> None:

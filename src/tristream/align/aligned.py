@@ -16,6 +16,7 @@ from tristream.bold.run_file import Run, read_runs
 from tristream.config.settings.align import AlignSettings
 from tristream.errors import UserError
 from tristream.features.core.feature_file import FeatureFile, StimulusFeatures, open_features
+from tristream.stimuli.shown_at import shown_at
 from tristream.stimuli.tables import read_inventory
 from tristream.stimuli.timelines import Event
 from tristream.store import (
@@ -177,7 +178,7 @@ def align_features(
         given, about = source.provenance, source.about
         simulated = given.simulated or listed.provenance.simulated
         simulated = simulated or any(run.simulated for run in runs)
-        layer = _layer(source)
+        layer = _layer(source, settings.by_volume)
         methods = merged(layer.sentences(run, events[run.run]) for run in runs)
         provenance = Provenance(KIND, simulated, settings.key(), code, given.omitted, methods)
         with create_h5(output, provenance) as file:
@@ -259,11 +260,12 @@ class _Timed:
 
 @dataclass(frozen=True)
 class _Items:
-    """Features of labels or images."""
+    """Features of labels or images; `by_volume`: of the volumes that a table labels."""
 
     path: Path
     vectors: Mapping[str, npt.NDArray[np.float64]]
     width: int
+    by_volume: bool = False
 
     def sentences(self, run: Run, events: Sequence[Event]) -> list[str]:
         """What :meth:`at_volumes` or :meth:`at_trials` does with a run."""
@@ -276,6 +278,11 @@ class _Items:
             if any(not self._shown(run, here) for here in trial_events(run, events)):
                 text.append("Features of trials without one are zero.")
             return text
+        if self.by_volume:
+            return [
+                f"Each volume took the features of the {kinds} that the table gives it, and zeros "
+                "where it gives none."
+            ]
         return [
             f"The features of each {kinds} were switched on for as long as it was shown, zero "
             f"otherwise, and {AVERAGED}."
@@ -287,6 +294,10 @@ class _Items:
             np.array([getattr(e, n) for e in shown]) for n in ("onset", "duration")
         )
         vectors = np.array([self.vectors[e.item] for e in shown]).reshape(len(shown), self.width)
+        if self.by_volume:
+            rows = shown_at(run.time - run.start_time, run.tr, shown)
+            with_none = np.concatenate([vectors, np.zeros((1, self.width))])
+            return with_none[rows].astype(np.float32)
         return resample_items(run.time, run.tr, onsets, durations, vectors)
 
     def at_trials(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
@@ -314,10 +325,10 @@ def merged(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for own in lists for text in own))
 
 
-def _layer(source: FeatureFile) -> _Timed | _Items:
+def _layer(source: FeatureFile, by_volume: bool = False) -> _Timed | _Items:
     if source.about.timed:
         absent = frozenset(o.what for o in source.provenance.omitted)
         return _Timed(source.path, source.stimuli, absent)
     values = np.asarray(source.item_values[()], np.float64)
     vectors = dict(zip(source.items, values, strict=True))
-    return _Items(source.path, vectors, values.shape[1])
+    return _Items(source.path, vectors, values.shape[1], by_volume)

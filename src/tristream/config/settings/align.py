@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 
 class AlignSettings(Settings):
-    """One stimulus timeline of a dataset; `absent`: runs that the reference subject lacks."""
+    """One stimulus timeline of a dataset; `absent`: runs that the reference subject lacks.
+
+    `by_volume`: events are volumes of a table, whose features need not be taken to time.
+    """
 
     timeline: Name
     absent: list[str]
     trims: Trims
+    by_volume: bool = False
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
@@ -33,6 +37,7 @@ class AlignSettings(Settings):
             timeline=dataset.timeline_of(subject),
             absent=dataset.absent_of(subject),
             trims=dataset.trims,
+            by_volume=dataset.layout.kind == "volume_table",
         )
 
 
