@@ -10,10 +10,11 @@ import pytest
 from helpers import REPOSITORY
 from helpers.event_tables import splits_of, timelines_of
 from tristream.config.dataset import Dataset
-from tristream.config.events import Events, Stimulus
+from tristream.config.events import EventReading, Events, Stimulus
 from tristream.config.load import descriptor
+from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.stimuli.events import read_bids_events
+from tristream.stimuli.events import events_of_run, read_bids_events
 from tristream.stimuli.tables import inventory_table, read_inventory, write_inventory
 from tristream.stimuli.timelines import Event, first_difference
 from tristream.store import Provenance
@@ -116,6 +117,21 @@ def test_onsets_that_count_from_another_moment_are_shifted(tmp_path: Path) -> No
     path.write_text("onset\tduration\ttrial_type\n0\t2\ta\n10.5\t2\tb\n")
     events = read_bids_events(path, reading=Events(onset_shift=-4.5))
     assert [event.onset for event in events] == [-4.5, 6.0]
+
+
+def test_events_are_inherited_from_the_root(tmp_path: Path) -> None:
+    """Listed by the inheritance principle and read by it; the run's own file goes before."""
+    rows = "onset\tduration\ttrial_type\n{}\t2\ta\n"
+    own = tmp_path / "sub-02/func/sub-02_task-test_run-1_events.tsv"
+    own.parent.mkdir(parents=True)
+    for path, onset in ((tmp_path / "task-test_events.tsv", 3), (own, 7)):
+        path.write_text(rows.format(onset))
+    reading = EventReading.of(dataset_of())
+    for subject, onset in (("01", 3), ("02", 7)):
+        (event,) = events_of_run(reading, subject, "task-test_run-1", receipt_of(tmp_path))
+        assert event.onset == onset
+    with pytest.raises(UserError, match=r"no events file sub-01_task-train_run-1_events.tsv"):
+        events_of_run(reading, "01", "task-train_run-1", receipt_of(tmp_path))
 
 
 def test_differences_beyond_a_millisecond() -> None:

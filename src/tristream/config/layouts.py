@@ -21,7 +21,7 @@ class FmriprepLayout(Section):
     )
     space: str = Field(
         default="MNI152NLin2009cAsym",
-        pattern=r"^[A-Za-z0-9]+((_res|_den)-[A-Za-z0-9]+)?$",
+        pattern=r"^[A-Za-z0-9]+((_cohort|_res|_den)-[A-Za-z0-9]+)*$",
         description=(
             "space-<label> of the BOLD, with its resolution: `MNI152NLin2009cAsym_res-2`; surfaces "
             "are `fsaverage5` (GIfTI) and `fsLR_den-91k` (CIFTI)"

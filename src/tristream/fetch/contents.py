@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from tristream.config.layouts import (
     VolumeTableLayout,
 )
 from tristream.errors import UserError
+from tristream.fetch.other_names import as_listed, similar
 from tristream.paths import resolve_inside
 
 DESCRIPTION = "dataset_description.json"
@@ -48,6 +49,16 @@ class RunFiles:
     def sidecar(self) -> str:
         """The JSON beside `bold`."""
         return re.sub(r"(\.func|\.dtseries)?\.(gii|nii\.gz|nii)$", ".json", self.bold)
+
+    def as_listed(self, there: Collection[str]) -> "RunFiles":
+        """The same files under the names that a dataset gives them."""
+        return RunFiles(
+            as_listed(self.bold, there),
+            as_listed(self.confounds, there),
+            self.events,
+            mask=as_listed(self.mask, there) if self.mask else None,
+            right=as_listed(self.right, there) if self.right else None,
+        )
 
 
 def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
@@ -160,7 +171,7 @@ def _raw_of_run(about: SubjectRuns, run: str, there: set[str]) -> list[str]:
     events = inherited(f"{start}_events.tsv", there)
     if not images or not events:
         lacks = f"{start}_events.tsv" if images else f"{start}_bold.nii.gz"
-        raise _absent(about, run, lacks)
+        raise _absent(about, run, lacks, there)
     return [images[0], *events, *inherited(f"{start}_bold.json", there)]
 
 
@@ -183,7 +194,7 @@ def _minimal_files(about: SubjectRuns, layout: MinimalLayout, there: set[str]) -
         ]
         for path in needed:
             if path not in there:
-                raise _absent(about, run, path)
+                raise _absent(about, run, path, there)
         wanted += needed
         field = re.compile(re.escape(start) + r"_from-boldref_to-(auto\d+)_mode-image_xfm\.txt")
         for path in sorted(filter(field.fullmatch, there)):
@@ -209,7 +220,7 @@ def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[s
         events = inherited(f"{raw_run(about.subject, run)}_events.tsv", there)
         if bold not in there or not events:
             lacks = f"{raw_run(about.subject, run)}_events.tsv" if bold in there else bold
-            raise _absent(about, run, lacks)
+            raise _absent(about, run, lacks, there)
         wanted += [bold, *events, *inherited(f"{raw_run(about.subject, run)}_bold.json", there)]
     masks = {mask for union in layout.regions.values() for mask in union}
     wanted += _if_there(
@@ -228,17 +239,17 @@ def spm_path(template: str, subject: str, run: str) -> str:
 
 
 def _of_run(about: SubjectRuns, layout: FmriprepLayout, run: str, there: set[str]) -> list[str]:
-    files = run_files(layout, about.subject, run)
+    files = run_files(layout, about.subject, run).as_listed(there)
     needed = [path for path in (files.bold, files.right, files.mask) if path]
     needed += [files.confounds] if layout.confounds else []
     for path in needed:
         if path not in there:
-            raise _absent(about, run, path)
+            raise _absent(about, run, path, there)
     events = inherited(files.events, there)
     if not events:
-        raise _absent(about, run, files.events)
+        raise _absent(about, run, files.events, there)
     raw_json = files.events.replace("_events.tsv", "_bold.json")
-    beside = [files.confounds.replace(".tsv", ".json")]
+    beside = [re.sub(r"\.tsv$", ".json", files.confounds)]
     beside += sidecars(files, there)[:1]
     return [*needed, *events, *inherited(raw_json, there), *_if_there(beside, there)]
 
@@ -249,7 +260,7 @@ def sidecars(files: RunFiles, listed: Iterable[str]) -> list[str]:
     fMRIPrep resamples to surfaces what it has in volumes, whose timing is the same, and not every
     version of it says so beside the surfaces.
     """
-    start = re.escape(files.confounds.removesuffix("_desc-confounds_timeseries.tsv"))
+    start = re.escape(re.sub(r"_desc-confounds_[a-z]+\.tsv$", "", files.confounds))
     volume = re.compile(
         start + r"(_space-[A-Za-z0-9]+(_res-[A-Za-z0-9]+)?)?_desc-preproc_bold\.json"
     )
@@ -295,9 +306,9 @@ def _if_there(paths: list[str], there: set[str]) -> list[str]:
     return [path for path in paths if path in there]
 
 
-def _absent(about: SubjectRuns, run: str, path: str) -> UserError:
+def _absent(about: SubjectRuns, run: str, path: str, there: set[str]) -> UserError:
     return UserError(
-        f"{about.dataset}: has no file {path}; if sub-{about.subject} lacks this run, put {run} "
-        f"under `missing: {{{about.subject}: [...]}}` in the descriptor, else fix `layout` or "
-        "`runs`"
+        f"{about.dataset}: has no file {path}{similar(path, there)}; if sub-{about.subject} lacks "
+        f"this run, put {run} under `missing: {{{about.subject}: [...]}}` in the descriptor, else "
+        "fix `layout` or `runs`"
     )

@@ -5,10 +5,9 @@ labels, only BIDS' ``n/a`` is a missing value); quotes around them are stripped.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tristream.config.events import (
     FIELD,
@@ -19,6 +18,8 @@ from tristream.config.events import (
     VolumeTable,
 )
 from tristream.errors import UserError
+from tristream.fetch.contents import inherited, raw_run
+from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.paths import inside
 from tristream.stimuli.entry_points import continued, entered_at
@@ -68,15 +69,17 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
 
 
 def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
-    name = f"sub-{subject}_{run}_events.tsv"
-    pattern = re.compile(rf"sub-{subject}/(ses-[A-Za-z0-9]+/)?func/{re.escape(name)}")
-    found = [path for path in listing.find(f"/{name}") if pattern.fullmatch(path)]
-    if len(found) != 1:
+    """The run's own events file, or the one that it inherits: of the task, at the root."""
+    path = f"{raw_run(subject, run)}_events.tsv"
+    listed = listing.find("_events.tsv")
+    found = inherited(path, listed)
+    if not found:
         raise UserError(
-            f"{dataset}: {'no' if not found else 'more than one'} events file {name} for "
-            f"sub-{subject}; a run that the subject lacks goes under `missing:` in the descriptor"
+            f"{dataset}: no events file {PurePosixPath(path).name} for sub-{subject}"
+            f"{similar(path, listed)}; a run that the subject lacks goes under `missing:` in the "
+            "descriptor"
         )
-    return found[0]
+    return found[-1]
 
 
 def read_bids_events(

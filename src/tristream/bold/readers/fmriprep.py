@@ -241,7 +241,7 @@ def _files(settings: ReadSettings, run: str, receipt: Receipt) -> RunFiles:
     folder = (PurePosixPath(layout.derivatives) / f"sub-{subject}").as_posix() + "/"
     names = run_files(layout, subject, run)
     if layout.on_surface:
-        return _surface_files(names, receipt)
+        return _surface_files(names.as_listed({file.path for file in receipt.files}), receipt)
     # The outputs may write run-1 where the dataset has run-01.
     stem = PurePosixPath(names.bold).name.partition("_space-")[0]
     name = re.compile(
