@@ -1,5 +1,6 @@
 """Safe joins inside a dataset root: text from a dataset never reaches outside the dataset."""
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from tristream.errors import UserError
@@ -37,3 +38,11 @@ def resolve_inside(root: Path, relative: str) -> Path:
     if not target.is_relative_to(root.resolve()):
         raise UserError(f"{root}: the link {relative!r} leaves the dataset; it is not followed")
     return target
+
+
+def composed(name: str) -> str:
+    """A name with its accents composed (NFC), so that equal names are equal text.
+
+    Disks of Apple computers store them decomposed.
+    """
+    return unicodedata.normalize("NFC", name)

@@ -10,6 +10,7 @@ from tristream.fetch.contents import DESCRIPTION, description
 from tristream.fetch.osf import OsfOrigin
 from tristream.fetch.receipt import Receipt, says_simulated
 from tristream.fetch.sources import Listing, Origin, open_origin
+from tristream.paths import composed
 from tristream.store import Omission
 
 
@@ -87,6 +88,12 @@ def _missing(settings: FetchStimuliSettings, listing: Listing, missing: list[str
     dataset, wanted = settings.dataset, settings.paths
     unneeded = len({file.path for file in listing.files} - set(wanted))
     where = f". {settings.get}" if settings.get else ""
+    there = {composed(file.path): file.path for file in listing.files}
+    if alike := [there[composed(path)] for path in missing if composed(path) in there]:
+        where = (
+            f". {alike[0]!a} is there, whose accents are other code points (Unicode "
+            "normalisation): rename the file, or copy its name into stimuli.table"
+        )
     return (
         f"{listing.root}: {len(missing)} of {len(wanted)} stimuli of {dataset} are missing ({some})"
         f", {unneeded} files there are not needed; `tristream fetch status --dataset {dataset}` "

@@ -21,7 +21,7 @@ from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
-from tristream.paths import inside
+from tristream.paths import composed, inside
 from tristream.stimuli.entry_points import continued, entered_at
 from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
 
@@ -111,7 +111,7 @@ def read_bids_events(
         table or whose path leaves the dataset.
     """
     where, reading = where or str(path), reading or Events()
-    known = {row.match or row.path: row for row in table}
+    known = {composed(row.match or row.path): row for row in table}
     rows = _rows(path, where)
     _check_columns(rows, reading, where)
     events = [
@@ -285,7 +285,7 @@ def _event(
     label = row.get(reading.label, "")
     label = "" if label in MISSING else label
     keep = not _matches(row, reading.modelled)
-    file = _stimulus_name(row, reading)
+    file = composed(_stimulus_name(row, reading))
     if not file:
         return Event(onset, duration, label, "label", label, keep=keep and bool(label), label=label)
     if file not in known:
