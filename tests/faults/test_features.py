@@ -1,5 +1,6 @@
 """Bad films, bad requests, bad extractors: each is one clear line, and no file is left."""
 
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,19 @@ def test_pickled_weights_are_not_executed(tmp_path: Path, study: FilmStudy) -> N
             "yield {n: Block(np.ones((2, 1)), np.arange(2)) for n in 'ab'}",
             "own: gave b, but was asked for a alone",
         ),
+        (
+            "yield {'a': Block(np.ones((2, 1)), np.array([0, 9990.0]))}",
+            "gave times from 0.00 to 9990.00 s, but it lasts 10.00 s; give seconds of media time",
+        ),
+        ("return {'a': Block(np.ones((2, 1)), np.arange(2))}", "returned dict where a generator"),
+        ("return None", "returned NoneType where a generator is due"),
+        ("yield Block(np.ones((2, 1)), np.arange(2))", "yielded Block where a dict of layer"),
+        ("yield {'a': np.ones((2, 1))}", "gave ndarray where a Block(values, times) is due"),
+        (
+            "import torch; yield {'a': Block(torch.ones(2, 1, requires_grad=True), np.arange(2))}",
+            "give NumPy arrays: `tensor.detach().cpu().numpy()`",
+        ),
+        ("yield {'a': Block(np.array([['x'], ['y']]), np.arange(2))}", "arrays of numbers"),
     ],
 )
 def test_faulty_extractors(study: FilmStudy, body: str, message: str) -> None:
@@ -156,14 +170,27 @@ def test_faulty_extractors(study: FilmStudy, body: str, message: str) -> None:
 def test_names_that_are_not_one_a_column(study: FilmStudy) -> None:
     module = study.folder / "own.py"
     body = "yield {'a': Block(np.ones((2, 3)), np.arange(2))}"
-    for names, words in (("'xy'", "2 different names for 3"), ("'xxy'", "2 different names for 3")):
-        text = OWN.format(body=body).replace(
-            'methods="', f'names=lambda *_: list({names}), methods="'
-        )
+    for names, words in (
+        ("list('xy')", "2 different names for 3"),
+        ("list('xxy')", "2 different names for 3"),
+        ("['rms']", "1 different names for 3"),
+        ("'rms'", "names must be a list of text, not 'rms'"),
+        ("[1, 2, 3]", "names must be a list of text"),
+    ):
+        text = OWN.format(body=body).replace('methods="', f'names=lambda *_: {names}, methods="')
         module.write_text(text)
         registry._of_file.cache_clear()
         study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
         assert words in fails(study, "own", "a")
+
+
+def test_a_window_in_milliseconds(study: FilmStudy) -> None:
+    module = study.folder / "own.py"
+    body = "yield {'a': Block(np.ones((2, 1)), np.array([0, 9000.0]))}"
+    text = OWN.format(body=body).replace('methods="', 'window=lambda *_: 9500.0, methods="')
+    module.write_text(text)
+    study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
+    assert "a window of 9500 s in 10.00 s of film or sound" in fails(study, "own", "a")
 
 
 def test_stimuli_with_other_numbers_of_columns(study: FilmStudy) -> None:
@@ -205,6 +232,16 @@ def test_network_without_a_preparation(study: FilmStudy, network: Path) -> None:
 def test_network_that_says_no_mean(study: FilmStudy, network: Path) -> None:
     (network / "preprocessor_config.json").write_text('{"size": 32, "image_std": [1, 1, 1]}')
     assert "lacks image_mean or image_std" in fails(study, "net", "layer1")
+
+
+def test_pictures_that_a_network_cannot_take(study: FilmStudy, network: Path) -> None:
+    """Its own processor prepares another size than it has positions for."""
+    path = network / "preprocessor_config.json"
+    for change in ({"size": {"height": 48, "width": 48}}, {"do_resize": False}):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+        message = fails(study, "net", "layer1")
+        assert "the network cannot take pictures of" in message
+        assert "preprocessor_config.json" in message
 
 
 def test_network_of_pickles(study: FilmStudy, network: Path) -> None:

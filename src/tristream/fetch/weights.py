@@ -17,7 +17,12 @@ from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.hashing import hash_file
 
 # What says how a network is built and how its input is prepared.
-DESCRIPTIONS = ("config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+DESCRIPTIONS = (
+    "config.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+)
 PATTERNS = (*DESCRIPTIONS, "*.safetensors", "*.safetensors.index.json")
 MANIFEST = "fetched.json"
 

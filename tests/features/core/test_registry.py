@@ -201,6 +201,25 @@ def test_methods_cite_what_there_is() -> None:
                 assert f"{{{key}," in bib, f"{name}: {key}"
 
 
+def test_the_example_of_a_sound_and_its_test_work(tmp_path: Path) -> None:
+    import textwrap
+
+    import numpy as np
+    import soundfile
+
+    assert registry.__doc__ is not None
+    head = registry.__doc__.split("decorated function::")[1].split("class Options")[0]
+    sound = registry.__doc__.split("seconds of media time::")[1]
+    example, rest = sound.split("**A test to copy**")
+    test = rest.split("calls it::")[1].split("**What the function gets")[0]
+    path = tmp_path / "loudness.py"
+    text = textwrap.dedent(head) + textwrap.dedent(example)
+    path.write_text(text.replace("'''", '"""'))
+    names = {"np": np, "soundfile": soundfile, "loudness": registry.get("loudness", str(path))}
+    exec(textwrap.dedent(test), names)
+    names["test_loudness"](tmp_path)
+
+
 def test_the_example_in_the_docstring_works(tmp_path: Path) -> None:
     import textwrap
 

@@ -1,5 +1,7 @@
 """Audio networks: tiny random ones, saved to a folder, against direct calls of transformers."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -369,6 +371,45 @@ def test_files_of_any_rate_and_channels(
     film = make_film(tmp_path / "mute.mp4", np.full((12, 32, 32), 90, np.uint8), np.arange(12) / 4)
     with pytest.raises(UserError, match=r"mute\.mp4: has no sound"):
         run(folder, film)
+
+
+@pytest.mark.parametrize("name", ["wav2vec2", "hubert", "wavlm"])
+def test_a_weight_of_training_alone_may_be_missing(
+    saved: Callable[[str], tuple[Path, Any, Any]], tmp_path: Path, name: str
+) -> None:
+    """As in wav2vec2-base-960h, which hides nothing any more; any other weight is needed."""
+    from safetensors.torch import load_file, save_file
+
+    folder, _, _ = saved(name)
+    file = write(tmp_path / "s.wav", 0.1 * np.random.default_rng(0).standard_normal(RATE * 3))
+    expected = run(folder, file)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = load_file(copy / "model.safetensors")
+    hidden = [key for key in weights if key.endswith("masked_spec_embed")]
+    assert hidden
+    kept = {key: value for key, value in weights.items() if key not in hidden}
+    save_file(kept, copy / "model.safetensors", metadata={"format": "pt"})
+    for layer, (values, _) in run(copy, file).items():
+        np.testing.assert_array_equal(values, expected[layer][0])
+    needed = next(key for key in kept if "layers.0" in key)
+    del kept[needed]
+    save_file(kept, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="an untrained network is not used"):
+        run(copy, file)
+
+
+def test_the_processor_file_of_transformers_5(
+    saved: Callable[[str], tuple[Path, Any, Any]], tmp_path: Path
+) -> None:
+    folder, _, _ = saved("clap")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    said = json.loads((copy / "preprocessor_config.json").read_text())
+    (copy / "preprocessor_config.json").unlink()
+    whole = {"processor_class": "ClapProcessor", "feature_extractor": said}
+    (copy / "processor_config.json").write_text(json.dumps(whole))
+    file = write(tmp_path / "s.wav", 0.1 * np.random.default_rng(0).standard_normal(RATE * 4))
+    for layer, (values, _) in run(copy, file).items():
+        np.testing.assert_array_equal(values, run(folder, file)[layer][0])
 
 
 def test_what_does_not_fit_is_refused(

@@ -78,6 +78,8 @@ class Job:
         found = (noted or {}).get(layer)
         if found is None:
             found = self.extractor.names(layer, self.space.options, width)
+        if isinstance(found, str) or not all(isinstance(name, str) for name in found):
+            raise UserError(f"{self.where}: {layer}: names must be a list of text, not {found!r}")
         if len(found) != width or len(set(found)) != width:
             raise UserError(
                 f"{self.where}: {layer}: {len(set(found))} different names for {width} columns; "

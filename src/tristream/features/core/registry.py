@@ -38,6 +38,37 @@ A module of the package has the name of its extractor: it is imported when a stu
 extractor, while the Snakefile is parsed. So at its top level it imports the standard library, numpy
 and tristream only; torch, OpenCV, librosa inside functions.
 
+**Sound** is read by :func:`tristream.media.sounds.sound` (chunk by chunk) or ``read_sound``, mono
+at the rate that you name; sample `i` stands at `i` / rate seconds of media time::
+
+    @extractor(
+        "loudness",
+        media="sound",
+        layers=("rms",),
+        names=lambda layer, options, p: ["loudness"],
+        window=lambda layer, options: 0.5,
+        methods="root mean square of half seconds of sound",
+    )
+    def loudness(path, layers, options, weights, device) -> Iterator[dict[str, Block]]:
+        '''Root mean square of each half second.'''
+        import numpy as np
+        from tristream.media.sounds import read_sound
+
+        halves = read_sound(path, 16000)
+        halves = halves[: len(halves) // 8000 * 8000].reshape(-1, 8000)
+        times = 0.25 + 0.5 * np.arange(len(halves))
+        yield {"rms": Block(np.sqrt((halves**2).mean(1, keepdims=True)), times)}
+
+**A test to copy**: a medium whose answer is known, and the function called as a job calls it::
+
+    def test_loudness(tmp_path):
+        half = np.zeros(16000, np.float32)
+        half[8000:] = 0.5
+        soundfile.write(tmp_path / "half.wav", half, 16000, subtype="FLOAT")
+        (chunk,) = loudness(tmp_path / "half.wav", ("rms",), loudness.options(), None, "cpu")
+        np.testing.assert_allclose(chunk["rms"].values[:, 0], [0, 0.5], atol=1e-6)
+        np.testing.assert_allclose(chunk["rms"].times, [0.25, 0.75])
+
 **What the function gets and gives** depends on `media`:
 
 ``film``, ``sound``
@@ -69,8 +100,8 @@ and tristream only; torch, OpenCV, librosa inside functions.
     ``function(path: Path, layers, options) -> Iterator[tuple[str, dict[str, Block]]]``: from the
     simulator's ``truth.h5``, a stimulus's name and its blocks.
 
-What it gives is checked: the wanted layers and no others, finite values, times that rise within the
-medium, one name a column.
+What it gives is checked: the wanted layers and no others, finite values, times (in seconds) that
+rise within the medium, one name a column.
 
 **Methods** are obligatory: a phrase for a methods section, or a function of :class:`Used` that
 gives it. It completes "Feature space NAME: …", cites papers as ``[@key]`` (keys of

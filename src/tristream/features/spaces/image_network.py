@@ -137,6 +137,7 @@ def _network(
     import torch
 
     from tristream.features.core.networks.fold_batch_norm import fuse
+    from tristream.features.core.networks.image_processor import taken
     from tristream.features.core.networks.load_network import load_network
     from tristream.features.core.networks.network_pass import autocast
     from tristream.features.core.networks.reduce import Projection, columns
@@ -152,7 +153,7 @@ def _network(
     def compute(pixels: Any) -> dict[str, np.ndarray]:
         batch = prep.tensor(pixels).contiguous(memory_format=layout)
         aspect = batch.shape[2] / batch.shape[3]
-        with autocast(device, options.precision):
+        with taken(weights, *batch.shape[2:]), autocast(device, options.precision):
             output = network(batch, output_hidden_states=True)
         out = {}
         for layer in layers:

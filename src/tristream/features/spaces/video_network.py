@@ -122,6 +122,7 @@ def _network(
     weights: Path, layers: tuple[str, ...], options: VideoNetworkOptions, device: str, prep: Any
 ) -> Any:
     """Function from the pixels of clips to the wanted layers' columns."""
+    from tristream.features.core.networks.image_processor import taken
     from tristream.features.core.networks.load_network import load_network
     from tristream.features.core.networks.network_pass import autocast
     from tristream.features.core.networks.reduce import Projection
@@ -138,7 +139,7 @@ def _network(
         batch = prep.tensor(pixels).contiguous()
         aspect = batch.shape[3] / batch.shape[4]
         given = {family.pixels: batch, **family.forward, "output_hidden_states": True}
-        with autocast(device, options.precision):
+        with taken(weights, *batch.shape[3:]), autocast(device, options.precision):
             output = getattr(network, family.call)(**given)
         out = {}
         for layer in layers:

@@ -297,6 +297,36 @@ def test_old_processor_files(tmp_path: Path) -> None:
     assert read_preparation(tmp_path).pixels(image).shape == (24, 24, 3)
 
 
+def test_a_processor_in_the_file_of_transformers_5(tmp_path: Path) -> None:
+    processor = transformers.CLIPImageProcessor(size=40, crop_size=32)
+    processor.save_pretrained(tmp_path)
+    alone = read_preparation(tmp_path)
+    said = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    (tmp_path / "preprocessor_config.json").unlink()
+    whole = {"processor_class": "CLIPProcessor", "image_processor": said}
+    (tmp_path / "processor_config.json").write_text(json.dumps(whole))
+    assert read_preparation(tmp_path) == alone
+
+
+@pytest.mark.parametrize("edge", [64, 400])
+def test_a_convnext_that_does_not_resize(edge: int, tmp_path: Path) -> None:
+    processor = transformers.ConvNextImageProcessor(size={"shortest_edge": edge}, do_resize=False)
+    processor.save_pretrained(tmp_path)
+    image = watermark(5)
+    expected = torch.as_tensor(np.asarray(processor(image)["pixel_values"][0]))
+    preparation = read_preparation(tmp_path)
+    ours = preparation.tensor(torch.from_numpy(preparation.pixels(image).copy()))
+    torch.testing.assert_close(ours, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_a_convnext_of_height_and_width_is_refused(tmp_path: Path) -> None:
+    said = {"image_processor_type": "ConvNextImageProcessor", "size": {"height": 32, "width": 32}}
+    said |= {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    with pytest.raises(UserError, match=r"preprocessor_config\.json: size .* lacks shortest_edge"):
+        read_preparation(tmp_path)
+
+
 def test_a_preview_is_what_reaches_the_network(networks: dict[str, Path], tmp_path: Path) -> None:
     film = watermarked(tmp_path / "film.mp4", 24)
     options = {"folder": str(networks["vit"])}

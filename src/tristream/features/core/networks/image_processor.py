@@ -6,7 +6,8 @@ else is installed: the processors that ``transformers`` chooses depend on the ma
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,8 +138,10 @@ def read_preparation(folder: Path) -> Preparation:
     size = _size(config, family, path) if config.get("do_resize", True) else {}
     crop = config.get("do_center_crop", family in CROPPING)
     share = config.get("crop_pct") or 224 / 256
-    if family == "ConvNext" and size["shortest_edge"] < WARPED_FROM:
-        middle: Any = size["shortest_edge"]
+    if family == "ConvNext" and size:
+        if "shortest_edge" not in size:
+            raise UserError(f"{path}: size {size} of a ConvNeXt lacks shortest_edge; correct it")
+        middle: Any = size["shortest_edge"] if size["shortest_edge"] < WARPED_FROM else None
     else:
         middle = config.get("crop_size", size) if crop else None
     mean, std = _statistics(config, family, path)
@@ -158,6 +161,28 @@ def read_preparation(folder: Path) -> Preparation:
         mean=mean,
         std=std,
     )
+
+
+@contextmanager
+def taken(folder: Path, height: int, width: int) -> Iterator[None]:
+    """Tell in one line that a network cannot take pictures of this size.
+
+    Raises
+    ------
+    UserError
+        If the block ends with an error of shapes.
+    """
+    try:
+        yield
+    except (ValueError, AssertionError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        if not re.search(r"size|shape|dimension|match", reason):
+            raise
+        raise UserError(
+            f"{folder}: the network cannot take pictures of {height} x {width}, as its image "
+            f"processor prepares them ({reason}); correct size, crop_size or do_resize in "
+            f"{_read(folder)[0].name}"
+        ) from None
 
 
 def _read(folder: Path) -> tuple[Path, dict[str, Any]]:

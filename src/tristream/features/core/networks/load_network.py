@@ -7,6 +7,10 @@ from typing import Any
 from tristream.errors import UserError
 from tristream.fetch.weights import network_files
 
+# Weights that stand for what is hidden in training, and are used then alone; some published
+# networks (wav2vec2-base-960h) come without them.
+TRAINING_ONLY = ("masked_spec_embed", "mask_token", "mask_embedding")
+
 
 def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **options: Any) -> Any:
     """A pretrained network in evaluation mode, float32.
@@ -52,7 +56,9 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
         raise UserError(
             f"{folder}: can't be loaded as {kind} ({reason}); fetch the network again"
         ) from None
-    missing = sorted(loading["missing_keys"])
+    missing = sorted(
+        key for key in loading["missing_keys"] if key.rsplit(".", 1)[-1] not in TRAINING_ONLY
+    )
     if missing:
         raise UserError(
             f"{folder}: lacks {len(missing)} weights of {type(network).__name__}, such as "

@@ -26,7 +26,7 @@ from tristream.features.core.networks.network_options import read_config
 AST, CLAP, WHISPER, ENCODEC = "audio-spectrogram-transformer", "clap", "whisper", "encodec"
 SPEECH = ("wav2vec2", "hubert", "wavlm")
 KNOWN = (AST, CLAP, "clap_audio_model", *SPEECH, WHISPER, ENCODEC)
-PREPARATION = "preprocessor_config.json"
+PREPARATION, PROCESSOR = "preprocessor_config.json", "processor_config.json"
 SPEECH_WINDOW = 20.0
 CLAP_HOP = 2.0
 FBANK_HOP, FBANK_WINDOW = 160, 400
@@ -155,6 +155,8 @@ class Preparation:
         from tristream.features.core.networks.load_network import import_transformers
 
         path = folder / PREPARATION
+        if not path.is_file() and (folder / PROCESSOR).is_file():
+            path = folder / PROCESSOR  # of transformers 5: with the processor of words
         try:
             json.loads(path.read_text(encoding="utf-8"))
             made = import_transformers().AutoFeatureExtractor.from_pretrained(
