@@ -29,8 +29,8 @@ from tristream.features.spaces.tracked_objects.detect import Detections, Pedestr
 from tristream.features.spaces.tracked_objects.film import sampled_size
 from tristream.features.spaces.tracked_objects.tracks import Frame, Tracker
 from tristream.fetch.archive import fetch_archive
-from tristream.media.containers import media_info
 from tristream.media.films import frames
+from tristream.media.media_contents import media_info
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))

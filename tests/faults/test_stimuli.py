@@ -1,5 +1,6 @@
 """Faulty events, stimuli and splits: one line that names the file, the fault and the remedy."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from tristream.bold.check_subject import write_checked
 from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading, Stimulus, VolumeTable
 from tristream.config.settings.bold import CheckSettings
+from tristream.config.settings.fetch import FetchStimuliSettings
 from tristream.config.settings.stimuli import InventorySettings
+from tristream.config.sources import FolderSource
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.media.containers import media_info
+from tristream.fetch.sources import Listing
+from tristream.fetch.stimulus_files import _missing
 from tristream.media.films import frames
+from tristream.media.media_contents import media_info
 from tristream.media.sounds import read_sound, sound
 from tristream.stimuli.events import read_bids_events, read_volume_table
 from tristream.stimuli.inventory import make_inventory
@@ -184,6 +189,57 @@ def test_more_is_shown_than_there_is(
         make_inventory(settings, listing, receipt_of(tmp_path), *tables)
     with pytest.raises(UserError, match="--receipt"):
         make_inventory(settings, listing, None, *tables)
+
+
+def test_what_is_odd_of_a_sound_is_told_at_inventory(
+    tmp_path: Path, bids: Callable[[dict[str, str]], Receipt], capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 64000)
+    soundfile.write(tmp_path / "tone.wav", np.stack([noise, -noise], 1), 16000, subtype="FLOAT")
+    stimuli = {
+        "source": {"kind": "folder", "path": "."},
+        "table": [{"stimulus": "tone", "kind": "sound", "path": "tone.wav"}],
+    }
+    text = "onset\tduration\tstim_file\n0\t4\ttone.wav\n"
+    listing = bids({f"sub-01_run-{r}": text for r in (1, 2, 3)})
+    dataset = dataset_of(stimuli=stimuli).model_copy(update={"subjects": ["01"]})
+    settings = InventorySettings.from_descriptor(dataset)
+    tables = (tmp_path / "inventory.tsv", tmp_path / "splits.tsv")
+    make_inventory(settings, listing, receipt_of(tmp_path), *tables)
+    assert "d: tone.wav: its two channels cancel out" in capsys.readouterr().err
+    (stimulus,) = read_inventory(tables[0]).stimuli
+    assert stimulus.duration == 4.0
+    assert "cancel out" in stimulus.notes[0]
+    assert stimulus.facts["sound"].startswith("16000 Hz")
+    noise[320] = np.nan
+    soundfile.write(tmp_path / "tone.wav", noise, 16000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"tone\.wav: holds NaN or infinite samples, from 0\.02 s"):
+        make_inventory(settings, listing, receipt_of(tmp_path), *tables)
+    content = (tmp_path / "tone.wav").read_bytes()
+    (tmp_path / "tone.wav").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"tone\.wav: is cut off: 1280\d\d bytes are missing"):
+        make_inventory(settings, listing, receipt_of(tmp_path), *tables)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_whose_accents_are_other_code_points(tmp_path: Path, form: Any) -> None:
+    """Folders of an Apple computer hold accents decomposed."""
+    path = tmp_path / "sub-01_events.tsv"
+    name = unicodedata.normalize(form, "Amélie.mp4")
+    other = unicodedata.normalize("NFD" if form == "NFC" else "NFC", name)
+    path.write_text(f"onset\tduration\tstim_file\n0\t1\t{name}\n", encoding="utf-8")
+    (event,) = read_bids_events(path, [Stimulus(stimulus="a", kind="film", path=other)])
+    assert event.stimulus == "a"
+    settings = FetchStimuliSettings(
+        dataset="d",
+        source=FolderSource(path=str(tmp_path)),
+        paths=[name],
+        data=".",
+        missing="error",
+        get="",
+    )
+    listing = Listing(tmp_path, "", (FetchedFile(other, 1),))
+    assert "accents are other code points" in _missing(settings, listing, [name])
 
 
 @pytest.mark.parametrize("content", [b"", b"not a film" * 100])

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from helpers.stimuli_clips import RATE, write_film
-from tristream.media.containers import media_info
 from tristream.media.films import frames
+from tristream.media.media_contents import media_info
 from tristream.media.sounds import read_sound, sound
 
 GREY = np.full((48, 64, 3), 100, np.uint8)

@@ -1,4 +1,4 @@
-"""What a film or sound file holds, and how one is opened.
+"""How a film or sound file is opened, and which of its tracks is read.
 
 Media time is zero where the container starts, so picture and sound share one clock: a sound track
 that begins 80 ms after the picture is read with 80 ms of silence before it. Times come from the
@@ -9,7 +9,6 @@ files is refused.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,62 +22,6 @@ FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flac,wav,w64,mp3,aac,"
     "aiff,au,asf,flv,caf"
 )
-
-
-@dataclass(frozen=True)
-class MediaInfo:
-    """What a media file holds.
-
-    Attributes
-    ----------
-    duration : float
-        Seconds, from the container's start to the end of its longest stream.
-    has_video, has_audio : bool
-        Whether there is a picture and a sound stream.
-    fps : float
-        Average frame rate, 0 without a picture.
-    width, height : int
-        Pixels, 0 without a picture.
-    sample_rate : int
-        Hz, 0 without sound.
-    channels : int
-        Sound channels, 0 without sound.
-    """
-
-    duration: float
-    has_video: bool
-    has_audio: bool
-    fps: float
-    width: int
-    height: int
-    sample_rate: int
-    channels: int
-
-
-def media_info(path: Path | str) -> MediaInfo:
-    """Read the headers of a film or sound.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, empty, not a film or sound, or lasts no time.
-    """
-    with opened(Path(path)) as container:
-        video = moving_picture(container)
-        audio = container.streams.audio[0] if container.streams.audio else None
-        duration = duration_of(container)
-        if duration <= 0:
-            raise UserError(f"{path}: lasts 0 s; give a film or sound with content")
-        return MediaInfo(
-            duration=duration,
-            has_video=video is not None,
-            has_audio=audio is not None,
-            fps=float(video.average_rate or 0) if video else 0.0,
-            width=video.width if video else 0,
-            height=video.height if video else 0,
-            sample_rate=audio.sample_rate if audio else 0,
-            channels=audio.channels if audio else 0,
-        )
 
 
 @contextmanager
@@ -103,18 +46,30 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def moving_picture(container: Any) -> av.VideoStream | None:
-    """The first moving picture, if there is one: a sound file's cover image does not move."""
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    return None
+    """The picture that a player shows: the track of the default flag, or the first.
+
+    A sound file's cover image does not move.
+    """
+    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return _default(moving)
+
+
+def sound_track(container: Any) -> av.AudioStream | None:
+    """The sound that a player plays: the track of the default flag, or the first."""
+    return _default(list(container.streams.audio))
+
+
+def _default(streams: list[Any]) -> Any:
+    flagged = [stream for stream in streams if stream.disposition & Disposition.default]
+    return next(iter(flagged or streams), None)
 
 
 def media_start(container: Any) -> float:
     return (container.start_time or 0) / av.time_base
 
 
-def duration_of(container: Any) -> float:
+def header_duration(container: Any) -> float:
+    """Seconds that the header says; 0 where it says nothing."""
     if container.duration:
         return container.duration / av.time_base
     ends = [

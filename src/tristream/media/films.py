@@ -11,9 +11,12 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from tristream.errors import UserError
-from tristream.media.containers import duration_of, media_start, moving_picture, opened
+from tristream.media.clocks import Clock
+from tristream.media.containers import media_start, moving_picture, opened
+from tristream.media.display import Display, check_shown
+from tristream.media.media_contents import MediaInfo, media_info
 
-# A film may end this much before its header says (s): the last frames' display time.
+# The last picture that can be decoded may lie so much before that of the last packet (s).
 MISSING_END = 1.0
 
 Pixels = NDArray[np.uint8]
@@ -34,7 +37,8 @@ def frames(
     path : Path
         The film.
     size : (width, height), optional
-        Scale to this size (area averaging, the aspect ratio is not kept); as filmed by default.
+        Scale to this size (area averaging, the aspect ratio is not kept); by default the size at
+        which it is shown, upright and with square pixels.
     format : {"rgb24", "gray"}
         Colour or luminance.
     fps : float, optional
@@ -52,13 +56,14 @@ def frames(
     Raises
     ------
     UserError
-        If the file can't be decoded, has no picture, or ends long before its header says.
+        If the file can't be decoded, has no picture, or is cut off.
     """
     path = Path(path)
-    pixels = _converter(size, format)
+    info = _with_picture(path)
+    pixels = _converter(info.display, size, format)
     with opened(path) as container:
-        decoded = _decoded(container, path)
-        chosen = decoded if fps is None else _sampled(decoded, fps, duration_of(container))
+        decoded = _timed(container, path, info.picture)
+        chosen = decoded if fps is None else _sampled(decoded, fps, info.duration)
         for time, frame in islice(chosen, skip, None):
             yield time, pixels(frame)
 
@@ -86,58 +91,62 @@ def frame_at(
     ndarray of uint8, (height, width, 3) or (height, width)
     """
     path = Path(path)
-    for from_start in (False, True):
+    info = _with_picture(path)
+    for from_start in (False, True) if info.picture.is_direct else (True,):
         with opened(path) as container:
-            shown = _shown_at(container, path, at, from_start)
+            shown = _shown_at(container, path, info.picture, at, from_start)
             if shown is not None:
-                return _converter(size, format)(shown)
+                return _converter(info.display, size, format)(shown)
     raise UserError(f"{path}: its picture has no frame; fetch it again")
 
 
-def _decoded(container: Any, path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Frames with their media times."""
-    stream = moving_picture(container)
-    if stream is None:
+def _with_picture(path: Path) -> MediaInfo:
+    info = media_info(path)
+    if not info.has_video:
         raise UserError(f"{path}: has no picture; use features of the sound, or another file")
-    return _timed(container, stream, path)
+    if info.unseen:
+        raise UserError(info.unseen)
+    return info
 
 
-def _timed(container: Any, stream: Any, path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Decode `stream`; its end must be where the header says."""
-    # A fixed number: what the rules count on, whatever the machine has.
-    stream.codec_context.thread_count = 2
-    stream.thread_type = "AUTO"
-    origin, time = media_start(container), None
-    for frame in container.decode(stream):
-        if frame.pts is None:
-            continue
-        time = float(frame.pts * stream.time_base) - origin
+def _timed(container: Any, path: Path, clock: Clock) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Frames with their media times; the last must be that of the last packet."""
+    time = None
+    for time, frame in clock.in_order(_stamped(container, clock)):
+        check_shown(frame, path)
         yield time, frame
     if time is None:
         raise UserError(f"{path}: its picture has no frame; fetch it again")
-    if stream.duration:
-        start = (stream.start_time or 0) * stream.time_base
-        end = float(start + stream.duration * stream.time_base) - origin
-        period = 1 / float(stream.average_rate) if stream.average_rate else 0.0
-        if end - time > MISSING_END + period:
-            raise UserError(
-                f"{path}: ends at {time:.1f} s though its header says {end:.1f} s: "
-                "the file is cut off; fetch it again"
-            )
+    if clock.last - time > MISSING_END + clock.period:
+        raise UserError(
+            f"{path}: its picture can be decoded until {time:.1f} s, though it has packets until "
+            f"{clock.end:.1f} s: the file is damaged; fetch it again"
+        )
 
 
-def _shown_at(container: Any, path: Path, at: float, from_start: bool) -> av.VideoFrame | None:
-    """The frame on screen at `at`; None if the key frame that was found comes later."""
+def _stamped(container: Any, clock: Clock) -> Iterator[tuple[float | None, av.VideoFrame]]:
+    """Decoded frames with their time stamps."""
     stream = moving_picture(container)
-    if stream is None:
-        raise UserError(f"{path}: has no picture; use features of the sound, or another file")
-    origin, shown = media_start(container), None
+    assert stream is not None
+    # A fixed number: what the rules count on, whatever the machine has.
+    stream.codec_context.thread_count = 2
+    stream.thread_type = "AUTO"
+    origin = media_start(container)
+    for packet in clock.packets(container, stream):
+        for frame in packet.decode():
+            stamp = None if frame.pts is None else float(frame.pts * stream.time_base) - origin
+            yield stamp, frame
+
+
+def _shown_at(
+    container: Any, path: Path, clock: Clock, at: float, from_start: bool
+) -> av.VideoFrame | None:
+    """The frame on screen at `at`; None if the key frame that was found comes later."""
+    shown = None
     if not from_start:
-        container.seek(max(round((at + origin) * av.time_base), 0))
-    for frame in container.decode(stream):
-        if frame.pts is None:
-            continue
-        if float(frame.pts * stream.time_base) - origin > at:
+        container.seek(max(round((at + media_start(container)) * av.time_base), 0))
+    for time, frame in clock.in_order(_stamped(container, clock)):
+        if time > at:
             # Before the first frame its picture counts as shown.
             return frame if shown is None and from_start else shown
         shown = frame
@@ -145,17 +154,18 @@ def _shown_at(container: Any, path: Path, at: float, from_start: bool) -> av.Vid
 
 
 def _converter(
-    size: tuple[int, int] | None, format: Literal["rgb24", "gray"]
+    display: Display, size: tuple[int, int] | None, format: Literal["rgb24", "gray"]
 ) -> Callable[[av.VideoFrame], Pixels]:
-    """Function: decoded frame -> pixels, scaled by area averaging."""
-    shape = {} if size is None else {"width": size[0], "height": size[1]}
+    """Function: decoded frame -> pixels as they are shown, scaled by area averaging."""
     reformatter = VideoReformatter()
 
     def pixels(frame: av.VideoFrame) -> Pixels:
+        width, height = size or display.shown(frame.width, frame.height)
+        width, height = display.stored(width, height)
         scaled = reformatter.reformat(
-            frame, **shape, format=format, interpolation=Interpolation.AREA
+            frame, width=width, height=height, format=format, interpolation=Interpolation.AREA
         )
-        return np.asarray(scaled.to_ndarray(), np.uint8)
+        return display(np.asarray(scaled.to_ndarray(), np.uint8))
 
     return pixels
 

@@ -9,10 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tristream.errors import UserError
-from tristream.media.containers import media_info, media_start, opened
+from tristream.media.clocks import JUMP, Clock
+from tristream.media.containers import media_start, opened, sound_track
+from tristream.media.media_contents import media_info
 
-# A step of the sound's time stamps beyond this is a gap or an overlap, not rounding (s).
-JUMP = 0.02
+# Weights of channels in one, before they are divided by their sum (ITU-R BS.775: centre and
+# surround 3 dB down in each of two channels, no bass effects), as ``ffmpeg -ac 1`` has them.
+SIDE = 0.5**0.5
+DOWNMIX = {
+    **dict.fromkeys(("FL", "FR"), 1.0),
+    "FC": 2 * SIDE,
+    **dict.fromkeys(("SL", "SR", "BL", "BR", "FLC", "FRC"), SIDE),
+    "BC": 1.0,
+    "LFE": 0.0,
+}
+
+# At which rate a sound is looked through before it is used (Hz).
+CHECK_RATE = 16000
+# For how long (s).
+LISTENED = 600.0
+# Two channels whose mean has less of their power than this cancel each other.
+OPPOSED = 0.01
 
 Sound = NDArray[np.float32]
 
@@ -30,7 +47,7 @@ def sound(path: Path | str, rate: int, *, mono: bool = True) -> Iterator[Sound]:
     rate : int
         Sampling rate of the result in Hz.
     mono : bool
-        Average the channels.
+        Mix the channels: the mean of two, the standard downmix of more.
 
     Yields
     ------
@@ -39,14 +56,61 @@ def sound(path: Path | str, rate: int, *, mono: bool = True) -> Iterator[Sound]:
     Raises
     ------
     UserError
-        If the file can't be decoded or has no sound.
+        If the file can't be decoded, has no sound, is cut off, or holds NaN or infinity.
     """
     path = Path(path)
+    info = media_info(path)
+    if not info.has_audio:
+        raise UserError(f"{path}: has no sound; use features of the picture, or another file")
     with opened(path) as container:
-        if not container.streams.audio:
-            raise UserError(f"{path}: has no sound; use features of the picture, or another file")
-        for chunk in _placed(container, rate):
-            yield chunk.mean(axis=1) if mono else chunk
+        weights, done = downmix(sound_track(container)), 0
+        for chunk in _placed(container, info.sound, rate):
+            if not np.isfinite(chunk).all():
+                first = done + int(np.argmin(np.isfinite(chunk).all(axis=1)))
+                raise UserError(
+                    f"{path}: holds NaN or infinite samples, from {first / rate:.2f} s on; "
+                    "write the sound again"
+                )
+            done += len(chunk)
+            yield chunk @ weights if mono and len(weights) == chunk.shape[1] else chunk
+
+
+def heard(path: Path) -> tuple[str, ...]:
+    """What a listener should know of a sound, from its first ten minutes that are not silent.
+
+    Samples of floating point, which can be NaN, are looked through to the end.
+
+    Raises
+    ------
+    UserError
+        As of :func:`sound`.
+    """
+    total, mixed, read = 0.0, 0.0, 0
+    whole = "pcm_f" in media_info(path).facts["sound"]
+    for chunk in sound(path, CHECK_RATE, mono=False):
+        read += len(chunk)
+        total += float((chunk.astype(np.float64) ** 2).mean(axis=1).sum())
+        if chunk.shape[1] == 2:
+            mixed += float((chunk.mean(axis=1, dtype=np.float64) ** 2).sum())
+        if read > LISTENED * CHECK_RATE and total and not whole:
+            break
+    if not total:
+        return ("its sound is silence",)
+    if chunk.shape[1] == 2 and mixed < OPPOSED * total:
+        return (
+            "its two channels cancel out when they are mixed (one is inverted): "
+            '`ffmpeg -i IN -af "aeval=val(0)|-val(1):c=same" -c:v copy OUT` turns it back',
+        )
+    return ()
+
+
+def downmix(track: Any) -> Sound:
+    """Weight of each channel of a sound track in one: (channels,), of sum 1."""
+    names = [channel.name for channel in track.layout.channels]
+    if len(names) < 3 or not set(names) <= set(DOWNMIX):
+        return np.full(len(names), 1 / len(names), np.float32)
+    weights = np.array([DOWNMIX[name] for name in names], np.float32)
+    return weights / weights.sum()
 
 
 def read_sound(
@@ -87,20 +151,27 @@ def read_sound(
     return out
 
 
-def _placed(container: Any, rate: int) -> Iterator[Sound]:
-    """Sound at `rate`, (n, channels), placed by its time stamps on a grid from media time 0."""
-    stream = container.streams.audio[0]
+def _placed(container: Any, clock: Clock, rate: int) -> Iterator[Sound]:
+    """Sound at `rate`, (n, channels), placed by its time stamps on a grid from media time 0.
+
+    A sound that keeps another pace than its time stamps is stretched to them.
+    """
+    stream = sound_track(container)
+    assert stream is not None
     origin = media_start(container)
     written, resampler, expected = 0, None, None
-    for frame in container.decode(stream):
-        time = expected if frame.pts is None else float(frame.pts * frame.time_base) - origin
+    for frame in _decoded(container, clock, stream):
+        stamp = frame.time
+        time = expected if stamp is None else float(stamp) - origin
         time = 0.0 if time is None else time
+        frame.sample_rate = pace = round(frame.sample_rate / clock.pace)
         if resampler is None or expected is None or abs(time - expected) > JUMP:
             if resampler is not None:
                 rest = _resampled(resampler, None)
                 written += len(rest)
                 yield rest
-            resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=rate)
+            resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=rate)
+            expected = time
             target = round(time * rate)
             if target > written:
                 yield np.zeros((target - written, len(frame.layout.channels)), np.float32)
@@ -110,7 +181,7 @@ def _placed(container: Any, rate: int) -> Iterator[Sound]:
         skipped = min(surplus, len(chunk))
         surplus -= skipped
         written += len(chunk) - skipped
-        expected = time + frame.samples / frame.sample_rate
+        expected += frame.samples / pace
         if len(chunk) > skipped:
             yield chunk[skipped:]
     if resampler is not None:
@@ -119,7 +190,13 @@ def _placed(container: Any, rate: int) -> Iterator[Sound]:
             yield rest
 
 
+def _decoded(container: Any, clock: Clock, stream: Any) -> Iterator[av.AudioFrame]:
+    for packet in clock.packets(container, stream):
+        yield from packet.decode()
+
+
 def _resampled(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Sound:
-    parts = [part.to_ndarray().T for part in resampler.resample(frame)]
     channels = len(resampler.layout.channels) if resampler.layout else 1
+    # Interleaved: PyAV reads beyond the planes of eight channels.
+    parts = [part.to_ndarray().reshape(-1, channels) for part in resampler.resample(frame)]
     return np.concatenate(parts) if parts else np.zeros((0, channels), np.float32)

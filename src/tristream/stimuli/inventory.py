@@ -15,7 +15,8 @@ from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.hashing import hash_file
-from tristream.media.containers import media_info
+from tristream.media.media_contents import media_info
+from tristream.media.sounds import heard
 from tristream.stimuli.entry_points import with_starts
 from tristream.stimuli.events import events_of_subject
 from tristream.stimuli.sample_counts import check_overlaps, check_windows, count_samples
@@ -71,6 +72,7 @@ def make_inventory(
     left_out |= {s: unclear[t] for s, t in settings.timelines.items() if t in unclear}
     counts = count_samples(settings, timelines)
     told = [*counts.doubts, *(f"sub-{s} was left out: {why}" for s, why in left_out.items())]
+    told += [f"{one.path}: {note}" for one in stimuli for note in one.notes]
     for doubt in told:
         print(f"warning: {reading.dataset}: {doubt}", file=sys.stderr)
     subjects = [subject for subject in settings.timelines if subject not in left_out]
@@ -239,8 +241,14 @@ def stimulus_list(reading: EventReading, receipt: Receipt) -> list[StimulusFile]
         if row.path not in there:
             continue
         path = receipt.path(row.path)
-        duration = None if row.kind == "image" else media_info(path).duration
-        listed.append(StimulusFile(row.stimulus, row.kind, row.path, hash_file(path), duration))
+        file = StimulusFile(row.stimulus, row.kind, row.path, hash_file(path))
+        if row.kind != "image":
+            info = media_info(path)
+            if row.kind == "film" and info.unseen:
+                raise UserError(info.unseen)
+            notes = info.notes + (heard(path) if info.has_audio else ())
+            file = replace(file, duration=info.duration, facts=info.facts, notes=notes)
+        listed.append(file)
     return listed
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
-from tristream.media.containers import media_info
+from tristream.media.media_contents import media_info
 from tristream.stimuli import audio_prints, frame_prints, image_prints
 from tristream.stimuli.audit_methods import (
     compared_kinds,

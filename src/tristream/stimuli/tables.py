@@ -64,6 +64,10 @@ class StimulusFile:
         Of its content.
     duration : float or None
         Seconds; None for images.
+    facts : dict of str to str
+        Of films and sounds: size, frame rate, rotation, colour, tracks, in words.
+    notes : tuple of str
+        What a reader should know of it, such as gaps.
     """
 
     stimulus: str
@@ -71,6 +75,8 @@ class StimulusFile:
     path: str
     sha256: str
     duration: float | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from tristream.features.show.gradcam import Attention, attend, why_not
 from tristream.features.show.shown_space import find_space, some_rows
 from tristream.features.show.traces import traces
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.media.containers import media_info
 from tristream.media.films import frame_at, frames
+from tristream.media.media_contents import media_info
 from tristream.media.sounds import read_sound
 from tristream.store import Provenance
 

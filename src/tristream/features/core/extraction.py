@@ -1,5 +1,6 @@
 """Features of films, sounds and images: one pass of the stimuli serves all layers of a job."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -12,7 +13,13 @@ from tqdm import tqdm
 from tristream.config.settings.features import FeatureSettings
 from tristream.device import choose_device
 from tristream.errors import UserError
-from tristream.features.core.block_checks import check_block, check_layers_given, joined
+from tristream.features.core.block_checks import (
+    check_block,
+    check_in_medium,
+    check_layers_given,
+    checked_chunks,
+    joined,
+)
 from tristream.features.core.checked_space import check_layers, of_settings
 from tristream.features.core.chunks import ChunkFolder
 from tristream.features.core.cost import Meter
@@ -27,7 +34,7 @@ from tristream.features.core.resources import (
     find_weights,
 )
 from tristream.fetch.receipt import Receipt
-from tristream.media.containers import media_info
+from tristream.media.media_contents import media_info
 from tristream.store import Omission
 
 # Numbers that are held before they are stored, for extractors that give small chunks.
@@ -140,9 +147,12 @@ def _chunks(
     )
     waiting: list[dict[str, Block]] = []
     numbers = 0
-    for chunk in given:
+    end = media_info(medium.path).duration if isinstance(medium.path, Path) else math.inf
+    for chunk in checked_chunks(job.where, given):
         for layer in layers:
             check_block(job.where, layer, chunk)
+            window = float(notes.get(WINDOW, job.window(layer)))
+            check_in_medium(job.where, layer, np.asarray(chunk[layer].times), window, end)
         check_layers_given(job.where, layers, chunk)
         waiting.append(chunk)
         numbers += sum(chunk[layer].values.size for layer in layers)
@@ -181,8 +191,8 @@ def _assemble(
     all_notes = [folder.notes(layer, medium.stimulus) for medium in media]
     windows = [float(notes.pop(WINDOW, job.window(layer))) for notes in all_notes]
     noted = [notes.pop(COLUMNS, None) for notes in all_notes][-1]
-    for medium, times, window in zip(media, all_times, windows, strict=True):
-        _check_times(job, layer, medium, times, window)
+    for medium, times in zip(media, all_times, strict=True):
+        _check_times(job, layer, medium, times)
     widths = {folder.width(layer, medium.stimulus) for medium in media}
     if len(widths) != 1:
         raise UserError(
@@ -206,24 +216,14 @@ def _assemble(
     return file
 
 
-def _check_times(job: Job, layer: str, medium: Medium, times: np.ndarray, window: float) -> None:
-    """Refuse times that do not rise, or lie outside of the medium."""
+def _check_times(job: Job, layer: str, medium: Medium, times: np.ndarray) -> None:
+    """Refuse times that do not rise, or are not as many as the images."""
     if len(times) == 0 or np.any(np.diff(times) <= 0):
         raise UserError(
             f"{medium.name}: {job.extractor.name}/{layer} gave "
             + ("times that do not rise" if len(times) else "no samples: is it long enough?")
         )
-    if not isinstance(medium.path, Path):
-        if len(times) != len(medium.items):
-            raise UserError(
-                f"{job.where}/{layer}: gave {len(times)} rows for {len(medium.items)} images"
-            )
-        return
-    # A window may reach beyond either end, and headers round a duration.
-    margin = max(window, 1.0)
-    end = media_info(medium.path).duration
-    if times[0] < -margin or times[-1] > end + margin:
+    if not isinstance(medium.path, Path) and len(times) != len(medium.items):
         raise UserError(
-            f"{medium.name}: {job.extractor.name}/{layer} gave times from {times[0]:.2f} to "
-            f"{times[-1]:.2f} s, but it lasts {end:.2f} s; fix {job.extractor.module}"
+            f"{job.where}/{layer}: gave {len(times)} rows for {len(medium.items)} images"
         )

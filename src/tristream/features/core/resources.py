@@ -14,7 +14,7 @@ from tristream.features.core.registry import Extractor
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.weights import network_files
 from tristream.hashing import hash_file, hash_text
-from tristream.media.containers import media_info
+from tristream.media.media_contents import media_info
 from tristream.store import Omission
 
 IMAGES = "images"

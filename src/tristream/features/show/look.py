@@ -11,8 +11,8 @@ import numpy.typing as npt
 from tristream.errors import UserError
 from tristream.features.core.registry import Preview
 from tristream.features.show.shown_space import Space
-from tristream.media.containers import media_info
 from tristream.media.films import frame_at
+from tristream.media.media_contents import media_info
 from tristream.media.sounds import read_sound
 from tristream.media.still_images import read_image
 

@@ -9,7 +9,7 @@ from tristream.errors import UserError
 from tristream.features.show.look import thumbnail
 from tristream.features.show.show_numbers import components, mean_rows
 from tristream.features.show.shown_space import Space, some_rows
-from tristream.media.containers import media_info
+from tristream.media.media_contents import media_info
 
 Array = npt.NDArray[np.float64]
 # Rows that components are found from, points of a trace, frames of a strip and their width.

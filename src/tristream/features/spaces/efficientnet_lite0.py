@@ -117,7 +117,7 @@ def efficientnet_lite0(
 
 def _scaled_size(path: Path) -> tuple[int, int]:
     """Width and height of a frame whose short side has 224 pixels."""
-    from tristream.media.containers import media_info
+    from tristream.media.media_contents import media_info
 
     info = media_info(path)
     return _scaled(info.width, info.height)

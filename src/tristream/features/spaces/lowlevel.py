@@ -101,7 +101,7 @@ def _is_cut(change: float, recent: deque[float]) -> bool:
 
 def _loudness(path: Path, fps: float) -> np.ndarray:
     """RMS of the mono sound in segments of 1/`fps` s from media time 0; empty without sound."""
-    from tristream.media.containers import media_info
+    from tristream.media.media_contents import media_info
     from tristream.media.sounds import sound
 
     if not media_info(path).has_audio:

@@ -9,7 +9,13 @@ from tristream.report.declared import model_layers
 from tristream.report.elements import Block, Caution, Section, Table, Text, shown
 from tristream.report.item_neighbours import NEAR, Neighbour, items_of, neighbours_in
 from tristream.report.study_results import Results
-from tristream.stimuli.tables import LeakageTable, read_inventory, read_leakage, read_splits
+from tristream.stimuli.tables import (
+    LeakageTable,
+    StimulusFile,
+    read_inventory,
+    read_leakage,
+    read_splits,
+)
 
 FEW = 12
 
@@ -44,7 +50,18 @@ def _inventory(results: Results, dataset: str) -> list[Block]:
         of = f"some {whole} volumes until the last event" if told.rows == "volumes" else whole
         events += f" They give {found} samples of {of}."
         doubts = [Caution(f"{doubt}.") for doubt in told.doubts]
-    return [Text(events), *doubts, shown_table, *notes]
+    return [Text(events), *doubts, shown_table, *_media(inventory.stimuli), *notes]
+
+
+def _media(stimuli: Sequence[StimulusFile]) -> list[Block]:
+    """How films and sounds are stored and read: size, frame rate, rotation, colour, tracks."""
+    found: list[Block] = [Caution(f"{s.path}: {note}.") for s in stimuli for note in s.notes]
+    names = list(dict.fromkeys(name for s in stimuli for name in s.facts))
+    rows = tuple((s.stimulus, *(s.facts.get(name, "") for name in names)) for s in stimuli)
+    if names:
+        caption = "Films and sounds as they are read: upright, and with square pixels."
+        found.append(Table(caption, ("stimulus", *names), rows, folded=len(rows) > FEW))
+    return found
 
 
 def _splits(results: Results, dataset: str) -> list[Block]:

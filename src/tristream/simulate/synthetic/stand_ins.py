@@ -19,8 +19,8 @@ from tristream import __version__
 from tristream.config.dataset import Dataset
 from tristream.config.events import Stimulus
 from tristream.errors import UserError
-from tristream.media.containers import media_info
 from tristream.media.films import frame_at
+from tristream.media.media_contents import media_info
 from tristream.media.sounds import Sound, read_sound
 from tristream.media.still_images import read_image
 from tristream.paths import resolve_inside

@@ -46,7 +46,7 @@ class Track:
         UserError
             If it can't be decoded, has no sound, or is too short.
         """
-        from tristream.media.containers import media_info
+        from tristream.media.media_contents import media_info
         from tristream.media.sounds import sound
 
         samples = round(media_info(path).duration * rate)

@@ -50,7 +50,7 @@ def cochlea(bank: Callable[[Any], "Bank"], leak: float = 0.0) -> Shown:
 
         from tristream.features.core.audio.cochlea import HOP, RATE, cochleagram
         from tristream.features.core.audio.sound_stream import Track
-        from tristream.media.containers import media_info
+        from tristream.media.media_contents import media_info
         from tristream.media.sounds import read_sound
 
         first, stop = _around(path, at)
@@ -67,6 +67,6 @@ def cochlea(bank: Callable[[Any], "Bank"], leak: float = 0.0) -> Shown:
 
 
 def _around(path: Path, at: float) -> tuple[float, float]:
-    from tristream.media.containers import media_info
+    from tristream.media.media_contents import media_info
 
     return max(round(at - AROUND, 1), 0.0), min(round(at + AROUND, 1), media_info(path).duration)

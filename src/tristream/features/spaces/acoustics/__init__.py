@@ -104,7 +104,7 @@ def column_names(layer: str, options: Options, p: int) -> list[str]:
 
 def _preview(path: Path, options: Options, at: float, folder: Path | None) -> Preview:
     """Mel bands at 100 Hz, 2 s around `at`, before they are averaged."""
-    from tristream.media.containers import media_info
+    from tristream.media.media_contents import media_info
     from tristream.media.sounds import read_sound
 
     end = media_info(path).duration

@@ -119,7 +119,7 @@ def optical_flow(
     """
     from tristream.features.core.frames import frame_batches
     from tristream.features.spaces.optical_flow.fields import flow_fields
-    from tristream.media.containers import media_info
+    from tristream.media.media_contents import media_info
 
     info = media_info(path)
     width, height = options.size

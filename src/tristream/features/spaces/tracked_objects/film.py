@@ -10,8 +10,8 @@ import numpy as np
 from tristream.features.spaces.tracked_objects.associate import Weights
 from tristream.features.spaces.tracked_objects.detect import Boxes, Detector
 from tristream.features.spaces.tracked_objects.tracks import Frame, Tracker
-from tristream.media.containers import media_info
 from tristream.media.films import frames
+from tristream.media.media_contents import media_info
 
 Embedder = Callable[[np.ndarray, Boxes], np.ndarray]
 """Image and boxes -> unit vectors."""

@@ -1,0 +1,121 @@
+"""How long a film or sound truly lasts: its content, not its header, and which of them is wrong."""
+
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from helpers.odd_films import RATE, clicks, cut, film, sound_file
+from tristream.errors import UserError
+from tristream.media.films import frames
+from tristream.media.media_contents import media_info
+from tristream.media.sounds import read_sound, sound
+
+NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, 10 * RATE).astype(np.float32)
+FILMS = {
+    "film.mkv": {"codec": "libx264"},
+    "film.webm": {"codec": "libvpx", "sound_codec": "libopus"},
+    "film.flv": {"codec": "flv", "sound_codec": "libmp3lame"},
+    "film.mov": {"codec": "libx264", "container_options": {"movflags": "faststart"}},
+    "film.avi": {"codec": "mpeg4", "sound_codec": "libmp3lame"},
+}
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_a_film_that_is_cut_off(tmp_path: Path, name: str) -> None:
+    options = dict(FILMS[name])
+    rate = 44100 if name == "film.flv" else RATE
+    path = film(tmp_path / name, 125, NOISE[: 5 * rate], **options)  # type: ignore[arg-type]
+    whole = media_info(path).duration
+    assert whole == pytest.approx(5 * rate / RATE if rate != RATE else 5, abs=0.5)
+    cut(path, 0.45)
+    for read in (media_info, lambda p: list(frames(p)), lambda p: list(sound(p, 16000))):
+        with pytest.raises(UserError, match=r"cut off.*fetch it again") as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("xing.mp3", "libmp3lame"), ("a.flac", "flac"), ("a.wav", "pcm_s16le")]
+)
+def test_a_sound_that_is_cut_off(tmp_path: Path, name: str, codec: str) -> None:
+    path = sound_file(tmp_path / name, NOISE, codec)
+    assert media_info(path).duration == pytest.approx(10, abs=0.03)
+    cut(path, 0.4)
+    with pytest.raises(UserError, match=r"header says .*4\.0 s.*fetch it again|cut off"):
+        media_info(path)
+
+
+def test_sounds_whose_header_tells_no_length(tmp_path: Path) -> None:
+    quiet = NOISE.copy()
+    quiet[: 4 * RATE] *= 1e-3  # whose bit rate does not hold for the rest
+    vbr = sound_file(tmp_path / "vbr.mp3", quiet, "libmp3lame", write_xing="0")
+    adts = sound_file(tmp_path / "sound.aac", quiet, "aac")
+    for path in (vbr, adts):
+        assert media_info(path).duration == pytest.approx(10, abs=0.06)
+        assert len(read_sound(path, 16000)) == pytest.approx(160000, abs=1000)
+
+
+def test_joined_sounds_last_as_long_as_their_parts(tmp_path: Path) -> None:
+    path = sound_file(tmp_path / "a.mp3", NOISE[: 3 * RATE], "libmp3lame")
+    path.write_bytes(path.read_bytes() * 2)
+    info = media_info(path)
+    assert info.duration == pytest.approx(6, abs=0.15)
+    assert info.notes[0].startswith("its header says 3.0 s, but its sound ends at 6.")
+
+
+def test_a_last_frame_that_is_held(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", 26, last_for=7.0, stream_options={"bf": "0"})
+    info = media_info(path)
+    assert info.duration == pytest.approx(8, abs=0.01)
+    shown = list(frames(path, fps=5))
+    assert len(shown) == 40
+    assert (shown[-1][1] == shown[-20][1]).all()
+
+
+def test_a_film_without_a_duration(tmp_path: Path) -> None:
+    """As browsers write them: neither the length of the segment nor of the film is known."""
+    options = {"live": "1"}
+    path = film(
+        tmp_path / "film.webm", 75, codec="libvpx", container_options=options, stream_options={}
+    )
+    assert media_info(path).duration == pytest.approx(3, abs=0.05)
+    assert len(list(frames(path))) == 75
+
+
+def test_a_file_that_was_never_filled(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mov", 125, container_options={"movflags": "faststart"})
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    path.write_bytes(whole[:half] + bytes(len(whole) - half))
+    with pytest.raises(UserError, match=r"only zeros from second .* of its picture"):
+        media_info(path)
+
+
+def test_a_wave_file_from_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, NOISE, RATE)
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = b"\xff" * 4
+    path.write_bytes(bytes(content))
+    assert media_info(path).duration == pytest.approx(10)
+
+
+def test_picture_and_sound_that_end_apart(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", 125, clicks(2.0))
+    assert any("its picture ends at 5.0 s, its sound at 2.0 s" in n for n in media_info(path).notes)
+
+
+@pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffmpeg is not installed")
+@pytest.mark.parametrize("name", FILMS)
+def test_lengths_are_those_of_ffprobe(tmp_path: Path, name: str) -> None:
+    path = film(tmp_path / name, 50, **{k: v for k, v in FILMS[name].items() if "sound" not in k})  # type: ignore[arg-type]
+    command = ["ffprobe", "-v", "error", "-count_packets", "-show_entries"]
+    command += ["stream=nb_read_packets", "-of", "csv=p=0", str(path)]
+    packets = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert len(list(frames(path))) == packets == 50
+    assert media_info(path).duration == pytest.approx(Fraction(50, 25), abs=0.05)
