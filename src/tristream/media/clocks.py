@@ -134,7 +134,7 @@ def read_clocks(container: Any, streams: Sequence[Any], origin: float) -> dict[i
     jumps, restarts = (container.format.name in names for names in (JUMPING, RESTARTING))
     pace = {stream.index: _samples_of(stream) for stream in streams}
     for packet in container.demux(*streams):
-        index, base = packet.stream_index, float(packet.time_base)
+        index, base = packet.stream.index, float(packet.time_base)
         stamp = packet.pts if packet.dts is None else packet.dts
         number = found[index].count
         found[index].count += 1
