@@ -3,6 +3,7 @@
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -96,17 +97,19 @@ def test_interlaced_is_refused(tmp_path: Path) -> None:
 def test_the_default_tracks_are_read(tmp_path: Path) -> None:
     """A commentary comes first in the file; the film's own sound is marked."""
     path = tmp_path / "film.mkv"
-    a = film(tmp_path / "a.mkv", 50, clicks(2.0, 1.0), sound_codec="pcm_s16le")
-    b = film(tmp_path / "b.mkv", 50, clicks(2.0, 0.5), sound_codec="pcm_s16le", first=100)
+    options: Any = {"sound_codec": "pcm_s16le", "stream_options": {"bf": "0"}}
+    a = film(tmp_path / "a.mkv", 50, clicks(2.0, 1.0), **options)
+    b = film(tmp_path / "b.mkv", 50, clicks(2.0, 0.5), first=100, **options)
     with av.open(str(path), "w") as out, av.open(str(a)) as one, av.open(str(b)) as two:
         packets = []
         for source, default in ((one, False), (two, True)):
+            copies = {}
             for stream in source.streams:
-                copy = out.add_stream_from_template(stream)
-                copy.disposition = Disposition.default if default else Disposition(0)
-                packets += [(p, copy) for p in source.demux(stream) if p.dts is not None]
-            source.seek(0)
-        packets = [p for p in packets if p[0].size]
+                copies[stream.index] = out.add_stream_from_template(stream)
+                copies[stream.index].disposition = (
+                    Disposition.default if default else Disposition(0)
+                )
+            packets += [(p, copies[p.stream_index]) for p in source.demux() if p.size]
         for packet, copy in sorted(packets, key=lambda p: p[0].dts * p[0].time_base):
             packet.stream = copy
             out.mux(packet)
