@@ -6,6 +6,7 @@ dataset shipped them: later stages know no difference.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.sources import Listing, Origin
@@ -15,7 +16,8 @@ from tristream.fetch.sources import Listing, Origin
 class NestedOrigin:
     """An origin whose `folder` is another origin's content.
 
-    The commit of its listing is that of both, ``dataset+derivatives``.
+    The commit of its listing is that of both, ``dataset+derivatives``. A folder of the user's is
+    read where it is, and the listing says where.
     """
 
     outer: Origin
@@ -28,7 +30,11 @@ class NestedOrigin:
         files = [replace(file, path=self._down(file.path)) for file in other.files]
         omitted = [replace(o, what=self._down(o.what)) for o in other.omitted]
         commit = f"{own.commit}+{other.commit}"
-        return Listing(own.root, commit, (*own.files, *files), (*own.omitted, *omitted))
+        elsewhere = {} if other.commit else {self.folder: other.root.absolute().as_posix()}
+        # Another copy below the dataset's own root is not the one that was named.
+        outer = (file for file in own.files if not file.path.startswith(self._down("")))
+        everything = (*outer, *files)
+        return Listing(own.root, commit, everything, (*own.omitted, *omitted), elsewhere)
 
     def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
         """Bring files of both, in the order of `paths`."""
@@ -42,7 +48,8 @@ class NestedOrigin:
         own = [path for path in paths if not path.startswith(start)]
         theirs = [path.removeprefix(start) for path in paths if path.startswith(start)]
         got = self.outer.bring(Listing(listing.root, commit, listing.files), own)
-        made = self.inner.bring(Listing(listing.root / self.folder, other, inner), theirs)
+        home = Path(listing.elsewhere.get(self.folder, listing.root / self.folder))
+        made = self.inner.bring(Listing(home, other, inner), theirs)
         found = {file.path: file for file in got}
         found |= {self._down(file.path): replace(file, path=self._down(file.path)) for file in made}
         return [found[path] for path in paths]

@@ -5,7 +5,7 @@ Beside it, the list of what was dropped after its last use.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,9 @@ class Receipt:
         What was not fetched and why.
     methods : tuple of str
         How the files were obtained and checked, as sentences for a methods section.
+    elsewhere : dict of str to str
+        Folder of the dataset to the folder that holds it, where that is not below `root`:
+        derivatives beside the raw data, or on another disk.
     """
 
     dataset: str
@@ -84,6 +87,7 @@ class Receipt:
     code: str = ""
     omitted: tuple[Omission, ...] = ()
     methods: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def provenance(self) -> Provenance:
@@ -121,6 +125,7 @@ class Receipt:
                 code=provenance.code,
                 omitted=provenance.omitted,
                 methods=provenance.methods,
+                elsewhere=stored.get("elsewhere", {}),
             )
         except (KeyError, TypeError) as error:
             raise UserError(
@@ -138,6 +143,7 @@ class Receipt:
             "name": self.name,
             "licence": self.licence,
             "files": [asdict(file) for file in self.files],
+            "elsewhere": dict(self.elsewhere),
         }
         write_json(path, content, self.provenance)
 
@@ -150,15 +156,26 @@ class Receipt:
             If the receipt does not list it, it leads out of the dataset, or its content is not
             present.
         """
-        place = inside(self.root, relative)
+        root, rest = self.root, relative
+        for folder, other in self.elsewhere.items():
+            if relative.startswith(f"{folder}/"):
+                root, rest = Path(other), relative.removeprefix(f"{folder}/")
+        place = inside(root, rest)
         if relative not in {file.path for file in self.files}:
             raise UserError(f"{self.root}: {relative} is not in the receipt of {self.dataset}")
-        if not resolve_inside(self.root, relative).is_file():
+        if not resolve_inside(root, rest).is_file():
             raise UserError(
                 f"{place}: its content is not present (dropped, or not fetched); where there is a "
                 "network, run `snakemake --forcerun fetch_dataset fetch_subject` or `fetch_stimuli`"
             )
         return place
+
+    def relative(self, path: Path) -> str:
+        """What :meth:`path` was given for this file."""
+        for folder, other in self.elsewhere.items():
+            if path.is_relative_to(other):
+                return (Path(folder) / path.relative_to(other)).as_posix()
+        return path.relative_to(self.root).as_posix()
 
     def find(self, suffix: str) -> list[str]:
         """Paths of the listed files that end with `suffix`, sorted."""

@@ -35,12 +35,15 @@ class Listing:
         Content of annexed files is not necessarily present.
     omitted : tuple of Omission
         What is not listed and why.
+    elsewhere : dict of str to str
+        As in a receipt.
     """
 
     root: Path
     commit: str
     files: tuple[FetchedFile, ...]
     omitted: tuple[Omission, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 class Origin(Protocol):

@@ -89,6 +89,7 @@ def fetch_dataset(settings: FetchDatasetSettings, code: str = "") -> Receipt:
         code=code,
         omitted=listing.omitted,
         methods=origin.methods("Data were", listing.commit),
+        elsewhere=listing.elsewhere,
     )
     remember(settings, listed)
     return listed
@@ -114,7 +115,7 @@ def fetch_subject(settings: FetchSubjectSettings, listed: Receipt, code: str = "
     if listed.dataset != settings.dataset:
         raise UserError(f"the listing is of {listed.dataset}, not of {settings.dataset}")
     origin = origin_of(settings)
-    listing = Listing(listed.root, listed.commit, listed.files)
+    listing = Listing(listed.root, listed.commit, listed.files, elsewhere=listed.elsewhere)
     files = origin.bring(listing, subject_files(settings, [f.path for f in listed.files]))
     departures = tuple(annex.departures(files))
     accepted = (
@@ -134,6 +135,7 @@ def fetch_subject(settings: FetchSubjectSettings, listed: Receipt, code: str = "
         code=code,
         omitted=departures,
         methods=(*listed.methods, *(accepted if departures else ())),
+        elsewhere=listed.elsewhere,
     )
 
 

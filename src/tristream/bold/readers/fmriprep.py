@@ -143,8 +143,7 @@ class FmriprepReader(Reader[FmriprepLayout]):
             "timing": files.sidecar,
             "confounds": files.confounds,
         }
-        root = self.receipt.root
-        found = {part: path.relative_to(root).as_posix() for part, path in used.items() if path}
+        found = {part: self.receipt.relative(path) for part, path in used.items() if path}
         taken = ", ".join(self.layout.confounds) or "none"
         pipeline = f"fMRIPrep's outputs in {self.layout.space}; confounds: {taken}"
         return {**found, "pipeline": pipeline}

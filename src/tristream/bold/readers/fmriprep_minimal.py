@@ -32,6 +32,7 @@ from tristream.bold.resampling.transforms import read_affines, read_composite
 from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.layouts import MinimalLayout
 from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
 Array = npt.NDArray[np.float64]
@@ -80,7 +81,7 @@ class MinimalReader(Reader[MinimalLayout]):
         shared = shared_voxels(target, runs, settings.trims.start)
         points = shared.target.points
         bold, confounds = _read(here, points, anatomy, layout, timing, settings.tr)
-        sources = _sources(inputs[run], anatomy, layout, self.receipt.root)
+        sources = _sources(inputs[run], anatomy, layout, self.receipt)
         passed = ("normalisation", "coregistration", "distortion", "head motion")
         used = tuple(step for step in passed if step in sources)
         return Reading(
@@ -203,7 +204,7 @@ def _uncorrected(layout: MinimalLayout, here: Geometry, timing: Timing) -> tuple
 
 
 def _sources(
-    inputs: RunInputs, anatomy: Anatomy, layout: MinimalLayout, root: Path
+    inputs: RunInputs, anatomy: Anatomy, layout: MinimalLayout, receipt: Receipt
 ) -> dict[str, str]:
     """Files that went into the run by their part, in the order in which points pass them."""
     used: dict[str, Path | None] = {
@@ -214,8 +215,8 @@ def _sources(
         "head motion": inputs.motion,
         "bold": inputs.bold,
     }
-    found = {k: path.relative_to(root).as_posix() for k, path in used.items() if path is not None}
+    found = {k: receipt.relative(path) for k, path in used.items() if path is not None}
     for level, path in enumerate(inputs.coefficients):
-        found[f"distortion coefficients {level}"] = path.relative_to(root).as_posix()
+        found[f"distortion coefficients {level}"] = receipt.relative(path)
     found["pipeline"] = f"fMRIPrep minimal; one cubic interpolation to {layout.resolution:g} mm"
     return found

@@ -76,7 +76,7 @@ class RawReader(Reader[RawLayout]):
         brain = registrations[run].brain
         bold, confounds = _read(here, brain, shared.target, layout, settings.tr)
         steps = ("normalisation",) if normalised.t1w else ()
-        name = here.path.relative_to(self.receipt.root).as_posix()
+        name = self.receipt.relative(here.path)
         return Reading(
             run=run,
             path=here.path,

@@ -130,7 +130,7 @@ class SpmReader(Reader[SpmLayout]):
 
     def _sources(self, path: Path) -> dict[str, str]:
         layout = self.layout
-        used = {"bold": path.relative_to(self.receipt.root).as_posix()}
+        used = {"bold": self.receipt.relative(path)}
         for name in dict.fromkeys(name for union in layout.regions.values() for name in union):
             used[f"mask {name}"] = self._roi(name)
         within = "the dataset's regions" if layout.regions else "nilearn's brain mask of all runs"
