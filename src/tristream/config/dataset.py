@@ -70,8 +70,8 @@ class Dataset(Section):
     derivatives: DataladSource | FolderSource | None = Field(
         default=None,
         discriminator="kind",
-        description="preprocessed data that are a dataset of their own, put at layout.derivatives; a "
-        "folder is read where it is",
+        description="preprocessed data that are a dataset of their own, put at layout.derivatives; "
+        "a folder is read where it is",
     )
     missing: dict[Label, list[str]] = Field(
         default={}, description="runs that a subject does not have; `ses-03_*` for several"
