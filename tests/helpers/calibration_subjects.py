@@ -246,10 +246,7 @@ class Subject:
         answered = {
             "shared": shared,
             "items": source.draw(own, voxels),
-            # As much of both bands in every voxel.
-            "equal": sum(
-                _sized(features[b] @ own.standard_normal((COLUMNS, voxels))) for b in BANDS
-            ),
+            "equal": _alike(*(features[b] for b in BANDS)) @ own.standard_normal((COLUMNS, voxels)),
             "other": features["b"] @ own.standard_normal((COLUMNS, voxels)),
             "planted": features["a"] @ own.standard_normal((COLUMNS, voxels)),
             "labels": source.labels @ own.standard_normal((source.labels.shape[1], voxels)),
@@ -382,6 +379,13 @@ class Subject:
         return path
 
 
-def _sized(answers: np.ndarray) -> np.ndarray:
-    """Answers (pieces, voxels) of equal size in every voxel."""
-    return answers / answers.std(0)
+def _alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Answers, (pieces, columns), that two bands of features (pieces, columns) predict alike.
+
+    Where every run shows the same few items, features of one band predict part of what answers the
+    other, and sums of random answers to each would be predicted better by one of them. These lie
+    halfway between the principal vectors of the two spans.
+    """
+    a, b = (np.linalg.qr(x - x.mean(0))[0] for x in (first, second))
+    left, _, right = np.linalg.svd(a.T @ b)
+    return a @ left + b @ right.T

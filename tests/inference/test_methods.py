@@ -279,6 +279,7 @@ def test_every_fact_of_a_comparison_is_that_of_its_file(encodings, tmp_path, nam
     assert claimed["distinct"] == compared.n_distinct == 2 ** (units - 1)
     assert claimed["sides"] == 2
     assert claimed["fdr"] == compared.fdr
+    assert ("p values are approximate" in " ".join(provenance.methods)) == (name == "nested")
     assert claimed["family-wise"]
     assert "region" not in " ".join(provenance.methods)
     assert provenance.methods[-1] == f"These are tests of {len(compared.ijk)} voxels."
