@@ -153,6 +153,20 @@ models:
     assert len(omitted) == 540 - 4
 
 
+def test_a_sound_is_as_long_as_events_show_it(tmp_path: Path, music: Dataset) -> None:
+    """A story lasts minutes; a clip keeps the 30 s of its kind, and its content."""
+    name, other = sorted(CLIPS)[:2]
+    write_media(tmp_path / "a", music, None, 1, {name, other}, {name: 47.3, other: 15.0})
+    write_media(tmp_path / "b", music, None, 1, {other})
+    path = {row.stimulus: row.path for row in music.stimuli.table}
+    assert len(wavfile.read(tmp_path / "a" / path[name])[1]) == round(47.3 * 22_050)
+    assert (tmp_path / "a" / path[other]).read_bytes() == (
+        tmp_path / "b" / path[other]
+    ).read_bytes()
+    times, _ = media_latents(tmp_path / "a", music, {name, other})[name]
+    assert times[-1] > 46
+
+
 def test_unknown_stimulus_film_and_missing_file(tmp_path: Path, music: Dataset) -> None:
     with pytest.raises(UserError, match="its stimulus table has no polka_00001"):
         write_media(tmp_path, music, None, 0, {"polka_00001"})

@@ -5,7 +5,7 @@ crops of film frames with seeded colours. Clips of one category resemble each ot
 hold no real music and no real object, and say so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zlib import crc32
 
@@ -54,6 +54,7 @@ def write_media(
     film: Path | None,
     seed: int,
     only: set[str] | None = None,
+    lengths: Mapping[str, float] | None = None,
 ) -> None:
     """Write stand-ins for the sounds and images that a descriptor's table names.
 
@@ -69,6 +70,8 @@ def write_media(
         Fixes everything that is random: each file depends on its name and the seed alone.
     only : set of str, optional
         Names of the stimuli to write; all by default.
+    lengths : dict of str to float, optional
+        Seconds of a sound that events show; none is shorter than `SECONDS`.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def write_media(
     images = [row for row in rows if row.kind == "image"]
     track = read_sound(film, RATE) if film is not None and sounds else None
     for row in sounds:
-        samples = _sound(row, track, seed)
+        samples = _sound(row, track, seed, max(SECONDS, (lengths or {}).get(row.stimulus, 0.0)))
         path = _made(folder, row)
         wavfile.write(path, RATE, np.rint(samples * 32767).astype(np.int16))
     frames = list(_frames(film, images))
@@ -154,11 +157,11 @@ def _category(row: Stimulus) -> str:
     return row.label or str(Path(row.path).parent)
 
 
-def _sound(row: Stimulus, track: Sound | None, seed: int) -> Array:
-    """30 s of sound, 2 s of it faded in and out, of fixed RMS."""
+def _sound(row: Stimulus, track: Sound | None, seed: int, seconds: float) -> Array:
+    """Some seconds of sound, 2 s of it faded in and out, of fixed RMS."""
     rng = _random(seed, row.stimulus)
     kind = _random(seed, _category(row)).normal(0, DIFFERS, len(BANDS))
-    count = round(SECONDS * RATE)
+    count = round(seconds * RATE)
     mixed = np.zeros(count)
     for (low, high), level in zip(BANDS, kind + rng.normal(0, DIFFERS, len(BANDS)), strict=True):
         filter_ = signal.butter(3, (low, high), "bandpass", fs=RATE, output="sos")
@@ -175,7 +178,7 @@ def _sound(row: Stimulus, track: Sound | None, seed: int) -> Array:
 
 def _wandering(rng: np.random.Generator, count: int) -> Array:
     """Loudness in dB that changes within seconds."""
-    steps = rng.standard_normal(round(SECONDS * 2))
+    steps = rng.standard_normal(round(count / RATE * 2))
     smooth = ndimage.gaussian_filter1d(steps, 1.0, mode="wrap")
     at = np.linspace(0, len(steps) - 1, count)
     return np.asarray(WANDERS * np.interp(at, np.arange(len(steps)), smooth / smooth.std()))

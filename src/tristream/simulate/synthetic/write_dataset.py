@@ -92,6 +92,11 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
         raise UserError(
             f"{dataset.id}: no subject {unknown[0]!r}; it has {', '.join(dataset.subjects)}"
         )
+    if not isinstance(dataset.layout, FmriprepLayout | SpmLayout | MinimalLayout):
+        raise UserError(
+            f"{dataset.id}: datasets of layout {dataset.layout.kind} can't be synthesised; those "
+            "of fmriprep, fmriprep_minimal and spm can"
+        )
     patterns = wish.runs or ("*",)
     for pattern in patterns:
         if not any(fnmatchcase(run, pattern) for run in dataset.runs):
@@ -256,17 +261,16 @@ def _media(
     film: Path | None,
 ) -> Latents | None:
     """Write stand-ins for the stimuli of the runs, and measure them."""
-    shown = {
-        event.stimulus
-        for runs in events.values()
-        for own in runs.values()
-        for event in own
-        if event.kind != "label"
-    }
+    shown: dict[str, float] = {}
+    for event in (event for runs in events.values() for own in runs.values() for event in own):
+        if event.kind != "label":
+            start = 0.0 if math.isnan(event.media_start) else event.media_start
+            last = start + event.duration if event.timed else 0.0
+            shown[event.stimulus] = max(shown.get(event.stimulus, 0.0), last)
     if not shown:
         return None
-    write_media(folder, dataset, film, settings.seed, shown)
-    return media_latents(folder, dataset, shown)
+    write_media(folder, dataset, film, settings.seed, set(shown), shown)
+    return media_latents(folder, dataset, set(shown))
 
 
 def _responses(
@@ -315,7 +319,5 @@ def _write_subject(
         return fmriprep.write_subject(derivatives, dataset, settings, subject, responses, rng)
     if isinstance(dataset.layout, SpmLayout):
         return spm.write_subject(raw, dataset, settings, subject, responses)
-    if isinstance(dataset.layout, MinimalLayout):
-        write_minimal_subject(raw, derivatives, dataset, settings, subject, responses, rng)
-        return None
-    raise UserError(f"{dataset.id}: datasets of layout {dataset.layout.kind} can't be synthesised")
+    write_minimal_subject(raw, derivatives, dataset, settings, subject, responses, rng)
+    return None
