@@ -13,17 +13,17 @@ from tristream.encode.encoding_file import read_scores
 from tristream.fetch.annex import departures
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.report.build import grouped
-from tristream.report.elements import Caution, Figure, Text, shown
+from tristream.report.elements import Caution, Figure, Table, Text, shown
 from tristream.report.sections import alignment, omissions
 from tristream.report.sections.accuracy import Fit
 from tristream.report.sections.accuracy import _table as accuracy_table
 from tristream.report.sections.data import subject_section
-from tristream.report.sections.stimuli import cautions
+from tristream.report.sections.stimuli import cautions, media_files
 from tristream.report.sections.summary import count_checks
 from tristream.report.similarity import cka
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
-from tristream.stimuli.tables import LEAKAGE, LeakageTable
+from tristream.stimuli.tables import LEAKAGE, LeakageTable, StimulusFile
 from tristream.store import Provenance, create_h5, write_strings
 
 
@@ -205,3 +205,16 @@ def test_content_that_denies_its_key_stands_beside_the_data_and_among_the_omissi
     for text in (beside, listed):
         assert "agreement of sub-1/func/x_bold.nii.gz with its annex key" in text
         assert f"the key says md5:{'a' * 32}; the study accepts md5:{'b' * 32}" in text
+
+
+def test_films_are_listed_with_what_was_applied_and_what_is_odd() -> None:
+    facts = {"picture": "48 x 64 pixels, 25.000 fps", "turned": "90° clockwise"}
+    film = StimulusFile("a", "film", "a.mp4", "0" * 64, 9.0, facts, ("no sound from 1.0 to 3.0 s",))
+    tone = StimulusFile("b", "sound", "b.wav", "1" * 64, 2.0, {"sound": "16000 Hz, mono"})
+    caution, table = media_files([film, tone])
+    assert isinstance(caution, Caution)
+    assert caution.text == "a.mp4: no sound from 1.0 to 3.0 s."
+    assert isinstance(table, Table)
+    assert table.columns == ("stimulus", "picture", "turned", "sound")
+    assert table.rows[0] == ("a", facts["picture"], facts["turned"], "")
+    assert media_files([StimulusFile("c", "image", "c.png", "2" * 64)]) == []

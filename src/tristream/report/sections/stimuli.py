@@ -50,10 +50,10 @@ def _inventory(results: Results, dataset: str) -> list[Block]:
         of = f"some {whole} volumes until the last event" if told.rows == "volumes" else whole
         events += f" They give {found} samples of {of}."
         doubts = [Caution(f"{doubt}.") for doubt in told.doubts]
-    return [Text(events), *doubts, shown_table, *_media(inventory.stimuli), *notes]
+    return [Text(events), *doubts, shown_table, *media_files(inventory.stimuli), *notes]
 
 
-def _media(stimuli: Sequence[StimulusFile]) -> list[Block]:
+def media_files(stimuli: Sequence[StimulusFile]) -> list[Block]:
     """How films and sounds are stored and read: size, frame rate, rotation, colour, tracks."""
     found: list[Block] = [Caution(f"{s.path}: {note}.") for s in stimuli for note in s.notes]
     names = list(dict.fromkeys(name for s in stimuli for name in s.facts))
