@@ -213,8 +213,8 @@ class FlippedInBothRoles(PairedTest):
     null = "signs of the difference flipped unit by unit, in test and training data"
     exactness = (
         "These p values are approximate: in simulations p was at most .05 in 4 to 5 % of voxels "
-        "where neither model predicted anything, and in 7 to 9 % where both predicted equally well "
-        "and every run showed the same few labels.",
+        "where neither model predicted anything, and in 6 to 10 % where both predicted equally "
+        "well and every run showed the same few labels.",
     )
 
     def refusal(self, pair: Pair) -> str:
