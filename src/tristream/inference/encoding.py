@@ -24,7 +24,13 @@ from tristream.inference.permutation import Moves, PredictedRun, exchange_of_run
 from tristream.inference.procedures import Procedure, register
 from tristream.inference.resolution import Null, Resolution, Resolved, resolve
 from tristream.inference.spatial import spatial_tests
-from tristream.inference.tested_runs import NESTED, RIDGE, TIME, runs_of, widened_runs
+from tristream.inference.tested_runs import (
+    NESTED,
+    TIME,
+    runs_of,
+    why_not_refitted,
+    widened_runs,
+)
 from tristream.space.adjacency import adjacency
 from tristream.space.mesh_faces import mesh_faces
 from tristream.store import Omission, Provenance
@@ -141,24 +147,6 @@ class ShiftedPrediction(EncodingTest):
             f"shifting the prediction in a circle within {wording.within(done.runs)}, the model "
             f"fixed ({number})"
         )
-
-
-def why_not_refitted(encoding: Encoding, moves: Exchange) -> str:
-    """Why folds can't be fitted again to rearranged data; empty where they can.
-
-    Volumes of an item hold the end of the answer to the one before. Moved as they are, they take
-    it along, in training runs, too: 45 % of voxels that answer items, whatever these are, passed at
-    .05 (docs/calibration.md). Single trials have no such volumes.
-    """
-    about = encoding.about
-    if about.get("model_kind", RIDGE) != RIDGE:
-        return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
-    if not moves.over_runs or (about["hrf"] == "fir" and not any(about["delays"])):
-        return ""
-    return (
-        f"items are shown in several runs, and under {NESTED} volumes that move take along answers "
-        "to the item before; hold runs out, or estimate single trials (`trials:`)"
-    )
 
 
 @register

@@ -22,17 +22,20 @@ from tristream.encode.encoding_file import (
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
-from tristream.inference.encoding import why_not_refitted
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import CORRELATION, Subject, Where, common_places
 from tristream.inference.inference_file import read_inference, why_refused
 from tristream.inference.people import LEVEL
 from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
-from tristream.inference.refit import refitted_z
 from tristream.inference.resolution import StoredNull
 from tristream.inference.shared_stimuli import ShownRun, SubjectNull, shared_exchange
-from tristream.inference.subject_nulls import PermutedPredictions
-from tristream.inference.tested_runs import NESTED, TIME, runs_of, widened_runs
+from tristream.inference.tested_runs import (
+    NESTED,
+    TIME,
+    runs_of,
+    why_not_refitted,
+    widened_runs,
+)
 from tristream.inference.widening import widening
 from tristream.store import Omission
 
@@ -132,6 +135,10 @@ def _with_nulls(
     shared = Shared(whole.distinct, moved, widening=widest)
     if shared.refusal or len(subjects) < 2:
         return shared, list(subjects)
+    # Not above: they bring torch, which a group of one subject does without.
+    from tristream.inference.refit import refitted_z
+    from tristream.inference.subject_nulls import PermutedPredictions
+
     nulls: list[SubjectNull] = []
     for one, path, part, wider in zip(opened, encodings, parts, factors, strict=True):
         if nested:
