@@ -86,7 +86,10 @@ def test_a_study_may_take_some_of_the_runs(tmp_path):
         (lambda s: s["decoders"]["svm_blocks"].update(kind="forest"), ["svm_blocks.kind", "ridge"]),
         (lambda s: s["models"]["streams"].update(delays=[]), ["streams.delays"]),
         (lambda s: s["inference"].update(fdr=2), ["inference.fdr"]),
-        (lambda s: s["models"]["streams"].update(delays=[2, 3]), ["streams.delays", "`2 TR`"]),
+        (
+            lambda s: s["models"]["streams"].update(delays=[2, 3]),
+            ["streams.delays", "`[2 TR, 3 TR]`"],
+        ),
         (lambda s: s.update(results="my results"), ["results", "blank"]),
         (lambda s: s.update(data="a;b"), ["data", "sign of the shell"]),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 from tristream import __version__
 from tristream.store import atomic_path
 
-IGNORED = ("*_statmap.*", "figures", "maps.json")
+IGNORED = ("*_statmap.*", "figures", "maps.json", "group")
 
 
 @dataclass(frozen=True)
