@@ -117,7 +117,9 @@ def test_changed_features_are_refused(tmp_path):
     assert not (tmp_path / "out.h5").exists()
 
 
-@pytest.mark.parametrize(("delays", "refused"), [([1, 2, 3], True), ([0], False)])
+@pytest.mark.parametrize(
+    ("delays", "refused"), [(["1 TR", "2 TR", "3 TR"], True), (["0 TR"], False)]
+)
 def test_items_of_several_runs_are_refused_where_answers_reach_into_the_next(
     tmp_path, delays, refused
 ):
