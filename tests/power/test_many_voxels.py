@@ -33,7 +33,7 @@ def test_power_is_that_of_twenty_thousand_voxels(tmp_path):
 def test_a_thousand_permutations_find_nothing(tmp_path):
     """What ends at p = .001 passes no correction for so many."""
     folder = write_events(tmp_path)
-    settings = block(folder, effects=[0.5], **BRAIN, realisations=2)
+    settings = block(folder, effects=[0.5], **BRAIN, realisations=2, delays=["1-4 TR"])
     given = planning(settings, permutations=1000, most_permutations=1000)
     grid = Analysis(read_design("x", settings), given).run()
     assert grid.power[1].mean() == 0
