@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.calibration_subjects import Subject
-from helpers.inference_settings import comparing, grouping, inferring, testing_parts
+from helpers.inference_settings import comparing, grouping, inferring, settings_of_parts
 from tristream.config.decoders import Decoder
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import fit
@@ -147,7 +147,7 @@ def partition(subjects: Sequence[Subject], seed: int) -> Found:
     """Unique variance of band a, next to band b."""
     (subject,) = subjects
     output = subject.folder / "partition_test.h5"
-    settings = testing_parts(permutations=PERMUTATIONS, seed=seed)
+    settings = settings_of_parts(permutations=PERMUTATIONS, seed=seed)
     stored = subject.partition()
     infer_partition(stored, subject.encoding(), settings, None, output)
     test, provenance = read_partition_test(output)

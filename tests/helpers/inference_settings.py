@@ -33,7 +33,7 @@ def comparing(unit: str = "time", **changes: Any) -> CompareSettings:
     return CompareSettings(**picked(CompareSettings, {"unit": unit, **changes}))
 
 
-def testing_parts(**changes: Any) -> PartitionTestSettings:
+def settings_of_parts(**changes: Any) -> PartitionTestSettings:
     """Of a test of unique and shared variance."""
     return PartitionTestSettings(**picked(PartitionTestSettings, changes))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.encoding_files import encode_settings, model, write_study
-from helpers.inference_settings import testing_parts
+from helpers.inference_settings import settings_of_parts
 from tristream.config.settings.partition import PartitionSettings
 from tristream.encode.fit import fit_subject
 from tristream.encode.partition.nested_models import partition_subject
@@ -19,7 +19,7 @@ NET, FLOW, NONE = slice(0, 8), slice(8, 16), slice(16, 24)
 
 
 def quick(**changes):
-    return testing_parts(**{"permutations": 400, "most_permutations": 400, **changes})
+    return settings_of_parts(**{"permutations": 400, "most_permutations": 400, **changes})
 
 
 def shorter(study):

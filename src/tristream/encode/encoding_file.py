@@ -163,6 +163,10 @@ class Encoding:
     grayordinates: Grayordinates | None = None
     left_out: LeftOut | None = None
 
+    def in_memory(self) -> "Encoding":
+        """The same with all test runs read, where each would be whenever it is asked for."""
+        return replace(self, tests=dict(self.tests))
+
 
 @dataclass(frozen=True)
 class ScoredVoxels:

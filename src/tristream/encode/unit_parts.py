@@ -17,7 +17,6 @@ that belongs to pairs is subtracted once; it is estimated from random signs give
 under which the sum over pairs has this variance.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +24,7 @@ import numpy.typing as npt
 import torch
 
 from tristream.encode.bands import BandKernels
+from tristream.encode.solvers.penalised import alike, penalised_factor
 from tristream.encode.solvers.problem import mix_sparse
 
 Floats = npt.NDArray[np.floating]
@@ -33,8 +33,6 @@ Ints = npt.NDArray[np.integer]
 SIGNS = 256
 # Voxels at a time.
 CHUNK = 64
-# Relative to the kernel's trace; in float64 a smaller penalty is zero.
-SMALLEST_PENALTY = 1e-12
 
 
 @dataclass
@@ -149,7 +147,7 @@ def add_training_parts(total: UnitParts, fold: LinearFold, slope: Floats) -> Non
     test, place = np.unique(fold.test_units, return_inverse=True)
     where = torch.from_numpy(place.ravel())
     (kernel,) = fold.kernels.test.values()
-    for voxels, gamma, alpha in _alike(fold.gamma, fold.alpha):
+    for voxels, gamma, alpha in alike(fold.gamma, fold.alpha):
         inverse = inverse_with_intercept(mix_sparse(list(fold.kernels.train), gamma), alpha)
         operator = mix_sparse(list(kernel), gamma) @ inverse
         by_unit = _columns(operator - operator.mean(0), rows)
@@ -175,11 +173,7 @@ def inverse_with_intercept(kernel: torch.Tensor, alpha: float) -> torch.Tensor:
     ValueError
         If the kernel is not positive semidefinite.
     """
-    penalised = kernel.clone()
-    penalised.diagonal().add_(max(alpha, SMALLEST_PENALTY * float(kernel.trace())))
-    factor, failed = torch.linalg.cholesky_ex(penalised)
-    if int(failed):
-        raise ValueError("the kernel is not positive semidefinite")
+    factor = penalised_factor(kernel, alpha)
     inverse = torch.cholesky_inverse(factor)
     ones = inverse.sum(1)
     return inverse - torch.outer(ones, ones) / ones.sum()
@@ -192,14 +186,6 @@ def _padded(units: Ints) -> tuple[Ints, torch.Tensor]:
     for k, number in enumerate(numbers):
         rows[k, : counts[k]] = np.flatnonzero(units == number)
     return numbers, torch.from_numpy(rows)
-
-
-def _alike(gamma: Floats, alpha: Floats) -> Iterator[tuple[Ints, Floats, float]]:
-    """Voxels of equal hyperparameters, and these."""
-    chosen = np.vstack([gamma, alpha]).astype(np.float64)
-    values, group = np.unique(chosen, axis=1, return_inverse=True)
-    for index, column in enumerate(values.T):
-        yield np.flatnonzero(group.ravel() == index), column[:-1], float(column[-1])
 
 
 def _columns(operator: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

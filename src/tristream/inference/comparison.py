@@ -370,7 +370,7 @@ def compare_encodings(
 def _read(path: Path) -> tuple[Encoding, Provenance]:
     """An encoding with its test runs in memory, which are else read each time."""
     encoding, provenance = read_encoding(path)
-    return replace(encoding, tests=dict(encoding.tests)), provenance
+    return encoding.in_memory(), provenance
 
 
 def _tested(
@@ -382,9 +382,7 @@ def _tested(
 ) -> ComparedModels:
     """What was found, under a null as wide as it should be."""
     voxels, by_region, wider = test.nulls(pair, regions, settings.seed)
-    plan = Resolution(
-        settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
-    )
+    plan = Resolution.of(settings)
     result, of_regions = resolve(voxels, plan), resolve(by_region, plan)
     found = Difference(
         difference=voxels.signed,
@@ -399,8 +397,7 @@ def _tested(
         region_p_fwe=of_regions.p_fwe,
         region_q=false_discovery_control(of_regions.p, method=settings.procedure),
     )
-    draws = Draws(result.permutations, result.tail, result.no_tail, result.needed, result.fewest)
-    return replace(compared, widening=wider, found=found, draws=draws)
+    return replace(compared, widening=wider, found=found, draws=Draws.of(result))
 
 
 def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:

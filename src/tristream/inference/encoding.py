@@ -223,9 +223,7 @@ def infer_encoding(
     else:
         runs = widened_runs(test.plain_runs, test.moves, settings.unit)
         null = test.rearranged(runs)
-        plan = Resolution(
-            settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
-        )
+        plan = Resolution.of(settings)
         result = resolve(null, plan)
         spatial, omitted = _spatial(fitted, null, len(result.null_max), settings, meshes)
         tested = _found(tested, result, runs, spatial)
@@ -278,7 +276,7 @@ def _found(
         n_permutations=len(result.null_max),
         widening=tuple(run.widening for run in runs),
         found=found,
-        draws=Draws(result.permutations, result.tail, result.no_tail, result.needed, result.fewest),
+        draws=Draws.of(result),
         spatial=spatial,
     )
 

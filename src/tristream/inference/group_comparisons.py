@@ -121,7 +121,7 @@ def infer_comparisons(
 
 def _read(path: Path) -> Encoding:
     encoding, _ = read_encoding(path, whole=False)
-    return replace(encoding, tests=dict(encoding.tests))
+    return encoding.in_memory()
 
 
 def _subject(pair: Compared, compared: ComparedModels, provenance: Provenance) -> Subject:

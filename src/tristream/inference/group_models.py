@@ -111,10 +111,7 @@ def _with_nulls(
     settings: GroupSettings,
 ) -> tuple[Shared, list[Subject]]:
     """What moves alike in all subjects, and the subjects with their values under it."""
-    opened = [
-        replace(e, tests=dict(e.tests))
-        for e in (read_encoding(p, whole=False)[0] for p in encodings)
-    ]
+    opened = [read_encoding(path, whole=False)[0].in_memory() for path in encodings]
     nested = any(one.about["scheme"] == NESTED for one in opened)
     if why := why_apart(settings):
         return Shared(why=why), list(subjects)

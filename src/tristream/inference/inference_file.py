@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from tristream.store import Provenance, create_h5, open_h5
+
+if TYPE_CHECKING:
+    from tristream.inference.resolution import Resolved
 
 Floats = npt.NDArray[np.floating]
 KIND = "inference"
@@ -70,6 +73,11 @@ class Draws:
     no_tail: int
     needed: int
     fewest: int
+
+    @classmethod
+    def of(cls, result: "Resolved") -> "Draws":
+        """Of what a test found."""
+        return cls(*(getattr(result, own.name) for own in fields(cls)))
 
     @property
     def most(self) -> int:

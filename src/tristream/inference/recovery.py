@@ -97,7 +97,7 @@ def check_recovery(
     for path in encodings:
         encoding, provenance = read_encoding(path)
         # In memory: a file's test runs are read each time they are asked for.
-        read.append(replace(encoding, tests=dict(encoding.tests)))
+        read.append(encoding.in_memory())
         simulated.append(provenance.simulated)
     subjects = sorted({encoding.about["subject"] for encoding in read})
     cases = {}

@@ -12,7 +12,6 @@ that turns training data into predictions.
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +20,17 @@ import torch
 from tqdm import tqdm
 
 from tristream.align.exchange import Exchange
-from tristream.encode.bands import BandKernels, Form, band_kernels
+from tristream.encode.bands import BandKernels
 from tristream.encode.encoding_file import Encoding
+from tristream.encode.fold_kernels import FoldKernels
+from tristream.encode.solvers.penalised import alike, penalised_factor
 from tristream.encode.solvers.problem import mix_sparse
-from tristream.encode.training_features import TrainingFeatures
 from tristream.inference.permutation import unit_length
 from tristream.inference.resolution import StoredNull
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 LIMIT = 1 - 1e-6
-# Relative to the kernel's trace; in float64 a smaller penalty is zero.
-SMALLEST_PENALTY = 1e-12
 # Columns (voxels times permutations) predicted at a time.
 COLUMNS = 4096
 
@@ -93,29 +91,13 @@ def refitted_z(
         If the training features are gone or have changed.
     """
     # All in memory: a file's test runs are read each time they are asked for.
-    encoding = replace(encoding, tests=dict(encoding.tests))
+    encoding = encoding.in_memory()
     names = list(encoding.tests)
     orders = _row_orders(encoding, moves, permutations, seed)
-    features = TrainingFeatures(encoding, path)
-    loaded = {
-        label: features(label)
-        for spaces in encoding.about["layout"].values()
-        for layers in spaces
-        for label in layers
-    }
+    folds = FoldKernels(encoding, path)
     total = np.zeros((1 + permutations, len(encoding.ijk)), np.float32)
     for name in tqdm(names, desc="refit", unit="run", mininterval=5, file=sys.stderr):
-        train = [other for other in names if other != name]
-        kernels = band_kernels(
-            lambda label: loaded[label],
-            encoding.about["layout"],
-            encoding.fitted.runs,
-            train,
-            [name],
-            encoding.about["delays"],
-            encoding.about["components"] or None,
-            form=Form.of(encoding.about),
-        )
+        train, kernels = folds.without(name)
         wider = (widening or {}).get(name, 1.0)
         _add_fold(total, encoding, name, train, kernels, orders, wider)
     return total / np.float32(len(names))
@@ -170,16 +152,13 @@ def _operators(
 ) -> Iterator[tuple[Ints, torch.Tensor]]:
     """Voxels of equal hyperparameters, and what turns training data into their prediction."""
     test = encoding.tests[name]
-    chosen = np.vstack([test.gamma, test.alpha]).astype(np.float64)
-    values, group = np.unique(chosen, axis=1, return_inverse=True)
-    for index, column in enumerate(values.T):
-        gamma, alpha = column[:-1], float(column[-1])
+    for voxels, gamma, alpha in alike(test.gamma, test.alpha):
         operator = prediction_operator(
             mix_sparse(list(kernels.train), gamma),
             mix_sparse(list(kernels.test[name]), gamma),
             alpha,
         )
-        yield np.flatnonzero(group.ravel() == index), operator.float()
+        yield voxels, operator.float()
 
 
 def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -> torch.Tensor:
@@ -205,11 +184,7 @@ def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -
     ValueError
         If the kernel is not positive semidefinite.
     """
-    penalised = kernel.clone()
-    penalised.diagonal().add_(max(alpha, SMALLEST_PENALTY * float(kernel.trace())))
-    factor, failed = torch.linalg.cholesky_ex(penalised)
-    if int(failed):
-        raise ValueError("the kernel is not positive semidefinite")
+    factor = penalised_factor(kernel, alpha)
     right = torch.cat([new, torch.ones_like(new[:1])])
     solved = torch.cholesky_solve(right.T, factor).T
     ones = solved[-1]

@@ -102,6 +102,22 @@ class StoredNull:
         return self.every[start:stop, voxels]
 
 
+class Planned(Protocol):
+    """Settings that say how many permutations there are."""
+
+    @property
+    def permutations(self) -> int: ...
+
+    @property
+    def most_permutations(self) -> int: ...
+
+    @property
+    def fdr(self) -> float: ...
+
+    @property
+    def procedure(self) -> Literal["bh", "by"]: ...
+
+
 @dataclass(frozen=True)
 class Resolution:
     """How many permutations, for which correction.
@@ -122,6 +138,13 @@ class Resolution:
     most: int = 5_000_000
     fdr: float = 0.05
     procedure: Literal["bh", "by"] = "bh"
+
+    @classmethod
+    def of(cls, settings: "Planned") -> "Resolution":
+        """As configured."""
+        return cls(
+            settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
+        )
 
     def threshold(self, rejected: int, voxels: int) -> float:
         """The largest p that is significant if so many voxels are."""

@@ -174,9 +174,7 @@ def _of_set(
 ) -> TestedSet:
     """The test of one set of bands."""
     widening = float(by_unit.widening[place])
-    plan = Resolution(
-        settings.permutations, settings.most_permutations, settings.fdr, settings.procedure
-    )
+    plan = Resolution.of(settings)
     parts = by_unit.parts[place]
     pairs = None if by_unit.pairs is None else by_unit.pairs[place]
     result = _resolved(parts, pairs, widening, plan, settings.seed)
@@ -193,7 +191,7 @@ def _of_set(
         region_p_fwe=of_regions.p_fwe,
         region_q=false_discovery_control(of_regions.p, method=settings.procedure),
         widening=widening,
-        draws=Draws(result.permutations, result.tail, result.no_tail, result.needed, result.fewest),
+        draws=Draws.of(result),
     )
 
 

@@ -236,12 +236,7 @@ class Analysis:
         ]
         runs = widened_runs(runs, self._moves, self._design.unit)
         self.grid.widened |= any(run.widening > 1 for run in runs)
-        plan = Resolution(
-            self._test.permutations,
-            self._test.most_permutations,
-            self._test.fdr,
-            self._test.procedure,
-        )
+        plan = Resolution.of(self._test)
         null = MovedPredictions(runs, self._moves, self._test.seed)
         found = resolve(null, plan, of=self._block.voxels)
         columns = self._responses.columns
