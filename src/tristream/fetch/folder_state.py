@@ -39,9 +39,7 @@ def subject_state(settings: FetchDatasetSettings, subject: str) -> str:
         Label without ``sub-``.
     """
     return _state(
-        f"{name}\t{size}\t{changed}"
-        for name, size, changed in _files(settings)
-        if f"sub-{subject}" in Path(name).parts[:-1] or not _of_a_subject(name)
+        f"{name}\t{size}\t{changed}" for name, size, changed in _files(settings, f"sub-{subject}")
     )
 
 
@@ -58,14 +56,21 @@ def stimuli_state(settings: FetchStimuliSettings) -> str:
     return _state(f"{path}\t{_stamp(root / path)}" for path in settings.paths)
 
 
-def _files(settings: FetchDatasetSettings) -> list[tuple[str, int, int]]:
-    """Name, bytes and time of change of each file of the folders, in order."""
+def _files(settings: FetchDatasetSettings, own: str = "") -> list[tuple[str, int, int]]:
+    """Name, bytes and time of change of each file of the folders, in order.
+
+    With `own`, folders of other subjects are not entered: every chosen subject asks once.
+    """
     found = []
     for source in (settings.source, settings.derivatives):
         if isinstance(source, FolderSource):
             root = Path(source.path).expanduser()
             for folder, inner, names in os.walk(root):
-                inner[:] = sorted(name for name in inner if not name.startswith("."))
+                inner[:] = sorted(
+                    name
+                    for name in inner
+                    if not name.startswith(".") and (not own or not _of_another(name, own))
+                )
                 for name in sorted(names):
                     place = Path(folder, name)
                     found.append((place.relative_to(root).as_posix(), *_stamp(place)))
@@ -80,8 +85,8 @@ def _stamp(path: Path) -> tuple[int, int]:
     return stated.st_size, stated.st_mtime_ns
 
 
-def _of_a_subject(name: str) -> bool:
-    return any(part.startswith("sub-") for part in Path(name).parts[:-1])
+def _of_another(folder: str, own: str) -> bool:
+    return folder.startswith("sub-") and folder != own
 
 
 def _state(lines: Iterable[str]) -> str:
