@@ -58,7 +58,9 @@ class Study:
             samples, self.table, Provenance("samples", self.simulated, methods=("Made by a test.",))
         )
         paths = [self.write(name, values) for name, values in self.bold.items()]
-        block = DecoderDesign(**{"kind": "ridge", "samples": "volumes", **options})
+        # Patterns are there when the label is.
+        given = {"kind": "ridge", "samples": "volumes", "delay": "0 s", **options}
+        block = DecoderDesign(**given)
         settings = DecodeSettings(dataset="d", decoder="ridge", block=block, unit="block")
         fit(paths, samples, output, settings, "1")
         return output
