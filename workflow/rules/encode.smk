@@ -1,5 +1,6 @@
 # Voxelwise encoding models; on request, unique and shared variance of their bands by nested models,
-# how models compare, and what their weights tell about the haemodynamic response.
+# how models compare, and what their weights tell about the haemodynamic response. The longest jobs
+# go first: started last, they would leave the other cores with nothing to do.
 
 from tristream.config.settings.encode import EncodeSettings
 from tristream.config.settings.partition import PartitionSettings
@@ -18,6 +19,7 @@ rule encode:
         LAYOUT.log("encoding"),
     benchmark:
         LAYOUT.benchmark("encoding")
+    priority: 2
     conda:
         "../../envs/tristream.yaml"
     threads: 1
@@ -47,6 +49,7 @@ rule partition:
         LAYOUT.log("partition"),
     benchmark:
         LAYOUT.benchmark("partition")
+    priority: 3
     conda:
         "../../envs/tristream.yaml"
     threads: 1

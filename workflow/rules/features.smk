@@ -16,6 +16,7 @@ for JOB in feature_jobs(RESOLVED, SPACES, running_rules(sys.argv)):
             JOB.place(LAYOUT.log("features")),
         benchmark:
             JOB.place(LAYOUT.benchmark("features"))
+        priority: 1
         conda:
             "../../envs/tristream.yaml"
         threads: 1

@@ -16,6 +16,7 @@ rule simulate:
         LAYOUT.log("truth"),
     benchmark:
         LAYOUT.benchmark("truth")
+    priority: 1
     conda:
         "../../envs/tristream.yaml"
     threads: 1
