@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from helpers.continuous_world import World, write_bold, write_leakage, write_stage_files
-from tristream.align.samples import kept_rows, read_samples, run_samples, time_blocks, write_samples
+from tristream.align.resample import resample_items
+from tristream.align.samples import (
+    kept_rows,
+    read_samples,
+    read_shares,
+    run_samples,
+    time_blocks,
+    write_samples,
+)
 from tristream.bold.run_file import Run
 from tristream.config.runs import Exchange
 from tristream.config.settings.align import SamplesSettings
@@ -58,6 +66,31 @@ def test_a_stimulus_moves_with_all_its_showings_and_a_label_by_the_presentation(
     images = [replace(event, kind="image") for event in labels]
     table = run_samples(volumes(4, 1.0), images, Exchange(unit="item"))
     assert table["exchange"].tolist() == ["quiet"] * 4
+
+
+def test_shares_are_what_features_were_resampled_with_and_units_are_not() -> None:
+    """Brief events last one TR in the index; their features are on while they are shown."""
+    events = blocks((1.3, 0.5, "face", "r/1"), (2.6, 0.0, "house", "r/2"), (5.0, 7.0, "cat", "r/3"))
+    run, vectors = volumes(9, 2.0, 1.0), np.random.default_rng(0).standard_normal((3, 4))
+    onsets, durations = np.array([[e.onset, e.duration] for e in events]).T
+    features = resample_items(run.time, run.tr, onsets, durations, vectors)
+    table = run_samples(run, events, Exchange(unit="item"))
+    assert table["unit"].fillna("").tolist() == ["", "r/2", "r/3", "r/3", "r/3", "r/3", "", "", ""]
+    shares = read_shares(table["shares"].fillna("").tolist())
+    own = np.stack([shares[event.unit] for event in events], axis=1)
+    np.testing.assert_allclose(own @ vectors, features, atol=1e-5)
+    by_unit = np.stack([table["unit"] == event.unit for event in events], axis=1)
+    assert np.abs(by_unit @ vectors - features).max() > 0.3
+
+
+def test_volumes_of_a_table_and_blocks_of_time_have_no_shares_of_neighbours() -> None:
+    events = blocks((0.0, 2.0, "face", "r/1"), (2.0, 2.0, "house", "r/2"))
+    table = run_samples(volumes(3, 2.0), events, Exchange(unit="block"), by_volume=True)
+    assert table["shares"].fillna("").tolist() == ["r/1=1", "r/2=1", ""]
+    mixed = run_samples(volumes(3, 2.0), events, Exchange(unit="block"))
+    assert mixed["shares"].fillna("").tolist() == ["r/1=0.5", "r/1=0.5;r/2=0.5", "r/2=0.5"]
+    film = run_samples(volumes(3, 2.0), events, Exchange(unit="time"))
+    assert film["shares"].isna().all()
 
 
 @pytest.mark.parametrize(

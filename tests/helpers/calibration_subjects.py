@@ -183,6 +183,7 @@ class Subject:
         self.aligned = [folder / f"{band}.h5" for band in BANDS]
         self.samples = folder / "samples.tsv"
         self._fitted: dict[str, Path] = {}
+        self.drawn: dict[str, np.ndarray] = {}
         self._write_events()
 
     @property
@@ -226,6 +227,7 @@ class Subject:
         common = np.random.default_rng([seed, 0])
         own = np.random.default_rng([seed, 1, self.number])
         features = {band: self.source.draw(common, COLUMNS) for band in BANDS}
+        self.drawn = features
         for run, y in self._answers(common, own, world, features).items():
             self._write_run(run, y)
         if not self.samples.exists():
@@ -341,6 +343,10 @@ class Subject:
             writer.names([f"{band}{k}" for k in range(values.shape[1])])
         settings = AlignSettings(timeline="all", absent=[], trims=self.design.trims)
         align_features(settings, features, self.folder / "inventory.tsv", self.bold, path)
+
+    def common_features(self, band: str) -> dict[str, np.ndarray]:
+        """Item to its features."""
+        return dict(zip(self.source.names, self.drawn[band], strict=True))
 
     def settings(self, bands: Sequence[str] = BANDS) -> EncodingModel:
         """A model of these bands."""

@@ -4,10 +4,14 @@ Written out by hand, so that they stay as they are.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from tristream.encode.encoding_file import Encoding, HeldOut
+from tristream.inference.permutation import exchange_of_runs
+from tristream.inference.refit import refitted_z
+from tristream.inference.tested_runs import runs_of
 
 PERMUTATIONS = 199
 
@@ -41,6 +45,46 @@ def showings_moved_apart(encoding: Encoding, seed: int = 0) -> np.ndarray:
             r.append((y * moved).sum(0))
         z = z + np.arctanh(r)
     return (z >= z[0] - 1e-12).mean(0)
+
+
+def pieces_of_predictions(encodings: Sequence[Encoding], seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,), of the mean over subjects: items move in the predictions.
+
+    They do so alike in all runs and subjects. At the head of each piece stands the end of the
+    answer to the item before, which moves along.
+    """
+    z = np.mean([_pieces(one, seed) for one in encodings], axis=0)
+    return (z >= z[0] - 1e-12).mean(0)
+
+
+def _pieces(encoding: Encoding, seed: int) -> np.ndarray:
+    """Fisher z, (1 + permutations, voxels)."""
+    rng, z = np.random.default_rng(seed), 0.0
+    items = np.unique(
+        np.concatenate([test.item[test.unit >= 0] for test in encoding.tests.values()])
+    )
+    orders = [rng.permutation(len(items)) for _ in range(PERMUTATIONS)]
+    for test in encoding.tests.values():
+        y, prediction, rows = _standard(test.y), _standard(test.prediction), _units(test)
+        place = np.argsort([test.item[own[0]] for own in rows])
+        r = [(y * prediction).sum(0)]
+        for order in orders:
+            moved = prediction.copy()
+            to, source = ([rows[k] for k in each] for each in (place, place[order]))
+            moved[np.concatenate(to)] = prediction[np.concatenate(source)]
+            r.append((y * moved).sum(0))
+        z = z + np.arctanh(r)
+    return np.asarray(z)
+
+
+def pieces_of_data(encoding: Encoding, path: Path, seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,): items change places in the data, and all folds are fitted again.
+
+    The end of the answer to the item before moves along, in training data, too; and penalties of
+    single voxels stay, which were chosen on the data as they are.
+    """
+    z = refitted_z(encoding, path, exchange_of_runs(runs_of(encoding), "item"), PERMUTATIONS, seed)
+    return (z >= z[0] - 1e-6).mean(0)
 
 
 def signs_of_fixed_predictions(one: Encoding, other: Encoding, seed: int = 0) -> np.ndarray:

@@ -46,7 +46,9 @@ def write_samples(path: Path, tests: Sequence[HeldOut], items: Sequence[Sequence
         columns = {"run": run, "row": test.rows, "time": test.rows * 1.0, "item": list(shown)}
         unit = [f"{run}/{u + 1}" if u >= 0 else None for u in test.unit]
         rest = {"label": None, "split": "test", "repeat": None, "censor": False, "keep": True}
-        part = pd.DataFrame({**columns, "exchange": list(shown), "unit": unit, **rest})
+        part = pd.DataFrame(
+            {**columns, "exchange": list(shown), "unit": unit, "shares": None, **rest}
+        )
         parts.append(part.assign(session=None, average=None, presentation=pd.NA))
     table = pd.concat(parts)[list(COLUMNS)]
     write_table(path, table, Provenance("samples", True, methods=("Done.",)), COLUMNS)

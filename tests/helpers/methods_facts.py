@@ -25,7 +25,13 @@ from tristream.config.load import load
 from tristream.decode.decoding_file import read_decoding
 from tristream.encode.encoding_file import read_encoding
 from tristream.features.core.feature_file import open_features
-from tristream.inference.encoding import BlocksOfPrediction, RefittedFolds, ShiftedPrediction
+from tristream.inference.encoding import (
+    BlocksOfPrediction,
+    FeaturesOfUnits,
+    RefittedFeatures,
+    RefittedFolds,
+    ShiftedPrediction,
+)
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import MANY, Draws, read_inference
 from tristream.inference.intersubject_file import read_intersubject
@@ -41,7 +47,9 @@ COMPARED = {"overlap", "gap", "picture", "sound"}
 NULLS = {
     BlocksOfPrediction.null: "of the prediction within",
     ShiftedPrediction.null: "shifting the prediction in a circle",
-    RefittedFolds.null: "fitting every fold of leave-one-run-out again",
+    RefittedFolds.null: "of the BOLD within",
+    FeaturesOfUnits.null: "times and weights as they were",
+    RefittedFeatures.null: "times and BOLD as they were",
 }
 PROCEDURES = {"bh": "Benjamini and Hochberg [", "by": "Benjamini and Yekutieli ["}
 MOVED = {
@@ -388,7 +396,10 @@ def inference_facts(of: Of) -> list[Fact]:
         for key, words in PROCEDURES.items()
     ]
     rows += [
-        (rf"permuting {words}", _when(any(t.unit == unit for t in tested if t not in shifted)))
+        (
+            rf"(?:permuting|features of) {words}",
+            _when(any(t.unit == unit for t in tested if t not in shifted)),
+        )
         for unit, words in MOVED.items()
     ]
     rows += [(re.escape(f"No p values were computed: {why}."), {()}) for why in refused]

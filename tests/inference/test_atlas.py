@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from helpers.calibration_cells import Rates, draws, rates_of
 from helpers.calibration_designs import Design, made
 from helpers.calibration_subjects import Subject, World
 from helpers.calibration_tests import TESTS
 from helpers.faulty_rules import (
+    pieces_of_data,
+    pieces_of_predictions,
     showings_moved_apart,
     signs_of_fixed_predictions,
     signs_of_subjects,
@@ -33,10 +36,12 @@ def both(
     folder: Path,
     number: int,
     voxels: int = 150,
+    people: int | None = None,
 ) -> tuple[Rates, float]:
     """Rates of the package's test, and the rate at .05 of the faulty one."""
-    found, wrong = [], []
-    for subjects, one in draws(design, replace(TESTS[test], voxels=voxels), world, number, folder):
+    found, wrong, kind = [], [], TESTS[test]
+    kind = replace(kind, voxels=voxels, subjects=people or kind.subjects)
+    for subjects, one in draws(design, kind, world, number, folder):
         assert not one.refused
         found.append(one)
         wrong.append((faulty(subjects) <= 0.05).mean())
@@ -81,6 +86,49 @@ def test_what_subjects_share_is_no_evidence_for_other_stimuli(tmp_path):
         lambda subjects: signs_of_subjects([read_encoding(s.encoding())[0] for s in subjects]),
         tmp_path,
         number=8,
+    )
+    assert holds(rates)
+    assert wrong > 0.08
+
+
+def items_with_answers_that_reach_on(scheme: str) -> Design:
+    """Ten items of 12 s with pauses of 6 s, in other orders in every test run."""
+    rng = np.random.default_rng(0)
+
+    def run(prefix: str) -> list[tuple[str, str, float, float]]:
+        return [(f"{prefix}{k}", "n", 12.0, 6.0) for k in rng.permutation(10)]
+
+    test = [run("t") for _ in range(4)]
+    train = [run(f"i{n}-") for n in range(8)] if scheme == "holdout" else []
+    return made("items that reach on", [*train, *test], "item", scheme)
+
+
+@pytest.mark.parametrize("scheme", ["holdout", "leave-one-run-out"])
+def test_features_of_items_move_and_no_pieces_of_answers(tmp_path, scheme):
+    def pieces(subjects: Sequence[Subject]) -> np.ndarray:
+        path = subjects[0].encoding()
+        encoding = read_encoding(path)[0].in_memory()
+        if scheme == "holdout":
+            return pieces_of_predictions([encoding])
+        return pieces_of_data(encoding, path)
+
+    design = items_with_answers_that_reach_on(scheme)
+    world = World(rho=0.0 if scheme == "holdout" else 0.4, items=0.3)
+    rates, wrong = both(design, "encoder", world, pieces, tmp_path, number=6, voxels=60)
+    assert holds(rates)
+    assert wrong > (0.08 if scheme == "holdout" else 0.25)
+
+
+def test_features_move_alike_in_all_subjects(tmp_path):
+    rates, wrong = both(
+        items_with_answers_that_reach_on("holdout"),
+        "group: other stimuli",
+        World(rho=0.2, shared=0.3),
+        lambda subjects: pieces_of_predictions([read_encoding(s.encoding())[0] for s in subjects]),
+        tmp_path,
+        number=6,
+        voxels=100,
+        people=4,
     )
     assert holds(rates)
     assert wrong > 0.08

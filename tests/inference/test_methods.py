@@ -21,6 +21,8 @@ from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import (
     BlocksOfPrediction,
     EncodingTest,
+    FeaturesOfUnits,
+    RefittedFeatures,
     RefittedFolds,
     ShiftedPrediction,
     infer_encoding,
@@ -39,7 +41,9 @@ PROCEDURES = {"bh": "Benjamini and Hochberg", "by": "Benjamini and Yekutieli"}
 NULLS = {
     BlocksOfPrediction.null: "of the prediction within",
     ShiftedPrediction.null: "shifting the prediction in a circle",
-    RefittedFolds.null: "fitting every fold of leave-one-run-out again",
+    RefittedFolds.null: "of the BOLD within",
+    FeaturesOfUnits.null: "times and weights as they were",
+    RefittedFeatures.null: "times and BOLD as they were",
     FlippedSigns.null: "flipping the sign of the difference in each",
     BlocksOfDifference.null: "of the difference of the predictions within",
     FlippedInBothRoles.null: "what a unit adds as test data, and as training data",

@@ -117,24 +117,29 @@ def test_changed_features_are_refused(tmp_path):
     assert not (tmp_path / "out.h5").exists()
 
 
+def items(study):
+    table = study["samples"]
+    shown = table["row"] // 10
+    table["item"] = "item" + shown.astype(str)
+    table["unit"] = table["run"] + "/" + shown.astype(str)
+
+
 @pytest.mark.parametrize(
-    ("delays", "refused"), [(["1 TR", "2 TR", "3 TR"], True), (["0 TR"], False)]
+    ("delays", "kernels", "refused"),
+    [
+        (["1 TR", "2 TR", "3 TR"], {"ventral": "rbf"}, True),
+        (["1 TR", "2 TR", "3 TR"], {}, False),
+        (["0 TR"], {"ventral": "rbf"}, False),
+    ],
 )
-def test_items_of_several_runs_are_refused_where_answers_reach_into_the_next(
-    tmp_path, delays, refused
+def test_items_of_several_runs_are_refused_where_their_answers_move_along(
+    tmp_path, delays, kernels, refused
 ):
-    """Volumes that move take the end of the answer to the item before along; trials have none."""
-
-    def items(study):
-        table = study["samples"]
-        shown = table["row"] // 10
-        table["item"] = "item" + shown.astype(str)
-        table["unit"] = table["run"] + "/" + shown.astype(str)
-
+    """Where features can't be moved, volumes are, and take the end of the answer before along."""
     study = write_study(tmp_path, scheme="leave-one-run-out", change=items)
     path, output = tmp_path / "encoding.h5", tmp_path / "inference.h5"
     files = study["aligned"], study["bold"], study["samples"]
-    settings = SETTINGS.model_copy(update={"delays": delays})
+    settings = SETTINGS.model_copy(update={"delays": delays, "kernels": kernels})
     fit_subject(encode_settings(settings), "01", *files, path)
     tested = infer_encoding(path, inferring(unit="item", permutations=50), output)
     why = " ".join(omission.why for omission in read_inference(output)[1].omitted)

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.group_files import held_out
 from tristream.encode.prediction_scores import correlation, fisher_z
+from tristream.inference.moved_predictions import MovedPredictions
 from tristream.inference.permutation import PredictedRun
 from tristream.inference.resolution import Resolution, resolve
 from tristream.inference.shared_stimuli import (
@@ -14,7 +15,7 @@ from tristream.inference.shared_stimuli import (
     over_regions,
     shared_exchange,
 )
-from tristream.inference.subject_nulls import PermutedPredictions
+from tristream.inference.subject_nulls import InFisherZ
 
 ITEMS, LENGTH, VOXELS = 24, 3, 150
 
@@ -45,7 +46,7 @@ def world(seed, effect=0.0, subjects=5):
 def nulls(runs, orders):
     whole, parts = shared_exchange([[shown(order)] for order in orders])
     assert [one.size for one in whole.sets] == [ITEMS]
-    return [PermutedPredictions([r], part, 0) for r, part in zip(runs, parts, strict=True)]
+    return [InFisherZ(MovedPredictions([r], part, 0)) for r, part in zip(runs, parts, strict=True)]
 
 
 def test_items_move_alike_wherever_each_subject_met_them():
@@ -87,7 +88,7 @@ def rate(seed, apart, effect=0.0):
     if apart:  # As if each subject had met stimuli of its own.
         alone = [shared_exchange([[shown(order)]])[1][0] for order in orders]
         pairs = enumerate(zip(runs, alone, strict=True))
-        made = [PermutedPredictions([run], own, seed) for seed, (run, own) in pairs]
+        made = [InFisherZ(MovedPredictions([run], own, seed)) for seed, (run, own) in pairs]
     else:
         made = nulls(runs, orders)
     found = over_voxels(made, 300)

@@ -13,7 +13,7 @@ from the test's validity.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -56,16 +56,65 @@ class ExchangeSet:
         Run to the samples of one showing.
     key : int
         Place among the sets of all runs; random orders follow from it.
+    showings : dict of int to sequence of sequence of ndarray of int
+        Run to unit to all samples of each of its showings.
     """
 
     rows: Mapping[int, Ints]
     lengths: Mapping[int, int]
     key: int = 0
+    showings: Mapping[int, Sequence[Sequence[Ints]]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Number of units."""
-        return len(next(iter(self.rows.values())))
+        if self.rows:
+            return len(next(iter(self.rows.values())))
+        return len(next(iter(self.showings.values())))
+
+    def numbered(self, run: int, number: Ints) -> "ExchangeSet":
+        """The same of one run with a number for each showing, that of its samples.
+
+        Parameters
+        ----------
+        run : int
+        number : ndarray of int of shape (samples,)
+        """
+        shown = [[number[samples[:1]] for samples in unit] for unit in self.showings.get(run, [])]
+        return replace(self, rows={}, lengths={}, showings={run: shown} if shown else {})
+
+    def filled(self, run: int, place: int) -> tuple[Ints, Ints]:
+        """Where what is shown in one place would come from, were it each of the units.
+
+        All showings are filled: with those of the unit in turn, and where one is longer, with the
+        unit's last sample.
+
+        Parameters
+        ----------
+        run, place : int
+            Which run; the unit that is shown as it is.
+
+        Returns
+        -------
+        samples : ndarray of int of shape (samples,)
+            Of the place.
+        sources : ndarray of int of shape (units, samples)
+            Of each unit.
+        """
+        shown = self.showings[run]
+        own = shown[place]
+        sources = [
+            np.concatenate(
+                [_held(other[k % len(other)], len(samples)) for k, samples in enumerate(own)]
+            )
+            for other in shown
+        ]
+        return np.concatenate(own), np.stack(sources)
+
+
+def _held(samples: Ints, length: int) -> Ints:
+    """As many samples, the last one again where there are too few."""
+    return samples[np.minimum(np.arange(length), len(samples) - 1)]
 
 
 @dataclass(frozen=True)
@@ -154,8 +203,29 @@ class Exchange:
             if own:
                 rows = {run - start: one.rows[run] for run in own}
                 lengths = {run - start: one.lengths[run] for run in own}
-                sets.append(ExchangeSet(rows, lengths, one.key))
+                showings = {run - start: one.showings[run] for run in own}
+                sets.append(ExchangeSet(rows, lengths, one.key, showings))
         return Exchange(tuple(sets), stop - start)
+
+    def shown(self, orders: Sequence[Ints], run: int, samples: int) -> Ints:
+        """Which sample's features stand at each place of a run, (permutations, samples).
+
+        Other than in :meth:`sources`, all showings of a unit are shown as another one.
+
+        Parameters
+        ----------
+        orders, run, samples
+            As of :meth:`sources`.
+        """
+        count = len(orders[0]) if orders else 0
+        out = np.tile(np.arange(samples), (count, 1))
+        for k, one in enumerate(self.sets):
+            if run not in one.showings:
+                continue
+            for place in range(one.size):
+                filled, sources = one.filled(run, place)
+                out[:, filled] = sources[orders[k][:, place]]
+        return out
 
     def sources(self, orders: Sequence[Ints], run: int, samples: int) -> Ints:
         """Which sample comes to each place of a run, (permutations, samples).
@@ -258,7 +328,8 @@ def _set(
         rows[k] = np.stack(
             [np.concatenate([s[:length] for s in shown[k][unit][:count]]) for unit in moving]
         )
-    return ExchangeSet(rows, dict.fromkeys(pattern, length))
+    showings = {k: [shown[k][unit] for unit in moving] for k in pattern}
+    return ExchangeSet(rows, dict.fromkeys(pattern, length), 0, showings)
 
 
 def sign_units(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> list[Ints]:

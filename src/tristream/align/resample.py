@@ -114,11 +114,22 @@ def resample_items(
     -------
     ndarray of float32, shape (t, p)
     """
+    return (shares(volumes, tr, onsets, durations) @ vectors).astype(np.float32)
+
+
+def shares(volumes: Array, tr: float, onsets: Array, durations: Array) -> Array:
+    """How much of the triangle at each volume every event fills, (t, events).
+
+    Parameters
+    ----------
+    volumes, tr, onsets, durations
+        As of :func:`resample_items`.
+    """
     start = onsets[None, :] - volumes[:, None]
     share = _k1(start + durations[None, :], tr) - _k1(start, tr)
     brief = durations == 0
     share[:, brief] = np.maximum(1 - np.abs(start[:, brief]) / tr, 0)
-    return (share @ vectors).astype(np.float32)
+    return share
 
 
 @dataclass(frozen=True)

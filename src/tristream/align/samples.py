@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.align.exchange import Unit
+from tristream.align.resample import shares
 from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.runs import Exchange
@@ -20,6 +21,7 @@ from tristream.stimuli.timelines import TOLERANCE, Event
 from tristream.store import Provenance, read_table, write_table
 
 KIND = "samples"
+SMALLEST_SHARE = 1e-6
 Presentations = dict[int, list[tuple[str, int]]]
 """Row to the (run, row) of all presentations of its item."""
 COLUMNS = {
@@ -31,6 +33,8 @@ COLUMNS = {
     "an event that is known by its label alone; n/a where nothing moves",
     "label": "What a decoder is to name; n/a where there is none",
     "unit": "Exchangeable unit, as RUN/3; n/a where nothing moves",
+    "shares": "How much of what the volume's features are taken from each unit fills, as "
+    "UNIT=SHARE, joined by semicolons; n/a where no unit does, and for blocks of time",
     "split": "train, test, or each (leave-one-run-out)",
     "repeat": "Test runs of one group show the same at the same times",
     "censor": "True: the volume carries no data",
@@ -46,12 +50,14 @@ def read_samples(path: Path | str) -> tuple[pd.DataFrame, Provenance]:
     table, provenance = read_table(path, KIND)
     table = table if "average" in table else table.assign(average="")
     table = table if "exchange" in table else table.assign(exchange=table["item"])
+    table = table if "shares" in table else table.assign(shares="")
     for column in (
         "run",
         "item",
         "exchange",
         "label",
         "unit",
+        "shares",
         "split",
         "repeat",
         "session",
@@ -178,7 +184,8 @@ def write_samples(
     groups = read_splits(splits).of(settings.timeline)
     parts, lost = [], 0
     for name in wanted:
-        part = run_samples(runs[name], events[name], settings.exchange, settings.samples == "all")
+        between, by_volume = settings.samples == "all", settings.by_volume
+        part = run_samples(runs[name], events[name], settings.exchange, between, by_volume)
         part["split"], part["repeat"] = groups[name]
         if groups[name][0] != "train":
             gone = part["keep"] & _dropped(part["time"].to_numpy(), name, audit.drop)
@@ -272,9 +279,13 @@ def sentences(
 
 
 def run_samples(
-    run: Run, events: Sequence[Event], exchange: Exchange, between: bool = False
+    run: Run,
+    events: Sequence[Event],
+    exchange: Exchange,
+    between: bool = False,
+    by_volume: bool = False,
 ) -> pd.DataFrame:
-    """Columns run, row, time, item, exchange, label, unit, censor and keep of one run.
+    """Columns run, row, time, item, exchange, label, unit, shares, censor and keep of one run.
 
     Parameters
     ----------
@@ -287,6 +298,8 @@ def run_samples(
         last block shorter than half of that joins the one before.
     between : bool
         Whether volumes outside of events are samples; they change places with the event before.
+    by_volume : bool
+        Whether features are those of the volume's own event, not taken to time.
     """
     item = np.full(run.n_volumes, None, object)
     moved = np.full(run.n_volumes, None, object)
@@ -301,6 +314,12 @@ def run_samples(
         label[shown] = event.label or None
         unit[shown] = event.unit or None
         keep[shown] = event.keep
+    if by_time:
+        filled = None
+    elif run.trials or by_volume:
+        filled = [f"{own}=1" if own else None for own in unit]
+    else:
+        filled = _shares(run, events)
     if between:
         keep |= pd.isna(item)
         moved, unit = (pd.Series(column).ffill().to_numpy() for column in (moved, unit))
@@ -316,10 +335,40 @@ def run_samples(
             "exchange": moved,
             "label": label,
             "unit": unit,
+            "shares": filled,
             "censor": run.censor,
             "keep": keep & ~run.censor,
         }
     )
+
+
+def _shares(run: Run, events: Sequence[Event]) -> list[str | None]:
+    """What the features of each volume are taken from, as of `COLUMNS`."""
+    shown = [event for event in events if event.unit]
+    onsets, durations = (np.array([getattr(e, n) for e in shown]) for n in ("onset", "duration"))
+    out: list[str | None] = []
+    for row in shares(run.time, run.tr, onsets, durations):
+        of_unit: dict[str, float] = {}
+        for k in np.flatnonzero(row > SMALLEST_SHARE):
+            of_unit[shown[k].unit] = of_unit.get(shown[k].unit, 0.0) + float(row[k])
+        out.append(";".join(f"{unit}={share:.6g}" for unit, share in of_unit.items()) or None)
+    return out
+
+
+def read_shares(column: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+    """Unit to its share of every row of a run, from the column `shares`.
+
+    Parameters
+    ----------
+    column : sequence of str
+        One a row; empty where no unit is shown.
+    """
+    found: dict[str, npt.NDArray[np.float64]] = {}
+    for row, text in enumerate(column):
+        for part in filter(None, text.split(";")):
+            unit, share = part.rsplit("=", 1)
+            found.setdefault(unit, np.zeros(len(column)))[row] = float(share)
+    return found
 
 
 def _rows(run: Run, events: Sequence[Event]) -> list[tuple[Event, npt.NDArray[np.bool_]]]:

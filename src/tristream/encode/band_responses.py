@@ -92,7 +92,7 @@ def primal_weights(
             for name, z in standard.items():
                 for k, response in enumerate(taps):
                     led = np.pad(spread[name], ((lead, 0), (0, 0)))
-                    found[k, varies] += z.T @ _transposed(led, response)
+                    found[k, varies] += z.T @ transposed(led, response)
             out[label] = found * share * gamma
     return out
 
@@ -165,7 +165,7 @@ def _convolved(x: Floats, response: Floats) -> Floats:
     return out
 
 
-def _transposed(x: Floats, response: Floats) -> Floats:
+def transposed(x: Floats, response: Floats) -> Floats:
     """Σ_d h(d) x(t + d), the transpose of the convolution."""
     return _convolved(x[::-1], response)[::-1]
 

@@ -2,40 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from tristream.align.delays import spm_basis
-from tristream.encode.convolution import convolved_kernel
-from tristream.encode.fit_inputs import Floats, Ints, Layout
-from tristream.encode.nonlinear import KERNELS, KernelMap, Kind
-from tristream.encode.solvers.kernels import (
-    Scaler,
-    centre,
-    delayed_kernel,
-    linear_kernel,
-    principal_kernel,
-    project_rows,
-)
-from tristream.errors import UserError
+from tristream.encode.fit_inputs import Floats, Layout
+from tristream.encode.kernel_frame import Frame, Rows
+from tristream.encode.nonlinear import KERNELS, Kind
 from tristream.phrases import listed
 
 NOTHING_SHOWN = (
     "Before a run's first volume, when nothing was shown, features of labels and images were zero."
 )
-
-
-class Rows(Protocol):
-    """What is needed of a run: the basis projected out of it, and its used volumes."""
-
-    @property
-    def projection(self) -> Floats: ...
-
-    @property
-    def rows(self) -> Ints: ...
 
 
 @dataclass(frozen=True)
@@ -176,52 +155,13 @@ def band_kernels(
     UserError
         If a layer does not vary over the training volumes.
     """
-    lengths = [len(runs[name].projection) for name in (*train, *test)]
-    columns = sum(lengths[: len(train)])
-    bases = [
-        torch.as_tensor(runs[name].projection, dtype=torch.float64, device=device)
-        for name in (*train, *test)
-    ]
-    used = _offset_rows(runs, (*train, *test), lengths)
-    kept = np.concatenate(used[: len(train)])
-    fitted_on = torch.zeros(columns, dtype=torch.bool, device=device)
-    fitted_on[torch.from_numpy(kept)] = True
+    frame = Frame(runs, train, test, delays, components, device, form.basis)
     constant: dict[str, int] = {}
 
     def layer(label: str, kind: Kind) -> torch.Tensor:
-        by_run = features(label)
-        lead = form.lead(label, delays)
-        x = np.concatenate([np.pad(by_run[n], ((lead, 0), (0, 0))) for n in (*train, *test)])
-        position = torch.cat([torch.arange(lead + n, device=device) for n in lengths])
-        volumes = position >= lead
-        scaler = Scaler.fit(x[volumes.cpu().numpy()][kept])
-        constant[label] = int((~scaler.varies).sum())
-        # A nonlinear kernel asks for the length of every row: its kernel with itself.
-        width = columns + lead * len(train) if kind == "linear" else len(x)
-        kernel = linear_kernel(x, width, scaler, device)
-        if components:
-            fitted = torch.zeros(width, dtype=torch.bool, device=device)
-            fitted[torch.nonzero(volumes)[:columns][fitted_on, 0]] = True
-            kernel = principal_kernel(kernel, fitted, components)
-        if form.basis is None:
-            kernel = delayed_kernel(kernel, position, position[:width], delays)
-        else:
-            kernel = convolved_kernel(kernel, position, position[:width], form.basis)
-        if lead:
-            kernel = kernel[volumes][:, volumes[:width]]
-        if kind != "linear":
-            kernel = _mapped(kernel, kind, kept, columns, label)
-        kernel = project_rows(kernel, bases)
-        kernel = project_rows(kernel.T, bases[: len(train)]).T
-        kernel = kernel[torch.from_numpy(np.concatenate(used)).to(device)][:, fitted_on]
-        centred = centre(kernel, kernel[: len(kept)])
-        scale = float(centred[: len(kept)].trace()) / len(kept)
-        if not scale > 1e-9 * int(scaler.varies.sum()):
-            raise UserError(
-                f"features {label}: nothing varies over the training volumes once confounds are "
-                "projected out; leave the space out of the model"
-            )
-        return centred / scale
+        own = frame.undelayed(label, features(label), kind, form.lead(label, delays))
+        constant[label] = own.constant
+        return frame.balanced(own, kind)
 
     stacked = torch.stack(
         [
@@ -234,30 +174,10 @@ def band_kernels(
             for band, spaces in layout.items()
         ]
     )
-    parts = stacked.split([len(kept), *(len(rows) for rows in used[len(train) :])], dim=1)
+    counts = [len(rows) for rows in frame.used]
+    parts = stacked.split([len(frame.kept), *counts[len(train) :]], dim=1)
     return BandKernels(parts[0], dict(zip(test, parts[1:], strict=True)), constant)
-
-
-def _mapped(
-    kernel: torch.Tensor, kind: Kind, kept: npt.NDArray[np.int64], columns: int, label: str
-) -> torch.Tensor:
-    """Nonlinear kernel (m, columns) of the features of a linear one (m, m)."""
-    norms = kernel.diagonal().clone()
-    rows = torch.from_numpy(kept).to(kernel.device)
-    try:
-        learnt = KernelMap.fit(kind, kernel[rows][:, rows])
-    except ValueError as error:
-        raise UserError(f"features {label}: {error}") from None
-    return learnt(kernel[:, :columns], norms, norms[:columns])
 
 
 def _mean(kernels: list[torch.Tensor]) -> torch.Tensor:
     return torch.stack(kernels).mean(0)
-
-
-def _offset_rows(
-    runs: Mapping[str, Rows], names: Sequence[str], lengths: Sequence[int]
-) -> list[npt.NDArray[np.int64]]:
-    """Used volumes of each run, counted over all runs one after the other."""
-    starts = np.cumsum([0, *lengths[:-1]])
-    return [runs[name].rows + start for name, start in zip(names, starts, strict=True)]

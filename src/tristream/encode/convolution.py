@@ -32,15 +32,23 @@ def convolved_kernel(
     """
     out = torch.zeros_like(kernel)
     for response in np.asarray(basis, float):
-        columns = _convolve(kernel.T.contiguous(), column_position, response).T.contiguous()
-        out += _convolve(columns, row_position, response)
+        columns = convolved(kernel.T.contiguous(), column_position, response).T.contiguous()
+        out += convolved(columns, row_position, response)
     return out
 
 
-def _convolve(
+def convolved(
     values: torch.Tensor, position: torch.Tensor, response: npt.NDArray[np.floating]
 ) -> torch.Tensor:
-    """Each run's rows convolved with a response."""
+    """Each run's rows convolved with a response.
+
+    Parameters
+    ----------
+    values : Tensor of shape (m, n)
+    position : Tensor of int of shape (m,)
+        Each row's place in its run, 0 for the first.
+    response : ndarray of shape (lags,)
+    """
     out = torch.zeros_like(values)
     for lag, weight in enumerate(response.tolist()):
         rows = torch.nonzero(position >= lag)[:, 0]

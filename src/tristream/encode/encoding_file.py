@@ -23,6 +23,48 @@ CEILING = ("r", "low", "explainable", "halves")
 
 
 @dataclass(frozen=True)
+class WholeRun:
+    """All volumes of a run of BOLD, also those that are not used.
+
+    Attributes
+    ----------
+    unit, item : ndarray of int of shape (volumes,)
+        As of :class:`HeldOut`.
+    shares : ndarray of shape (volumes, presentations)
+        How much of what a volume's features are taken from each presentation fills, numbered as in
+        `unit`; no columns for blocks of time.
+    projection : ndarray of shape (volumes, q)
+        Orthonormal basis of what was projected out.
+    stimulated : ndarray of bool of shape (volumes,)
+        Volumes with an item on.
+    """
+
+    unit: Ints
+    item: Ints
+    shares: Floats
+    projection: Floats
+    stimulated: npt.NDArray[np.bool_]
+
+    @property
+    def filled(self) -> Ints:
+        """The presentation that most of a volume's features are from, (volumes,); -1 for none.
+
+        Where it fills less than half as much as where it fills most, it is at its edge.
+        """
+        if not self.shares.size:
+            return self.unit
+        most = self.shares.argmax(1)
+        enough = self.shares.max(1) > 0.5 * self.shares.max(0).clip(min=1e-9)[most]
+        return np.where(enough, most, -1)
+
+    @property
+    def filled_item(self) -> Ints:
+        """What is shown in each of :attr:`filled`, (volumes,); -1 where there is nothing."""
+        known = {u: i for u, i in zip(self.unit, self.item, strict=True) if u >= 0}
+        return np.array([known.get(unit, -1) for unit in self.filled], np.int64)
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """Predictions of one test run, or of the average of its repeats.
 
@@ -45,6 +87,8 @@ class HeldOut:
         What is shown, by a number that is the same in all test runs; -1 where nothing is.
     rows : ndarray of int of shape (time,)
         Rows of the bold file of the first run: volumes or trials, rising.
+    whole : mapping of str to WholeRun
+        Each of `runs` with all its volumes.
     """
 
     prediction: Floats
@@ -57,6 +101,18 @@ class HeldOut:
     projection: Floats
     item: Ints
     rows: Ints
+    whole: Mapping[str, WholeRun] = field(default_factory=dict)
+
+    @property
+    def first(self) -> WholeRun:
+        """The first run with all its volumes."""
+        return self.whole[self.runs[0]]
+
+    @property
+    def filled(self) -> Ints:
+        """:attr:`WholeRun.filled` of the first run; -1 for presentations without samples."""
+        filled = self.first.filled
+        return np.where(np.isin(filled, self.unit), filled, -1)
 
 
 @dataclass(frozen=True)
@@ -220,6 +276,9 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
             for key in ("unit", "projection", "item", "rows"):
                 group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
+            for run, volumes in unit.whole.items():
+                for own in fields(WholeRun):
+                    group[f"whole/{run}/{own.name}"] = getattr(volumes, own.name)
         _write_fitted(file.create_group("model"), encoding.fitted)
 
 
@@ -285,6 +344,18 @@ def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]
         return replace(found, left_out=_left_out(file)), provenance
 
 
+def stored_weights(path: Path) -> Floats:
+    """Dual weights of an `encoding` file, read from it where they are asked for.
+
+    They may be larger than all that a test needs beside them.
+    """
+    with open_h5(path, KIND) as (file, _):
+        dual = file["model/dual"]
+        if (offset := dual.id.get_offset()) is None:
+            return np.asarray(dual[()])
+        return np.memmap(path, dual.dtype, "r", offset, dual.shape)
+
+
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
     """Read the scores of an `encoding` file, without predictions and weights.
 
@@ -327,9 +398,15 @@ class _StoredTests(Mapping[str, HeldOut]):
             arrays = {
                 f.name: _rows(group[f.name], self._whole or f.name != "band_prediction")
                 for f in fields(HeldOut)
-                if f.name != "runs"
+                if f.name not in ("runs", "whole")
             }
-            return HeldOut(runs=tuple(read_strings(group, "run")), **arrays)
+            runs, stored = tuple(read_strings(group, "run")), group.get("whole", {})
+            whole = {
+                run: WholeRun(**{f.name: stored[run][f.name][()] for f in fields(WholeRun)})
+                for run in runs
+                if run in stored
+            }
+            return HeldOut(runs=runs, whole=whole, **arrays)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

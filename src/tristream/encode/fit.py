@@ -22,6 +22,7 @@ from tristream.encode.encoding_file import (
     LeftOut,
     Scores,
     TrainingRun,
+    WholeRun,
     write_encoding,
 )
 from tristream.encode.encoding_methods import methods_of
@@ -190,6 +191,10 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
         projection,
         first.item[rows],
         rows,
+        {
+            name: WholeRun(run.unit, run.item, run.shares, run.projection, run.stimulated)
+            for name, run in ((name, inputs.runs[name]) for name in members)
+        },
     )
 
 

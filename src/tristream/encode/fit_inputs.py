@@ -16,6 +16,7 @@ from tristream.align.samples import (
     mean_rows,
     presentations,
     read_samples,
+    read_shares,
 )
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.delays import in_volumes
@@ -52,6 +53,9 @@ class Run:
         As in ``samples``.
     name : str
         As in ``samples``.
+    shares : ndarray of shape (volumes, presentations)
+        How much of what a volume's features are taken from each presentation fills, numbered as in
+        `unit`; no columns for blocks of time.
     shared : dict
         Rows that are means over presentations, some of them in other runs.
     files : dict of str to Path
@@ -68,6 +72,7 @@ class Run:
     split: str
     repeat: str
     name: str = ""
+    shares: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     shared: Presentations = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
 
@@ -221,7 +226,7 @@ def _run(
             "run align again"
         )
     items = {one: k for k, one in enumerate(sorted(set(table["exchange"]) - {""}))}
-    codes, _ = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
+    codes, units = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
     stimulated = (own["item"] != "").to_numpy()
     return Run(
         path=path,
@@ -234,9 +239,18 @@ def _run(
         split=str(own["split"].iloc[0]),
         repeat=str(own["repeat"].iloc[0]) or name,
         name=name,
+        shares=_shares(list(own["shares"]), list(units)),
         shared=presentations(table, name),
         files=paths,
     )
+
+
+def _shares(column: Sequence[str], units: Sequence[str]) -> Floats:
+    """Shares of units (volumes, presentations); those without a volume of their own come last."""
+    found = read_shares(column)
+    order = [*units, *(unit for unit in found if unit not in units)] if found else []
+    own = [found.get(unit, np.zeros(len(column))) for unit in order]
+    return np.array(own).reshape(len(order), len(column)).T
 
 
 def _spaces(

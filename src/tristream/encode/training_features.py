@@ -1,12 +1,24 @@
-"""The training features of a fitted model, from the aligned files that it names."""
+"""The features of a fitted model, from the aligned files that it names."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from tristream.align.aligned import read_aligned
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, shifted
 from tristream.errors import UserError
 from tristream.hashing import hash_file
+
+
+class Stimulated(Protocol):
+    """What is needed of a run: at which volumes anything was shown."""
+
+    @property
+    def stimulated(self) -> npt.NDArray[np.bool_]: ...
 
 
 class TrainingFeatures:
@@ -25,7 +37,17 @@ class TrainingFeatures:
         self._path = path
 
     def __call__(self, label: str) -> dict[str, Floats]:
+        """Training run to array (volumes, p) of ``space/layer``; see :meth:`of`."""
+        return self.of(label, self._encoding.fitted.runs)
+
+    def of(self, label: str, runs: Mapping[str, Stimulated]) -> dict[str, Floats]:
         """Run to array (volumes, p) of ``space/layer``.
+
+        Parameters
+        ----------
+        label : str
+        runs : mapping of str to run
+            Which ones.
 
         Raises
         ------
@@ -47,5 +69,5 @@ class TrainingFeatures:
         moved = self._encoding.about["control"] == "shifted"
         return {
             name: shifted(by_run[name], run.stimulated) if moved else by_run[name]
-            for name, run in self._encoding.fitted.runs.items()
+            for name, run in runs.items()
         }

@@ -32,6 +32,7 @@ from tristream.inference.shared_stimuli import ShownRun, SubjectNull, shared_exc
 from tristream.inference.tested_runs import (
     NESTED,
     TIME,
+    features_can_move,
     runs_of,
     why_not_refitted,
     widened_runs,
@@ -116,34 +117,64 @@ def _with_nulls(
     if why := why_apart(settings):
         return Shared(why=why), list(subjects)
     tables = [read_samples(path)[0] for path in samples]
-    whole, parts = exchange_over_subjects([e.tests for e in opened], tables, settings)
+    by_features = settings.unit != TIME and all(map(features_can_move, opened))
+    whole, parts = exchange_over_subjects([e.tests for e in opened], tables, settings, by_features)
     if still := [s.name for s, part in zip(subjects, parts, strict=True) if not part.sets]:
         why = f"sub-{still[0]} was tested on nothing that can change places with what others saw"
         return Shared(why=why), list(subjects)
-    if nested and (why := next(filter(None, map(why_not_refitted, opened, parts)), "")):
+    if (
+        nested
+        and not by_features
+        and (why := next(filter(None, map(why_not_refitted, opened, parts)), ""))
+    ):
         return Shared(why=why), list(subjects)
     factors = _widening(subjects, opened, settings)
     what = wording.units(settings.unit, whole, float(opened[0].about["tr"]))
     where = wording.within([*opened[0].tests], "run" if nested else "test run")
-    moved = f"moving {what} of the predictions within {where}"
-    if nested:
-        moved = f"moving {what} of the BOLD within {where} and fitting every fold of {NESTED} again"
+    again = f" and fitting every fold of {NESTED} again" if nested else ""
+    moved = f"moving {what} of the {'BOLD' if nested else 'predictions'} within {where}{again}"
+    if by_features:
+        how = again or " and predicting again"
+        moved = f"exchanging the features of {what} within {where}{how}"
     widest = tuple(max(alike) for alike in zip(*(f.values() for f in factors), strict=False))
     shared = Shared(whole.distinct, moved, widening=widest)
     if shared.refusal or len(subjects) < 2:
         return shared, list(subjects)
-    # Not above: they bring torch, which a group of one subject does without.
-    from tristream.inference.refit import refitted_z
-    from tristream.inference.subject_nulls import PermutedPredictions
-
-    nulls: list[SubjectNull] = []
-    for one, path, part, wider in zip(opened, encodings, parts, factors, strict=True):
-        if nested:
-            z = refitted_z(one, path, part, settings.permutations, settings.seed, wider)
-            nulls.append(StoredNull(z[0].astype(np.float64), z[1:], part.distinct))
-        else:
-            nulls.append(PermutedPredictions(_wide_runs(one, wider), part, settings.seed))
+    nulls = [
+        _null(one, path, part, wider, settings, by_features)
+        for one, path, part, wider in zip(opened, encodings, parts, factors, strict=True)
+    ]
     return shared, [replace(s, null=null) for s, null in zip(subjects, nulls, strict=True)]
+
+
+def _null(
+    encoding: Encoding,
+    path: Path,
+    moves: Exchange,
+    widening: Mapping[str, float],
+    settings: GroupSettings,
+    by_features: bool,
+) -> SubjectNull:
+    """A subject's values under its part of the shared rearrangements."""
+    # Not above: they bring torch, which a group of one subject does without.
+    from tristream.encode.tap_predictions import tap_predictions
+    from tristream.inference.moved_features import MovedFeatures
+    from tristream.inference.moved_predictions import MovedPredictions
+    from tristream.inference.refit import refitted_z
+    from tristream.inference.refit_features import refitted_features_z
+    from tristream.inference.subject_nulls import InFisherZ
+
+    number, seed = settings.permutations, settings.seed
+    if encoding.about["scheme"] != NESTED:
+        runs = _wide_runs(encoding, widening)
+        if not by_features:
+            return InFisherZ(MovedPredictions(runs, moves, seed))
+        return InFisherZ(MovedFeatures(runs, tap_predictions(encoding, path), moves, seed))
+    if by_features:
+        z = refitted_features_z(encoding, path, moves, number, seed)
+    else:
+        z = refitted_z(encoding, path, moves, number, seed, widening)
+    return StoredNull(z[0].astype(np.float64), z[1:], moves.distinct)
 
 
 def why_apart(settings: GroupSettings) -> str:
@@ -158,12 +189,18 @@ def why_apart(settings: GroupSettings) -> str:
 
 
 def exchange_over_subjects(
-    tests: Sequence[Mapping[str, HeldOut]], tables: Sequence[pd.DataFrame], settings: GroupSettings
+    tests: Sequence[Mapping[str, HeldOut]],
+    tables: Sequence[pd.DataFrame],
+    settings: GroupSettings,
+    whole: bool = False,
 ) -> tuple[Exchange, list[Exchange]]:
-    """What may change places in all subjects alike, and each subject's part of it."""
+    """What may change places in all subjects alike, and each subject's part of it.
+
+    With `whole`, of all volumes of the runs, used or not.
+    """
     return shared_exchange(
         [
-            [ShownRun.of(test, table, settings.unit) for test in own.values()]
+            [ShownRun.of(test, table, settings.unit, whole) for test in own.values()]
             for own, table in zip(tests, tables, strict=True)
         ]
     )

@@ -43,23 +43,36 @@ class ShownRun:
     unit: Sequence[Hashable]
 
     @classmethod
-    def of(cls, test: HeldOut, samples: pd.DataFrame, kind: Unit) -> "ShownRun":
+    def of(
+        cls, test: HeldOut, samples: pd.DataFrame, kind: Unit, whole: bool = False
+    ) -> "ShownRun":
         """From a test run and the subject's sample index.
 
         An item is itself in every run. Blocks, and presentations of a label, belong to their run:
         those of one label are numbered there in the order in which they came, so that subjects who
-        met them in other orders agree.
+        met them in other orders agree. With `whole`, of all volumes of the run, used or not.
         """
-        rows = samples[samples["run"] == test.runs[0]].set_index("row").loc[test.rows]
-        if kind == "item" and not (rows["exchange"] == rows["unit"]).all():
-            return cls(test.unit, list(rows["exchange"]))
-        if kind == "time":
-            return cls(test.unit, list(rows["unit"]))
-        blocks = rows[["item", "unit"]].drop_duplicates("unit")
-        place = blocks.groupby("item").cumcount()
-        number = dict(zip(blocks["unit"], place, strict=True))
-        pairs = zip(rows["item"], rows["unit"], strict=True)
-        return cls(test.unit, [(test.runs[0], item, number[unit]) for item, unit in pairs])
+        run = samples[samples["run"] == test.runs[0]].set_index("row")
+        if not whole:
+            return cls(test.unit, _names(test, run.loc[test.rows], kind))
+        names = zip(test.first.unit, _names(test, run.sort_index(), kind), strict=True)
+        named = {unit: name for unit, name in names if unit >= 0}
+        return cls(test.filled, [named.get(unit, "") for unit in test.filled])
+
+
+def _names(test: HeldOut, rows: pd.DataFrame, kind: Unit) -> list[Hashable]:
+    """What each of some rows of the sample index belongs to."""
+    if kind == "item" and not (rows["exchange"] == rows["unit"]).all():
+        return list(rows["exchange"])
+    if kind == "time":
+        return list(rows["unit"])
+    blocks = rows[["item", "unit"]].drop_duplicates("unit")
+    place = blocks.groupby("item").cumcount()
+    number = dict(zip(blocks["unit"], place, strict=True))
+    return [
+        (test.runs[0], item, number[unit])
+        for item, unit in zip(rows["item"], rows["unit"], strict=True)
+    ]
 
 
 def shared_exchange(

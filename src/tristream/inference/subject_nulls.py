@@ -1,36 +1,29 @@
 """A subject's test correlations under rearrangements that are those of all subjects."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from tristream.align.exchange import Exchange
 from tristream.encode.prediction_scores import fisher_z
-from tristream.inference.moved_predictions import LIMIT, MovedPredictions
-from tristream.inference.permutation import PredictedRun
+from tristream.inference.moved_predictions import LIMIT
+from tristream.inference.resolution import Null
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 
 
-class PermutedPredictions:
-    """Fisher z of correlations under moved predictions.
+class InFisherZ:
+    """Fisher z of correlations.
 
     Parameters
     ----------
-    runs : sequence of PredictedRun
-        Test runs, their widening known.
-    moves : Exchange
-        The subject's part of the shared one.
-    seed : int
-        Of the draw.
+    null : Null
+        Correlations under the subject's part of the shared rearrangements.
     """
 
     available = None
 
-    def __init__(self, runs: Sequence[PredictedRun], moves: Exchange, seed: int) -> None:
-        self._null = MovedPredictions(runs, moves, seed)
+    def __init__(self, null: Null) -> None:
+        self._null = null
 
     @property
     def observed(self) -> Floats:

@@ -11,6 +11,8 @@ TIME: Unit = "time"
 """The exchangeable unit of a film: blocks of time, cut at arbitrary moments."""
 NESTED = "leave-one-run-out"
 RIDGE = "banded_ridge"
+# Their predictions are sums over delays of what the features of single volumes add.
+ADDITIVE = (RIDGE, "stacking")
 
 
 def runs_of(encoding: Encoding) -> list[PredictedRun]:
@@ -31,19 +33,38 @@ def widened_runs(runs: Sequence[PredictedRun], moves: Moves, unit: str) -> list[
     ]
 
 
+def features_can_move(encoding: Encoding) -> bool:
+    """Whether it is known what would be predicted, had other items been shown.
+
+    Of linear kernels it is; folds are fitted again, under leave-one-run-out, by banded ridge alone.
+    """
+    if not all(test.whole for test in encoding.tests.values()):
+        return False
+    about = encoding.about
+    known = (RIDGE,) if about["scheme"] == NESTED else ADDITIVE
+    linear = {*about["kernels"].values()} <= {"linear"}
+    return linear and about.get("model_kind", RIDGE) in known
+
+
+def answers_reach_on(encoding: Encoding) -> bool:
+    """Whether volumes of an item hold the answer to the one before; single trials do not."""
+    about = encoding.about
+    return about["hrf"] != "fir" or any(about["delays"])
+
+
 def why_not_refitted(encoding: Encoding, moves: Exchange) -> str:
     """Why folds can't be fitted again to rearranged data; empty where they can.
 
     Volumes of an item hold the end of the answer to the one before. Moved as they are, they take
     it along, in training runs, too: 45 % of voxels that answer items, whatever these are, passed at
-    .05 (docs/calibration.md). Single trials have no such volumes.
+    .05. Of linear kernels features are exchanged instead (:func:`features_can_move`).
     """
-    about = encoding.about
-    if about.get("model_kind", RIDGE) != RIDGE:
+    if encoding.about.get("model_kind", RIDGE) != RIDGE:
         return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
-    if not moves.over_runs or (about["hrf"] == "fir" and not any(about["delays"])):
+    if not moves.over_runs or not answers_reach_on(encoding):
         return ""
     return (
         f"items are shown in several runs, and under {NESTED} volumes that move take along answers "
-        "to the item before; hold runs out, or estimate single trials (`trials:`)"
+        "to the item before; take linear kernels, hold runs out, or estimate single trials "
+        "(`trials:`)"
     )

@@ -44,7 +44,7 @@ class AlignSettings(Settings):
 class SamplesSettings(Settings):
     """The samples of one subject; `average`: repeats are averaged over runs of one split.
 
-    `samples`: volumes within events, or all.
+    `samples`: volumes within events, or all. `by_volume`: as of :class:`AlignSettings`.
     """
 
     subject: Label
@@ -55,6 +55,7 @@ class SamplesSettings(Settings):
     exchange: Exchange
     average: bool
     samples: Literal["events", "all"]
+    by_volume: bool = False
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
@@ -75,4 +76,5 @@ class SamplesSettings(Settings):
             exchange=dataset.exchange,
             average=dataset.trials is not None and dataset.trials.average_repeats == "split",
             samples=dataset.samples,
+            by_volume=dataset.layout.kind == "volume_table",
         )

@@ -1,0 +1,292 @@
+"""The null of leave-one-run-out in designs of events: features change places, folds are refitted.
+
+Every run is test data once and training data otherwise, so what is rearranged goes through all
+folds. The features of blocks, or of items in all runs alike, change places, times and data stay
+(why: :mod:`tristream.inference.moved_features`), and every fold is fitted again. Hyperparameters of
+a voxel that were chosen on the data as they are would fit these better than rearranged ones (6 to
+8 % of voxels without effect passed at .05); to search again for each rearrangement takes days. So
+the model of the test has one weight a band and one penalty for all voxels of a fold, on which a
+single voxel's noise has next to no influence.
+
+Features are needed by their inner products alone: with K = U U' the kernel of undelayed features of
+all bands under their weights, U takes the place of the features. Of items it has few columns.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from tristream.align.exchange import Exchange
+from tristream.encode.band_responses import response_taps
+from tristream.encode.bands import Form
+from tristream.encode.convolution import convolved
+from tristream.encode.encoding_file import Encoding, HeldOut
+from tristream.encode.fit_inputs import Floats, Ints
+from tristream.encode.kernel_frame import Frame
+from tristream.encode.shown_features import presented, regained, switched
+from tristream.encode.solvers.kernels import project_rows
+from tristream.encode.training_features import TrainingFeatures
+from tristream.inference.permutation import unit_length
+from tristream.inference.resolution import StoredNull
+
+LIMIT = 1 - 1e-6
+# Directions of features with less than this share of the largest variance are rounding.
+SMALLEST = 1e-9
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Hyperparameters of a fold: `gamma` (bands,) and `alpha`, of all voxels."""
+
+    gamma: npt.NDArray[np.float64]
+    alpha: float
+
+    @classmethod
+    def of(cls, test: HeldOut, cv: Floats) -> "Shared":
+        """Means over voxels (of the logarithm of the penalty), by their cross-validated R²."""
+        weight = np.maximum(cv, 0).astype(np.float64)
+        weight = weight / weight.sum() if weight.any() else np.full(len(cv), 1 / len(cv))
+        alpha = float(np.exp(np.log(test.alpha.astype(np.float64)) @ weight))
+        return cls(test.gamma.astype(np.float64) @ weight, alpha)
+
+
+def refitted_features(
+    encoding: Encoding, path: Path, moves: Exchange, permutations: int, seed: int = 0
+) -> StoredNull:
+    """Every voxel's correlation with features exchanged and all folds refitted.
+
+    Parameters
+    ----------
+    encoding, path, moves, permutations, seed
+        As of :func:`refitted_features_z`.
+    """
+    r = np.tanh(refitted_features_z(encoding, path, moves, permutations, seed))
+    return StoredNull(r[0].astype(np.float64), r[1:], moves.distinct)
+
+
+def refitted_features_z(
+    encoding: Encoding, path: Path, moves: Exchange, permutations: int, seed: int = 0
+) -> npt.NDArray[np.float32]:
+    """Fisher z of test correlations, with features as they are and exchanged.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        Banded ridge of linear kernels, tested by leave-one-run-out.
+    path : Path
+        Its file, for messages.
+    moves : Exchange
+        The units of all volumes of the runs, see
+        :func:`tristream.inference.moved_features.exchange_of_items`.
+    permutations : int
+        How many to draw.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray of shape (1 + permutations, voxels)
+        Mean over runs; the first is the observed one.
+
+    Raises
+    ------
+    UserError
+        If the training features are gone or have changed.
+    """
+    encoding = encoding.in_memory()
+    sources = _sources(encoding, moves, permutations, seed)
+    read = TrainingFeatures(encoding, path)
+    spaces = encoding.about["layout"].values()
+    features = {label: read(label) for layers in spaces for own in layers for label in own}
+    total = np.zeros((1 + permutations, len(encoding.ijk)), np.float32)
+    names = list(encoding.tests)
+    for name in tqdm(names, desc="refit", unit="run", mininterval=5, file=sys.stderr):
+        fold = _Fold.of(encoding, name, features)
+        for number in range(1 + permutations):
+            total[number] += fold.z({run: own.number(number) for run, own in sources.items()})
+    return total / np.float32(len(names))
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Where features of a run come from: a volume for each `volumes` (permutations, volumes), and a
+    presentation for each of `presentations` (permutations, presentations + 1)."""
+
+    volumes: Ints
+    presentations: Ints
+
+    def number(self, number: int) -> tuple[Ints, Ints]:
+        """Of one permutation."""
+        return self.volumes[number], self.presentations[number]
+
+
+def _sources(
+    encoding: Encoding, moves: Exchange, permutations: int, seed: int
+) -> dict[str, _Sources]:
+    """For each run; the first order is as it is."""
+    drawn = moves.draw(0, permutations, seed)
+    out = {}
+    for k, (name, test) in enumerate(encoding.tests.items()):
+        run = test.first
+        # Without shares the only presentation is that of nothing.
+        sets = moves.sets if run.shares.size else ()
+        numbered = tuple(one.numbered(k, test.filled) for one in sets)
+        pairs = (moves, len(run.unit)), (replace(moves, sets=numbered), run.shares.shape[1] + 1)
+        orders = (np.vstack([np.arange(n), own.shown(drawn, k, n)]) for own, n in pairs)
+        out[name] = _Sources(*orders)
+    return out
+
+
+@dataclass(frozen=True)
+class _RunFeatures:
+    """What stands in the place of a run's features in one fold.
+
+    Attributes
+    ----------
+    timed : Tensor of shape (lead + volumes, columns)
+        Of features of volumes.
+    items : Tensor of shape (presentations + 1, columns)
+        Of features that are switched on with a presentation; the last of nothing.
+    basis : Tensor of shape (volumes, q)
+        What is projected out.
+    rows : ndarray of int of shape (samples,)
+        Used volumes.
+    taps : ndarray of shape (taps, lags)
+    """
+
+    timed: torch.Tensor
+    items: torch.Tensor
+    basis: torch.Tensor
+    rows: Ints
+    taps: Floats
+
+    def delayed(self, values: torch.Tensor) -> torch.Tensor:
+        """At the used volumes (samples, taps, columns), of values (lead + volumes, columns)."""
+        place, lead = torch.arange(len(values)), len(values) - len(self.basis)
+        moved = torch.stack([convolved(values, place, tap)[lead:] for tap in self.taps], dim=1)
+        own = project_rows(moved.flatten(1), [self.basis])[torch.from_numpy(self.rows)]
+        return own.view(len(own), *moved.shape[1:])
+
+    def taken(self, shown: torch.Tensor, sources: tuple[Ints, Ints]) -> torch.Tensor:
+        """Delayed features with others in their place, (samples, taps * columns).
+
+        Parameters
+        ----------
+        shown : Tensor of shape (samples, taps, presentations + 1)
+            :meth:`delayed` of the shares of presentations.
+        sources : tuple of ndarray of int
+            From :meth:`_Sources.number`.
+        """
+        volumes, presentations = (torch.from_numpy(own) for own in sources)
+        parts = [(shown @ self.items[presentations]).flatten(1)]
+        if self.timed.shape[1]:
+            lead = len(self.timed) - len(volumes)
+            moved = torch.cat([self.timed[:lead], self.timed[lead:][volumes]])
+            parts.append(self.delayed(moved).flatten(1))
+        return torch.cat(parts, dim=1)
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """One run left out.
+
+    Attributes
+    ----------
+    runs : dict of str to tuple of _RunFeatures and Tensor
+        Training runs, then the test run, with their delayed shares.
+    alpha : float
+    train : Tensor of shape (training samples, voxels)
+        Data less their mean.
+    test : Tensor of shape (test samples, voxels)
+        Data, each voxel less its mean and of length one.
+    """
+
+    runs: dict[str, tuple[_RunFeatures, torch.Tensor]]
+    alpha: float
+    train: torch.Tensor
+    test: torch.Tensor
+
+    @classmethod
+    def of(
+        cls, encoding: Encoding, name: str, features: Mapping[str, Mapping[str, Floats]]
+    ) -> "_Fold":
+        about, tests = encoding.about, encoding.tests
+        train = [other for other in tests if other != name]
+        form, components = Form.of(about), about["components"] or None
+        frame = Frame(
+            encoding.fitted.runs, train, [name], about["delays"], components, basis=form.basis
+        )
+        whole = {run: tests[run].first for run in (*train, name)}
+        taps = response_taps(encoding)
+        shared = Shared.of(tests[name], encoding.fitted.cv)
+        leads = {label: form.lead(label, about["delays"]) for label in features}
+        lead = max(leads.values())
+        position = torch.cat([torch.arange(lead + length) for length in frame.lengths])
+        width = frame.columns + lead * len(train)
+        timed, items = torch.zeros(2, len(position), width, dtype=torch.float64)
+        for gamma, spaces in zip(shared.gamma, about["layout"].values(), strict=True):
+            for layers in spaces:
+                for label in layers:
+                    own = frame.undelayed(label, features[label], "linear", leads[label])
+                    _, scale = frame.scaled(own)
+                    # Before its own lead a layer is at its mean, which is zero.
+                    known = torch.nonzero(position >= lead - leads[label])[:, 0]
+                    share = gamma / (len(spaces) * len(layers) * scale)
+                    kernel = items if switched(whole, features[label]) else timed
+                    kernel[known[:, None], known[known < width]] += share * own.kernel
+        lengths = [lead + length for length in frame.lengths]
+        parts = [_factor(kernel).split(lengths) for kernel in (timed, items)]
+        runs = {}
+        for (own_name, run), basis, own, on in zip(whole.items(), frame.bases, *parts, strict=True):
+            back = torch.from_numpy(regained(run, lead))
+            rows = encoding.fitted.runs[own_name].rows
+            one = _RunFeatures(own, back @ on, basis, rows, taps)
+            runs[own_name] = one, one.delayed(torch.from_numpy(presented(run, lead)))
+        y = np.concatenate([tests[other].y for other in train]).astype(np.float64)
+        return cls(
+            runs,
+            shared.alpha,
+            torch.from_numpy(y - y.mean(0)),
+            torch.from_numpy(unit_length(tests[name].y)),
+        )
+
+    def z(self, sources: Mapping[str, tuple[Ints, Ints]]) -> npt.NDArray[np.float32]:
+        """Fisher z of each voxel, with features taken from `sources`."""
+        *training, test = (
+            run.taken(shown, sources[name]) for name, (run, shown) in self.runs.items()
+        )
+        train = torch.cat(training)
+        centre = train.mean(0)
+        train, test = train - centre, test - centre
+        weights = _ridge(train, self.train, self.alpha)
+        # Less its mean over the test, as the data are.
+        test = test - test.mean(0)
+        length = ((test.T @ test @ weights) * weights).sum(0).clamp(min=0).sqrt()
+        product = ((test.T @ self.test) * weights).sum(0)
+        r = torch.where(length > 0, product / length, 0.0)
+        return np.asarray(torch.arctanh(r.clamp(-LIMIT, LIMIT)).numpy(), np.float32)
+
+
+def _factor(kernel: torch.Tensor) -> torch.Tensor:
+    """A matrix whose inner products of rows with training rows are a kernel (m, n), (m, rank)."""
+    width = kernel.shape[1]
+    values, vectors = torch.linalg.eigh(kernel[:width])
+    kept = values > max(SMALLEST * float(values[-1]), 0.0)
+    return kernel @ (vectors[:, kept] * values[kept].rsqrt())
+
+
+def _ridge(x: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
+    """Weights of ridge regression, by the smaller of the two systems, (columns, voxels)."""
+    samples, columns = x.shape
+    gram = x.T @ x if columns <= samples else x @ x.T
+    gram.diagonal().add_(max(alpha, SMALLEST * float(gram.trace())))
+    factor = torch.linalg.cholesky(gram)
+    if columns <= samples:
+        return torch.cholesky_solve(x.T @ y, factor)
+    return x.T @ torch.cholesky_solve(y, factor)
