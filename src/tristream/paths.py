@@ -33,9 +33,13 @@ def inside(root: Path, relative: str) -> Path:
 
 
 def resolve_inside(root: Path, relative: str) -> Path:
-    """Like :func:`inside`, and follow links: the target too must lie under `root`."""
-    target = inside(root, relative).resolve()
-    if not target.is_relative_to(root.resolve()):
+    """Like :func:`inside`, and follow links: the target too must lie under `root`.
+
+    Or in the annex of a repository that `root` is a folder of.
+    """
+    target, home = inside(root, relative).resolve(), root.resolve()
+    annexes = (folder / ".git/annex/objects" for folder in home.parents)
+    if not target.is_relative_to(home) and not any(map(target.is_relative_to, annexes)):
         raise UserError(f"{root}: the link {relative!r} leaves the dataset; it is not followed")
     return target
 

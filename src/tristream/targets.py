@@ -112,5 +112,11 @@ class Targets:
             for subject in self.resolved.subjects[dataset]
         ]
 
+    def checked(self, dataset: str) -> list[str]:
+        """What is only written once the files of the chosen subjects fit together."""
+        if self.resolved.shares_features(dataset):
+            return [self._at("timing", dataset=dataset)]
+        return self.subjects("checked", dataset)
+
     def _at(self, place: str, **wildcards: str) -> str:
         return self.layout.path(place, **wildcards).as_posix()

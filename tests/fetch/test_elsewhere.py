@@ -17,7 +17,8 @@ from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.steps import drop
 from tristream.fetch.stimulus_files import stimulus_status
-from tristream.stimuli.inventory import stimulus_list, without_absent
+from tristream.stimuli.inventory import stimulus_list
+from tristream.stimuli.subject_timelines import without_absent
 
 RUN = "task-music_run-01"
 HMC = "from-orig_to-boldref_mode-image_desc-hmc_xfm.txt"

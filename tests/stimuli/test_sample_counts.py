@@ -7,7 +7,8 @@ import pytest
 from tristream.config.dataset import Dataset
 from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
-from tristream.stimuli.sample_counts import check_overlaps, check_windows, count_samples
+from tristream.stimuli.overlaps import check_overlaps, check_windows
+from tristream.stimuli.sample_counts import count_samples
 from tristream.stimuli.timelines import Event
 
 

@@ -6,11 +6,13 @@ from tristream.config.settings.bold import (
     IndexSettings,
     RegisterSettings,
     SubjectSettings,
+    TimingSettings,
 )
 
 
 localrules:
     check,
+    timing,
 
 
 # Headers, sidecars, masks and events are held against each other, first of all. Nothing depends on
@@ -42,6 +44,31 @@ rule check:
     shell:
         "python -m tristream bold check --settings {params.settings} --receipt {input.receipt}"
         " --inventory {input.inventory} --output {output} --code {params.code} > {log} 2>&1"
+
+
+# Where features are brought to volumes once for all subjects of a timeline.
+rule timing:
+    input:
+        lambda w: TARGETS.subjects("checked", w.dataset),
+    output:
+        at("timing"),
+    log:
+        LAYOUT.log("timing"),
+    benchmark:
+        LAYOUT.benchmark("timing")
+    priority: 2
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=lambda w: settings(TimingSettings, dataset=w.dataset),
+        code=fingerprint("tristream.bold.timing"),
+    shell:
+        "python -m tristream bold timing --settings {params.settings} --checked {input}"
+        " --output {output} --code {params.code} > {log} 2>&1"
 
 
 # Raw images alone: what fMRIPrep would have estimated, once a subject and once a run.

@@ -88,17 +88,16 @@ def bold_code(wildcards):
 
 def checked():
     """Markers that the files of all chosen subjects fit together."""
-    return [
-        path
-        for dataset in RESOLVED.datasets
-        for path in TARGETS.subjects("checked", dataset)
-    ]
+    return [path for dataset in RESOLVED.datasets for path in TARGETS.checked(dataset)]
 
 
 def reference_bold(wildcards):
-    """Run files of the subject whose volumes say when features are wanted."""
-    subject = RESOLVED.reference_subject(wildcards.dataset, wildcards.timeline)
-    return TARGETS.runs(wildcards.dataset, subject)
+    """Run files whose volumes say when features are wanted, each of the first who has the run."""
+    dataset = wildcards.dataset
+    return [
+        LAYOUT.path("bold", dataset=dataset, subject=subject, run=run)
+        for run, subject in RESOLVED.reference_runs(dataset, wildcards.timeline).items()
+    ]
 
 
 def regions_of(wildcards):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tristream.align.resample import Piece, mean_over, resample_items, resample_timed
 from tristream.align.timeline import check_fit, trial_events
-from tristream.bold.run_file import Run, read_runs
+from tristream.bold.run_file import Run, read_run
 from tristream.config.settings.align import AlignSettings
 from tristream.errors import UserError
 from tristream.features.core.feature_file import FeatureFile, StimulusFeatures, open_features
@@ -138,7 +138,8 @@ def check_times(path: Path | str, runs: Sequence[Run]) -> None:
             raise UserError(
                 f"{path}: {run.run} has {len(at)} rows from {at[0]:.3f} s, but sub-{run.subject} "
                 f"has {run.n_volumes} volumes from {run.time[0]:.3f} s; subjects whose volumes "
-                "stand at other times need a timeline of their own (timelines: in the descriptor)"
+                "stand at other times need a timeline of their own (timelines: in the descriptor), "
+                "or are left out of `subjects:` in config.yaml"
             )
 
 
@@ -159,7 +160,7 @@ def align_features(
     features, inventory : Path
         Files of the features and stimuli stages.
     bold : list of Path
-        Runs of one subject with that timeline; only their times are used.
+        Runs of subjects with that timeline, each run once; only their times are used.
     output : Path
         The file to write.
     code : str
@@ -170,7 +171,9 @@ def align_features(
     UserError
         If runs, events, features and stimuli don't fit together.
     """
-    runs = read_runs(bold, signal=False)
+    if not bold:
+        raise UserError("no run files were given; name them with --bold")
+    runs = [read_run(path, signal=False) for path in bold]
     listed = read_inventory(inventory)
     events = listed.timeline(settings.timeline)
     check_fit(events, runs, settings.trims, inventory, settings.absent)

@@ -25,13 +25,13 @@ def check_fit(
     events : dict of run to list of Event
         Of the timeline that the subject saw.
     runs : list of Run
-        BOLD of one subject.
+        BOLD of one subject, or for each run of one of those who saw the timeline.
     trims : Trims
         The descriptor's; trimmed volumes were acquired, so events may reach into them.
     inventory : Path
         Named in messages.
     absent : list of str
-        Runs that this subject does not have.
+        Runs that are not to be expected.
 
     Raises
     ------

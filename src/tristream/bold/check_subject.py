@@ -1,26 +1,29 @@
 """Whether a subject's images, sidecars, masks and events fit together, before anything is read."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from tristream.bold.image_checks import Images, RunImage
 from tristream.bold.readers.reader import open_reader
 from tristream.config.settings.bold import CheckSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import events_of_run
 from tristream.stimuli.tables import read_inventory
-from tristream.store import Provenance, write_json
+from tristream.store import Provenance, read_json, write_json
 
 KIND = "checked"
+
+RunTimes = dict[str, tuple[int, float]]
+"""Run to its number of volumes, and the second of its acquisition for which one stands."""
 
 
 def write_checked(
     settings: CheckSettings, receipt: Path, inventory: Path, output: Path, code: str = ""
 ) -> None:
-    """Check a subject's files and write the file of kind ``checked``: runs and their volumes.
+    """Check a subject's files and write the file of kind ``checked``: its runs' volumes.
 
     Raises
     ------
@@ -30,15 +33,28 @@ def write_checked(
     if why := read_inventory(inventory).left_out.get(settings.subject):
         raise UserError(why)
     files = Receipt.read(receipt)
-    volumes = check_subject(settings, files)
-    doubts = trials_in_doubt(settings, files, volumes)
+    images = check_subject(settings, files)
+    doubts = trials_in_doubt(settings, files, images)
     for doubt in doubts:
         print(f"warning: {doubt}", file=sys.stderr)
     provenance = Provenance(KIND, files.simulated, settings.key(), code)
-    write_json(output, {"volumes": volumes, "doubts": doubts}, provenance)
+    content = {
+        "subject": settings.subject,
+        "volumes": {run: image.volumes for run, image in images.items()},
+        "start_times": {run: image.start_time for run, image in images.items()},
+        "doubts": doubts,
+    }
+    write_json(output, content, provenance)
 
 
-def check_subject(settings: CheckSettings, receipt: Receipt) -> dict[str, int]:
+def read_checked(path: Path) -> tuple[str, RunTimes, bool]:
+    """Read the subject, the times of its runs, and whether its data are simulated."""
+    stored, provenance = read_json(path, KIND)
+    times = {run: (n, stored["start_times"][run]) for run, n in stored["volumes"].items()}
+    return str(stored["subject"]), times, provenance.simulated
+
+
+def check_subject(settings: CheckSettings, receipt: Receipt) -> Images:
     """Check a subject's files; reads no series.
 
     Parameters
@@ -50,7 +66,7 @@ def check_subject(settings: CheckSettings, receipt: Receipt) -> dict[str, int]:
 
     Returns
     -------
-    dict of str to int
+    dict of str to RunImage
         Each run with its volumes, as far as the layout's headers tell them.
 
     Raises
@@ -59,14 +75,12 @@ def check_subject(settings: CheckSettings, receipt: Receipt) -> dict[str, int]:
         The file, what is wrong and what to do.
     """
     found = open_reader(settings, receipt).inspect()
-    for run, (path, volumes) in found.items():
-        _check_events(settings, run, receipt, path, volumes)
-    return {run: volumes for run, (_, volumes) in found.items()}
+    for run in settings.runs:
+        _check_events(settings, run, receipt, found[run])
+    return {run: found[run] for run in settings.runs}
 
 
-def trials_in_doubt(
-    settings: CheckSettings, receipt: Receipt, volumes: Mapping[str, int]
-) -> list[str]:
+def trials_in_doubt(settings: CheckSettings, receipt: Receipt, images: Images) -> list[str]:
     """Runs whose trials one model of all does not determine, as far as onsets and TR say."""
     if settings.trials is None or settings.trials.estimate != "lsa":
         return []
@@ -74,27 +88,26 @@ def trials_in_doubt(
     from tristream.bold.trials import ILL_CONDITIONED, condition_number, ill_conditioned
 
     found = []
-    for run, length in volumes.items():
+    for run, image in images.items():
         events = events_of_run(settings.events, settings.subject, run, receipt)
         kept = [event for event in events if event.keep]
         others = [event for event in events if not event.keep]
-        time = np.asarray(settings.tr * (0.5 + np.arange(length)), np.float64)
+        time = np.asarray(settings.tr * (0.5 + np.arange(image.volumes)), np.float64)
         if kept:
-            basis = projection_basis(length)
+            basis = projection_basis(image.volumes)
             number = condition_number(time, kept, others, settings.trials.hrf, basis)
             if number > ILL_CONDITIONED:
                 found.append(f"sub-{settings.subject} {run}: {ill_conditioned(number)}")
     return found
 
 
-def _check_events(
-    settings: CheckSettings, run: str, receipt: Receipt, path: Path, volumes: int
-) -> None:
+def _check_events(settings: CheckSettings, run: str, receipt: Receipt, image: RunImage) -> None:
     """Check that no event lasts longer than the run's BOLD, to one volume."""
     events = events_of_run(settings.events, settings.subject, run, receipt)
     last, tr = max((event.end for event in events), default=0.0), settings.tr
-    if last > (volumes + 1) * tr:
+    if last > (image.volumes + 1) * tr:
         raise UserError(
-            f"{path}: ends at {volumes * tr:g} s ({volumes} volumes of {tr:g} s), but the events "
-            f"of {run} last until {last:g} s; it is cut short, or not of this run"
+            f"{image.path}: ends at {image.volumes * tr:g} s ({image.volumes} volumes of {tr:g} "
+            f"s), but the events of {run} last until {last:g} s; it is cut short, or not of this "
+            "run"
         )

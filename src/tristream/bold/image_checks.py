@@ -3,6 +3,7 @@
 import gzip
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +12,21 @@ from nibabel.arrayproxy import ArrayProxy
 
 from tristream.bold.nifti import DAMAGED, damaged
 
-Images = dict[str, tuple[Path, int]]
-"""Run to its image, and how many volumes of it are the run's."""
+
+@dataclass(frozen=True)
+class RunImage:
+    """The image of a run: how many volumes of it are the run's, and where these stand.
+
+    `start_time` is the second of its acquisition for which a volume stands.
+    """
+
+    path: Path
+    volumes: int
+    start_time: float
+
+
+Images = dict[str, RunImage]
+"""Run to its image."""
 
 # Bytes that are decompressed at a time.
 BLOCK = 2**22
@@ -31,7 +45,7 @@ def check_whole(path: Path, image: nib.Nifti1Image | nib.Cifti2Image) -> None:
     found = path.stat().st_size
     if path.suffix == ".gz":
         try:
-            found = wanted if _announced(path) == wanted % 2**32 else _decompressed(path)
+            found = wanted if _announced(path) == wanted % 2**32 else _decompressed(path, wanted)
         except DAMAGED as error:
             raise damaged(path, error) from None
     if found < wanted:
@@ -45,7 +59,14 @@ def _announced(path: Path) -> int:
         return int.from_bytes(file.read(), "little")
 
 
-def _decompressed(path: Path) -> int:
-    """The true length: a file may be several joined, of which the last alone says its own."""
+def _decompressed(path: Path, wanted: int) -> int:
+    """How many bytes come out, up to those that are wanted.
+
+    A file may be several joined, of which the last alone says its own length, and bytes that are
+    not gzip's may follow, which nobody reads.
+    """
+    found = 0
     with gzip.open(path) as file:
-        return sum(map(len, iter(lambda: file.read(BLOCK), b"")))
+        while found < wanted and (block := file.read(min(BLOCK, wanted - found))):
+            found += len(block)
+    return found

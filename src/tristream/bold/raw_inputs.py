@@ -1,6 +1,5 @@
 """The raw image of a run, and what its sidecars say: what several readers need."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from tristream.bold.nifti import check_tr
 from tristream.bold.pause import middle_of_scan
 from tristream.errors import UserError
-from tristream.fetch.contents import inherited, raw_run
+from tristream.fetch.contents import raw_run
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
@@ -69,25 +68,6 @@ def needed(dataset: str, subject: str, run: str, receipt: Receipt, path: str, wh
     return receipt.path(path)
 
 
-def raw_sidecar(subject: str, run: str, receipt: Receipt) -> dict[str, Any]:
-    """What all sidecars that apply to a run's raw image say; the most specific one decides.
-
-    Raises
-    ------
-    UserError
-        If one of them is not JSON.
-    """
-    listed = {file.path for file in receipt.files}
-    merged: dict[str, Any] = {}
-    for name in inherited(f"{raw_run(subject, run)}_bold.json", listed):
-        path = receipt.path(name)
-        try:
-            merged |= json.loads(path.read_text(encoding="utf-8-sig"))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path}: not a usable sidecar ({error}); fix it") from None
-    return merged
-
-
 def read_timing(
     path: Path, sidecar: Mapping[str, Any], image: nib.Nifti1Image, tr: float
 ) -> Timing:
@@ -101,7 +81,7 @@ def read_timing(
     path : Path
         Raw BOLD, named in messages.
     sidecar : dict
-        From :func:`raw_sidecar`.
+        From :func:`tristream.stimuli.raw_sidecars.raw_sidecar`.
     image : Nifti1Image
         Raw BOLD.
     tr : float

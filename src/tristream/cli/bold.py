@@ -41,6 +41,13 @@ def register(stages: Any) -> None:
     add_output(check, "checked.json")
     check.set_defaults(run=_check)
 
+    help = "check that volumes of subjects who share a timeline stand at the same times"
+    timing = actions.add_parser("timing", help=help, description=help)
+    add_settings(timing, "dataset")
+    timing.add_argument("--checked", type=Path, nargs="+", required=True, help="of all subjects")
+    add_output(timing, "timing.json")
+    timing.set_defaults(run=_timing)
+
     normalise = actions.add_parser("normalise", help="layout raw: register the T1w to the template")
     add_settings(normalise, "dataset", "subject")
     _add_receipt(normalise)
@@ -86,6 +93,13 @@ def _check(args: argparse.Namespace) -> None:
     write_checked(
         settings(args, CheckSettings), args.receipt, args.inventory, args.output, args.code
     )
+
+
+def _timing(args: argparse.Namespace) -> None:
+    from tristream.bold.timing import write_timing
+    from tristream.config.settings.bold import TimingSettings
+
+    write_timing(settings(args, TimingSettings), args.checked, args.output, args.code)
 
 
 def _normalise(args: argparse.Namespace) -> None:

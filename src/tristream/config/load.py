@@ -46,18 +46,28 @@ class Resolved:
             return DataladSource(url=f"{home}/dataset", commit_file=f"{home}/commit.txt")
         return source
 
-    def reference_subject(self, dataset: str, timeline: str) -> str:
-        """The first chosen subject who saw a timeline: its volumes say when features are wanted.
+    def reference_runs(self, dataset: str, timeline: str) -> dict[str, str]:
+        """Each run of a timeline with the first chosen subject who has it.
+
+        Volumes of these runs say when features are wanted.
 
         Raises
         ------
         UserError
-            If there is none.
+            If none of the chosen subjects saw the timeline.
         """
-        for subject in self.subjects[dataset]:
-            if self.datasets[dataset].timeline_of(subject) == timeline:
-                return subject
-        raise UserError(f"{dataset}: none of the chosen subjects saw the timeline {timeline}")
+        about = self.datasets[dataset]
+        seen = [s for s in self.subjects[dataset] if about.timeline_of(s) == timeline]
+        if not seen:
+            raise UserError(f"{dataset}: none of the chosen subjects saw the timeline {timeline}")
+        first = {run: s for s in reversed(seen) for run in about.runs_of(s)}
+        return {run: first[run] for run in about.runs if run in first}
+
+    def shares_features(self, dataset: str) -> bool:
+        """Whether features are brought to volumes, once for all subjects of a timeline."""
+        if self.datasets[dataset].trials is not None:
+            return False
+        return any(dataset in model.datasets for model in self.study.models.values())
 
     def needs_regions(self, dataset: str) -> bool:
         """Whether results of the dataset are told by regions of the atlas, which is in MNI."""

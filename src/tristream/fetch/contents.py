@@ -19,6 +19,8 @@ from tristream.config.layouts import (
     VolumeTableLayout,
 )
 from tristream.errors import UserError
+from tristream.fetch.absent_content import absent_content
+from tristream.fetch.minimal_files import minimal_anatomy, minimal_run
 from tristream.fetch.other_names import as_listed, similar
 from tristream.paths import resolve_inside
 
@@ -52,11 +54,14 @@ class RunFiles:
 
     def as_listed(self, there: Collection[str]) -> "RunFiles":
         """The same files under the names that a dataset gives them."""
+        bold = as_listed(self.bold, there)
+        # A mask has the resolution of its image.
+        mask = re.sub(r"_desc-preproc_bold\.nii(\.gz)?$", "_desc-brain_mask.nii.gz", bold)
         return RunFiles(
-            as_listed(self.bold, there),
+            bold,
             as_listed(self.confounds, there),
             self.events,
-            mask=as_listed(self.mask, there) if self.mask else None,
+            mask=as_listed(mask, there) if self.mask else None,
             right=as_listed(self.right, there) if self.right else None,
         )
 
@@ -178,38 +183,23 @@ def _raw_of_run(about: SubjectRuns, run: str, there: set[str]) -> list[str]:
 def _minimal_files(about: SubjectRuns, layout: MinimalLayout, there: set[str]) -> list[str]:
     """Raw BOLD with the transforms that fMRIPrep's minimal outputs hold for it.
 
-    Of each run: head motion, coregistration, references, and the distortion field that its
+    Of each run: head motion, coregistration, its reference, and the distortion field that its
     transform names; of the subject: T1w, masks, tissue maps and the transform to the template.
     """
     home = layout.derivatives.strip("/")
     wanted = _if_there([DESCRIPTION, f"{home}/{DESCRIPTION}"], there)
     for run in about.runs:
         wanted += _raw_of_run(about, run, there)
-        start = f"{home}/{raw_run(about.subject, run)}"
-        needed = [
-            f"{start}_from-orig_to-boldref_mode-image_desc-hmc_xfm.txt",
-            f"{start}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt",
-            f"{start}_desc-hmc_boldref.nii.gz",
-            f"{start}_desc-coreg_boldref.nii.gz",
-        ]
+        files = minimal_run(layout, about.subject, raw_run(about.subject, run), there)
+        needed = [files.motion, files.coregistration, files.reference]
         for path in needed:
             if path not in there:
                 raise _absent(about, run, path, there)
         wanted += needed
-        field = re.compile(re.escape(start) + r"_from-boldref_to-(auto\d+)_mode-image_xfm\.txt")
-        for path in sorted(filter(field.fullmatch, there)):
-            name = re.compile(
-                rf"{re.escape(home)}/sub-{about.subject}/(ses-[A-Za-z0-9]+/)?fmap/.*"
-                rf"_fmapid-{field.fullmatch(path)[1]}_.*\.(nii\.gz|json)"  # type: ignore[index]
-            )
-            wanted += [path, *sorted(filter(name.fullmatch, there))]
-    who = about.subject
-    anatomy = re.compile(
-        rf"{re.escape(home)}/sub-{who}/(ses-[A-Za-z0-9]+/)?anat/sub-{who}(_ses-[A-Za-z0-9]+)?_("
-        r"desc-brain_mask\.nii\.gz|desc-preproc_T1w\.nii\.gz|label-(CSF|GM|WM)_probseg\.nii\.gz|"
-        rf"from-T1w_to-MNI152NLin2009cAsym_mode-image_xfm\.h5)"
-    )
-    return list(dict.fromkeys([*wanted, *sorted(filter(anatomy.fullmatch, there))]))
+        for transform, field in files.fields.items():
+            wanted += [transform, *field]
+    wanted += sorted(minimal_anatomy(layout, about.subject, about.runs, there).values())
+    return list(dict.fromkeys(wanted))
 
 
 def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[str]:
@@ -276,16 +266,16 @@ def inherited(path: str, listed: Iterable[str]) -> list[str]:
     and no entity that `path` does not have.
     """
     target = PurePosixPath(path)
-    entities = set(target.name.split("_"))
-    ending = target.name.split("_")[-1]
-    applies = [
-        other
-        for other in map(PurePosixPath, filter(lambda p: p.endswith(ending), listed))
-        if (other.parent == target.parent or other.parent in target.parent.parents)
-        and set(other.name.split("_")) <= entities
-        and other.name.split("_")[-1] == target.name.split("_")[-1]
-    ]
-    return [p.as_posix() for p in sorted(applies, key=lambda p: (len(p.parts), len(p.name)))]
+    folders = {"", *(folder.as_posix() for folder in target.parents)}
+    *entities, ending = target.name.split("_")
+    applies = []
+    for other in listed:
+        folder, _, name = other.rpartition("/")
+        if folder in folders and name.endswith(ending):
+            *own, suffix = name.split("_")
+            if suffix == ending and set(own) <= set(entities):
+                applies.append(other)
+    return sorted(applies, key=lambda other: (other.count("/"), len(other)))
 
 
 def description(root: Path, listed: Iterable[str]) -> dict[str, Any]:
@@ -293,6 +283,8 @@ def description(root: Path, listed: Iterable[str]) -> dict[str, Any]:
     if DESCRIPTION not in set(listed):
         return {}
     path = resolve_inside(root, DESCRIPTION)
+    if why := absent_content(root / DESCRIPTION):
+        raise UserError(f"{root / DESCRIPTION}: its content is not present: {why}")
     try:
         stated = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:

@@ -13,7 +13,8 @@ def as_listed(path: str, there: Collection[str]) -> str:
     """`path` under the name that a dataset gives it; `path` itself if it has none.
 
     Confounds were once ``regressors``; images may be uncompressed; hemispheres stood behind the
-    space; a space may come with a resolution that the layout leaves out.
+    space; a space may come with a resolution that the layout leaves out; runs may be numbered with
+    other zeros.
 
     Parameters
     ----------
@@ -24,20 +25,22 @@ def as_listed(path: str, there: Collection[str]) -> str:
     """
     if path in there:
         return path
-    pattern = re.escape(PurePosixPath(path).name)
+    folder, pattern = f"{PurePosixPath(path).parent}/", re.compile(named(path))
+    found = [other for other in there if other.startswith(folder) and pattern.fullmatch(other)]
+    return found[0] if len(found) == 1 else path
+
+
+def named(path: str) -> str:
+    """A regular expression of all names of a file, with its folders."""
+    folder, slash, name = path.rpartition("/")
+    pattern = re.escape(name).replace(r"\-", "-")
     pattern = pattern.replace("timeseries", "(?:timeseries|regressors)")
     pattern = re.sub(r"\\\.nii\\\.gz$", r"\\.nii(?:\\.gz)?", pattern)
-    hemisphere = re.compile(r"_hemi\\?-([LR])_space\\?-([A-Za-z0-9]+)")
+    hemisphere = re.compile(r"_hemi-([LR])_space-([A-Za-z0-9]+)")
     pattern = hemisphere.sub(r"(?:_hemi-\1_space-\2|_space-\2_hemi-\1)", pattern)
-    pattern = re.sub(r"(_space\\?-[A-Za-z0-9]+)_desc", r"\1(?:_res-[A-Za-z0-9]+)?_desc", pattern)
-    folder = f"{PurePosixPath(path).parent}/"
-    named = re.compile(pattern)
-    found = sorted(
-        other
-        for other in there
-        if other.startswith(folder) and named.fullmatch(other.removeprefix(folder))
-    )
-    return found[0] if len(found) == 1 else path
+    pattern = re.sub(r"(_space-[A-Za-z0-9]+)_desc", r"\1(?:_res-[A-Za-z0-9]+)?_desc", pattern)
+    pattern = re.sub(r"_run-0*(\d+)", r"_run-0*\1", pattern)
+    return re.escape(folder) + slash + pattern
 
 
 def similar(path: str, there: Collection[str]) -> str:

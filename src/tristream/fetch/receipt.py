@@ -6,10 +6,12 @@ Beside it, the list of what was dropped after its last use.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
+from tristream.fetch.absent_content import absent_content
 from tristream.paths import inside, resolve_inside
 from tristream.store import Omission, Provenance, read_json, write_json
 
@@ -89,6 +91,11 @@ class Receipt:
     methods: tuple[str, ...] = ()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def listed(self) -> frozenset[str]:
+        """Paths of all files."""
+        return frozenset(file.path for file in self.files)
+
     @property
     def provenance(self) -> Provenance:
         """The provenance that the file states."""
@@ -161,14 +168,19 @@ class Receipt:
             if relative.startswith(f"{folder}/"):
                 root, rest = Path(other), relative.removeprefix(f"{folder}/")
         place = inside(root, rest)
-        if relative not in {file.path for file in self.files}:
+        if relative not in self.listed:
             raise UserError(f"{self.root}: {relative} is not in the receipt of {self.dataset}")
-        if not resolve_inside(root, rest).is_file():
-            raise UserError(
-                f"{place}: its content is not present (dropped, or not fetched); where there is a "
-                "network, run `snakemake --forcerun fetch_dataset fetch_subject` or `fetch_stimuli`"
+        there, why = resolve_inside(root, rest).is_file(), absent_content(place)
+        if there and not why:
+            return place
+        if self.source.get("kind") != "folder" and root == self.root:
+            why = (
+                "it was dropped, or not fetched; where there is a network, run `snakemake "
+                "--forcerun fetch_dataset fetch_subject` or `fetch_stimuli`"
             )
-        return place
+        raise UserError(
+            f"{place}: its content is not present: {why or 'the file is gone; put it back'}"
+        )
 
     def relative(self, path: Path) -> str:
         """What :meth:`path` was given for this file."""
@@ -179,7 +191,7 @@ class Receipt:
 
     def find(self, suffix: str) -> list[str]:
         """Paths of the listed files that end with `suffix`, sorted."""
-        return sorted(file.path for file in self.files if file.path.endswith(suffix))
+        return sorted(path for path in self.listed if path.endswith(suffix))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 from tristream.config.sources import ArchiveSource, DataladSource, FolderSource
 from tristream.errors import UserError
 from tristream.fetch import annex
+from tristream.fetch.absent_content import absent_content
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import check_out
 from tristream.fetch.file_lock import lock
@@ -178,7 +179,8 @@ class FolderOrigin:
     def listing(self) -> Listing:
         """All files with their sizes, small ones that all subjects need with their hashes.
 
-        Hidden folders and links to folders are left out.
+        Hidden folders and links to folders are left out. A file whose content is elsewhere has no
+        size.
         """
         root = Path(self.source.path).expanduser()
         if not root.is_dir():
@@ -188,8 +190,10 @@ class FolderOrigin:
             inner[:] = sorted(d for d in inner if not d.startswith("."))
             for name in sorted(names):
                 path = Path(folder, name)
-                if path.is_file():
-                    relative = path.relative_to(root).as_posix()
+                relative = path.relative_to(root).as_posix()
+                if absent_content(path):
+                    files.append(FetchedFile(relative, None))
+                elif path.is_file():
                     # Events may be corrected without a change of size: the listing must tell.
                     small = relative.endswith(METADATA)
                     checksum = f"sha256:{hash_file(path)}" if small else ""
@@ -201,8 +205,11 @@ class FolderOrigin:
         found = []
         for file in _select(listing, paths):
             place = resolve_inside(listing.root, file.path)
+            named = listing.root / file.path
+            if why := absent_content(named):
+                raise UserError(f"{named}: its content is not present: {why}")
             if not place.is_file():
-                raise UserError(f"{listing.root / file.path}: is gone since the folder was listed")
+                raise UserError(f"{named}: is gone since the folder was listed")
             checksum = f"sha256:{hash_file(place)}"
             found.append(FetchedFile(file.path, place.stat().st_size, checksum))
         return found

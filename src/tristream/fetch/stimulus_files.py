@@ -6,6 +6,7 @@ from tristream.config.load import Resolved
 from tristream.config.settings.fetch import FetchStimuliSettings
 from tristream.config.sources import ArchiveSource, FolderSource, OsfSource
 from tristream.errors import UserError
+from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import DESCRIPTION, description
 from tristream.fetch.osf import OsfOrigin
 from tristream.fetch.receipt import Receipt, says_simulated
@@ -69,10 +70,10 @@ def stimulus_status(resolved: Resolved, dataset: str) -> list[tuple[str, str, st
     """
     settings = FetchStimuliSettings.of(resolved, dataset=dataset)
     table = resolved.datasets[dataset].stimuli.table
-    there = {file.path for file in _origin(settings).listing().files}
-    rows = [
-        (row.path, row.stimulus, "present" if row.path in there else "missing") for row in table
-    ]
+    listing = _origin(settings).listing()
+    there = {file.path for file in listing.files}
+    here = {path for path in there if not absent_content(listing.root / path)}
+    rows = [(row.path, row.stimulus, "present" if row.path in here else "missing") for row in table]
     return rows + [(path, "", "unneeded") for path in sorted(there - {r.path for r in table})]
 
 

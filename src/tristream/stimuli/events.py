@@ -18,6 +18,7 @@ from tristream.config.events import (
     VolumeTable,
 )
 from tristream.errors import UserError
+from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
@@ -242,6 +243,8 @@ def _blocks(labels: Sequence[str], tr: float, rest: str) -> list[Event]:
 
 
 def _text(path: Path, where: str) -> str:
+    if why := absent_content(path):
+        raise UserError(f"{where}: its content is not present: {why}")
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

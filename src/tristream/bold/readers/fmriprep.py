@@ -5,10 +5,9 @@ The BOLD is read in a volume, or on a surface (:mod:`tristream.bold.surfaces`).
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from tristream.bold import surfaces
 from tristream.bold.cleaned import Columns, Confounds, Reading
 from tristream.bold.confounds_table import read_confounds
 from tristream.bold.derivatives_text import fmriprep_cited
-from tristream.bold.image_checks import Images, check_whole
+from tristream.bold.image_checks import Images, RunImage, check_whole
 from tristream.bold.nifti import (
     check_one_grid,
     check_same_tr,
@@ -34,8 +33,8 @@ from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import FmriprepLayout
 from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
-from tristream.fetch.contents import RunFiles as Names
 from tristream.fetch.contents import run_files, sidecars
+from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
@@ -86,10 +85,10 @@ class FmriprepReader(Reader[FmriprepLayout]):
             pass
         for run, here in files.items():
             length, tr = _length_and_tr(here, layout.on_surface)
-            _timing(here, tr, self.settings.tr)
+            start, _ = _timing(here, tr, self.settings.tr)
             kept_volumes(here.bold, length, self.settings.trims)
             _confounds(here, layout.confounds, length)
-            seen[run] = here.bold, length
+            seen[run] = RunImage(here.bold, length, start)
             if not layout.on_surface:
                 check_whole(here.bold, open_image(here.bold, 4))
         if not layout.on_surface:
@@ -235,61 +234,26 @@ def _common_mask(runs: Sequence[RunFiles]) -> npt.NDArray[np.bool_]:
 
 
 def _files(settings: ReadSettings, run: str, receipt: Receipt) -> RunFiles:
-    layout, subject = settings.layout, settings.subject
+    layout, listed = settings.layout, receipt.listed
     assert isinstance(layout, FmriprepLayout)
-    folder = (PurePosixPath(layout.derivatives) / f"sub-{subject}").as_posix() + "/"
-    names = run_files(layout, subject, run)
-    if layout.on_surface:
-        return _surface_files(names.as_listed({file.path for file in receipt.files}), receipt)
-    # The outputs may write run-1 where the dataset has run-01.
-    stem = PurePosixPath(names.bold).name.partition("_space-")[0]
-    name = re.compile(
-        rf"{re.escape(stem)}_space-{re.escape(layout.space)}(_res-[A-Za-z0-9]+)?"
-        r"_desc-preproc_bold\.nii(\.gz)?"
-    )
-    listed = {file.path for file in receipt.files if file.path.startswith(folder)}
-    images = sorted(path for path in listed if name.fullmatch(PurePosixPath(path).name))
-    if len(images) != 1:
-        found = "no" if not images else f"{len(images)} images"
-        raise UserError(
-            f"{receipt.root}: {found} {stem}_space-{layout.space}_desc-preproc_bold.nii.gz under "
-            f"{folder}; fix `runs`, `missing` or `layout` of {settings.dataset}.yaml, or fetch "
-            "again"
-        )
-    base = images[0].removesuffix(".gz").removesuffix("_desc-preproc_bold.nii")
-    mask = next(
-        (m for m in (f"{base}_desc-brain_mask.nii{z}" for z in (".gz", "")) if m in listed), None
-    )
-    sidecar = f"{base}_desc-preproc_bold.json"
-    for file, what in ((mask, "brain mask"), (sidecar if sidecar in listed else None, "sidecar")):
-        if file is None:
-            raise UserError(f"{receipt.path(images[0])}: has no {what} beside it; fetch it again")
-    plain = (PurePosixPath(images[0]).parent / f"{stem}_desc-confounds").as_posix()
-    table = next(
-        (t for t in (f"{plain}_timeseries.tsv", f"{plain}_regressors.tsv") if t in listed), None
-    )
-    return RunFiles(
-        receipt.path(images[0]),
-        receipt.path(sidecar),
-        receipt.path(table) if table else None,
-        mask=receipt.path(str(mask)),
-    )
-
-
-def _surface_files(names: Names, receipt: Receipt) -> RunFiles:
-    listed = {file.path for file in receipt.files}
+    names = run_files(layout, settings.subject, run).as_listed(listed)
     for path in (names.bold, names.right):
         if path and path not in listed:
             raise UserError(
-                f"{receipt.root}: no {path}; fix `runs`, `missing` or `layout` of the descriptor, "
-                "or fetch again"
+                f"{receipt.root}: no {path}{similar(path, listed)}; fix `runs`, `missing` or "
+                f"`layout` of {settings.dataset}.yaml, or fetch again"
             )
+    beside = names.mask, None if layout.on_surface else names.sidecar
+    for file, what in zip(beside, ("brain mask", "sidecar"), strict=True):
+        if file and file not in listed:
+            raise UserError(f"{receipt.path(names.bold)}: has no {what} beside it; fetch it again")
     sidecar = next(iter(sidecars(names, listed)), None)
     table = names.confounds if names.confounds in listed else None
     return RunFiles(
         receipt.path(names.bold),
         receipt.path(sidecar) if sidecar else None,
         receipt.path(table) if table else None,
+        mask=receipt.path(names.mask) if names.mask else None,
         right=receipt.path(names.right) if names.right else None,
     )
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from tristream.bold import confounds as made
 from tristream.bold.cleaned import Confounds, Reading, Resampling
 from tristream.bold.derivatives_text import fmriprep_cited
-from tristream.bold.image_checks import Images, check_whole
+from tristream.bold.image_checks import Images, RunImage, check_whole
 from tristream.bold.nifti import kept_volumes, open_image, same_affine
 from tristream.bold.raw_inputs import Timing, read_timing
 from tristream.bold.readers.minimal_inputs import Anatomy, RunInputs, find_anatomy, find_run
@@ -55,9 +55,9 @@ class MinimalReader(Reader[MinimalLayout]):
             inputs = find_run(self.settings, run, self.receipt)
             image = geometry(inputs).image
             check_whole(inputs.bold, image)
-            read_timing(inputs.bold, inputs.sidecar, image, self.settings.tr)
+            timing = read_timing(inputs.bold, inputs.sidecar, image, self.settings.tr)
             kept_volumes(inputs.bold, image.shape[3], self.settings.trims)
-            seen[run] = inputs.bold, image.shape[3]
+            seen[run] = RunImage(inputs.bold, image.shape[3], timing.start_time)
         anatomy = find_anatomy(self.settings, self.receipt)
         if not (read_volume(anatomy.brain_mask) > 0).any():
             raise UserError(f"{anatomy.brain_mask}: the mask is empty; fetch it again")

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tristream.bold.raw_inputs import needed, raw_bold, raw_sidecar
+from tristream.bold.raw_inputs import needed, raw_bold
 from tristream.config.layouts import MinimalLayout
 from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
 from tristream.fetch.contents import raw_run
+from tristream.fetch.minimal_files import ANATOMY, MinimalRun, minimal_anatomy, minimal_run
 from tristream.fetch.receipt import Receipt
+from tristream.stimuli.raw_sidecars import raw_sidecar
 
 TEMPLATE = "MNI152NLin2009cAsym"
+COEFFICIENTS = re.compile(r"_desc-coeff\d*_fieldmap\.nii(\.gz)?$")
 
 
 @dataclass(frozen=True)
@@ -63,53 +66,45 @@ def find_run(settings: ReadSettings, run: str, receipt: Receipt) -> RunInputs:
     """
     layout, dataset, subject = settings.layout, settings.dataset, settings.subject
     assert isinstance(layout, MinimalLayout)
-    listed = {file.path for file in receipt.files}
     raw = raw_run(subject, run)
-    made = f"{layout.derivatives.strip('/')}/{raw}"
+    files = minimal_run(layout, subject, raw, receipt.listed)
 
     def found(path: str, what: str) -> Path:
         return needed(dataset, subject, run, receipt, path, what)
 
-    field, coefficients = _field(made, listed, receipt) if layout.distortion else (None, ())
+    field, coefficients = _field(files, receipt) if layout.distortion else (None, ())
     return RunInputs(
         raw_bold(dataset, subject, run, receipt),
-        found(f"{made}_from-orig_to-boldref_mode-image_desc-hmc_xfm.txt", "head motion"),
-        found(f"{made}_from-boldref_to-T1w_mode-image_desc-coreg_xfm.txt", "the coregistration"),
-        found(f"{made}_desc-hmc_boldref.nii.gz", "the reference volume"),
+        found(files.motion, "head motion"),
+        found(files.coregistration, "the coregistration"),
+        found(files.reference, "the reference volume"),
         field,
         coefficients,
         raw_sidecar(subject, run, receipt),
     )
 
 
-def _field(made: str, listed: set[str], receipt: Receipt) -> tuple[Path | None, tuple[Path, ...]]:
+def _field(files: MinimalRun, receipt: Receipt) -> tuple[Path | None, tuple[Path, ...]]:
     """Transform to the fieldmap and its coefficients, joined by the id in the file names.
 
     The JSON beside a fieldmap may spell the id in another way (``auto_00000``).
     """
-    name = re.compile(re.escape(made) + r"_from-boldref_to-(auto\d+)_mode-image_xfm\.txt")
-    found = sorted(filter(name.fullmatch, listed))
-    if not found:
+    if not files.fields:
         return None, ()
-    if len(found) > 1:
+    if len(files.fields) > 1:
         raise UserError(
-            f"{receipt.root}: {len(found)} distortion fields for one run ({', '.join(found)}); "
-            "fetch again, or set layout.distortion: false"
+            f"{receipt.root}: {len(files.fields)} distortion fields for one run "
+            f"({', '.join(files.fields)}); fetch again, or set layout.distortion: false"
         )
-    label = re.sub(name, r"\1", found[0])
-    subject = made.split("/func/")[0]
-    subject = re.sub(r"/ses-[A-Za-z0-9]+$", "", subject)
-    coefficients = re.compile(
-        rf"{re.escape(subject)}/(ses-[A-Za-z0-9]+/)?fmap/[^/]*_fmapid-{label}_"
-        r"desc-coeff\d*_fieldmap\.nii\.gz"
-    )
-    levels = sorted(filter(coefficients.fullmatch, listed))
+    ((transform, field),) = files.fields.items()
+    levels = [path for path in field if COEFFICIENTS.search(path)]
     if not levels:
+        name = transform.partition("_from-boldref_to-")[2].partition("_")[0]
         raise UserError(
-            f"{receipt.path(found[0])}: there are no coefficients of the field {label}; fetch "
+            f"{receipt.path(transform)}: there are no coefficients of the field {name}; fetch "
             "again, or set layout.distortion: false"
         )
-    return receipt.path(found[0]), tuple(receipt.path(path) for path in levels)
+    return receipt.path(transform), tuple(receipt.path(path) for path in levels)
 
 
 def find_anatomy(settings: ReadSettings, receipt: Receipt) -> Anatomy:
@@ -122,29 +117,20 @@ def find_anatomy(settings: ReadSettings, receipt: Receipt) -> Anatomy:
     """
     layout, subject = settings.layout, settings.subject
     assert isinstance(layout, MinimalLayout)
-    home = f"{layout.derivatives.strip('/')}/sub-{subject}"
-    start = rf"{re.escape(home)}/(ses-[A-Za-z0-9]+/)?anat/sub-{subject}(_ses-[A-Za-z0-9]+)?"
+    there = minimal_anatomy(layout, subject, settings.runs, receipt.listed)
 
-    def look(ending: str) -> Path | None:
-        name = re.compile(f"{start}_{re.escape(ending)}")
-        found = sorted(file.path for file in receipt.files if name.fullmatch(file.path))
-        return receipt.path(found[0]) if found else None
-
-    def required(ending: str, what: str) -> Path:
-        found = look(ending)
-        if found is None:
+    def required(part: str, what: str) -> Path:
+        if part not in there:
+            home = f"{layout.derivatives.strip('/')}/sub-{subject}"
             raise UserError(
-                f"{receipt.root}: {what} of sub-{subject} is missing ({home}/…_{ending}); fetch "
-                "again, or fix layout.derivatives"
+                f"{receipt.root}: {what} of sub-{subject} is missing ({home}/…_{ANATOMY[part]}); "
+                "fetch again, or fix layout.derivatives"
             )
-        return found
+        return receipt.path(there[part])
 
-    tissues = [look(f"label-{name}_probseg.nii.gz") for name in ("GM", "WM", "CSF")]
-    to_template = None
-    if layout.space == TEMPLATE:
-        to_template = required(f"from-T1w_to-{TEMPLATE}_mode-image_xfm.h5", "the normalisation")
+    normalised = layout.space == TEMPLATE
     return Anatomy(
-        required("desc-brain_mask.nii.gz", "the brain mask"),
-        to_template,
-        tuple(path for path in tissues if path is not None),
+        required("mask", "the brain mask"),
+        required("to_template", "the normalisation") if normalised else None,
+        tuple(receipt.path(there[name]) for name in ("GM", "WM", "CSF") if name in there),
     )

@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from tristream.bold import confounds as made
 from tristream.bold.cleaned import Confounds, Reading, Resampling
-from tristream.bold.image_checks import Images, check_whole
+from tristream.bold.image_checks import Images, RunImage, check_whole
 from tristream.bold.nifti import kept_volumes, open_image
-from tristream.bold.raw_inputs import raw_bold, raw_sidecar, read_timing
+from tristream.bold.raw_inputs import raw_bold, read_timing
 from tristream.bold.readers.reader import Reader, reads
 from tristream.bold.registration.registration_file import (
     Normalisation,
@@ -28,6 +28,7 @@ from tristream.bold.resampling.transforms import map_points
 from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.layouts import RawLayout
 from tristream.errors import UserError
+from tristream.stimuli.raw_sidecars import raw_sidecar
 from tristream.store import Omission
 
 OMITTED = (
@@ -48,9 +49,9 @@ class RawReader(Reader[RawLayout]):
             image = open_image(path, 4)
             check_whole(path, image)
             sidecar = raw_sidecar(settings.subject, run, self.receipt)
-            read_timing(path, sidecar, image, settings.tr)
+            timing = read_timing(path, sidecar, image, settings.tr)
             kept_volumes(path, image.shape[3], settings.trims)
-            seen[run] = path, image.shape[3]
+            seen[run] = RunImage(path, image.shape[3], timing.start_time)
         for name in t1w_images(settings.subject, self.receipt)[:1]:
             path = self.receipt.path(name)
             check_whole(path, open_image(path, 3))

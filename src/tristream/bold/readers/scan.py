@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.cleaned import Reading
-from tristream.bold.image_checks import Images, check_whole
+from tristream.bold.image_checks import Images, RunImage, check_whole
 from tristream.bold.nifti import check_tr, open_image, read_labels
 from tristream.bold.one_image import START, part_of_image
 from tristream.bold.readers.reader import Reader, reads
@@ -30,7 +30,8 @@ class ScanReader(Reader[ScanLayout]):
         """Image, mask and descriptor, which are of all subjects."""
         (path, image), _, _ = self._open()
         check_whole(path, image)
-        return {run: (path, self.layout.volumes) for run in self.settings.image_runs}
+        volumes = self.layout.volumes
+        return {run: RunImage(path, volumes, 0.0) for run in self.settings.image_runs}
 
     def prepare(self, run: str) -> Reading:
         """One run, and the regions that its voxels belong to."""

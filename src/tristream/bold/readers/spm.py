@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tristream.bold.cleaned import Columns, Confounds, Reading
 from tristream.bold.epi_mask import epi_mask
 from tristream.bold.high_pass import high_pass_cosines
-from tristream.bold.image_checks import Images, check_whole
+from tristream.bold.image_checks import Images, RunImage, check_whole
 from tristream.bold.nifti import (
     check_one_grid,
     check_tr,
@@ -24,11 +24,11 @@ from tristream.bold.nifti import (
     varying,
 )
 from tristream.bold.pause import middle_in_words, middle_of_scan
-from tristream.bold.raw_inputs import raw_sidecar
 from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import SpmLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import spm_path
+from tristream.stimuli.raw_sidecars import raw_sidecar
 from tristream.store import Omission
 
 Mask = npt.NDArray[np.bool_]
@@ -55,7 +55,10 @@ class SpmReader(Reader[SpmLayout]):
         check_one_grid(list(paths.values()), list(images.values()))
         first = next(iter(paths))
         self._region_masks(images[first], paths[first])
-        return {run: (path, images[run].shape[3]) for run, path in paths.items()}
+        return {
+            run: RunImage(path, images[run].shape[3], self._start_time(run, path)[0])
+            for run, path in paths.items()
+        }
 
     def prepare(self, run: str) -> Reading:
         """One run, and the regions that its voxels belong to."""
@@ -83,8 +86,7 @@ class SpmReader(Reader[SpmLayout]):
             int((~constant_voxels(path, image, whole, trims.start)).sum()),
         )
         time = np.arange(len(columns.bold), dtype=np.float64) * settings.tr
-        sidecar = raw_sidecar(settings.subject, run, self.receipt)
-        start, assumed = middle_of_scan(path, sidecar, settings.tr, "SPM's outputs don't state it")
+        start, assumed = self._start_time(run, path)
         cosines = high_pass_cosines(time, self.layout.high_pass)
         return Reading(
             run=run,
@@ -160,6 +162,10 @@ class SpmReader(Reader[SpmLayout]):
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: its sidecars are not usable ({error}); fix them") from None
         check_tr(path, image, trs)
+
+    def _start_time(self, run: str, path: Path) -> tuple[float, Omission]:
+        sidecar = raw_sidecar(self.settings.subject, run, self.receipt)
+        return middle_of_scan(path, sidecar, self.settings.tr, "SPM's outputs don't state it")
 
     def _roi(self, name: str) -> str:
         return spm_path(self.layout.rois, self.settings.subject, "").format(roi=name)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.bold.cleaned import Reading
-from tristream.bold.image_checks import Images, check_whole
+from tristream.bold.image_checks import Images, RunImage, check_whole
 from tristream.bold.nifti import check_tr, open_image, read_mask
 from tristream.bold.one_image import START, part_of_image
 from tristream.bold.readers.reader import Reader, reads
@@ -29,7 +29,7 @@ class VolumeTableReader(Reader[VolumeTableLayout]):
         """Image, mask and table, which are of all subjects."""
         (path, image), _, rows = self._open()
         check_whole(path, image)
-        return {run: (path, part.stop - part.start) for run, part in rows.items()}
+        return {run: RunImage(path, part.stop - part.start, 0.0) for run, part in rows.items()}
 
     def prepare(self, run: str) -> Reading:
         """One run."""

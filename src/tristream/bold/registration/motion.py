@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from tristream.bold.epi_mask import epi_mask
 from tristream.bold.nifti import BLOCK, kept_volumes, open_image
-from tristream.bold.raw_inputs import raw_bold, raw_sidecar, read_timing
+from tristream.bold.raw_inputs import raw_bold, read_timing
 from tristream.bold.registration import antspy
 from tristream.bold.registration.antspy_extra import require
 from tristream.bold.registration.registration_file import Normalisation, Registration
@@ -22,6 +22,7 @@ from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.settings.bold import RegisterSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
+from tristream.stimuli.raw_sidecars import raw_sidecar
 
 Array = npt.NDArray[np.float64]
 

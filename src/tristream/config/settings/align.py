@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AlignSettings(Settings):
-    """One stimulus timeline of a dataset; `absent`: runs that the reference subject lacks.
+    """One stimulus timeline of a dataset; `absent`: runs that no chosen subject has.
 
     `by_volume`: events are volumes of a table, whose features need not be taken to time.
     """
@@ -26,13 +26,15 @@ class AlignSettings(Settings):
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
         """What `align features` reads."""
         dataset, timeline = targets["dataset"], targets["timeline"]
-        named(resolved.datasets, dataset, "datasets")
-        subject = resolved.reference_subject(dataset, timeline)
-        return cls.from_descriptor(resolved.datasets[dataset], subject)
+        about = named(resolved.datasets, dataset, "datasets")
+        given = resolved.reference_runs(dataset, timeline)
+        absent = [run for run in about.runs if run not in given]
+        first = cls.from_descriptor(about, next(iter(given.values())))
+        return first.model_copy(update={"absent": absent})
 
     @classmethod
     def from_descriptor(cls, dataset: "Dataset", subject: str) -> Self:
-        """The same, from a descriptor alone."""
+        """For runs of one subject alone, from a descriptor."""
         return cls(
             timeline=dataset.timeline_of(subject),
             absent=dataset.absent_of(subject),

@@ -106,6 +106,27 @@ class CheckSettings(ReadSettings):
         return {**super()._own(dataset, subject), "events": events, "trials": dataset.trials}
 
 
+class TimingSettings(Settings):
+    """The chosen subjects of a dataset, each with the timeline that it saw."""
+
+    dataset: Name
+    timelines: dict[Label, Name]
+
+    @classmethod
+    def of(cls, resolved: "Resolved", **targets: str) -> Self:
+        """What `bold timing` reads."""
+        dataset = named(resolved.datasets, targets["dataset"], "datasets")
+        subjects = resolved.subjects[dataset.id]
+        return cls(
+            dataset=dataset.id,
+            timelines={subject: dataset.timeline_of(subject) for subject in subjects},
+        )
+
+    def seen_by(self, timeline: str) -> list[str]:
+        """Subjects of a timeline."""
+        return [subject for subject, name in self.timelines.items() if name == timeline]
+
+
 class TrialSettings(Section):
     """How single trials are estimated, and from which events."""
 
