@@ -125,7 +125,7 @@ FAULTS: dict[Callable[[Path], None], str] = {
     no_motion: r"confounds_timeseries.tsv: does not serve layout.confounds .*trans_x",
     gap_in_confounds: r"confounds_timeseries.tsv: rot_y hold n/a after the first row",
     no_confounds: r"has no desc-confounds_timeseries.tsv beside it",
-    no_run: r"no derivatives/.*/sub-01_task-film_run-02_space-MNI152NLin2009cAsym_desc-preproc_bold",
+    no_run: r"no derivatives/.*sub-01_task-film_run-02_space-MNI152NLin2009cAsym_desc-preproc_bold",
     no_mask: r"has no brain mask beside it",
 }
 

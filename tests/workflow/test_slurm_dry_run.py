@@ -43,4 +43,4 @@ def test_whatever_fetches_runs_where_snakemake_runs():
     local = {name for block in named for name in re.findall(r"\w+", block)}
     fetching = set(re.findall(r"^rule (fetch_\w+):", text, flags=re.MULTILINE))
     assert len(fetching) > 5
-    assert fetching | {"drop", "check"} == local
+    assert fetching | {"drop", "check", "timing"} == local

@@ -7,6 +7,7 @@ from snakemake.logging import logger
 from tristream.bold.readers import reader_module
 from tristream.fetch.plan import human, plan_subject
 from tristream.simulate.preset import load_preset
+from tristream.stimuli.events_at_hand import check_events
 
 
 def simulated_commit(wildcards):
@@ -38,6 +39,19 @@ def download_mb(dataset, subject):
         for path, size in plan.files:
             logger.info(f"    {human(size):>8}  {path}")
     return math.ceil((plan.download or 0) / 1e6) if plan else 0
+
+
+def tell_faulty_events():
+    """A dry run reads the events that are here; a real one begins with the inventory."""
+    try:
+        for dataset in RESOLVED.datasets:
+            check_events(RESOLVED, dataset)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+if workflow.dryrun:
+    tell_faulty_events()
 
 
 def dropped():

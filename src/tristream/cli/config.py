@@ -27,10 +27,13 @@ def register(stages: Any) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Validate, and say what was found."""
+    """Validate, with the events that are here, and say what was found."""
     from tristream.features.core.checked_space import check as check_space
+    from tristream.stimuli.events_at_hand import check_events
 
     resolved = study(args)
+    for name in resolved.datasets:
+        check_events(resolved, name)
     for name, space in resolved.study.features.items():
         check_space(name, space)
     for name, subjects in resolved.subjects.items():

@@ -56,7 +56,8 @@ def register(stages: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the plan; status 1 if snakemake can't make its own."""
+    """Print the plan; status 1 if files that are here are faulty, or snakemake has no plan."""
+    from tristream.bold.files_at_hand import faults
     from tristream.fetch.plan import plan_study
 
     resolved = study(args)
@@ -65,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
     print(table([("what", "to download", "present", ""), *map(download_row, plans)]))
     print("\nDisk")
     print(table(disk_rows(resolved, plans)))
+    if wrong := [line for dataset in resolved.datasets for line in faults(resolved, dataset)]:
+        print("\nFaults\n" + "\n".join(f"  {line}" for line in wrong))
+        return 1
     print("\nJobs")
     call = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--cores", "all"]
     call += ["--configfile", args.config]

@@ -64,10 +64,11 @@ class Resolved:
         return {run: first[run] for run in about.runs if run in first}
 
     def shares_features(self, dataset: str) -> bool:
-        """Whether features are brought to volumes, once for all subjects of a timeline."""
-        if self.datasets[dataset].trials is not None:
-            return False
-        return any(dataset in model.datasets for model in self.study.models.values())
+        """Whether subjects share features that are brought to volumes once for a timeline."""
+        about, subjects = self.datasets[dataset], self.subjects[dataset]
+        modelled = any(dataset in model.datasets for model in self.study.models.values())
+        together = len(set(map(about.timeline_of, subjects))) < len(subjects)
+        return modelled and together and about.trials is None
 
     def needs_regions(self, dataset: str) -> bool:
         """Whether results of the dataset are told by regions of the atlas, which is in MNI."""

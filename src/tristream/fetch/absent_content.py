@@ -1,7 +1,6 @@
 """Files whose content is elsewhere: links and pointers that git-annex or git LFS left in its place.
 
-A clone holds them for whatever has not been fetched. Read as they are, they are no image, no table
-and no film, and each reader would say something else of them.
+A clone holds them for whatever has not been fetched. Each reader would say something else of them.
 """
 
 import os

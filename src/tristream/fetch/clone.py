@@ -37,6 +37,12 @@ def present(source: DataladSource, root: Path) -> str | None:
     return _find(root, pinned(source)) if (root / ".git").exists() else None
 
 
+def is_at(root: Path, commit: str) -> bool:
+    """Whether a clone that :func:`check_out` made is at a commit, by its files alone."""
+    head = root / ".git" / "HEAD"
+    return head.is_file() and head.read_text(encoding="utf-8").strip() == commit
+
+
 def check_out(source: DataladSource, root: Path) -> str:
     """Clone the dataset to `root` if needed and check out its pinned commit.
 

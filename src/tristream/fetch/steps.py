@@ -5,15 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from tristream.config.settings.fetch import FetchDatasetSettings, FetchSubjectSettings
-from tristream.config.sources import ArchiveSource, FolderSource, HubSource
+from tristream.config.sources import ArchiveSource, DataladSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.fetch import annex
+from tristream.fetch.clone import is_at
 from tristream.fetch.contents import description, subject_files
 from tristream.fetch.file_lock import lock
-from tristream.fetch.known import remember
+from tristream.fetch.known import recall, remember
 from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import Dropped, FetchedFile, Receipt, says_simulated
-from tristream.fetch.sources import DataladOrigin, Listing, Origin, open_origin
+from tristream.fetch.sources import METADATA, DataladOrigin, Listing, Origin, open_origin
 from tristream.fetch.weights import fetch_network
 from tristream.paths import inside
 from tristream.store import Omission
@@ -93,6 +94,29 @@ def fetch_dataset(settings: FetchDatasetSettings, code: str = "") -> Receipt:
     )
     remember(settings, listed)
     return listed
+
+
+def listing_at_hand(settings: FetchDatasetSettings) -> Receipt | None:
+    """The listing of a dataset whose small files are here: a folder, or a clone at its commit.
+
+    Parameters
+    ----------
+    settings : FetchDatasetSettings
+        Where it lies.
+
+    Returns
+    -------
+    Receipt or None
+        None where it takes a network to know.
+    """
+    if isinstance(settings.source, FolderSource):
+        nested = isinstance(settings.derivatives, DataladSource)
+        return None if nested else fetch_dataset(settings)
+    listed = recall(settings)
+    if listed is None or not is_at(listed.root, listed.commit.partition("+")[0]):
+        return None
+    small = (f for f in listed.files if f.annexed and f.path.endswith(METADATA))
+    return listed if all(annex.is_present(listed.root, file) for file in small) else None
 
 
 def fetch_subject(settings: FetchSubjectSettings, listed: Receipt, code: str = "") -> Receipt:

@@ -1,0 +1,59 @@
+"""What is wrong with the images of a study, told by its plan, where they are here already."""
+
+from collections.abc import Iterator
+
+from tristream.bold.check_subject import RunTimes, check_subject
+from tristream.bold.timing import timelines_of
+from tristream.config.load import Resolved
+from tristream.config.settings.bold import CheckSettings, TimingSettings
+from tristream.config.settings.fetch import FetchSubjectSettings
+from tristream.errors import UserError
+from tristream.fetch.absent_content import absent_content
+from tristream.fetch.contents import subject_files
+from tristream.fetch.receipt import Receipt
+from tristream.stimuli.events_at_hand import check_events
+
+
+def faults(resolved: Resolved, dataset: str) -> Iterator[str]:
+    """What the checks of events, of each chosen subject's files and of their timing would say.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    dataset : str
+        Dataset id; files that are not here yet are not asked for.
+    """
+    try:
+        listing = check_events(resolved, dataset)
+    except UserError as error:
+        yield str(error)
+        return
+    if listing is None:
+        return
+    times: dict[str, RunTimes] = {}
+    for subject in resolved.subjects[dataset]:
+        try:
+            if not _is_here(resolved, dataset, subject, listing):
+                continue
+            settings = CheckSettings.of(resolved, dataset=dataset, subject=subject)
+            images = check_subject(settings, listing)
+            times[subject] = {run: (one.volumes, one.start_time) for run, one in images.items()}
+        except UserError as error:
+            yield str(error)
+    if resolved.shares_features(dataset):
+        timing = TimingSettings.of(resolved, dataset=dataset)
+        here = {s: name for s, name in timing.timelines.items() if s in times}
+        try:
+            timelines_of(timing.model_copy(update={"timelines": here}), times)
+        except UserError as error:
+            yield str(error)
+
+
+def _is_here(resolved: Resolved, dataset: str, subject: str, listing: Receipt) -> bool:
+    """Whether all files of a subject are; those that a folder lacks are its user's to bring."""
+    about = FetchSubjectSettings.of(resolved, dataset=dataset, subject=subject)
+    if about.source.kind == "folder":
+        return True
+    files = subject_files(about, listing.listed)
+    return all((listing.root / f).is_file() and not absent_content(listing.root / f) for f in files)
