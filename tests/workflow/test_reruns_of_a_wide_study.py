@@ -141,14 +141,13 @@ DESCRIPTORS: list[Change] = [
 ]
 # Everything of a dataset that is simulated anew from other features of its film.
 SIMULATED = (
-    {"simulate", "fetch_dataset", "fetch_subject", "check", "timing", "inventory", "leakage"}
+    {"simulate", "fetch_dataset", "fetch_subject", "check", "inventory", "leakage"}
     | {"bold", "bold_index", "samples", "fusion_fit", "fuse"}
     | ALIGNED
 )
 # Below the BOLD of every dataset, and of those that fMRIPrep's minimal outputs are resampled for.
 ALL_BOLD = {
     "check",
-    "timing",
     "bold",
     "bold_index",
     "samples",

@@ -5,6 +5,7 @@ import math
 from snakemake.logging import logger
 
 from tristream.bold.readers import reader_module
+from tristream.config.settings.stimuli import InventorySettings
 from tristream.fetch.plan import human, plan_subject
 from tristream.simulate.preset import load_preset
 from tristream.stimuli.events_at_hand import check_events
@@ -41,17 +42,20 @@ def download_mb(dataset, subject):
     return math.ceil((plan.download or 0) / 1e6) if plan else 0
 
 
-def tell_faulty_events():
-    """A dry run reads the events that are here; a real one begins with the inventory."""
+def inventory_settings(wildcards):
+    """What the inventory reads; a dry run reads the events that are here, and tells faults."""
+    if workflow.dryrun:
+        tell_faulty_events(wildcards.dataset)
+    return settings(InventorySettings, dataset=wildcards.dataset)
+
+
+@lru_cache(None)
+def tell_faulty_events(dataset):
+    """Read the events of a dataset, if they are here."""
     try:
-        for dataset in RESOLVED.datasets:
-            check_events(RESOLVED, dataset)
+        check_events(RESOLVED, dataset)
     except UserError as error:
         raise WorkflowError(str(error)) from None
-
-
-if workflow.dryrun:
-    tell_faulty_events()
 
 
 def dropped():

@@ -1,6 +1,6 @@
 # What was shown when, what is held out, and whether the test set leaks.
 
-from tristream.config.settings.stimuli import InventorySettings, LeakageSettings
+from tristream.config.settings.stimuli import LeakageSettings
 
 
 rule inventory:
@@ -23,7 +23,7 @@ rule inventory:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=lambda w: settings(InventorySettings, dataset=w.dataset),
+        settings=inventory_settings,
         receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
         code=fingerprint("tristream.stimuli.inventory"),
     shell:

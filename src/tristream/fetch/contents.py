@@ -301,6 +301,6 @@ def _if_there(paths: list[str], there: set[str]) -> list[str]:
 def _absent(about: SubjectRuns, run: str, path: str, there: set[str]) -> UserError:
     return UserError(
         f"{about.dataset}: has no file {path}{similar(path, there)}; if sub-{about.subject} lacks "
-        f"this run, put {run} under `missing: {{{about.subject}: [...]}}` in the descriptor, else "
-        "fix `layout` or `runs`"
+        f"this run, put {run} under `missing: {{'{about.subject}': [...]}}` in the descriptor, "
+        "else fix `layout` or `runs`"
     )

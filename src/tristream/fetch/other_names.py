@@ -60,5 +60,8 @@ def similar(path: str, there: Collection[str]) -> str:
         for other in there
         if PurePosixPath(other).name.startswith(f"{subject}_") and f"_{suffix}." in other
     }
-    close = get_close_matches(name, names, SHOWN, cutoff=0.6)
+    # The file itself, compressed, is nearer than another run's.
+    close = [n for n in names if n.startswith(f"{name}.")]
+    close += get_close_matches(name, names, SHOWN - len(close), cutoff=0.6)
+    close = list(dict.fromkeys(close))
     return f" (similar: {', '.join(names[one] for one in close)})" if close else ""

@@ -1,12 +1,14 @@
 """What the sidecars of raw images say, by the inheritance principle of BIDS."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tristream.config.events import EventReading
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import Receipt
+
+if TYPE_CHECKING:
+    from tristream.config.events import EventReading
 
 # TRs that differ by less are equal (s).
 TR_TOLERANCE = 1e-3
@@ -30,7 +32,9 @@ def raw_sidecar(subject: str, run: str, receipt: Receipt) -> dict[str, Any]:
     return merged
 
 
-def check_repetition_time(reading: EventReading, subject: str, listing: Receipt, tr: float) -> None:
+def check_repetition_time(
+    reading: "EventReading", subject: str, listing: Receipt, tr: float
+) -> None:
     """Check that a subject's raw sidecars, as far as there are some, state the descriptor's TR.
 
     Raises
