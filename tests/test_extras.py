@@ -96,6 +96,20 @@ print(banded.score(x, y) > 0.9, single.score(x[0], y) > 0.9)
     assert done.stdout == "True True\n", done.stderr
 
 
+def test_feature_decoders_work_with_the_package_alone():
+    done = bare("""
+import numpy as np
+from tristream.decode.feature_decoder import FeatureDecoder
+from tristream.decode.identification import identify
+rng = np.random.default_rng(0)
+y = rng.standard_normal((80, 6))
+x = y @ rng.standard_normal((6, 40)) + rng.standard_normal((80, 40))
+predicted = FeatureDecoder(voxels=10, alpha=1.0).fit(x[:60], y[:60]).predict(x[60:])
+print(identify(predicted, y[60:]).pairwise.value > 0.9, "numba" in sys.modules)
+""")
+    assert done.stdout == "True False\n", done.stderr
+
+
 @pytest.mark.parametrize("command", ["plan", "predict --encoding e --features f --output o"])
 def test_the_command_line_names_the_extra_that_is_missing(command):
     done = bare(f"from tristream.cli import main; sys.exit(main({command.split()!r}))")

@@ -1,0 +1,219 @@
+"""Which of some candidates was seen: the one whose features are most like those predicted.
+
+The same serves features decoded from the brain (Horikawa & Kamitani 2017, Nat Commun 8:15037) and
+responses that an encoder predicts for each candidate (Kay et al. 2008, Nature 452:352): then rows
+are patterns over voxels, `predicted` the measured ones and `true` those that the encoder predicts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
+from scipy.stats import rankdata
+
+from tristream.align.exchange import Exchange
+from tristream.decode.item_exchange import PERMUTATIONS, Matched, all_exchange, matched
+
+Floats = npt.NDArray[np.floating]
+WAYS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+@dataclass(frozen=True)
+class Identification:
+    """How often the right candidate was most similar.
+
+    Attributes
+    ----------
+    pairwise : Matched
+        Share of wrong candidates that are less similar than the right one (ties count half), mean
+        over items.
+    ways : dict of int to Matched
+        Number of candidates to the share of items whose right one, among that many minus one
+        drawn at random, is the most similar; the mean over all draws, in closed form.
+    score : ndarray of shape (items,)
+        Pairwise, of each item.
+    rank : ndarray of shape (items,)
+        Of the right candidate, from 1; of ties the mean.
+    candidates : int
+        Items that were tested, and others.
+    """
+
+    pairwise: Matched
+    ways: Mapping[int, Matched]
+    score: Floats
+    rank: Floats
+    candidates: int
+
+
+def similarity(predicted: Floats, candidates: Floats) -> Floats:
+    """Pearson's r over columns of each prediction with each candidate.
+
+    Parameters
+    ----------
+    predicted : ndarray of shape (items, units)
+    candidates : ndarray of shape (candidates, units)
+
+    Returns
+    -------
+    ndarray of shape (items, candidates)
+        0 where a row doesn't vary.
+    """
+    return _unit_rows(predicted) @ _unit_rows(candidates).T
+
+
+def identify(
+    predicted: Floats,
+    true: Floats,
+    others: Floats | None = None,
+    ways: Sequence[int] = WAYS,
+    exchange: Exchange | None = None,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> Identification:
+    """Identify each item among all items and others.
+
+    Units of different variance should be scaled alike before (by the training set's mean and
+    standard deviation): correlations over units are otherwise those of a few.
+
+    Parameters
+    ----------
+    predicted, true : ndarray of shape (items, units)
+        Row i of both is of item i.
+    others : ndarray of shape (others, units), optional
+        Candidates that were never shown.
+    ways : sequence of int
+        Sizes of candidate sets; those above the number of candidates are left out, and all
+        candidates are added.
+    exchange : Exchange, optional
+        Which items may change identity, from
+        :func:`tristream.decode.item_exchange.item_exchange`; all, by default.
+    permutations, seed : int
+        Of the null.
+
+    Raises
+    ------
+    ValueError
+        If arrays don't fit each other, are not finite, or hold fewer than two items.
+    """
+    check_alike(predicted, true)
+    candidates = true if others is None else np.concatenate([true, _fitting(others, true)])
+    return identified(similarity(predicted, candidates), ways, exchange, permutations, seed)
+
+
+def identified(
+    similar: Floats,
+    ways: Sequence[int] = WAYS,
+    exchange: Exchange | None = None,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> Identification:
+    """The same from similarities (items, candidates), item i being candidate i."""
+    items, count = similar.shape
+    exchange = exchange or all_exchange(items)
+    rank = rankdata(similar, axis=1)[:, :items]
+    pairwise = (rank - 1) / (count - 1)
+    lowest = rankdata(similar, "min", axis=1)[:, :items].astype(int)
+    highest = rankdata(similar, "max", axis=1)[:, :items].astype(int)
+    sizes = sorted({n for n in ways if 1 < n < count} | {count})
+    return Identification(
+        pairwise=matched(pairwise, exchange, permutations, seed),
+        ways={
+            n: matched(_best_of(n, count, lowest, highest), exchange, permutations, seed)
+            for n in sizes
+        },
+        score=np.diagonal(pairwise).copy(),
+        rank=count + 1 - np.diagonal(rank),
+        candidates=count,
+    )
+
+
+def _best_of(
+    n: int, count: int, lowest: npt.NDArray[np.integer], highest: npt.NDArray[np.integer]
+) -> Floats:
+    """Probability that a candidate is the best of n, the others drawn without replacement.
+
+    With L worse candidates it is C(L, n - 1) / C(count - 1, n - 1). Of ties one comes first at
+    random; the mean over their places is a sum along a diagonal of Pascal's triangle.
+    """
+    worse = np.arange(count + 1)
+    below = np.zeros(count + 1)
+    enough = worse >= n
+    below[enough] = np.exp(_log_choose(worse[enough], n) - _log_choose(count - 1, n - 1))
+    return (below[highest] - below[lowest - 1]) / (highest - lowest + 1)
+
+
+def _log_choose(n: npt.ArrayLike, k: int) -> Floats:
+    n = np.asarray(n, float)
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+
+
+def profile_correlation(
+    predicted: Floats,
+    true: Floats,
+    exchange: Exchange | None = None,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> tuple[Floats, Matched]:
+    """Correlation over items of each unit's predicted with its true values.
+
+    Parameters
+    ----------
+    predicted, true : ndarray of shape (items, units)
+    exchange, permutations, seed
+        As of :func:`identify`.
+
+    Returns
+    -------
+    units : ndarray of shape (units,)
+        NaN where a unit doesn't vary.
+    mean : Matched
+        Over units that vary.
+    """
+    check_alike(predicted, true)
+    a, b = _unit_rows(predicted.T), _unit_rows(true.T)
+    vary = a.any(1) & b.any(1)
+    units = np.where(vary, (a * b).sum(1), np.nan)
+    if not vary.any():
+        raise ValueError("no unit varies in both predicted and true features")
+    # Element (i, j) is the part of the mean correlation, times items, that i adds if it is j.
+    table = a[vary].T @ b[vary] * (len(true) / vary.sum())
+    return units, matched(table, exchange or all_exchange(len(true)), permutations, seed)
+
+
+def check_alike(predicted: Floats, true: Floats) -> None:
+    """Check that rows and columns of predictions are those of true features, and finite.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    if np.shape(predicted) != np.shape(true) or np.ndim(true) != 2:
+        raise ValueError(
+            f"predicted {np.shape(predicted)} and true {np.shape(true)} features have different "
+            "items or units"
+        )
+    if len(true) < 2:
+        raise ValueError("one item can't be identified: two are needed at least")
+    if not (np.isfinite(predicted).all() and np.isfinite(true).all()):
+        raise ValueError("features hold values that are not finite")
+
+
+def _fitting(others: Floats, true: Floats) -> Floats:
+    if others.ndim != 2 or others.shape[1] != true.shape[1]:
+        raise ValueError(
+            f"other candidates have shape {others.shape}, but features have {true.shape[1]} units"
+        )
+    if not np.isfinite(others).all():
+        raise ValueError("other candidates hold values that are not finite")
+    return others
+
+
+def _unit_rows(values: Floats) -> Floats:
+    values = np.asarray(values, np.float64)
+    centred = values - values.mean(1, keepdims=True)
+    size = np.sqrt((centred**2).sum(1, keepdims=True))
+    floor = 1e-12 * np.maximum(1, np.abs(values).max(1, keepdims=True))
+    return np.where(size > floor, centred / np.where(size > floor, size, 1), 0)

@@ -1,0 +1,140 @@
+"""What identification would score without the brain, and whether predictions have collapsed.
+
+Predictions of a decoder lie in the span of what it was trained on. Where test items share
+categories with training items, or predictions have few dimensions, a figure far above chance can be
+had from the design alone (Shirakawa et al. 2024, arXiv:2405.10078). So these stand beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.decode.identification import check_alike, identified, similarity
+
+Floats = npt.NDArray[np.floating]
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class WithoutBrain:
+    """Scores of a retriever that is not shown the brain.
+
+    Attributes
+    ----------
+    pairwise, best : float
+        Pairwise identification, and the share of items named right among all candidates.
+    low, high : float
+        Of pairwise, the central 95 % over random draws; NaN where nothing is drawn.
+    """
+
+    pairwise: float
+    best: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class SpuriousAudit:
+    """What must be known of a figure of identification.
+
+    Attributes
+    ----------
+    shared_categories : float
+        Share of test items whose category is in the training set; NaN where categories are not
+        known.
+    dimensions_predicted, dimensions_true : float
+        Participation ratio of the covariance over items: (sum of eigenvalues)² / sum of squares.
+    items : int
+        How many it was taken from; their number less one is the most that it can be.
+    mean : WithoutBrain
+        The mean training item is the prediction for all.
+    drawn : WithoutBrain
+        A training item drawn at random is the prediction.
+    category : WithoutBrain or None
+        The mean of the training items of the right category is the prediction: what knowing
+        the category and nothing else gives; None where no category is shared.
+    """
+
+    shared_categories: float
+    dimensions_predicted: float
+    dimensions_true: float
+    items: int
+    mean: WithoutBrain
+    drawn: WithoutBrain
+    category: WithoutBrain | None
+
+
+def audit(
+    predicted: Floats,
+    true: Floats,
+    training: Floats,
+    others: Floats | None = None,
+    categories: Sequence[str] | None = None,
+    training_categories: Sequence[str] | None = None,
+    seed: int = 0,
+) -> SpuriousAudit:
+    """Audit an identification; arrays as :func:`tristream.decode.identification.identify` got them.
+
+    Parameters
+    ----------
+    predicted, true : ndarray of shape (items, units)
+    training : ndarray of shape (training items, units)
+        True features of the items that the decoder was fitted to.
+    others : ndarray of shape (others, units), optional
+        Candidates that were never shown.
+    categories, training_categories : sequence of str, optional
+        Category of each test and training item.
+    seed : int
+        Of the random draws.
+    """
+    check_alike(predicted, true)
+    candidates = true if others is None else np.concatenate([true, others])
+    constant = np.tile(training.mean(0), (len(true), 1))
+    # Similarities of all training items: a draw is then a choice of rows.
+    of_training = similarity(training, candidates)
+    rng = np.random.default_rng(seed)
+    draws = [_score(of_training[rng.integers(len(training), size=len(true))]) for _ in range(DRAWS)]
+    pairwise, best = np.array([(one.pairwise, one.best) for one in draws]).T
+    low, high = np.percentile(pairwise, (2.5, 97.5))
+    shared, by_category = float("nan"), None
+    if categories is not None and training_categories is not None:
+        known = np.isin(categories, training_categories)
+        shared = float(known.mean())
+        if known.any():
+            means = _category_means(constant, training, categories, training_categories)
+            by_category = _score(similarity(means, candidates))
+    return SpuriousAudit(
+        shared_categories=shared,
+        dimensions_predicted=dimensions(predicted),
+        dimensions_true=dimensions(true),
+        items=len(true),
+        mean=_score(similarity(constant, candidates)),
+        drawn=WithoutBrain(float(pairwise.mean()), float(best.mean()), float(low), float(high)),
+        category=by_category,
+    )
+
+
+def dimensions(values: Floats) -> float:
+    """Participation ratio of the covariance of rows; 0 where rows don't differ."""
+    centred = values - values.mean(0)
+    gram = centred @ centred.T
+    squares = float((gram**2).sum())
+    return float(np.trace(gram)) ** 2 / squares if squares > 0 else 0.0
+
+
+def _category_means(
+    constant: Floats, training: Floats, own: Sequence[str], others: Sequence[str]
+) -> Floats:
+    """Mean of the training items of each test item's category; of all where it is unknown."""
+    out, among = constant.copy(), np.asarray(others)
+    for row, category in enumerate(own):
+        if (among == category).any():
+            out[row] = training[among == category].mean(0)
+    return out
+
+
+def _score(similar: Floats) -> WithoutBrain:
+    found = identified(similar, ways=(), permutations=0)
+    return WithoutBrain(found.pairwise.value, found.ways[found.candidates].value)
