@@ -1,6 +1,7 @@
 """Random events against references that look at every moment by itself."""
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,9 +10,13 @@ import pytest
 
 from helpers.continuous_world import World
 from tristream.align.samples import run_samples
+from tristream.config.dataset import Dataset
 from tristream.config.runs import Exchange
+from tristream.config.settings.stimuli import InventorySettings
+from tristream.errors import UserError
 from tristream.stimuli.entry_points import continued
 from tristream.stimuli.events import read_bids_events
+from tristream.stimuli.overlaps import ROUNDED, check_overlaps
 from tristream.stimuli.shown_at import NONE, shown_at
 from tristream.stimuli.timelines import Event
 
@@ -22,6 +27,23 @@ from hypothesis import strategies as st
 settings.register_profile("busy", deadline=None)  # other tests run beside these
 settings.load_profile("busy")
 
+SETTINGS = InventorySettings.from_descriptor(
+    Dataset.model_validate(
+        {
+            "id": "d",
+            "title": "d",
+            "licence": "CC0",
+            "citation": "d",
+            "source": {"kind": "folder", "path": "."},
+            "layout": {"kind": "fmriprep"},
+            "tr": 2.0,
+            "subjects": ["01"],
+            "runs": ["run-1", "run-2", "run-3"],
+            "split": {"scheme": "leave-one-run-out"},
+            "exchange": {"unit": "block"},
+        }
+    )
+)
 RUN = World(voxels=1).run(World(voxels=1).names[0])
 
 
@@ -90,6 +112,23 @@ def test_samples_are_what_each_volume_shows(events: list[Event], tr: float, betw
         own = next((e.unit for e in units if e.item == item), None)
         last = own or (last if between else None)
         assert (unit if isinstance(unit, str) else None) == last
+
+
+@given(random_events())
+def test_samples_that_overlap_are_found_however_far_apart_they_begin(events: list[Event]) -> None:
+    """Against every pair of events; each third of them shows the same."""
+    events = [replace(event, item=f"e{n % 3}") for n, event in enumerate(events)]
+    kept = [event for event in events if event.keep]
+    expected = any(
+        one.onset <= other.onset and one.end - other.onset > ROUNDED and one.item != other.item
+        for one, other in permutations(kept, 2)
+    )
+    try:
+        check_overlaps(SETTINGS, {"main": {"run-1": events}})
+    except UserError:
+        assert expected
+    else:
+        assert not expected
 
 
 @given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 20), st.sampled_from("abcd"))))

@@ -53,6 +53,10 @@ def test_rounding_is_no_overlap_nor_is_one_item_that_goes_on() -> None:
     rounded = labels((0, 10.05, "face"), (10, 10, "house"))
     same = labels((30, 10, "cat"), (35, 10, "cat"))
     check_overlaps(settings(), {"main": {"run-1": rounded + same}})
+    # A block that goes on behind a brief repeat of it is still there when the next event begins.
+    later = labels((30, 20, "cat"), (33, 1, "cat"), (40, 2, "dog"))
+    with pytest.raises(UserError, match=r"dog at 40 s overlaps cat \(30 to 50 s\)"):
+        check_overlaps(settings(), {"main": {"run-1": later}})
 
 
 def test_trials_may_overlap_but_not_begin_together() -> None:

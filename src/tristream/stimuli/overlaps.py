@@ -25,26 +25,37 @@ def check_overlaps(settings: InventorySettings, timelines: Mapping[str, Timeline
     asked = settings.unit != "time" and reading.events.overlap is None
     for runs in timelines.values():
         for run, events in runs.items():
-            kept = [event for event in events if event.keep]
-            for one, other in pairwise(sorted(kept, key=lambda event: event.onset)):
-                where = f"{reading.dataset}: {run}: {named(other)} at {other.onset:g} s"
-                if settings.rows != "volumes":
-                    _check_onset(one, other, where)
-                elif asked and one.end - other.onset > ROUNDED and one.item != other.item:
-                    raise UserError(
-                        f"{where} overlaps {named(one)} ({one.onset:g} to {one.end:g} s), and a "
-                        "volume shows one of them: rows that do not name a stimulus go under "
-                        "`events.modelled` or `events.ignore` of the descriptor "
-                        f"(`{{{reading.events.label}: [{named(other)}]}}`); with `events.overlap: "
-                        "later` the later onset counts"
-                    )
+            kept = sorted((e for e in events if e.keep), key=lambda event: event.onset)
+            if settings.rows != "volumes":
+                for one, other in pairwise(kept):
+                    _check_onset(one, other, f"{reading.dataset}: {run}")
+            elif asked:
+                _check_apart(kept, f"{reading.dataset}: {run}", reading.events.label)
+
+
+def _check_apart(kept: Sequence[Event], where: str, column: str) -> None:
+    """Check that no event begins while another item is shown, also one from long before."""
+    shown: list[Event] = []
+    for other in kept:
+        shown = [event for event in shown if event.end - other.onset > ROUNDED]
+        for one in shown:
+            if one.item != other.item:
+                raise UserError(
+                    f"{where}: {named(other)} at {other.onset:g} s overlaps {named(one)} "
+                    f"({one.onset:g} to {one.end:g} s), and a volume shows one of them: rows that "
+                    "do not name a stimulus go under `events.modelled` or `events.ignore` of the "
+                    f"descriptor (`{{{column}: [{named(other)}]}}`); with `events.overlap: later` "
+                    "the later onset counts"
+                )
+        shown.append(other)
 
 
 def _check_onset(one: Event, other: Event, where: str) -> None:
     if abs(one.onset - other.onset) <= TOLERANCE:
         raise UserError(
-            f"{where} begins together with {named(one)}, and a row is a trial of one onset: put "
-            "what is not a stimulus of its own under `events.modelled` or `events.ignore`"
+            f"{where}: {named(other)} at {other.onset:g} s begins together with {named(one)}, and "
+            "a row is a trial of one onset: put what is not a stimulus of its own under "
+            "`events.modelled` or `events.ignore`"
         )
 
 
