@@ -106,7 +106,7 @@ def resolved(folder: Path, **more: object) -> Resolved:
 
 def test_derivatives_of_their_own_lie_where_the_layout_says(study, tmp_path):
     plan = plan_dataset(study, "music")
-    assert len(plan.files) == 3 + 3 * 2 + 2
+    assert len(plan.files) == 3 + 3 + 2  # BOLD and reference of each run, T1w and mask
     listed = fetch_dataset(study, "music")
     listed.write(tmp_path / "listed.json")
     receipt = fetch_subject(study, "music", "01", Receipt.read(tmp_path / "listed.json"))

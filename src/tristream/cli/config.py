@@ -32,10 +32,10 @@ def check(args: argparse.Namespace) -> None:
     from tristream.stimuli.events_at_hand import check_events
 
     resolved = study(args)
-    for name in resolved.datasets:
-        check_events(resolved, name)
     for name, space in resolved.study.features.items():
         check_space(name, space)
+    for name in resolved.datasets:
+        check_events(resolved, name)
     for name, subjects in resolved.subjects.items():
         print(f"{name}: {len(subjects)} subjects, {len(resolved.datasets[name].runs)} runs")
     counts = (
