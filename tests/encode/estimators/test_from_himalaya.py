@@ -180,7 +180,7 @@ SEARCH = {"n_iter": GAMMAS, "alphas": ALPHAS, "score_func": r2_score, "progress_
 def banded():
     x, y = data(1)
     y = y + 4 * x[:, :5] @ np.random.default_rng(2).standard_normal((5, y.shape[1]))
-    settings = {"alphas": ALPHAS, "candidates": GAMMAS, "cv": 4, "bands": LABELS}
+    settings = {"alphas": ALPHAS, "candidates": GAMMAS, "cv": 4, "bands": LABELS, "select": "best"}
     return x, y - y.mean(0), settings
 
 

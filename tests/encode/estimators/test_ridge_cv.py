@@ -97,7 +97,7 @@ def test_nonlinear_band_finds_what_a_linear_one_can_not():
 def test_solvers_and_forms_of_input_agree():
     x, y = data()
     parts = [x[:, :5], x[:, 5:]]
-    settings = {"alphas": ALPHAS, "candidates": 7, "cv": RUNS}
+    settings = {"alphas": ALPHAS, "candidates": 7, "cv": RUNS, "select": "best"}
     listed = BandedRidgeCV(**settings, solver="primal").fit(parts, y)
     sliced = BandedRidgeCV(**settings, bands=[slice(0, 5), slice(5, 12)], solver="exact").fit(x, y)
     named = BandedRidgeCV(**settings, bands={"a": np.arange(5), "b": np.arange(5, 12)}).fit(x, y)

@@ -288,7 +288,11 @@ def estimated(n, voxels, solver, seed=1, tested=4000, candidates=12):
     for subset in range(1, 8):
         own = [x[:, c] for b, c in enumerate(columns) if subset >> b & 1]
         fitted = BandedRidgeCV(
-            alphas=np.logspace(-2, 4, 13), candidates=candidates, solver=solver, device="cpu"
+            alphas=np.logspace(-2, 4, 13),
+            candidates=candidates,
+            solver=solver,
+            select="best",
+            device="cpu",
         ).fit([band[:n] for band in own], y[:n], runs=runs)
         predictions[subset] = fitted.predict([band[n:] for band in own])
     run = NestedRun(y[n:], predictions)

@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 
 from tristream.encode.solvers import banded_ridge, coverage, nodes, problem, shortlist, skeleton
 
@@ -108,6 +109,59 @@ def test_the_promise_holds_for_few_voxels_and_many_bands(bands, voxels, candidat
     assert float(loss.mean()) <= 3e-5
     assert float(loss.max()) <= 1e-2
     assert float(loss.mean()) <= found.estimated_loss + 5e-6
+
+
+def drawn_study(seed, samples=90):
+    """A study of drawn size and nature: kernels, data, runs, weightings and score."""
+    rng = np.random.default_rng(seed)
+    voxels = int(rng.choice([1, 8, 60, 300, 1200, 5000], p=[0.1, 0.1, 0.2, 0.3, 0.2, 0.1]))
+    bands, folds = int(rng.integers(1, 21)), int(rng.choice([2, 3, 5, 8]))
+    candidates, spectrum = int(rng.choice([10, 30, 60])), float(rng.choice([0, 1, 3]))
+    noise, score = float(rng.choice([1, 8, 30])), str(rng.choice(["r2", "correlation"]))
+    kernels, signal = [], np.zeros((samples, voxels))
+    for share in rng.dirichlet([0.35] * bands, voxels).T:
+        p = int(rng.integers(5, 200))
+        x = rng.standard_normal((samples, p)) * np.arange(1, p + 1) ** (-spectrum / 2)
+        x = lfilter([1], [1, -0.5], x, axis=0)
+        x -= x.mean(0)
+        kernels.append(x @ x.T / (x**2).sum() * samples)
+        part = x @ rng.standard_normal((p, voxels))
+        signal += part / part.std(0) * np.sqrt(share)
+    explained = rng.beta(1, noise, voxels)
+    y = np.sqrt(explained) * signal + np.sqrt(1 - explained) * rng.standard_normal(signal.shape)
+    runs = np.sort(rng.permutation(samples) % folds)
+    gammas = banded_ridge.dirichlet_candidates(candidates, bands, seed)
+    return torch.from_numpy(np.stack(kernels)), torch.from_numpy(y).float(), runs, gammas, score
+
+
+@pytest.mark.filterwarnings("ignore::tristream.encode.estimators.ExactSearchWarning")
+def test_the_promise_holds_in_studies_of_any_size(monkeypatch):
+    """1 to 5,000 voxels, 1 to 20 bands; the estimate bounds the loss in 95 % of them."""
+    cells, bounded, short = 24, 0, 0
+    for seed in range(cells):
+        kernels, y, runs, gammas, score = drawn_study(seed)
+        exact, quick = (
+            banded_ridge.fit(kernels, y, runs, gammas, ALPHAS, score=score, solver=solver)
+            for solver in ("exact", "skeleton")
+        )
+        lost = float((exact.choice.score - quick.choice.score).mean())
+        assert lost <= 3e-5, seed
+        bounded += lost <= quick.estimated_loss + 1e-6
+        short += quick.solver == "skeleton" and quick.rank < len(gammas) * len(ALPHAS)
+    assert bounded >= 0.95 * cells
+    assert short >= 0.3 * cells
+    # The gate finds a search that returns whatever few nodes give.
+    monkeypatch.setattr(banded_ridge, "MOST_LOSS", np.inf)
+    monkeypatch.setattr(skeleton, "ROUNDS", 1)
+    monkeypatch.setattr(skeleton, "MANY_BANDS", 10)
+    monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf, "correlation": np.inf})
+    kernels, _, y, _ = study((300, 150, 100, 80, 60, 40), 1.0, voxels=300, noise=1)
+    gammas = banded_ridge.dirichlet_candidates(60, 6, seed=1)
+    exact, poor = (
+        banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS, solver=solver)
+        for solver in ("exact", "skeleton")
+    )
+    assert float((exact.choice.score - poor.choice.score).mean()) > 3e-5
 
 
 def test_a_search_that_would_lose_too_much_is_exact_and_warns(monkeypatch):

@@ -25,6 +25,7 @@ from tristream.encode.solvers import banded_ridge, ridge
 
 Score = Literal["r2", "correlation"]
 SCORES = get_args(Score)
+Select = Literal["average", "best"]
 Solver = Literal["auto", "primal", "exact", "skeleton"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
 Self = TypeVar("Self", bound="CrossValidatedRidge")
@@ -47,6 +48,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
     fit_intercept: bool
     score_func: Any
     solver: Any
+    select: Any = "best"
     device: str
     intercept_: Floats
     level_: Floats
@@ -83,12 +85,16 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         """
         if self.score_func not in SCORES:
             raise ValueError(f"score_func {self.score_func!r} is neither of {', '.join(SCORES)}")
+        if self.select not in get_args(Select):
+            raise ValueError(f"select {self.select!r} is neither of {', '.join(get_args(Select))}")
         device = torch.device(choose_device(self.device))
         names, parts = self._bands(X, reset=True)
         samples = parts[0].shape[0]
         targets, self.vector_ = read_targets(y, samples)
         groups = read_groups(self.cv, runs, samples)
         alphas, gammas = read_alphas(self.alphas), self._gammas(len(parts))
+        # Averaging over penalties alone gains nothing.
+        self.select_ = self.select if len(gammas) > 1 else "best"
         kinds = self._kinds(len(parts))
         self.bands_ = names
         self.solver_ = self._choose(parts, targets, groups, len(gammas), len(alphas), kinds)
@@ -150,10 +156,15 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             alphas,
             intercept=self.fit_intercept,
             score=self.score_func,
+            select=self.select_,
             progress=self.progress or iter,
         )
         self._keep(found.gamma, found.alpha, found.score, found.intercept, gammas, alphas)
-        self.weights_: Floats | None = found.weights.cpu().numpy()
+        weights = found.weights
+        if found.average is not None:
+            weights = found.average.weights
+            self._keep_average(found.average)
+        self.weights_: Floats | None = weights.cpu().numpy()
         self.dual_: Floats | None = None
 
     def _fit_dual(
@@ -171,8 +182,18 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
         self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
         self.weights_ = None
-        self.dual_ = found.duals.cpu().numpy()
+        duals = found.duals
+        if found.average is not None:
+            duals = found.average.duals
+            self._keep_average(found.average)
+        self.dual_ = duals.cpu().numpy()
         self._uncentre()
+
+    def _keep_average(self, average: banded_ridge.Averaged | ridge.PrimalAverage) -> None:
+        self.gamma_ = average.gamma.cpu().numpy()
+        self.intercept_ = average.intercept.cpu().numpy()
+        self.averaged_ = average.number.cpu().numpy()
+        self.temperature_ = average.temperature
 
     def _solve(
         self,
@@ -191,6 +212,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             intercept=self.fit_intercept,
             score=self.score_func,
             solver=self.solver_,
+            select=self.select_,
             memory=self.memory,
             progress=self.progress or iter,
         )
@@ -330,10 +352,11 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         else:
             if not hasattr(self, "maps_") or {m.kind for m in self.maps_} != {"linear"}:
                 raise AttributeError("only linear kernels of features have weights")
+            duals = np.broadcast_to(self.dual_, (len(self.gamma_), *self.dual_.shape[-2:]))
             weights = np.concatenate(
                 [
-                    (x.T.astype(self.dual_.dtype) @ self.dual_) * gamma
-                    for x, gamma in zip(self.X_fit_, self.gamma_, strict=True)
+                    (x.T.astype(dual.dtype) @ dual) * gamma
+                    for x, dual, gamma in zip(self.X_fit_, duals, self.gamma_, strict=True)
                 ]
             )
         return weights[:, 0] if self.vector_ else weights.T

@@ -11,6 +11,7 @@ from tristream.encode.estimators.cross_validated import (
     CrossValidatedRidge,
     Progress,
     Score,
+    Select,
     Solver,
 )
 from tristream.encode.estimators.validation import Bands, Floats, is_banded, read_bands
@@ -123,6 +124,12 @@ class BandedRidgeCV(CrossValidatedRidge):
         ``primal`` solves for the features, ``exact`` for the samples, ``skeleton`` for the
         samples too, scoring few candidates on all targets; by default, the one that takes the
         fewest operations.
+    select : {'average', 'best'}
+        Predict by the mean of near-best candidates' models, or by the best one. The mean weighs
+        candidates by exp(score / temperature) for each target, and the temperature is the standard
+        error, over folds, of differences between near-best scores: the best of noisy scores is
+        partly the luckiest (see :mod:`tristream.encode.solvers.averaging`). One weighting has
+        penalties alone to choose from, and the best is taken: their mean gains nothing.
     random_state : int
         Of the random band weightings.
     progress : callable, optional
@@ -133,13 +140,20 @@ class BandedRidgeCV(CrossValidatedRidge):
     gammas_ : ndarray of shape (candidates, bands)
         Band weightings that were tried.
     gamma_ : ndarray of shape (bands, targets)
-        Chosen band weights, adding up to one.
+        Band weights, adding up to one: their mean, or those of the best candidate.
     alpha_, cv_, solver_, edge_, intercept_
-        As in :class:`RidgeCV`.
+        As in :class:`RidgeCV`; `alpha_` and `cv_` are those of the best candidate.
+    select_ : {'average', 'best'}
+        What was done.
+    temperature_ : float
+        Of the mean; missing for the best.
+    averaged_ : ndarray of shape (targets,)
+        Candidates that the mean amounts to.
     bands_ : list of str
         Names of the bands.
-    dual_ : ndarray of shape (n, targets)
-        Dual weights, if solved for the samples.
+    dual_ : ndarray of shape (bands, n, targets), or (n, targets) with ``select="best"``
+        Dual weights, if solved for the samples; kernel times dual weights times `gamma_` is a
+        band's prediction.
     coef_ : ndarray of shape (targets, p)
         Of linear kernels; made when asked for.
 
@@ -165,6 +179,7 @@ class BandedRidgeCV(CrossValidatedRidge):
         fit_intercept: bool = True,
         score_func: Score = "r2",
         solver: Solver = "auto",
+        select: Select = "average",
         random_state: int = 0,
         device: str = "auto",
         memory: int | None = None,
@@ -179,6 +194,7 @@ class BandedRidgeCV(CrossValidatedRidge):
         self.fit_intercept = fit_intercept
         self.score_func = score_func
         self.solver = solver
+        self.select = select
         self.random_state = random_state
         self.device = device
         self.memory = memory

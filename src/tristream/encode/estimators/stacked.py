@@ -61,6 +61,7 @@ class StackedRidgeCV(BandedRidgeCV):
     # The weights minimise a squared error.
     score_func = "r2"
     solver = "exact"
+    select = select_ = "best"
     fit_intercept = True
 
     def __init__(

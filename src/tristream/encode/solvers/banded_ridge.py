@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 from tristream.encode.solvers import exact, skeleton
+from tristream.encode.solvers.averaging import Average, Averaged
 from tristream.encode.solvers.folds import Folds, Groups, make_folds
 from tristream.encode.solvers.nodes import Progress, fast_type
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.problem import Floats, Problem, Targets
-from tristream.encode.solvers.scores import R2, Correlation, Score
+from tristream.encode.solvers.scores import R2, TINY, Correlation, Score
 from tristream.encode.solvers.verify import BestCandidates
 
 # Bytes, on a CPU, of a copy of the targets. Holding all operators for a second use would save a
@@ -70,6 +71,8 @@ class Fit:
         The one that ran.
     dtype : str
         Type in which candidates were searched.
+    average : Averaged or None
+        The mean of near-best candidates, with ``select="average"``.
     """
 
     choice: Choice
@@ -79,6 +82,7 @@ class Fit:
     rank: int
     solver: str
     dtype: str
+    average: Averaged | None = None
 
 
 def dirichlet_candidates(number: int, bands: int, seed: int = 0) -> np.ndarray:
@@ -117,6 +121,7 @@ def fit(
     intercept: bool = True,
     score: str = "r2",
     solver: str = "skeleton",
+    select: str = "best",
     memory: int | None = None,
     device: str | torch.device | None = None,
     progress: Progress = iter,
@@ -147,6 +152,9 @@ def fit(
         a few, interpolates the others and verifies each voxel's shortlist; it loses 1e-5 to
         4e-5 of mean score and takes a twentieth of the time. Where it would lose more (few voxels
         and many bands), it warns and goes on as ``exact``.
+    select : {'best', 'average'}
+        ``average`` makes the mean of near-best candidates' models, too, see
+        :mod:`tristream.encode.solvers.averaging`; it holds dual weights for each band.
     memory : int, optional
         Bytes for what is kept only to save time: a copy of the targets in the order that products
         want, and operators. By default that copy, up to 2 GiB; on CUDA 40 % of the device.
@@ -163,6 +171,9 @@ def fit(
     """
     if solver not in ("exact", "skeleton"):
         raise ValueError(f"solver {solver!r} is neither 'exact' nor 'skeleton'")
+    if select not in ("best", "average"):
+        raise ValueError(f"select {select!r} is neither 'best' nor 'average'")
+    averaged = select == "average"
     where = torch.device(device) if device is not None else kernels[0].device
     problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
     room = _memory(memory, where, targets)
@@ -171,10 +182,10 @@ def fit(
         room -= targets.nbytes
     folds = problem.folds
     if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
-        return _exact(problem, progress)
+        return _exact(problem, progress, averaged)
     operators = Operators(problem, accurate=False, memory=room)
     dtype = fast_type(where, targets.dtype)
-    found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress)
+    found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress, averaged)
     if found.estimated_loss > MOST_LOSS:
         warnings.warn(
             f"interpolating the scores of {problem.candidates} candidates would lose about "
@@ -183,16 +194,20 @@ def fit(
             ExactSearchWarning,
             stacklevel=2,
         )
-        return _exact(problem, progress)
-    return _result(problem, found.best, found.estimated_loss, found.rank, "skeleton", dtype)
+        del found
+        return _exact(problem, progress, averaged)
+    average = _averaged(problem, found.average)
+    fitted = _result(problem, found.best, found.estimated_loss, found.rank, "skeleton", dtype)
+    return replace(fitted, average=average)
 
 
-def _exact(problem: Problem, progress: Progress) -> Fit:
+def _exact(problem: Problem, progress: Progress, averaged: bool) -> Fit:
     """Every candidate scored on every voxel."""
     operators = Operators(problem, accurate=True, memory=0)
-    best = exact.search(problem, operators, _scorer(problem), progress)
+    best, average = exact.search(problem, operators, _scorer(problem), progress, averaged)
     dtype = problem.targets.dtype
-    return _result(problem, best, 0.0, problem.candidates, "exact", dtype)
+    fitted = _result(problem, best, 0.0, problem.candidates, "exact", dtype)
+    return replace(fitted, average=_averaged(problem, average))
 
 
 def _problem(
@@ -288,6 +303,31 @@ def _result(
     return Fit(choice, duals, intercept, estimated_loss, rank, solver, name)
 
 
+def _averaged(problem: Problem, average: Average | None) -> Averaged | None:
+    """The mean model in the samples' order and the targets' scale."""
+    if average is None:
+        return None
+    targets = problem.targets
+    total, gamma = average.weights.total, average.gamma.T
+    intercept = targets.mean + targets.scale * average.offset / total
+    # A band without weight has no dual weights.
+    share = torch.where(gamma > TINY, targets.scale / gamma, 0.0)
+    gamma = gamma / total
+    duals = average.offset.new_empty(len(gamma), targets.voxels, problem.samples)
+    for band, own in enumerate(duals):
+        made = average.duals[band].mul_(share[band, :, None])
+        average.duals[band] = average.offset  # Its memory is the next one's.
+        if isinstance(problem.folds, Folds) and not problem.folds.sorted:
+            own[:, torch.from_numpy(problem.folds.order).to(own.device)] = made
+        else:
+            own.copy_(made)
+        if problem.intercept:
+            part = own @ problem.shift(band).to(own.dtype)
+            intercept = intercept - part * gamma[band]
+    number = total.square() / average.weights.squares
+    return Averaged(gamma, duals.mT, intercept, number, average.weights.temperature)
+
+
 def fit_stack(
     kernels: torch.Tensor | Sequence[torch.Tensor],
     targets: Sequence[torch.Tensor],
@@ -321,9 +361,12 @@ def fit_stack(
         stack.intercept.split(sizes),
         strict=True,
     )
+    averages: Sequence[Averaged | None] = [None] * len(sizes)
+    if stack.average is not None:
+        averages = stack.average.split(sizes)
     return [
-        replace(stack, choice=Choice(g, a, s), duals=duals, intercept=intercept)
-        for g, a, s, duals, intercept in parts
+        replace(stack, choice=Choice(g, a, s), duals=duals, intercept=intercept, average=average)
+        for (g, a, s, duals, intercept), average in zip(parts, averages, strict=True)
     ]
 
 
@@ -367,7 +410,7 @@ def predict(kernels: torch.Tensor, duals: torch.Tensor, gamma: torch.Tensor) -> 
     ----------
     kernels : Tensor of shape (bands, m, n)
         Between new and training volumes.
-    duals : Tensor of shape (n, voxels)
+    duals : Tensor of shape (n, voxels), or (bands, n, voxels)
     gamma : Tensor of shape (bands, voxels)
         Band weights of each voxel.
 
@@ -376,4 +419,5 @@ def predict(kernels: torch.Tensor, duals: torch.Tensor, gamma: torch.Tensor) -> 
     Tensor of shape (bands, m, voxels), in the type of `duals`
     """
     kernels = kernels.to(duals.dtype)
-    return torch.stack([k @ duals * g for k, g in zip(kernels, gamma, strict=True)])
+    own = duals if duals.ndim == 3 else duals.expand(len(kernels), *duals.shape)
+    return torch.stack([k @ d * g for k, d, g in zip(kernels, own, gamma, strict=True)])

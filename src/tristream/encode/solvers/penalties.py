@@ -181,10 +181,12 @@ def held_out_data(y: torch.Tensor, search: Search) -> tuple[list[HeldOutData], t
     return held, whole
 
 
-def scores(held: Sequence[HeldOutData], search: Search, best: torch.Tensor) -> torch.Tensor:
+def scores(
+    held: Sequence[HeldOutData], search: Search, best: torch.Tensor, margin: float = 0.0
+) -> torch.Tensor:
     """Mean score over groups of every penalty and voxel, (penalties, voxels).
 
-    -inf for some that are not the best of a voxel, nor better than `best`.
+    -inf for some that are `margin` below the best of a voxel, or below `best`.
     """
     if not search.sights:
         return torch.stack([_in_full(held, search, a) for a in range(len(search.slack))])
@@ -193,13 +195,26 @@ def scores(held: Sequence[HeldOutData], search: Search, best: torch.Tensor) -> t
     ]
     first = torch.stack([seen for seen, _ in looks]).mean(0)
     wrong = torch.stack([more for _, more in looks]).mean(0).clamp_min(1) * search.slack[:, None]
-    likely = first + wrong >= torch.maximum((first - wrong).amax(0), best)
+    likely = first + wrong >= torch.maximum((first - wrong).amax(0), best) - margin
     out = torch.full_like(first, -torch.inf)
     for a in range(len(first)):
         voxels = torch.nonzero(likely[a])[:, 0]
         if len(voxels):
             out[a, voxels] = _in_full([own.part(voxels) for own in held], search, a)
     return out
+
+
+def by_group(y: torch.Tensor, search: Search) -> torch.Tensor:
+    """Score of every penalty for targets (n, voxels) in every group, (penalties, voxels, groups).
+
+    Of a search without sights.
+    """
+    held = held_out_data(y, search)[0]
+    found = [
+        torch.stack([_score(seen, own, search.score) for seen in _predicted(own, predictor)])
+        for predictor, own in zip(search.predictors, held, strict=True)
+    ]
+    return torch.stack(found, 2)
 
 
 def _in_full(held: Sequence[HeldOutData], search: Search, penalty: int) -> torch.Tensor:

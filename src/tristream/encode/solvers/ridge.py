@@ -11,14 +11,22 @@ taken in the targets' own type: with an orthonormal basis, rounding stays that o
 small a penalty is. How penalties are scored: :mod:`tristream.encode.solvers.penalties`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from tristream.encode.solvers.averaging import (
+    MEASURED,
+    MEASURED_ON,
+    SMALLEST,
+    Weights,
+    standard_error,
+)
 from tristream.encode.solvers.held_out import Spectrum, gram
-from tristream.encode.solvers.penalties import Score, Search, held_out_data, scores
+from tristream.encode.solvers.penalties import Score, Search, by_group, held_out_data, scores
 from tristream.encode.solvers.problem import in_chunks
 
 # Voxels whose coordinates are held.
@@ -41,6 +49,8 @@ class PrimalFit:
         For the features as they were given, bands one after the other: the root of the band
         weights is in them.
     intercept : Tensor of shape (voxels,)
+    average : PrimalAverage or None
+        The mean of near-best candidates, with ``select="average"``.
     """
 
     gamma: torch.Tensor
@@ -48,6 +58,27 @@ class PrimalFit:
     score: torch.Tensor
     weights: torch.Tensor
     intercept: torch.Tensor
+    average: "PrimalAverage | None" = None
+
+
+@dataclass(frozen=True)
+class PrimalAverage:
+    """The mean model of every voxel: see :class:`tristream.encode.solvers.averaging.Averaged`.
+
+    Attributes
+    ----------
+    gamma : Tensor of shape (bands, voxels)
+        Mean band weights.
+    weights : Tensor of shape (p, voxels)
+    intercept, number : Tensor of shape (voxels,)
+    temperature : float
+    """
+
+    gamma: torch.Tensor
+    weights: torch.Tensor
+    intercept: torch.Tensor
+    number: torch.Tensor
+    temperature: float
 
 
 def fit(
@@ -59,6 +90,7 @@ def fit(
     *,
     intercept: bool = True,
     score: Score = "r2",
+    select: str = "best",
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> PrimalFit:
     """Choose band weights and penalty of every voxel by leave-one-group-out, and fit.
@@ -82,6 +114,9 @@ def fit(
     intercept : bool
     score : {'r2', 'correlation'}
         R² = 1 − SSE / SST of each group, or Pearson correlation.
+    select : {'best', 'average'}
+        ``average`` makes the mean of near-best candidates' models, too, see
+        :mod:`tristream.encode.solvers.averaging`.
     progress : callable, optional
         Wraps the loop over `gammas`.
 
@@ -117,6 +152,27 @@ def fit(
         mean = y.mean(0) if intercept else torch.zeros_like(y[0])
         return y.sub_(mean), mean
 
+    averaging, margin = None, 0.0
+    shares = level.new_zeros(voxels, len(features))
+    sums = torch.zeros_like(weights if select == "average" else shares)
+    if select == "average":
+        some = take(torch.arange(0, voxels, -(-voxels // MEASURED_ON)))[0]
+        searches = [
+            Search.of(
+                Spectrum.of(x, products, _roots(g, widths, device)),
+                rows,
+                penalties,
+                voxels,
+                intercept,
+                score,
+                dtype,
+                None,
+            )
+            for g in gammas[:MEASURED]
+        ]
+        temperature = standard_error(torch.cat([by_group(some, search) for search in searches]))
+        averaging = Weights(temperature, level, [shares, sums])
+        margin = -temperature * math.log(SMALLEST)
     sample = None
     if dtype != torch.float64 and voxels > SAMPLE:
         sample = take(torch.arange(0, voxels, voxels // SAMPLE)[:SAMPLE])[0]
@@ -137,7 +193,8 @@ def fit(
             held, whole = held_out_data(y, search)
             top, chosen = best[part].clone(), alpha[part].clone()
             better = torch.zeros_like(top, dtype=torch.bool)
-            for a, own in enumerate(scores(held, search, top)):
+            found = scores(held, search, top, margin)
+            for a, own in enumerate(found):
                 tie = (own == top) & (penalties[a] > penalties[chosen])
                 now = (own > top) | tie
                 top[now], chosen[now] = own[now], a
@@ -148,10 +205,29 @@ def fit(
             # Last, so that a part that ran out of memory can be begun anew.
             best[part], alpha[part] = top, chosen
             gamma[part][better] = g
+            if averaging is not None:
+                found[found < top - margin] = -torch.inf
+                near = torch.nonzero(torch.isfinite(found).any(0))[:, 0]
+                own, places = whole[near], near + part.start
+                share = averaging.of(places, found[:, near]).T
+                row = torch.as_tensor(gammas[g], dtype=dtype, device=device)
+                shares.index_add_(0, places, share.sum(1, keepdim=True) * row)
+                sums.index_add_(0, places, (own * (share @ filters)) @ vectors.T)
 
         chunk = in_chunks(voxels, chunk, choose)
     offset = level.double() - weights.double() @ centre
-    return PrimalFit(gamma, alpha, best, weights.T, offset.to(dtype))
+    average = None
+    if averaging is not None:
+        total = averaging.total
+        mean = sums.div_(total[:, None])
+        average = PrimalAverage(
+            (shares / total[:, None]).T,
+            mean.T,
+            (level.double() - mean.double() @ centre).to(dtype),
+            total.square() / averaging.squares,
+            averaging.temperature,
+        )
+    return PrimalFit(gamma, alpha, best, weights.T, offset.to(dtype), average)
 
 
 def _groups(groups: np.ndarray) -> tuple[torch.Tensor, list[slice]]:

@@ -33,13 +33,19 @@ class Score(Protocol):
     def combine(self, planes: torch.Tensor, voxels: slice | torch.Tensor) -> torch.Tensor:
         """Planes (planes, candidates, v) to scores (candidates, v)."""
 
+    def by_fold(
+        self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores (v, folds) of targets `y` (v, n) under one candidate."""
+
     def exact(
         self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
     ) -> torch.Tensor:
-        """Scores (v,) of targets `y` (v, n) under one candidate."""
+        """Scores (v,) of targets `y` (v, n) under one candidate: mean over folds."""
+        return self.by_fold(operator, y, solved, voxels).mean(1)
 
 
-class R2:
+class R2(Score):
     """Mean R² over groups; one in which the voxel doesn't vary counts zero."""
 
     predictions = False
@@ -78,17 +84,17 @@ class R2:
         """R² above that of the null model."""
         return planes[0]
 
-    def exact(
+    def by_fold(
         self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
     ) -> torch.Tensor:
-        """R²."""
+        """R² of every fold."""
         residuals = operator.residuals(y, solved)
         squares = torch.stack([torch.linalg.vector_norm(r, dim=1) for r in residuals], 1).square()
         weight = self.weight[voxels]
-        return ((weight > 0).to(squares.dtype) - squares * weight).mean(1)
+        return (weight > 0).to(squares.dtype) - squares * weight
 
 
-class Correlation:
+class Correlation(Score):
     """Mean Pearson correlation over groups; zero where voxel or prediction doesn't vary."""
 
     predictions = True
@@ -120,11 +126,11 @@ class Correlation:
         r = (planes[:folds] * length.rsqrt()).clamp_(-1, 1)
         return torch.where(self.weight[voxels].T[:, None] > 0, r, 0.0).mean(0)
 
-    def exact(
+    def by_fold(
         self, operator: Operator, y: torch.Tensor, solved: torch.Tensor, voxels: torch.Tensor
     ) -> torch.Tensor:
-        """Correlation."""
-        total = torch.zeros_like(solved[:, 0])
+        """Correlation of every fold."""
+        found = []
         predictions = operator.predictions(y, solved)
         for f, (p, test) in enumerate(zip(predictions, self.tests, strict=True)):
             own = y[:, test]
@@ -133,8 +139,8 @@ class Correlation:
             length = torch.linalg.vector_norm(p, dim=1)
             weight = self.weight[voxels, f].to(p.dtype)
             r = (own * p).sum(1) / length.clamp_min(TINY) * weight.sqrt()
-            total += torch.where(length > 0, r, 0.0)
-        return total / len(self.tests)
+            found.append(torch.where(length > 0, r, 0.0))
+        return torch.stack(found, 1)
 
 
 def mean_r2(residuals: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -47,6 +47,8 @@ class Shortlist:
     ----------
     candidates : Tensor of int of shape (voxels, k)
         The best by interpolated scores first; k may be 0.
+    scores : Tensor of shape (voxels, k)
+        These scores.
     promised : float
         Mean score by which the pool they come from seems to be better than what was verified.
     left : float
@@ -54,6 +56,7 @@ class Shortlist:
     """
 
     candidates: torch.Tensor
+    scores: torch.Tensor
     promised: float
     left: float
 
@@ -84,6 +87,7 @@ def make_shortlist(
     planes: torch.Tensor,
     active: torch.Tensor,
     best: BestCandidates,
+    number: int = VERIFIED,
 ) -> Shortlist:
     """Each voxel's shortlist; once candidates were tried, those that seem better than these.
 
@@ -100,13 +104,15 @@ def make_shortlist(
         Candidates that are considered.
     best : BestCandidates
         What was tried so far.
+    number : int
+        Candidates of each voxel, if there are as many.
     """
     active = active.to(problem.device)
     index = torch.as_tensor(nodes, device=planes.device)
     if probed is None:
         exact = score.combine(planes, slice(None))
-        top = active[index[exact.topk(min(VERIFIED, len(nodes)), dim=0).indices.T]]
-        return Shortlist(top, 0.0, 0.0)
+        top = exact.topk(min(number, len(nodes)), dim=0)
+        return Shortlist(active[index[top.indices.T]], top.values.T, 0.0, 0.0)
     table = _Table(probed, score, nodes, planes, torch.searchsorted(active, best.tried), best)
     cost = [1.0] * len(active)
     for node in nodes:
@@ -122,8 +128,8 @@ def make_shortlist(
         pool = _first(table, cost, least)
         gains = CoverageGains(table.blocks(), table.best(pool, 1)[0][:, 0])
     pool += gains.choose(cost, least, allowed)
-    places = table.best(pool, min(VERIFIED, len(pool)))[1]
-    return Shortlist(active[places], max(promised - gains.left, 0.0), gains.left)
+    scores, places = table.best(pool, min(number, len(pool)))
+    return Shortlist(active[places], scores, max(promised - gains.left, 0.0), gains.left)
 
 
 def _first(table: "_Table", cost: Sequence[float], least: float) -> list[int]:

@@ -16,6 +16,7 @@ from itertools import chain
 
 import torch
 
+from tristream.encode.solvers.averaging import NUMBER, Average, begin
 from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.interpolation import cover, pivots
 from tristream.encode.solvers.nodes import Progress, score_nodes
@@ -26,6 +27,7 @@ from tristream.encode.solvers.scores import Score
 from tristream.encode.solvers.shortlist import (
     BLIND,
     NEAR,
+    VERIFIED,
     blind_error,
     lengths,
     make_shortlist,
@@ -65,11 +67,14 @@ class Search:
         About the mean score that is lost at most.
     rank : int
         Nodes.
+    average : Average or None
+        If it was asked for.
     """
 
     best: BestCandidates
     estimated_loss: float
     rank: int
+    average: Average | None
 
 
 def start_rank(problem: Problem) -> int:
@@ -84,6 +89,7 @@ def search(
     score: Score,
     dtype: torch.dtype,
     progress: Progress = iter,
+    averaged: bool = False,
 ) -> Search:
     """Choose every voxel's candidate and fit it.
 
@@ -98,6 +104,8 @@ def search(
         In which nodes are scored.
     progress : callable
         Wraps the loops over nodes and over candidates to verify.
+    averaged : bool
+        Average near-best candidates, too.
     """
     probed = None
     if problem.candidates > start_rank(problem):
@@ -107,6 +115,7 @@ def search(
     else:
         active = torch.arange(problem.candidates)
     best = BestCandidates.none(problem)
+    average: Average | None = None
     nodes: list[int] = []
     added = _first_nodes(problem, probed, len(active))
     planes: torch.Tensor | None = None
@@ -125,10 +134,16 @@ def search(
             planes = _extended(planes, len(added), (new for _, new in found))
             nodes = nodes + added
         before = best.score.clone() if best.tried.shape[1] else None
-        shortlist = make_shortlist(problem, probed, score, nodes, planes, active, best)
-        if not shortlist.candidates.shape[1]:
+        number = NUMBER if averaged and average is None else VERIFIED
+        shortlist = make_shortlist(problem, probed, score, nodes, planes, active, best, number)
+        candidates = shortlist.candidates
+        if not candidates.shape[1]:
             break
-        first = verify(problem, operators, score, shortlist.candidates, best, progress)
+        if averaged and average is None:
+            average, candidates = begin(
+                problem, operators, score, candidates, shortlist.scores, VERIFIED
+            )
+        first = verify(problem, operators, score, candidates, best, progress, average)
         if before is None:
             estimated_loss = float((best.score - first).mean()) + shortlist.left
         else:
@@ -139,7 +154,7 @@ def search(
             break
         # Where no further node tells anything new, more of each voxel's candidates are verified.
         added = _nodes(problem, probed, int(GROWTH * len(nodes)), nodes, len(active))
-    return Search(best, estimated_loss, len(nodes))
+    return Search(best, estimated_loss, len(nodes), average)
 
 
 def _extended(

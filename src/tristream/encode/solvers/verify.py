@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tristream.encode.solvers.averaging import Average
 from tristream.encode.solvers.nodes import Progress
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.problem import Problem, in_chunks
@@ -59,6 +60,7 @@ def verify(
     shortlist: torch.Tensor,
     best: BestCandidates,
     progress: Progress = iter,
+    average: Average | None = None,
 ) -> torch.Tensor:
     """Score each voxel's shortlisted candidates exactly; `best` takes what is better.
 
@@ -69,11 +71,13 @@ def verify(
     problem, operators, score
         What is solved.
     shortlist : Tensor of int of shape (voxels, k)
-        Candidates, the best by interpolated scores first.
+        Candidates, the best by interpolated scores first; where a voxel has fewer, its first again.
     best : BestCandidates
         Changed in place.
     progress : callable
         Wraps the loop over candidates.
+    average : Average, optional
+        Takes every candidate that was not tried before.
 
     Returns
     -------
@@ -85,6 +89,7 @@ def verify(
     known = same.any(2)
     if best.tried.shape[1]:
         scores = torch.where(known, best.tried_score.gather(1, same.int().argmax(2)), scores)
+    known[:, 1:] |= shortlist[:, 1:] == shortlist[:, :1]
     flat, exact_scores = shortlist.flatten(), scores.flatten()
     new = torch.nonzero(~known.flatten())[:, 0]
     order = new[torch.argsort(flat[new], stable=True)]
@@ -107,18 +112,23 @@ def verify(
             known_penalty = alphas[best.candidate[voxels] % len(alphas)]
             tie = (exact == best.score[voxels]) & (problem.penalty(candidate) > known_penalty)
             better = (exact > best.score[voxels]) | tie
-            voxels = voxels[better]
+            solved, level = solved / operator.scale, y @ operator.mean
+            every, voxels = voxels, voxels[better]
             best.candidate[voxels] = candidate
             best.score[voxels] = exact[better]
-            duals = solved[better] / operator.scale
-            best.duals[voxels] = duals.to(best.duals.dtype)
-            best.offset[voxels] = (y[better] @ operator.mean).to(best.offset.dtype)
+            best.duals[voxels] = solved[better].to(best.duals.dtype)
+            best.offset[voxels] = level[better].to(best.offset.dtype)
+            # Last, so that a part that ran out of memory can be begun anew.
+            if average is not None:
+                average.add(candidate, every, exact, solved, level)
 
         in_chunks(len(places), chunk, step)
 
     for candidate, places in progress(list(pairs)):
         try_on(places, candidate)
     scores = exact_scores.view(shortlist.shape)
+    again = shortlist == shortlist[:, :1]
+    scores = torch.where(again, scores[:, :1], scores)
     best.tried = torch.cat([best.tried, shortlist], 1)
     best.tried_score = torch.cat([best.tried_score, scores], 1)
     return scores[:, 0]

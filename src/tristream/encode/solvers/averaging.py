@@ -1,0 +1,252 @@
+"""Average predictions over near-best candidates, in place of the best one's alone.
+
+The best of many noisy scores is partly the luckiest. Candidates whose scores differ by less than
+the noise of such a difference predict equally well as far as anyone can tell, and the mean of their
+predictions is better than that of one of them (Breiman 1996, Ann Stat 24:2350). So a
+candidate of cross-validated score s has the weight exp(s / T) in each voxel's mean, and T is the
+noise: the standard error, over folds, of the difference between near-best candidates and the best.
+It is measured on training folds alone. Nothing but a voxel's shortlist takes part.
+
+A mean of ridge models is linear in the data like each of them. With dual weights a of candidates c,
+of weights w and band weights g, a band's prediction is K_b Σ_c w_c g_cb a_c.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from tristream.encode.solvers.operators import Operators
+from tristream.encode.solvers.problem import Problem
+from tristream.encode.solvers.scores import Score
+
+# Candidates of each voxel that take part, and below which share of the best one's weight not.
+NUMBER = 16
+SMALLEST = 0.02
+# The noise is measured for so many of the candidates that serve most voxels, on so many voxels.
+MEASURED, MEASURED_ON = 12, 300
+# Candidates within this of a voxel's best are near it.
+NEAR = 0.01
+# Of voxels without noise, so that weights stay finite.
+LEAST = 1e-6
+# Log of a weight above which all are made relative to another score.
+FARTHEST = 30.0
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """The mean model of every voxel.
+
+    Attributes
+    ----------
+    gamma : Tensor of shape (bands, voxels)
+        Mean band weights.
+    duals : Tensor of shape (bands, n, voxels)
+        Dual weights of each band: kernel times duals times `gamma` is its part of a prediction.
+    intercept : Tensor of shape (voxels,)
+    number : Tensor of shape (voxels,)
+        Candidates that the mean amounts to, one over the sum of their squared shares.
+    temperature : float
+        Difference in score that divides a candidate's weight by e.
+    """
+
+    gamma: torch.Tensor
+    duals: torch.Tensor
+    intercept: torch.Tensor
+    number: torch.Tensor
+    temperature: float
+
+    def split(self, sizes: Sequence[int]) -> list["Averaged"]:
+        """The models of voxels that were put side by side."""
+        parts = zip(
+            *(x.split(list(sizes), -1) for x in (self.gamma, self.duals)),
+            *(x.split(list(sizes)) for x in (self.intercept, self.number)),
+            strict=True,
+        )
+        return [Averaged(g, d, i, n, self.temperature) for g, d, i, n in parts]
+
+
+class Weights:
+    """Weights of candidates, a few at a time, relative to the best score so far.
+
+    Parameters
+    ----------
+    temperature : float
+        See :func:`noise`.
+    like : Tensor of shape (voxels,)
+        Of the type and device that are wanted.
+    sums : sequence of Tensor of shape (voxels, ...)
+        What the caller adds up under the weights; rescaled here.
+
+    Attributes
+    ----------
+    reference : Tensor of shape (voxels,)
+        Score of which the weight is one.
+    total, squares : Tensor of shape (voxels,)
+        Sums of the weights.
+    """
+
+    def __init__(
+        self, temperature: float, like: torch.Tensor, sums: Sequence[torch.Tensor]
+    ) -> None:
+        self.temperature = temperature
+        self.reference = torch.full_like(like, -torch.inf)
+        self.total, self.squares = torch.zeros_like(like), torch.zeros_like(like)
+        self.sums = sums
+
+    def of(self, voxels: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Weights of candidates (k, v) of some voxels, which count from now on.
+
+        Parameters
+        ----------
+        voxels : Tensor of int of shape (v,)
+        scores : Tensor of shape (k, v)
+            -inf for candidates that do not take part.
+        """
+        scores = scores.to(self.reference.dtype)
+        most = scores.amax(0)
+        rise = (most - self.reference[voxels]) / self.temperature
+        far = rise > FARTHEST
+        if bool(far.any()):
+            self._refer(voxels[far], most[far], rise[far])
+        reference = self.reference[voxels]
+        known = torch.isfinite(reference)
+        weights = ((scores - torch.where(known, reference, 0.0)) / self.temperature).exp()
+        self.total[voxels] += weights.sum(0)
+        self.squares[voxels] += weights.square().sum(0)
+        return weights
+
+    def _refer(self, voxels: torch.Tensor, score: torch.Tensor, rise: torch.Tensor) -> None:
+        """Make weights of some voxels relative to a better score."""
+        shrunk = (-rise).exp()
+        self.reference[voxels] = score
+        self.total[voxels] *= shrunk
+        self.squares[voxels] *= shrunk.square()
+        for own in self.sums:
+            own[voxels] *= shrunk.view(-1, *[1] * (own.ndim - 1))
+
+
+class Average:
+    """Adds up candidates' models in dual form.
+
+    Parameters
+    ----------
+    problem : Problem
+    temperature : float
+
+    Attributes
+    ----------
+    duals : list of Tensor of shape (voxels, n), one a band
+        Of standardised targets, samples in the folds' order; under the band weights, not yet
+        divided by the sum of the weights, as are the others.
+    gamma : Tensor of shape (voxels, bands)
+    offset : Tensor of shape (voxels,)
+    weights : Weights
+    """
+
+    def __init__(self, problem: Problem, temperature: float) -> None:
+        self.problem = problem
+        voxels, bands = problem.targets.voxels, len(problem.kernels)
+        self.offset = torch.zeros(voxels, dtype=problem.targets.dtype, device=problem.device)
+        self.gamma = self.offset.new_zeros(voxels, bands)
+        self.duals = [self.offset.new_zeros(voxels, problem.samples) for _ in range(bands)]
+        sums = [self.offset, self.gamma, *self.duals]
+        self.weights = Weights(temperature, self.offset, sums)
+
+    def add(
+        self,
+        candidate: int,
+        voxels: torch.Tensor,
+        score: torch.Tensor,
+        duals: torch.Tensor,
+        offset: torch.Tensor,
+    ) -> None:
+        """Add one candidate's models of some voxels.
+
+        Parameters
+        ----------
+        candidate : int
+        voxels : Tensor of int of shape (v,)
+        score, offset : Tensor of shape (v,)
+            Exact score, and intercept of standardised targets.
+        duals : Tensor of shape (v, n)
+        """
+        weight = self.weights.of(voxels, score[None])[0]
+        duals = duals.to(weight.dtype) * weight[:, None]
+        gamma = self.problem.gammas[candidate // len(self.problem.alphas)]
+        row = torch.as_tensor(gamma, dtype=weight.dtype, device=weight.device)
+        self.gamma.index_add_(0, voxels, weight[:, None] * row)
+        self.offset.index_add_(0, voxels, offset.to(weight.dtype) * weight)
+        for own, share in zip(self.duals, self.problem.weighting(candidate).tolist(), strict=True):
+            if share:
+                own.index_add_(0, voxels, duals, alpha=share)
+
+
+def noise(problem: Problem, operators: Operators, score: Score, shortlist: torch.Tensor) -> float:
+    """Standard error of the difference in score between near-best candidates and the best.
+
+    Of a voxel the mean over the candidates near its best one, of these the median over voxels.
+
+    Parameters
+    ----------
+    problem, operators, score
+        What is solved.
+    shortlist : Tensor of int of shape (voxels, k)
+        Candidates of each voxel.
+    """
+    values, count = torch.unique(shortlist, return_counts=True)
+    used = values[count.argsort(descending=True, stable=True)[:MEASURED]].sort().values
+    varying = torch.nonzero((problem.targets.weight > 0).any(1))[:, 0]
+    if not len(varying):
+        return LEAST
+    voxels = varying[:: -(-len(varying) // MEASURED_ON)]
+    by_fold = []
+    for candidate in used.tolist():
+        operator = operators.get(candidate)
+        y = problem.targets.rows(voxels).to(operator.inverse.dtype)
+        by_fold.append(score.by_fold(operator, y, operator.solve(y), voxels).double())
+    return standard_error(torch.stack(by_fold))
+
+
+def standard_error(scores: torch.Tensor) -> float:
+    """Of differences between near-best candidates and the best, by scores (k, voxels, folds)."""
+    mean = scores.mean(2)
+    best = mean.argmax(0)
+    difference = scores - scores[best, torch.arange(len(best), device=best.device)]
+    error = (difference.var(2) / scores.shape[2]).sqrt()
+    near = (mean >= mean.amax(0) - NEAR) & (difference != 0).any(2)
+    some = near.any(0)
+    found = (error * near).sum(0)[some] / near.sum(0)[some]
+    return max(float(found.median()), LEAST) if len(found) else LEAST
+
+
+def begin(
+    problem: Problem,
+    operators: Operators,
+    score: Score,
+    candidates: torch.Tensor,
+    scores: torch.Tensor,
+    kept: int,
+) -> tuple[Average, torch.Tensor]:
+    """An average that is still empty, and the candidates that are worth adding.
+
+    Parameters
+    ----------
+    problem, operators, score
+        What is solved.
+    candidates, scores : Tensor of shape (voxels, k)
+        Shortlists, the best first; scores may be interpolated.
+    kept : int
+        Candidates of every voxel that stay, whatever their weight.
+
+    Returns
+    -------
+    average : Average
+    candidates : Tensor of int of shape (voxels, k)
+        In which those of little weight gave way to the first.
+    """
+    temperature = noise(problem, operators, score, candidates[:, :kept])
+    small = scores < scores[:, :1] + temperature * math.log(SMALLEST)
+    small[:, :kept] = False
+    return Average(problem, temperature), torch.where(small, candidates[:, :1], candidates)
