@@ -55,6 +55,7 @@ KINDS = {
         Kind("prediction", "tristream.encode.predict"),
         Kind("partition", "tristream.encode.partition.partition_file", computed=True),
         Kind("decoding", "tristream.decode.decoding_file", computed=True),
+        Kind("identification", "tristream.decode.identification_file", computed=True),
         Kind("contrast", "tristream.contrast.contrast_file", computed=True),
         Kind("contrast-table", "tristream.contrast.contrast_file", computed=True),
         Kind("inference", "tristream.inference.inference_file", computed=True),
@@ -119,6 +120,16 @@ PLACES = {
         Place("selection", "encode/{dataset}/sub-{subject}_selection.tsv", "selection"),
         Place("partition", "partition/{dataset}/{model}/sub-{subject}.h5", "partition"),
         Place("decoding", "decode/{dataset}/{decoder}/sub-{subject}.h5", "decoding"),
+        Place(
+            "identification",
+            "decode/{dataset}/{identification}/sub-{subject}_identification.tsv",
+            "identification",
+        ),
+        Place(
+            "identification_sets",
+            "decode/{dataset}/{identification}/sub-{subject}_candidate_sets.tsv",
+            "identification",
+        ),
         Place("contrast", "contrast/{dataset}/{contrast}/sub-{subject}.h5", "contrast"),
         Place(
             "contrast_table",

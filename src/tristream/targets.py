@@ -38,6 +38,8 @@ class Targets:
         self.layout = Layout(resolved.study.results)
         for name in self.study.models:
             self.layers_of_model(name)
+        for name in self.study.identification:
+            self.layers_of_identification(name)
         for name in self.study.fusion:
             self.parents(name)
 
@@ -60,6 +62,27 @@ class Targets:
             for pair in self.layers_named(text, f"models.{model}.bands.{band}")
         ]
 
+    def layers_of_identification(self, name: str) -> list[tuple[str, str]]:
+        """Every (space, layer) that is decoded, in the order of the study."""
+        key = f"identification.{name}.features"
+        texts = self.study.identification[name].features
+        return list(dict.fromkeys(p for text in texts for p in self.layers_named(text, key)))
+
+    def own_candidates(self, name: str) -> list[str]:
+        """The user's own features of candidates that were never shown, one file a layer."""
+        folder = self.study.identification[name].candidates
+        if folder in ("tested", "trained"):
+            return []
+        pairs = self.layers_of_identification(name)
+        return [f"{folder.rstrip('/')}/{space}_{layer}.npy" for space, layer in pairs]
+
+    def features(self, dataset: str, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Feature files of some layers."""
+        return [
+            self._at("features", dataset=dataset, space=space, layer=layer)
+            for space, layer in pairs
+        ]
+
     def layers_in(self, dataset: str) -> list[tuple[str, str]]:
         """Every (space, layer) that some model of the dataset uses."""
         models = [name for name, block in self.study.models.items() if dataset in block.datasets]
@@ -73,10 +96,7 @@ class Targets:
 
     def parent_files(self, dataset: str, fused: str) -> list[str]:
         """Feature files that a fused space is made from."""
-        return [
-            self._at("features", dataset=dataset, space=space, layer=layer)
-            for space, layer in self.parents(fused)
-        ]
+        return self.features(dataset, self.parents(fused))
 
     def encodings(self, dataset: str, subjects: Sequence[str] = ()) -> list[str]:
         """All models of a dataset, of some or all of its chosen subjects."""

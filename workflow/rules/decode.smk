@@ -1,6 +1,7 @@
 # What was seen, from the brain.
 
 from tristream.config.settings.decode import DecodeSettings
+from tristream.config.settings.identification import IdentificationSettings
 
 
 rule decode:
@@ -28,3 +29,46 @@ rule decode:
         "python -m tristream decode fit --settings {params.settings}"
         " --subject {wildcards.subject} --bold {input.bold} --samples {input.samples}"
         " --output {output} --code {params.code} > {log} 2>&1"
+
+
+rule identify:
+    input:
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
+        samples=at("samples"),
+        samples_sidecar=LAYOUT.sidecar("samples"),
+        features=lambda w: TARGETS.features(
+            w.dataset, TARGETS.layers_of_identification(w.identification)
+        ),
+        aligned=lambda w: TARGETS.aligned(
+            w.dataset, w.subject, TARGETS.layers_of_identification(w.identification)
+        ),
+        candidates=lambda w: TARGETS.own_candidates(w.identification),
+    output:
+        rows=at("identification"),
+        rows_sidecar=LAYOUT.sidecar("identification"),
+        sets=at("identification_sets"),
+        sets_sidecar=LAYOUT.sidecar("identification_sets"),
+    log:
+        LAYOUT.log("identification"),
+    benchmark:
+        LAYOUT.benchmark("identification")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=int(STUDY.device == "cuda"),
+    params:
+        settings=lambda w: settings(
+            IdentificationSettings,
+            dataset=w.dataset,
+            identification=w.identification,
+        ),
+        candidates=candidates_option,
+        code=fingerprint("tristream.decode.identification_fit"),
+    shell:
+        "python -m tristream decode identify --settings {params.settings}"
+        " --bold {input.bold} --samples {input.samples}"
+        " --features {input.features} --aligned {input.aligned} {params.candidates}"
+        " --output {output.rows} --sets {output.sets} --code {params.code} > {log} 2>&1"

@@ -169,3 +169,8 @@ def background_of(wildcards):
 
 def background_option(wildcards):
     return "".join(f"--background {file}" for file in background_of(wildcards))
+
+
+def candidates_option(wildcards):
+    files = TARGETS.own_candidates(wildcards.identification)
+    return f"--candidates {' '.join(files)}" if files else ""

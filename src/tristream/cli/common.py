@@ -37,6 +37,7 @@ TARGETS = {
     "subject": "subject label, without sub-",
     "model": "name of the model in the study",
     "decoder": "name of the decoder in the study",
+    "identification": "name of the identification in the study",
     "fused": "space of `fusion:` in the study",
     "contrast": "name of the contrast in the study",
     "timeline": "stimulus timeline",

@@ -25,6 +25,24 @@ def register(stages: Any) -> None:
     fitted.add_argument("--samples", required=True, type=Path, help="the sample index")
     add_output(fitted, "HDF5 file")
     fitted.set_defaults(run=fit)
+    _register_identify(actions)
+
+
+def _register_identify(actions: Any) -> None:
+    found = actions.add_parser("identify", help="decode features and identify what was seen")
+    add_settings(found, "dataset", "identification")
+    found.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
+    found.add_argument("--samples", required=True, type=Path, help="the sample index")
+    for name in ("features", "aligned"):
+        found.add_argument(
+            f"--{name}", required=True, nargs="+", type=Path, help=f"{name} file of each layer"
+        )
+    found.add_argument(
+        "--candidates", nargs="*", default=[], type=Path, help="own candidates of each layer"
+    )
+    add_output(found, "table")
+    found.add_argument("--sets", required=True, type=Path, help="table of candidate sets to write")
+    found.set_defaults(run=identify)
 
 
 def fit(args: argparse.Namespace) -> None:
@@ -36,3 +54,17 @@ def fit(args: argparse.Namespace) -> None:
     found = fit_decoder(args.bold, args.samples, args.output, decoder, args.subject, args.code)
     p = f"no p value ({found.refusal})" if found.refusal else f"p = {found.p:.4f}"
     print(f"{decoder.decoder}: accuracy {found.accuracy:.3f}, {p}")
+
+
+def identify(args: argparse.Namespace) -> None:
+    """Decode features, identify, write; print the figures of each layer and region."""
+    from tristream.config.settings.identification import IdentificationSettings
+    from tristream.decode.identification_fit import fit as fit_identification
+
+    given = settings(args, IdentificationSettings)
+    files = (args.bold, args.samples, args.features, args.aligned, args.candidates)
+    outcome = fit_identification(*files, args.output, args.sets, given, args.code)
+    for cell in outcome.cells:
+        pairwise = cell.found.pairwise
+        where = f"{cell.kind}, {cell.layer.space}/{cell.layer.layer}, {cell.region}"
+        print(f"{where}: pairwise {pairwise.value:.3f} (chance {pairwise.chance:.3f})")

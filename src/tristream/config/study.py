@@ -10,6 +10,7 @@ from tristream.config.contrast import Contrast
 from tristream.config.decoders import Decoder
 from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.fusion import Fusion
+from tristream.config.identification import Identification
 from tristream.config.inference import Inference
 from tristream.config.layouts import RawLayout
 from tristream.config.leakage import Leakage
@@ -77,6 +78,9 @@ class Study(Section):
     )
     models: dict[Name, EncodingModel] = Field(default={}, description="encoding models by name")
     decoders: dict[Name, Decoder] = Field(default={}, description="decoders by name")
+    identification: dict[Name, Identification] = Field(
+        default={}, description="features decoded, and items identified by them, by name"
+    )
     contrasts: dict[Name, Contrast] = Field(
         default={}, description="contrasts between conditions by name: t maps of each subject"
     )
@@ -121,6 +125,7 @@ class Study(Section):
         named: dict[str, dict[str, Any]] = {
             "models": dict(self.models),
             "decoders": dict(self.decoders),
+            "identification": dict(self.identification),
             "contrasts": dict(self.contrasts),
         }
         for section, blocks in named.items():
@@ -135,6 +140,12 @@ class Study(Section):
                         raise ValueError(
                             f"models.{name}.bands.{band}: no feature space {space!r} in features"
                         )
+        for name, one in self.identification.items():
+            for space in one.features:
+                if space.split("/")[0] not in self.spaces:
+                    raise ValueError(
+                        f"identification.{name}.features: no feature space {space!r} in features"
+                    )
         return self
 
     @model_validator(mode="after")

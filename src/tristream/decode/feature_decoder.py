@@ -38,7 +38,7 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
     memory : int
         Bytes that a chunk of units may take, about.
     progress : bool
-        Show a bar of units; needs tqdm.
+        Show a bar of units at a terminal; needs tqdm.
 
     Attributes
     ----------
@@ -185,7 +185,7 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
             return _Silent()
         from tqdm import tqdm
 
-        return tqdm(total=units, desc=what, unit="unit", mininterval=5)
+        return tqdm(total=units, desc=what, unit="unit", mininterval=5, disable=None)
 
     def _chosen(self, x: Floats, y: Floats, runs: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
         """Penalty of each unit, and its mean correlation over left-out runs."""

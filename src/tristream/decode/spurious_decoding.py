@@ -53,8 +53,8 @@ class SpuriousAudit:
     drawn : WithoutBrain
         A training item drawn at random is the prediction.
     category : WithoutBrain or None
-        The mean of the training items of the right category is the prediction: what knowing
-        the category and nothing else gives; None where no category is shared.
+        The mean of the training items of the right category is the prediction (of all, where none
+        has it): what knowing the category and nothing else gives; None where no category is shared.
     """
 
     shared_categories: float
@@ -73,6 +73,7 @@ def audit(
     others: Floats | None = None,
     categories: Sequence[str] | None = None,
     training_categories: Sequence[str] | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> SpuriousAudit:
     """Audit an identification; arrays as :func:`tristream.decode.identification.identify` got them.
@@ -86,31 +87,37 @@ def audit(
         Candidates that were never shown.
     categories, training_categories : sequence of str, optional
         Category of each test and training item.
+    allowed : ndarray of bool of shape (items, training items), optional
+        Which training items the decoder of each test item was fitted to, where these differ
+        (leave-one-run-out); all, by default.
     seed : int
         Of the random draws.
     """
     check_alike(predicted, true)
     candidates = true if others is None else np.concatenate([true, others])
-    constant = np.tile(training.mean(0), (len(true), 1))
+    if allowed is None:
+        allowed = np.ones((len(true), len(training)), bool)
     # Similarities of all training items: a draw is then a choice of rows.
     of_training = similarity(training, candidates)
     rng = np.random.default_rng(seed)
-    draws = [_score(of_training[rng.integers(len(training), size=len(true))]) for _ in range(DRAWS)]
+    orders = (np.where(allowed, rng.random(allowed.shape), -1).argmax(1) for _ in range(DRAWS))
+    draws = [_score(of_training[order]) for order in orders]
     pairwise, best = np.array([(one.pairwise, one.best) for one in draws]).T
     low, high = np.percentile(pairwise, (2.5, 97.5))
     shared, by_category = float("nan"), None
     if categories is not None and training_categories is not None:
-        known = np.isin(categories, training_categories)
+        same = np.asarray(categories)[:, None] == np.asarray(training_categories)
+        known = (allowed & same).any(1)
         shared = float(known.mean())
         if known.any():
-            means = _category_means(constant, training, categories, training_categories)
+            means = _means(np.where(known[:, None], allowed & same, allowed), training)
             by_category = _score(similarity(means, candidates))
     return SpuriousAudit(
         shared_categories=shared,
         dimensions_predicted=dimensions(predicted),
         dimensions_true=dimensions(true),
         items=len(true),
-        mean=_score(similarity(constant, candidates)),
+        mean=_score(similarity(_means(allowed, training), candidates)),
         drawn=WithoutBrain(float(pairwise.mean()), float(best.mean()), float(low), float(high)),
         category=by_category,
     )
@@ -124,15 +131,8 @@ def dimensions(values: Floats) -> float:
     return float(np.trace(gram)) ** 2 / squares if squares > 0 else 0.0
 
 
-def _category_means(
-    constant: Floats, training: Floats, own: Sequence[str], others: Sequence[str]
-) -> Floats:
-    """Mean of the training items of each test item's category; of all where it is unknown."""
-    out, among = constant.copy(), np.asarray(others)
-    for row, category in enumerate(own):
-        if (among == category).any():
-            out[row] = training[among == category].mean(0)
-    return out
+def _means(chosen: npt.NDArray[np.bool_], training: Floats) -> Floats:
+    return (chosen / chosen.sum(1, keepdims=True)) @ training
 
 
 def _score(similar: Floats) -> WithoutBrain:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Spaces = Mapping[str, "CheckedSpace"]
 # Files that a job writes beside another one, by whose name it is measured.
-SECOND = ("splits", "cluster_table", "contrast_maps", "power_table")
+SECOND = ("splits", "cluster_table", "contrast_maps", "power_table", "identification_sets")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _of_dataset(targets: Targets, dataset: str) -> Iterator[Input]:
         if space in study.fusion:
             yield Input.of("fusion", dataset=dataset, fused=space)
     for timeline in timelines(resolved, dataset):
-        for space, layer in model_layers(targets, dataset):
+        for space, layer in aligned_layers(targets, dataset):
             where = {"dataset": dataset, "timeline": timeline, "space": space, "layer": layer}
             yield Input.of("aligned", **where)
     if len(resolved.subjects[dataset]) > 1:
@@ -177,7 +177,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     yield Input.of("bold_index", **where)
     models = models_of(resolved, dataset)
     decoders = [name for name, one in study.decoders.items() if dataset in one.datasets]
-    if models or decoders:
+    identified = [name for name, one in study.identification.items() if dataset in one.datasets]
+    if models or decoders or identified:
         yield Input.of("samples", **where)
     if model_layers(targets, dataset) and descriptor.trials is None:
         yield Input.of("lagscan", **where)
@@ -193,6 +194,9 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
             yield Input.of("comparison", **where, first=pair.first, second=pair.second)
     for decoder in decoders:
         yield Input.of("decoding", **where, decoder=decoder)
+    for name in identified:
+        for place in ("identification", "identification_sets"):
+            yield Input.of(place, **where, identification=name)
     for contrast, block in study.contrasts.items():
         if dataset in block.datasets:
             for place in ("contrast", "contrast_table", "contrast_maps"):
@@ -216,12 +220,22 @@ def model_layers(targets: Targets, dataset: str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(pair for name in models for pair in targets.layers_of_model(name)))
 
 
+def aligned_layers(targets: Targets, dataset: str) -> list[tuple[str, str]]:
+    """Every (space, layer) that a model or an identification of the dataset uses."""
+    pairs = dict.fromkeys(model_layers(targets, dataset))
+    for name, block in targets.study.identification.items():
+        if dataset in block.datasets:
+            pairs |= dict.fromkeys(targets.layers_of_identification(name))
+    return list(pairs)
+
+
 def shown_layers(targets: Targets, dataset: str) -> list[tuple[str, str]]:
     """Every (space, layer) of which the study needs features for the dataset.
 
-    Those that a model uses, those that these are made from, and those that drive simulated BOLD.
+    Those that a model or an identification uses, those that these are made from, and those that
+    drive simulated BOLD.
     """
-    pairs = dict.fromkeys(model_layers(targets, dataset))
+    pairs = dict.fromkeys(aligned_layers(targets, dataset))
     waiting = [space for space, _ in pairs]
     while waiting:
         space = waiting.pop()

@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "group_comparison",
         "group_partition",
     ),
-    "Decoding": ("decoding", "group_decoding"),
+    "Decoding": ("decoding", "group_decoding", "identification"),
     "Contrasts": ("contrast", "contrast_table", "group_contrast"),
     "Maps": ("maps", "contrast_maps"),
 }
@@ -83,6 +83,7 @@ PLACES = {
     "group_partition": _by("model", "band"),
     "decoding": _by("decoder", "subject"),
     "group_decoding": _by("decoder"),
+    "identification": _by("identification", "subject"),
     "contrast": _by("contrast", "subject"),
     "contrast_table": _by("contrast", "subject"),
     "group_contrast": _by("contrast"),

@@ -18,6 +18,7 @@ from tristream.report.sections import (
     decoding,
     features,
     group,
+    identification,
     inference,
     methods,
     omissions,
@@ -140,5 +141,7 @@ def subject_page(results: Results, dataset: str, subject: str, checks: Sequence[
         page.sections.append(contrasts.section(results, dataset, subject))
     if decoding.names(results, dataset):
         page.sections.append(decoding.section(results, dataset, subject))
+    if identification.names(results, dataset):
+        page.sections.append(identification.section(results, dataset, subject))
     page.sections.append(omissions.section(results, dataset, subject))
     return page

@@ -1,0 +1,61 @@
+"""Decoding of features, and identification of what was seen."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tristream.config.base import Name, Section
+from tristream.config.delays import DecoderDelay
+
+
+class IdentificationDesign(Section):
+    """How features are decoded and items identified, whichever datasets these are of."""
+
+    features: list[str] = Field(
+        min_length=1, description="feature spaces to decode, or `space/layer` of one"
+    )
+    regions: list[str] = Field(
+        default=[], description="regions of the dataset to decode from; default: all voxels as one"
+    )
+    voxels: int | None = Field(
+        default=500, ge=1, description="voxels of largest |r| that a unit gets; null: all"
+    )
+    alpha: Annotated[float, Field(gt=0)] | Literal["cv"] = Field(
+        default=100.0,
+        description="ridge penalty of z-scored voxels and units; cv: chosen for each unit by "
+        "leaving out training runs",
+    )
+    delay: DecoderDelay | None = Field(
+        default=None,
+        description="how much later than the item its volumes are taken, as of a decoder; default: "
+        "5 s, and 0 where rows are trials",
+    )
+    imagined: list[str] = Field(
+        default=[],
+        description="test runs, or patterns, in which items were imagined: identified by "
+        "themselves, after the reliability of their patterns",
+    )
+    candidates: Literal["tested", "trained"] | str = Field(
+        default="tested",
+        description="among which an item is identified: the tested items; with `trained` the "
+        "training items too; or a folder of your own features of items that were never shown, "
+        "`SPACE_LAYER.npy` (items, units) for each layer, beside the tested items",
+    )
+    permutations: int = Field(default=10_000, ge=0, description="of the identity of items")
+    seed: int = Field(default=0, description="of the permutations")
+
+
+class Identification(IdentificationDesign):
+    """Features decoded from the brain, unit by unit, and items identified by them.
+
+    Every layer is decoded from every region by ridge regression on the voxels that correlate with a
+    unit most (Horikawa & Kamitani 2017). Items are those of the events; of datasets whose
+    exchangeable unit is `time`, time blocks.
+    """
+
+    datasets: list[Name] = Field(description="datasets whose items are identified")
+
+    @property
+    def design(self) -> IdentificationDesign:
+        """The same without its datasets."""
+        return IdentificationDesign.model_validate(self.model_dump(exclude={"datasets"}))

@@ -1,0 +1,88 @@
+"""The home of the tables of an identification: figures with what must be known of them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from tristream.store import Provenance, read_table, write_table
+
+KIND = "identification"
+NULL = {
+    "chance": "mean under permuted identity of the items",
+    "low": "2.5th percentile under permuted identity",
+    "high": "97.5th percentile under permuted identity",
+    "p": "(1 + permutations at least as large) / (1 + permutations); n/a: too few rearrangements",
+}
+
+
+def _tested(name: str, what: str) -> dict[str, str]:
+    return {name: what} | {f"{name}_{key}": f"{name}: {text}" for key, text in NULL.items()}
+
+
+COLUMNS = {
+    "set": "seen: what was shown in held-out runs; imagined: what was imagined",
+    "space": "Feature space",
+    "layer": "Its layer",
+    "region": "Where it was decoded from",
+    "units": "Units of the layer",
+    "voxels": "Voxels of the region",
+    "items": "Items that were identified, averages over their showings",
+    "showings": "Their showings",
+    "training": "Presentations that decoders were fitted to (the most, of several fits)",
+    "candidates": "Among how many an item is identified",
+    **_tested(
+        "profile",
+        "Correlation over items of predicted and true values, mean over the units that vary",
+    ),
+    **_tested("pairwise", "Share of wrong candidates that are less similar than the right one"),
+    "pairwise_p_corrected": "p against the largest of all layers and regions in each permutation",
+    **_tested("best", "Share of items whose right candidate is the most similar of all"),
+    "shared_categories": "Share of items whose category is in the training set; n/a: not known",
+    "dimensions_predicted": "Participation ratio of predicted features over items",
+    "dimensions_true": "Participation ratio of true features over items",
+    "mean_pairwise": "Pairwise, of the mean training item as the prediction of all",
+    "drawn_pairwise": "Pairwise, of training items drawn at random as predictions",
+    "drawn_low": "2.5th percentile of the draws",
+    "drawn_high": "97.5th percentile of the draws",
+    "category_pairwise": "Pairwise, of the mean training item of the right category; n/a: none",
+    "reliability": "Of imagined patterns: mean correlation of an item's in halves of the runs",
+    "reliability_threshold": "What 5 % of permutations of items within runs exceed",
+    "reliability_p": "p of the reliability",
+    "reliable": "Whether it is significant at .05; n/a where nothing was imagined",
+}
+SETS = {
+    **{name: COLUMNS[name] for name in ("set", "space", "layer", "region")},
+    "n": "Size of the candidate sets",
+    **_tested(
+        "best", "Share of items whose right candidate is the most similar of n, mean of all sets"
+    ),
+}
+
+
+def write_identification(
+    output: Path, sets: Path, rows: pd.DataFrame, growing: pd.DataFrame, provenance: Provenance
+) -> None:
+    """Write the table of layers and regions, and that of growing candidate sets.
+
+    Parameters
+    ----------
+    output, sets : Path
+    rows : DataFrame
+        Columns as `COLUMNS`.
+    growing : DataFrame
+        Columns as `SETS`.
+    provenance : Provenance
+    """
+    write_table(sets, growing[list(SETS)], provenance, SETS)
+    write_table(output, rows[list(COLUMNS)], provenance, COLUMNS)
+
+
+def read_identification(path: Path) -> tuple[pd.DataFrame, Provenance]:
+    """Read one of the tables.
+
+    Raises
+    ------
+    UserError
+        If it is missing, damaged or of another kind.
+    """
+    return read_table(path, KIND)

@@ -1,0 +1,379 @@
+"""Every layer decoded from every region, and items identified by what was decoded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tristream.align.exchange import Exchange
+from tristream.config.identification import IdentificationDesign
+from tristream.config.settings.identification import IdentificationSettings
+from tristream.decode.feature_decoder import FeatureDecoder, average_showings
+from tristream.decode.identification import WAYS, Identification, identify, profile_correlation
+from tristream.decode.identification_file import KIND, write_identification
+from tristream.decode.identification_methods import Done, methods_of
+from tristream.decode.item_exchange import Matched, item_exchange, p_value
+from tristream.decode.pattern_reliability import Reliability, pattern_reliability
+from tristream.decode.shown_units import ShownFeatures, ShownUnits, read_targets, read_units
+from tristream.decode.spurious_decoding import SpuriousAudit, audit
+from tristream.decode.unit_ridge import moments
+from tristream.errors import UserError
+from tristream.store import Omission, Provenance
+
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Decoded:
+    """Predictions of the items of one set, summed over fits as these are made."""
+
+    items: list[str]
+    total: Floats
+    showings: npt.NDArray[np.integer]
+
+    @property
+    def predicted(self) -> Floats:
+        """Mean over the showings of each item."""
+        return self.total / self.showings[:, None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One layer decoded from one region, one set of items."""
+
+    kind: str
+    layer: ShownFeatures
+    region: str
+    voxels: int
+    training: int
+    decoded: Decoded
+    profile: Matched
+    found: Identification
+    checked: SpuriousAudit
+
+
+@dataclass
+class Outcome:
+    """All cells of a subject, and the reliability of imagined patterns by region."""
+
+    cells: list[Cell] = field(default_factory=list)
+    gates: dict[str, Reliability | str] = field(default_factory=dict)
+    left_out: int = 0
+
+
+def identify_subject(
+    units: ShownUnits,
+    layers: Sequence[ShownFeatures],
+    design: IdentificationDesign,
+    device: str = "auto",
+) -> Outcome:
+    """Decode and identify.
+
+    Presentations of an item that is tested are not used for training: they would be recognised.
+
+    Parameters
+    ----------
+    units : ShownUnits
+    layers : sequence of ShownFeatures
+    design : IdentificationDesign
+    device : str
+        Where torch computes.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left to train on, or to test.
+    """
+    out = Outcome()
+    split, run = np.array(units.split), np.array(units.run)
+    if "imagined" in split:
+        for region, voxels in units.regions.items():
+            out.gates[region] = _gate(units, split, voxels, design)
+    for layer in layers:
+        folds = list(_folds(split, run, layer.names))
+        out.left_out = max(out.left_out, sum(lost for _, _, lost in folds))
+        for region, voxels in units.regions.items():
+            decoded = _decode(units.x[:, voxels], layer, folds, split, run, design, device)
+            for kind, one in decoded.items():
+                cell = _cell(kind, one, layer, folds, split, run, units, design)
+                out.cells.append(Cell(kind, layer, region, len(voxels), *cell))
+    return out
+
+
+def _folds(
+    split: npt.NDArray[Any], run: npt.NDArray[Any], names: npt.NDArray[Any]
+) -> Iterator[tuple[Bools, Bools, int]]:
+    """Training and tested presentations, and how many were left out of training."""
+    if "each" in split:
+        tested = [run == one for one in dict.fromkeys(run.tolist())]
+        if len(tested) < 2:
+            raise ValueError(f"only one run ({run[0]}): leave-one-run-out needs two at least")
+        pairs = [((split == "each") & ~test, test) for test in tested]
+    else:
+        pairs = [(split == "train", split != "train")]
+    for train, test in pairs:
+        known = train & np.isin(names, names[test])
+        if not (train & ~known).any():
+            held = "a run is held out" if "each" in split else "the test runs are held out"
+            raise ValueError(
+                f"every item is also shown where {held}: none is left to train on that is not "
+                "tested; decode labels instead (decoders)"
+            )
+        if not test.any():
+            raise ValueError("no held-out run shows an item")
+        yield train & ~known, test, int(known.sum())
+
+
+def _decode(
+    x: npt.NDArray[np.float32],
+    layer: ShownFeatures,
+    folds: Sequence[tuple[Bools, Bools, int]],
+    split: npt.NDArray[Any],
+    run: npt.NDArray[Any],
+    design: IdentificationDesign,
+    device: str,
+) -> dict[str, Decoded]:
+    """Predictions for the seen and the imagined items."""
+    kinds = {"seen": (split == "test") | (split == "each"), "imagined": split == "imagined"}
+    out = {}
+    for kind, own in kinds.items():
+        if own.any():
+            items, showings = np.unique(layer.names[own], return_counts=True)
+            total = np.zeros((len(items), layer.values.shape[1]))
+            out[kind] = Decoded(items.tolist(), total, showings)
+    for train, test, _ in folds:
+        decoder = FeatureDecoder(
+            voxels=design.voxels, alpha=design.alpha, device=device, progress=True
+        )
+        decoder.fit(x[train], layer.values[train], runs=run[train])
+        for kind, decoded in out.items():
+            mine = kinds[kind] & test
+            if mine.any():
+                # Decoders are linear: that of a mean is the mean of predictions.
+                means, shown = average_showings(x[mine], layer.names[mine].tolist())
+                places = np.searchsorted(decoded.items, shown)
+                count = np.unique(layer.names[mine], return_counts=True)[1]
+                for part, predicted in decoder.predict_units(means):
+                    decoded.total[places, part] += count[:, None] * predicted
+    return out
+
+
+def _cell(
+    kind: str,
+    decoded: Decoded,
+    layer: ShownFeatures,
+    folds: Sequence[tuple[Bools, Bools, int]],
+    split: npt.NDArray[Any],
+    run: npt.NDArray[Any],
+    units: ShownUnits,
+    design: IdentificationDesign,
+) -> tuple[int, Decoded, Matched, Identification, SpuriousAudit]:
+    """Tests of one set of items."""
+    own = split == "imagined" if kind == "imagined" else (split == "test") | (split == "each")
+    used = split == "each" if "each" in split else folds[0][0]
+    mean, scale = moments(layer.values[used])
+    true = (average_showings(layer.values[own], layer.names[own].tolist())[0] - mean) / scale
+    training, trained = average_showings(layer.values[used], layer.names[used].tolist())
+    training = (training - mean) / scale
+    predicted = (decoded.predicted - mean) / scale
+    allowed = np.array(trained) != np.array(decoded.items)[:, None]
+    others = None if layer.others is None else (layer.others - mean) / scale
+    if design.candidates == "trained":
+        others = training[~np.isin(trained, decoded.items)]
+    exchange = _exchange(layer.names[own], run[own], decoded.items)
+    null = (exchange, design.permutations, design.seed)
+    _, profile = profile_correlation(predicted, true, *null)
+    found = identify(predicted, true, others, WAYS, *null)
+    label = dict(zip(layer.names.tolist(), units.label, strict=True))
+    # Labels that are the names of the items tell no category.
+    known = any(label[name] not in ("", name) for name in trained)
+    checked = audit(
+        predicted,
+        true,
+        training,
+        others,
+        [label[name] for name in decoded.items] if known else None,
+        [label[name] for name in trained] if known else None,
+        allowed,
+        design.seed,
+    )
+    return max(int(train.sum()) for train, _, _ in folds), decoded, profile, found, checked
+
+
+def _exchange(names: npt.NDArray[Any], run: npt.NDArray[Any], items: Sequence[str]) -> Exchange:
+    number = np.searchsorted(items, names)
+    return item_exchange([number[run == one] for one in dict.fromkeys(run.tolist())])
+
+
+def _gate(
+    units: ShownUnits,
+    split: npt.NDArray[Any],
+    voxels: npt.NDArray[np.integer],
+    design: IdentificationDesign,
+) -> Reliability | str:
+    """Reliability of imagined patterns, or why there is none."""
+    own = np.flatnonzero(split == "imagined")
+    _, scale = moments(units.x[split != "imagined"][:, voxels])
+    try:
+        return pattern_reliability(
+            units.x[own][:, voxels] / scale,
+            [units.item[unit] for unit in own],
+            [units.run[unit] for unit in own],
+            seed=design.seed,
+        )
+    except ValueError as error:
+        return str(error)
+
+
+def corrected(cells: Sequence[Cell]) -> list[float]:
+    """p of each pairwise figure against the largest of its set in each permutation.
+
+    The same rearrangement goes through all layers and regions.
+    """
+    groups: dict[tuple[str, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.kind, *cell.decoded.items), []).append(cell)
+    out = []
+    for cell in cells:
+        own = groups[(cell.kind, *cell.decoded.items)]
+        if cell.found.pairwise.p is None:
+            out.append(float("nan"))
+            continue
+        largest = np.max([one.found.pairwise.null for one in own], axis=0)
+        out.append(p_value(cell.found.pairwise.value, largest))
+    return out
+
+
+def tables(outcome: Outcome) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of the two tables of :mod:`tristream.decode.identification_file`."""
+    rows, growing = [], []
+    for cell, p in zip(outcome.cells, corrected(outcome.cells), strict=True):
+        key = {
+            "set": cell.kind,
+            "space": cell.layer.space,
+            "layer": cell.layer.layer,
+            "region": cell.region,
+        }
+        found = cell.found
+        rows.append(
+            {
+                **key,
+                "units": cell.layer.values.shape[1],
+                "voxels": cell.voxels,
+                "items": len(cell.decoded.items),
+                "showings": int(cell.decoded.showings.sum()),
+                "training": cell.training,
+                "candidates": found.candidates,
+                **_numbers("profile", cell.profile),
+                **_numbers("pairwise", found.pairwise),
+                "pairwise_p_corrected": p,
+                **_numbers("best", found.ways[found.candidates]),
+                **_audited(cell.checked),
+                **_gated(outcome.gates.get(cell.region) if cell.kind == "imagined" else None),
+            }
+        )
+        growing += [{**key, "n": n, **_numbers("best", one)} for n, one in found.ways.items()]
+    return pd.DataFrame(rows), pd.DataFrame(growing)
+
+
+def _numbers(name: str, one: Matched) -> dict[str, float]:
+    values = {"": one.value, "_chance": one.chance, "_low": one.low, "_high": one.high}
+    p = float("nan") if one.p is None else one.p
+    return {f"{name}{key}": value for key, value in {**values, "_p": p}.items()}
+
+
+def _audited(checked: SpuriousAudit) -> dict[str, float]:
+    category = checked.category
+    return {
+        "shared_categories": checked.shared_categories,
+        "dimensions_predicted": checked.dimensions_predicted,
+        "dimensions_true": checked.dimensions_true,
+        "mean_pairwise": checked.mean.pairwise,
+        "drawn_pairwise": checked.drawn.pairwise,
+        "drawn_low": checked.drawn.low,
+        "drawn_high": checked.drawn.high,
+        "category_pairwise": float("nan") if category is None else category.pairwise,
+    }
+
+
+def _gated(gate: Reliability | str | None) -> dict[str, Any]:
+    if gate is None or isinstance(gate, str):
+        nothing = dict.fromkeys(("reliability", "reliability_threshold", "reliability_p"), np.nan)
+        return {**nothing, "reliable": None if gate is None else "no"}
+    return {
+        "reliability": gate.value,
+        "reliability_threshold": gate.threshold,
+        "reliability_p": np.nan if gate.p is None else gate.p,
+        "reliable": "yes" if gate.passed else "no",
+    }
+
+
+def fit(
+    bold: Sequence[Path],
+    samples: Path,
+    features: Sequence[Path],
+    aligned: Sequence[Path],
+    candidates: Sequence[Path],
+    output: Path,
+    sets: Path,
+    settings: IdentificationSettings,
+    code: str = "",
+) -> Outcome:
+    """Identify the items of one subject and write the tables of kind ``identification``.
+
+    Parameters
+    ----------
+    bold, samples : paths
+        As for :func:`tristream.decode.shown_units.read_units`.
+    features, aligned : sequence of Path
+        Files of every layer, in one order.
+    candidates : sequence of Path
+        The user's own features, in the same order; empty if there are none.
+    output, sets : Path
+        Tables to write.
+    settings : IdentificationSettings
+    code : str
+        Fingerprint for the provenance.
+    """
+    design = settings.block
+    units = read_units(bold, samples, design, settings.unit)
+    own: Sequence[Path | None] = candidates or [None] * len(features)
+    layers = [
+        read_targets(feature, moments_of, units, other)
+        for feature, moments_of, other in zip(features, aligned, own, strict=True)
+    ]
+    try:
+        outcome = identify_subject(units, layers, design, settings.device)
+    except ValueError as error:
+        raise UserError(f"{samples}: identification {settings.identification}: {error}") from None
+    first = outcome.cells[0]
+    averaged = max(layer.averaged for layer in layers)
+    done = Done(settings, units, first.found, first.decoded.showings, outcome.left_out, averaged)
+    provenance = Provenance(
+        KIND, units.simulated, settings.key(), code, _omitted(units, outcome), methods_of(done)
+    )
+    write_identification(output, sets, *tables(outcome), provenance)
+    return outcome
+
+
+def _omitted(units: ShownUnits, outcome: Outcome) -> tuple[Omission, ...]:
+    found = list(units.omitted)
+    refusals: Mapping[str, str] = {
+        f"p of identification ({cell.kind})": cell.found.pairwise.refusal
+        for cell in outcome.cells
+        if cell.found.pairwise.refusal
+    }
+    found += [Omission(what, why) for what, why in refusals.items()]
+    for region, gate in outcome.gates.items():
+        why = gate if isinstance(gate, str) else gate.refusal
+        if why:
+            found.append(Omission(f"reliability of imagined patterns in {region}", why))
+    if outcome.left_out:
+        why = "they show an item that the same fit is tested on, which it would recognise"
+        found.append(Omission(f"{outcome.left_out} training presentations of all fits", why))
+    return tuple(found)

@@ -1,0 +1,132 @@
+"""What an identification did: sentences for a methods section."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tristream.config.identification import IdentificationDesign
+from tristream.config.settings.identification import IdentificationSettings
+from tristream.decode.feature_decoder import ALPHAS
+from tristream.decode.identification import Identification
+from tristream.decode.shown_units import ShownUnits
+from tristream.phrases import counted
+
+
+@dataclass(frozen=True)
+class Done:
+    """What the sentences tell of.
+
+    Attributes
+    ----------
+    settings : IdentificationSettings
+    units : ShownUnits
+    found : Identification
+        Of one layer and region; what is told of it is the same for all.
+    showings : ndarray of int
+        Of each item.
+    left_out, averaged : int
+        Presentations that no fit got; those that took the mean features of their label.
+    """
+
+    settings: IdentificationSettings
+    units: ShownUnits
+    found: Identification
+    showings: npt.NDArray[np.integer]
+    left_out: int
+    averaged: int
+
+
+def methods_of(done: Done) -> tuple[str, ...]:
+    """Decoder, samples, folds, identification, null, audit and gate."""
+    design, units = done.settings.block, done.units
+    sentences = [_decoder(done.settings), _samples(done), _folds(done), _identified(design)]
+    if done.averaged:
+        sentences.append(
+            "Items without features of their own took the mean features of the images of their "
+            "label that were shown."
+        )
+    sentences.append(_null(done))
+    sentences.append(
+        "Beside each figure stand the share of items whose category was trained, the participation "
+        "ratios of predicted and of true features over the items, and what the mean training item, "
+        "training items drawn at random (200 draws) and the mean of the right category would score "
+        "as predictions [@shirakawa2025]."
+    )
+    if "imagined" in units.split:
+        sentences.append(
+            "Imagined items were identified by themselves. Before that the mean patterns of each "
+            "in random halves of the runs were correlated, the mean over items taken out of each "
+            "run, and compared with those of items permuted within each run; where p exceeds .05, "
+            "identification of imagined items is not taken as evidence."
+        )
+    return tuple(sentences)
+
+
+def _decoder(settings: IdentificationSettings) -> str:
+    design = settings.block
+    which = (
+        "all voxels" if design.voxels is None else f"its {design.voxels:,} voxels of largest |r|"
+    )
+    if isinstance(design.alpha, str):
+        penalty = (
+            f"the penalty of each unit chosen among {counted(len(ALPHAS), 'value')} by the "
+            "correlation with training runs that were left out in turn, voxels selected without "
+            "them"
+        )
+    else:
+        penalty = f"penalty {design.alpha:g}"
+    where = "all voxels" if not design.regions else ", ".join(design.regions)
+    return (
+        f"Identification {settings.identification}: units of {', '.join(design.features)} were "
+        f"decoded from {where}, each by ridge regression on {which} ({penalty}), voxels selected "
+        "and all variables z-scored by the training presentations [@horikawa2017]."
+    )
+
+
+def _samples(done: Done) -> str:
+    units = done.units
+    rows = "trials" if units.trials else "volumes"
+    later = f", taken {units.delay:g} s later" if units.delay else ""
+    unit = "time block" if done.settings.unit == "time" else "presentation"
+    return f"A sample was the mean of the {rows} of a {unit}{later}."
+
+
+def _folds(done: Done) -> str:
+    if "each" in done.units.split:
+        text = "Each run was held out once, the decoders fitted to the others."
+    else:
+        text = "Decoders were fitted to the training runs and tested on the held-out runs."
+    if done.left_out:
+        text += (
+            f" Presentations of items that a fit was tested on were not given to it "
+            f"({done.left_out:,} over all fits)."
+        )
+    few, many = int(done.showings.min()), int(done.showings.max())
+    often = counted(many, "showing") if few == many else f"{few} to {many} showings"
+    return f"{text} Predictions were averaged over the {often} of an item."
+
+
+def _identified(design: IdentificationDesign) -> str:
+    among = {
+        "tested": "among the tested items",
+        "trained": "among the tested and the training items",
+    }.get(design.candidates, "among the tested items and others that were never shown")
+    return (
+        f"An item was identified {among} as that whose features, z-scored by the training "
+        "presentations, correlated most with those predicted; pairwise identification is the share "
+        "of wrong candidates that correlated less."
+    )
+
+
+def _null(done: Done) -> str:
+    refusal = done.found.pairwise.refusal
+    if refusal:
+        return f"Identification has no p value: {refusal}."
+    return (
+        "Under the null hypothesis the identity of items was permuted "
+        f"{len(done.found.pairwise.null):,} times among those shown in the same runs (seed "
+        f"{done.settings.block.seed}); chance is the mean and the interval the central 95 % of "
+        "these, p is (1 + permutations at least as large) / (1 + permutations), and corrected p "
+        "compare with the largest figure of all layers and regions in each permutation."
+    )

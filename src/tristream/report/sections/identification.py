@@ -1,0 +1,199 @@
+"""Identification of what was seen or imagined, with what it would score without the brain."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tristream.decode.identification_file import COLUMNS, SETS, read_identification
+from tristream.report import report_figures as figures
+from tristream.report.elements import Block, Caution, Heading, Section, Table, facts
+from tristream.report.references import resolve
+from tristream.report.report_figures import MARK, OTHER_COLOURS
+from tristream.report.study_results import Results
+
+TITLES = {"seen": "Seen items", "imagined": "Imagined items"}
+COLLAPSED = 0.5
+"""Of the dimensions of true features; with fewer, predictions have collapsed."""
+
+
+def names(results: Results, dataset: str) -> list[str]:
+    """Identifications of a dataset."""
+    blocks = results.resolved.study.identification
+    return [name for name, block in blocks.items() if dataset in block.datasets]
+
+
+def section(results: Results, dataset: str, subject: str) -> Section:
+    """Every identification of the dataset."""
+    blocks: list[Block] = []
+    for name in names(results, dataset):
+        blocks.append(Heading(f"Identification {name}"))
+        where = {"dataset": dataset, "identification": name, "subject": subject}
+        paths = [
+            results.path(place, **where) for place in ("identification", "identification_sets")
+        ]
+        gone = [one for path in paths for one in results.missing(f"Identification {name}", path)]
+        blocks += gone or _identification(results, f"{dataset}/sub-{subject}", name, *paths)
+    return Section("identification", "Identification", blocks)
+
+
+def _identification(results: Results, where: str, name: str, path: Path, sets: Path) -> list[Block]:
+    rows, provenance = read_identification(path)
+    growing, _ = read_identification(sets)
+    notes = results.read(path, provenance)
+    results.read(sets, provenance)
+    simulated = provenance.simulated
+    blocks: list[Block] = [facts({"How": resolve(" ".join(provenance.methods))})]
+    for kind, own in rows.groupby("set", sort=False):
+        own = own.reset_index(drop=True)
+        blocks.append(Heading(f"{TITLES[str(kind)]}, {name}"))
+        if kind == "imagined":
+            blocks += _gate(own)
+        blocks += _cautions(own)
+        title = f"{TITLES[str(kind)]}, {name}"
+        file = f"{where}/identification_{name}_{kind}"
+        blocks.append(_by_region(results, file, title, own, simulated))
+        of_kind = growing[growing["set"] == kind].reset_index(drop=True)
+        blocks.append(_growing(results, file, title, of_kind, simulated))
+        blocks += _tables(results, own, path)
+    return [*blocks, *notes]
+
+
+def _gate(rows: pd.DataFrame) -> list[Block]:
+    """Whether imagined patterns repeat, before any figure of identifying them."""
+    gates = rows.drop_duplicates("region")
+    columns = ("region", "reliability", "reliability_threshold", "reliability_p", "reliable")
+    cells = gates[list(columns)].astype(object)
+    shown = tuple(tuple(row) for row in cells.where(cells.notna(), None).to_numpy())
+    caption = (
+        "Reliability of imagined patterns: the correlation of an item's mean pattern in one half "
+        "of the runs with that in the other, and what 5 % of permutations of the items within runs "
+        "exceed. Only where it is exceeded can a figure below be of imagery."
+    )
+    blocks: list[Block] = [
+        Table(caption, ("region", "reliability", "threshold", "p", "reliable"), shown)
+    ]
+    failed = gates.loc[gates["reliable"] != "yes", "region"].tolist()
+    if failed:
+        text = (
+            f"imagined patterns are not reliable over runs in {', '.join(failed)}: identification "
+            "of imagined items from there is no evidence of imagery, whatever its p."
+        )
+        blocks.append(Caution(text))
+    return blocks
+
+
+def _cautions(rows: pd.DataFrame) -> list[Block]:
+    """What may make the figures spurious."""
+    found: list[Block] = []
+    shared = rows["shared_categories"].max()
+    if shared > 0:
+        found.append(
+            Caution(
+                f"{shared:.0%} of the items are of categories that were trained; to know the "
+                f"category alone scores up to {rows['category_pairwise'].max():.3f} pairwise."
+            )
+        )
+    collapsed = rows[rows["dimensions_predicted"] < COLLAPSED * rows["dimensions_true"]]
+    if len(collapsed):
+        found.append(
+            Caution(
+                f"in {len(collapsed)} of {len(rows)} layers and regions predictions have less than "
+                "half of the effective dimensions of true features: they can distinguish only "
+                "a few kinds of items."
+            )
+        )
+    ignorant = rows[rows["pairwise"] <= rows[["mean_pairwise", "drawn_high"]].max(axis=1)]
+    if len(ignorant):
+        found.append(
+            Caution(
+                f"in {len(ignorant)} of {len(rows)} layers and regions a retriever that is not "
+                "shown the brain scores as much."
+            )
+        )
+    return found
+
+
+def _layer(rows: pd.DataFrame) -> pd.Series:
+    return rows["space"] + "/" + rows["layer"]
+
+
+def _by_region(
+    results: Results, file: str, title: str, rows: pd.DataFrame, simulated: bool
+) -> Block:
+    """Pairwise identification of every layer from every region."""
+    table = rows.assign(name=_layer(rows)).pivot(index="name", columns="region", values="pairwise")
+    table = table.loc[_layer(rows).unique(), rows["region"].unique()]
+    labels = ("layer", "region", "pairwise identification")
+    drawing = figures.heatmap(table.to_numpy(), list(table.index), list(table.columns), labels)
+    low, high = rows["pairwise_low"].min(), rows["pairwise_high"].max()
+    chance = ""
+    if np.isfinite(low):
+        mean = rows["pairwise_chance"]
+        chance = (
+            f" Under permuted identity the mean is {mean.min():.3f} to {mean.max():.3f}, and 95 % "
+            f"lie within {low:.3f} to {high:.3f} (the widest interval of all)."
+        )
+    caption = (
+        "Share of wrong candidates that are less like the predicted features than the right one, "
+        f"mean over {rows['items'].max()} items, for each layer and region.{chance}"
+    )
+    return results.figure(drawing, file, title, caption, rows, simulated, COLUMNS)
+
+
+def _growing(results: Results, file: str, title: str, rows: pd.DataFrame, simulated: bool) -> Block:
+    """Share that is named right among more and more candidates, mean over layers."""
+    means = rows.groupby(["region", "n"], sort=False)[["best", "best_chance"]].mean().reset_index()
+    sizes = np.sort(rows["n"].unique())
+    lines, colours = {}, {}
+    for number, region in enumerate(rows["region"].unique()):
+        own = means[means["region"] == region].set_index("n").reindex(sizes)
+        lines[region] = own["best"].to_numpy()
+        colours[region] = OTHER_COLOURS[number % len(OTHER_COLOURS)]
+    chance = means.groupby("n")["best_chance"].mean().reindex(sizes).to_numpy()
+    if np.isfinite(chance).any():
+        lines["chance, measured"], colours["chance, measured"] = chance, MARK
+    drawing = figures.curves(
+        sizes.astype(float), lines, ("candidates", "share named right"), colours
+    )
+    drawing.axes[0].set_xscale("log")
+    caption = (
+        "Share of items whose right candidate is the most similar of n, mean over all sets of n "
+        "and over layers, for each region, and the same under permuted identity."
+    )
+    return results.figure(
+        drawing, f"{file}_sets", f"{title}: growing sets", caption, rows, simulated, SETS
+    )
+
+
+def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
+    """Figures, each beside what a retriever without the brain scores."""
+    columns = {
+        "region": "region",
+        "pairwise": "pairwise",
+        "pairwise_chance": "chance",
+        "pairwise_p": "p",
+        "pairwise_p_corrected": "corrected p",
+        "best": "best of all",
+        "best_chance": "its chance",
+        "profile": "profile r",
+        "profile_p": "its p",
+        "mean_pairwise": "mean item",
+        "drawn_high": "drawn items",
+        "category_pairwise": "category alone",
+        "shared_categories": "categories trained",
+        "dimensions_predicted": "dimensions predicted",
+        "dimensions_true": "true",
+    }
+    cells = rows[list(columns)].astype(object)
+    body = cells.where(cells.notna(), None).to_numpy()
+    shown = tuple((name, *row) for name, row in zip(_layer(rows), body.tolist(), strict=True))
+    first = rows.iloc[0]
+    caption = (
+        f"{first['items']} items ({first['showings']} showings) among {first['candidates']} "
+        "candidates. Mean item, drawn items (97.5th percentile) and category alone: pairwise "
+        "figures of predictions that are made without the brain, of the mean training item, of "
+        "training items drawn at random, and of the mean training item of the right category. "
+        "Dimensions: participation ratio over the items."
+    )
+    return [Table(caption, ("layer", *columns.values()), shown, results.link(path))]

@@ -1,0 +1,200 @@
+"""The stage finds planted layers and regions, gives the API's numbers, and gates imagery."""
+
+import numpy as np
+import pytest
+
+from helpers.identification_study import Study
+from tristream.decode.feature_decoder import FeatureDecoder
+from tristream.decode.identification import identify, profile_correlation
+from tristream.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return Study(tmp_path_factory.mktemp("study"), signal=1.0, imagery=0.0).fit()
+
+
+def test_each_layer_is_decoded_best_from_its_region(found):
+    rows = found[0]
+    seen = rows[rows["set"] == "seen"].pivot(index="layer", columns="region", values="pairwise")
+    assert seen.loc["early", "V1"] > 0.9
+    assert seen.loc["late", "LOC"] > 0.9
+    assert seen.loc["early", "LOC"] < 0.75
+    assert seen.loc["late", "V1"] < 0.75
+    right = rows[(rows["set"] == "seen") & (rows["pairwise"] > 0.9)]
+    assert (right["pairwise_p"] < 0.01).all()
+    assert (right["pairwise_p_corrected"] >= right["pairwise_p"]).all()
+    assert (right["pairwise_p_corrected"] < 0.05).all()
+    assert (rows["items"] == np.where(rows["set"] == "seen", 10, 5)).all()
+    assert (rows["showings"] == np.where(rows["set"] == "seen", 40, 20)).all()
+
+
+def test_imagery_without_patterns_is_not_reliable(found):
+    rows, _, provenance = found
+    imagined = rows[rows["set"] == "imagined"]
+    assert (imagined["reliable"] == "no").all()
+    assert (imagined["reliability"] < imagined["reliability_threshold"]).all()
+    assert rows.loc[rows["set"] == "seen", "reliable"].isna().all()
+    # Five items have 120 orders: no p value, and the reason.
+    assert imagined["pairwise_p"].isna().all()
+    assert any("120 distinct" in one.why for one in provenance.omitted)
+
+
+def test_imagery_with_patterns_passes_the_gate(tmp_path):
+    rows, _, _ = Study(tmp_path, imagery=0.7).fit()
+    imagined = rows[(rows["set"] == "imagined") & (rows["layer"] == "early")]
+    assert (imagined["reliable"] == "yes").all()
+    assert imagined.set_index("region").loc["V1", "pairwise"] > 0.8
+
+
+def test_noise_lies_inside_the_interval_of_permuted_items(tmp_path):
+    rows, sets, _ = Study(tmp_path, signal=0.0).fit(permutations=2000)
+    seen = rows[rows["set"] == "seen"]
+    assert (
+        (seen["pairwise_low"] <= seen["pairwise"]) & (seen["pairwise"] <= seen["pairwise_high"])
+    ).all()
+    assert seen["pairwise_chance"].to_numpy() == pytest.approx(0.5, abs=0.01)
+    assert (seen["pairwise_p_corrected"] > 0.05).all()
+    assert sets.loc[(sets["set"] == "seen") & (sets["n"] == 10), "best_chance"].to_numpy() == (
+        pytest.approx(0.1, abs=0.01)
+    )
+
+
+def test_numbers_are_those_of_the_api(tmp_path):
+    study = Study(tmp_path)
+    rows, _, _ = study.fit(candidates="trained", imagined=["ses-imagery*"])
+    x, names, train = [], [], []
+    for run, values in study.bold.items():
+        own = study.table[study.table["run"] == run]
+        for _, part in own.groupby("unit", sort=False):
+            x.append(values[part["row"], :30].astype(np.float32).mean(0))
+            names.append(part["item"].iloc[0])
+            train.append(run.startswith("ses-train"))
+    x, train = np.array(x), np.array(train)
+    index = [study.items.index(name) if name in study.items else -1 for name in names]
+    features = study.layers["early"].astype(np.float32)
+    y = features[index]
+    decoder = FeatureDecoder(voxels=20, alpha=10.0).fit(x[train], y[train])
+    tested = [f"test{k}" for k in range(10)]
+    means = np.array([x[[n == name for n in names]].mean(0) for name in tested])
+    mean, scale = decoder.y_mean_, decoder.y_scale_
+    predicted = (decoder.predict(means) - mean) / scale
+    scaled = (features - mean) / scale
+    expected = identify(predicted, scaled[60:], scaled[:60], permutations=999)
+    _, profile = profile_correlation(predicted, scaled[60:], permutations=999)
+    row = rows[(rows["set"] == "seen") & (rows["layer"] == "early") & (rows["region"] == "V1")]
+    (row,) = row.to_dict("records")
+    assert row["candidates"] == 70
+    for name, one in (
+        ("pairwise", expected.pairwise),
+        ("best", expected.ways[70]),
+        ("profile", profile),
+    ):
+        assert row[name] == pytest.approx(one.value, abs=1e-5)
+        assert row[f"{name}_chance"] == pytest.approx(one.chance, abs=1e-5)
+        assert row[f"{name}_p"] == pytest.approx(one.p, abs=2e-3)
+
+
+def test_own_candidates_that_were_never_shown(tmp_path):
+    rng = np.random.default_rng(5)
+    paths = []
+    for name in ("early", "late"):
+        paths.append(tmp_path / f"net_{name}.npy")
+        np.save(paths[-1], rng.standard_normal((300, 12)))
+    rows, sets, provenance = Study(tmp_path).fit(candidates=str(tmp_path), own=paths)
+    seen = rows[rows["set"] == "seen"]
+    assert (seen["candidates"] == 310).all()
+    assert sets["n"].max() == 310
+    assert any("never shown" in text for text in provenance.methods)
+    np.save(paths[1], np.zeros((300, 5)))
+    with pytest.raises(UserError, match=r"net_late\.npy: has shape \(300, 5\).*12 units"):
+        Study(tmp_path).fit(candidates=str(tmp_path), own=paths)
+
+
+def test_categories_that_are_trained_show_in_the_audit(tmp_path):
+    study = Study(tmp_path)
+    rows, _, _ = study.fit()
+    assert (rows["shared_categories"] == 0).all()
+    assert rows["category_pairwise"].isna().all()
+    study.table["label"] = study.table["label"].replace({"new0": "c00", "new1": "c01"})
+    study.table = study.table[~study.table["run"].str.startswith("ses-imagery")]
+    study.bold = {run: x for run, x in study.bold.items() if "imagery" not in run}
+    rows, _, _ = study.fit(imagined=[])
+    assert rows["shared_categories"].to_numpy() == pytest.approx(0.2)
+    assert rows["category_pairwise"].between(0, 1).all()
+
+
+def test_leave_one_run_out_never_trains_on_what_it_tests(tmp_path):
+    study = Study(tmp_path)
+    keep = study.table["run"].str.startswith(("ses-train", "ses-test_run-0"))
+    study.table = study.table[keep].assign(split="each")
+    study.bold = {run: x for run, x in study.bold.items() if run in set(study.table["run"])}
+    rows, _, provenance = study.fit(imagined=[], alpha="cv", permutations=2000)
+    own = rows[(rows["layer"] == "early") & (rows["region"] == "V1")]
+    assert own["pairwise"].item() > 0.9
+    assert own["items"].item() == 70
+    assert own["drawn_pairwise"].item() == pytest.approx(0.5, abs=0.02)
+    assert any("Each run was held out once" in text for text in provenance.methods)
+
+
+def test_methods_tell_what_was_done(found):
+    text = " ".join(found[2].methods)
+    for part in (
+        "units of net were decoded from V1, LOC",
+        "its 20 voxels of largest |r| (penalty 10)",
+        "fitted to the training runs and tested on the held-out runs",
+        "averaged over the 4 showings",
+        "permuted 999 times",
+        "took the mean features of the images of their label",
+        "[@shirakawa2025]",
+        "identification of imagined items is not taken as evidence",
+    ):
+        assert part in text
+    assert "later" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (
+            lambda s: s.items.__setitem__(3, "other"),
+            {},
+            r"early\.h5: holds no features of 'train03'",
+        ),
+        (lambda s: None, {"regions": ["V9"]}, r"has no region 'V9' \(it has V1, LOC\)"),
+        (
+            lambda s: [x[:, :30].fill(np.nan) for x in s.bold.values()],
+            {},
+            "no voxel of region 'V1' has finite values",
+        ),
+        (lambda s: None, {"imagined": ["ses-dream*"]}, "no run is 'ses-dream\\*'"),
+        (lambda s: None, {"imagined": ["ses-train*"]}, "used for training"),
+    ],
+)
+def test_faults_are_one_readable_line(tmp_path, change, options, message):
+    study = Study(tmp_path)
+    change(study)
+    with pytest.raises(UserError, match=message) as caught:
+        study.fit(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_items_that_are_all_trained_are_refused(tmp_path):
+    study = Study(tmp_path)
+    study.table = study.table[~study.table["run"].str.startswith("ses-imagery")]
+    study.bold = {run: x for run, x in study.bold.items() if "imagery" not in run}
+    trained = study.table["split"] == "train"
+    study.table.loc[trained, "item"] = "test" + (np.arange(trained.sum()) % 10).astype(str).astype(
+        object
+    )
+    study.table.loc[trained, "label"] = "x"
+    with pytest.raises(UserError, match="every item is also shown where the test runs"):
+        study.fit(imagined=[])
+
+
+def test_one_run_alone_is_refused(tmp_path):
+    study = Study(tmp_path)
+    study.table = study.table[study.table["run"] == "ses-train_run-0"].assign(split="each")
+    study.bold = {"ses-train_run-0": study.bold["ses-train_run-0"]}
+    with pytest.raises(UserError, match="only one run"):
+        study.fit(imagined=[])

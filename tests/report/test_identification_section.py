@@ -1,0 +1,93 @@
+"""Identification in a report: the gate comes first, and the audit stands beside each figure."""
+
+import pytest
+
+from helpers import report_tree
+from helpers.identification_study import Study
+from tristream.config.identification import Identification
+from tristream.decode.identification_file import write_identification
+from tristream.report.declared import declared
+from tristream.report.elements import Caution, Figure, Heading, Table
+from tristream.report.methods import gather
+from tristream.report.sections.identification import section
+from tristream.report.study_results import Results
+
+DATASET = "haxby2001_slice"
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    return Study(tmp_path_factory.mktemp("study")).fit()
+
+
+@pytest.fixture
+def results(tmp_path, tables):
+    resolved = report_tree.read_study(report_tree.write_study(tmp_path))
+    space = next(iter(resolved.study.features))
+    block = Identification(datasets=[DATASET], features=[space])
+    resolved.study.identification["objects"] = block
+    results = Results(resolved, tmp_path / "results/report")
+    write(results, *tables)
+    return results
+
+
+def write(results, rows, growing, provenance):
+    where = {"dataset": DATASET, "identification": "objects", "subject": "1"}
+    paths = [results.path(place, **where) for place in ("identification", "identification_sets")]
+    write_identification(*paths, rows, growing, provenance)
+
+
+def test_the_gate_comes_before_imagined_figures(results):
+    blocks = section(results, DATASET, "1").blocks
+    where = [isinstance(b, Heading) and b.text.startswith("Imagined") for b in blocks].index(True)
+    gate, caution = blocks[where + 1 : where + 3]
+    assert isinstance(gate, Table)
+    assert "reliability" in gate.columns
+    assert isinstance(caution, Caution)
+    assert "no evidence of imagery" in caution.text
+    assert sum(isinstance(b, Figure) for b in blocks) == 4
+
+
+def test_figures_stand_beside_what_ignores_the_brain(results):
+    blocks = section(results, DATASET, "1").blocks
+    (seen,) = [b for b in blocks if isinstance(b, Table) and "10 items (40 showings)" in b.caption]
+    assert {"mean item", "drawn items", "category alone", "dimensions predicted"} <= {*seen.columns}
+    assert len(seen.rows) == 4
+    row = dict(zip(seen.columns, seen.rows[0], strict=True))
+    assert row["layer"] == "net/early"
+    assert row["category alone"] is None
+
+
+def test_shared_categories_and_collapse_are_cautions(results, tables):
+    rows, growing, provenance = tables
+    worse = rows.assign(
+        shared_categories=0.5, category_pairwise=0.93, dimensions_predicted=1.1, mean_pairwise=1.0
+    )
+    write(results, worse, growing, provenance)
+    text = " ".join(b.text for b in section(results, DATASET, "1").blocks if isinstance(b, Caution))
+    assert "50% of the items are of categories that were trained" in text
+    assert "up to 0.930" in text
+    assert "half of the effective dimensions" in text
+    assert "not shown the brain scores as much" in text
+
+
+def test_reliable_imagery_is_no_caution(results, tables):
+    rows, growing, provenance = tables
+    good = rows.assign(reliable=rows["reliable"].where(rows["reliable"].isna(), "yes"))
+    write(results, good, growing, provenance)
+    blocks = section(results, DATASET, "1").blocks
+    assert not any("imagery" in b.text for b in blocks if isinstance(b, Caution))
+
+
+def test_files_are_declared_and_methods_gathered(results):
+    places = [one.place for one in declared(results.resolved, results.spaces)]
+    assert places.count("identification") == places.count("identification_sets") == 1
+    text = dict(gather(results).paragraphs)[f"Decoding: {DATASET}"]
+    assert "Identification objects: units of net were decoded from V1, LOC" in text
+    assert "(Shirakawa et al. 2025)" in text
+
+
+def test_a_missing_table_is_named(results):
+    where = {"dataset": DATASET, "identification": "objects", "subject": "1"}
+    results.path("identification", **where).unlink()
+    assert "has not run" in str(section(results, DATASET, "1").blocks)
