@@ -17,6 +17,7 @@ from tristream.bold.index_file import read_index, write_index
 from tristream.bold.readers import fmriprep
 from tristream.bold.run_file import read_run, read_runs, write_run
 from tristream.cli import main
+from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.store import provenance_of
 
@@ -188,3 +189,22 @@ def test_outputs_may_write_runs_without_zeros(root: Path) -> None:
     assert list(files) == tree.RUNS
     assert "task-film_run-1_space-" in files[FIRST].bold.name
     assert files[FIRST].confounds is not None
+
+
+def test_data_without_a_mean_are_in_percent_of_nothing(tmp_path: Path) -> None:
+    """Z-scores as BOLD: percent of their means were values up to 813,635."""
+    root = tree.write_fmriprep(tmp_path / "raw")
+    rng = np.random.default_rng(0)
+    for run in tree.RUNS:
+        tree.save(tree.image_path(root, run), rng.standard_normal((*tree.SHAPE, tree.VOLUMES)))
+        events = root / f"sub-01/func/sub-01_{run}_events.tsv"
+        events.parent.mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"{9 * n}\t3\t{'ab'[n % 2]}\n" for n in range(9))
+        events.write_text(f"onset\tduration\ttrial_type\n{rows}")
+    trials = {"estimate": "mean", "window": 4.5}
+    percent = tree.fmriprep_dataset(trials=trials)
+    with pytest.raises(UserError, match=r"no mean signal to be in percent of .*`scale: run` under"):
+        tree.prepare(percent, "01", FIRST, tree.receipt_of(root))
+    scaled = tree.fmriprep_dataset(trials={**trials, "scale": "run"})
+    run = tree.prepare(scaled, "01", FIRST, tree.receipt_of(root))
+    assert np.abs(run.bold).max() < 5

@@ -10,6 +10,7 @@ import yaml
 
 from helpers import REPOSITORY
 from tristream.config.base import expand
+from tristream.config.load import descriptor as read_descriptor
 from tristream.config.load import load
 from tristream.config.reference import ROOTS, markdown, schema
 from tristream.config.settings.report import ReportSettings
@@ -140,6 +141,32 @@ def test_a_table_of_participants_that_is_empty_or_odd(tmp_path, content, words):
     with pytest.raises(UserError, match=words) as error:
         load(path)
     assert "participants.tsv" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"stimulus\tkind\tpath\nfilm\tfilm\tAm\xe9lie.mp4\n", "is not UTF-8 text"),
+        (b"stimulus\tkind\tpath\tpath\nfilm\tfilm\ta\tb\n", "has two columns 'path'"),
+        (b"stimulus\tkind\tpath\nfilm\tfilm\n", "row 1: 2 cells under 3 column names"),
+        (b"", "source without table"),
+    ],
+)
+def test_a_table_of_stimuli_that_is_empty_or_odd(tmp_path, content, words):
+    (tmp_path / "films.tsv").write_bytes(content)
+    text = yaml.safe_load((REPO / "workflow/datasets/bunny.yaml").read_text())
+    text["stimuli"] |= {"table": "films.tsv"}
+    (tmp_path / "bunny.yaml").write_text(yaml.safe_dump(text))
+    with pytest.raises(UserError, match=words) as error:
+        read_descriptor("bunny", [tmp_path], tmp_path / "config.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_a_study_in_another_encoding(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes("title: Amélie".encode("latin-1"))
+    with pytest.raises(UserError, match=r"config\.yaml: is not UTF-8 text"):
+        load(path)
 
 
 def test_what_reads_no_more_of_the_output_is_no_error():

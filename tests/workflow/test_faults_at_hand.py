@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.small_study import commands, run_here, snakemake
+from helpers.small_study import commands, planned, run_here, snakemake
 from helpers.subjects_study import (
     EVENTS,
     RUNS,
@@ -20,6 +20,7 @@ from helpers.subjects_study import (
     write_study,
 )
 from tristream.cli import main
+from tristream.stimuli.tables import read_inventory
 
 Fault = Callable[[Path], object]
 LAST = RUNS[-1]
@@ -174,3 +175,22 @@ def test_a_run_that_the_first_subject_lacks_is_aligned_by_another(tmp_path: Path
     assert [Path(path).parent.name for path in bold] == ["sub-01", "sub-02", "sub-01"]
     run_here(tmp_path, calls)
     assert (tmp_path / "results/encode/d/objects/sub-02.h5").exists()
+
+
+def test_what_is_corrected_or_added_is_read_again(tmp_path: Path) -> None:
+    """By a real run: events corrected in place, and a missing file that came after the error."""
+    write_study(tmp_path, chosen("01", "03"))
+    table = "results/stimuli/d/inventory.tsv"
+    text = events(tmp_path, "02", LAST).read_text()
+    events(tmp_path, "02", LAST).unlink()
+    snakemake(tmp_path, table)
+    assert list(read_inventory(tmp_path / table).left_out) == ["02"]
+    assert planned(tmp_path, table) == {}
+    events(tmp_path, "02", LAST).write_text(text)
+    assert set(planned(tmp_path, table)) == {"fetch_dataset", "inventory"}
+    snakemake(tmp_path, table)
+    assert read_inventory(tmp_path / table).left_out == {}
+    assert planned(tmp_path, table) == {}
+    for subject in ("01", "02", "03"):
+        events(tmp_path, subject, LAST).write_text(text.replace("house", "horse"))
+    assert set(planned(tmp_path, table)) == {"fetch_dataset", "inventory"}

@@ -118,7 +118,7 @@ def test_the_workflow_finds_the_voxels_that_the_estimators_find(study: Path) -> 
     theirs = by_api(study)
     samples = int(shown(study, RUNS[-1]).any(axis=1).sum())
     ours, others = found(encoding.scores.r, samples), found(theirs, samples)
-    assert others[:DRIVEN].mean() > 0.8
+    assert others[:DRIVEN].mean() > 0.7
     assert abs(int(ours.sum()) - int(others.sum())) <= 0.03 * others.sum()
     assert (ours == others).mean() > 0.95
     np.testing.assert_allclose(encoding.scores.r[:DRIVEN], theirs[:DRIVEN], atol=0.08)

@@ -170,12 +170,19 @@ def _with_table(content: Any, file: Path) -> Any:
     if not isinstance(stimuli, dict) or not isinstance(stimuli.get("table"), str):
         return content
     table = file.parent / stimuli["table"]
-    try:
-        with table.open(encoding="utf-8", newline="") as text:
-            rows = list(csv.DictReader(text, delimiter="\t"))
-    except OSError:
-        raise UserError(f"{file}: stimuli.table: no such file {table}") from None
-    return content | {"stimuli": stimuli | {"table": rows}}
+    if not table.is_file():
+        raise UserError(f"{file}: stimuli.table: no such file {table}")
+    rows = list(csv.reader(_text(table).splitlines(), delimiter="\t"))
+    columns, *rows = [row for row in rows if any(row)] or [[]]
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise UserError(f"{table}: has two columns {twice[0]!r}; rename or delete one")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns):
+            raise UserError(
+                f"{table}: row {number}: {len(row)} cells under {len(columns)} column names"
+            )
+    listed = [dict(zip(columns, row, strict=True)) for row in rows]
+    return content | {"stimuli": stimuli | {"table": listed}}
 
 
 def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
@@ -235,11 +242,20 @@ def _stimuli(given: str, where: str, dataset: Dataset) -> FolderSource | OsfSour
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(_text(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path}: is not UTF-8 text (Windows-1252, perhaps); save it as UTF-8"
+        ) from None
 
 
 def _validated(model: type[M], content: Any, path: Path) -> M:
@@ -272,12 +288,7 @@ def _subjects(choice: list[str] | str, dataset: Dataset, path: Path) -> list[str
 def _participants(table: Path, where: str) -> list[str]:
     if not table.is_file():
         raise UserError(f"{where}: give a list, `all`, or a TSV; there is no file {table}")
-    try:
-        lines = table.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(
-            f"{where}: {table} is not UTF-8 text (Windows-1252, perhaps); save it as UTF-8"
-        ) from None
+    lines = _text(table).splitlines()
     columns, *rows = [line.split("\t") for line in lines if line.strip()] or [[""]]
     if columns.count("participant_id") != 1:
         raise UserError(f"{where}: {table} has not one column participant_id")

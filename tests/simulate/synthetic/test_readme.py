@@ -1,4 +1,4 @@
-"""README's line for a synthetic dataset, as printed, and what it prints, up to the inventory."""
+"""README's commands as printed: a synthetic dataset, the check of its files, then the others."""
 
 import io
 import re
@@ -11,14 +11,47 @@ import pytest
 import yaml
 
 from helpers import REPOSITORY
+from helpers.small_study import snakemake
 from tristream.cli import main
 from tristream.stimuli.tables import read_inventory
 
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+# What each printed command of ours says where it runs on the synthetic dataset, or who runs it.
+ON_THE_DATASET = {
+    "plan --config mine.yaml": "fetch_subject|stimuli",
+    "fetch plan --dataset ds003720": "ds003720",
+    "fetch status --dataset ds003720": "present",
+    "features list": "optical_flow",
+}
+ELSEWHERE = {
+    "simulate like": "the test below, with all that it prints",
+    "run": "tests/study",
+    "features show SPACE": "tests/features/show",
+    "weights fetch": "tests/fetch/test_weights.py",
+}
+
 
 def printed_command() -> list[str]:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^tristream (simulate like (?:.*\\\n)*.*)$", text, re.MULTILINE)
+    (line,) = re.findall(r"^tristream (simulate like (?:.*\\\n)*.*)$", README, re.MULTILINE)
     return shlex.split(line.replace("\\\n", " "), comments=True)
+
+
+def printed_commands() -> set[str]:
+    """Commands of ours in README's text and listings, without comments."""
+    inline = re.findall(r"`tristream ([^`]+)`", README)
+    listed = re.findall(r"^tristream ((?:.*\\\n)*.*)$", README, re.MULTILINE)
+    return {" ".join(text.partition("#")[0].split()) for text in (*inline, *listed)}
+
+
+def test_every_printed_command_is_run_somewhere() -> None:
+    known = {*ON_THE_DATASET, *ELSEWHERE, "predict --help"}
+    printed = printed_commands()
+    assert {one for one in printed if not one.startswith("simulate like")} <= known
+    assert known <= printed
+    with pytest.raises(SystemExit) as asked, redirect_stdout(io.StringIO()) as shown:
+        main(["predict", "--help"])
+    assert asked.value.code == 0
+    assert "tristream predict" in shown.getvalue()
 
 
 def test_the_lines_for_a_synthetic_dataset(
@@ -52,3 +85,10 @@ def test_the_lines_for_a_synthetic_dataset(
     assert main(["fetch", "subject", *dataset, *subject]) == 0
     call = ["bold", "check", *dataset, "--subject", "001", "--receipt", "receipt.json"]
     assert main([*call, "--inventory", "inventory.tsv", "--output", "checked.json"]) == 0
+    shutil.copyfile("config.yaml", "mine.yaml")
+    Path("Snakefile").write_text(f'include: "{REPOSITORY}/Snakefile"\n')
+    for line, words in ON_THE_DATASET.items():
+        with redirect_stdout(io.StringIO()) as shown:
+            assert main(shlex.split(line)) == 0, shown.getvalue()
+        assert re.search(words, shown.getvalue()), (line, shown.getvalue())
+    assert "inventory" in snakemake(tmp_path, "--dry-run")
