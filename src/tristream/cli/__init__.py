@@ -5,6 +5,7 @@ stage runs, so ``--help`` answers at once.
 """
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from tristream import __version__
 from tristream.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 STAGES = (
     "plan",
@@ -59,6 +62,13 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except UserError as error:
         message = str(error)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        message = (
+            f"{error.filename or 'a file'}: can't be written ({error.strerror}); make room there "
+            "and run again: what was finished is kept"
+        )
     except ModuleNotFoundError as error:
         if not _lacks_extra(error):
             raise

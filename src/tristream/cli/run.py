@@ -1,14 +1,23 @@
 """``tristream run``: snakemake, with a lock that dies with the process."""
 
 import argparse
+import errno
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from tristream.cli.common import add_stage
 from tristream.errors import UserError
+
+# Seconds that interrupted jobs have to end by themselves.
+PATIENCE = 30.0
 
 EXAMPLES = """\
   tristream run --cores 4
@@ -36,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     with lock(results) as held:
         call = [sys.executable, "-m", "snakemake", "--cores", str(args.cores)]
         call += ["--configfile", args.config, *args.snakemake]
-        if any(Path(".snakemake/locks").glob("*")):
+        # Without a lock of ours, that of Snakemake may be another run's.
+        if held and any(Path(".snakemake/locks").glob("*")):
             unlocked = subprocess.run([*call, "--unlock"], capture_output=True, text=True)
             if unlocked.returncode:
                 print(unlocked.stderr, file=sys.stderr)
@@ -44,29 +54,115 @@ def run(args: argparse.Namespace) -> int:
         call += ["--rerun-incomplete", "--show-failed-logs"]
         # Rules call `python`: it must be the one that runs this, activated or not.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        environment = {**os.environ, "PATH": path}
         # The lock's descriptor goes to snakemake too: if only this process is killed, the results
         # folder stays locked for as long as snakemake works in it.
-        return subprocess.run(call, pass_fds=[held.fileno()], env=environment).returncode
+        return supervise(call, {**os.environ, "PATH": path}, [held.fileno()] if held else [])
 
 
-def lock(results: Path) -> IO[str]:
-    """Hold the results folder.
+@contextmanager
+def lock(results: Path) -> Iterator[IO[str] | None]:
+    """Hold the results folder; yields None, and says so, where the file system has no locks.
 
     Raises
     ------
     UserError
-        If another run holds it.
+        If another run holds it (the error names it), or if the folder can't be written to.
     """
     import fcntl
 
-    results.mkdir(parents=True, exist_ok=True)
-    file = (results / ".lock").open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        results.mkdir(parents=True, exist_ok=True)
+        file = (results / ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
         raise UserError(
-            f"{results}: another run is at work in this folder; wait for it, or stop it first"
+            f"{results}: can't be written to ({error.strerror}); make it writable, or name another "
+            "folder by `results:` in config.yaml"
         ) from None
-    return file
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                file.seek(0)
+                raise UserError(
+                    f"{results}: another run is at work in this folder "
+                    f"({file.read().strip() or 'it did not say which'}); wait for it, or stop it "
+                    "first"
+                ) from None
+            print(
+                f"tristream: {results}: this file system has no locks ({error.strerror}); make "
+                "sure that no other run is at work in this folder",
+                file=sys.stderr,
+            )
+            yield None
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield file
+
+
+def supervise(call: Sequence[str], environment: Mapping[str, str], keep: Sequence[int]) -> int:
+    """Run snakemake so that a signal to stop reaches its jobs, too, and leaves none at work.
+
+    The first SIGINT, SIGTERM or SIGHUP interrupts all; a second one, or `PATIENCE` seconds, kill.
+
+    Parameters
+    ----------
+    call : sequence of str
+        The command.
+    environment : mapping of str to str
+        Of the command.
+    keep : sequence of int
+        File descriptors that it inherits.
+
+    Returns
+    -------
+    int
+        Its exit status; after a signal 128 plus the signal's number.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    asked: list[tuple[int, float]] = []
+
+    def stop(number: int, _: object) -> None:
+        asked.append((number, time.monotonic()))
+        _signal_group(started, signal.SIGINT if len(asked) == 1 else signal.SIGKILL)
+
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # A hangup under `nohup` and Ctrl-C in the background are ignored, and stay so; but snakemake,
+    # which inherits what is ignored, must hear the interrupts that are sent to it from here.
+    deaf = [number for number in stops if signal.getsignal(number) is signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in stops if number not in deaf}
+    if signal.SIGINT in deaf:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        # A group of its own: what Ctrl-C sends to a terminal's group would reach jobs twice.
+        process = subprocess.Popen(call, env=environment, pass_fds=keep, process_group=0)
+        started.append(process)
+        if asked:
+            _signal_group(started, signal.SIGINT)
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            if asked and time.monotonic() - asked[0][1] > PATIENCE:
+                _signal_group(started, signal.SIGKILL)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not asked:
+        return process.returncode
+    _signal_group(started, signal.SIGKILL)
+    return _stopped(asked[0][0])
+
+
+def _stopped(number: int) -> int:
+    name = signal.Signals(number).name
+    print(f"tristream: stopped by {name}; the same command goes on from here", file=sys.stderr)
+    return 128 + number
+
+
+def _signal_group(started: Sequence[subprocess.Popen[bytes]], number: int) -> None:
+    """To snakemake and all that it started; perhaps none is left."""
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
