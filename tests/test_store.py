@@ -1,5 +1,10 @@
 """Files say what they are, appear whole or not at all, and are refused when they don't."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -97,3 +102,109 @@ def test_a_file_that_was_computed_must_tell_how(tmp_path):
         pass
     with open_h5(path, "bold") as (_, provenance):
         assert provenance.methods == ("It was read.",)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_file_that_its_disk_has_no_room_for_is_an_error_and_leaves_nothing(tmp_path, compression):
+    """In a process of its own: HDF5 used to end it by a signal when it closed such a file."""
+    script = (
+        "import resource, signal, sys, numpy as np\n"
+        "from tristream.store import Provenance, create_h5\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
+        "compression = sys.argv[2] or None\n"
+        "try:\n"
+        "    with create_h5(sys.argv[1], Provenance('kind', False)) as file:\n"
+        "        for k in range(4):\n"
+        "            values = np.random.default_rng(k).random(100_000)\n"
+        "            file.create_dataset(str(k), data=values, chunks=(50_000,),"
+        " compression=compression)\n"
+        "except OSError as error:\n"
+        "    print(error.filename, error.strerror)\n"
+    )
+    call = [sys.executable, "-c", script, str(tmp_path / "a.h5"), compression or ""]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{tmp_path / 'a.h5'} File too large"
+    assert not done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_try(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = tmp_path / f".a.{gone.pid}.part.h5"
+    others = [tmp_path / f".a.{os.getppid()}.part.h5", tmp_path / f".b.{gone.pid}.part.h5"]
+    for path in (left, *others):
+        path.touch()
+    with create_h5(tmp_path / "a.h5", GIVEN):
+        pass
+    assert not left.exists()
+    assert all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\n".join(text.splitlines()[:-1]) + "\n",
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("2", "3"),
+        lambda text: "",
+    ],
+    ids=["a row less", "half", "another number", "empty"],
+)
+def test_a_table_that_is_not_what_was_written_is_refused(tmp_path, change):
+    path = tmp_path / "a.tsv"
+    write_table(path, pd.DataFrame({"x": [1, 2, 4], "y": ["a", "b", "c"]}), GIVEN)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(UserError, match=r"a\.tsv: is not what was written .* says 3"):
+        read_table(path, GIVEN.kind)
+
+
+def strange(path: Path, kind: str) -> None:
+    """A file of ours with something that reaches out of it, or that swells."""
+    with create_h5(path, GIVEN) as file:
+        file["values"] = np.arange(3.0)
+    secret = path.with_name("secret")
+    secret.write_bytes(bytes(range(64)))
+    with h5py.File(path.with_name("other.h5"), "w") as other:
+        other["x"] = np.arange(3.0)
+    with h5py.File(path, "a") as file:
+        if kind == "external link":
+            file["group/out"] = h5py.ExternalLink("other.h5", "/x")
+        elif kind == "soft link":
+            file["out"] = h5py.SoftLink("/values")
+        elif kind == "external storage":
+            file.create_dataset("out", (64,), "u1", external=[(str(secret), 0, 64)])
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout((3,), "f8")
+            layout[:] = h5py.VirtualSource("other.h5", "x", (3,))
+            file.create_virtual_dataset("group/out", layout)
+        elif kind == "declared":
+            file.create_dataset("group/out", (10**9,), "f4", chunks=(10**6,))
+        else:
+            file.create_dataset("out", (10**4, 10**4), "f8", chunks=(100, 100), compression=4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("external link", "group/out is a link"),
+        ("soft link", "out is a link"),
+        ("external storage", "out keeps its values in other files"),
+        ("virtual", "group/out keeps its values in other files"),
+        ("declared", "group/out declares 1000000000 values"),
+        ("compressed and declared", "out declares 100000000 values"),
+    ],
+)
+def test_a_file_that_reaches_out_of_itself_is_refused(tmp_path, kind, words):
+    strange(tmp_path / "a.h5", kind)
+    with pytest.raises(UserError, match=words), open_h5(tmp_path / "a.h5", GIVEN.kind):
+        pass
+
+
+def test_deflated_zeros_are_read(tmp_path):
+    with create_h5(tmp_path / "a.h5", GIVEN) as file:
+        file.create_dataset("x", data=np.zeros((3000, 3000)), compression="gzip")
+    with open_h5(tmp_path / "a.h5", GIVEN.kind) as (file, _):
+        assert not file["x"][()].any()

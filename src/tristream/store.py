@@ -7,6 +7,9 @@ inside them. Files are written under a temporary name in the same folder and ren
 a reader that finds a file may trust it.
 """
 
+import glob
+import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+# Bytes that one stored byte can stand for in a deflated array, and what needs no storing.
+DEFLATED, EMPTY = 1100, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    _sweep(path)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -114,15 +120,70 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _sweep(path: Path) -> None:
+    """Delete what killed processes left of earlier tries to write `path`."""
+    start, end = f".{path.stem}.", f".part{path.suffix}"
+    for other in path.parent.glob(f"{glob.escape(start)}*{glob.escape(end)}"):
+        process = other.name.removeprefix(start).removesuffix(end)
+        if process.isdigit() and not Path("/proc", process).exists() and Path("/proc").is_dir():
+            other.unlink(missing_ok=True)
+
+
 @contextmanager
 def create_h5(path: Path | str, provenance: Provenance) -> Iterator["h5py.File"]:
-    """Open a new HDF5 file for writing; it appears under its name when the block ends well."""
+    """Open a new HDF5 file for writing; it appears under its name when the block ends well.
+
+    Raises
+    ------
+    OSError
+        If it can't be written whole: no room, a quota, a broken disk.
+    """
     import h5py
 
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
-        for key, value in provenance.to_json().items():
-            file.attrs[key] = value if isinstance(value, bool | int | str) else json.dumps(value)
-        yield file
+    with atomic_path(path) as temporary, Forgiving(temporary) as raw:
+        with h5py.File(raw, "w", track_order=True) as file:
+            for name, value in provenance.to_json().items():
+                plain = isinstance(value, bool | int | str)
+                file.attrs[name] = value if plain else json.dumps(value)
+            yield file
+        if raw.failure is not None:
+            raise OSError(raw.failure.errno, raw.failure.strerror, str(path))
+
+
+class Forgiving(io.FileIO):
+    """A new file that keeps the first failure to write for later, and goes on as if all was well.
+
+    HDF5 crashes the process (SIGSEGV) when it closes a file that it could not write.
+    """
+
+    failure: OSError | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`, if nothing failed before."""
+        size = memoryview(data).nbytes
+        if self.failure is None:
+            left = memoryview(data).cast("B")
+            try:
+                while left:
+                    left = left[super().write(left) :]
+            except OSError as error:
+                self.failure = error
+                super().seek(len(left), os.SEEK_CUR)
+        else:
+            super().seek(size, os.SEEK_CUR)
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the length, if nothing failed before."""
+        if self.failure is None:
+            try:
+                return super().truncate(size)
+            except OSError as error:
+                self.failure = error
+        return self.tell() if size is None else size
 
 
 @contextmanager
@@ -145,7 +206,40 @@ def open_h5(path: Path | str, kind: str) -> Iterator[tuple["h5py.File", Provenan
             f"{path}: can't be read as HDF5 ({error}); delete it and run again"
         ) from None
     with file:
+        _refuse_strange(file, path)
         yield file, _h5_provenance(file, path, kind)
+
+
+def _refuse_strange(file: "h5py.File", path: Path) -> None:
+    """Refuse what our own files never hold and a stranger's may use to harm.
+
+    Links and storage outside the file read what the user may read and its author may not; an array
+    that is declared and not stored fills the memory.
+
+    Raises
+    ------
+    UserError
+        Naming what is wrong.
+    """
+    import h5py
+
+    def strange(name: str, link: Any) -> str | None:
+        if not isinstance(link, h5py.HardLink):
+            return f"{name} is a link to somewhere else"
+        one = file.get(name)
+        if not isinstance(one, h5py.Dataset):
+            return None
+        if one.external or one.is_virtual:
+            return f"{name} keeps its values in other files"
+        if one.nbytes > DEFLATED * one.id.get_storage_size() + EMPTY:
+            return f"{name} declares {one.size} values and holds next to none"
+        return None
+
+    if found := file.visititems_links(strange):
+        raise UserError(
+            f"{path}: {found}, which no file of tristream does: it is damaged, or a stranger's; "
+            "delete it and run again"
+        )
 
 
 def _h5_provenance(file: "h5py.File", path: Path, kind: str) -> Provenance:
@@ -238,22 +332,45 @@ def write_table(
         More keys for the sidecar.
     """
     described = {name: {"Description": text} for name, text in (columns or {}).items()}
-    text = [c for c in table.columns if not _is_number(table[c])]
-    write_json(sidecar(path), {**content, "columns": described, "text_columns": text}, provenance)
+    about = {
+        **content,
+        "columns": described,
+        "text_columns": [c for c in table.columns if not _is_number(table[c])],
+    }
+    text = table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n").encode()
+    about |= {"rows": len(table), "sha256": hashlib.sha256(text).hexdigest()}
+    write_json(sidecar(path), about, provenance)
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+        temporary.write_bytes(text)
 
 
 def read_table(path: Path | str, kind: str) -> tuple["pd.DataFrame", Provenance]:
-    """Read a TSV that :func:`write_table` wrote; only ``n/a`` is a missing value."""
+    """Read a TSV that :func:`write_table` wrote; only ``n/a`` is a missing value.
+
+    Raises
+    ------
+    UserError
+        If the table or its sidecar is missing, or if the table is not what was written: cut off,
+        changed by hand, from another run than the sidecar.
+    """
     import pandas as pd
 
     stored, provenance = read_json(sidecar(path), kind)
-    text = dict.fromkeys(stored.get("text_columns", []), str)
     try:
-        table = pd.read_csv(path, sep="\t", keep_default_na=False, na_values=["n/a"], dtype=text)
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; the stage that writes it has not run") from None
+    if hashlib.sha256(content).hexdigest() != stored.get("sha256"):
+        rows = max(content.count(b"\n") - 1, 0)
+        raise UserError(
+            f"{path}: is not what was written ({rows} rows, "
+            f"{sidecar(path).name} says {stored.get('rows', 'nothing')}), cut off or changed by "
+            "hand: delete both files and run again"
+        )
+    text = dict.fromkeys(stored.get("text_columns", []), str)
+    table = pd.read_csv(
+        io.BytesIO(content), sep="\t", keep_default_na=False, na_values=["n/a"], dtype=text
+    )
     return table, provenance
 
 
