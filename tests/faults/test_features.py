@@ -255,6 +255,32 @@ def test_network_without_its_config(study: FilmStudy, network: Path) -> None:
     assert "network: holds no config.json" in message
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"_attn_implementation": "kernels-community/flash-attn"}, "_attn_implementation asks for"),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantization_config asks for"),
+        ({"vision": {"attn_implementation": "flash_attention_2"}}, "attn_implementation asks for"),
+    ],
+)
+def test_network_that_asks_for_code_of_others(
+    study: FilmStudy, network: Path, change: dict[str, object], words: str
+) -> None:
+    path = network / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert words in fails(study, "net", "layer1")
+
+
+@pytest.mark.parametrize("name", ["../outside.safetensors", "/etc/x.safetensors", "weights.bin"])
+def test_network_whose_index_names_other_files(study: FilmStudy, network: Path, name: str) -> None:
+    index = network / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {"layer1": name}}))
+    message = fails(study, "net", "layer1")
+    assert f"names {name!r}, which is not a safetensors file beside it" in message
+    index.write_text("[]")
+    assert "does not list files of weights" in fails(study, "net", "layer1")
+
+
 def test_network_of_half_its_weights(study: FilmStudy, network: Path) -> None:
     from safetensors.torch import load_file, save_file
 

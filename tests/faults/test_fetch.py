@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from tristream.config.settings.fetch import FetchDatasetSettings
 from tristream.config.sources import ArchiveSource, DataladSource
 from tristream.errors import UserError
-from tristream.fetch import annex
+from tristream.fetch import annex, steps
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import check_out
 from tristream.fetch.git import call
@@ -97,6 +98,53 @@ def test_a_link_that_leads_out_is_not_followed(clone):
         annex.verify(clone, [link])
 
 
+def test_links_pass_for_no_files_where_git_annex_fails(clone, tmp_path, monkeypatch):
+    """Their length would be taken for the file's."""
+    names = {f.path: f.annexed for f in annex.list_files(clone)[0]}
+    assert names["image.nii.gz"]
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    failing = programs / "git-annex"
+    failing.write_text("#!/bin/sh\necho 'git-annex: the disk is gone' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(programs))
+    with pytest.raises(UserError, match=r"can't list its files \(git-annex: the disk is gone\)"):
+        annex.list_files(clone)
+
+
+@pytest.mark.parametrize("folder", ["../../../outside", "/outside", "derivatives/../../outside"])
+def test_derivatives_are_cloned_into_the_dataset_and_nowhere_else(upstream, tmp_path, folder):
+    settings = nested_settings(upstream[1], tmp_path / "data", folder)
+    with pytest.raises(UserError, match="leaves the dataset"):
+        steps.fetch_dataset(settings)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name == "outside") == []
+
+
+def test_a_link_that_a_dataset_ships_does_not_lead_its_derivatives_out(upstream, program, tmp_path):
+    root, source = upstream
+    (tmp_path / "elsewhere").mkdir()
+    (root / "derivatives").symlink_to(tmp_path / "elsewhere")
+    program(root, "datalad", "-l", "critical", "save", "-m", "Link")
+    source = source.model_copy(update={"commit": program(root, "git", "rev-parse", "HEAD")})
+    settings = nested_settings(source, tmp_path / "data", "derivatives/fmriprep")
+    with pytest.raises(UserError, match="the link 'derivatives/fmriprep' leaves the dataset"):
+        steps.fetch_dataset(settings)
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
+def nested_settings(source: DataladSource, data: Path, folder: str) -> FetchDatasetSettings:
+    """A dataset whose derivatives are a dataset of their own: here, the same one."""
+    return FetchDatasetSettings(
+        dataset="tiny",
+        data=str(data),
+        source=source,
+        derivatives=source,
+        folder=folder,
+        accept={},
+        preset="",
+    )
+
+
 def test_a_half_clone_is_made_again(upstream, tmp_path):
     place = tmp_path / "data" / "tiny"
     half = place.with_name(".tiny.cloning")
@@ -156,10 +204,12 @@ def tar_of(path: Path, **members: bytes) -> None:
         tar.addfile(info, io.BytesIO(b"x"))
 
 
-def nested_zip() -> bytes:
+def nested_zip(size: int = 0) -> bytes:
+    """Its one file, and `size` bytes of zeros, stored."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("in/side", b"deep")
+        file.writestr("zeros", bytes(size))
         link = zipfile.ZipInfo("link")
         link.external_attr = 0o120777 << 16
         file.writestr(link, "/etc/hostname")
@@ -171,7 +221,12 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of archives that pip is configured for, and no other index."""
     folder = tmp_path / "index"
     folder.mkdir()
-    tar_of(folder / "tiny-1.0.tar.gz", film=b"film" * 5000, docs__box_dot_zip=nested_zip())
+    tar_of(
+        folder / "tiny-1.0.tar.gz",
+        film=b"film" * 5000,
+        docs__box_dot_zip=nested_zip(),
+        docs__bomb_dot_zip=nested_zip(3_000_000),
+    )
     with zipfile.ZipFile(folder / "tiny-1.0-cp36-cp36m-win_amd64.whl", "w") as wheel:
         wheel.writestr("tiny/atlas.nii", b"atlas")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -225,9 +280,11 @@ def test_a_changed_member_is_unpacked_again(index, tmp_path):
         ("absent", "no member 'absent'"),
         ("docs/box.zip!/absent", "no member 'absent'"),
         ("film!/x", "is not a zip"),
+        ("docs/bomb.zip!/x", r"docs/bomb\.zip is larger than"),
     ],
 )
-def test_members_that_are_missing_or_unsafe(index, tmp_path, member, message):
+def test_members_that_are_missing_or_unsafe(index, tmp_path, monkeypatch, member, message):
+    monkeypatch.setattr("tristream.fetch.archive.MAX_BYTES", 2_000_000)
     with pytest.raises(UserError, match=message):
         fetch_archive(sdist(index, member), tmp_path / "data")
     unpacked = [p for p in (tmp_path / "data" / "datasets").rglob("*") if p.is_file()]

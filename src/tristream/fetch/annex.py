@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
-from tristream.fetch.git import FAILURES, call, git, results, stream
+from tristream.fetch.git import FAILURES, call, git, last_words, results, stream
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.unverified import bring
 from tristream.hashing import hash_file
@@ -56,9 +56,13 @@ def list_files(root: Path) -> tuple[list[FetchedFile], list[Omission]]:
         Annexed ones with key, size and checksum from the key; content need not be present.
     omitted : list of Omission
         Subdatasets, whose files are not listed.
+
+    Raises
+    ------
+    UserError
+        If git-annex can't say which files are annexed: their links would pass for small files.
     """
-    found = call("git", "annex", "find", "--include=*", "--json", at=root)
-    keys = {str(record["file"]): str(record["key"]) for record in results(found)}
+    keys = {str(record["file"]): str(record["key"]) for record in _annexed(root)}
     files, omitted = [], []
     for entry in filter(None, git(root, "ls-tree", "-r", "-l", "-z", "HEAD").split("\0")):
         about, _, path = entry.partition("\t")
@@ -71,6 +75,19 @@ def list_files(root: Path) -> tuple[list[FetchedFile], list[Omission]]:
         else:
             files.append(FetchedFile(path, int(size)))
     return files, omitted
+
+
+def _annexed(root: Path) -> list[Mapping[str, Any]]:
+    found = call("git", "annex", "find", "--include=*", "--json", at=root)
+    if found.returncode:
+        # A plain git repository has nothing annexed.
+        if call("git", "for-each-ref", "--format=x", "**/git-annex", at=root).stdout.strip():
+            raise UserError(
+                f"{root}: git-annex can't list its files ({last_words(found)}); run "
+                f"`git -C {root} annex find` to see why, or delete the clone and run again"
+            )
+        return []
+    return list(results(found))
 
 
 def is_present(root: Path, file: FetchedFile) -> bool:

@@ -5,7 +5,6 @@ member's place on disk follows from the descriptor, links and special files are 
 """
 
 import json
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -80,27 +79,31 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
     outer, _, inner = member.partition(NESTED)
     with _member(archive, outer) as stream:
         if not inner:
-            _copy(stream, target, archive, member)
+            _place(stream, target, archive, member)
             return
         with tempfile.TemporaryFile(dir=archive.parent) as nested:
-            shutil.copyfileobj(stream, nested)
+            _copy(stream, nested, archive, outer)
             try:
                 with zipfile.ZipFile(nested) as file, _zip_member(file, inner, archive) as content:
-                    _copy(content, target, archive, member)
+                    _place(content, target, archive, member)
             except zipfile.BadZipFile as error:
                 raise UserError(f"{archive.name}: {outer} is not a zip ({error})") from None
 
 
-def _copy(stream: IO[bytes], target: Path, archive: Path, member: str) -> None:
+def _place(stream: IO[bytes], target: Path, archive: Path, member: str) -> None:
     with atomic_path(target) as temporary, temporary.open("wb") as file:
-        total = 0
-        while chunk := stream.read(1 << 20):
-            total += len(chunk)
-            if total > MAX_BYTES:
-                raise UserError(
-                    f"{archive.name}: {member} is larger than {MAX_BYTES >> 30} GiB; not unpacked"
-                )
-            file.write(chunk)
+        _copy(stream, file, archive, member)
+
+
+def _copy(stream: IO[bytes], file: IO[bytes], archive: Path, member: str) -> None:
+    total = 0
+    while chunk := stream.read(1 << 20):
+        total += len(chunk)
+        if total > MAX_BYTES:
+            raise UserError(
+                f"{archive.name}: {member} is larger than {MAX_BYTES >> 30} GiB; not unpacked"
+            )
+        file.write(chunk)
 
 
 @contextmanager

@@ -4,13 +4,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tristream.errors import UserError
+
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; others wait."""
+    """Hold an exclusive lock on `path`; others wait.
+
+    Raises
+    ------
+    UserError
+        If the file system has no locks: two processes could write into one clone.
+    """
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(
+                f"{path.parent}: this file system has no locks ({error.strerror}); name a data "
+                "folder on another one by `data:` in config.yaml"
+            ) from None
         yield

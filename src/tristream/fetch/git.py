@@ -15,28 +15,41 @@ from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
+from tristream.fetch.foreign import QUIET, check_harmless, is_foreign
 
 FAILURES = ("error", "impossible")  # of DataLad's results
 
 
-def environment(*safe: Path) -> dict[str, str]:
+def environment(clone: Path | None = None) -> dict[str, str]:
     """Environment for git and its helpers; settings of the caller's environment stay.
 
     Parameters
     ----------
-    *safe : Path
-        Clones that git may use although another user owns them (shared data folders).
+    clone : Path, optional
+        Where it is used. Another user may own it (shared data folders).
+
+    Raises
+    ------
+    UserError
+        If another user owns it and its configuration could run something.
     """
     env = dict(os.environ)
     env["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), env.get("PATH", os.defpath)])
     env["GIT_TERMINAL_PROMPT"] = "0"
     env["LC_ALL"] = "C.UTF-8"
+    foreign: list[tuple[str, str]] = []
+    if clone is not None:
+        # Where the clone is gone, git must not find the repository around the data folder.
+        env["GIT_CEILING_DIRECTORIES"] = str(clone.resolve().parent)
+        if is_foreign(clone):
+            check_harmless(clone)
+            foreign = [("safe.directory", str(clone.resolve())), *QUIET]
     settings = [
         ("user.name", "tristream"),
         ("user.email", "tristream@localhost"),
         ("annex.private", "true"),
         ("advice.detachedHead", "false"),
-        *(("safe.directory", str(place.resolve())) for place in safe),
+        *foreign,
     ]
     first = int(env.get("GIT_CONFIG_COUNT") or 0)
     for number, (key, value) in enumerate(settings, start=first):
@@ -48,7 +61,7 @@ def environment(*safe: Path) -> dict[str, str]:
 
 def call(*command: str, at: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program in the clone `at`; the caller looks at the return code."""
-    env = environment(at) if at else environment()
+    env = environment(at)
     return subprocess.run(
         _found(command, env),
         cwd=at,

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tristream.fetch.receipt import FetchedFile
-from tristream.fetch.sources import Listing, Origin
+from tristream.fetch.sources import FolderOrigin, Listing, Origin
+from tristream.paths import resolve_inside
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class NestedOrigin:
 
     def listing(self) -> Listing:
         """Files of both; those of the derivatives below `folder`."""
-        own, other = self.outer.listing(), self.inner.listing()
+        own = self.outer.listing()
+        self._stay_inside(own.root)
+        other = self.inner.listing()
         files = [replace(file, path=self._down(file.path)) for file in other.files]
         omitted = [replace(o, what=self._down(o.what)) for o in other.omitted]
         commit = f"{own.commit}+{other.commit}"
@@ -48,6 +51,7 @@ class NestedOrigin:
         own = [path for path in paths if not path.startswith(start)]
         theirs = [path.removeprefix(start) for path in paths if path.startswith(start)]
         got = self.outer.bring(Listing(listing.root, commit, listing.files), own)
+        self._stay_inside(listing.root)
         home = Path(listing.elsewhere.get(self.folder, listing.root / self.folder))
         made = self.inner.bring(Listing(home, other, inner), theirs)
         found = {file.path: file for file in got}
@@ -58,6 +62,11 @@ class NestedOrigin:
         """Of the dataset, then of its derivatives."""
         own, _, other = commit.partition("+")
         return (*self.outer.methods(what, own), *self.inner.methods("Derivatives were", other))
+
+    def _stay_inside(self, root: Path) -> None:
+        """Where a clone is made, the dataset's own text and links must not lead out of it."""
+        if not isinstance(self.inner, FolderOrigin):
+            resolve_inside(root, self.folder)
 
     def _down(self, path: str) -> str:
         return f"{self.folder}/{path}"

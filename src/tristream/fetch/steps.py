@@ -46,6 +46,7 @@ def origin_of(settings: FetchDatasetSettings) -> Origin:
         return origin
     inner = open_origin(settings.derivatives, f"{settings.dataset}/{folder}", data)
     if isinstance(inner, DataladOrigin):
+        inside(data / "datasets" / settings.dataset, folder)  # refuses what leads out
         start = f"{folder}/"
         theirs = {p.removeprefix(start): c for p, c in accept.items() if p.startswith(start)}
         # Events and descriptions that all subjects need are the outer dataset's.

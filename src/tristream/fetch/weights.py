@@ -38,7 +38,8 @@ def network_files(folder: Path) -> list[str]:
     Raises
     ------
     UserError
-        If the folder is missing, or holds no ``config.json`` or no safetensors.
+        If the folder is missing, holds no ``config.json`` or no safetensors, or names weights
+        outside.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; give the folder of a network's config.json")
@@ -47,6 +48,8 @@ def network_files(folder: Path) -> list[str]:
             f"{folder}: holds no config.json; give a folder that save_pretrained of transformers "
             "wrote"
         )
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        _check_index(index)
     found = sorted({path.name for pattern in PATTERNS for path in folder.glob(pattern)})
     if not any(name.endswith(".safetensors") for name in found):
         pickled = [path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth")]
@@ -56,6 +59,22 @@ def network_files(folder: Path) -> list[str]:
             "save_pretrained of transformers)"
         )
     return found
+
+
+def _check_index(index: Path) -> None:
+    """Parts of the weights are files beside their index, and nothing else."""
+    try:
+        named = {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise UserError(
+            f"{index}: does not list files of weights; fetch the network again"
+        ) from None
+    for name in sorted(named):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise UserError(
+                f"{index}: names {name!r}, which is not a safetensors file beside it; it is not "
+                "followed"
+            )
 
 
 def fetch_network(name: str, source: HubSource, data: Path, code: str = "") -> Receipt:

@@ -1,5 +1,6 @@
 """Load a network from a folder: safetensors only, no code of the model's, no network."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,14 @@ from tristream.fetch.weights import network_files
 # Weights that stand for what is hidden in training, and are used then alone; some published
 # networks (wav2vec2-base-960h) come without them.
 TRAINING_ONLY = ("masked_spec_embed", "mask_token", "mask_embedding")
+
+# What these keys may be: other attention is code of the hub, quantisation other packages'.
+FOREIGN: dict[str, tuple[str | None, ...]] = {
+    "_attn_implementation": (None, "eager", "sdpa"),
+    "attn_implementation": (None, "eager", "sdpa"),
+    "_attn_implementation_internal": (None, "eager", "sdpa"),
+    "quantization_config": (None,),
+}
 
 
 def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **options: Any) -> Any:
@@ -38,6 +47,7 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
     network_files(folder)
+    refuse_foreign_code(folder / "config.json")
     transformers = import_transformers()
     from safetensors import SafetensorError
 
@@ -65,6 +75,32 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
             f"{missing[0]}; an untrained network is not used in its place"
         )
     return network.eval().requires_grad_(False).to(device)
+
+
+def refuse_foreign_code(path: Path) -> None:
+    """Refuse a network's description that has other packages, or code of the hub, at work.
+
+    Raises
+    ------
+    UserError
+        Naming the key.
+    """
+    try:
+        pending: list[Any] = [json.loads(path.read_bytes())]
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, dict | list):
+            continue
+        if isinstance(one, dict):
+            for key in FOREIGN:
+                if one.get(key) not in FOREIGN[key]:
+                    raise UserError(
+                        f"{path}: {key} asks for {str(one[key])[:60]!r}, which is not used here; "
+                        "give a network saved without it"
+                    )
+        pending += one.values() if isinstance(one, dict) else one
 
 
 def import_transformers() -> Any:
