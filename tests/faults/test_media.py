@@ -3,6 +3,7 @@
 Each gives the right features, or one clear line and no file.
 """
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from PIL import Image
 from helpers.features_study import FilmStudy
 from helpers.films import flash_film, make_film
 from tristream.cli import main
+from tristream.errors import UserError
 from tristream.features.core.feature_file import open_features
+from tristream.media.media_contents import media_info
 
 LOW = {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 12}}
 SOUND = {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]}
 COLOUR = '''
 from tristream.features.core.frames import frame_batches
+from tristream.errors import UserError
 from tristream.features.core.registry import Block, extractor
+from tristream.media.media_contents import media_info
 
 
 @extractor("mean_colour", media="film", images=True, layers=("rgb",), methods="mean colour")
@@ -259,3 +264,15 @@ def test_damaged_and_unknown_images(
     damage(tmp_path / "stimuli/plain.png")
     study.write_receipt()
     fails(study, "colour", "rgb", capsys, words)
+
+
+def test_a_clock_that_jumps_by_days_is_not_followed(tmp_path: Path) -> None:
+    """Nobody holds a picture for so long: its features would take 60 GB."""
+    film, jumped = tmp_path / "film.mkv", tmp_path / "jumped.mkv"
+    call = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=4"]
+    subprocess.run([*call, "-c:v", "libx264", "-bf", "0", film], check=True)
+    shift = "setts=ts='if(gte(N,50),TS+1000000000,TS)'"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", film, "-c", "copy", "-bsf:v", shift, jumped])
+    assert media_info(film).duration == pytest.approx(4)
+    with pytest.raises(UserError, match=r"of its picture jump from 2\.0 to 1000002\.0 s"):
+        media_info(jumped)

@@ -1,5 +1,6 @@
 """Reading 4-D NIfTI images within a mask, in blocks of volumes, with checks on the way."""
 
+import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from tqdm import tqdm
 
 from tristream.config.runs import Trims
@@ -25,7 +27,13 @@ AFFINE_TOLERANCE = 1e-3
 TR_TOLERANCE = 1e-3
 
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
-DAMAGED = (OSError, EOFError, ValueError, zlib.error, ImageFileError)
+# What nibabel raises for files that are cut or whose headers make no sense.
+DAMAGED = (
+    *(OSError, EOFError, ValueError, KeyError, OverflowError, TypeError, MemoryError),
+    *(zlib.error, ImageFileError, HeaderDataError, HeaderTypeError),
+)
+# Bytes that one byte of a gzipped file can stand for.
+DEFLATED = 1100
 
 
 def open_image(path: Path, dimensions: int) -> nib.Nifti1Image:
@@ -45,12 +53,33 @@ def open_image(path: Path, dimensions: int) -> nib.Nifti1Image:
         ) from None
     if not isinstance(image, nib.Nifti1Image):
         raise UserError(f"{path}: is {type(image).__name__}, not NIfTI")
+    _check_header(path, image)
     if image.ndim != dimensions:
         raise UserError(
             f"{path}: has {image.ndim} dimensions {image.shape}, expected {dimensions}: "
             + ("a series of volumes" if dimensions == 4 else "one volume")
         )
     return image
+
+
+def _check_header(path: Path, image: nib.Nifti1Image) -> None:
+    """Refuse a header whose units make no sense, or that declares what its file can't hold."""
+    try:
+        image.header.get_xyzt_units()
+    except KeyError:
+        raise UserError(
+            f"{path}: its header has units that NIfTI does not; fetch it again"
+        ) from None
+    if min(image.shape, default=0) < 1:
+        raise UserError(f"{path}: its header declares the shape {image.shape}; fetch it again")
+    declared = math.prod(image.shape) * image.header.get_data_dtype().itemsize
+    stored = path.stat().st_size * (DEFLATED if path.suffix == ".gz" else 1)
+    if declared > stored:
+        shape = "×".join(map(str, image.shape))
+        raise UserError(
+            f"{path}: is truncated or damaged: its header declares {shape} values, "
+            f"{declared:,} bytes, and the file holds {path.stat().st_size:,}; fetch it again"
+        )
 
 
 def kept_volumes(path: Path, volumes: int, trims: Trims) -> slice:

@@ -25,6 +25,8 @@ from tristream.media.file_ends import bytes_missing
 TOLERANCE = 0.25
 # Picture and sound that end further apart are worth a note (s).
 APART = 1.0
+# A pause longer than this is a jump of the clock, not a pause (s).
+LONGEST_GAP = 3600.0
 # Formats whose header does not say how long they last: libavformat estimates it.
 ESTIMATED = {"aac", "mpegvideo"}
 
@@ -136,6 +138,12 @@ def _duration(container: Any, path: Path, picture: Clock, sound: Clock, notes: l
                 f"{path}: holds only zeros from second {clock.blank:.1f} of its {name}: it did not "
                 "arrive whole; fetch it again"
             )
+        for start, end in clock.gaps:
+            if end - start > LONGEST_GAP:
+                raise UserError(
+                    f"{path}: the time stamps of its {name} jump from {start:.1f} to {end:.1f} s; "
+                    "cut it there into two films, or have its times written anew"
+                )
     ends = " and ".join(
         f"{name} ends at {clock.end:.1f} s"
         for name, clock in (("picture", picture), ("sound", sound))

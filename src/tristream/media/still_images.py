@@ -1,5 +1,6 @@
 """Read images as they are seen."""
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,11 @@ from tristream.errors import UserError
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 # What shows through transparent pixels: mid-grey, as between stimuli in most experiments.
 BACKGROUND = 128
+# What Pillow raises for files that are cut, changed, or larger than 90 million pixels.
+DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError),
+    *(Image.DecompressionBombWarning, Image.DecompressionBombError),
+)
 
 Pixels = NDArray[np.uint8]
 
@@ -49,7 +55,7 @@ def read_image(path: Path | str) -> Pixels:
                     raise UserError(f"{path}: holds several pictures; give a film, or one picture")
                 image.load()
                 return _rgb(ImageOps.exif_transpose(image), path)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombWarning) as error:
+    except DAMAGED as error:
         reason = " ".join(str(error).replace(str(path), "it").split())[:120]
         raise UserError(
             f"{path}: can't be read as an image ({reason}); fetch it again or save it as PNG"
