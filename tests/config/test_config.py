@@ -91,8 +91,8 @@ def test_a_study_may_take_some_of_the_runs(tmp_path):
             lambda s: s["models"]["streams"].update(delays=[2, 3]),
             ["streams.delays", "`[2 TR, 3 TR]`"],
         ),
-        (lambda s: s.update(results="my results"), ["results", "blank"]),
-        (lambda s: s.update(data="a;b"), ["data", "sign of the shell"]),
+        (lambda s: s.update(results="my {results}"), ["results", "braces"]),
+        (lambda s: s.update(data="-data"), ["data", "hyphen"]),
     ],
 )
 def test_a_mistake_in_the_study_is_one_line(tmp_path, change, words):

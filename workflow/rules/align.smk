@@ -29,9 +29,9 @@ rule align:
         ),
         code=fingerprint("tristream.align.aligned"),
     shell:
-        "python -m tristream align features --settings {params.settings}"
-        " --features {input.features} --inventory {input.inventory} --bold {input.bold}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream align features --settings {params.settings:q}"
+        " --features {input.features:q} --inventory {input.inventory:q} --bold {input.bold:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule samples:
@@ -62,10 +62,10 @@ rule samples:
         ),
         code=fingerprint("tristream.align.samples"),
     shell:
-        "python -m tristream align samples --settings {params.settings}"
-        " --inventory {input.inventory} --splits {input.splits}"
-        " --leakage {input.leakage} --bold {input.bold}"
-        " --output {output.table} --code {params.code} > {log} 2>&1"
+        "python -m tristream align samples --settings {params.settings:q}"
+        " --inventory {input.inventory:q} --splits {input.splits:q}"
+        " --leakage {input.leakage:q} --bold {input.bold:q}"
+        " --output {output.table:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule lagscan:
@@ -91,5 +91,5 @@ rule lagscan:
     params:
         code=fingerprint("tristream.align.lagscan"),
     shell:
-        "python -m tristream align lagscan --aligned {input.aligned} --bold {input.bold}"
-        " --samples {input.samples} --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream align lagscan --aligned {input.aligned:q} --bold {input.bold:q}"
+        " --samples {input.samples:q} --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -42,8 +42,8 @@ rule check:
             reader_module(RESOLVED.datasets[w.dataset].layout.kind),
         ),
     shell:
-        "python -m tristream bold check --settings {params.settings} --receipt {input.receipt}"
-        " --inventory {input.inventory} --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold check --settings {params.settings:q} --receipt {input.receipt:q}"
+        " --inventory {input.inventory:q} --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 # Where features are brought to volumes once for all subjects of a timeline.
@@ -67,8 +67,8 @@ rule timing:
         settings=lambda w: settings(TimingSettings, dataset=w.dataset),
         code=fingerprint("tristream.bold.timing"),
     shell:
-        "python -m tristream bold timing --settings {params.settings} --checked {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold timing --settings {params.settings:q} --checked {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 # Raw images alone: what fMRIPrep would have estimated, once a subject and once a run.
@@ -93,8 +93,8 @@ rule normalise:
         ),
         code=fingerprint("tristream.bold.registration.normalise"),
     shell:
-        "python -m tristream bold normalise --settings {params.settings} --receipt {input.receipt}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold normalise --settings {params.settings:q} --receipt {input.receipt:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule register:
@@ -119,10 +119,10 @@ rule register:
         ),
         code=fingerprint("tristream.bold.registration.motion"),
     shell:
-        "python -m tristream bold register --settings {params.settings}"
-        " --run {wildcards.run} --receipt {input.receipt}"
-        " --normalisation {input.normalisation}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold register --settings {params.settings:q}"
+        " --run {wildcards.run} --receipt {input.receipt:q}"
+        " --normalisation {input.normalisation:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule bold:
@@ -146,9 +146,9 @@ rule bold:
         settings=lambda w: settings(BoldSettings, dataset=w.dataset, subject=w.subject),
         code=bold_code,
     shell:
-        "python -m tristream bold prepare --settings {params.settings}"
-        " --run {wildcards.run} --receipt {input.receipt} {params.registered}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold prepare --settings {params.settings:q}"
+        " --run {wildcards.run} --receipt {input.receipt:q} {params.registered}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule bold_index:
@@ -170,5 +170,5 @@ rule bold_index:
         settings=lambda w: settings(IndexSettings, dataset=w.dataset, subject=w.subject),
         code=fingerprint("tristream.bold.index_file"),
     shell:
-        "python -m tristream bold index --settings {params.settings} --runs {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream bold index --settings {params.settings:q} --runs {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"

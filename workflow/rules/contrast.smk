@@ -26,6 +26,6 @@ rule contrast:
         ),
         code=fingerprint("tristream.contrast.contrast_fit"),
     shell:
-        "python -m tristream contrast fit --settings {params.settings}"
-        " --inventory {input.inventory} --bold {input.bold}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream contrast fit --settings {params.settings:q}"
+        " --inventory {input.inventory:q} --bold {input.bold:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -26,9 +26,9 @@ rule decode:
         ),
         code=fingerprint("tristream.decode.decoding"),
     shell:
-        "python -m tristream decode fit --settings {params.settings}"
-        " --subject {wildcards.subject} --bold {input.bold} --samples {input.samples}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream decode fit --settings {params.settings:q}"
+        " --subject {wildcards.subject} --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule identify:
@@ -68,7 +68,7 @@ rule identify:
         candidates=candidates_option,
         code=fingerprint("tristream.decode.identification_fit"),
     shell:
-        "python -m tristream decode identify --settings {params.settings}"
-        " --bold {input.bold} --samples {input.samples}"
-        " --features {input.features} --aligned {input.aligned} {params.candidates}"
-        " --output {output.rows} --sets {output.sets} --code {params.code} > {log} 2>&1"
+        "python -m tristream decode identify --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --features {input.features:q} --aligned {input.aligned:q} {params.candidates}"
+        " --output {output.rows:q} --sets {output.sets:q} --code {params.code} > {log:q} 2>&1"

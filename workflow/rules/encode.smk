@@ -31,10 +31,10 @@ rule encode:
         settings=lambda w: settings(EncodeSettings, dataset=w.dataset, model=w.model),
         code=fingerprint("tristream.encode.fit"),
     shell:
-        "python -m tristream encode fit --settings {params.settings}"
-        " --subject {wildcards.subject} --aligned {input.aligned}"
-        " --bold {input.bold} --samples {input.samples}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream encode fit --settings {params.settings:q}"
+        " --subject {wildcards.subject} --aligned {input.aligned:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule partition:
@@ -61,10 +61,10 @@ rule partition:
         settings=lambda w: settings(PartitionSettings, dataset=w.dataset, model=w.model),
         code=fingerprint("tristream.encode.partition.nested_models"),
     shell:
-        "python -m tristream encode partition --settings {params.settings}"
-        " --encoding {input.encoding} --aligned {input.aligned}"
-        " --bold {input.bold} --samples {input.samples}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream encode partition --settings {params.settings:q}"
+        " --encoding {input.encoding:q} --aligned {input.aligned:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 # What the next two read of the study stands in the encoding files.
@@ -88,8 +88,8 @@ rule responses:
     params:
         code=fingerprint("tristream.encode.band_responses"),
     shell:
-        "python -m tristream encode weights --encoding {input.encoding}"
-        " --output {output.table} --code {params.code} > {log} 2>&1"
+        "python -m tristream encode weights --encoding {input.encoding:q}"
+        " --output {output.table:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule selection:
@@ -114,5 +114,5 @@ rule selection:
     params:
         code=fingerprint("tristream.encode.selection_table"),
     shell:
-        "python -m tristream encode compare --encodings {input.encodings}"
-        " --output {output.table} --code {params.code} > {log} 2>&1"
+        "python -m tristream encode compare --encodings {input.encodings:q}"
+        " --output {output.table:q} --code {params.code} > {log:q} 2>&1"

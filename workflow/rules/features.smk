@@ -29,5 +29,5 @@ for JOB in feature_jobs(RESOLVED, SPACES, running_rules(sys.argv)):
             files=JOB.arguments,
             code=fingerprint(*JOB.modules),
         shell:
-            "python -m tristream features extract --settings {params.settings} {params.files}"
-            " --output {output} --code {params.code} > {log} 2>&1"
+            "python -m tristream features extract --settings {params.settings:q} {params.files}"
+            " --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -41,8 +41,8 @@ rule fetch_dataset:
             FetchDatasetSettings.of(RESOLVED, dataset=w.dataset)
         ),
     shell:
-        "python -m tristream fetch dataset --settings {params.settings}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream fetch dataset --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule fetch_subject:
@@ -69,8 +69,8 @@ rule fetch_subject:
             FetchDatasetSettings.of(RESOLVED, dataset=w.dataset), w.subject
         ),
     shell:
-        "python -m tristream fetch subject --settings {params.settings} --listing {input.listing}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream fetch subject --settings {params.settings:q} --listing {input.listing:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 # Stimuli that only the user has are looked for first: if one is missing, no other job is begun.
@@ -94,8 +94,8 @@ rule fetch_stimuli:
             FetchStimuliSettings.of(RESOLVED, dataset=w.dataset)
         ),
     shell:
-        "python -m tristream fetch stimuli --settings {params.settings}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream fetch stimuli --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule fetch_weights:
@@ -114,8 +114,8 @@ rule fetch_weights:
     params:
         settings=lambda w: settings(FetchWeightsSettings, space=w.space),
     shell:
-        "python -m tristream fetch weights --settings {params.settings}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream fetch weights --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule fetch_atlas:
@@ -134,8 +134,8 @@ rule fetch_atlas:
     params:
         settings=lambda w: settings(FetchAtlasSettings, preset=w.preset),
     shell:
-        "python -m tristream fetch atlas --settings {params.settings}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream fetch atlas --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule drop:
@@ -155,5 +155,5 @@ rule drop:
         mem_mb=1000,
         runtime=60,
     shell:
-        "python -m tristream fetch drop --receipt {input.receipt}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream fetch drop --receipt {input.receipt:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -24,9 +24,9 @@ rule fusion_fit:
         settings=lambda w: settings(FusionSettings, dataset=w.dataset, fused=w.fused),
         code=fingerprint("tristream.features.fusion.derived_space"),
     shell:
-        "python -m tristream features fit --settings {params.settings}"
-        " --parents {input.parents} --inventory {input.inventory} --splits {input.splits}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream features fit --settings {params.settings:q}"
+        " --parents {input.parents:q} --inventory {input.inventory:q} --splits {input.splits:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule fuse:
@@ -49,6 +49,6 @@ rule fuse:
         settings=lambda w: settings(FusionSettings, dataset=w.dataset, fused=w.fused),
         code=fingerprint("tristream.features.fusion.derived_space"),
     shell:
-        "python -m tristream features fuse --settings {params.settings}"
-        " --parents {input.parents} --fit {input.fit}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream features fuse --settings {params.settings:q}"
+        " --parents {input.parents:q} --fit {input.fit:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -36,8 +36,8 @@ rule inference:
         meshes=meshes_option,
         code=fingerprint("tristream.inference.encoding"),
     shell:
-        "python -m tristream inference encoding --settings {params.settings} --encoding {input.encoding}"
-        " {params.meshes} --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference encoding --settings {params.settings:q} --encoding {input.encoding:q}"
+        " {params.meshes} --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule recovery:
@@ -61,9 +61,9 @@ rule recovery:
         settings=lambda w: settings(RecoverySettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.recovery"),
     shell:
-        "python -m tristream inference recovery --settings {params.settings}"
-        " --truth {input.truth} --encodings {input.encodings}"
-        " --output {output.table} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference recovery --settings {params.settings:q}"
+        " --truth {input.truth:q} --encodings {input.encodings:q}"
+        " --output {output.table:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule compare:
@@ -88,9 +88,9 @@ rule compare:
         regions=regions_option,
         code=fingerprint("tristream.inference.comparison"),
     shell:
-        "python -m tristream inference compare --settings {params.settings}"
-        " --first {input.first} --second {input.second} {params.regions}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference compare --settings {params.settings:q}"
+        " --first {input.first:q} --second {input.second:q} {params.regions}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule partition_test:
@@ -115,9 +115,9 @@ rule partition_test:
         regions=regions_option,
         code=fingerprint("tristream.inference.tested_partition"),
     shell:
-        "python -m tristream inference partition --settings {params.settings}"
-        " --partition {input.partition} --encoding {input.encoding} {params.regions}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference partition --settings {params.settings:q}"
+        " --partition {input.partition:q} --encoding {input.encoding:q} {params.regions}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group:
@@ -143,10 +143,10 @@ rule group:
         regions=regions_option,
         code=fingerprint("tristream.inference.group_models"),
     shell:
-        "python -m tristream inference group --settings {params.settings}"
-        " --encodings {input.encodings} --inferences {input.inferences}"
-        " --samples {input.samples} {params.regions}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference group --settings {params.settings:q}"
+        " --encodings {input.encodings:q} --inferences {input.inferences:q}"
+        " --samples {input.samples:q} {params.regions}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule intersubject:
@@ -167,8 +167,8 @@ rule intersubject:
     params:
         code=fingerprint("tristream.inference.intersubject"),
     shell:
-        "python -m tristream inference intersubject --encodings {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference intersubject --encodings {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group_contrast:
@@ -192,9 +192,9 @@ rule group_contrast:
         regions=regions_option,
         code=fingerprint("tristream.inference.group_contrasts"),
     shell:
-        "python -m tristream inference group-contrast --settings {params.settings}"
-        " --contrasts {input.contrasts} {params.regions}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference group-contrast --settings {params.settings:q}"
+        " --contrasts {input.contrasts:q} {params.regions}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group_comparison:
@@ -223,10 +223,10 @@ rule group_comparison:
         regions=regions_option,
         code=fingerprint("tristream.inference.group_comparisons"),
     shell:
-        "python -m tristream inference group-comparison --settings {params.settings}"
-        " --firsts {input.firsts} --seconds {input.seconds} --comparisons {input.comparisons}"
-        " --samples {input.samples} {params.regions}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference group-comparison --settings {params.settings:q}"
+        " --firsts {input.firsts:q} --seconds {input.seconds:q} --comparisons {input.comparisons:q}"
+        " --samples {input.samples:q} {params.regions}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group_partition:
@@ -252,11 +252,11 @@ rule group_partition:
         regions=regions_option,
         code=fingerprint("tristream.inference.group_partitions"),
     shell:
-        "python -m tristream inference group-partition --settings {params.settings}"
-        " --partitions {input.partitions} --tests {input.tests}"
-        " --encodings {input.encodings}"
+        "python -m tristream inference group-partition --settings {params.settings:q}"
+        " --partitions {input.partitions:q} --tests {input.tests:q}"
+        " --encodings {input.encodings:q}"
         " --band {wildcards.band} {params.regions}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group_decoding:
@@ -278,9 +278,9 @@ rule group_decoding:
         settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.group_decoders"),
     shell:
-        "python -m tristream inference group-decoder --settings {params.settings}"
-        " --decodings {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference group-decoder --settings {params.settings:q}"
+        " --decodings {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule tables:
@@ -307,9 +307,9 @@ rule tables:
         regions=regions_option,
         code=fingerprint("tristream.inference.region_tables"),
     shell:
-        "python -m tristream inference tables --encoding {input.encoding}"
-        " --inference {input.inference} {params.regions} --by-region {output.regions}"
-        " --by-cluster {output.clusters} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference tables --encoding {input.encoding:q}"
+        " --inference {input.inference:q} {params.regions} --by-region {output.regions:q}"
+        " --by-cluster {output.clusters:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule fetch_regions:
@@ -328,8 +328,8 @@ rule fetch_regions:
     params:
         settings=lambda w: settings(DataSettings),
     shell:
-        "python -m tristream inference atlas --settings {params.settings}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream inference atlas --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule regions:
@@ -350,5 +350,5 @@ rule regions:
     params:
         code=fingerprint("tristream.space.harvard_oxford"),
     shell:
-        "python -m tristream inference regions --receipt {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream inference regions --receipt {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"

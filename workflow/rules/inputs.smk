@@ -1,6 +1,7 @@
 # Which files rules take, where that depends on the dataset, and options that go with them.
 
 import math
+import shlex
 
 from snakemake.logging import logger
 
@@ -9,6 +10,12 @@ from tristream.config.settings.stimuli import InventorySettings
 from tristream.fetch.plan import human, plan_subject
 from tristream.simulate.preset import load_preset
 from tristream.stimuli.events_at_hand import check_events
+
+
+def option(name, files):
+    """A command's option with a file or several; nothing where there is none."""
+    files = [files] if isinstance(files, str) else list(files)
+    return f"{name} {shlex.join(files)}" if files else ""
 
 
 def simulated_commit(wildcards):
@@ -91,8 +98,7 @@ def registrations_of(wildcards):
 
 
 def registrations_option(wildcards):
-    files = registrations_of(wildcards)
-    return f"--registered {' '.join(files)}" if files else ""
+    return option("--registered", registrations_of(wildcards))
 
 
 def bold_code(wildcards):
@@ -125,8 +131,7 @@ def regions_of(wildcards):
 
 
 def regions_option(wildcards):
-    file = regions_of(wildcards)
-    return f"--regions {file}" if file else ""
+    return option("--regions", regions_of(wildcards))
 
 
 def design_files(wildcards):
@@ -145,7 +150,7 @@ def partition_of(wildcards):
 
 
 def partition_option(wildcards, input):
-    return f"--partition {input.partition}" if input.partition else ""
+    return option("--partition", input.partition)
 
 
 def meshes_of(wildcards):
@@ -155,8 +160,7 @@ def meshes_of(wildcards):
 
 
 def meshes_option(wildcards):
-    file = meshes_of(wildcards)
-    return f"--meshes {file}" if file else ""
+    return option("--meshes", meshes_of(wildcards))
 
 
 def background_of(wildcards):
@@ -168,9 +172,8 @@ def background_of(wildcards):
 
 
 def background_option(wildcards):
-    return "".join(f"--background {file}" for file in background_of(wildcards))
+    return option("--background", background_of(wildcards))
 
 
 def candidates_option(wildcards):
-    files = TARGETS.own_candidates(wildcards.identification)
-    return f"--candidates {' '.join(files)}" if files else ""
+    return option("--candidates", TARGETS.own_candidates(wildcards.identification))

@@ -28,8 +28,8 @@ rule fetch_meshes:
     params:
         settings=lambda w: settings(DataSettings),
     shell:
-        "python -m tristream maps meshes --settings {params.settings}"
-        " --output {output} > {log} 2>&1"
+        "python -m tristream maps meshes --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule maps:
@@ -60,11 +60,11 @@ rule maps:
         meshes=meshes_option,
         code=fingerprint("tristream.maps.encoding_maps"),
     shell:
-        "python -m tristream maps draw --settings {params.settings}"
-        " --subject {wildcards.subject} --encoding {input.encoding}"
-        " --inference {input.inference} {params.partition}"
+        "python -m tristream maps draw --settings {params.settings:q}"
+        " --subject {wildcards.subject} --encoding {input.encoding:q}"
+        " --inference {input.inference:q} {params.partition}"
         " {params.background} {params.meshes}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule contrast_maps:
@@ -99,10 +99,10 @@ rule contrast_maps:
         meshes=meshes_option,
         code=fingerprint("tristream.maps.contrast_maps"),
     shell:
-        "python -m tristream maps contrast --settings {params.settings}"
-        " --subject {wildcards.subject} --fit {input.fit} {params.background} {params.regions}"
-        " {params.meshes} --table {output.table} --output {output.maps}"
-        " --code {params.code} > {log} 2>&1"
+        "python -m tristream maps contrast --settings {params.settings:q}"
+        " --subject {wildcards.subject} --fit {input.fit:q} {params.background} {params.regions}"
+        " {params.meshes} --table {output.table:q} --output {output.maps:q}"
+        " --code {params.code} > {log:q} 2>&1"
 
 
 rule group_maps:
@@ -124,8 +124,8 @@ rule group_maps:
         settings=lambda w: settings(GroupMapsSettings, dataset=w.dataset, name=w.model),
         code=fingerprint("tristream.maps.group_maps"),
     shell:
-        "python -m tristream maps group --settings {params.settings} --group {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream maps group --settings {params.settings:q} --group {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group_contrast_maps:
@@ -149,5 +149,5 @@ rule group_contrast_maps:
         ),
         code=fingerprint("tristream.maps.group_maps"),
     shell:
-        "python -m tristream maps group --settings {params.settings} --group {input}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream maps group --settings {params.settings:q} --group {input:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -24,5 +24,5 @@ rule power:
         settings=lambda w: settings(PowerSettings, name=w.power),
         code=fingerprint("tristream.power.power_analysis"),
     shell:
-        "python -m tristream power run --settings {params.settings}"
-        " --output {output.analysis} --code {params.code} > {log} 2>&1"
+        "python -m tristream power run --settings {params.settings:q}"
+        " --output {output.analysis:q} --code {params.code} > {log:q} 2>&1"

@@ -34,5 +34,5 @@ rule report:
             *sorted({space.extractor.module for space in SPACES.values()}),
         ),
     shell:
-        "python -m tristream report build --settings {params.settings}"
-        " --output {output}/index.html --workers {threads} --code {params.code} > {log} 2>&1"
+        "python -m tristream report build --settings {params.settings:q}"
+        " --output {output:q}/index.html --workers {threads} --code {params.code} > {log:q} 2>&1"

@@ -28,7 +28,7 @@ rule simulate:
         settings=lambda w: settings(SimulateSettings, dataset=w.dataset),
         code=fingerprint("tristream.simulate.dataset"),
     shell:
-        "python -m tristream simulate dataset --settings {params.settings}"
-        " --receipt {input.stimuli} --features {input.features}"
-        " --atlas {input.atlas} --output {params.folder} --commit {output.commit}"
-        " --truth {output.truth} --code {params.code} > {log} 2>&1"
+        "python -m tristream simulate dataset --settings {params.settings:q}"
+        " --receipt {input.stimuli:q} --features {input.features:q}"
+        " --atlas {input.atlas:q} --output {params.folder:q} --commit {output.commit:q}"
+        " --truth {output.truth:q} --code {params.code} > {log:q} 2>&1"

@@ -24,13 +24,13 @@ rule inventory:
         runtime=30,
     params:
         settings=inventory_settings,
-        receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
+        receipt=lambda w, input: option("--receipt", input.receipt),
         code=fingerprint("tristream.stimuli.inventory"),
     shell:
-        "python -m tristream stimuli inventory --settings {params.settings}"
-        " --listing {input.listing} {params.receipt}"
-        " --inventory {output.inventory} --splits {output.splits}"
-        " --code {params.code} > {log} 2>&1"
+        "python -m tristream stimuli inventory --settings {params.settings:q}"
+        " --listing {input.listing:q} {params.receipt}"
+        " --inventory {output.inventory:q} --splits {output.splits:q}"
+        " --code {params.code} > {log:q} 2>&1"
 
 
 rule leakage:
@@ -55,9 +55,9 @@ rule leakage:
         runtime=120,
     params:
         settings=lambda w: settings(LeakageSettings, dataset=w.dataset),
-        receipt=lambda w, input: f"--receipt {input.receipt}" if input.receipt else "",
+        receipt=lambda w, input: option("--receipt", input.receipt),
         code=fingerprint("tristream.stimuli.leakage"),
     shell:
-        "python -m tristream stimuli leakage --settings {params.settings}"
-        " --inventory {input.inventory} --splits {input.splits} {params.receipt}"
-        " --output {output.table} --code {params.code} > {log} 2>&1"
+        "python -m tristream stimuli leakage --settings {params.settings:q}"
+        " --inventory {input.inventory:q} --splits {input.splits:q} {params.receipt}"
+        " --output {output.table:q} --code {params.code} > {log:q} 2>&1"

@@ -106,9 +106,12 @@ class Study(Section):
     @field_validator("results", "data")
     @classmethod
     def _plain_path(cls, value: str) -> str:
-        # Paths below it stand in commands.
-        if not value or not re.fullmatch(r"[\w./~+,@%=:-]+", value):
-            raise ValueError(f"{value!r} holds a blank or a sign of the shell; choose another name")
+        # Commands quote what lies below it; Snakemake takes braces for wildcards.
+        if not value or value.startswith("-") or not re.fullmatch(r"[^{}\x00-\x1f\x7f]+", value):
+            raise ValueError(
+                f"{value!r} begins with a hyphen, or holds braces or signs that can't be printed; "
+                "choose another name"
+            )
         return value
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ Snakefile is parsed, and nothing is remembered.
 """
 
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ class FeatureJob:
     @property
     def arguments(self) -> str:
         """The inputs as arguments of `tristream features extract`."""
-        return " ".join(f"--{option} {file}" for option, file in self.inputs.items())
+        return " ".join(f"--{name} {shlex.quote(file)}" for name, file in self.inputs.items())
 
     def place(self, pattern: str) -> str:
         """Where its log or its benchmark lies: at its first layer's, of this pattern."""
