@@ -220,6 +220,39 @@ def test_the_form_that_takes_fewer_operations_is_chosen():
     assert RidgeCV(cv=shuffled).fit(x, y).solver_ == "exact"
 
 
+def test_many_bands_take_steps_where_weights_may_be_any():
+    x, y = data(p=20, voxels=8)
+    parts = np.split(x, 4, axis=1)
+    model = BandedRidgeCV(alphas=ALPHAS, cv=RUNS).fit(parts, y)
+    assert model.solver_ == "gradient"
+    assert model.gamma_.shape == (4, 8)
+    assert (model.cv_ >= model.start_).all()
+    assert (model.alpha_ >= ALPHAS.min()).all()
+    assert (model.alpha_ <= ALPHAS.max()).all()
+    split = model.predict(parts, split=True)
+    assert split.sum(0) + model.intercept_ == pytest.approx(model.predict(parts), abs=1e-8)
+    assert x @ model.coef_.T + model.intercept_ == pytest.approx(model.predict(parts), abs=1e-8)
+    # Ridge of features times the roots of their weights is what each target gets.
+    scaled = np.hstack([p * g**0.5 for p, g in zip(parts, model.gamma_[:, 2], strict=True)])
+    peer = Ridge(model.alpha_[2]).fit(scaled, y[:, 2])
+    assert model.predict(parts)[:, 2] == pytest.approx(peer.predict(scaled), abs=1e-6)
+    for other in ({"candidates": np.eye(4)}, {"candidates": 1}, {"cv": ShuffleSplit(3)}):
+        fitted = BandedRidgeCV(**{"alphas": ALPHAS, "cv": RUNS, **other}).fit(parts, y)
+        assert fitted.solver_ != "gradient"
+    assert BandedRidgeCV(cv=RUNS, candidates=9).fit(parts[:3], y).solver_ != "gradient"
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "sigmoid"])
+def test_steps_of_other_kernels_raise_the_score(kernel):
+    x, y = data(p=20, voxels=8)
+    parts = np.split(x / x.std(0), 4, axis=1)
+    grid = np.logspace(1, 3, 7)
+    model = BandedRidgeCV(alphas=grid, cv=RUNS, kernel=kernel).fit(parts, y)
+    assert model.solver_ == "gradient"
+    assert (model.cv_ >= model.start_).all()
+    assert model.cv_.mean() > model.start_.mean()
+
+
 def test_penalties_at_the_end_of_the_grid_are_told():
     x, y = data()
     with pytest.warns(GridEdgeWarning, match=r"100% .* take the smallest alpha, 300"):

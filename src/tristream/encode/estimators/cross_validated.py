@@ -26,12 +26,14 @@ from tristream.encode.solvers import banded_ridge, ridge
 Score = Literal["r2", "correlation"]
 SCORES = get_args(Score)
 Select = Literal["average", "best"]
-Solver = Literal["auto", "primal", "exact", "skeleton"]
+Solver = Literal["auto", "primal", "exact", "skeleton", "gradient"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
 Self = TypeVar("Self", bound="CrossValidatedRidge")
 ALPHAS = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5)
 # Share of predicted targets at an end of the grid from which the grid looks too short.
 EDGE = 0.1
+# From so many bands on, random weightings miss the good ones.
+MANY_BANDS = 4
 # The skeleton scores about one in so many candidates on all targets.
 SKELETON = 15
 
@@ -61,6 +63,10 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
 
     def _gammas(self, bands: int) -> Floats:
         raise NotImplementedError
+
+    def _steps(self, candidates: int) -> bool:
+        """Whether band weights may be others than the candidates."""
+        return False
 
     def _kinds(self, bands: int) -> list[Kind]:
         """Kernel of each band; none for kernels given as such."""
@@ -115,7 +121,8 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         penalties: int,
         kinds: Sequence[Kind],
     ) -> str:
-        """Primal where it takes fewer operations; exact for a single band, else skeleton."""
+        """Gradient for many bands; else primal where it takes fewer operations, exact for a single
+        band, or skeleton."""
         dual = "skeleton" if candidates > 1 else "exact"
         possible = bool(kinds) and set(kinds) == {"linear"} and isinstance(groups, np.ndarray)
         if self.solver == "primal" and not possible:
@@ -125,6 +132,8 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             )
         if self.solver != "auto":
             return self.solver
+        if len(parts) >= MANY_BANDS and self._steps(candidates) and isinstance(groups, np.ndarray):
+            return "gradient"
         if not possible:
             return dual
         n, voxels = targets.shape
@@ -177,6 +186,9 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         kinds: Sequence[Kind],
     ) -> None:
         kernels = self._train_kernels(parts, kinds, alphas.min() / gammas.sum(1).max())
+        if self.solver_ == "gradient":
+            self._fit_gradient(kernels, targets, groups, alphas)
+            return
         found = self._solve(kernels, targets, groups, gammas, alphas)
         choice = found.choice
         self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
@@ -194,6 +206,31 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         self.intercept_ = average.intercept.cpu().numpy()
         self.averaged_ = average.number.cpu().numpy()
         self.temperature_ = average.temperature
+
+    def _fit_gradient(
+        self, kernels: torch.Tensor, targets: torch.Tensor, groups: Groups, alphas: Floats
+    ) -> None:
+        found = banded_ridge.fit_gradient(
+            kernels,
+            targets,
+            groups,
+            alphas,
+            intercept=self.fit_intercept,
+            score=self.score_func,
+            memory=self.memory,
+            progress=self.progress or iter,
+        )
+        self.gammas_: Floats | None = None
+        self.select_ = "best"
+        self.gamma_, self.alpha_ = found.gamma.cpu().numpy(), found.alpha.cpu().numpy()
+        self.cv_, self.start_ = found.score.cpu().numpy(), found.start.cpu().numpy()
+        for end in (alphas.min(), alphas.max()):
+            self.alpha_[np.isclose(self.alpha_, end)] = end
+        self.edge_ = float(np.isin(self.alpha_, [alphas.min(), alphas.max()]).mean())
+        self.intercept_ = found.intercept.cpu().numpy()
+        self.weights_ = None
+        self.dual_ = found.duals.cpu().numpy()
+        self._uncentre()
 
     def _solve(
         self,

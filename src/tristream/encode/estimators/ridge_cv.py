@@ -120,16 +120,19 @@ class BandedRidgeCV(CrossValidatedRidge):
         Of polynomial kernels.
     cv, fit_intercept, score_func, device, memory
         As in :class:`RidgeCV`.
-    solver : {'auto', 'primal', 'exact', 'skeleton'}
+    solver : {'auto', 'primal', 'exact', 'skeleton', 'gradient'}
         ``primal`` solves for the features, ``exact`` for the samples, ``skeleton`` for the
-        samples too, scoring few candidates on all targets; by default, the one that takes the
-        fewest operations.
+        samples too, scoring few candidates on all targets. ``gradient`` tries no candidates: from
+        equal weights each target takes steps towards its own (`start_` is the score of equal
+        weights). ``auto`` is ``gradient`` from four bands on, unless `candidates` is an array, one
+        weighting is asked for or folds overlap; else the one that takes the fewest operations.
     select : {'average', 'best'}
         Predict by the mean of near-best candidates' models, or by the best one. The mean weighs
         candidates by exp(score / temperature) for each target, and the temperature is the standard
         error, over folds, of differences between near-best scores: the best of noisy scores is
         partly the luckiest (see :mod:`tristream.encode.solvers.averaging`). One weighting has
-        penalties alone to choose from, and the best is taken: their mean gains nothing.
+        penalties alone to choose from, and the best is taken: their mean gains nothing; and
+        ``gradient`` has no candidates.
     random_state : int
         Of the random band weightings.
     progress : callable, optional
@@ -138,7 +141,7 @@ class BandedRidgeCV(CrossValidatedRidge):
     Attributes
     ----------
     gammas_ : ndarray of shape (candidates, bands)
-        Band weightings that were tried.
+        Band weightings that were tried; None with ``gradient``.
     gamma_ : ndarray of shape (bands, targets)
         Band weights, adding up to one: their mean, or those of the best candidate.
     alpha_, cv_, solver_, edge_, intercept_
@@ -211,6 +214,9 @@ class BandedRidgeCV(CrossValidatedRidge):
             if not bool(torch.isfinite(kernel).all()):
                 raise ValueError(f"band {band}: the kernel has NaN or infinite values")
         return [str(i) for i in range(len(kernels))], kernels
+
+    def _steps(self, candidates: int) -> bool:
+        return isinstance(self.candidates, int | np.integer) and candidates > 1
 
     def _gammas(self, bands: int) -> Floats:
         if isinstance(self.candidates, int | np.integer):

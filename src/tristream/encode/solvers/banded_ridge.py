@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from tristream.encode.solvers import exact, skeleton
+from tristream.encode.solvers import exact, gradient, skeleton
 from tristream.encode.solvers.averaging import Average, Averaged
 from tristream.encode.solvers.folds import Folds, Groups, make_folds
 from tristream.encode.solvers.nodes import Progress, fast_type
@@ -83,6 +83,32 @@ class Fit:
     solver: str
     dtype: str
     average: Averaged | None = None
+
+
+@dataclass(frozen=True)
+class GradientFit:
+    """A fitted model of every voxel, band weights found by :mod:`gradient`.
+
+    Attributes
+    ----------
+    gamma : Tensor of shape (bands, voxels)
+        Band weights, adding up to one.
+    alpha, score, start : Tensor of shape (voxels,)
+        Penalty; cross-validated score, exact;
+        that of equal weights under their best penalty, never above `score`.
+    duals : Tensor of shape (n, voxels)
+    intercept : Tensor of shape (voxels,)
+    weightings : int
+        Pairs of band weights and penalty that were met.
+    """
+
+    gamma: torch.Tensor
+    alpha: torch.Tensor
+    score: torch.Tensor
+    start: torch.Tensor
+    duals: torch.Tensor
+    intercept: torch.Tensor
+    weightings: int
 
 
 def dirichlet_candidates(number: int, bands: int, seed: int = 0) -> np.ndarray:
@@ -199,6 +225,57 @@ def fit(
     average = _averaged(problem, found.average)
     fitted = _result(problem, found.best, found.estimated_loss, found.rank, "skeleton", dtype)
     return replace(fitted, average=average)
+
+
+def fit_gradient(
+    kernels: torch.Tensor | Sequence[torch.Tensor],
+    targets: torch.Tensor,
+    groups: Groups,
+    alphas: Floats,
+    *,
+    intercept: bool = True,
+    score: str = "r2",
+    memory: int | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress = iter,
+) -> GradientFit:
+    """Band weights and penalty of every voxel by steps from equal weights, see :mod:`gradient`.
+
+    Parameters
+    ----------
+    kernels, targets, groups, intercept, score, memory, device, progress
+        As of :func:`fit`; `groups` must part the samples.
+    alphas : ndarray of shape (penalties,)
+        Of equal weights, to start from; steps are not bound to them.
+
+    Raises
+    ------
+    ValueError
+        As of :func:`fit`; and if folds overlap.
+    """
+    where = torch.device(device) if device is not None else kernels[0].device
+    gammas = np.full((1, len(kernels)), 1 / len(kernels))
+    problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
+    if not isinstance(problem.folds, Folds):
+        raise ValueError("solver 'gradient' takes folds that each leave a group of samples out")
+    room = _memory(memory, where, targets)
+    if targets.nbytes <= room:
+        problem.targets.keep()
+        room -= targets.nbytes
+    steps = gradient.search(problem, problem.folds, _scorer(problem), room, progress)
+    weightings = len(steps.problem.gammas)
+    found = _result(steps.problem, steps.best, 0.0, weightings, "gradient", targets.dtype)
+    weights = torch.as_tensor(steps.problem.gammas, device=where)[found.choice.gamma].T
+    total = weights.sum(0)
+    return GradientFit(
+        weights / total,
+        1 / total,
+        found.choice.score,
+        steps.start,
+        found.duals * total.to(found.duals.dtype),
+        found.intercept,
+        weightings,
+    )
 
 
 def _exact(problem: Problem, progress: Progress, averaged: bool) -> Fit:
