@@ -81,7 +81,7 @@ def read_timing(
     path : Path
         Raw BOLD, named in messages.
     sidecar : dict
-        From :func:`tristream.stimuli.raw_sidecars.raw_sidecar`.
+        From :func:`tristream.fetch.raw_sidecars.raw_sidecar`.
     image : Nifti1Image
         Raw BOLD.
     tr : float

@@ -1,7 +1,7 @@
 """What the subjects of a dataset saw: events of each stimulus timeline, and who can't be read.
 
 That subjects of a timeline saw the same is checked, not believed. Most of them decide what that
-was, so that one whose events are faulty or other stands in nobody's way.
+was, so that one whose events are faulty, or other, blocks no other.
 """
 
 import math
@@ -10,10 +10,13 @@ from dataclasses import replace
 
 from tristream.config.events import EventReading
 from tristream.errors import UserError
+from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.fetch.receipt import Receipt
 from tristream.stimuli.events import events_of_subject
-from tristream.stimuli.raw_sidecars import check_repetition_time
 from tristream.stimuli.timelines import Event, Timeline, first_difference
+
+# TRs that differ by less are equal (s).
+TR_TOLERANCE = 1e-3
 
 
 def read_timelines(
@@ -45,7 +48,7 @@ def read_timelines(
         try:
             seen[subject] = events_of_subject(reading, subject, listing)
             if tr is not None and reading.table is None:
-                check_repetition_time(reading, subject, listing, tr)
+                _check_repetition_time(reading, subject, listing, tr)
         except UserError as error:
             seen.pop(subject, None)
             left_out[subject] = str(error)
@@ -62,6 +65,27 @@ def read_timelines(
                 if why := _difference(reading, (subject, first), run, events, given[first]):
                     left_out.setdefault(subject, why)
     return timelines, left_out
+
+
+def _check_repetition_time(
+    reading: EventReading, subject: str, listing: Receipt, tr: float
+) -> None:
+    """Check that a subject's raw sidecars, as far as there are some, state the descriptor's TR.
+
+    Raises
+    ------
+    UserError
+        Names the run, both TRs, and what to do.
+    """
+    for run in reading.runs_of(subject):
+        stated = raw_sidecar(subject, run, listing).get("RepetitionTime", tr)
+        if not isinstance(stated, int | float) or abs(stated - tr) > TR_TOLERANCE:
+            raise UserError(
+                f"{reading.dataset}: sub-{subject} {run}: its sidecars say RepetitionTime "
+                f"{stated!r}, the descriptor `tr: {tr:g}` (s); correct what is wrong; a subject "
+                "who was scanned at another TR than the others is left out of `subjects:` in "
+                "config.yaml, or has a descriptor of its own"
+            )
 
 
 def _first_of_most(given: Mapping[str, Sequence[Event]]) -> str:

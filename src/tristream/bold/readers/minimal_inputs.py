@@ -11,8 +11,8 @@ from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
 from tristream.fetch.contents import raw_run
 from tristream.fetch.minimal_files import ANATOMY, MinimalRun, minimal_anatomy, minimal_run
+from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.raw_sidecars import raw_sidecar
 
 TEMPLATE = "MNI152NLin2009cAsym"
 COEFFICIENTS = re.compile(r"_desc-coeff\d*_fieldmap\.nii(\.gz)?$")

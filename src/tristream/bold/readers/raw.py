@@ -28,7 +28,7 @@ from tristream.bold.resampling.transforms import map_points
 from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.layouts import RawLayout
 from tristream.errors import UserError
-from tristream.stimuli.raw_sidecars import raw_sidecar
+from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.store import Omission
 
 OMITTED = (

@@ -28,7 +28,7 @@ from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import SpmLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import spm_path
-from tristream.stimuli.raw_sidecars import raw_sidecar
+from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.store import Omission
 
 Mask = npt.NDArray[np.bool_]

@@ -21,8 +21,8 @@ from tristream.bold.resampling.sampling import Volume, raw_volumes
 from tristream.bold.steady_state import unsteady_volumes
 from tristream.config.settings.bold import RegisterSettings
 from tristream.errors import UserError
+from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.raw_sidecars import raw_sidecar
 
 Array = npt.NDArray[np.float64]
 
