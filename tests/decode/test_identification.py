@@ -78,6 +78,8 @@ def test_items_change_identity_with_those_of_the_same_runs():
     assert refused.p is None
     assert "12 distinct" in refused.refusal
     assert refused.value == 1
+    # Two of two, the one that can't move, and three of three: chance is known all the same.
+    assert refused.chance == pytest.approx((2 / 2 + 1 + 3 / 3) / 6, abs=0.01)
 
 
 def test_mean_profile_correlation_under_permutation_is_that_of_moved_items():

@@ -37,6 +37,7 @@ def test_imagery_without_patterns_is_not_reliable(found):
     assert rows.loc[rows["set"] == "seen", "reliable"].isna().all()
     # Five items have 120 orders: no p value, and the reason.
     assert imagined["pairwise_p"].isna().all()
+    assert imagined["pairwise_chance"].to_numpy() == pytest.approx(0.5, abs=0.02)
     assert any("120 distinct" in one.why for one in provenance.omitted)
 
 

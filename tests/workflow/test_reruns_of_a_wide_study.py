@@ -13,6 +13,7 @@ from helpers.wide_study import copy_code, finish, reruns
 from tristream.config.contrast import Contrast
 from tristream.config.decoders import Decoder
 from tristream.config.feature_spaces import FeatureSpace
+from tristream.config.identification import Identification
 from tristream.config.inference import Inference
 from tristream.config.models import EncodingModel
 
@@ -26,18 +27,21 @@ PARTITION = {"partition", "partition_test", "maps"}
 STREAMS = FIT | {"compare", "recovery"} | PARTITION
 ALIGNED = {"align", "lagscan"} | STREAMS
 DECODED = {"decode"} | REPORT
+AUDITED = {"leakage", "samples", "lagscan", "decode", "identify"} | STREAMS
 # What is drawn, or chosen, by the stream of a space.
 COLOURS = {"maps"} | REPORT
 # Below the BOLD of a dataset with a decoder and no encoding model.
 DECODED_BOLD = {"check", "bold", "bold_index", "samples"} | DECODED
-# Below the trials of ds001246, which one model is fitted to; trials have no lag scan.
-TRIALS = {"check", "bold", "bold_index", "align", "samples"} | FIT
+# Below the trials of ds001246, which one model is fitted to and images are identified from; trials
+# have no lag scan.
+TRIALS = {"check", "bold", "bold_index", "align", "samples", "identify"} | FIT
+IDENTIFIED = {"identify"} | REPORT
 
 Change = tuple[str, str, Any, set[str]]
 # File, key, new value, rules that rerun.
 STUDY: list[Change] = [
     ("config.yaml", "title", "Another", REPORT),
-    ("config.yaml", "leakage", "drop", {"leakage", "samples", "lagscan", "decode"} | STREAMS),
+    ("config.yaml", "leakage", "drop", AUDITED),
     ("config.yaml", "features.cochlea.stream", "dorsal", COLOURS | PARTITION),
     ("config.yaml", "features.cochlea.options", {"channels": 5}, {"features"} | ALIGNED),
     ("config.yaml", "fusion.both.stream", "dorsal", COLOURS),
@@ -66,6 +70,14 @@ STUDY: list[Change] = [
     ("config.yaml", "decoders.genre.delay", 3, DECODED),
     ("config.yaml", "decoders.genre.permutations", 100, DECODED),
     ("config.yaml", "decoders.genre.seed", 1, DECODED),
+    ("config.yaml", "identification.images.regions", ["V2"], IDENTIFIED),
+    ("config.yaml", "identification.images.voxels", 100, IDENTIFIED),
+    ("config.yaml", "identification.images.alpha", "cv", IDENTIFIED),
+    ("config.yaml", "identification.images.delay", "1 TR", IDENTIFIED),
+    ("config.yaml", "identification.images.imagined", ["ses-imageryTest*"], IDENTIFIED),
+    ("config.yaml", "identification.images.candidates", "trained", IDENTIFIED),
+    ("config.yaml", "identification.images.permutations", 100, IDENTIFIED),
+    ("config.yaml", "identification.images.seed", 1, IDENTIFIED),
     ("config.yaml", "contrasts.sounds.plus", ["sentence"], {"contrast", "contrast_maps"} | REPORT),
     ("config.yaml", "contrasts.sounds.minus", [], {"contrast", "contrast_maps"} | REPORT),
     ("config.yaml", "contrasts.sounds.duration", 1, {"contrast", "contrast_maps"} | REPORT),
@@ -137,7 +149,7 @@ DESCRIPTORS: list[Change] = [
     ),
     (OBJECTS, "layout.high_pass", 100.0, TRIALS),
     (OBJECTS, "trials.shift", 2.0, TRIALS),
-    (OBJECTS, "stimuli.known_leaks", ["Another."], {"leakage", "samples"} | FIT),
+    (OBJECTS, "stimuli.known_leaks", ["Another."], {"leakage", "samples", "identify"} | FIT),
 ]
 # Everything of a dataset that is simulated anew from other features of its film.
 SIMULATED = (
@@ -156,7 +168,6 @@ ALL_BOLD = {
     "contrast_maps",
 } | ALIGNED
 RESAMPLED = {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT
-AUDITED = {"leakage", "samples", "lagscan", "decode"} | STREAMS
 # A module to which a constant is appended, and the rules that rerun.
 CODE: list[tuple[str, set[str]]] = [
     ("align/delays.py", {"power"} | STREAMS),
@@ -175,6 +186,8 @@ CODE: list[tuple[str, set[str]]] = [
     ("contrast/contrast_fit.py", {"contrast", "contrast_maps"} | REPORT),
     ("decode/classifiers.py", {"power"} | DECODED),
     ("decode/label_exchange.py", {"power"} | DECODED),
+    ("decode/unit_ridge.py", IDENTIFIED),
+    ("decode/pattern_reliability.py", IDENTIFIED),
     ("encode/solvers/ridge.py", {"power"} | STREAMS),
     # Contrasts are drawn by what draws encodings, which knows their ceilings.
     ("encode/ceiling.py", {"power", "contrast_maps"} | STREAMS),
@@ -219,12 +232,14 @@ CODE: list[tuple[str, set[str]]] = [
 OTHER_JOBS = {
     *("features.cochlea.extractor", "features.cochlea.layers", "features.cochlea.module"),
     *("models.streams.datasets", "models.streams.bands", "decoders.genre.datasets"),
+    *("identification.images.datasets", "identification.images.features"),
     *("contrasts.sounds.datasets", "inference.comparisons", "inference.regions"),
 }
 SECTIONS = {
     "features.cochlea": FeatureSpace,
     "models.streams": EncodingModel,
     "decoders.genre": Decoder,
+    "identification.images": Identification,
     "contrasts.sounds": Contrast,
     "inference": Inference,
 }

@@ -120,13 +120,18 @@ def _identified(design: IdentificationDesign) -> str:
 
 
 def _null(done: Done) -> str:
-    refusal = done.found.pairwise.refusal
-    if refusal:
-        return f"Identification has no p value: {refusal}."
-    return (
+    pairwise = done.found.pairwise
+    if not len(pairwise.null):
+        return f"Identification has neither p value nor measured chance: {pairwise.refusal}."
+    text = (
         "Under the null hypothesis the identity of items was permuted "
-        f"{len(done.found.pairwise.null):,} times among those shown in the same runs (seed "
-        f"{done.settings.block.seed}); chance is the mean and the interval the central 95 % of "
-        "these, p is (1 + permutations at least as large) / (1 + permutations), and corrected p "
+        f"{len(pairwise.null):,} times among those shown in the same runs (seed "
+        f"{done.settings.block.seed}); chance is the mean, and the interval the central 95 % of "
+        "these"
+    )
+    if pairwise.refusal:
+        return f"{text}. There is no p value: {pairwise.refusal}."
+    return (
+        f"{text}, p is (1 + permutations at least as large) / (1 + permutations), and corrected p "
         "compare with the largest figure of all layers and regions in each permutation."
     )

@@ -81,6 +81,8 @@ def matched(
 ) -> Matched:
     """The mean of a table's diagonal, and its null.
 
+    Too few rearrangements for a p value still say what chance is.
+
     Parameters
     ----------
     table : ndarray of shape (items, items)
@@ -94,7 +96,7 @@ def matched(
     """
     value = float(np.diagonal(table).mean())
     refusal = refused(exchange, permutations)
-    if refusal:
+    if not permutations or not exchange.sets:
         nan = float("nan")
         return Matched(value, nan, nan, nan, None, refusal, np.empty(0))
     null = []
@@ -108,8 +110,8 @@ def matched(
         chance=float(drawn_values.mean()),
         low=float(low),
         high=float(high),
-        p=p_value(value, drawn_values),
-        refusal="",
+        p=None if refusal else p_value(value, drawn_values),
+        refusal=refusal,
         null=drawn_values,
     )
 
