@@ -164,14 +164,16 @@ ALL_BOLD = {
     "bold_index",
     "samples",
     "decode",
+    "identify",
     "contrast",
     "contrast_maps",
 } | ALIGNED
 RESAMPLED = {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT
+MEDIA = {"features", "decode", "identify", "contrast", "contrast_maps"} | SIMULATED
 # A module to which a constant is appended, and the rules that rerun.
 CODE: list[tuple[str, set[str]]] = [
     ("align/delays.py", {"power"} | STREAMS),
-    ("align/aligned.py", {"power"} | ALIGNED),
+    ("align/aligned.py", {"power", "identify"} | ALIGNED),
     ("bold/cleaning.py", {"power"} | ALL_BOLD),
     ("bold/run_file.py", {"power"} | ALL_BOLD),
     ("bold/trials.py", {"power"} | TRIALS),
@@ -194,7 +196,7 @@ CODE: list[tuple[str, set[str]]] = [
     ("encode/partition/variance.py", PARTITION | REPORT),
     ("features/spaces/gammatone.py", {"features"} | ALIGNED),
     ("features/spaces/optical_flow/fields.py", {"features"} | SIMULATED),
-    ("features/core/extraction.py", {"features"} | SIMULATED),
+    ("features/core/extraction.py", {"features", "identify"} | SIMULATED),
     (
         "features/fusion/embedding.py",
         {"fusion_fit", "fuse", "align", "lagscan", "compare"} | {"recovery"} | FIT,
@@ -209,10 +211,10 @@ CODE: list[tuple[str, set[str]]] = [
     ("inference/group.py", {"group"} | REPORT),
     ("inference/people.py", {"group", "power"} | REPORT),
     ("maps/brain_figures.py", {"maps", "contrast_maps"} | REPORT),
-    ("media/films.py", {"features", "decode"} | SIMULATED),
-    ("media/sounds.py", {"features", "decode", "contrast", "contrast_maps"} | SIMULATED),
-    ("media/clocks.py", {"features", "decode", "contrast", "contrast_maps"} | SIMULATED),
-    ("media/containers.py", {"features", "decode", "contrast", "contrast_maps"} | SIMULATED),
+    ("media/films.py", {"features", "decode", "identify"} | SIMULATED),
+    ("media/sounds.py", MEDIA),
+    ("media/clocks.py", MEDIA),
+    ("media/containers.py", MEDIA),
     ("power/detection.py", {"power"} | REPORT),
     ("report/build.py", REPORT),
     ("simulate/noise.py", SIMULATED),
