@@ -245,10 +245,11 @@ class Subject:
         """BOLD of every run before cleaning, (volumes, voxels)."""
         source, voxels = self.source, self.voxels
         shared = source.draw(common, voxels)
+        alike = _alike(*(features[band] for band in BANDS))
         answered = {
             "shared": shared,
             "items": source.draw(own, voxels),
-            "equal": _alike(*(features[b] for b in BANDS)) @ own.standard_normal((COLUMNS, voxels)),
+            "equal": alike @ own.standard_normal((alike.shape[1], voxels)),
             "other": features["b"] @ own.standard_normal((COLUMNS, voxels)),
             "planted": features["a"] @ own.standard_normal((COLUMNS, voxels)),
             "labels": source.labels @ own.standard_normal((source.labels.shape[1], voxels)),
