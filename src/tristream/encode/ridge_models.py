@@ -35,8 +35,9 @@ def fit_banded(
     y, runs = _targets(inputs, train)
     grid = penalties(model)
     gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
+    # One candidate a voxel: nulls that refit folds, and parts of units, know no means of several.
     found = banded_ridge.fit(
-        kernels.train, torch.from_numpy(y), runs, gammas, grid, progress=progress
+        kernels.train, torch.from_numpy(y), runs, gammas, grid, select="best", progress=progress
     )
     gamma = gammas[found.choice.gamma.cpu().numpy()].T
 
