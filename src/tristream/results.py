@@ -56,6 +56,7 @@ KINDS = {
         Kind("partition", "tristream.encode.partition.partition_file", computed=True),
         Kind("decoding", "tristream.decode.decoding_file", computed=True),
         Kind("identification", "tristream.decode.identification_file", computed=True),
+        Kind("mass-univariate", "tristream.decode.mass_univariate_file", computed=True),
         Kind("contrast", "tristream.contrast.contrast_file", computed=True),
         Kind("contrast-table", "tristream.contrast.contrast_file", computed=True),
         Kind("inference", "tristream.inference.inference_file", computed=True),
@@ -129,6 +130,11 @@ PLACES = {
             "identification_sets",
             "decode/{dataset}/{identification}/sub-{subject}_candidate_sets.tsv",
             "identification",
+        ),
+        Place(
+            "mass_univariate",
+            "decode/{dataset}/{pair}/sub-{subject}_univariate.h5",
+            "mass-univariate",
         ),
         Place("contrast", "contrast/{dataset}/{contrast}/sub-{subject}.h5", "contrast"),
         Place(

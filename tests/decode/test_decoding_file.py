@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from tristream.decode.decoding_file import Decoding, read_decoding, write_decoding
+from tristream.decode.decoding_file import Decoding, Voices, read_decoding, write_decoding
 from tristream.store import Provenance
 
 DECODING = Decoding(
@@ -36,6 +36,11 @@ DECODING = Decoding(
     n_units=5,
     n_left_out=3,
     n_voxels=7,
+    top=np.array([0.75, 1]),
+    top_chance=np.array([0.5, 1]),
+    patterns=np.arange(14.0).reshape(2, 7),
+    ijk=np.arange(21).reshape(7, 3),
+    voices=Voices(["majority", "lda"], *np.arange(14.0).reshape(7, 2)),
     null=np.array([0.25, 0.5, 0.75]),
     p=0.5,
 )
@@ -48,6 +53,12 @@ def test_what_is_read_is_what_was_written(tmp_path, tested):
     write_decoding(tmp_path / "decoding.h5", decoding, written)
     found, provenance = read_decoding(tmp_path / "decoding.h5")
     assert provenance == written
+    for one in fields(Voices):
+        np.testing.assert_array_equal(
+            getattr(found.voices, one.name), getattr(decoding.voices, one.name)
+        )
     for one in fields(Decoding):
+        if one.name == "voices":
+            continue
         np.testing.assert_array_equal(getattr(found, one.name), getattr(decoding, one.name))
     assert (found.p is None) == (not tested)

@@ -9,7 +9,7 @@ import pytest
 
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
-from tristream.decode.classifiers import CLASSIFIERS, Classifier
+from tristream.decode.classifiers import CLASSIFIERS, LINEAR, Classifier
 from tristream.decode.decoding import _to_file, decode
 from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples
@@ -54,6 +54,15 @@ def lies(text: str, given: Samples, decoding, settings) -> list[str]:
     facts = {
         r"ridge classifier .*penalty ([\d.]+)\)": block.kind == "ridge" and block.regularization,
         r"support vector machine .*C = ([\d.]+)\)": block.kind == "svm" and block.regularization,
+        r"chosen out of (\d+) from": block.regularization is None
+        and "ridge" in (block.kind, *block.members)
+        and 5,
+        r"shrunk after Ledoit": "lda" in (block.kind, *block.members),
+        r"majority, of (\d+) classifiers": len(block.members),
+        r"p values of (\d+) accuracies": p and block.members and 2 + len(block.members),
+        r"In each fit the (\d+) of 6 voxels": block.voxels,
+        r"held out in (\d+) groups": decoding.scheme == "groups of runs" and block.folds,
+        r"Patterns are the covariance": block.kind in LINEAR,
         r"of (\d+) labels": len(decoding.classes),
         rf"fitted to single {given.rows}\.": block.samples == "volumes",
         rf"the mean of the {given.rows} of each {settings.unit}\.": block.samples == "blocks",
@@ -62,7 +71,7 @@ def lies(text: str, given: Samples, decoding, settings) -> list[str]:
         r"scaled in their own run": block.standardize == "run",
         r"fitted to (\d+) training runs": holdout and runs - tested,
         r"tested on (\d+) held-out runs": holdout and tested,
-        r"Each of the (\d+) runs was held out once": not holdout and runs,
+        r"Each of the (\d+) runs was held out once": not (holdout or block.folds) and runs,
         r"under ([\d,]+) random permutations": p and len(decoding.null),
         rf"labels of whole {settings.unit}s within runs": p,
         r"seed (\d+)\)": p and block.seed + 0.0,
@@ -87,7 +96,12 @@ def lies(text: str, given: Samples, decoding, settings) -> list[str]:
 
 CASES = {
     "ridge": (samples(), {"regularization": 530}),
-    "svm": (samples(delay=5.0), {"kind": "svm", "samples": "blocks", "seed": 3}),
+    "svm": (
+        samples(delay=5.0),
+        {"kind": "svm", "samples": "blocks", "seed": 3, "regularization": 1},
+    ),
+    "lda": (samples(), {"kind": "lda", "voxels": 4, "folds": 4, "permutations": 5}),
+    "ensemble": (samples(), {"kind": "ensemble", "members": ["ridge", "lda"], "permutations": 5}),
     "holdout": (samples(test=[6, 7]), {"standardize": "training"}),
     "few": (samples(runs=3, labels=2), {}),
     "trials": (samples(rows="trials"), {"permutations": 0}),
@@ -119,6 +133,13 @@ def test_sentences_are_true_and_none_may_be_missing(case):
         ("holdout", "fitted to 6 training runs and tested on 2", "leave-one-run-out over 8"),
         ("holdout", "over the training samples", "within each run"),
         ("svm", "5 s earlier", "2 s earlier"),
+        ("ridge", "Patterns are the covariance", "Weights are the covariance"),
+        ("lda", "the 4 of 6 voxels", "the 5 of 6 voxels"),
+        ("lda", "in 4 groups", "in 8 groups"),
+        ("lda", "after Ledoit and Wolf", "by hand"),
+        ("ensemble", "of 2 classifiers", "of 3 classifiers"),
+        ("ensemble", "p values of 4 acc", "p values of 2 acc"),
+        ("holdout", "out of 5 from", "out of 50 from"),
         ("few", "no p value", "the p value 0.01"),
         ("items", "whole items", "whole blocks"),
         ("items", "each of 40 tested items", "each of 80 tested samples"),
@@ -141,7 +162,7 @@ def test_why_there_is_no_p_value_is_told():
 
 def test_citations_are_in_the_bibliography():
     bibliography = (Path(__file__).parents[2] / "src/tristream/references.bib").read_text()
-    for key in re.findall(r"@(\w+)", " ".join(made(samples(), kind="svm")[0])):
+    for key in re.findall(r"@(\w+)", " ".join(made(samples(), kind="svm", regularization=1)[0])):
         assert f"{{{key}," in bibliography
 
 

@@ -8,7 +8,7 @@ from helpers import REPOSITORY
 PAGE = REPOSITORY / "docs/decoding.md"
 
 
-def test_the_examples_identify_and_the_gate_stays_shut():
+def test_the_examples_run_as_they_stand():
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
     exec("\n".join(blocks), names)
@@ -24,3 +24,10 @@ def test_the_examples_identify_and_the_gate_stays_shut():
     report = names["report"]
     assert report.category is None
     assert abs(report.drawn.pairwise - 0.5) < 0.1
+    assert names["accuracy"] > 0.6
+    assert names["chance"] < 0.5
+    assert names["low"] < names["accuracy"] < names["high"]
+    assert names["by_region"].p_fwe[0] == names["times"].p_fwe[1] == 1 / 20
+    assert names["times"].p_fwe[0] > 0.05
+    assert names["spheres"].accuracy.argmax() < 20
+    assert abs(names["signed"][:10]).max() > abs(names["signed"][10:]).max()

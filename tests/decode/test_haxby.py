@@ -25,13 +25,16 @@ from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.decoding import decode, fit
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_exchange import label_exchange
+from tristream.decode.labelled_arrays import labelled
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.store import Provenance, open_h5, read_strings, write_table
 
 WORKFLOW = REPOSITORY / "workflow/datasets"
 RIDGE = DecoderDesign(kind="ridge", samples="volumes", regularization=530, delay=0)
-SVM = DecoderDesign(kind="svm", samples="blocks", delay=0)
+SVM = DecoderDesign(kind="svm", samples="blocks", regularization=1.0, delay=0)
 Files = tuple[list[Path], Path]
+# Of this mask's volume, nilearn's screening at 10 % takes 22 voxels.
+AFFINE = np.diag([20.0, 20.0, 20.0, 1.0])
 
 
 @pytest.fixture(scope="module")
@@ -159,15 +162,15 @@ def test_ridge_is_scikit_learns(volumes: Samples) -> None:
 
 
 def _nilearn(
-    samples: Samples, estimator: str, grid: dict[str, Sequence[object]]
+    samples: Samples, estimator: str, grid: dict[str, Sequence[object]], screening: float = 100
 ) -> tuple[float, np.ndarray]:
     """Accuracy over all classes, and accuracy of each class against the rest, by nilearn."""
     shape = (samples.x.shape[1], 1, 1)
-    mask = nib.Nifti1Image(np.ones(shape, np.int8), np.eye(4))
+    mask = nib.Nifti1Image(np.ones(shape, np.int8), AFFINE)
     hits, binary = [], []
 
     def image(rows: np.ndarray) -> nib.Nifti1Image:
-        return nib.Nifti1Image(samples.x[rows].T.reshape(*shape, len(rows)), np.eye(4))
+        return nib.Nifti1Image(samples.x[rows].T.reshape(*shape, len(rows)), AFFINE)
 
     everything = image(np.arange(len(samples.x)))
     run, y = samples.sample_run, samples.y
@@ -178,7 +181,7 @@ def _nilearn(
             mask=mask,
             cv=[(train, test)],
             param_grid=grid,
-            screening_percentile=100,
+            screening_percentile=screening,
             scoring="accuracy",
             standardize=False,
             verbose=0,
@@ -207,6 +210,53 @@ def test_agrees_with_nilearns_decoder(
     assert found.accuracy == pytest.approx(expected, abs=0.01)
     ours = ((found.decision > 0) == (samples.y[:, None] == np.arange(8))).mean(0)
     np.testing.assert_allclose(ours, binary, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("pair", "decoder", "estimator", "screening"),
+    [
+        (("bottle", "scissors"), {"kind": "logistic", "regularization": 1.0}, "logistic", 100),
+        (("chair", "shoe"), {"kind": "svm", "regularization": 1.0, "voxels": 22}, "svc", 10),
+        (("bottle", "shoe"), {"kind": "ridge", "regularization": 9.0, "voxels": 22}, "ridge", 10),
+    ],
+)
+def test_pairs_agree_with_nilearns_decoder(
+    blocks: Samples,
+    pair: tuple[str, str],
+    decoder: dict[str, object],
+    estimator: str,
+    screening: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where voxels are chosen in each fold, by F."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
+    labels = np.array(blocks.classes)[blocks.y]
+    own = np.isin(labels, pair)
+    given = labelled(blocks.x[own], labels[own], blocks.sample_run[own])
+    value = decoder["regularization"]
+    grid = {"alphas": [[value]]} if estimator == "ridge" else {"C": [value]}
+    name = "ridge_classifier" if estimator == "ridge" else estimator
+    expected, _ = _nilearn(given, name, grid, screening)
+    found = decode(given, DecoderDesign(samples="blocks", permutations=0, **decoder))
+    assert found.accuracy == pytest.approx(expected, abs=0.01)
+
+
+def test_voxels_that_are_chosen_in_the_fold_help(blocks: Samples) -> None:
+    """Of one slice most voxels know nothing; the search finds the penalty by itself."""
+    keys = {"kind": "lda", "samples": "blocks", "permutations": 0}
+    every, best = (decode(blocks, DecoderDesign(voxels=n, **keys)) for n in (None, 100))
+    assert every.accuracy > 0.7
+    assert best.accuracy > every.accuracy + 0.1
+    assert best.top[1] > 0.95
+    together = decode(
+        blocks, DecoderDesign(members=["ridge", "lda"], **keys | {"kind": "ensemble"})
+    )
+    assert min(voice.accuracy for voice in together.voices) > 0.7
+    mean = np.stack([blocks.x[blocks.y == label].mean(0) for label in range(8)])
+    for pattern, response in zip(
+        every.patterns - every.patterns.mean(0), mean - mean.mean(0), strict=True
+    ):
+        assert np.corrcoef(pattern, response)[0, 1] > 0.5
 
 
 def test_permuted_refits_are_whole_refits(blocks: Samples, volumes: Samples) -> None:

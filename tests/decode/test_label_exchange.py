@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from tristream.config.decoders import Decoder
-from tristream.decode.classifiers import SvmFold
 from tristream.decode.decoding import area_under_curve, decode
 from tristream.decode.decoding_samples import Samples
 from tristream.decode.label_exchange import label_exchange
@@ -147,7 +146,9 @@ def test_a_decoder_of_clips_is_none_of_genres() -> None:
 
 def test_a_decoder_never_meets_an_item_that_it_is_tested_on() -> None:
     """Voxels that know items and no labels, and items that come again in another run."""
-    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks", permutations=0)
+    decoder = Decoder(
+        datasets=["d"], kind="ridge", samples="blocks", regularization=1, permutations=0
+    )
     rng = np.random.default_rng(0)
     items = [rng.permutation(20) + 20 * (run // 2) for run in range(8)]
     label = np.arange(80) % 2
@@ -165,7 +166,7 @@ def test_a_decoder_never_meets_an_item_that_it_is_tested_on() -> None:
 
 
 def test_few_permutations_give_no_p() -> None:
-    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks")
+    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks", regularization=1)
     found = decode(design([[0, 1]] * 10), decoder)
     assert "512 distinct permutations exist, fewer than 1000" in found.refusal
     assert len(found.null) == 0
@@ -176,7 +177,7 @@ def test_few_permutations_give_no_p() -> None:
 
 def test_holdout_tests_on_test_runs_alone() -> None:
     samples = design([[0, 1, 2, 3, 4]] * 5, test=[False] * 3 + [True] * 2)
-    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks")
+    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks", regularization=1)
     found = decode(samples, decoder)
     assert set(samples.run[samples.unit[found.tested]]) == {3, 4}
     assert found.accuracy > 0.5
@@ -188,34 +189,14 @@ def test_runs_never_straddle_train_and_test() -> None:
     rng = np.random.default_rng(0)
     samples = design([[label, label] for label in rng.integers(0, 2, 12)])
     marks = rng.standard_normal((12, 400))[samples.run]
-    decoder = Decoder(datasets=["d"], kind="ridge", samples="blocks", permutations=0)
+    decoder = Decoder(
+        datasets=["d"], kind="ridge", samples="blocks", regularization=1, permutations=0
+    )
     assert decode(replace(samples, x=marks), decoder).accuracy < 0.85
     split = replace(
         samples, x=marks, run=np.tile([0, 1], 12), runs=["odd", "even"], repeat=["", ""]
     )
     assert decode(replace(split, test=np.zeros(2, bool)), decoder).accuracy == 1
-
-
-def test_two_classes_have_two_decision_values() -> None:
-    rng = np.random.default_rng(0)
-    y = np.tile([0, 1], 10)
-    x = rng.standard_normal((20, 4)) + 3 * y[:, None]
-    fold = SvmFold(x, x, np.arange(20), 2, 1.0, 0)
-    decision = fold.decide(y[None])[0]
-    np.testing.assert_array_equal(decision[:, 0], -decision[:, 1])
-    assert (decision.argmax(1) == y).mean() > 0.9
-
-
-def test_rotation_changes_no_decision() -> None:
-    rng = np.random.default_rng(0)
-    y = np.tile(np.arange(3), 10)
-    x = rng.standard_normal((36, 200))
-    x[:30, :3] += 2 * np.eye(3)[y]
-    rotated = SvmFold(x[:30], x[30:], np.arange(30), 3, 1.0, 0)
-    assert rotated.train.shape == (30, 36)
-    plain = SvmFold(x[:30], x[30:], np.arange(30), 3, 1.0, 0)
-    plain.train, plain.test = x[:30], x[30:]
-    np.testing.assert_allclose(rotated.decide(y[None]), plain.decide(y[None]), atol=2e-3)
 
 
 def test_auc_leaves_out_runs_without_the_class() -> None:

@@ -26,6 +26,17 @@ def test_haxby_is_decoded(decoder, least):
         assert abs(np.mean(file["null"]) - 0.125) < 0.02
 
 
+def test_haxby_has_a_table_of_classifiers_and_a_map_of_faces_against_houses():
+    with h5py.File(RESULTS / "decode/haxby2001_slice/classifiers/sub-1.h5") as file:
+        assert len(file["voices/names"]) == 6
+        assert min(file["voices/accuracy"]) > 0.8
+        assert max(file["voices/p_any"]) <= 0.05
+        assert max(abs(file["voices/chance"][:] - 0.125)) < 0.05
+    with h5py.File(RESULTS / "decode/haxby2001_slice/face_house/sub-1_univariate.h5") as file:
+        assert 20 < (file["log_p"][:] < -1).sum() < 200
+        assert (file["log_p"][:] > 1).sum() > 0
+
+
 @pytest.fixture(scope="module")
 def recovery() -> pd.DataFrame:
     return pd.read_csv(RESULTS / "inference/bunny/recovery.tsv", sep="\t", dtype={"subject": str})

@@ -207,4 +207,6 @@ def test_unknown_decoder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     command += f" --subject 1 --bold x.h5 --samples s.tsv --output {tmp_path / 'o.h5'}"
     assert main(command.split()) == 2
     error = capsys.readouterr().err
-    assert "there is no 'nobody' in the study; it has ridge_volumes, svm_blocks" in error
+    assert (
+        "there is no 'nobody' in the study; it has ridge_volumes, svm_blocks, classifiers" in error
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from helpers import run_claims
@@ -23,6 +24,7 @@ from tristream.align.samples import read_samples
 from tristream.bold.run_file import Run, read_run
 from tristream.config.load import load
 from tristream.decode.decoding_file import read_decoding
+from tristream.decode.mass_univariate_file import read_mass_univariate
 from tristream.encode.encoding_file import read_encoding
 from tristream.features.core.feature_file import open_features
 from tristream.inference.encoding import (
@@ -414,15 +416,42 @@ def decoding_facts(of: Of) -> list[Fact]:
     """Samples, scheme and null of every decoder."""
     found = [(decoding, p.config) for decoding, p in of.all("decoding", read_decoding)]
     held = [(d, c) for d, c in found if d.scheme == "holdout"]
-    every = [d for d, _ in found if d.scheme != "holdout"]
+    every = [d for d, _ in found if d.scheme == "leave-one-run-out"]
+    grouped = [(d, c) for d, c in found if d.scheme == "groups of runs"]
     tested = [d for d, _ in found if d.p is not None]
     designs = [config["block"] for _, config in found]
+    kinds = {kind for one in designs for kind in (one["kind"], *one["members"])}
     train = {run.run for run in of.runs()}
+    pairs = [pair for pair, _ in of.all("mass_univariate", read_mass_univariate)]
     return [
+        (r"in each of ([\d,]+) voxels whether", _each({float(len(p.t)) for p in pairs})),
+        (
+            r"under ([\d,]+) permutations of all (\d+) means",
+            {(float(p.permutations), 2.0 * len(p.runs)) for p in pairs},
+        ),
+        (
+            r"swapped the two labels within",
+            _when(any(np.isfinite(p.within_runs).any() for p in pairs)),
+        ),
+        (
+            r"The (\d+) runs were held out in (\d+) groups",
+            {(float(len(d.runs)), float(c["block"]["folds"])) for d, c in grouped},
+        ),
+        (
+            r"majority, of (\d+) classifiers",
+            _each({float(len(one["members"])) for one in designs if one["members"]}),
+        ),
+        (
+            r"In each fit the (\d+) of",
+            _each({float(one["voxels"]) for one in designs if one["voxels"]}),
+        ),
+        (r"linear discriminant analysis", _when("lda" in kinds)),
+        (r"multinomial logistic regression", _when("logistic" in kinds)),
+        (r"Patterns are the covariance", _when(any(len(d.patterns) for d, _ in found))),
         (r"Decoder (\w+) was", _each({d.decoder for d, _ in found})),
         (r"of ([\d,]+) labels?, fitted", _each({float(len(d.classes)) for d, _ in found})),
-        (r"a ridge classifier", _when(any(one["kind"] == "ridge" for one in designs))),
-        (r"support vector machine", _when(any(one["kind"] == "svm" for one in designs))),
+        (r"a ridge classifier", _when("ridge" in kinds)),
+        (r"support vector machine", _when("svm" in kinds)),
         (r"fitted to the mean of the", _when(any(o["samples"] == "blocks" for o in designs))),
         (r"fitted to single", _when(any(o["samples"] == "volumes" for o in designs))),
         (

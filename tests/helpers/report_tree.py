@@ -16,8 +16,10 @@ from helpers import REPOSITORY, truths
 from helpers.run_files import write_runs
 from tristream.config.delays import in_volumes
 from tristream.config.load import Resolved, load
-from tristream.decode.decoding_file import Decoding
+from tristream.decode.decoding_file import Decoding, Voices
 from tristream.decode.decoding_file import write_decoding as write_decoding_file
+from tristream.decode.mass_univariate_file import KIND as UNIVARIATE
+from tristream.decode.mass_univariate_file import MassUnivariate, write_mass_univariate
 from tristream.encode.ceiling import Ceiling
 from tristream.encode.encoding_file import Encoding, Fitted, HeldOut, Scores
 from tristream.encode.encoding_file import write_encoding as write_encoding_file
@@ -82,6 +84,9 @@ def write_tree(resolved: Resolved) -> None:
             for name, decoder in resolved.study.decoders.items():
                 if dataset in decoder.datasets:
                     write_decoding(root, dataset, name, subject, rng)
+            for name, pair in resolved.study.univariate.items():
+                if dataset in pair.datasets:
+                    write_comparison(root, dataset, name, subject, rng)
             write_lagscan(resolved, dataset, subject, simulated, rng)
         write_receipt(root, dataset, None, simulated)
         write_stimuli(root, dataset, subjects, resolved, rng)
@@ -251,6 +256,29 @@ def fitted(rng: np.random.Generator, bands: int, r2: np.ndarray) -> Fitted:
     )
 
 
+def write_comparison(
+    root: Path, dataset: str, name: str, subject: str, rng: np.random.Generator
+) -> None:
+    """Faces against houses in a slice of 100 voxels."""
+    t = 2 * rng.standard_normal(100)
+    ijk = np.argwhere(np.ones((10, 10, 1)))
+    found = MassUnivariate(
+        name, "face", "house", ["run-01", "run-02"], 1000, t, t, 0.8 * t, 0.9 * t, ijk
+    )
+    written = Provenance(UNIVARIATE, False, methods=(f"Comparison {name} was made.",))
+    path = root / f"decode/{dataset}/{name}/sub-{subject}_univariate.h5"
+    write_mass_univariate(path, found, written)
+
+
+def voices(name: str) -> Voices:
+    """An ensemble of two where the name says so, else one classifier."""
+    names = ["mean probability", "majority", "ridge", "lda"] if "ensemble" in name else [name]
+    one = np.ones(len(names))
+    return Voices(
+        names, 0.7 * one, 0.125 * one, 0.7 * one, 0.6 * one, 0.8 * one, 0.005 * one, 0.01 * one
+    )
+
+
 def write_decoding(
     root: Path, dataset: str, name: str, subject: str, rng: np.random.Generator
 ) -> None:
@@ -290,6 +318,11 @@ def write_decoding(
         n_units=96,
         n_left_out=0,
         n_voxels=100,
+        top=np.linspace(0.7, 1, 8),
+        top_chance=np.arange(1, 9) / 8,
+        patterns=np.zeros((0, 100)),
+        ijk=np.zeros((100, 3), int),
+        voices=voices(name),
         null=0.125 + 0.02 * rng.standard_normal(200),
         p=1 / 201,
     )

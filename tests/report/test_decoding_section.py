@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from helpers import report_tree
-from tristream.decode.decoding_file import read_decoding, write_decoding
-from tristream.report.elements import Table, Text
+from tristream.decode.decoding_file import Voices, read_decoding, write_decoding
+from tristream.report.elements import Figure, Table, Text
 from tristream.report.sections.decoding import holm, section
 from tristream.report.study_results import Results
 
@@ -60,3 +60,28 @@ def test_intervals_and_recalls_are_shown(results):
     assert text.count("0.700 (95 % interval 0.610 to 0.780, from 96 units)") == 1
     recalls = [b for b in blocks if isinstance(b, Table) and "recall" in b.columns]
     assert len(recalls) == 2
+
+
+def test_an_ensemble_has_a_table_of_its_classifiers(results):
+    together = Voices(
+        ["mean probability", "lda"], *np.array([[0.8, 0.7]] + [[0.1, 0.2]] * 5 + [[0.01, np.nan]])
+    )
+    write(results, "ridge_volumes", voices=together)
+    write(results, "svm_blocks")
+    blocks = section(results, "haxby2001_slice", "1").blocks
+    (table,) = [b for b in blocks if isinstance(b, Table) and "p of all" in b.columns]
+    assert [row[0] for row in table.rows] == ["mean probability", "lda"]
+    assert table.rows[0][3] == "0.100 (0.100 to 0.100)"
+    assert table.rows[1][5] is None
+    ranks = [b for b in blocks if isinstance(b, Table) and "share" in b.columns]
+    assert [row[0] for row in ranks[0].rows] == list(range(1, 9))
+
+
+def test_patterns_are_compared_where_there_are_three_classes(results):
+    rng = np.random.default_rng(0)
+    write(results, "ridge_volumes", patterns=rng.standard_normal((8, 100)))
+    write(results, "svm_blocks")
+    blocks = section(results, "haxby2001_slice", "1").blocks
+    drawn = [b for b in blocks if isinstance(b, Figure) and "Patterns" in b.title]
+    assert len(drawn) == 1
+    assert "The patterns of 100 voxels" in drawn[0].caption

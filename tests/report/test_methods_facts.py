@@ -56,6 +56,7 @@ def slice_study(tmp_path_factory: pytest.TempPathFactory, haxby: Path, cache: Pa
         "features": {"categories": demo["features"]["categories"]},
         "models": {"category": demo["models"]["category"]},
         "decoders": decoders,
+        "univariate": {"face_house": {**demo["univariate"]["face_house"], "permutations": 1000}},
         "inference": {"permutations": 20, "regions": False},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(study))
@@ -102,6 +103,16 @@ SENTENCES = {
         "decode/haxby2001_slice/svm_blocks/sub-1.h5",
         "the mean of the volumes of each block",
         "single volumes",
+    ),
+    "voxels of a decoder": (
+        "decode/haxby2001_slice/classifiers/sub-1.h5",
+        "In each fit the 100 of",
+        "In each fit the 50 of",
+    ),
+    "comparison": (
+        "decode/haxby2001_slice/face_house/sub-1_univariate.h5",
+        "permutations of all 24 means",
+        "permutations of all 12 means",
     ),
     "p value": (
         "decode/haxby2001_slice/untested/sub-1.h5",

@@ -64,6 +64,9 @@ STUDY: list[Change] = [
     ("config.yaml", "models.streams.seed", 3, STREAMS),
     ("config.yaml", "models.streams.network", {"width": 8}, REPORT),
     ("config.yaml", "decoders.genre.kind", "ridge", DECODED),
+    ("config.yaml", "decoders.genre", {"kind": "ensemble", "members": ["svm", "lda"]}, DECODED),
+    ("config.yaml", "decoders.genre.voxels", 200, DECODED),
+    ("config.yaml", "decoders.genre.folds", 2, DECODED),
     ("config.yaml", "decoders.genre.samples", "volumes", DECODED),
     ("config.yaml", "decoders.genre.standardize", "training", DECODED),
     ("config.yaml", "decoders.genre.regularization", 2, DECODED),
@@ -230,11 +233,13 @@ CODE: list[tuple[str, set[str]]] = [
 ]
 
 
-# Keys that decide which jobs there are, and one whose change is another test's.
+# Keys that decide which jobs there are, one that goes with another, and one whose change is
+# another test's.
 OTHER_JOBS = {
     *("features.cochlea.extractor", "features.cochlea.layers", "features.cochlea.module"),
     *("models.streams.datasets", "models.streams.bands", "decoders.genre.datasets"),
     *("identification.images.datasets", "identification.images.features"),
+    "decoders.genre.members",
     *("contrasts.sounds.datasets", "inference.comparisons", "inference.regions"),
 }
 SECTIONS = {

@@ -73,6 +73,7 @@ wildcard_constraints:
     second="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",
     identification="|".join(STUDY.identification) or "none",
+    pair="|".join(STUDY.univariate) or "none",
     contrast="|".join(STUDY.contrasts) or "none",
     power="|".join(STUDY.power) or "none",
     timeline="[A-Za-z0-9_]+",

@@ -2,6 +2,7 @@
 
 from tristream.config.settings.decode import DecodeSettings
 from tristream.config.settings.identification import IdentificationSettings
+from tristream.config.settings.univariate import UnivariateSettings
 
 
 rule decode:
@@ -72,3 +73,28 @@ rule identify:
         " --bold {input.bold:q} --samples {input.samples:q}"
         " --features {input.features:q} --aligned {input.aligned:q} {params.candidates}"
         " --output {output.rows:q} --sets {output.sets:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule univariate:
+    input:
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
+        samples=at("samples"),
+    output:
+        at("mass_univariate"),
+    log:
+        LAYOUT.log("mass_univariate"),
+    benchmark:
+        LAYOUT.benchmark("mass_univariate")
+    conda:
+        "../../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda w: settings(UnivariateSettings, dataset=w.dataset, pair=w.pair),
+        code=fingerprint("tristream.decode.mass_univariate"),
+    shell:
+        "python -m tristream decode univariate --settings {params.settings}"
+        " --bold {input.bold} --samples {input.samples}"
+        " --output {output} --code {params.code} > {log} 2>&1"

@@ -39,6 +39,7 @@ TARGETS = {
     "decoder": "name of the decoder in the study",
     "identification": "name of the identification in the study",
     "fused": "space of `fusion:` in the study",
+    "pair": "name of the comparison in `univariate:` of the study",
     "contrast": "name of the contrast in the study",
     "timeline": "stimulus timeline",
     "space": "feature space, as named in the study",

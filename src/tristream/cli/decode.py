@@ -26,6 +26,7 @@ def register(stages: Any) -> None:
     add_output(fitted, "HDF5 file")
     fitted.set_defaults(run=fit)
     _register_identify(actions)
+    _register_univariate(actions)
 
 
 def _register_identify(actions: Any) -> None:
@@ -43,6 +44,15 @@ def _register_identify(actions: Any) -> None:
     add_output(found, "table")
     found.add_argument("--sets", required=True, type=Path, help="table of candidate sets to write")
     found.set_defaults(run=identify)
+
+
+def _register_univariate(actions: Any) -> None:
+    compared = actions.add_parser("univariate", help="two labels in every voxel of one subject")
+    add_settings(compared, "dataset", "pair")
+    compared.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
+    compared.add_argument("--samples", required=True, type=Path, help="the sample index")
+    add_output(compared, "HDF5 file")
+    compared.set_defaults(run=compare)
 
 
 def fit(args: argparse.Namespace) -> None:
@@ -68,3 +78,14 @@ def identify(args: argparse.Namespace) -> None:
         pairwise = cell.found.pairwise
         where = f"{cell.kind}, {cell.layer.space}/{cell.layer.layer}, {cell.region}"
         print(f"{where}: pairwise {pairwise.value:.3f} (chance {pairwise.chance:.3f})")
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Compare two labels in every voxel, write; print how many pass."""
+    from tristream.config.settings.univariate import UnivariateSettings
+    from tristream.decode.mass_univariate import fit as fit_univariate
+
+    chosen = settings(args, UnivariateSettings)
+    found = fit_univariate(args.bold, args.samples, args.output, chosen, args.code)
+    passed = int((abs(found.log_p) > 1).sum())
+    print(f"{chosen.pair}: {passed} of {len(found.t)} voxels with corrected p < .1")

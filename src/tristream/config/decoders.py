@@ -2,21 +2,48 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tristream.config.base import Name, Section
 from tristream.config.delays import DecoderDelay
+
+ClassifierKind = Literal["ridge", "svm", "logistic", "lda", "mlp"]
 
 
 class DecoderDesign(Section):
     """What a decoder is, whichever datasets it decodes."""
 
-    kind: Literal["ridge", "svm"] = Field(description="ridge classifier or linear SVM")
+    kind: Literal["ridge", "svm", "logistic", "lda", "mlp", "ensemble"] = Field(
+        description="ridge classifier, linear SVM, logistic regression, linear discriminant "
+        "analysis, small network, or several of these together"
+    )
+    members: list[ClassifierKind] = Field(
+        default=[],
+        description="classifiers of an ensemble: each is reported, and their mean probability and "
+        "majority",
+    )
     samples: Literal["volumes", "blocks"] = Field(description="what one sample is")
     standardize: Literal["run", "training"] = Field(
         default="run", description="whose mean and variance scale a sample"
     )
-    regularization: float = Field(default=1.0, gt=0, description="alpha of ridge, C of the SVM")
+    voxels: int | None = Field(
+        default=None,
+        gt=0,
+        description="how many voxels are used, those with the largest F of the labels in the "
+        "training samples (for two labels, the largest correlation); default: all",
+    )
+    regularization: float | None = Field(
+        default=None,
+        gt=0,
+        description="alpha of ridge and network, C of SVM and logistic regression, shrinkage of "
+        "LDA; default: searched within the training runs, of LDA computed (Ledoit-Wolf)",
+    )
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        description="groups of runs that are held out in turn; default: every run by itself; only "
+        "where no runs are held out for good",
+    )
     delay: DecoderDelay | None = Field(
         default=None,
         description="how much later than the label its volumes are taken, `5 s` (a number is of "
@@ -25,12 +52,25 @@ class DecoderDesign(Section):
     permutations: int = Field(default=200, ge=0, description="label permutations of the null")
     seed: int = Field(default=0, description="seed of the permutations")
 
+    @model_validator(mode="after")
+    def _members_of_an_ensemble(self) -> "DecoderDesign":
+        if (self.kind == "ensemble") != bool(self.members):
+            raise ValueError("`members` goes with `kind: ensemble`, and with it alone")
+        if len(set(self.members)) < len(self.members) or len(self.members) == 1:
+            raise ValueError("an ensemble needs two different `members` at least")
+        if self.members and self.regularization is not None:
+            raise ValueError("members of an ensemble search for their own `regularization`")
+        if self.kind == "lda" and (self.regularization or 0) > 1:
+            raise ValueError("`regularization` of LDA is a shrinkage, 1 at most")
+        return self
+
 
 class Decoder(DecoderDesign):
     """A classifier of the labels of an experiment.
 
-    `samples`: every labelled volume, or one average per block. `kind`: ridge classifier or linear
-    SVM. Samples are z-scored by their own run or by the training runs.
+    `samples`: every labelled volume, or one average per block. Samples are z-scored by their own
+    run or by the training runs. Whatever is fitted, the choice of voxels and of the penalty
+    included, is fitted to training runs alone, and anew for each permutation of the labels.
     """
 
     datasets: list[Name] = Field(description="datasets whose labels are decoded")

@@ -16,6 +16,7 @@ from tristream.config.layouts import RawLayout
 from tristream.config.leakage import Leakage
 from tristream.config.models import EncodingModel
 from tristream.config.power import Power
+from tristream.config.univariate import Univariate
 
 
 class Mirror(Section):
@@ -81,6 +82,9 @@ class Study(Section):
     identification: dict[Name, Identification] = Field(
         default={}, description="features decoded, and items identified by them, by name"
     )
+    univariate: dict[Name, Univariate] = Field(
+        default={}, description="two labels compared in every voxel, by name"
+    )
     contrasts: dict[Name, Contrast] = Field(
         default={}, description="contrasts between conditions by name: t maps of each subject"
     )
@@ -129,6 +133,7 @@ class Study(Section):
             "models": dict(self.models),
             "decoders": dict(self.decoders),
             "identification": dict(self.identification),
+            "univariate": dict(self.univariate),
             "contrasts": dict(self.contrasts),
         }
         for section, blocks in named.items():

@@ -1,10 +1,11 @@
 """Cross-validated decoding with a permutation test that refits."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, roc_auc_score
 from tqdm import tqdm
 
@@ -12,16 +13,45 @@ from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.balanced_accuracy import Balanced, balanced_accuracy
-from tristream.decode.classifiers import CLASSIFIERS, Fold
-from tristream.decode.decoding_file import KIND, Decoding, write_decoding
+from tristream.decode.classifiers import CLASSIFIERS, LINEAR
+from tristream.decode.decoding_file import KIND, Decoding, Voices, write_decoding
 from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples, read_samples
+from tristream.decode.ensemble import TOGETHER, together
+from tristream.decode.fold_samples import FoldSamples
 from tristream.decode.label_exchange import LabelExchange, label_exchange
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.integer]
 BATCH = 50
 """Labellings decided on at a time."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One classifier of a decoder, or what its classifiers decide together.
+
+    Attributes
+    ----------
+    name : str
+    accuracy : float
+        Share of right predictions among all tested samples.
+    null : ndarray of shape (permutations,)
+        Accuracies under permuted labels; empty where the test was refused or not asked for.
+    balanced : Balanced
+        Mean of the classes' recalls, with its interval.
+    """
+
+    name: str
+    accuracy: float
+    null: np.ndarray
+    balanced: Balanced
+
+    def p_against(self, null: np.ndarray) -> float:
+        """(1 + permutations at least as accurate) / (1 + permutations)."""
+        return float((1 + (null >= self.accuracy - 1e-12).sum()) / (1 + len(null)))
 
 
 @dataclass(frozen=True)
@@ -33,14 +63,15 @@ class Decoded:
     tested : ndarray of int, shape (n,)
         Samples that were in a test set, in the order of the samples.
     decision : ndarray of shape (n, classes)
-        Decision values on samples that the fit has not seen.
+        Decision values on samples that the fit has not seen; of an ensemble mean probabilities.
     predicted : ndarray of int, shape (n,)
-    accuracy : float
-        Share of right predictions among all tested samples.
-    null : ndarray of shape (permutations,)
-        Accuracies under permuted labels; empty where the test was refused or not asked for.
-    balanced : Balanced
-        Mean of the classes' recalls, with its interval.
+    voices : tuple of Voice
+        The decoder itself; of an ensemble its mean probability, its majority, and its members.
+    top, top_null : ndarray of shape (classes,)
+        Share of samples whose class is among the 1, 2, … with the largest decision values, and the
+        mean of that under permuted labels (without these, k / classes).
+    patterns : ndarray of shape (classes, voxels)
+        How decision values show in the voxels; empty for networks and ensembles.
     left_out : int
         Training samples that a fit did not get, since they show what it was tested on; over all
         fits.
@@ -55,18 +86,40 @@ class Decoded:
     tested: np.ndarray
     decision: np.ndarray
     predicted: np.ndarray
-    accuracy: float
-    null: np.ndarray
-    balanced: Balanced
+    voices: tuple[Voice, ...]
+    top: np.ndarray
+    top_null: np.ndarray
+    patterns: np.ndarray
     left_out: int
     log10_distinct: float
     permuted: str
     refusal: str
 
     @property
+    def accuracy(self) -> float:
+        """Share of right predictions among all tested samples."""
+        return self.voices[0].accuracy
+
+    @property
+    def null(self) -> np.ndarray:
+        """Accuracies under permuted labels."""
+        return self.voices[0].null
+
+    @property
+    def balanced(self) -> Balanced:
+        """Mean of the classes' recalls."""
+        return self.voices[0].balanced
+
+    @property
     def p(self) -> float:
-        """(1 + permutations at least as accurate) / (1 + permutations)."""
-        return float((1 + (self.null >= self.accuracy - 1e-12).sum()) / (1 + len(self.null)))
+        """p of the accuracy."""
+        return self.voices[0].p_against(self.null)
+
+    @property
+    def p_any(self) -> np.ndarray:
+        """p of each voice, corrected for all: by the largest accuracy under each permutation."""
+        largest = np.max([voice.null for voice in self.voices], axis=0)
+        return np.array([voice.p_against(largest) for voice in self.voices])
 
 
 def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> Decoded:
@@ -74,14 +127,14 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
 
     Under the null hypothesis labels may change places as
     :mod:`tristream.decode.label_exchange` says, in training and test runs alike; everything
-    that sees labels is fitted again to each permutation.
+    that sees labels is fitted again to each permutation, the search of penalties included.
 
     Parameters
     ----------
     samples : Samples
-        From :func:`tristream.decode.decoding_samples.read_samples`.
+        From :func:`tristream.decode.decoding_samples.read_samples`, or of arrays.
     decoder : DecoderDesign
-        Its `kind`, `regularization`, `standardize`, `permutations` and `seed` are used.
+        All but its `samples` and `delay` is used.
     name : str
         For the progress bar.
 
@@ -96,10 +149,9 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
     if not refusal:
         labels = np.concatenate([labels, plan.draw(0, decoder.permutations, decoder.seed)])
     thing = plan.thing[samples.unit]
-    tested = np.zeros(len(thing), bool)
-    decision = np.zeros((len(thing), len(samples.classes)))
-    hits, left_out = np.zeros((len(labels), len(plan.label))), 0
-    folds = list(_folds(samples))
+    tally = _Tally(samples, len(labels), thing, len(plan.label))
+    patterns, left_out = [], 0
+    folds = list(_folds(samples, decoder.folds))
     progress = tqdm(
         total=len(folds) * len(labels), desc=name, mininterval=5, unit="fit", disable=None
     )
@@ -107,31 +159,119 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
         for every, test in folds:
             train = every[~np.isin(thing[every], thing[test])]
             left_out += len(every) - len(train)
-            fold, used = _fold(samples, decoder, train, test)
-            tested[test] = True
-            member = thing[test][:, None] == np.arange(len(plan.label))
+            fold, used = _fold_samples(samples, thing, train, test)
+            decide = _decider(fold, decoder)
             for start in range(0, len(labels), BATCH):
-                part = labels[start : start + BATCH]
-                values = fold.decide(part[:, used])
-                if start == 0:
-                    decision[test] = values[0]
-                hit = values.argmax(2) == part[:, samples.unit[test]]
-                hits[start : start + BATCH] += hit @ member.astype(float)
-                progress.update(len(part))
-    accuracy = hits.sum(1) / tested.sum()
-    shown = np.bincount(thing[tested], minlength=len(plan.label))
+                part = slice(start, start + BATCH)
+                values = decide(labels[part][:, used])
+                tally.add(values, labels[part], part, test)
+                progress.update(values.shape[1])
+            if decoder.kind in LINEAR:
+                own = _decider(replace(fold, test=fold.train), decoder)
+                patterns.append(haufe(fold.train, own(samples.label[None, used])[0, 0]))
+    voices = tally.voices(_names(decoder), plan.of_things(labels))
+    tested = np.flatnonzero(tally.tested)
     return Decoded(
-        tested=np.flatnonzero(tested),
-        decision=decision[tested],
-        predicted=decision[tested].argmax(1),
-        accuracy=float(accuracy[0]),
-        null=accuracy[1:],
-        balanced=balanced_accuracy(hits, shown, plan.of_things(labels), samples.classes),
+        tested=tested,
+        decision=tally.decision[tested],
+        predicted=tally.decision[tested].argmax(1),
+        voices=voices,
+        top=tally.top[0] / len(tested),
+        top_null=(
+            np.arange(1, len(samples.classes) + 1) / len(samples.classes)
+            if refusal
+            else tally.top[1:].mean(0) / len(tested)
+        ),
+        patterns=np.mean(patterns, 0) if patterns else np.empty((0, samples.x.shape[1])),
         left_out=left_out,
         log10_distinct=plan.log10_distinct,
         permuted=plan.described,
         refusal=refusal,
     )
+
+
+def _names(decoder: DecoderDesign) -> list[str]:
+    """Of the voices."""
+    return [*TOGETHER, *decoder.members] if decoder.members else [decoder.kind]
+
+
+def _decider(samples: FoldSamples, decoder: DecoderDesign) -> Callable[[Ints], Floats]:
+    """Labellings to decision values of all voices, (voices, labellings, samples, classes)."""
+    if not decoder.members:
+        fold = CLASSIFIERS[decoder.kind].fold(samples, decoder, False)
+        return lambda labels: fold.decide(labels)[None]
+    members = [CLASSIFIERS[kind].fold(samples, decoder, True) for kind in decoder.members]
+    return lambda labels: together([one.decide(labels) for one in members])
+
+
+class _Tally:
+    """What was named right, by voice, labelling and exchangeable thing.
+
+    Parameters
+    ----------
+    samples : Samples
+    labellings : int
+    thing : ndarray of int of shape (samples,)
+    things : int
+    """
+
+    def __init__(self, samples: Samples, labellings: int, thing: Ints, things: int) -> None:
+        classes = len(samples.classes)
+        self.samples, self.thing, self.things = samples, thing, things
+        self.tested = np.zeros(len(thing), bool)
+        self.decision = np.zeros((len(thing), classes))
+        self.top = np.zeros((labellings, classes))
+        self.hits: Floats = np.zeros((0, labellings, things))
+
+    def add(self, values: Floats, labels: Ints, part: slice, test: Ints) -> None:
+        """Decision values of some labellings on the test samples of one division."""
+        if not len(self.hits):
+            self.hits = np.zeros((len(values), *self.hits.shape[1:]))
+        if part.start == 0:
+            self.tested[test] = True
+            self.decision[test] = values[0, 0]
+        y = labels[:, self.samples.unit[test]]
+        hit = (values.argmax(-1) == y).astype(float)
+        member = self.thing[test][:, None] == np.arange(self.things)
+        self.hits[:, part] += hit @ member.astype(float)
+        own = np.take_along_axis(values[0], y[..., None], -1)
+        # Classes of equal value have an order, as the largest has for argmax.
+        before = np.arange(values.shape[-1]) < y[..., None]
+        rank = ((values[0] > own) | ((values[0] == own) & before)).sum(-1)
+        self.top[part] += (rank[..., None] <= np.arange(values.shape[-1])).sum(1)
+
+    def voices(self, names: Sequence[str], labels: Ints) -> tuple[Voice, ...]:
+        """What each was worth."""
+        shown = np.bincount(self.thing[self.tested], minlength=self.things)
+        found = []
+        for name, hits in zip(names, self.hits, strict=True):
+            accuracy = hits.sum(1) / self.tested.sum()
+            balanced = balanced_accuracy(hits, shown, labels, self.samples.classes)
+            found.append(Voice(name, float(accuracy[0]), accuracy[1:], balanced))
+        return tuple(found)
+
+
+def haufe(x: Floats, decision: Floats) -> Floats:
+    """How the decision values of a linear classifier show in the voxels.
+
+    Weights say how to read a class out, and can be large where nothing of it is: at voxels whose
+    noise is subtracted. The pattern, cov(x, s) cov(s)^-1, says where it is (Haufe et al. 2014,
+    NeuroImage 87:96, eq. 6).
+
+    Parameters
+    ----------
+    x : ndarray of shape (samples, voxels)
+        Training samples.
+    decision : ndarray of shape (samples, classes)
+        Their decision values s.
+
+    Returns
+    -------
+    ndarray of shape (classes, voxels)
+        The pseudoinverse serves where decision values sum to a constant.
+    """
+    x, decision = x - x.mean(0), decision - decision.mean(0)
+    return np.asarray(np.linalg.pinv(decision.T @ decision, rcond=1e-9) @ (decision.T @ x))
 
 
 def _refusal(plan: LabelExchange, permutations: int) -> str:
@@ -147,24 +287,36 @@ def _refusal(plan: LabelExchange, permutations: int) -> str:
     return ""
 
 
-def _folds(samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _folds(samples: Samples, groups: int | None) -> Iterator[tuple[Ints, Ints]]:
     """Training and test samples: whole runs, in the order of the runs."""
-    run = samples.sample_run
+    run, runs = samples.sample_run, len(samples.runs)
     if samples.test.any():
+        if groups is not None:
+            first = samples.runs[int(samples.test.argmax())]
+            raise UserError(
+                f"`folds: {groups}` divides all runs, but {first} is held out for good by "
+                "`split`; take out one of them"
+            )
         yield np.flatnonzero(~samples.test[run]), np.flatnonzero(samples.test[run])
         return
-    if len(samples.runs) < 2:
+    if runs < 2:
         raise UserError(
             f"only one run with labels ({samples.runs[0]}): leave-one-run-out needs at least two"
         )
-    for left_out in range(len(samples.runs)):
-        yield np.flatnonzero(run != left_out), np.flatnonzero(run == left_out)
+    if groups is not None and groups > runs:
+        raise UserError(
+            f"`folds: {groups}` are more than the {runs} runs with labels, and a run is never "
+            f"divided; give {runs} at most"
+        )
+    for held_out in range(groups or runs):
+        test = run % (groups or runs) == held_out
+        yield np.flatnonzero(~test), np.flatnonzero(test)
 
 
-def _fold(
-    samples: Samples, decoder: DecoderDesign, train: np.ndarray, test: np.ndarray
-) -> tuple[Fold, np.ndarray]:
-    """The fold, and the units that its training samples belong to."""
+def _fold_samples(
+    samples: Samples, thing: Ints, train: Ints, test: Ints
+) -> tuple[FoldSamples, Ints]:
+    """One division, and the units that its training samples belong to."""
     used, units = np.unique(samples.unit[train], return_inverse=True)
     lacking = set(range(len(samples.classes))) - set(samples.label[used].tolist())
     if lacking:
@@ -175,13 +327,15 @@ def _fold(
             f"{' with all showings of its items' if samples.exchange == 'item' else ''}; "
             "correct `split` or `exchange` in the dataset file, or drop the label"
         )
-    x_train, x_test = samples.x[train], samples.x[test]
-    if decoder.standardize == "training":
-        mean, sd = x_train.mean(0), x_train.std(0)
-        sd = np.where(sd > 0, sd, 1)
-        x_train, x_test = (x_train - mean) / sd, (x_test - mean) / sd
-    fold = CLASSIFIERS[decoder.kind].fold
-    return fold(x_train, x_test, units, len(samples.classes), decoder), used
+    fold = FoldSamples(
+        train=samples.x[train],
+        test=samples.x[test],
+        units=units,
+        runs=samples.sample_run[train],
+        things=thing[train],
+        classes=len(samples.classes),
+    )
+    return fold, used
 
 
 def area_under_curve(y: np.ndarray, decision: np.ndarray, run: np.ndarray) -> np.ndarray:
@@ -253,7 +407,7 @@ def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: 
         decoder=settings.decoder,
         dataset=settings.dataset,
         subject=subject,
-        scheme="holdout" if given.test.any() else "leave-one-run-out",
+        scheme=_scheme(given, settings.block.folds),
         classes=given.classes,
         run=[given.runs[r] for r in run],
         unit=[given.unit_names[u] for u in given.unit[found.tested]],
@@ -277,6 +431,34 @@ def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: 
         n_units=found.balanced.units,
         n_left_out=found.left_out,
         n_voxels=given.x.shape[1],
+        top=found.top,
+        top_chance=found.top_null,
+        patterns=found.patterns.astype(np.float32),
+        ijk=given.ijk,
+        voices=_voices(found, share),
         null=found.null,
         p=None if found.refusal else found.p,
+    )
+
+
+def _scheme(given: Samples, folds: int | None) -> str:
+    if given.test.any():
+        return "holdout"
+    alone = folds is None or folds == len(given.runs)
+    return "leave-one-run-out" if alone else "groups of runs"
+
+
+def _voices(found: Decoded, share: float) -> Voices:
+    """The voices as arrays; without permutations chance is the share of the commonest class."""
+    voices, none = found.voices, np.full(len(found.voices), np.nan)
+    p = none if found.refusal else np.array([one.p_against(one.null) for one in voices])
+    return Voices(
+        names=[one.name for one in voices],
+        accuracy=np.array([one.accuracy for one in voices]),
+        chance=np.array([share if found.refusal else one.null.mean() for one in voices]),
+        balanced=np.array([one.balanced.value for one in voices]),
+        balanced_low=np.array([one.balanced.low for one in voices]),
+        balanced_high=np.array([one.balanced.high for one in voices]),
+        p=p,
+        p_any=none if found.refusal else found.p_any,
     )

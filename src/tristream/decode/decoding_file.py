@@ -10,7 +10,19 @@ import numpy.typing as npt
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "decoding"
-ARRAYS = ("true", "predicted", "decision", "confusion", "auc", "recall", "accuracy_run")
+ARRAYS = (
+    "true",
+    "predicted",
+    "decision",
+    "confusion",
+    "auc",
+    "recall",
+    "accuracy_run",
+    "top",
+    "top_chance",
+    "patterns",
+    "ijk",
+)
 NUMBERS = (
     "accuracy",
     "chance",
@@ -21,8 +33,34 @@ NUMBERS = (
     "balanced_chance",
     "log10_distinct",
 )
+VOICES = ("accuracy", "chance", "balanced", "balanced_low", "balanced_high", "p", "p_any")
 COUNTS = ("n_units", "n_left_out", "n_voxels")
 TEXTS = ("permuted", "scheme", "decoder", "dataset", "subject")
+
+
+@dataclass(frozen=True)
+class Voices:
+    """The classifiers of an ensemble and what they decide together, or one classifier.
+
+    Attributes
+    ----------
+    names : list of str
+        The first is the decoder's own result.
+    accuracy, chance, balanced, balanced_low, balanced_high : ndarray of shape (voices,)
+        As those of the decoder.
+    p, p_any : ndarray of shape (voices,)
+        p of each, and corrected for all by the largest accuracy under each permutation; NaN where
+        there is no p value.
+    """
+
+    names: list[str]
+    accuracy: npt.NDArray[np.floating]
+    chance: npt.NDArray[np.floating]
+    balanced: npt.NDArray[np.floating]
+    balanced_low: npt.NDArray[np.floating]
+    balanced_high: npt.NDArray[np.floating]
+    p: npt.NDArray[np.floating]
+    p_any: npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -33,7 +71,7 @@ class Decoding:
     ----------
     decoder, dataset, subject : str
         Of whom.
-    scheme : {'holdout', 'leave-one-run-out'}
+    scheme : {'holdout', 'leave-one-run-out', 'groups of runs'}
         What was tested.
     classes : list of str
     run, unit : list of str
@@ -66,6 +104,15 @@ class Decoding:
         Training samples that fits did not get as they show a tested item, over all fits.
     n_voxels : int
         Voxels that were used.
+    top, top_chance : ndarray of shape (classes,)
+        Share of samples whose class is among the 1, 2, … with the largest decision values; mean of
+        the same under permuted labels (without these, k / classes).
+    patterns : ndarray of shape (classes, voxels)
+        How decision values show in the voxels, mean over fits; without rows for networks and
+        ensembles.
+    ijk : ndarray of int of shape (voxels, 3)
+        Where the voxels are, as in the run files.
+    voices : Voices
     null : ndarray of shape (permutations,)
         Accuracies under permuted labels; empty where `p` is None.
     p : float or None
@@ -99,6 +146,11 @@ class Decoding:
     n_units: int
     n_left_out: int
     n_voxels: int
+    top: npt.NDArray[np.floating]
+    top_chance: npt.NDArray[np.floating]
+    patterns: npt.NDArray[np.floating]
+    ijk: npt.NDArray[np.integer]
+    voices: Voices
     null: npt.NDArray[np.floating]
     p: float | None = None
 
@@ -111,6 +163,10 @@ def write_decoding(path: Path, decoding: Decoding, provenance: Provenance) -> No
         for key in ARRAYS:
             file[key] = getattr(decoding, key)
         file["auc"].attrs["method"] = "one class against the rest, by test run, averaged"
+        voices = file.create_group("voices")
+        write_strings(voices, "names", decoding.voices.names)
+        for key in VOICES:
+            voices[key] = getattr(decoding.voices, key)
         for key in (*NUMBERS, *TEXTS, *COUNTS):
             file.attrs[key] = getattr(decoding, key)
         file.attrs["n_permutations"] = len(decoding.null)
@@ -134,6 +190,10 @@ def read_decoding(path: Path) -> tuple[Decoding, Provenance]:
             **{key: float(file.attrs[key]) for key in NUMBERS},
             **{key: str(file.attrs[key]) for key in TEXTS},
             **{key: int(file.attrs[key]) for key in COUNTS},
+            "voices": Voices(
+                names=read_strings(file["voices"], "names"),
+                **{key: file["voices"][key][()] for key in VOICES},
+            ),
             "null": file["null"][()] if "null" in file else np.empty(0),
             "p": float(file.attrs["p"]) if "p" in file.attrs else None,
         }

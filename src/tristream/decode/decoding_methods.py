@@ -1,5 +1,6 @@
 """What a decoder did: sentences for a methods section, from what it was given and what it found."""
 
+from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import CLASSIFIERS
 from tristream.decode.decoding_file import Decoding
@@ -22,9 +23,8 @@ def methods_of(
         Why the p value is missing; empty if it is not.
     """
     unit = "time block" if settings.unit == "time" else settings.unit
-    classifier = CLASSIFIERS[settings.block.kind].methods(settings.block)
     sentences = [
-        f"Decoder {decoding.decoder} was {classifier} of "
+        f"Decoder {decoding.decoder} was {_classifier(settings.block)} of "
         f"{counted(len(decoding.classes), 'label')}, fitted to {_samples(given, settings, unit)}."
     ]
     if given.delay:
@@ -35,8 +35,37 @@ def methods_of(
         )
     else:
         sentences.append("Voxels were taken as scaled in their own run.")
-    sentences += [_scheme(given, decoding), _null(decoding, settings, unit, refusal)]
-    return (*sentences, _balanced(decoding, unit))
+    if settings.block.voxels is not None:
+        sentences.append(
+            f"In each fit the {min(settings.block.voxels, given.x.shape[1]):,} of "
+            f"{given.x.shape[1]:,} voxels with the largest F of the labels in its training samples "
+            "were used."
+        )
+    sentences += [_scheme(given, decoding, settings), _null(decoding, settings, unit, refusal)]
+    sentences.append(_balanced(decoding, unit))
+    if len(decoding.patterns):
+        sentences.append(
+            "Patterns are the covariance of voxels with decision values over that of decision "
+            "values, in the training samples [@haufe2014], averaged over fits."
+        )
+    if len(decoding.voices.names) > 1 and decoding.p is not None:
+        sentences.append(
+            f"p values of {len(decoding.voices.names)} accuracies, those of the classifiers and of "
+            "what they decide together, were also corrected for all of them, by the largest "
+            "accuracy under each permutation."
+        )
+    return tuple(sentences)
+
+
+def _classifier(block: DecoderDesign) -> str:
+    if not block.members:
+        return CLASSIFIERS[block.kind].methods(block)
+    members = "; ".join(CLASSIFIERS[kind].methods(block) for kind in block.members)
+    return (
+        f"the mean probability, and beside it the majority, of {len(block.members)} classifiers: "
+        f"{members}; probabilities were those of a softmax of decision values times the factor "
+        "with the least cross-entropy in left-out training runs [@guo2017]; all"
+    )
 
 
 def _samples(given: Samples, settings: DecodeSettings, unit: str) -> str:
@@ -45,12 +74,17 @@ def _samples(given: Samples, settings: DecodeSettings, unit: str) -> str:
     return f"single {given.rows}"
 
 
-def _scheme(given: Samples, decoding: Decoding) -> str:
+def _scheme(given: Samples, decoding: Decoding, settings: DecodeSettings) -> str:
     tested, runs = len(decoding.runs), len(given.runs)
     if decoding.scheme == "holdout":
         text = (
             f"The decoder was fitted to {counted(runs - tested, 'training run')} and tested on "
             f"{counted(tested, 'held-out run')}."
+        )
+    elif decoding.scheme == "groups of runs":
+        text = (
+            f"The {runs} runs were held out in {settings.block.folds} groups, the decoder fitted "
+            "to the others."
         )
     else:
         text = f"Each of the {runs} runs was held out once, the decoder fitted to the others."

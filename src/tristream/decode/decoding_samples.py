@@ -50,6 +50,8 @@ class Samples:
         What the rows of the run files are.
     delay : float
         Seconds by which labels were moved: whole volumes.
+    ijk : ndarray of int of shape (voxels, 3)
+        Where the voxels are, as in the run files; without rows where that is not known.
     one_item : bool
         Each label is that of one item, so that presentations count as items.
     """
@@ -70,6 +72,7 @@ class Samples:
     omitted: tuple[Omission, ...] = field(default=())
     rows: str = "volumes"
     delay: float = 0.0
+    ijk: np.ndarray = field(default_factory=lambda: np.empty((0, 3), int))
     one_item: bool = False
 
     @property
@@ -126,11 +129,12 @@ def read_samples(
     if not sum(map(len, rows)):
         raise UserError(f"{samples}: no volume has a label; a decoder needs labelled events")
     labelled = pd.concat(rows, ignore_index=True)
-    x, omitted = _finite(np.concatenate(volumes), samples)
+    x, good, omitted = _finite(np.concatenate(volumes), samples)
     found = _assembled(x, labelled, samples, decoder.samples == "blocks", exchange)
     kind = "trials" if runs[0].trials else "volumes"
     delay = runs[0].tr * _moved(decoder, runs[0])
-    return replace(found, simulated=simulated, omitted=omitted, rows=kind, delay=delay)
+    where = runs[0].ijk[good]
+    return replace(found, simulated=simulated, omitted=omitted, rows=kind, delay=delay, ijk=where)
 
 
 def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
@@ -171,14 +175,14 @@ def _labelled(part: pd.DataFrame, run: Run, delay: int, path: Path, samples: Pat
     return part
 
 
-def _finite(x: np.ndarray, samples: Path) -> tuple[np.ndarray, tuple[Omission, ...]]:
+def _finite(x: np.ndarray, samples: Path) -> tuple[np.ndarray, np.ndarray, tuple[Omission, ...]]:
     good = np.isfinite(x).all(0)
     if good.all():
-        return x, ()
+        return x, good, ()
     if not good.any():
         raise UserError(f"{samples}: no voxel has finite values in all labelled volumes")
     why = "not finite in some labelled volume"
-    return x[:, good], (Omission(f"{(~good).sum()} of {good.size} voxels", why),)
+    return x[:, good], good, (Omission(f"{(~good).sum()} of {good.size} voxels", why),)
 
 
 def _assembled(

@@ -178,7 +178,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     models = models_of(resolved, dataset)
     decoders = [name for name, one in study.decoders.items() if dataset in one.datasets]
     identified = [name for name, one in study.identification.items() if dataset in one.datasets]
-    if models or decoders or identified:
+    compared = [name for name, one in study.univariate.items() if dataset in one.datasets]
+    if models or decoders or identified or compared:
         yield Input.of("samples", **where)
     if model_layers(targets, dataset) and descriptor.trials is None:
         yield Input.of("lagscan", **where)
@@ -197,6 +198,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     for name in identified:
         for place in ("identification", "identification_sets"):
             yield Input.of(place, **where, identification=name)
+    for name in compared:
+        yield Input.of("mass_univariate", **where, pair=name)
     for contrast, block in study.contrasts.items():
         if dataset in block.datasets:
             for place in ("contrast", "contrast_table", "contrast_maps"):

@@ -32,7 +32,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "group_comparison",
         "group_partition",
     ),
-    "Decoding": ("decoding", "group_decoding", "identification"),
+    "Decoding": ("decoding", "group_decoding", "identification", "mass_univariate"),
     "Contrasts": ("contrast", "contrast_table", "group_contrast"),
     "Maps": ("maps", "contrast_maps"),
 }
@@ -84,6 +84,7 @@ PLACES = {
     "decoding": _by("decoder", "subject"),
     "group_decoding": _by("decoder"),
     "identification": _by("identification", "subject"),
+    "mass_univariate": _by("comparison", "subject", names=("pair",)),
     "contrast": _by("contrast", "subject"),
     "contrast_table": _by("contrast", "subject"),
     "group_contrast": _by("contrast"),

@@ -20,6 +20,7 @@ from tristream.report.sections import (
     group,
     identification,
     inference,
+    mass_univariate,
     methods,
     omissions,
     power,
@@ -143,5 +144,7 @@ def subject_page(results: Results, dataset: str, subject: str, checks: Sequence[
         page.sections.append(decoding.section(results, dataset, subject))
     if identification.names(results, dataset):
         page.sections.append(identification.section(results, dataset, subject))
+    if mass_univariate.names(results, dataset):
+        page.sections.append(mass_univariate.section(results, dataset, subject))
     page.sections.append(omissions.section(results, dataset, subject))
     return page

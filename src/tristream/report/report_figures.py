@@ -21,6 +21,12 @@ def panel(width: float = 5.2, height: float = 3.4) -> tuple[Figure, plt.Axes]:
     return plt.subplots(figsize=(width, height), layout="constrained")
 
 
+def panels(number: int, width: float, height: float) -> tuple[Figure, Sequence[plt.Axes]]:
+    """Several pairs of axes beside each other."""
+    figure, axes = plt.subplots(1, number, figsize=(width, height), layout="constrained")
+    return figure, list(np.ravel(axes))
+
+
 def histogram(
     values: Mapping[str, npt.ArrayLike],
     label: str,

@@ -64,7 +64,7 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
     found, provenance = read_decoding(path)
     notes = results.read(path, provenance)
     where, simulated = f"{dataset}/sub-{subject}", provenance.simulated
-    blocks: list[Block] = [_facts(found, provenance)]
+    blocks: list[Block] = [_facts(found, provenance), *_voices(found)]
     who = f"{name}, sub-{subject}"
     share = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
     classes = found.classes
@@ -84,7 +84,8 @@ def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path
     if len(found.null):
         blocks.append(_null(results, where, who, found, simulated))
     blocks += _areas(results, where, who, found, simulated)
-    blocks.append(_recalls(found))
+    blocks += [_recalls(found), _top(found)]
+    blocks += _patterns(results, where, who, found, simulated)
     rows = tuple(zip(found.runs, map(float, found.accuracy_run), strict=True))
     blocks.append(Table("Accuracy in each held-out run.", ("run", "accuracy"), rows, folded=True))
     return [*blocks, *notes]
@@ -116,6 +117,74 @@ def _facts(found: Decoding, provenance: Provenance) -> Block:
             "Distinct permutations": count(10.0 ** min(found.log10_distinct, 300)),
         }
     )
+
+
+def _voices(found: Decoding) -> list[Block]:
+    """The classifiers of an ensemble beside what they decide together."""
+    voices = found.voices
+    if len(voices.names) < 2:
+        return []
+    rows = [
+        (
+            name,
+            *(float(value) for value in values[:2]),
+            "{:.3f} ({:.3f} to {:.3f})".format(*values[2:5]),
+            *(float(value) if np.isfinite(value) else None for value in values[5:]),
+        )
+        for name, *values in zip(
+            voices.names,
+            voices.accuracy,
+            voices.chance,
+            voices.balanced,
+            voices.balanced_low,
+            voices.balanced_high,
+            voices.p,
+            voices.p_any,
+            strict=True,
+        )
+    ]
+    caption = (
+        "Each classifier of the ensemble, and what they decide together, on the same held-out "
+        "samples; chance is the mean under permuted labels. The last p is corrected for all rows, "
+        "by the largest accuracy under each permutation."
+    )
+    columns = ("classifier", "accuracy", "chance", "balanced accuracy", "p", "p of all")
+    return [Table(caption, columns, tuple(rows))]
+
+
+def _top(found: Decoding) -> Block:
+    """How near the right class is to the first place."""
+    rows = tuple(
+        (k + 1, float(share), float(chance))
+        for k, (share, chance) in enumerate(zip(found.top, found.top_chance, strict=True))
+    )
+    caption = (
+        "Share of held-out samples whose class is among the k with the largest decision values; "
+        "chance is the mean under permuted labels, without these k of the number of classes."
+    )
+    return Table(caption, ("k", "share", "chance"), rows, folded=True)
+
+
+def _patterns(
+    results: Results, where: str, who: str, found: Decoding, simulated: bool
+) -> list[Block]:
+    """How alike the classes' patterns are."""
+    if len(found.patterns) < 3:  # of two classes, one is the other's negative
+        return []
+    alike = np.corrcoef(found.patterns - found.patterns.mean(0))
+    classes = found.classes
+    labels = ("class", "class", "correlation")
+    drawing = figures.heatmap(alike, classes, classes, labels, (-1, 1))
+    caption = (
+        "Correlation over voxels of the patterns of two classes, each without the mean of all. A "
+        "pattern says how a class shows in the voxels, where weights say how it is read out of "
+        f"them. The patterns of {found.patterns.shape[1]:,} voxels are in the decoding file."
+    )
+    table = pd.DataFrame(alike.round(4), columns=classes)
+    table.insert(0, "class", classes)
+    title = f"Patterns of the classes, {who}"
+    name = f"{where}/patterns_{found.decoder}"
+    return [results.figure(drawing, name, title, caption, table, simulated)]
 
 
 def _recalls(found: Decoding) -> Block:

@@ -1,0 +1,91 @@
+"""Many decoders of the same labels: nilearn's searchlight, and the largest of all as their null."""
+
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn.decoding import SearchLight
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import LeaveOneGroupOut
+
+from tristream.config.decoders import DecoderDesign
+from tristream.decode.decoding_samples import Samples
+from tristream.decode.labelled_arrays import labelled
+from tristream.decode.profiles import over_time, regions, searchlight
+from tristream.errors import UserError
+
+RIDGE = DecoderDesign(kind="ridge", samples="blocks", regularization=1.0, permutations=39)
+
+
+def noise(rng: np.random.Generator, voxels: int, signal: int = 0) -> tuple[Samples, np.ndarray]:
+    run = np.repeat(np.arange(6), 8)
+    y = np.concatenate([rng.permutation([0, 1] * 4) for _ in range(6)])
+    x = rng.standard_normal((48, voxels))
+    x[:, :signal] += y[:, None]
+    return labelled(x, y, run), y
+
+
+def test_the_searchlight_is_nilearns() -> None:
+    rng = np.random.default_rng(0)
+    affine = np.diag([3.0, 3.0, 4.0, 1.0])
+    inside = rng.random((6, 6, 3)) < 0.8
+    ijk = np.argwhere(inside)
+    samples, y = noise(rng, len(ijk), signal=12)
+    volume = np.zeros((*inside.shape, len(y)))
+    volume[inside] = samples.x.T
+    theirs = SearchLight(
+        nib.Nifti1Image(inside.astype(np.int8), affine),
+        radius=5.0,
+        estimator=RidgeClassifier(alpha=1.0),
+        cv=LeaveOneGroupOut(),
+        scoring="accuracy",
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs.fit(nib.Nifti1Image(volume, affine), y, groups=samples.sample_run)
+    quick = RIDGE.model_copy(update={"permutations": 0})
+    ours = searchlight(samples, nib.affines.apply_affine(affine, ijk), 5.0, quick)
+    np.testing.assert_allclose(ours.accuracy, theirs.scores_[inside], atol=1e-10)
+    assert ours.accuracy.max() > 0.7
+    assert "permutations: 0" in ours.refusal
+    assert np.isnan(ours.p_fwe).all()
+
+
+def test_one_of_many_regions_without_signal_passes_only_uncorrected() -> None:
+    rng = np.random.default_rng(0)
+    single, corrected = 0, 0
+    for _ in range(60):
+        samples, _ = noise(rng, 60)
+        found = regions(samples, {str(k): np.arange(4 * k, 4 * k + 4) for k in range(15)}, RIDGE)
+        single += bool((found.p <= 0.05).any())
+        corrected += bool((found.p_fwe <= 0.05).any())
+    assert corrected <= 8  # 99 % of the binomial distribution at .05
+    assert single >= 20
+
+
+def test_a_region_with_signal_passes() -> None:
+    samples, _ = noise(np.random.default_rng(1), 60, signal=5)
+    found = regions(samples, {"first": np.arange(10), "rest": np.arange(10, 60)}, RIDGE)
+    assert found.names == ["first", "rest"]
+    assert found.p_fwe[0] == pytest.approx(1 / 40)
+    assert found.p_fwe[1] > 0.05
+    assert abs(found.chance - 0.5).max() < 0.05
+
+
+def test_a_region_without_voxels_is_named() -> None:
+    samples, _ = noise(np.random.default_rng(0), 5)
+    with pytest.raises(UserError, match=r"region 'V9': it has no voxel with data"):
+        regions(samples, {"V9": np.arange(0)}, RIDGE)
+
+
+def test_time_shows_when_the_label_is_known() -> None:
+    rng = np.random.default_rng(0)
+    samples, y = noise(rng, 10)
+    windows = rng.standard_normal((48, 5, 10))
+    windows[:, 2:4, :4] += 1.5 * y[:, None, None]
+    found = over_time(samples, windows, [-2.5, 0, 2.5, 5, 7.5], RIDGE)
+    assert found.names[0] == "-2.5 s"
+    assert (found.p_fwe <= 0.05).tolist() == [False, False, True, True, False]
+    with pytest.raises(UserError, match="48 blocks and 5 times for 48 samples and 4 times"):
+        over_time(samples, windows, [0, 1, 2, 3], RIDGE)
