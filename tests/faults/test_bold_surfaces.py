@@ -15,7 +15,7 @@ from helpers import surface_tree as tree
 from helpers.fetched import files_of
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files
-from tristream.simulate.synthetic.fmriprep_outputs import grid
+from tristream.simulate.synthetic.write_dataset import Wish, chosen
 
 FIRST, SECOND = tree.RUNS[:2]
 HALF = tree.VERTICES[tree.FSAVERAGE5]
@@ -196,6 +196,6 @@ def test_surfaces_that_are_not_read_are_refused_in_the_descriptor(space):
 
 def test_a_mesh_is_not_scaled_and_fslr_is_not_synthesised():
     with pytest.raises(UserError, match="--scale 2: the mesh fsaverage5 has one size"):
-        grid(tree.dataset(tree.FSAVERAGE5), 2)
-    with pytest.raises(UserError, match="synthetic BOLD can't be in fsLR_den-91k"):
-        grid(tree.dataset(tree.FSLR), 1)
+        chosen(tree.dataset(tree.FSAVERAGE5), Wish(scale=2))
+    with pytest.raises(UserError, match="where the vertices of fsLR_den-91k lie is not known"):
+        chosen(tree.dataset(tree.FSLR), Wish())

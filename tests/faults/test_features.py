@@ -1,6 +1,7 @@
 """Bad films, bad requests, bad extractors: each is one clear line, and no file is left."""
 
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from helpers import tiny_networks
 from helpers.features_study import FilmStudy
 from helpers.films import make_film
+from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import registry
+from tristream.features.core.checked_space import check
 from tristream.features.core.registry import get
 from tristream.fetch.receipt import Receipt
 
@@ -242,6 +245,53 @@ def test_pictures_that_a_network_cannot_take(study: FilmStudy, network: Path) ->
         message = fails(study, "net", "layer1")
         assert "the network cannot take pictures of" in message
         assert "preprocessor_config.json" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "told"),
+    [
+        ("vit", {"size": {"height": 48, "width": 48}}, "resizes to 48 x 48"),
+        ("vit", {"do_resize": False}, "resizes nothing"),
+        ("clip", {"do_center_crop": False}, "keeps the shape of each picture"),
+        ("clip", {"crop_size": {"height": 32, "width": 40}}, "cuts out 32 x 40"),
+        ("siglip", {"size": {"height": 32, "width": 24}}, "resizes to 32 x 24"),
+        ("videomae", {"crop_size": {"height": 48, "width": 48}}, "cuts out 48 x 48"),
+        ("vit", None, "does not say how images are prepared"),
+    ],
+)
+def test_a_wrong_size_of_pictures_is_told_before_any_job(
+    tmp_path: Path, kind: str, change: dict[str, Any] | None, told: str
+) -> None:
+    """When config.yaml is checked; networks that take every size are left alone."""
+    known = tiny_networks.IMAGE | tiny_networks.VIDEO
+    folder = tiny_networks.save(known[kind], tmp_path / "network")
+    extractor = "video_network" if kind in tiny_networks.VIDEO else "image_network"
+    block = FeatureSpace(
+        stream="ventral", extractor=extractor, options={"folder": str(folder)}, layers=["layer1"]
+    )
+    check("net", block)
+    path = next(folder.glob("*preprocessor_config.json"))
+    if change is None:
+        path.unlink()
+    else:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UserError, match=re.escape(told)) as caught:
+        check("net", block)
+    assert str(caught.value).startswith("config.yaml: features.net: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "convnextv2", "dinov2", "swinv2"])
+def test_networks_of_every_size_take_pictures_as_they_are(study: FilmStudy, kind: str) -> None:
+    folder = tiny_networks.save(tiny_networks.IMAGE[kind], study.folder / "network")
+    path = folder / "preprocessor_config.json"
+    kept = {**json.loads(path.read_text()), "do_resize": False, "do_center_crop": False}
+    path.write_text(json.dumps(kept))
+    options = {"folder": str(folder), "pooling": "mean", "fps": 1}
+    net = {"stream": "ventral", "extractor": "image_network", "options": options}
+    study.write_config({"net": {**net, "layers": ["layer1"]}})
+    study.extract("net", "layer1")
+    assert study.output("net", "layer1").exists()
 
 
 def test_network_of_pickles(study: FilmStudy, network: Path) -> None:

@@ -1,5 +1,6 @@
 """Films and sounds of odd containers, whose frames have numbers and whose sounds have clicks."""
 
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -123,4 +124,15 @@ def cut(path: Path, share: float) -> Path:
     """The first part of a file, in its place."""
     whole = path.read_bytes()
     path.write_bytes(whole[: round(len(whole) * share)])
+    return path
+
+
+def turned(path: Path, matrix: tuple[float, ...]) -> Path:
+    """Write a matrix into the header of a film's only track."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd")
+    start = at + 4 + 4 + 36  # version and flags, then 36 bytes before the matrix
+    a, b, c, d = (round(v * 65536) for v in matrix)
+    content[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(bytes(content))
     return path

@@ -1,6 +1,5 @@
 """A film is seen as a player shows it: upright, of the default track; else it is refused."""
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from helpers.odd_films import clicks, clicks_in, film, number_of, numbered
+from helpers.odd_films import clicks, clicks_in, film, number_of, numbered, turned
 from tristream.errors import UserError
 from tristream.media.films import frame_at, frames
 from tristream.media.media_contents import media_info
@@ -24,17 +23,6 @@ MATRICES = {
     "mirrored": ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
     "upside down": ((1, 0, 0, -1), lambda p: p[::-1]),
 }
-
-
-def turned(path: Path, matrix: tuple[float, ...]) -> Path:
-    """Write a matrix into the header of a film's only track."""
-    content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd")
-    start = at + 4 + 4 + 36  # version and flags, then 36 bytes before the matrix
-    a, b, c, d = (round(v * 65536) for v in matrix)
-    content[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
-    path.write_bytes(bytes(content))
-    return path
 
 
 @pytest.mark.parametrize("name", MATRICES)

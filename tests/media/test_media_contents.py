@@ -1,5 +1,6 @@
 """How long a film or sound truly lasts: its content, not its header, and which of them is wrong."""
 
+import re
 import shutil
 import subprocess
 from fractions import Fraction
@@ -48,6 +49,66 @@ def test_a_sound_that_is_cut_off(tmp_path: Path, name: str, codec: str) -> None:
     cut(path, 0.4)
     with pytest.raises(UserError, match=r"header says .*4\.0 s.*fetch it again|cut off"):
         media_info(path)
+
+
+# Formats whose header tells no length: what is missing, their own structure tells.
+STREAMED = {
+    "a.opus": "libopus",
+    "flac.oga": "flac",
+    "a.aac": "aac",
+    "a.ts": "mp2",
+    "a.caf": "pcm_s16le",
+    "a.w64": "pcm_s16le",
+}
+
+
+@pytest.mark.parametrize("name", [*STREAMED, "vorbis.ogg"])
+@pytest.mark.parametrize("share", [0.4, 0.9003])
+def test_a_streamed_sound_that_is_cut_off(tmp_path: Path, name: str, share: float) -> None:
+    path = tmp_path / name
+    if name == "vorbis.ogg":
+        soundfile.write(path, NOISE, RATE, format="OGG", subtype="VORBIS")
+    else:
+        sound_file(path, NOISE, STREAMED[name])
+    assert media_info(path).duration == pytest.approx(10, abs=0.06)
+    assert media_info(path).notes == ()
+    cut(path, share)
+    for read in (media_info, lambda p: list(sound(p, 16000))):
+        with pytest.raises(UserError, match=r"is cut off: \d+ bytes are missing") as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["film.ts", "film.m2ts"])
+def test_a_transport_stream_that_is_cut_off(tmp_path: Path, name: str) -> None:
+    options = {"mpegts_m2ts_mode": "1"} if name == "film.m2ts" else {}
+    path = film(tmp_path / name, 125, NOISE[: 5 * RATE], container_options=options)
+    assert media_info(path).duration == pytest.approx(5, abs=0.1)
+    path.write_bytes(path.read_bytes()[: 192 * 188 + 100])
+    with pytest.raises(UserError, match=r"is cut off: (88|92) bytes are missing"):
+        media_info(path)
+
+
+def test_cuts_between_packets_leave_the_length_of_what_is_left(tmp_path: Path) -> None:
+    """Nothing is missing of any packet: the length is that of the content, as it is heard."""
+    adts = sound_file(tmp_path / "a.aac", NOISE, "aac")
+    content, ends = adts.read_bytes(), [0]
+    while ends[-1] < len(content):
+        head = content[ends[-1] : ends[-1] + 7]
+        ends.append(ends[-1] + ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5))
+    adts.write_bytes(content[: ends[200]])
+    stream = sound_file(tmp_path / "a.ts", NOISE, "mp2")
+    stream.write_bytes(stream.read_bytes()[: 188 * 700])
+    opus = sound_file(tmp_path / "a.opus", NOISE, "libopus")
+    pages = [m.start() for m in re.finditer(b"OggS", opus.read_bytes())]
+    opus.write_bytes(opus.read_bytes()[: pages[-2]])
+    for path in (adts, stream, opus):
+        info = media_info(path)
+        heard = sum(len(chunk) for chunk in sound(path, 16000)) / 16000
+        assert 2 < info.duration < 9.9
+        assert heard == pytest.approx(info.duration, abs=0.06)
+    assert media_info(adts).duration == pytest.approx(200 * 1024 / RATE, abs=0.03)
+    assert "is it cut off?" in media_info(opus).notes[0]
 
 
 def test_sounds_whose_header_tells_no_length(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tristream.encode.encoding_file import read_scores
 from tristream.fetch.annex import departures
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.report.build import grouped
-from tristream.report.elements import Caution, Figure, Table, Text, shown
+from tristream.report.elements import Caution, Figure, Link, Table, Text, shown
 from tristream.report.sections import alignment, omissions
 from tristream.report.sections.accuracy import Fit
 from tristream.report.sections.accuracy import _table as accuracy_table
@@ -211,10 +211,12 @@ def test_films_are_listed_with_what_was_applied_and_what_is_odd() -> None:
     facts = {"picture": "48 x 64 pixels, 25.000 fps", "turned": "90° clockwise"}
     film = StimulusFile("a", "film", "a.mp4", "0" * 64, 9.0, facts, ("no sound from 1.0 to 3.0 s",))
     tone = StimulusFile("b", "sound", "b.wav", "1" * 64, 2.0, {"sound": "16000 Hz, mono"})
-    caution, table = media_files([film, tone])
+    caution, table = media_files([film, tone], "own_films.html")
     assert isinstance(caution, Caution)
     assert caution.text == "a.mp4: no sound from 1.0 to 3.0 s."
     assert isinstance(table, Table)
     assert table.columns == ("stimulus", "picture", "turned", "sound")
-    assert table.rows[0] == ("a", facts["picture"], facts["turned"], "")
-    assert media_files([StimulusFile("c", "image", "c.png", "2" * 64)]) == []
+    link = Link("a", "own_films.html#film-0")
+    assert table.rows[0] == (link, facts["picture"], facts["turned"], "")
+    assert table.rows[1] == ("b", "", "", "16000 Hz, mono")
+    assert media_files([StimulusFile("c", "image", "c.png", "2" * 64)], "own_films.html") == []

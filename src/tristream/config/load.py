@@ -12,7 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout, VolumeTableLayout
-from tristream.config.sources import DataladSource, FolderSource, OsfSource, SimulateSource
+from tristream.config.sources import (
+    ArchiveSource,
+    DataladSource,
+    FolderSource,
+    OsfSource,
+    SimulateSource,
+)
 from tristream.config.study import DatasetChoice, Study
 from tristream.errors import UserError
 
@@ -193,11 +199,17 @@ def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:
         mirror, own = getattr(choice, key), getattr(dataset, key)
         if mirror is None:
             continue
-        if not isinstance(own, DataladSource):
-            raise UserError(f"{where}.{key}: the descriptor's {key} is not a DataLad dataset")
-        update[key] = own.model_copy(
-            update={"url": mirror.url, "commit": mirror.commit or own.commit}
-        )
+        if isinstance(own, DataladSource):
+            commit = mirror.commit or own.commit
+            update[key] = own.model_copy(update={"url": mirror.url, "commit": commit})
+        elif isinstance(own, FolderSource | ArchiveSource) and mirror.commit:
+            # A synthetic dataset in the place of a folder or an archive.
+            update[key] = DataladSource(url=mirror.url, commit=mirror.commit)
+        else:
+            raise UserError(
+                f"{where}.{key}: the descriptor's {key} is not a DataLad dataset; one in its place "
+                "needs a commit"
+            )
     if choice.accept and not isinstance(dataset.source, DataladSource | SimulateSource):
         raise UserError(f"{where}.accept: only files of a DataLad dataset have annex keys")
     if choice.layout is not None:

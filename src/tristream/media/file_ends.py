@@ -1,5 +1,6 @@
 """Whether a file ends where its own structure says."""
 
+import mmap
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +19,10 @@ SEGMENT_PARTS = {
     0xBF,  # checksum
 }
 MOVIE_BOXES = (b"ftyp", b"moov", b"wide", b"free", b"skip", b"pnot")
+# Bytes of an Ogg page before the table of its segments; its flag for the last page of a stream.
+OGG_HEAD, OGG_LAST = 27, 4
+# Packets of a transport stream (bytes), and where 0x47 stands in them: M2TS has time stamps first.
+TRANSPORT = ((188, 0), (192, 4), (204, 0))
 
 
 def bytes_missing(path: Path) -> int | None:
@@ -26,7 +31,8 @@ def bytes_missing(path: Path) -> int | None:
     Parameters
     ----------
     path : Path
-        Read: MP4 and MOV (boxes), MKV and WebM (elements), AVI and WAV (chunks).
+        Read: MP4 and MOV (boxes), MKV and WebM (elements), AVI, WAV, W64 and CAF (chunks), Ogg
+        (pages), AAC in ADTS (frames), transport streams (packets).
 
     Returns
     -------
@@ -35,7 +41,7 @@ def bytes_missing(path: Path) -> int | None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(12)
+        head = file.read(24)
         file.seek(0)
         if head[4:8] in MOVIE_BOXES:
             end = _end_of_boxes(file, size)
@@ -45,8 +51,16 @@ def bytes_missing(path: Path) -> int | None:
             stated = int.from_bytes(head[4:8], "little")
             # Written to a pipe, a file does not know its length; longer ones than 4 GB cannot say.
             end = stated + 8 if 0 < stated < 0xFFFFFF00 and size <= 0xFFFFFFFF else None
+        elif head[:4] == b"riff":
+            end = int.from_bytes(head[16:24], "little")
+        elif head[:4] == b"caff":
+            end = _end_of_caf(file, size)
+        elif head[:4] == b"OggS":
+            end, _ = _end_of_pages(file, size)
+        elif head[:3] == b"ID3" or _is_adts(head):
+            end = _end_of_adts(file, size)
         else:
-            end = None
+            end = _end_of_transport(file, size)
     return None if end is None else max(end - size, 0)
 
 
@@ -92,3 +106,75 @@ def _number(file: BinaryIO, keep: bool) -> int | None:
     marker = 1 << (8 - length)
     value = int.from_bytes(bytes([first[0] if keep else first[0] - marker]) + rest, "big")
     return None if not keep and value == (1 << 7 * length) - 1 else value
+
+
+def ends_openly(path: Path) -> bool:
+    """Whether a file of a format that marks its end lacks the mark: Ogg's last page of a stream."""
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        file.seek(0)
+        return _end_of_pages(file, path.stat().st_size)[1]
+
+
+def _end_of_pages(file: BinaryIO, size: int) -> tuple[int | None, bool]:
+    """Where the last Ogg page ends, and whether some stream goes on after it."""
+    at, going = 0, set[bytes]()
+    while at < size:
+        file.seek(at)
+        head = file.read(OGG_HEAD)
+        if not b"OggS".startswith(head[:4]):
+            return None, bool(going)
+        if len(head) < OGG_HEAD:
+            return at + OGG_HEAD, True
+        segments = file.read(head[26])
+        (going.discard if head[5] & OGG_LAST else going.add)(head[14:18])
+        at += OGG_HEAD + head[26] + sum(segments)
+    return at, bool(going)
+
+
+def _end_of_caf(file: BinaryIO, size: int) -> int | None:
+    at = 8
+    while at < size:
+        file.seek(at)
+        head = file.read(12)
+        length = int.from_bytes(head[4:12], "big", signed=True)
+        if length < 0:
+            return size  # up to the end
+        at += 12 + length
+    return at
+
+
+def _is_adts(head: bytes) -> bool:
+    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
+
+
+def _end_of_adts(file: BinaryIO, size: int) -> int | None:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = 0
+        if content[:3] == b"ID3":
+            at = 10 + sum(byte << 7 * i for i, byte in enumerate(reversed(content[6:10])))
+        while at < size:
+            head = content[at : at + 7]
+            if len(head) > 1 and not _is_adts(head):
+                return None
+            if len(head) < 7:
+                return at + 7
+            length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+            if length < 7:
+                return None
+            at += length
+        return at
+
+
+def _end_of_transport(file: BinaryIO, size: int) -> int | None:
+    """Where the last packet ends; None if the file is no transport stream to its end."""
+    for length, offset in TRANSPORT:
+        whole = size // length
+        marks = []
+        for number in (0, 1, 2, whole - 1, whole):
+            file.seek(number * length + offset)
+            marks.append(file.read(1))
+        if whole > 3 and all(mark == b"\x47" for mark in marks[:4]) and marks[4] in (b"", b"\x47"):
+            return -(-size // length) * length
+    return None

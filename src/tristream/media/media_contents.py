@@ -19,7 +19,7 @@ from tristream.media.containers import (
     sound_track,
 )
 from tristream.media.display import Display, display_of
-from tristream.media.file_ends import bytes_missing
+from tristream.media.file_ends import bytes_missing, ends_openly
 
 # Header and packets may differ so much: padding of codecs, rounding (s).
 TOLERANCE = 0.25
@@ -153,8 +153,11 @@ def _duration(container: Any, path: Path, picture: Clock, sound: Clock, notes: l
     if missing:
         raise UserError(
             f"{path}: is cut off: {missing} bytes are missing at its end (its header says "
-            f"{stated:.1f} s, its {ends or 'content is missing'}); fetch it again"
+            f"{stated:.1f} s, its {ends or 'content is missing'}); fetch it again; if there "
+            "is no more of it, `ffmpeg -i IN -c copy OUT` closes it"
         )
+    if ends_openly(path):
+        notes.append(f"its last page is not marked as the last, at {content:.1f} s: is it cut off?")
     if content <= 0:
         raise UserError(f"{path}: lasts 0 s; give a film or sound with content")
     written = _written_duration(container, path)

@@ -17,6 +17,7 @@ from tristream.report.sections import (
     data,
     decoding,
     features,
+    films,
     group,
     identification,
     inference,
@@ -46,6 +47,9 @@ def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> li
     jobs = [partial(space_page, results, name, found, alike) for name, found in spaces.items()]
     for dataset, subjects in results.resolved.subjects.items():
         jobs.append(partial(dataset_page, results, dataset, alike[dataset]))
+        if films.has_films(results, dataset):
+            own = [one for found in spaces.values() for one in found if one.dataset == dataset]
+            jobs.append(partial(films.page, results, dataset, own, _banner(results, dataset)))
         jobs += [partial(subject_page, results, dataset, subject, checks) for subject in subjects]
     jobs += power.jobs(results)
     pages = make(results, jobs, workers)

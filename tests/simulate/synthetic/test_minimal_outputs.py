@@ -15,13 +15,9 @@ from helpers.bold_tree import prepare, receipt_of
 from tristream.bold.resampling.transforms import read_affines
 from tristream.bold.run_file import Run
 from tristream.config.dataset import Dataset
-from tristream.errors import UserError
-from tristream.simulate.synthetic.minimal_outputs import (
-    ACQUISITIONS,
-    Anatomy,
-    complete_sidecar,
-    write_minimal_subject,
-)
+from tristream.simulate.synthetic.heads import Anatomy
+from tristream.simulate.synthetic.minimal_outputs import write_minimal_subject
+from tristream.simulate.synthetic.raw_scans import ACQUISITIONS, USUAL, complete_sidecar
 from tristream.simulate.synthetic.settings import SyntheticSettings
 from tristream.simulate.synthetic.transform_files import write_affines
 
@@ -233,15 +229,22 @@ def test_names_are_those_of_the_real_derivatives(root: Path) -> None:
 def test_sidecar_fits_the_image_and_is_made_where_there_is_none(root: Path, tmp_path: Path) -> None:
     scaled = ACQUISITIONS["ds003720"].scaled(4)
     path = tmp_path / "bold.json"
-    complete_sidecar(path, scaled, 1.5)
+    complete_sidecar(path, scaled, 1.5, {})
     wanted = {name: value for name, value in SIDECAR.items() if name != "SliceTiming"}
     assert json.loads(path.read_text()) == wanted
     written = root / f"sub-001/func/sub-001_{RUNS[0]}_bold.json"
     assert len(json.loads(written.read_text())["SliceTiming"]) == scaled.shape[2]
     real = json.dumps(SIDECAR)
     path.write_text(real)
-    complete_sidecar(path, ACQUISITIONS["ds003720"], 1.5)
+    complete_sidecar(path, ACQUISITIONS["ds003720"], 1.5, SIDECAR)
     assert path.read_text() == real
+    # Of images that are not like the real ones it says how they are, whatever the real one says.
+    given = {**SIDECAR, "PhaseEncodingDirection": "i", "TotalReadoutTime": 0.03, "EchoTime": 0.03}
+    complete_sidecar(path, USUAL, 2.0, given)
+    stated = json.loads(path.read_text())
+    assert (stated["PhaseEncodingDirection"], stated["EchoTime"]) == ("j-", 0.03)
+    assert "TotalReadoutTime" not in stated
+    assert len(stated["SliceTiming"]) == USUAL.shape[2]
 
 
 def test_full_size_is_the_real_one() -> None:
@@ -264,10 +267,3 @@ def test_same_seed_gives_the_same_files(root: Path, tmp_path: Path) -> None:
             pairs = [(p, again / path / p.name) for p in sorted((root / path).iterdir())]
         for one, other in pairs:
             assert one.read_bytes() == other.read_bytes(), one.name
-
-
-def test_unknown_acquisition(tmp_path: Path) -> None:
-    unknown = dataset().model_copy(update={"id": "ds000001"})
-    rng = np.random.default_rng(0)
-    with pytest.raises(UserError, match="ds000001: raw images can be simulated like those of"):
-        write_minimal_subject(tmp_path, tmp_path, unknown, SETTINGS, "1", responses, rng)

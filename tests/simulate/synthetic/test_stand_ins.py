@@ -17,7 +17,8 @@ from tristream.config.settings.features import FeatureSettings
 from tristream.errors import UserError
 from tristream.features.core import registry
 from tristream.features.core.resources import find_media
-from tristream.simulate.synthetic.stand_ins import media_latents, write_media
+from tristream.simulate.synthetic.latents import media_latents
+from tristream.simulate.synthetic.stand_ins import write_media
 
 DATASETS = REPOSITORY / "workflow/datasets"
 CLIPS = {"blues_00000", "blues_00002", "rock_00001", "jazz_00003"}

@@ -120,7 +120,13 @@ def check(
         layers = _layers(found, block.layers, options, source, Path(data))
     except UserError as error:
         raise UserError(f"{config}: features.{space}.layers: {error}") from None
-    return CheckedSpace(found, layers, options, source, network_folder(source, Path(data)))
+    folder = network_folder(source, Path(data))
+    if folder is not None and found.fits is not None:
+        try:
+            found.fits(options, folder)
+        except UserError as error:
+            raise UserError(f"{config}: features.{space}: {error}") from None
+    return CheckedSpace(found, layers, options, source, folder)
 
 
 def weights_of(

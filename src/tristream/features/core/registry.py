@@ -299,6 +299,8 @@ class Extractor:
         Under which stream a study usually names it; it is free to name another.
     network_types : tuple of str
         Of networks that are read: ``model_type`` in their ``config.json``.
+    fits : callable or None
+        ``fits(options, folder)`` refuses a network, before any job, by what its folder says.
     """
 
     name: str
@@ -321,6 +323,7 @@ class Extractor:
     classifier: "Classifier | None" = None
     stream: str = ""
     network_types: tuple[str, ...] = ()
+    fits: Callable[[Any, Path], None] | None = None
 
     @property
     def summary(self) -> str:
@@ -375,6 +378,7 @@ def extractor(
     classifier: "Classifier | None" = None,
     stream: str = "",
     network_types: Sequence[str] = (),
+    fits: Callable[[Any, Path], None] | None = None,
 ) -> Callable[[Callable[..., Any]], Extractor]:
     """Make the decorated function an extractor; `default` layers are all unless given.
 
@@ -408,6 +412,7 @@ def extractor(
             classifier=classifier,
             stream=stream,
             network_types=tuple(network_types),
+            fits=fits,
         )
 
     return decorate

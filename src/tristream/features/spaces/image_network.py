@@ -11,6 +11,7 @@ from tristream.features.core.classifier import Classifier, ClassNetwork
 from tristream.features.core.networks.families import (
     IMAGE,
     POOLED,
+    check_fits,
     family_of,
     hidden_layer,
     layer_names,
@@ -37,6 +38,10 @@ class ImageNetworkOptions(LayerOptions):
 
 def _layers(options: ImageNetworkOptions, folder: Path | None) -> tuple[str, ...]:
     return layer_names(folder, IMAGE, options.tokens)
+
+
+def _fits(options: ImageNetworkOptions, folder: Path) -> None:
+    check_fits(folder, IMAGE)
 
 
 def _default(options: ImageNetworkOptions, folder: Path | None) -> tuple[str, ...]:
@@ -100,6 +105,7 @@ def _classes(options: ImageNetworkOptions, folder: Path | None) -> ClassNetwork:
     takes_notes=True,
     uses_gpu=True,
     network_types=tuple(IMAGE),
+    fits=_fits,
     classifier=Classifier(_classes, _has_classes),
     stream="ventral",
 )

@@ -12,6 +12,7 @@ from tristream.features.core.networks.families import (
     POOLED,
     VIDEO,
     Family,
+    check_fits,
     family_of,
     hidden_layer,
     layer_names,
@@ -52,6 +53,10 @@ def _layers(options: VideoNetworkOptions, folder: Path | None) -> tuple[str, ...
     return layer_names(folder, VIDEO, options.tokens)
 
 
+def _fits(options: VideoNetworkOptions, folder: Path) -> None:
+    check_fits(folder, VIDEO)
+
+
 def _default(options: VideoNetworkOptions, folder: Path | None) -> tuple[str, ...]:
     return spread_layers(_layers(options, folder))
 
@@ -84,6 +89,7 @@ def _methods(used: Used) -> str:
     takes_notes=True,
     uses_gpu=True,
     network_types=tuple(VIDEO),
+    fits=_fits,
     stream="dorsal",
 )
 def video_network(

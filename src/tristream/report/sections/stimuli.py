@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from tristream.report.declared import model_layers
-from tristream.report.elements import Block, Caution, Section, Table, Text, shown
+from tristream.report.elements import Block, Caution, Link, Section, Table, Text, shown
 from tristream.report.item_neighbours import NEAR, Neighbour, items_of, neighbours_in
+from tristream.report.sections import films
 from tristream.report.study_results import Results
 from tristream.stimuli.tables import (
     LeakageTable,
@@ -50,14 +51,23 @@ def _inventory(results: Results, dataset: str) -> list[Block]:
         of = f"some {whole} volumes until the last event" if told.rows == "volumes" else whole
         events += f" They give {found} samples of {of}."
         doubts = [Caution(f"{doubt}.") for doubt in told.doubts]
-    return [Text(events), *doubts, shown_table, *media_files(inventory.stimuli), *notes]
+    media = media_files(inventory.stimuli, films.page_of(dataset))
+    return [Text(events), *doubts, shown_table, *media, *notes]
 
 
-def media_files(stimuli: Sequence[StimulusFile]) -> list[Block]:
-    """How films and sounds are stored and read: size, frame rate, rotation, colour, tracks."""
+def media_files(stimuli: Sequence[StimulusFile], page: str) -> list[Block]:
+    """How films and sounds are stored and read: size, frame rate, rotation, colour, tracks.
+
+    Films lead to their part of `page`.
+    """
+    seen = [film.stimulus for film in films.films_of(stimuli)]
+    links = {name: Link(name, f"{page}#{films.anchor(n)}") for n, name in enumerate(seen)}
     found: list[Block] = [Caution(f"{s.path}: {note}.") for s in stimuli for note in s.notes]
     names = list(dict.fromkeys(name for s in stimuli for name in s.facts))
-    rows = tuple((s.stimulus, *(s.facts.get(name, "") for name in names)) for s in stimuli)
+    rows = tuple(
+        (links.get(s.stimulus, s.stimulus), *(s.facts.get(name, "") for name in names))
+        for s in stimuli
+    )
     if names:
         caption = "Films and sounds as they are read: upright, and with square pixels."
         found.append(Table(caption, ("stimulus", *names), rows, folded=len(rows) > FEW))

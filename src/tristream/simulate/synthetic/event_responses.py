@@ -42,13 +42,17 @@ class SubjectResponses:
     runs : dict of str to list of Event
         The subject's runs.
     tr : float
-        Seconds; a volume stands for the middle of its TR.
+        Seconds.
     volumes : dict of str to int
         Length of each run.
     edge : float
         Of the images' voxels (mm).
     latents : dict, optional
         What stand-in media show; without, each item is a random vector.
+    starts : dict of str to float, optional
+        Seconds from the start of a TR to what a volume stands for; its middle by default.
+    continuous : bool
+        Whether the runs are parts of one scan, so that responses go on from one to the next.
 
     Attributes
     ----------
@@ -68,19 +72,27 @@ class SubjectResponses:
         volumes: Mapping[str, int],
         edge: float,
         latents: Latents | None = None,
+        starts: Mapping[str, float] | None = None,
+        *,
+        continuous: bool = False,
     ) -> None:
         self.settings, self.subject, self.tr, self.volumes = settings, subject, tr, volumes
         self.labels = sorted({e.label for events in runs.values() for e in events if e.label})
         size = next(iter(latents.values()))[1].shape[1] if latents else DIMENSIONS
         self.courses: dict[str, dict[str, Array]] = {LABEL: {}, ITEM: {}}
+        before: dict[str, Array] = {}
         for run, events in runs.items():
+            start = tr / 2 if starts is None else starts[run]
             clock = np.arange(0, volumes[run] * tr, STEP)
             drives = {
                 LABEL: _label_drive(events, self.labels, clock),
                 ITEM: _item_drive(events, latents, size, clock),
             }
             for region, drive in drives.items():
-                self.courses[region][run] = _sampled(drive, clock, volumes[run], tr)
+                if continuous:
+                    before[region] = np.concatenate([before.get(region, drive[:0]), drive])
+                times = start + tr * np.arange(volumes[run], dtype=np.float64)
+                self.courses[region][run] = _sampled(before.get(region, drive), len(clock), times)
         rng = self._rng("waves")
         sd = np.sqrt(2) * max(FWHM, 2 * edge) / FWHM_PER_SD
         self._directions = rng.standard_normal((3, WAVES)) / sd
@@ -162,8 +174,17 @@ def _during(event: Event) -> slice:
     return slice(round(event.onset / STEP), max(round(event.end / STEP), 1))
 
 
-def _sampled(drive: Array, clock: Array, volumes: int, tr: float) -> Array:
-    """The haemodynamic response to `drive` at the middle of each TR, (volumes, d), zero mean."""
-    bold = fftconvolve(drive, hrf(PEAK)[:, None] * STEP, axes=0)[: len(clock)]
-    at = np.minimum(np.rint((np.arange(volumes) + 0.5) * tr / STEP).astype(int), len(clock) - 1)
+def _sampled(drive: Array, count: int, times: Array) -> Array:
+    """The haemodynamic response to `drive`, (volumes, d), of zero mean.
+
+    Parameters
+    ----------
+    drive : ndarray (steps, d)
+        What is shown; the run is its last `count` steps.
+    count : int
+    times : ndarray (volumes,)
+        Seconds from the start of the run.
+    """
+    bold = fftconvolve(drive, hrf(PEAK)[:, None] * STEP, axes=0)[: len(drive)][-count:]
+    at = np.minimum(np.rint(times / STEP).astype(int), count - 1)
     return np.asarray(bold[at] - bold[at].mean(axis=0))

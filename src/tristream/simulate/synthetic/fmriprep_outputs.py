@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import FSAVERAGE5, FmriprepLayout
+from tristream.config.layouts import FSAVERAGE5, FSLR, FmriprepLayout
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files
 from tristream.simulate.bids_text import save_json
@@ -19,13 +19,11 @@ from tristream.simulate.synthetic.image_grid import bold_of, brain_on, integers,
 from tristream.simulate.synthetic.settings import Brain, Responses, SyntheticSettings
 from tristream.simulate.synthetic.surface_outputs import fsaverage5, save_hemispheres
 
-# Outer corner (mm), edge (mm) and shape of the template's grids.
-TEMPLATE = "MNI152NLin2009cAsym"
+# Outer corner (mm), edge (mm) and shape of the grids of MNI152NLin2009cAsym, which serve other
+# spaces of volumes, too.
 EDGE = 2.0
-GRIDS = {
-    "res-1": ((-96.5, -132.5, -78.5), 1.0, (193, 229, 193)),
-    "res-2": ((-97.0, -133.0, -79.0), 2.0, (97, 115, 97)),
-}
+FINE = ((-96.5, -132.5, -78.5), 1.0, (193, 229, 193))
+USUAL = ((-97.0, -133.0, -79.0), EDGE, (97, 115, 97))
 
 
 class Timing:
@@ -37,26 +35,23 @@ class Timing:
         self.tr = tr
 
 
-def grid(dataset: Dataset, scale: float) -> Brain:
-    """The voxels, or vertices, of the dataset's space.
+def check_space(dataset: str, layout: FmriprepLayout, scale: float) -> None:
+    """Refuse what can't be written, with a UserError: places of fsLR, a mesh of another size."""
+    if layout.space == FSLR:
+        raise UserError(
+            f"{dataset}.yaml: layout.space: where the vertices of {FSLR} lie is not known here, so "
+            f"that nothing can be simulated on them; take {FSAVERAGE5} or a space of volumes"
+        )
+    if layout.space == FSAVERAGE5 and scale != 1:
+        raise UserError(f"--scale {scale:g}: the mesh {FSAVERAGE5} has one size; leave it out")
 
-    Raises
-    ------
-    UserError
-        If the space is not known here, or a mesh is to be scaled.
-    """
+
+def grid(dataset: Dataset, scale: float) -> Brain:
+    """The voxels, or vertices, of the dataset's space."""
     assert isinstance(dataset.layout, FmriprepLayout)
     if dataset.layout.space == FSAVERAGE5:
-        if scale != 1:
-            raise UserError(f"--scale {scale:g}: the mesh {FSAVERAGE5} has one size; leave it out")
         return fsaverage5()
-    space, _, resolution = dataset.layout.space.partition("_")
-    if space != TEMPLATE or (resolution or "res-2") not in GRIDS:
-        raise UserError(
-            f"{dataset.id}.yaml: layout.space: synthetic BOLD can't be in {dataset.layout.space}, "
-            f"only in {TEMPLATE} with {' or '.join(GRIDS)}, and on {FSAVERAGE5}"
-        )
-    return brain_on(*GRIDS[resolution or "res-2"], scale)
+    return brain_on(*(FINE if "res-1" in dataset.layout.space.split("_") else USUAL), scale)
 
 
 def write_subject(

@@ -7,7 +7,13 @@ from typing import Any
 
 from tristream import __version__
 from tristream.config.dataset import Dataset
-from tristream.config.sources import DataladSource, FolderSource
+from tristream.config.layouts import ScanLayout, VolumeTableLayout
+from tristream.config.sources import (
+    ArchiveSource,
+    DataladSource,
+    FolderSource,
+    SimulateSource,
+)
 from tristream.errors import UserError
 from tristream.fetch.contents import DESCRIPTION, inherited, raw_run
 from tristream.fetch.git import git
@@ -26,12 +32,12 @@ MAKER = {
 
 
 def open_real(dataset: Dataset, given: Path | None, scratch: Path) -> Receipt:
-    """List the real dataset: its clone at the descriptor's commit, or what the user has of it.
+    """List the real dataset: where the descriptor says that it is, or what the user has of it.
 
     Parameters
     ----------
     dataset : Dataset
-        Its source is a DataLad dataset.
+        Its source is a DataLad dataset, a folder or an archive.
     given : Path, optional
         A local clone, a git bundle, or a folder of plain files, instead of the source's address.
     scratch : Path
@@ -40,20 +46,25 @@ def open_real(dataset: Dataset, given: Path | None, scratch: Path) -> Receipt:
     Raises
     ------
     UserError
-        If the dataset has no DataLad source, can't be cloned, or lacks the commit.
+        If the dataset is simulated from a preset, can't be had, or lacks the commit.
     """
     source = dataset.source
-    if not isinstance(source, DataladSource):
-        raise UserError(f"{dataset.id}: not a DataLad dataset; simulate a preset instead")
+    if isinstance(source, SimulateSource):
+        raise UserError(
+            f"{dataset.id}: is simulated already, from the preset {source.preset}: take it as it is"
+        )
     if given is not None and not given.exists():
         raise UserError(f"--from {given}: no such file or folder")
-    origin: DataladSource | FolderSource = source
-    if given is not None and given.is_file():
+    origin: DataladSource | FolderSource | ArchiveSource = source
+    if given is not None and not isinstance(source, DataladSource):
+        origin = FolderSource(path=str(given))
+    elif given is not None and given.is_file():
+        assert isinstance(source, DataladSource)
         bare = scratch / "bundle.git"
         bare.parent.mkdir(parents=True, exist_ok=True)
         git(scratch, "clone", "--quiet", "--bare", str(given.absolute()), str(bare.absolute()))
         origin = source.model_copy(update={"url": str(bare)})
-    elif given is not None:
+    elif given is not None and isinstance(source, DataladSource):
         is_repository = (given / ".git").exists() or (given / "HEAD").is_file()
         address = source.model_copy(update={"url": str(given)})
         origin = address if is_repository else FolderSource(path=str(given))
@@ -74,6 +85,14 @@ def copy_texts(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw
     there = [file.path for file in real.files]
     small = {f.path for f in real.files if not f.annexed and "/" not in f.path}
     wanted = {p for p in small if p in NAMES or p.endswith(ENDINGS)}
+    layout = dataset.layout
+    if isinstance(layout, VolumeTableLayout | ScanLayout):
+        table = layout.table if isinstance(layout, VolumeTableLayout) else layout.events
+        if table not in there:
+            raise UserError(f"{real.root}: has no file {table}; fix `layout` or `source`")
+        _copy({*wanted, table}, real, raw)
+        _describe(dataset, settings, real, raw)
+        return
     for subject in settings.subjects:
         for run in set(dataset.runs_of(subject)) & set(settings.runs):
             start = raw_run(subject, run)
@@ -81,11 +100,15 @@ def copy_texts(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw
             if not events:
                 raise UserError(f"{real.root}: has no file {start}_events.tsv; fix `missing`")
             wanted |= {*events, *inherited(f"{start}_bold.json", there)}
+    _copy(wanted, real, raw)
+    _describe(dataset, settings, real, raw)
+
+
+def _copy(wanted: set[str], real: Receipt, raw: Path) -> None:
     for path in sorted(wanted - {DESCRIPTION}):
         target = raw / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(real.path(path), target)
-    _describe(dataset, settings, real, raw)
 
 
 def _describe(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw: Path) -> None:

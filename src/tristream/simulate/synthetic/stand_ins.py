@@ -1,8 +1,9 @@
 """Stand-ins for stimuli that a dataset can't ship, under their real names.
 
 Sounds are excerpts of a film's sound with seeded noise in bands whose loudness wanders; images are
-crops of film frames with seeded colours. Clips of one category resemble each other a little. They
-hold no real music and no real object, and say so.
+crops of film frames with seeded colours; films are shots with seeded light, and such a sound. Clips
+of one category resemble each other a little. They hold no real music and no real object, and say
+so.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,25 +15,24 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage, signal
 from scipy.io import wavfile
+from tqdm import tqdm
 
 from tristream import __version__
 from tristream.config.dataset import Dataset
 from tristream.config.events import Stimulus
-from tristream.errors import UserError
 from tristream.media.films import frame_at
 from tristream.media.media_contents import media_info
 from tristream.media.sounds import Sound, read_sound
-from tristream.media.still_images import read_image
 from tristream.paths import resolve_inside
 from tristream.simulate.bids_text import save_json
+from tristream.simulate.synthetic.latents import BANDS, rows_of
+from tristream.simulate.synthetic.stand_in_films import write_film
 
 Array = npt.NDArray[np.float64]
-Latents = dict[str, tuple[Array, Array]]
 
-RATE, SECONDS = 22_050, 30.0
-# Bands whose loudness is measured (Hz), and how often (Hz).
-BANDS = ((60, 300), (300, 1200), (1200, 4000), (4000, 10_000))
-MEASURED = 4.0
+RATE = 22_050
+# Of a sound that no event shows to its end, as many collections of clips have it (s).
+SECONDS = 30.0
 # Share of the film in the mixture; spread of the bands' loudness over time and clips (dB).
 EXCERPT, WANDERS, DIFFERS = 0.25, 6.0, 5.0
 # At which excerpts are played, relative to the film's.
@@ -56,7 +56,7 @@ def write_media(
     only: set[str] | None = None,
     lengths: Mapping[str, float] | None = None,
 ) -> None:
-    """Write stand-ins for the sounds and images that a descriptor's table names.
+    """Write stand-ins for the films, sounds and images that a descriptor's table names.
 
     Parameters
     ----------
@@ -65,82 +65,39 @@ def write_media(
     descriptor : Dataset
         Whose stimuli.
     film : Path, optional
-        Film with sound, of which excerpts are taken; all is synthesised without it.
+        Film with sound, of which excerpts are taken; all is synthesised without it. Stand-ins for
+        films have its rate, and its shape.
     seed : int
         Fixes everything that is random: each file depends on its name and the seed alone.
     only : set of str, optional
         Names of the stimuli to write; all by default.
     lengths : dict of str to float, optional
-        Seconds of a sound that events show; none is shorter than `SECONDS`.
+        Seconds of films and sounds; `SECONDS` where it does not say.
 
     Raises
     ------
     UserError
-        If the table has no such stimulus or names a film, or the given film can't be read.
+        If the table has no such stimulus, or the given film can't be read.
     """
-    rows = _rows(descriptor, only)
+    rows = rows_of(descriptor, only)
     folder.mkdir(parents=True, exist_ok=True)
-    sounds = [row for row in rows if row.kind == "sound"]
+    heard = [row for row in rows if row.kind != "image"]
     images = [row for row in rows if row.kind == "image"]
-    track = read_sound(film, RATE) if film is not None and sounds else None
-    for row in sounds:
-        samples = _sound(row, track, seed, max(SECONDS, (lengths or {}).get(row.stimulus, 0.0)))
+    track = None
+    if film is not None and heard and media_info(film).has_audio:
+        track = read_sound(film, RATE)
+    for row in tqdm(heard, desc="stand-ins", unit="file", mininterval=5, delay=5):
+        samples = _sound(row, track, seed, (lengths or {}).get(row.stimulus, SECONDS))
         path = _made(folder, row)
-        wavfile.write(path, RATE, np.rint(samples * 32767).astype(np.int16))
+        if row.kind == "sound":
+            wavfile.write(path, RATE, np.rint(samples * 32767).astype(np.int16))
+        else:
+            rng = _random(seed, row.stimulus, "picture")
+            write_film(path, samples.astype(np.float32), RATE, film, rng, _tint(row, seed))
     frames = list(_frames(film, images))
     for row in images:
         _image(row, frames, seed).save(_made(folder, row), format="JPEG", quality=90)
     _say(folder, descriptor, film, seed)
-
-
-def media_latents(folder: Path, descriptor: Dataset, only: set[str] | None = None) -> Latents:
-    """Few measures of each stimulus that a simulated brain can follow.
-
-    Sounds: log energy of the four `BANDS` every quarter of a second; images: mean luminance of
-    their quadrants. Each measure has mean 0 and variance 1 over all stimuli that are asked for.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the stimuli lie.
-    descriptor, only
-        As in :func:`write_media`.
-
-    Returns
-    -------
-    dict of str to (times, values)
-        Of each stimulus: seconds, shape (n,); measures, shape (n, 4). An image has one row, at 0.
-
-    Raises
-    ------
-    UserError
-        If a stimulus is missing or can't be read.
-    """
-    found: Latents = {}
-    for row in _rows(descriptor, only):
-        path = resolve_inside(folder, row.path)
-        found[row.stimulus] = _loudness(path) if row.kind == "sound" else _luminance(path)
-    values = np.concatenate([measures for _, measures in found.values()])
-    mean, spread = values.mean(axis=0), values.std(axis=0)
-    spread[spread < 1e-9] = np.inf
-    return {name: (times, (measures - mean) / spread) for name, (times, measures) in found.items()}
-
-
-def _rows(descriptor: Dataset, only: set[str] | None) -> list[Stimulus]:
-    table = descriptor.stimuli.table
-    unknown = sorted((only or set()) - {row.stimulus for row in table})
-    rows = [row for row in table if only is None or row.stimulus in only]
-    if unknown or not rows:
-        raise UserError(
-            f"{descriptor.id}: its stimulus table has no {', '.join(unknown[:3]) or 'row'}; "
-            "name stimuli of the table"
-        )
-    films = [row.path for row in rows if row.kind == "film"]
-    if films:
-        raise UserError(
-            f"{descriptor.id}: there is no stand-in for a film ({films[0]}); give the film itself"
-        )
-    return rows
 
 
 def _made(folder: Path, row: Stimulus) -> Path:
@@ -157,8 +114,13 @@ def _category(row: Stimulus) -> str:
     return row.label or str(Path(row.path).parent)
 
 
+def _tint(row: Stimulus, seed: int) -> Array:
+    """Factors of red, green and blue that the pictures of a category share."""
+    return _random(seed, _category(row)).uniform(0.7, 1.3, 3)
+
+
 def _sound(row: Stimulus, track: Sound | None, seed: int, seconds: float) -> Array:
-    """Some seconds of sound, 2 s of it faded in and out, of fixed RMS."""
+    """Some seconds of sound, faded in and out within 2 s, of fixed RMS."""
     rng = _random(seed, row.stimulus)
     kind = _random(seed, _category(row)).normal(0, DIFFERS, len(BANDS))
     count = round(seconds * RATE)
@@ -215,33 +177,11 @@ def _image(row: Stimulus, frames: list[Image.Image], seed: int) -> Image.Image:
     else:
         coarse = rng.uniform(0, 1, (6, 6, 3))
         pixels = ndimage.zoom(coarse, (PIXELS / 6, PIXELS / 6, 1), order=1)
-    tint = _random(seed, _category(row)).uniform(0.7, 1.3, 3) * rng.uniform(0.85, 1.15, 3)
+    tint = _tint(row, seed) * rng.uniform(0.85, 1.15, 3)
     corners = rng.uniform(0.35, 1.4, (2, 2))
     light = ndimage.zoom(corners, PIXELS / 2, order=1)
     made = np.clip(pixels * tint * light[..., None], 0, 1)
     return Image.fromarray(np.rint(255 * made).astype(np.uint8))
-
-
-def _loudness(path: Path) -> tuple[Array, Array]:
-    try:
-        rate, samples = wavfile.read(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: can't be read as sound ({error}); write it again") from None
-    window = round(rate / MEASURED)
-    count = len(samples) // window
-    windows = samples[: count * window].reshape(count, window) / 32768
-    power = np.abs(np.fft.rfft(windows * np.hanning(window), axis=1)) ** 2
-    hertz = np.fft.rfftfreq(window, 1 / rate)
-    energy = [power[:, (hertz >= low) & (hertz < high)].sum(axis=1) for low, high in BANDS]
-    return (np.arange(count) + 0.5) / MEASURED, np.log10(np.stack(energy, axis=1) + 1e-3)
-
-
-def _luminance(path: Path) -> tuple[Array, Array]:
-    pixels = read_image(path) @ np.array([0.299, 0.587, 0.114]) / 255
-    half = np.array(pixels.shape) // 2
-    halves = [pixels[: half[0]], pixels[half[0] :]]
-    quadrants = [p.mean() for h in halves for p in (h[:, : half[1]], h[:, half[1] :])]
-    return np.zeros(1), np.array([quadrants])
 
 
 def _say(folder: Path, descriptor: Dataset, film: Path | None, seed: int) -> None:
@@ -261,7 +201,7 @@ def _say(folder: Path, descriptor: Dataset, film: Path | None, seed: int) -> Non
         ],
     }
     save_json(folder / "dataset_description.json", stated)
-    what = f"sounds and images {source}, with seeded noise, tones and colours"
+    what = f"films, sounds and images {source}, with seeded noise, tones and colours"
     get = descriptor.stimuli.get or "with the dataset."
     text = README.format(title=descriptor.title, seed=seed, what=what, get=get)
     (folder / "README.md").write_text(text, encoding="utf-8")

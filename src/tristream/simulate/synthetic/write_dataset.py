@@ -1,9 +1,9 @@
 """Write a synthetic dataset: real events and names, with simulated images of known truth."""
 
-import csv
 import math
+import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,13 +15,22 @@ from tqdm import tqdm
 
 from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading
-from tristream.config.layouts import FmriprepLayout, MinimalLayout, SpmLayout
+from tristream.config.layouts import (
+    FmriprepLayout,
+    MinimalLayout,
+    RawLayout,
+    ScanLayout,
+    SpmLayout,
+    VolumeTableLayout,
+)
+from tristream.config.settings.fetch import FetchStimuliSettings
 from tristream.errors import UserError
 from tristream.fetch.clone import remove
-from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.fetch.stimulus_files import fetch_stimuli
 from tristream.simulate import repository
 from tristream.simulate.synthetic import fmriprep_outputs as fmriprep
+from tristream.simulate.synthetic import one_image_outputs as one_image
 from tristream.simulate.synthetic import spm_outputs as spm
 from tristream.simulate.synthetic.event_responses import (
     AUTOCORRELATION,
@@ -29,12 +38,12 @@ from tristream.simulate.synthetic.event_responses import (
     Latents,
     SubjectResponses,
 )
-from tristream.simulate.synthetic.minimal_outputs import (
-    ACQUISITIONS,
-    write_description,
-    write_minimal_subject,
-)
+from tristream.simulate.synthetic.latents import media_latents
+from tristream.simulate.synthetic.minimal_outputs import write_description, write_minimal_subject
+from tristream.simulate.synthetic.raw_outputs import write_raw_subject
+from tristream.simulate.synthetic.raw_scans import acquisition_of
 from tristream.simulate.synthetic.real_dataset import copy_texts, open_real
+from tristream.simulate.synthetic.run_lengths import starts_of, volumes_of
 from tristream.simulate.synthetic.settings import (
     BACK,
     FRONT,
@@ -43,7 +52,7 @@ from tristream.simulate.synthetic.settings import (
     Brain,
     SyntheticSettings,
 )
-from tristream.simulate.synthetic.stand_ins import media_latents, write_media
+from tristream.simulate.synthetic.stand_ins import SECONDS, write_media
 from tristream.simulate.synthetic.synthetic_truth import (
     KIND,
     SyntheticTruth,
@@ -61,11 +70,12 @@ ATTRIBUTES = """\
 *.json annex.largefiles=nothing
 *.tsv annex.largefiles=nothing
 *.txt annex.largefiles=nothing
+*.csv annex.largefiles=nothing
 README annex.largefiles=nothing
 CHANGES annex.largefiles=nothing
 """
-# Lengths that events don't tell: volumes of a run.
-VOLUMES = {"ds000105": 121, "ds003720": 410}
+# Layouts of one image that holds all runs.
+OneImage = VolumeTableLayout | ScanLayout
 
 
 @dataclass(frozen=True)
@@ -92,11 +102,10 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
         raise UserError(
             f"{dataset.id}: no subject {unknown[0]!r}; it has {', '.join(dataset.subjects)}"
         )
-    if not isinstance(dataset.layout, FmriprepLayout | SpmLayout | MinimalLayout):
-        raise UserError(
-            f"{dataset.id}: datasets of layout {dataset.layout.kind} can't be synthesised; those "
-            "of fmriprep, fmriprep_minimal and spm can"
-        )
+    if isinstance(dataset.layout, OneImage) and wish.runs:
+        raise UserError(f"--runs: all runs of {dataset.id} are in one image; leave it out")
+    if isinstance(dataset.layout, FmriprepLayout):
+        fmriprep.check_space(dataset.id, dataset.layout, wish.scale)
     patterns = wish.runs or ("*",)
     for pattern in patterns:
         if not any(fnmatchcase(run, pattern) for run in dataset.runs):
@@ -107,6 +116,13 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
             "ceiling lies between 0 and 1"
         )
     runs = tuple(r for r in dataset.runs if any(fnmatchcase(r, p) for p in patterns))
+    if dataset.events.without_media_start == "continues" and runs != tuple(
+        dataset.runs[: len(runs)]
+    ):
+        raise UserError(
+            f"--runs: films of {dataset.id} continue from run to run, so the runs before those "
+            "that are taken are needed; take the first ones"
+        )
     subjects = wish.subjects or tuple(dataset.subjects)
     return SyntheticSettings(dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed)
 
@@ -119,11 +135,11 @@ def write_synthetic(
     film: Path | None = None,
     code: str = "",
 ) -> str:
-    """Write a synthetic dataset after a DataLad dataset.
+    """Write a synthetic dataset after a real one.
 
-    In `output` come to lie ``raw`` and ``derivatives`` (DataLad datasets, images annexed),
-    ``stimuli`` (stand-ins for media that the dataset does not ship) and ``truth.h5``. The same
-    input gives the same images and commits.
+    In `output` come to lie ``raw`` and, where preprocessed data are a dataset of their own,
+    ``derivatives`` (DataLad datasets, images annexed), ``stimuli`` (stand-ins for media that the
+    dataset does not ship) and ``truth.h5``. The same input gives the same images and commits.
 
     Parameters
     ----------
@@ -161,15 +177,16 @@ def write_synthetic(
     copy_texts(dataset, settings, open_real(dataset, given, scratch), raw)
     remove(scratch)
     events = _events(dataset, settings, raw)
-    latents = _media(dataset, settings, events, made / STIMULI, film)
+    latents = _media(dataset, events, made, film, settings.seed)
     if dataset.derivatives is not None:
         repository.create(derivatives, settings.seed + 1)
-        write_description(derivatives)
+    if home := _home(dataset, raw, derivatives):
+        write_description(home)
     truths = {}
     for subject in tqdm(settings.subjects, desc="simulating", unit="subject", mininterval=5):
         own = replace(settings, runs=tuple(events[subject]))
         responses = _responses(dataset, own, subject, events[subject], raw, latents)
-        brain = _write_subject(raw, derivatives, dataset, own, subject, responses)
+        brain = _write_subject(raw, home, dataset, own, subject, responses)
         truths[subject] = SyntheticTruth(responses.labels, responses.courses, brain)
     write_synthetic_truth(made / TRUTH, _provenance(dataset, settings, truths, code), truths)
     commits = {}
@@ -236,16 +253,25 @@ def methods(
     )
 
 
+def _home(dataset: Dataset, raw: Path, derivatives: Path) -> Path | None:
+    """Root of preprocessed data: a dataset of their own, or inside the raw one."""
+    if not isinstance(dataset.layout, FmriprepLayout | MinimalLayout):
+        return None
+    inside = raw / dataset.layout.derivatives.strip("/")
+    return inside if dataset.derivatives is None else derivatives
+
+
 def _events(
     dataset: Dataset, settings: SyntheticSettings, raw: Path
 ) -> dict[str, dict[str, list[Event]]]:
     """Subject to its runs, those of the settings that it has, to their events."""
-    paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*.tsv"))
-    files = tuple(FetchedFile(path, None) for path in paths)
+    paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file())
+    files = tuple(FetchedFile(path, None) for path in paths if not path.startswith("."))
     listing = Receipt(dataset.id, None, {}, "", raw, dataset.title, "", files, True)
+    reading = EventReading.of(dataset.model_copy(update={"runs": list(settings.runs)}))
     return {
         subject: {
-            run: events_of_run(EventReading.of(dataset), subject, run, listing)
+            run: events_of_run(reading, subject, run, listing)
             for run in dataset.runs_of(subject)
             if run in settings.runs
         }
@@ -255,22 +281,47 @@ def _events(
 
 def _media(
     dataset: Dataset,
-    settings: SyntheticSettings,
     events: Mapping[str, Mapping[str, list[Event]]],
-    folder: Path,
+    made: Path,
     film: Path | None,
+    seed: int,
 ) -> Latents | None:
-    """Write stand-ins for the stimuli of the runs, and measure them."""
-    shown: dict[str, float] = {}
-    for event in (event for runs in events.values() for own in runs.values() for event in own):
-        if event.kind != "label":
-            start = 0.0 if math.isnan(event.media_start) else event.media_start
-            last = start + event.duration if event.timed else 0.0
-            shown[event.stimulus] = max(shown.get(event.stimulus, 0.0), last)
+    """Measure the stimuli of the runs: those that the dataset ships, or stand-ins for them."""
+    every = [event for runs in events.values() for own in runs.values() for event in own]
+    shown = {event.stimulus for event in every if event.kind != "label"}
     if not shown:
         return None
-    write_media(folder, dataset, film, settings.seed, set(shown), shown)
-    return media_latents(folder, dataset, set(shown))
+    if dataset.stimuli.source is None:
+        write_media(made / STIMULI, dataset, film, seed, shown, lengths(every))
+        return media_latents(made / STIMULI, dataset, shown)
+    paths = [row.path for row in dataset.stimuli.table if row.stimulus in shown]
+    wanted = FetchStimuliSettings(
+        dataset=dataset.id,
+        data=str(made / "source"),
+        source=dataset.stimuli.source,
+        paths=list(dict.fromkeys(paths)),
+        missing="error",
+        get=dataset.stimuli.get,
+    )
+    found = media_latents(fetch_stimuli(wanted).root, dataset, shown)
+    shutil.rmtree(made / "source", ignore_errors=True)
+    return found
+
+
+def lengths(events: Sequence[Event]) -> dict[str, float]:
+    """How long films and sounds last, by what events show of them (s).
+
+    An event that does not say where it enters shows all. A sound that is entered somewhere may go
+    on after its last event, as excerpts of clips do.
+    """
+    found: dict[str, float] = {}
+    for event in events:
+        if event.timed:
+            entered = not math.isnan(event.media_start)
+            last = event.duration + (event.media_start if entered else 0.0)
+            least = SECONDS if entered and event.kind == "sound" else 0.0
+            found[event.stimulus] = max(found.get(event.stimulus, 0.0), last, least)
+    return found
 
 
 def _responses(
@@ -281,33 +332,32 @@ def _responses(
     raw: Path,
     latents: Latents | None,
 ) -> SubjectResponses:
-    volumes = {run: _volumes(dataset, subject, run, raw) for run in runs}
     edge = settings.scale * _edge(dataset)
-    return SubjectResponses(settings, subject, runs, dataset.tr, volumes, edge, latents)
+    volumes = volumes_of(dataset, subject, runs, raw)
+    starts = starts_of(dataset, subject, list(runs), raw)
+    return SubjectResponses(
+        settings,
+        subject,
+        runs,
+        dataset.tr,
+        volumes,
+        edge,
+        latents,
+        starts,
+        continuous=isinstance(dataset.layout, ScanLayout),
+    )
 
 
 def _edge(dataset: Dataset) -> float:
     """Edge of the real images' voxels (mm)."""
-    if isinstance(dataset.layout, MinimalLayout) and dataset.id in ACQUISITIONS:
-        return ACQUISITIONS[dataset.id].edge
-    return spm.EDGE if isinstance(dataset.layout, SpmLayout) else fmriprep.EDGE
-
-
-def _volumes(dataset: Dataset, subject: str, run: str, raw: Path) -> int:
-    """Volumes of a run: the real number where it is known, else until its last event ends."""
-    if dataset.id in VOLUMES:
-        return VOLUMES[dataset.id]
-    there = [p.relative_to(raw).as_posix() for p in raw.rglob("*_events.tsv")]
-    file = inherited(f"{raw_run(subject, run)}_events.tsv", there)[-1]
-    with (raw / file).open(encoding="utf-8-sig", newline="") as text:
-        rows = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
-    end = max(float(row["onset"]) + float(row["duration"]) for row in rows)
-    return math.ceil(round(end / dataset.tr, 6))
+    if isinstance(dataset.layout, MinimalLayout | RawLayout):
+        return acquisition_of(dataset.id).edge
+    return fmriprep.EDGE if isinstance(dataset.layout, FmriprepLayout) else spm.EDGE
 
 
 def _write_subject(
     raw: Path,
-    derivatives: Path,
+    home: Path | None,
     dataset: Dataset,
     settings: SyntheticSettings,
     subject: str,
@@ -315,9 +365,15 @@ def _write_subject(
 ) -> Brain | None:
     """Write the images of a subject; None where their grid follows from transforms."""
     rng = np.random.default_rng([settings.seed, zlib.crc32(subject.encode()), 1])
-    if isinstance(dataset.layout, FmriprepLayout):
-        return fmriprep.write_subject(derivatives, dataset, settings, subject, responses, rng)
     if isinstance(dataset.layout, SpmLayout):
         return spm.write_subject(raw, dataset, settings, subject, responses)
-    write_minimal_subject(raw, derivatives, dataset, settings, subject, responses, rng)
+    if isinstance(dataset.layout, OneImage):
+        return one_image.write_image(raw, dataset, settings, responses)
+    if isinstance(dataset.layout, RawLayout):
+        write_raw_subject(raw, dataset, settings, subject, responses, rng)
+        return None
+    assert home is not None
+    if isinstance(dataset.layout, FmriprepLayout):
+        return fmriprep.write_subject(home, dataset, settings, subject, responses, rng)
+    write_minimal_subject(raw, home, dataset, settings, subject, responses, rng)
     return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from tristream.errors import UserError
 from tristream.features.core.networks.network_options import read_config
+from tristream.features.core.networks.processor_file import check_pictures
 
 Config = Mapping[str, Any]
 
@@ -67,6 +68,8 @@ class Family:
         each frame has its own.
     any_length : bool
         Video networks: whether they take clips of other lengths than in training.
+    one_size : bool
+        Whether it has positions for pictures of its ``image_size`` alone.
     """
 
     kind: str = "AutoModel"
@@ -81,6 +84,7 @@ class Family:
     forward: Mapping[str, Any] = field(default_factory=dict)
     order: str = ""
     any_length: bool = False
+    one_size: bool = False
 
 
 def _one(config: Config) -> int:
@@ -104,16 +108,16 @@ IMAGE = {
         count=lambda config: MOBILENET_BLOCKS, stem=False, maps=True, pooled=True
     ),
     "swinv2": Family(count=lambda config: len(config.get("depths", (2, 2, 6, 2))), pooled=True),
-    "vit": Family(leading=_one, options=_NO_POOLER),
+    "vit": Family(leading=_one, options=_NO_POOLER, one_size=True),
     "dinov2": Family(leading=_one, pooled=True),
     "dinov2_with_registers": Family(leading=_registers, pooled=True),
-    "clip": Family("CLIPVisionModel", leading=_one, pooled=True),
-    "clip_vision_model": Family("CLIPVisionModel", leading=_one, pooled=True),
-    "siglip": Family("SiglipVisionModel", pooled=True),
-    "siglip_vision_model": Family("SiglipVisionModel", pooled=True),
+    "clip": Family("CLIPVisionModel", leading=_one, pooled=True, one_size=True),
+    "clip_vision_model": Family("CLIPVisionModel", leading=_one, pooled=True, one_size=True),
+    "siglip": Family("SiglipVisionModel", pooled=True, one_size=True),
+    "siglip_vision_model": Family("SiglipVisionModel", pooled=True, one_size=True),
 }
 VIDEO = {
-    "videomae": Family(order="thw"),
+    "videomae": Family(order="thw", one_size=True),
     "timesformer": Family(leading=_one, order="hwt", any_length=True),
     "vjepa2": Family(
         count=lambda config: int(config.get("num_hidden_layers", 24)),
@@ -123,7 +127,12 @@ VIDEO = {
         any_length=True,
     ),
     "xclip": Family(
-        "XCLIPModel", leading=_one, pooled=True, call="get_video_features", order="frames"
+        "XCLIPModel",
+        leading=_one,
+        pooled=True,
+        call="get_video_features",
+        order="frames",
+        one_size=True,
     ),
 }
 
@@ -169,6 +178,20 @@ def layer_names(
     blocks = [f"layer{index}" for index in range(1, family.count(config) + 1)]
     stem = [EMBEDDINGS] if family.stem else []
     return (*stem, *blocks, LAST, *([POOLED] if family.pooled else []))
+
+
+def check_fits(folder: Path, known: Mapping[str, Family]) -> None:
+    """Refuse a network that can't take what its image processor prepares.
+
+    Raises
+    ------
+    UserError
+        As of :func:`.processor_file.check_pictures`.
+    """
+    config = vision_config(folder)
+    taken = config.get("image_size")
+    if taken and family_of(config, known, folder).one_size:
+        check_pictures(folder, taken)
 
 
 def spread_layers(layers: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ Resampling is Pillow's, on 8-bit images, as in ``transformers``' own Pillow proc
 else is installed: the processors that ``transformers`` chooses depend on the machine.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,18 +15,17 @@ import numpy as np
 from PIL import Image
 
 from tristream.errors import UserError
+from tristream.features.core.networks.processor_file import (
+    WARPED_FROM,
+    read_processor,
+    sizes_of,
+)
 from tristream.media.films import Pixels
 
 if TYPE_CHECKING:
     import torch
 
-FILES = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 BILINEAR, BICUBIC = 2, 3
-# Processors whose `size: 224` means the shortest edge, not a square; those that crop by default.
-SHORTEST = ("CLIP", "ConvNext", "Bit", "MobileNetV2", "VideoMAE", "Timesformer", "Detr", "Yolos")
-CROPPING = ("CLIP", "Bit", "MobileNetV2", "VideoMAE", "Timesformer", "DeiT", "VJEPA2")
-# ConvNeXt's networks of fewer pixels see the middle of a larger picture, the others all of it.
-WARPED_FROM = 384
 
 
 @dataclass(frozen=True)
@@ -129,21 +127,9 @@ def read_preparation(folder: Path) -> Preparation:
     UserError
         If no file says it, or it lacks the mean and standard deviation or the size.
     """
-    path, config = _read(folder)
-    family = _family(config)
-    if family == "VJEPA2":
-        # Its processor forgets `size` and resizes by the crop.
-        edge = _pair(config.get("crop_size", 256))[0]
-        config = {**config, "size": {"shortest_edge": int(edge * 256 / 224)}}
-    size = _size(config, family, path) if config.get("do_resize", True) else {}
-    crop = config.get("do_center_crop", family in CROPPING)
+    path, config = read_processor(folder)
+    family, size, crop = sizes_of(config, path)
     share = config.get("crop_pct") or 224 / 256
-    if family == "ConvNext" and size:
-        if "shortest_edge" not in size:
-            raise UserError(f"{path}: size {size} of a ConvNeXt lacks shortest_edge; correct it")
-        middle: Any = size["shortest_edge"] if size["shortest_edge"] < WARPED_FROM else None
-    else:
-        middle = config.get("crop_size", size) if crop else None
     mean, std = _statistics(config, family, path)
     resample = config.get("resample")
     if resample is None:
@@ -152,7 +138,7 @@ def read_preparation(folder: Path) -> Preparation:
         family=family,
         size=size,
         resample=int(resample),
-        crop=None if middle is None else _pair(middle),
+        crop=crop,
         crop_share=float(share),
         scale=float(config.get("rescale_factor", 1 / 255))
         if config.get("do_rescale", True)
@@ -181,35 +167,8 @@ def taken(folder: Path, height: int, width: int) -> Iterator[None]:
         raise UserError(
             f"{folder}: the network cannot take pictures of {height} x {width}, as its image "
             f"processor prepares them ({reason}); correct size, crop_size or do_resize in "
-            f"{_read(folder)[0].name}"
+            f"{read_processor(folder)[0].name}"
         ) from None
-
-
-def _read(folder: Path) -> tuple[Path, dict[str, Any]]:
-    for name in FILES:
-        path = folder / name
-        if not path.is_file():
-            continue
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
-        for part in ("image_processor", "video_processor"):
-            if isinstance(config.get(part), dict):
-                return path, config[part]
-        if name != "processor_config.json":
-            return path, config
-    raise UserError(
-        f"{folder}: does not say how images are prepared (preprocessor_config.json); save the "
-        "network's image processor there with save_pretrained"
-    )
-
-
-def _family(config: Mapping[str, Any]) -> str:
-    """``ConvNextImageProcessorFast`` or ``ConvNextFeatureExtractor`` -> ``ConvNext``."""
-    names = ("image_processor_type", "video_processor_type", "feature_extractor_type")
-    name = next((str(config[key]) for key in names if config.get(key)), "ViTImageProcessor")
-    return re.sub(r"(Image|Video)?(Processor|FeatureExtractor|Extractor)(Fast|Pil)?$", "", name)
 
 
 def _statistics(
@@ -225,27 +184,6 @@ def _statistics(
     mean = tuple(config["image_mean"]) if normalises else (0.0,) * 3
     power = int(normalises) + int(twice)
     return mean, tuple(float(s) ** power for s in config.get("image_std", (1.0,) * 3))
-
-
-def _size(config: Mapping[str, Any], family: str, path: Path) -> dict[str, int]:
-    size = config.get("size")
-    if isinstance(size, int):
-        if family not in SHORTEST:
-            return {"height": size, "width": size}
-        longest = {"longest_edge": int(config.get("max_size", 1333))}
-        return {"shortest_edge": size, **(longest if family in ("Detr", "Yolos") else {})}
-    known = ("height", "width", "shortest_edge", "longest_edge")
-    found = {key: int(size[key]) for key in known if size.get(key)} if size else {}
-    if not ({"height", "width"} <= set(found) or "shortest_edge" in found):
-        raise UserError(f"{path}: size {size!r} gives neither height and width nor shortest_edge")
-    return found
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    if isinstance(size, Mapping):
-        edge = size.get("shortest_edge", 0)
-        return int(size.get("height", edge)), int(size.get("width", edge))
-    return int(size), int(size)
 
 
 def _shortest(height: int, width: int, edge: int) -> tuple[int, int]:
