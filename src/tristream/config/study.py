@@ -20,7 +20,10 @@ from tristream.config.univariate import Univariate
 
 
 class Mirror(Section):
-    """Another address of a DataLad dataset: a mirror, or a synthetic dataset."""
+    """Another address of a DataLad dataset: a mirror, or a synthetic dataset.
+
+    A synthetic dataset takes the place of a folder or an archive, too; then `commit` must be given.
+    """
 
     url: str = Field(description="a local path, file:// or http(s)://")
     commit: str | None = Field(default=None, description="default: the descriptor's")

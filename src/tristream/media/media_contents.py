@@ -212,7 +212,8 @@ def _notes(container: Any, picture: Clock, sound: Clock) -> list[str]:
         if clock.shifts:
             notes.append(f"the time stamps of its {name} do not go on: its parts were joined")
         if clock.pace != 1:
-            notes.append(f"its sound runs {abs(clock.pace - 1):.2%} off its time stamps: stretched")
+            off = 100 * abs(clock.pace - 1)
+            notes.append(f"its sound runs {off:.2g} % off its time stamps: stretched")
     if picture.end and sound.end and abs(picture.end - sound.end) > APART:
         notes.append(f"its picture ends at {picture.end:.1f} s, its sound at {sound.end:.1f} s")
     for kind in ("video", "audio"):
