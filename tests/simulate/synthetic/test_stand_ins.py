@@ -1,6 +1,8 @@
 """Stand-in media: real names, files that differ, measures that a brain can follow, marked."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,9 @@ from tristream.config.settings.features import FeatureSettings
 from tristream.errors import UserError
 from tristream.features.core import registry
 from tristream.features.core.resources import find_media
+from tristream.media.films import frame_at, frames
+from tristream.media.media_contents import media_info
+from tristream.media.sounds import read_sound
 from tristream.simulate.synthetic.latents import media_latents
 from tristream.simulate.synthetic.stand_ins import write_media
 
@@ -155,24 +160,94 @@ models:
 
 
 def test_a_sound_is_as_long_as_events_show_it(tmp_path: Path, music: Dataset) -> None:
-    """A story lasts minutes; a clip keeps the 30 s of its kind, and its content."""
-    name, other = sorted(CLIPS)[:2]
-    write_media(tmp_path / "a", music, None, 1, {name, other}, {name: 47.3, other: 15.0})
-    write_media(tmp_path / "b", music, None, 1, {other})
+    """A story lasts minutes, a word a second; what no event tells has the 30 s of its kind."""
+    name, other, third = sorted(CLIPS)[:3]
+    shown = {name: 47.3, other: 1.2}
+    write_media(tmp_path, music, None, 1, {name, other, third}, shown)
     path = {row.stimulus: row.path for row in music.stimuli.table}
-    assert len(wavfile.read(tmp_path / "a" / path[name])[1]) == round(47.3 * 22_050)
-    assert (tmp_path / "a" / path[other]).read_bytes() == (
-        tmp_path / "b" / path[other]
-    ).read_bytes()
-    times, _ = media_latents(tmp_path / "a", music, {name, other})[name]
-    assert times[-1] > 46
+    found = media_latents(tmp_path, music, {name, other, third})
+    for stimulus, seconds in {**shown, third: 30.0}.items():
+        assert len(wavfile.read(tmp_path / path[stimulus])[1]) == round(seconds * 22_050)
+        times, values = found[stimulus]
+        assert times[-1] == pytest.approx(seconds - 0.25, abs=0.25)
+        assert values.shape == (len(times), 4)
 
 
-def test_unknown_stimulus_film_and_missing_file(tmp_path: Path, music: Dataset) -> None:
+FILMS = ("mp4", "mkv", "avi", "mov", "WMV")
+
+
+@pytest.fixture
+def films(music: Dataset) -> Dataset:
+    """A table of films in many containers."""
+    table = [{"stimulus": end, "kind": "film", "path": f"films/a b.{end}"} for end in FILMS]
+    content = music.model_dump(mode="json") | {"stimuli": {"get": "nowhere", "table": table}}
+    return Dataset.model_validate(content)
+
+
+def test_films_play_as_long_as_they_should_and_differ(tmp_path: Path, films: Dataset) -> None:
+    """By what ffprobe counts, too; every container, by the end of its name."""
+    lengths = dict(zip(FILMS, (3.0, 10.03, 0.5, 61.7, 4.0), strict=True))
+    write_media(tmp_path, films, None, 0, None, lengths)
+    latents = media_latents(tmp_path, films)
+    for end, seconds in lengths.items():
+        path = tmp_path / f"films/a b.{end}"
+        info = media_info(path)
+        # As many frames as are begun, and the frame of a sound codec.
+        assert seconds - 0.01 <= info.duration < seconds + 0.1
+        assert info.facts["format"]
+        assert (info.fps, info.width, info.height, info.has_audio) == (25, 256, 144, True)
+        assert not info.notes
+        shown = [image for _, image in frames(path, size=(32, 18), format="gray", fps=5)]
+        assert len(shown) == round(info.duration * 5)
+        assert np.std([image.mean() for image in shown]) > 1
+        times, values = latents[end]
+        assert len(times) == pytest.approx(seconds * 4, abs=1)
+        assert np.isfinite(values).all()
+        if end == "mov":
+            command = ["ffprobe", "-v", "error", "-count_packets", "-show_entries"]
+            command += ["stream=nb_read_packets", "-select_streams", "v", "-of", "csv=p=0"]
+            if shutil.which("ffprobe"):
+                done = subprocess.run([*command, str(path)], capture_output=True, check=True)
+                assert int(done.stdout) == np.ceil(seconds * 25)
+        heard = read_sound(path, 16_000)
+        assert np.sqrt(np.mean(heard**2)) > 0.01
+    every = np.concatenate([values for _, values in latents.values()])
+    np.testing.assert_allclose(every.std(axis=0), 1)
+
+
+def test_films_have_the_shape_and_rate_of_the_film_that_is_given(
+    tmp_path: Path, films: Dataset, trailer: Path
+) -> None:
+    """Longer than it: it begins again."""
+    write_media(tmp_path, films, trailer, 0, {"mp4"}, {"mp4": 60.0})
+    model, made = media_info(trailer), media_info(tmp_path / "films/a b.mp4")
+    assert made.duration == pytest.approx(60, abs=0.1)
+    assert made.fps == pytest.approx(model.fps, abs=1e-3)
+    assert made.width / made.height == pytest.approx(model.width / model.height, rel=0.01)
+    assert made.width <= 480
+    one = frame_at(trailer, 20.0, size=(64, 36), format="gray").astype(float)
+    other = frame_at(tmp_path / "films/a b.mp4", 20.0, size=(64, 36), format="gray")
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.6
+
+
+def test_a_film_of_one_seed_is_one_film(tmp_path: Path, films: Dataset) -> None:
+    for name, seed in (("one", 0), ("again", 0), ("other", 1)):
+        write_media(tmp_path / name, films, None, seed, {"mkv"}, {"mkv": 2.0})
+    pictures = {
+        name: np.array([p for _, p in frames(tmp_path / name / "films/a b.mkv", format="gray")])
+        for name in ("one", "again", "other")
+    }
+    np.testing.assert_array_equal(pictures["one"], pictures["again"])
+    assert np.abs(pictures["one"].astype(int) - pictures["other"]).mean() > 5
+
+
+def test_unknown_stimulus_and_missing_file(tmp_path: Path, music: Dataset) -> None:
     with pytest.raises(UserError, match="its stimulus table has no polka_00001"):
         write_media(tmp_path, music, None, 0, {"polka_00001"})
-    bunny = descriptor("bunny", [DATASETS], Path("config.yaml"))
-    with pytest.raises(UserError, match="no stand-in for a film"):
-        write_media(tmp_path, bunny, None, 0)
-    with pytest.raises(UserError, match=r"blues\.00000\.wav: can't be read as sound"):
+    with pytest.raises(UserError, match=r"blues\.00000\.wav: no such file"):
+        media_latents(tmp_path, music, {"blues_00000"})
+    brief = np.zeros(2000, np.int16)
+    (tmp_path / "blues").mkdir()
+    wavfile.write(tmp_path / "blues/blues.00000.wav", 22_050, brief)
+    with pytest.raises(UserError, match=r"blues\.00000\.wav: is shorter than 0\.25 s"):
         media_latents(tmp_path, music, {"blues_00000"})
