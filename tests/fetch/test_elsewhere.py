@@ -12,6 +12,7 @@ from helpers.fetched import fetch_dataset, fetch_stimuli, fetch_subject
 from tristream.cli import main
 from tristream.config.events import EventReading
 from tristream.config.load import Resolved, resolve
+from tristream.config.sources import DataladSource
 from tristream.errors import UserError
 from tristream.fetch.plan import plan_dataset
 from tristream.fetch.receipt import Receipt
@@ -153,6 +154,10 @@ def test_a_mirror_of_what_is_no_datalad_dataset_is_refused(study, tmp_path):
     descriptor.write_text(json.dumps(described))
     with pytest.raises(UserError, match=r"datasets\.music\.source: .* not a DataLad dataset"):
         resolved(tmp_path)
+    # A synthetic dataset takes the place of a folder: at a commit.
+    synthetic = {"url": "synthetic/raw", "commit": "a" * 40}
+    found = resolved(tmp_path, source=synthetic).datasets["music"].source
+    assert found == DataladSource(**synthetic)
 
 
 def test_stimuli_that_the_user_has_to_name(study, tmp_path):

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 from nibabel.affines import apply_affine
+from PIL import Image
 
 from helpers.small_study import commands, run_here
 from tristream.align.aligned import read_aligned
@@ -320,6 +321,44 @@ def test_lengths_that_events_show() -> None:
     assert lengths([event(0, 15, "sound")]) == {"a": 30}
     assert lengths([event(nowhere, 15, "sound")]) == {"a": 15}
     assert lengths([event(nowhere, 15, "image")]) == {}
+
+
+def test_stimuli_that_the_dataset_ships_are_followed(
+    tmp_path: Path, program: Callable[..., str]
+) -> None:
+    """No stand-ins: BOLD follows the light of the real pictures, which the study reads, too."""
+    (tmp_path / "pictures").mkdir()
+    names = ("black", "grey", "white")
+    for name, light in zip(names, (0, 128, 255), strict=True):
+        Image.new("RGB", (32, 32), (light,) * 3).save(tmp_path / f"pictures/{name}.png")
+    runs = ["task-see_run-01", "task-see_run-02", "task-see_run-03"]
+    described = Dataset.model_validate(
+        {
+            "id": "own",
+            **PLAIN,
+            "layout": {"kind": "fmriprep"},
+            "source": {"kind": "folder", "path": str(tmp_path / "real")},
+            "stimuli": {
+                "source": {"kind": "folder", "path": str(tmp_path / "pictures")},
+                "table": [{"stimulus": n, "kind": "image", "path": f"{n}.png"} for n in names],
+            },
+        }
+    )
+    func = tmp_path / "real/sub-01/func"
+    func.mkdir(parents=True)
+    for run in runs:
+        rows = [f"{4 + 16 * n}\t8\t{name}.png" for n, name in enumerate(names)]
+        text = "\n".join(["onset\tduration\tstim_file", *rows, ""])
+        (func / f"sub-01_{run}_events.tsv").write_text(text)
+    lines = write_dataset.write_synthetic(described, Wish(scale=8.0), tmp_path / "synthetic")
+    assert set(yaml.safe_load(lines)["datasets"]["own"]) == {"subjects", "source"}
+    assert not (tmp_path / "synthetic/stimuli").exists()
+    courses = read_synthetic_truth(tmp_path / "synthetic/truth.h5", "01").courses[ITEM][runs[0]]
+    # Six seconds after each picture came: dark below, grey between, white above.
+    dark, grey, white = courses[[5, 13, 21]].mean(axis=1)
+    assert dark < grey < white
+    # The last event ends at 44 s.
+    assert len(courses) == (44 + 16) / TR
 
 
 def test_what_cannot_be_chosen_is_one_line(study: Path) -> None:
