@@ -75,6 +75,49 @@ def test_parts_with_clocks_of_their_own(lengths: list[int], begins: list[int]) -
     assert clock.end == pytest.approx(end, abs=1e-4)
 
 
+PART = st.tuples(st.integers(4, 30), st.floats(0, 0.9), st.sets(st.integers(1, 28), max_size=12))
+
+
+@given(st.lists(PART, min_size=1, max_size=4))
+@settings(max_examples=60)
+def test_picture_and_sound_of_parts_with_gaps(parts: list[tuple[int, float, set[int]]]) -> None:
+    """Both streams, interleaved; pictures are missing here and there, and each part begins anew."""
+    packets: list[tuple[Any, float, float]] = []
+    pictures: list[float] = []
+    sounds: list[float] = []
+    end = reached = 0.0
+    for number, (length, share, lost) in enumerate(parts):
+        start = 0.0 if number == 0 else share * max(reached - 2.0, 0.0)
+        for k in range(length):
+            # The first and the last picture of a part are there.
+            if k not in lost or k == length - 1:
+                packets.append((_STREAM, start + k * 0.5, 0.5))
+                pictures.append(end + k * 0.5)
+            for half in (0.0, 0.25):
+                packets.append((_SOUND, start + k * 0.5 + half, 0.25))
+                sounds.append(end + k * 0.5 + half)
+        reached, end = start + length * 0.5, end + length * 0.5
+    clocks = read_clocks(_Streams(packets), [_STREAM, _SOUND], 0.0)
+    for stream, expected in ((_STREAM, pictures), (_SOUND, sounds)):
+        clock = clocks[stream.index]
+        found = clock.packets(_Streams([p for p in packets if p[0] is stream]), stream)
+        times = [float(packet.pts * packet.time_base) for packet in found]
+        np.testing.assert_allclose(times, expected, atol=1e-4)
+        assert clock.end == pytest.approx(end, abs=1e-4)
+    told = clocks[0].gaps
+    # By every half second that has no picture.
+    shown = {round(time / 0.5) for time in pictures}
+    missing = [k for k in range(round(end / 0.5)) if k not in shown]
+    runs: list[list[int]] = []
+    for k in missing:
+        if runs and runs[-1][-1] == k - 1:
+            runs[-1].append(k)
+        else:
+            runs.append([k])
+    long = [(run[0] * 0.5, (run[-1] + 1) * 0.5) for run in runs if len(run) * 0.5 > 2.5]
+    np.testing.assert_allclose(np.array(told).ravel(), np.array(long).ravel(), atol=1e-4)
+
+
 @given(st.floats(0.99, 1.01), st.lists(st.integers(0, 299), max_size=4, unique=True))
 def test_the_pace_of_a_sound_with_pauses(pace: float, pauses: list[int]) -> None:
     samples = np.full(300, 1024.0)
@@ -93,6 +136,29 @@ _STREAM = SimpleNamespace(
     average_rate=Fraction(2),
     codec_context=SimpleNamespace(name="mpeg2video", reorder_depth=0),
 )
+
+
+_SOUND = SimpleNamespace(
+    index=1,
+    type="audio",
+    codec_context=SimpleNamespace(name="mp2", frame_size=0, sample_rate=48000),
+)
+
+
+class _Streams:
+    """Packets of several streams, in the order of a transport stream: (stream, stamp, length)."""
+
+    format = SimpleNamespace(name="mpegts")
+
+    def __init__(self, packets: list[tuple[Any, float, float]]) -> None:
+        self.given = packets
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        base = Fraction(1, 90000)
+        for stream, stamp, length in self.given:
+            packet = _Packet(round(stamp / base), round(length / base), base)
+            packet.stream = stream
+            yield packet
 
 
 class _Container:
