@@ -297,6 +297,21 @@ def test_old_processor_files(tmp_path: Path) -> None:
     assert read_preparation(tmp_path).pixels(image).shape == (24, 24, 3)
 
 
+def test_every_file_that_is_read_of_a_folder_is_an_input_of_its_job(tmp_path: Path) -> None:
+    """So that a changed processor, or shard of the weights, makes features anew."""
+    folder = tiny_networks.save(tiny_networks.IMAGE["vit"], tmp_path / "network")
+    for name in ("processor_config.json", "video_preprocessor_config.json"):
+        (folder / name).write_text("{}")
+    (folder / "model-00001-of-00002.safetensors").touch()
+    (folder / "model.safetensors.index.json").write_text("{}")
+    block = FeatureSpace(
+        stream="ventral", extractor="image_network", options={"folder": str(folder)}
+    )
+    found = spaces.check("net", block).own_files
+    assert sorted(found) == sorted(str(path) for path in folder.iterdir())
+    assert len(found) == 7
+
+
 def test_a_processor_in_the_file_of_transformers_5(tmp_path: Path) -> None:
     processor = transformers.CLIPImageProcessor(size=40, crop_size=32)
     processor.save_pretrained(tmp_path)
