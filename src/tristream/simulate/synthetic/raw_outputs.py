@@ -27,7 +27,7 @@ from tristream.simulate.synthetic.run_lengths import stated_of
 from tristream.simulate.synthetic.settings import Responses, SyntheticSettings
 
 # Where bright scalp lies outside of the brain, with dark skull between them (mm).
-SCALP = (6.0, 13.0)
+SCALP = (9.0, 15.0)
 # Signals of the T1w: brain at most, scalp, noise; share by which one side is brighter.
 BRIGHT, SKIN, NOISE, UNEVEN = 100.0, 110.0, 2.0, 0.15
 # Contrast of BOLD, in which fluid is bright; its blur (mm).
