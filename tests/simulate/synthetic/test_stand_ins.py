@@ -215,6 +215,16 @@ def test_films_play_as_long_as_they_should_and_differ(tmp_path: Path, films: Dat
     np.testing.assert_allclose(every.std(axis=0), 1)
 
 
+@pytest.mark.parametrize("name", ["song.mp3", "song.ogg", "song.flac", "song"])
+def test_a_sound_plays_whatever_its_name(tmp_path: Path, music: Dataset, name: str) -> None:
+    """Its content is a WAV, which readers know by its first bytes."""
+    table = [{"stimulus": "song", "kind": "sound", "path": name}]
+    content = music.model_dump(mode="json") | {"stimuli": {"get": "nowhere", "table": table}}
+    write_media(tmp_path, Dataset.model_validate(content), None, 0, None, {"song": 2.5})
+    assert media_info(tmp_path / name).duration == pytest.approx(2.5, abs=1e-3)
+    assert len(read_sound(tmp_path / name, 8000)) == 20_000
+
+
 def test_films_have_the_shape_and_rate_of_the_film_that_is_given(
     tmp_path: Path, films: Dataset, trailer: Path
 ) -> None:
