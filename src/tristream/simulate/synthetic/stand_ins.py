@@ -140,7 +140,8 @@ def _sound(row: Stimulus, track: Sound | None, seed: int, seconds: float) -> Arr
 
 def _wandering(rng: np.random.Generator, count: int) -> Array:
     """Loudness in dB that changes within seconds."""
-    steps = rng.standard_normal(round(count / RATE * 2))
+    # Of a brief sound a part is taken: its few steps alone would be one level.
+    steps = rng.standard_normal(max(round(count / RATE * 2), 8))
     smooth = ndimage.gaussian_filter1d(steps, 1.0, mode="wrap")
     at = np.linspace(0, len(steps) - 1, count)
     return np.asarray(WANDERS * np.interp(at, np.arange(len(steps)), smooth / smooth.std()))
