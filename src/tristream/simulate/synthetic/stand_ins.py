@@ -120,7 +120,7 @@ def _tint(row: Stimulus, seed: int) -> Array:
 
 
 def _sound(row: Stimulus, track: Sound | None, seed: int, seconds: float) -> Array:
-    """Some seconds of sound, faded in and out within 2 s, of fixed RMS."""
+    """Some seconds of sound, faded in and out within 2 s at most, of fixed RMS."""
     rng = _random(seed, row.stimulus)
     kind = _random(seed, _category(row)).normal(0, DIFFERS, len(BANDS))
     count = round(seconds * RATE)
@@ -134,13 +134,14 @@ def _sound(row: Stimulus, track: Sound | None, seed: int, seconds: float) -> Arr
     mixed /= mixed.std()
     if track is not None:
         mixed = (1 - EXCERPT) * mixed + EXCERPT * _excerpt(track, count, rng)
-    fade = np.minimum(1, np.minimum(np.arange(count), np.arange(count)[::-1]) / (2 * RATE))
+    ramp = min(2 * RATE, count / 4)
+    fade = np.minimum(1, np.minimum(np.arange(count), np.arange(count)[::-1]) / ramp)
     return np.asarray(np.clip(0.1 * mixed / mixed.std() * fade, -1, 1))
 
 
 def _wandering(rng: np.random.Generator, count: int) -> Array:
     """Loudness in dB that changes within seconds."""
-    # Of a brief sound a part is taken: its few steps alone would be one level.
+    # Of a brief sound they follow each other faster: one step alone has no spread.
     steps = rng.standard_normal(max(round(count / RATE * 2), 8))
     smooth = ndimage.gaussian_filter1d(steps, 1.0, mode="wrap")
     at = np.linspace(0, len(steps) - 1, count)
