@@ -369,7 +369,8 @@ def write_stimuli(
     film_event = Event(4.0, 60.0, "bbb", "film", "bbb")
     face = Event(4.0, 60.0, "face", "label", "face", label="face")
     timeline = {run: [film_event if film else face] for run in runs}
-    stimuli = [StimulusFile("bbb", "film", "bbb.mp4", "ab" * 32, 596.5)] if film else []
+    facts = {"picture": "1280 x 720 pixels, 24.000 fps"}
+    stimuli = [StimulusFile("bbb", "film", "bbb.mp4", "ab" * 32, 596.5, facts)] if film else []
     unit = "time" if film else "block"
     write_inventory(
         folder / "inventory.tsv", {"main": timeline}, unit, stimuli, Provenance("inventory", False)

@@ -94,6 +94,7 @@ def test_there_is_a_page_for_the_study_each_space_each_dataset_and_each_subject(
         "haxby2001_slice.html",
         "haxby2001_slice_sub-1.html",
         "bunny.html",
+        "bunny_films.html",
         "bunny_sub-01.html",
         "bunny_sub-02.html",
         *(f"space_{name}.html" for name in SPACES),
@@ -101,6 +102,7 @@ def test_there_is_a_page_for_the_study_each_space_each_dataset_and_each_subject(
 
 
 def test_every_link_is_relative_and_leads_to_a_file(folder):
+    ids = {name: Links(text).ids for name, text in pages(folder).items()}
     for name, text in pages(folder).items():
         said = Links(text)
         assert not set(said.tags) & {"script", "iframe", "object", "form"}, name
@@ -109,7 +111,9 @@ def test_every_link_is_relative_and_leads_to_a_file(folder):
                 assert link[1:] in said.ids, (name, link)
             else:
                 assert not re.match(r"[a-z]+:|/", link), (name, link)
-                assert (folder / unquote(link)).is_file(), (name, link)
+                file, _, anchor = link.partition("#")
+                assert (folder / unquote(file)).is_file(), (name, link)
+                assert not anchor or anchor in ids[file], (name, link)
         assert all(len(alt) > 40 for alt in said.alts), name
 
 

@@ -196,7 +196,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str])
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     wanted = [f"results/align/{name}/sub-01_samples.tsv" for name in DATASETS]
-    wanted += [f"results/align/{name}/main/conditions/labels.h5" for name in LABELLED]
+    wanted += [f"results/align/{name}/main/conditions/identity.h5" for name in LABELLED]
     wanted += ["results/align/inside/main/light/lowlevel.h5"]
     calls = commands(folder, *wanted)
     registering = [call for call in calls if call[1] in ("normalise", "register")]
@@ -263,7 +263,7 @@ def test_bold_that_is_read_back_is_what_was_simulated(study: Path, name: str) ->
 
 @pytest.mark.parametrize("name", LABELLED)
 def test_conditions_stand_at_the_volumes_that_show_them(study: Path, name: str) -> None:
-    aligned = read_aligned(study / f"results/align/{name}/main/conditions/labels.h5")
+    aligned = read_aligned(study / f"results/align/{name}/main/conditions/identity.h5")
     names = sorted(set(BLOCKS))
     for number, run in enumerate(read_back(study, name)):
         time = run.time
