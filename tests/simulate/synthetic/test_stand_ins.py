@@ -192,8 +192,8 @@ def test_films_play_as_long_as_they_should_and_differ(tmp_path: Path, films: Dat
     for end, seconds in lengths.items():
         path = tmp_path / f"films/a b.{end}"
         info = media_info(path)
-        # As many frames as are begun, and the frame of a sound codec.
-        assert seconds - 0.01 <= info.duration < seconds + 0.1
+        # As many frames as are begun, and two frames of the sound codec, which AVI does not trim.
+        assert seconds - 0.01 <= info.duration < seconds + 0.15
         assert info.facts["format"]
         assert (info.fps, info.width, info.height, info.has_audio) == (25, 256, 144, True)
         assert not info.notes
