@@ -168,7 +168,7 @@ def _end_of_adts(file: BinaryIO, size: int) -> int | None:
 
 
 def _end_of_transport(file: BinaryIO, size: int) -> int | None:
-    """Where the last packet ends; None if the file is no transport stream to its end."""
+    """Where the last packet ends; None if the file is not a transport stream to its end."""
     for length, offset in TRANSPORT:
         whole = size // length
         marks = []
