@@ -73,7 +73,7 @@ SPM = {
     "kind": "spm",
     "bold": "spm/sub-{subject}/sub-{subject}_{run}_bold.nii.gz",
     "rois": "roi/sub-{subject}_{roi}.nii.gz",
-    "regions": {"V1": ["LH_V1", "RH_V1"], "FFA": ["LH_FFA"]},
+    "regions": {"V1": ["LH_V1", "RH_V1"], "FFA": ["LH_FFA"], "V4": ["LH_hV4"]},
 }
 # Of each dataset: its layout, and what else its descriptor says.
 DATASETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -278,8 +278,8 @@ def test_conditions_stand_at_the_volumes_that_show_them(study: Path, name: str) 
             expected[shown, names.index(label)] = 1
         found = aligned[run.run]
         assert found.shape == expected.shape
-        half = TR / 2 + 1e-3
-        # Rows average a window of a TR: at the edges of blocks they lie between.
+        half = 0.75 * TR
+        # Rows average over what is near a volume: at the edges of blocks they lie between.
         far = np.ones(len(time), bool)
         for onset, duration, _ in events(number):
             for edge in (onset, onset + duration):
