@@ -39,8 +39,18 @@ def present(source: DataladSource, root: Path) -> str | None:
 
 def is_at(root: Path, commit: str) -> bool:
     """Whether a clone that :func:`check_out` made is at a commit, by its files alone."""
-    head = root / ".git" / "HEAD"
-    return head.is_file() and head.read_text(encoding="utf-8").strip() == commit
+    git_folder = root / ".git"
+    if not (git_folder / "HEAD").is_file():
+        return False
+    head = (git_folder / "HEAD").read_text(encoding="utf-8").strip()
+    branch = head.removeprefix("ref: ")
+    if branch == head:
+        return head == commit
+    for place in (git_folder / branch, git_folder / "packed-refs"):
+        if place.is_file():
+            lines = place.read_text(encoding="utf-8").splitlines()
+            return commit in lines or f"{commit} {branch}" in lines
+    return False
 
 
 def check_out(source: DataladSource, root: Path) -> str:

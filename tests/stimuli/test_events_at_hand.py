@@ -1,0 +1,45 @@
+"""Events that lie in a clone are read before anything runs; nothing else is asked for."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.small_study import environment
+from helpers.tiny_dataset import Program, make_dataset, save, study
+from tristream.config.settings.fetch import FetchDatasetSettings
+from tristream.errors import UserError
+from tristream.fetch.steps import fetch_dataset
+from tristream.stimuli.events_at_hand import check_events
+
+
+def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
+    program: Program, tmp_path: Path
+) -> None:
+    root = tmp_path / "upstream"
+    first = make_dataset(program, root)
+    faulty = study(tmp_path, str(root), commit=first)
+    assert check_events(faulty, "tiny") is None, "nothing is cloned for a plan"
+    fetch_dataset(FetchDatasetSettings.of(faulty, dataset="tiny"))
+    with pytest.raises(UserError, match=r"run-1_events\.tsv: has neither trial_type nor stim_file"):
+        check_events(faulty, "tiny")
+    for path in root.glob("sub-01/func/*_events.tsv"):
+        path.write_text("onset\tduration\ttrial_type\n0\t1\tface\n")
+    second = save(program, root, "Say what was shown")
+    corrected = study(tmp_path, str(root), commit=second)
+    assert check_events(corrected, "tiny") is None, "the clone is at another commit"
+    fetch_dataset(FetchDatasetSettings.of(corrected, dataset="tiny"))
+    listing = check_events(corrected, "tiny")  # its HEAD is a commit now, and was a branch
+    assert listing is not None
+    assert listing.commit == second
+    assert check_events(study(tmp_path, str(root), commit=first), "tiny") is None
+
+
+def test_it_is_cheap_to_import() -> None:
+    """Every dry run does."""
+    code = "import sys, tristream.stimuli.events_at_hand; print(*sys.modules)"
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded & {"pandas", "scipy", "nibabel", "av", "h5py", "torch", "nilearn"} == set()
