@@ -134,7 +134,8 @@ def test_decoders_say_their_own_scheme(results):
         write_decoding(path, replace(stored, null=np.empty(0), p=None), provenance)
     assert text_of(results)["Decoding: haxby2001_slice"] == (
         "Decoder ridge_volumes: Tested on held-out runs. "
-        "Decoder svm_blocks: Tested on each run in turn."
+        "Decoder svm_blocks: Tested on each run in turn. "
+        "Decoder classifiers: Labels were decoded by classifiers. Comparison face_house was made."
     )
 
 
