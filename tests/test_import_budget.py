@@ -32,6 +32,7 @@ BUDGETS: dict[str, tuple[set[str], float]] = {
     "tristream.inference.encoding": ({"torch"}, 90),
     "tristream.maps.encoding_maps": ({"nilearn", "sklearn", "matplotlib"}, 75),
 }
+TRIES = 3
 LINE = re.compile(r"^import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)$", re.MULTILINE)
 
 
@@ -44,10 +45,17 @@ def imported(*modules: str) -> dict[str, int]:
 
 
 def over(modules: tuple[str, ...], needed: set[str], budget: float) -> list[str]:
-    """What is imported and not needed, and time above the budget."""
-    times = imported(*modules)
+    """What is imported and not needed, and time above the budget.
+
+    Of a few processes the quickest counts: others take the processor away from some of them.
+    """
+    spent = float("inf")
+    for _ in range(TRIES):
+        times = imported(*modules)
+        spent = min(spent, sum(times[name] for name in modules) / times["numpy"])
+        if spent <= budget:
+            break
     wrong = [f"imports {name}" for name in sorted(HEAVY & set(times) - needed)]
-    spent = sum(times[name] for name in modules) / times["numpy"]
     return [*wrong, *([f"takes {spent:.1f} imports of numpy"] if spent > budget else [])]
 
 
