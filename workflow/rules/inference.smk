@@ -18,6 +18,8 @@ localrules:
 rule inference:
     input:
         encoding=at("encoding"),
+        # Read where they change places; the encoding names them.
+        aligned=rules.encode.input.aligned,
         meshes=meshes_of,
     output:
         at("inference"),
@@ -124,6 +126,7 @@ rule group:
     input:
         encodings=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.model),
         inferences=lambda w: TARGETS.subjects("inference", w.dataset, model=w.model),
+        aligned=aligned_of_all,
         samples=lambda w: TARGETS.subjects("samples", w.dataset),
         regions=regions_of,
     output:

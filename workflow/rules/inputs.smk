@@ -124,6 +124,14 @@ def reference_bold(wildcards):
     ]
 
 
+def aligned_of_all(wildcards):
+    """Aligned features of a model on every timeline that a chosen subject saw."""
+    dataset, pairs = wildcards.dataset, TARGETS.layers_of_model(wildcards.model)
+    subjects = RESOLVED.subjects[dataset]
+    files = (path for s in subjects for path in TARGETS.aligned(dataset, s, pairs))
+    return list(dict.fromkeys(files))
+
+
 def regions_of(wildcards):
     """The atlas, for a dataset whose volumes are in MNI space."""
     wanted = RESOLVED.needs_regions(wildcards.dataset)
