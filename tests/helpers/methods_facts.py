@@ -452,8 +452,13 @@ def decoding_facts(of: Of) -> list[Fact]:
         (r"of ([\d,]+) labels?, fitted", _each({float(len(d.classes)) for d, _ in found})),
         (r"a ridge classifier", _when("ridge" in kinds)),
         (r"support vector machine", _when("svm" in kinds)),
-        (r"fitted to the mean of the", _when(any(o["samples"] == "blocks" for o in designs))),
-        (r"fitted to single", _when(any(o["samples"] == "volumes" for o in designs))),
+        *(
+            (
+                rf"Decoder (\w+) was (?:(?!Decoder ).)*?fitted to {words}",
+                _each({d.decoder for d, c in found if c["block"]["samples"] == samples}),
+            )
+            for words, samples in (("the mean of the", "blocks"), ("single", "volumes"))
+        ),
         (
             r"over the training samples\.",
             _when(any(one["standardize"] == "training" for one in designs)),
