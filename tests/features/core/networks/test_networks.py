@@ -303,7 +303,8 @@ def test_every_file_that_is_read_of_a_folder_is_an_input_of_its_job(tmp_path: Pa
     for name in ("processor_config.json", "video_preprocessor_config.json"):
         (folder / name).write_text("{}")
     (folder / "model-00001-of-00002.safetensors").touch()
-    (folder / "model.safetensors.index.json").write_text("{}")
+    index = {"weight_map": {"one": "model-00001-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     block = FeatureSpace(
         stream="ventral", extractor="image_network", options={"folder": str(folder)}
     )
