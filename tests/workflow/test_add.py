@@ -89,8 +89,13 @@ def test_a_dataset_a_subject_and_a_feature_are_added(finished: Path, tmp_path: P
 
     # A folder that is corrected in place: the same names and sizes, another content.
     assert not planned(folder)
-    events = next((folder / "our_bids").glob("sub-01/func/*_events.tsv"))
-    events.write_text(events.read_text().replace("\n4", "\n5", 1))
+    first = next((folder / "our_bids").glob("sub-01/func/*_events.tsv"))
+    for subject in ("sub-01", "sub-02"):
+        events = Path(str(first).replace("sub-01", subject))
+        events.write_text(events.read_text().replace("\n4", "\n5", 1))
+        if subject == "sub-01":
+            # Of one subject alone, the dry run says so.
+            assert "differs from sub-0" in snakemake(folder, "--dry-run", ok=False)
     assert {"fetch_dataset", "inventory", "align", "encode"} <= set(planned(folder))
 
 
