@@ -95,6 +95,6 @@ rule univariate:
         settings=lambda w: settings(UnivariateSettings, dataset=w.dataset, pair=w.pair),
         code=fingerprint("tristream.decode.mass_univariate"),
     shell:
-        "python -m tristream decode univariate --settings {params.settings}"
-        " --bold {input.bold} --samples {input.samples}"
-        " --output {output} --code {params.code} > {log} 2>&1"
+        "python -m tristream decode univariate --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -25,7 +25,8 @@ def check_overlaps(settings: InventorySettings, timelines: Mapping[str, Timeline
     asked = settings.unit != "time" and reading.events.overlap is None
     for runs in timelines.values():
         for run, events in runs.items():
-            kept = sorted((e for e in events if e.keep), key=lambda event: event.onset)
+            # Of two with one onset the longer one first: it is what the other overlaps.
+            kept = sorted((e for e in events if e.keep), key=lambda e: (e.onset, -e.duration))
             if settings.rows != "volumes":
                 for one, other in pairwise(kept):
                     _check_onset(one, other, f"{reading.dataset}: {run}")
