@@ -1,5 +1,6 @@
 """The localizer goes from its archive to predicted BOLD and to a contrast of its conditions."""
 
+import json
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from helpers.methods_facts import lies, study_results
 from helpers.small_study import REPO, snakemake
 from tristream.cli import main
 from tristream.config.load import load
+from tristream.hashing import hash_text
 from tristream.report.build import build
 
 CONTRAST = {
@@ -89,9 +91,11 @@ def test_events_at_wrong_times_find_nothing(
     late = events.assign(run=(onset // (32 * 2.4) + 1).astype(int), onset=onset % (32 * 2.4))
     late = late[late["run"] <= 4].assign(run=lambda table: "part-" + table["run"].astype(str))
     late["duration"] = np.minimum(late["duration"], 32 * 2.4 - late["onset"])
-    late.to_csv(tmp_path / "inventory.tsv", sep="\t", index=False, na_rep="n/a")
-    side = Path("results/stimuli/localizer/inventory.json").read_text()
-    (tmp_path / "inventory.json").write_text(side)
+    text = late.to_csv(sep="\t", index=False, na_rep="n/a")
+    (tmp_path / "inventory.tsv").write_text(text)
+    side = json.loads(Path("results/stimuli/localizer/inventory.json").read_text())
+    side |= {"rows": len(late), "sha256": hash_text(text)}
+    (tmp_path / "inventory.json").write_text(json.dumps(side))
     call = ["contrast", "fit", "--dataset", "localizer", "--contrast", "sounds", "--subject", "1"]
     call += ["--datasets", str(REPO / "workflow/datasets")]
     call += ["--inventory", str(tmp_path / "inventory.tsv"), "--output", str(tmp_path / "t.h5")]
