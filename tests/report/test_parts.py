@@ -33,11 +33,11 @@ def results(tmp_path):
     return Results(resolved, tmp_path / "results/report")
 
 
-def write_decoder(results, name, accuracy, p=None):
+def write_decoder(results, name, accuracy, p=None, **changes):
     report_tree.write_decoding(results.root, "haxby2001_slice", name, "1", np.random.default_rng(0))
     path = results.path("decoding", dataset="haxby2001_slice", decoder=name, subject="1")
     stored, provenance = read_decoding(path)
-    write_decoding(path, replace(stored, accuracy=accuracy, p=p), provenance)
+    write_decoding(path, replace(stored, accuracy=accuracy, p=p, **changes), provenance)
 
 
 def words(results):
@@ -59,6 +59,13 @@ def test_a_number_that_is_not_there_is_neither_met_nor_not(results):
     said = words(results)
     assert said["1", "accuracy of ridge_volumes"] == "–"
     assert said["1", "p of svm_blocks"] == "–"
+
+
+def test_a_p_that_few_permutations_cannot_reach_has_no_threshold(results):
+    write_decoder(results, "svm_blocks", 0.8, 0.05, null=np.zeros(19, np.float32))
+    assert words(results)["1", "p of svm_blocks"] == "–"
+    write_decoder(results, "svm_blocks", 0.8, 0.05, null=np.zeros(199, np.float32))
+    assert words(results)["1", "p of svm_blocks"] == "not met"
 
 
 @pytest.mark.parametrize(("lag", "word"), [(5.0, "met"), (2.5, "not met"), (8.5, "not met")])

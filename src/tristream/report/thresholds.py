@@ -129,8 +129,10 @@ def _decoding(results: Results, dataset: str, subject: str) -> list[Check]:
         p = np.nan if stored.p is None else stored.p
         met = None if least is None else accuracy >= least
         found.append(Check(dataset, subject, f"accuracy of {name}", f"{accuracy:.3f}", asked, met))
-        below = None if np.isnan(p) else p < MOST_P
-        threshold = f"below {MOST_P}"
+        # Few permutations can't tell.
+        fine = 1 / (1 + len(stored.null)) < MOST_P
+        below = p < MOST_P if fine and not np.isnan(p) else None
+        threshold = f"below {MOST_P}" if fine else "none set"
         found.append(Check(dataset, subject, f"p of {name}", shown(p), threshold, below))
     return found
 
