@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from sklearn.linear_model import Ridge
 
 from helpers import REPOSITORY
@@ -134,7 +133,7 @@ def test_faulty_input_is_refused(change, message):
         FeatureDecoder(voxels=10, alpha="cv", alphas=[1.0]).fit(x, y, runs=runs)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.gpu
 def test_a_gpu_predicts_the_same():
     x, y = planted()
     pair = [FeatureDecoder(voxels=30, device=d).fit(x, y).predict(x) for d in ("cpu", "cuda")]
