@@ -19,6 +19,7 @@ from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.ensemble import TOGETHER, together
 from tristream.decode.fold_samples import FoldSamples
+from tristream.decode.item_exchange import p_value
 from tristream.decode.label_exchange import LabelExchange, label_exchange
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
@@ -51,7 +52,7 @@ class Voice:
 
     def p_against(self, null: np.ndarray) -> float:
         """(1 + permutations at least as accurate) / (1 + permutations)."""
-        return float((1 + (null >= self.accuracy - 1e-12).sum()) / (1 + len(null)))
+        return p_value(self.accuracy, null)
 
 
 @dataclass(frozen=True)

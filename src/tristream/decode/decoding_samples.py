@@ -12,7 +12,7 @@ from tristream.align import samples as index
 from tristream.align.exchange import Unit
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.decoders import DecoderDesign
-from tristream.config.delays import PEAK, in_volumes
+from tristream.decode.run_rows import rows_in_order, volumes_later
 from tristream.errors import UserError
 from tristream.store import Omission
 
@@ -120,7 +120,9 @@ def read_samples(
     for path, run in zip(bold, runs, strict=True):
         if run.trials:
             _check_trials(run, decoder, path)
-        part = _labelled(table[table["run"] == run.run], run, _moved(decoder, run), path, samples)
+        part = _labelled(
+            table[table["run"] == run.run], run, volumes_later(decoder.delay, run), path, samples
+        )
         shared = index.presentations(table, run.run)
         used = index.mean_rows(run.run, part["row"].to_numpy(), shared, signal.__getitem__)
         volumes.append(used.astype(np.float64))
@@ -132,13 +134,13 @@ def read_samples(
     x, good, omitted = _finite(np.concatenate(volumes), samples)
     found = _assembled(x, labelled, samples, decoder.samples == "blocks", exchange)
     kind = "trials" if runs[0].trials else "volumes"
-    delay = runs[0].tr * _moved(decoder, runs[0])
+    delay = runs[0].tr * volumes_later(decoder.delay, runs[0])
     where = runs[0].ijk[good]
     return replace(found, simulated=simulated, omitted=omitted, rows=kind, delay=delay, ijk=where)
 
 
 def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
-    if _moved(decoder, run):
+    if volumes_later(decoder.delay, run):
         raise UserError(f"{path}: its rows are trials; the decoder needs `delay: 0`")
     if run.trials and run.trials.scale == "training" and decoder.standardize != "training":
         raise UserError(
@@ -147,20 +149,9 @@ def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:
         )
 
 
-def _moved(decoder: DecoderDesign, run: Run) -> int:
-    """The decoder's delay in volumes; estimates of trials allow for the response's lag."""
-    default = "0 s" if run.trials else PEAK
-    return in_volumes([decoder.delay or default], run.tr)[0]
-
-
 def _labelled(part: pd.DataFrame, run: Run, delay: int, path: Path, samples: Path) -> pd.DataFrame:
     """Rows of a run that have a label, `delay` volumes later, with their unit's full length."""
-    part = part.sort_values("row").reset_index(drop=True)
-    if not np.array_equal(part["row"], np.arange(run.n_volumes)):
-        raise UserError(
-            f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
-            "run `align samples` again"
-        )
+    part = rows_in_order(part, run, path, samples)
     shown = part[["exchange", "label", "unit", "keep"]].shift(delay)
     part = part.assign(**{column: shown[column] for column in ("exchange", "label", "unit")})
     part = part.assign(keep=shown["keep"].eq(True))

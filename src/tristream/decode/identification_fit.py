@@ -139,7 +139,7 @@ def _decode(
     device: str,
 ) -> dict[str, Decoded]:
     """Predictions for the seen and the imagined items."""
-    kinds = {"seen": (split == "test") | (split == "each"), "imagined": split == "imagined"}
+    kinds = {kind: _of_kind(kind, split) for kind in ("seen", "imagined")}
     out = {}
     for kind, own in kinds.items():
         if own.any():
@@ -163,6 +163,11 @@ def _decode(
     return out
 
 
+def _of_kind(kind: str, split: npt.NDArray[Any]) -> Bools:
+    """Which presentations are of items that are `seen` in the test, or `imagined`."""
+    return np.isin(split, ["imagined"] if kind == "imagined" else ["test", "each"])
+
+
 def _cell(
     kind: str,
     decoded: Decoded,
@@ -174,7 +179,7 @@ def _cell(
     design: IdentificationDesign,
 ) -> tuple[int, Decoded, Matched, Identification, SpuriousAudit]:
     """Tests of one set of items."""
-    own = split == "imagined" if kind == "imagined" else (split == "test") | (split == "each")
+    own = _of_kind(kind, split)
     used = split == "each" if "each" in split else folds[0][0]
     mean, scale = moments(layer.values[used])
     true = (average_showings(layer.values[own], layer.names[own].tolist())[0] - mean) / scale

@@ -14,8 +14,8 @@ from tristream.align import samples as index
 from tristream.align.aligned import read_aligned
 from tristream.align.exchange import Unit
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.delays import PEAK, in_volumes
 from tristream.config.identification import IdentificationDesign
+from tristream.decode.run_rows import rows_in_order, volumes_later
 from tristream.errors import UserError
 from tristream.features.core.feature_file import open_features
 from tristream.store import Omission
@@ -111,7 +111,9 @@ def read_units(
     signal = {run.run: run.bold for run in runs}
     means, parts = [], []
     for path, run in zip(bold, runs, strict=True):
-        part = _shown(table[table["run"] == run.run], run, _moved(design, run), path, samples)
+        part = _shown(
+            table[table["run"] == run.run], run, volumes_later(design.delay, run), path, samples
+        )
         shared = index.presentations(table, run.run)
         values = index.mean_rows(run.run, part["row"].to_numpy(), shared, signal.__getitem__)
         unit, names = pd.factorize(part["unit"])
@@ -145,7 +147,7 @@ def read_units(
         ],
         regions={},
         trials=runs[0].trials is not None,
-        delay=runs[0].tr * _moved(design, runs[0]),
+        delay=runs[0].tr * volumes_later(design.delay, runs[0]),
         simulated=provenance.simulated or any(run.simulated for run in runs),
     )
     return _with_regions(found, runs[0], design.regions, bold[0])
@@ -154,20 +156,9 @@ def read_units(
 KEPT = ("run", "item", "label", "unit", "split", "repeat")
 
 
-def _moved(design: IdentificationDesign, run: Run) -> int:
-    """The delay in volumes; estimates of trials allow for the response's lag."""
-    default = "0 s" if run.trials else PEAK
-    return in_volumes([design.delay or default], run.tr)[0]
-
-
 def _shown(part: pd.DataFrame, run: Run, delay: int, path: Path, samples: Path) -> pd.DataFrame:
     """Rows of a run that show something, `delay` volumes later, with the row that showed it."""
-    part = part.sort_values("row").reset_index(drop=True)
-    if not np.array_equal(part["row"], np.arange(run.n_volumes)):
-        raise UserError(
-            f"{samples}: has {len(part)} rows for {path}, which has {run.n_volumes} volumes; "
-            "run `align samples` again"
-        )
+    part = rows_in_order(part, run, path, samples)
     moved = part[["item", "label", "unit", "keep"]].shift(delay)
     part = part.assign(**{name: moved[name].fillna("") for name in ("item", "label", "unit")})
     used = moved["keep"].eq(True) & ~part["censor"] & (part["unit"] != "") & (part["item"] != "")
