@@ -174,7 +174,7 @@ def _null(
         z = refitted_features_z(encoding, path, moves, number, seed)
     else:
         z = refitted_z(encoding, path, moves, number, seed, widening)
-    return StoredNull(z[0].astype(np.float64), z[1:], moves.distinct)
+    return StoredNull.of(z, moves.distinct)
 
 
 def why_apart(settings: GroupSettings) -> str:

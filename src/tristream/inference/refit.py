@@ -50,8 +50,8 @@ def refit_null(
     encoding, path, moves, permutations, seed, widening
         As of :func:`refitted_z`.
     """
-    r = np.tanh(refitted_z(encoding, path, moves, permutations, seed, widening))
-    return StoredNull(r[0].astype(np.float64), r[1:], moves.distinct)
+    z = refitted_z(encoding, path, moves, permutations, seed, widening)
+    return StoredNull.of(np.tanh(z), moves.distinct)
 
 
 def refitted_z(

@@ -66,8 +66,8 @@ def refitted_features(
     encoding, path, moves, permutations, seed
         As of :func:`refitted_features_z`.
     """
-    r = np.tanh(refitted_features_z(encoding, path, moves, permutations, seed))
-    return StoredNull(r[0].astype(np.float64), r[1:], moves.distinct)
+    z = refitted_features_z(encoding, path, moves, permutations, seed)
+    return StoredNull.of(np.tanh(z), moves.distinct)
 
 
 def refitted_features_z(

@@ -92,6 +92,11 @@ class StoredNull:
     every: Floats
     distinct: int
 
+    @classmethod
+    def of(cls, values: Floats, distinct: int) -> "StoredNull":
+        """From values of shape (1 + permutations, voxels), the observed ones first."""
+        return cls(values[0].astype(np.float64), values[1:], distinct)
+
     @property
     def available(self) -> int:
         """Those that were computed."""

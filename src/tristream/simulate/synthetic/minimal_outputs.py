@@ -19,13 +19,11 @@ from tristream.simulate.synthetic.raw_scans import (
     BLOCK,
     Scan,
     acquisition_of,
-    complete_sidecar,
     moved,
     place,
     seen_at,
-    write_bold,
+    write_run,
 )
-from tristream.simulate.synthetic.run_lengths import stated_of
 from tristream.simulate.synthetic.settings import Responses, SyntheticSettings
 from tristream.simulate.synthetic.transform_files import write_affines, write_composite
 
@@ -77,13 +75,9 @@ def write_minimal_subject(
             [responses(run, points[k : k + BLOCK]) for k in range(0, len(points), BLOCK)], axis=1
         )
         scan = moved(scan, len(series), rng)
-        start = raw_run(subject, run)
-        path = raw / f"{start}_bold{acquisition.ending}"
-        write_bold(path, scan, series, inside, descriptor.tr)
-        given = stated_of(raw, subject, run)
-        complete_sidecar(raw / f"{start}_bold.json", acquisition, descriptor.tr, given)
+        write_run(raw, subject, run, acquisition, scan, series, inside, descriptor.tr)
         write_transforms(derivatives, subject, run, number, scan)
-        write_references(derivatives / start, scan, series.mean(axis=0), inside)
+        write_references(derivatives / raw_run(subject, run), scan, series.mean(axis=0), inside)
 
 
 def write_transforms(derivatives: Path, subject: str, run: str, number: int, scan: Scan) -> None:

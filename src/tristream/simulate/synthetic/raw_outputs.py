@@ -12,18 +12,15 @@ from nilearn import datasets
 from scipy import ndimage
 
 from tristream.config.dataset import Dataset
-from tristream.fetch.contents import raw_run
 from tristream.simulate.synthetic.heads import Anatomy, Head, Volume, at_template, head_of
 from tristream.simulate.synthetic.raw_scans import (
     BLOCK,
     Scan,
     acquisition_of,
-    complete_sidecar,
     moved,
     place,
-    write_bold,
+    write_run,
 )
-from tristream.simulate.synthetic.run_lengths import stated_of
 from tristream.simulate.synthetic.settings import Responses, SyntheticSettings
 
 # Where bright scalp lies outside of the brain, with dark skull between them (mm).
@@ -91,10 +88,7 @@ def write_raw_subject(
         blocks = [slice(k, k + BLOCK) for k in range(0, len(points), BLOCK)]
         series = np.concatenate([responses(run, points[k]) * weights[k] for k in blocks], axis=1)
         scan = scans[run] = moved(scan, len(series), rng)
-        start = raw_run(subject, run)
-        write_bold(raw / f"{start}_bold{acquisition.ending}", scan, series, inside, dataset.tr)
-        given = stated_of(raw, subject, run)
-        complete_sidecar(raw / f"{start}_bold.json", acquisition, dataset.tr, given)
+        write_run(raw, subject, run, acquisition, scan, series, inside, dataset.tr)
     return Lain(anatomy, scans)
 
 

@@ -17,8 +17,10 @@ from nibabel.affines import apply_affine
 from nibabel.openers import ImageOpener
 from scipy import ndimage
 
+from tristream.fetch.contents import raw_run
 from tristream.simulate.bids_text import save_json
 from tristream.simulate.synthetic.heads import Anatomy, Array, Volume
+from tristream.simulate.synthetic.run_lengths import stated_of
 from tristream.simulate.synthetic.transform_files import CoefficientField, rigid
 
 # Middle of what is scanned (MNI mm).
@@ -202,6 +204,23 @@ def seen_at(rest: Volume, scan: Scan, places: Array) -> Volume:
     out = np.empty(places.shape[1], np.float32)
     ndimage.map_coordinates(rest, places, output=out, order=3, mode="constant")
     return out.reshape(scan.shape)
+
+
+def write_run(
+    raw: Path,
+    subject: str,
+    run: str,
+    acquisition: Acquisition,
+    scan: Scan,
+    series: Volume,
+    inside: npt.NDArray[np.bool_],
+    tr: float,
+) -> None:
+    """Write the raw BOLD of a run, and what its sidecar lacks."""
+    start = raw_run(subject, run)
+    write_bold(raw / f"{start}_bold{acquisition.ending}", scan, series, inside, tr)
+    given = stated_of(raw, subject, run)
+    complete_sidecar(raw / f"{start}_bold.json", acquisition, tr, given)
 
 
 def write_bold(
