@@ -186,6 +186,10 @@ class Forgiving(io.FileIO):
         return self.tell() if size is None else size
 
 
+# Files, with time and size, that this process has looked through: some are opened many times.
+_sound: set[tuple[str, int, int]] = set()
+
+
 @contextmanager
 def open_h5(path: Path | str, kind: str) -> Iterator[tuple["h5py.File", Provenance]]:
     """Open an HDF5 file of a known kind for reading, without locks (NFS, Lustre).
@@ -206,7 +210,11 @@ def open_h5(path: Path | str, kind: str) -> Iterator[tuple["h5py.File", Provenan
             f"{path}: can't be read as HDF5 ({error}); delete it and run again"
         ) from None
     with file:
-        _refuse_strange(file, path)
+        stat = path.stat()
+        version = str(path.absolute()), stat.st_mtime_ns, stat.st_size
+        if version not in _sound:
+            _refuse_strange(file, path)
+            _sound.add(version)
         yield file, _h5_provenance(file, path, kind)
 
 
