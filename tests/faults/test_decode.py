@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers import REPOSITORY
-from tristream.bold.run_file import Run, write_run
+from helpers.run_files import write_values
 from tristream.cli import main
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
@@ -57,41 +57,16 @@ class Study:
         write_table(
             samples, self.table, Provenance("samples", self.simulated, methods=("Made by a test.",))
         )
-        paths = [self.write(name, values) for name, values in self.bold.items()]
+        paths = [
+            write_values(self.folder / f"{name}.h5", values, self.simulated)
+            for name, values in self.bold.items()
+        ]
         # Patterns are there when the label is.
         given = {"kind": "ridge", "samples": "volumes", "delay": "0 s", **options}
         block = DecoderDesign(**given)
         settings = DecodeSettings(dataset="d", decoder="ridge", block=block, unit="block")
         fit(paths, samples, output, settings, "1")
         return output
-
-    def write(self, name: str, values: np.ndarray) -> Path:
-        n, voxels = values.shape
-        path = self.folder / f"{name}.h5"
-        run = Run(
-            subject="1",
-            run=name,
-            space="native",
-            tr=2.0,
-            start_time=0.0,
-            time=np.arange(n) * 2.0,
-            bold=values.astype(np.float32),
-            ijk=np.stack([np.arange(voxels)] * 3, 1).astype(np.int32),
-            affine=np.eye(4),
-            shape=(voxels, voxels, voxels),
-            confounds=np.empty((n, 0)),
-            confound_names=(),
-            projection=np.empty((n, 0)),
-            censor=np.zeros(n, bool),
-            mean=np.zeros(voxels, np.float32),
-            tsnr=np.zeros(voxels, np.float32),
-            fd=np.full(n, np.nan),
-            constant=0,
-            simulated=self.simulated,
-            methods=("Made by a test.",),
-        )
-        write_run(path, run, {})
-        return path
 
 
 @pytest.fixture

@@ -89,16 +89,16 @@ def test_hooks_of_another_user_are_never_run(clone: Path, monkeypatch: pytest.Mo
 
 
 HARMFUL = {
-    "include.path": "/tmp/more",
+    "include.path": "more",
     "core.sshCommand": "sh -c 'touch x'",
     "core.worktree": "/",
-    "core.hooksPath": "/tmp",
+    "core.hooksPath": "hooks",
     "filter.annex.clean": "touch x",
     "filter.other.smudge": "touch x",
     "diff.external": "touch x",
     "remote.origin.url": "ext::sh -c touch% x",
     "remote.origin.uploadpack": "touch x",
-    "remote.s3.annex-externaltype": "../../tmp/x",
+    "remote.s3.annex-externaltype": "../../x",
     "annex.freezecontent-command": "touch x",
     "datalad.ssh.executable": "touch x",
     "alias.status": "!touch x",

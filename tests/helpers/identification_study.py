@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.feature_files import write_features
-from tristream.bold.run_file import Run, write_run
+from helpers.run_files import write_values
 from tristream.config.identification import IdentificationDesign
 from tristream.config.settings.identification import IdentificationSettings
 from tristream.decode.identification_file import read_identification
@@ -94,7 +94,13 @@ class Study:
             unit=unit,
             device="cpu",
         )
-        bold = [self.write(name, values) for name, values in self.bold.items()]
+        regions = {
+            name: np.arange(30 * k, 30 * k + 30, dtype=np.int32) for k, name in enumerate(REGIONS)
+        }
+        bold = [
+            write_values(folder / f"{name}.h5", values, regions=regions)
+            for name, values in self.bold.items()
+        ]
         fit(bold, samples, self.features(), [folder / "none.h5"] * 2, own, output, sets, settings)
         rows, provenance = read_identification(output)
         return rows, read_identification(sets)[0], provenance
@@ -106,35 +112,3 @@ class Study:
             paths.append(self.folder / f"{name}.h5")
             write_features(paths[-1], f"net/{name}", items=self.items, values=values)
         return paths
-
-    def write(self, name: str, values: np.ndarray) -> Path:
-        n, voxels = values.shape
-        path = self.folder / f"{name}.h5"
-        run = Run(
-            subject="1",
-            run=name,
-            space="native",
-            tr=2.0,
-            start_time=0.0,
-            time=np.arange(n) * 2.0,
-            bold=values.astype(np.float32),
-            ijk=np.stack([np.arange(voxels)] * 3, 1).astype(np.int32),
-            affine=np.eye(4),
-            shape=(voxels, voxels, voxels),
-            confounds=np.empty((n, 0)),
-            confound_names=(),
-            projection=np.empty((n, 0)),
-            censor=np.zeros(n, bool),
-            mean=np.zeros(voxels, np.float32),
-            tsnr=np.zeros(voxels, np.float32),
-            fd=np.full(n, np.nan),
-            constant=0,
-            simulated=False,
-            methods=("Made by a test.",),
-            regions={
-                "V1": np.arange(30, dtype=np.int32),
-                "LOC": np.arange(30, 60, dtype=np.int32),
-            },
-        )
-        write_run(path, run, {})
-        return path

@@ -1,6 +1,7 @@
 """Run files of random numbers and their index, for tests of later stages."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,3 +57,33 @@ def write_runs(
         paths.append(folder / f"{name}.h5")
         write_run(paths[-1], run, {})
     write_index(index_settings(dataset, subject), paths, folder / "index.json")
+
+
+def write_values(path: Path, values: np.ndarray, simulated: bool = False, **changes: Any) -> Path:
+    """Write one run of these values (volumes, voxels), named as its file; `changes` go to `Run`."""
+    n, voxels = values.shape
+    run = Run(
+        subject="1",
+        run=path.stem,
+        space="native",
+        tr=2.0,
+        start_time=0.0,
+        time=np.arange(n) * 2.0,
+        bold=values.astype(np.float32),
+        ijk=np.stack([np.arange(voxels)] * 3, 1).astype(np.int32),
+        affine=np.eye(4),
+        shape=(voxels, voxels, voxels),
+        confounds=np.empty((n, 0)),
+        confound_names=(),
+        projection=np.empty((n, 0)),
+        censor=np.zeros(n, bool),
+        mean=np.zeros(voxels, np.float32),
+        tsnr=np.zeros(voxels, np.float32),
+        fd=np.full(n, np.nan),
+        constant=0,
+        simulated=simulated,
+        methods=("Made by a test.",),
+        **changes,
+    )
+    write_run(path, run, {})
+    return path
