@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent
 PLUMBING = (
     "tristream.cli",
     "tristream.config.load",
+    "tristream.config.questions",
     "tristream.config.settings.base",
     "tristream.errors",
     "tristream.features.core.previews",

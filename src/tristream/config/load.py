@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout, VolumeTableLayout
+from tristream.config.questions import check_answered
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
@@ -141,6 +142,8 @@ def _folders(path: Path, descriptors: Path | str | None) -> list[Path]:
 def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     """Like :func:`load`, for content that is already parsed (Snakemake's ``config``)."""
     study = _validated(Study, content, path)
+    if path.is_file():
+        check_answered(path)
     datasets, subjects = {}, {}
     for name, choice in study.datasets.items():
         datasets[name] = _chosen(descriptor(name, folders, path), choice, path)
@@ -153,11 +156,16 @@ def load_study(path: Path | str) -> Study:
     return _validated(Study, _yaml(Path(path)), Path(path))
 
 
-def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
-    """Read the descriptor of dataset `name` from the first folder that has it."""
+def descriptor(name: str, folders: list[Path], path: Path, questions: bool = True) -> Dataset:
+    """Read the descriptor of dataset `name` from the first folder that has it.
+
+    With `questions` one that `tristream describe` wrote must have its questions answered.
+    """
     for folder in folders:
         file = folder / f"{name}.yaml"
         if file.is_file():
+            if questions:
+                check_answered(file)
             dataset = _validated(Dataset, _with_table(_yaml(file), file), file)
             if dataset.id != name:
                 raise UserError(
@@ -166,7 +174,7 @@ def descriptor(name: str, folders: list[Path], path: Path) -> Dataset:
             return dataset
     raise UserError(
         f"{path}: datasets.{name}: no descriptor {folders[0] / (name + '.yaml')}; write one "
-        "(README, 'Add a dataset') or fix the name"
+        "(`tristream describe`) or fix the name"
     )
 
 

@@ -1,0 +1,1 @@
+"""From a dataset that nobody has described yet to its descriptor and a study folder."""
