@@ -26,6 +26,7 @@ from tristream.bold.trials import as_trials, trial_design, window_weights
 from tristream.config.dataset import Dataset
 from tristream.config.decoders import Decoder
 from tristream.config.models import EncodingModel
+from tristream.config.runs import Exchange
 from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.config.trials import Trials
 from tristream.decode.decoding_samples import read_samples as read_decoded
@@ -156,6 +157,21 @@ def test_an_ill_conditioned_model_of_all_trials_is_told(capsys) -> None:
         assert any("lss" in omission.why for omission in found.omitted) == told
         assert ("condition number" in capsys.readouterr().err) == told
         assert not as_trials(run, shown, Trials(estimate="lss")).omitted
+
+
+def test_the_way_out_of_an_ill_conditioned_model_finds_what_is_there(capsys) -> None:
+    """Trials 2 s apart at a TR of 2 s."""
+    shown = [event(20.0 + 2 * n, f"t{n}", 0.5) for n in range(100)]
+    run, betas = world(shown, noise=0.5)
+    r = {}
+    for name in ("lsa", "lss"):
+        found = as_trials(run, shown, Trials(estimate=name)).bold
+        r[name] = np.median(
+            [np.corrcoef(a, b)[0, 1] for a, b in zip(found.T, betas.T, strict=True)]
+        )
+        assert ("condition number" in capsys.readouterr().err) == (name == "lsa")
+    assert r["lsa"] < 0.1
+    assert r["lss"] > 0.15
 
 
 def test_a_repeat_that_is_left_out_of_the_model_spoils_its_neighbours() -> None:
@@ -290,7 +306,7 @@ def write_study(folder: Path, **trials: Any) -> tuple[Dataset, list[Path]]:
         prepare_run(bold_settings(study, "01"), run, folder / "receipt.json", path)
     timelines = timelines_of(study, ["01"], receipt)
     quiet = Provenance("inventory", False)
-    write_table(folder / "inventory.tsv", inventory_table(timelines, "item"), quiet)
+    write_table(folder / "inventory.tsv", inventory_table(timelines, Exchange(unit="item")), quiet)
     splits = splits_of(study, ["01"], timelines)
     write_table(folder / "splits.tsv", splits, replace(quiet, kind="splits"))
     write_leakage(folder, [])

@@ -13,6 +13,7 @@ import pytest
 from helpers import REPOSITORY
 from helpers.event_tables import splits_of, timelines_of
 from tristream.config.dataset import Dataset
+from tristream.config.events import Events
 from tristream.config.leakage import Leakage
 from tristream.config.load import descriptor
 from tristream.config.settings.stimuli import LeakageSettings
@@ -57,7 +58,7 @@ def listed(root: Path, name: str) -> Receipt:
 def inventory(dataset: Dataset, subjects: list[str], listing: Receipt) -> pd.DataFrame:
     """Events of all runs with their split."""
     timelines = timelines_of(dataset, subjects, listing)
-    table = inventory_table(timelines, dataset.exchange.unit)
+    table = inventory_table(timelines, dataset.exchange)
     return table.merge(splits_of(dataset, subjects, timelines), on=["timeline", "run"])
 
 
@@ -193,11 +194,13 @@ def test_runs_of_objects_last_as_long_as_the_scans_should(sample):
         assert table["onset"].iloc[-1] + table["duration"].iloc[-1] == seconds
 
 
-def test_words_keep_the_condition_that_is_called_null(tables):
+def test_words_rest_where_the_condition_is_called_null(sample, tables):
     own = tables["ds003717"].query("timeline == 'sub01'")
     counts = own["label"].value_counts().to_dict()
+    every = described("ds003717").model_copy(update={"events": Events(duration=1.5)})
+    listing = listed(sample / "ds003717", "ds003717")
+    assert (inventory(every, ["01"], listing)["label"] == "NULL").sum() == 150
     assert counts == {
-        "NULL": 150,
         "A_Quiet": 50,
         "AV_Quiet": 50,
         "AV_0_SNR": 50,
@@ -210,6 +213,17 @@ def test_words_keep_the_condition_that_is_called_null(tables):
     # The column is shifted by a row; a clip lasts 1.5 s. Onsets are multiples of the TR.
     assert (own["duration"] == 1.5).all()
     assert ((own["onset"] / described("ds003717").tr) % 1).round(3).isin([0, 1]).all()
+
+
+def test_words_change_places_in_groups_of_one_condition(tables):
+    """Each half of a run has five words of every condition, in another order."""
+    own = tables["ds003717"].query("run != 'task-SESS06'")
+    groups = own.groupby(["timeline", "run", "unit"], sort=False)["label"]
+    assert (groups.nunique() == 1).all()
+    assert set(groups.size()) <= {4, 5}
+    for _, labels in groups.first().groupby(["timeline", "run"], sort=False):
+        assert len(labels) == 14
+        assert labels.iloc[:7].nunique() == labels.iloc[7:].nunique() == 7
 
 
 def test_faces_and_houses_come_in_blocks(tables):
@@ -250,7 +264,7 @@ def test_words_come_in_one_order_for_all_subjects(tables):
     assert found.flagged
     assert found.agreement == found.identical == 1.0
     assert found.chance < 0.3
-    assert found.units == 2 * 545
+    assert found.units == 2 * (5 * 14 + 1)  # groups of words
     assert "no decoder over subjects is safe" in found.note
 
 

@@ -16,7 +16,7 @@ from nilearn.glm.second_level import SecondLevelModel
 from tristream.bold.cleaning import clean, projection_basis
 from tristream.bold.run_file import Run, write_run
 from tristream.config.contrast import Contrast
-from tristream.config.runs import Trims
+from tristream.config.runs import Exchange, Trims
 from tristream.config.settings.contrast import ContrastSettings
 from tristream.contrast.contrast_file import ContrastMap, read_contrast
 from tristream.contrast.contrast_fit import fit_contrast, fit_run, fixed_effects, sentences
@@ -235,7 +235,7 @@ def test_runs_are_joined_as_nilearn_joins_them(
     made = made_runs(number, lacking)
     source = Provenance("inventory", True, methods=("Made by a test.",))
     events = {name: shown for name, (_, shown) in made.items()}
-    write_inventory(tmp_path / "inventory.tsv", {"all": events}, "item", (), source)
+    write_inventory(tmp_path / "inventory.tsv", {"all": events}, Exchange(unit="item"), (), source)
     for name, (run, _) in made.items():
         write_run(tmp_path / f"{name}.h5", run, {})
     settings = ContrastSettings(

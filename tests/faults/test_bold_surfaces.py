@@ -194,8 +194,7 @@ def test_surfaces_that_are_not_read_are_refused_in_the_descriptor(space):
         tree.dataset(space)
 
 
-def test_a_mesh_is_not_scaled_and_fslr_is_not_synthesised():
-    with pytest.raises(UserError, match="--scale 2: the mesh fsaverage5 has one size"):
-        chosen(tree.dataset(tree.FSAVERAGE5), Wish(scale=2))
-    with pytest.raises(UserError, match="where the vertices of fsLR_den-91k lie is not known"):
-        chosen(tree.dataset(tree.FSLR), Wish())
+@pytest.mark.parametrize("space", [tree.FSAVERAGE5, tree.FSLR])
+def test_a_mesh_is_not_scaled(space):
+    with pytest.raises(UserError, match=f"--scale 2: the mesh {space} has one size"):
+        chosen(tree.dataset(space), Wish(scale=2))

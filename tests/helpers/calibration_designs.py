@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -52,6 +53,8 @@ class Design:
         Where they are not to follow from the events.
     decoded : bool
         Whether labels are there to be decoded.
+    samples : {"events", "all"}
+        As in a descriptor.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Design:
     trims: Trims = field(default_factory=Trims)
     volumes: dict[str, int] = field(default_factory=dict)
     decoded: bool = True
+    samples: Literal["events", "all"] = "events"
 
     @property
     def reading(self) -> EventReading:
@@ -192,7 +196,7 @@ def objects_in_trials(folder: Path) -> Design:
 
 @design("ds003717")
 def words(folder: Path) -> Design:
-    """Words of eight conditions without pause, leave one run out; runs differ in length."""
+    """Groups of five words of one condition, leave one run out; runs differ in length."""
     return shipped("ds003717", "01", folder, (1, 2, 3), ["*SESS0[1-4]"])
 
 

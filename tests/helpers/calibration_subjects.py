@@ -205,7 +205,7 @@ class Subject:
         write_inventory(
             self.folder / "inventory.tsv",
             timelines,
-            design.exchange.unit,
+            design.exchange,
             [],
             Provenance("inventory", simulated=True),
         )
@@ -234,6 +234,21 @@ class Subject:
             self._write_samples()
         for band, path in zip(BANDS, self.aligned, strict=True):
             self._write_features(band, features[band], path)
+
+    def read_as(self, design: Design, features: bool = True) -> None:
+        """Read the events of what was drawn as another design has them; BOLD stays.
+
+        Parameters
+        ----------
+        design : Design
+        features : bool
+            False where it has items of which nothing was drawn.
+        """
+        self._fitted, self.design = {}, design
+        self._write_events()
+        self._write_samples()
+        for band, path in zip(BANDS if features else (), self.aligned, strict=False):
+            self._write_features(band, self.drawn[band], path)
 
     def _answers(
         self,
@@ -323,7 +338,7 @@ class Subject:
             trims=design.trims,
             exchange=design.exchange,
             average=design.trials is not None and design.trials.average_repeats == "split",
-            samples="events",
+            samples=design.samples,
         )
         tables = (self.folder / f"{name}.tsv" for name in ("inventory", "splits", "leakage"))
         write_samples(settings, *tables, self.bold, self.samples)

@@ -16,6 +16,7 @@ from helpers import REPOSITORY, truths
 from helpers.run_files import write_runs
 from tristream.config.delays import in_volumes
 from tristream.config.load import Resolved, load
+from tristream.config.runs import Exchange
 from tristream.decode.decoding_file import Decoding, Voices
 from tristream.decode.decoding_file import write_decoding as write_decoding_file
 from tristream.decode.mass_univariate_file import KIND as UNIVARIATE
@@ -371,7 +372,7 @@ def write_stimuli(
     timeline = {run: [film_event if film else face] for run in runs}
     facts = {"picture": "1280 x 720 pixels, 24.000 fps"}
     stimuli = [StimulusFile("bbb", "film", "bbb.mp4", "ab" * 32, 596.5, facts)] if film else []
-    unit = "time" if film else "block"
+    unit = Exchange(unit="time" if film else "block")
     write_inventory(
         folder / "inventory.tsv", {"main": timeline}, unit, stimuli, Provenance("inventory", False)
     )

@@ -22,6 +22,7 @@ from helpers.faulty_rules import (
     signs_of_fixed_predictions,
     signs_of_subjects,
 )
+from tristream.config.runs import Exchange
 from tristream.config.trials import Trials
 from tristream.encode.encoding_file import read_encoding
 
@@ -153,3 +154,26 @@ def test_comparisons_where_runs_are_left_out_in_turn_know_that_folds_share_data(
     )
     assert holds(rates)
     assert wrong > 0.1
+
+
+def words_in_groups(unit: str) -> Design:
+    """As in ds003717: groups of words of one condition, each condition twice a run."""
+    rng = np.random.default_rng(2)
+    orders = [np.concatenate([rng.permutation(6), rng.permutation(6)]) for _ in range(3)]
+    runs = [[(f"c{k}", "n", 1.5, 3.5) for k in order for _ in range(4)] for order in orders]
+    exchange = Exchange(unit=unit, pause=10.0)
+    design = made(f"words in groups, {unit}", runs, unit, "leave-one-run-out", exchange=exchange)
+    words = {
+        run: [replace(event, kind="label") for event in own] for run, own in design.timeline.items()
+    }
+    return replace(design, timeline=words)
+
+
+def test_words_that_were_shown_in_groups_move_as_groups(tmp_path):
+    world, test = World(rho=0.8), replace(TESTS["encoder"], voxels=60)
+    right, wrong = (
+        rates_of([f for _, f in draws(words_in_groups(unit), test, world, 6, tmp_path / unit)])
+        for unit in ("block", "item")
+    )
+    assert holds(right)
+    assert wrong.rate(0.05) > 0.08

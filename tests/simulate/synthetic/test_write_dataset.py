@@ -37,7 +37,7 @@ from tristream.errors import UserError
 from tristream.media.media_contents import media_info
 from tristream.simulate.synthetic import raw_outputs, write_dataset
 from tristream.simulate.synthetic.raw_outputs import Lain
-from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
+from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, Brain, region_at
 from tristream.simulate.synthetic.synthetic_truth import SyntheticTruth, read_synthetic_truth
 from tristream.simulate.synthetic.transform_files import write_composite
 from tristream.simulate.synthetic.write_dataset import Wish, chosen, lengths
@@ -84,6 +84,8 @@ DATASETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"kind": "fmriprep", **FILTER},
         {"derivatives": {"kind": "folder", "path": "elsewhere/fmriprep"}},
     ),
+    # Grayordinates of fsLR, which have one size.
+    "grayordinates": ({"kind": "fmriprep", "space": "fsLR_den-91k", **FILTER}, {}),
     "minimal": (
         {"kind": "fmriprep_minimal", "resolution": 8.0, **FILTER},
         {"runs": ["ses-a_task-see_run-{01..03}"]},
@@ -158,7 +160,7 @@ def write_real(root: Path, name: str) -> None:
         (root / f"{task}_bold.json").write_text(json.dumps(sidecar))
 
 
-def synthesise(folder: Path, name: str) -> dict[str, Any]:
+def synthesise(folder: Path, name: str, cache: Path) -> dict[str, Any]:
     """Write the descriptor and the synthetic dataset; return its block of config.yaml."""
     layout, other = DATASETS[name]
     described = {"id": name, **PLAIN, "layout": layout, **other}
@@ -168,7 +170,9 @@ def synthesise(folder: Path, name: str) -> dict[str, Any]:
     (own / f"{name}.yaml").write_text(yaml.safe_dump(described))
     write_real(folder / "real" / name, name)
     call = ["simulate", "like", "--dataset", name, "--datasets", str(own)]
-    call += ["--output", str(folder / "synthetic" / name), "--scale", str(SCALE)]
+    call += ["--output", str(folder / "synthetic" / name), "--data", str(cache)]
+    if layout.get("space") != "fsLR_den-91k":
+        call += ["--scale", str(SCALE)]
     with redirect_stdout(io.StringIO()) as printed:
         assert main([*call, "--ceiling", str(CEILING)]) == 0
     found: dict[str, Any] = yaml.safe_load(printed.getvalue())["datasets"][name]
@@ -176,7 +180,9 @@ def synthesise(folder: Path, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str]) -> Path:
+def study(
+    tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str], cache: Path
+) -> Path:
     """The study up to aligned features and samples."""
     folder = tmp_path_factory.mktemp("layouts")
     found: list[Lain] = []
@@ -187,7 +193,7 @@ def study(tmp_path_factory: pytest.TempPathFactory, program: Callable[..., str])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(write_dataset, "write_raw_subject", remembered)
-        chosen_datasets = {name: synthesise(folder, name) for name in DATASETS}
+        chosen_datasets = {name: synthesise(folder, name, cache) for name in DATASETS}
     config = {
         "datasets": chosen_datasets,
         "features": {
@@ -242,13 +248,20 @@ def truth(study: Path, name: str) -> SyntheticTruth:
     return read_synthetic_truth(study / f"synthetic/{name}/truth.h5", "01")
 
 
-def explained(run: Run, courses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def explained(run: Run, courses: np.ndarray, brain: Brain | None) -> tuple[np.ndarray, np.ndarray]:
     """Multiple correlation of each voxel with the true courses of a region, and its region."""
     clean = courses - run.projection @ (run.projection.T @ courses)
     bold = run.bold - run.bold.mean(axis=0)
     weights = np.linalg.lstsq(clean, bold, rcond=None)[0]
     share = 1 - ((bold - clean @ weights) ** 2).sum(axis=0) / (bold**2).sum(axis=0)
-    return np.sqrt(share), region_at(apply_affine(run.affine, run.ijk))
+    where = run.grayordinates
+    if where is None:
+        return np.sqrt(share), region_at(apply_affine(run.affine, run.ijk))
+    assert brain is not None
+    assert brain.grayordinates is not None
+    keys = brain.grayordinates.keys(brain.ijk.astype(np.int32))
+    region = dict(zip(keys.tolist(), brain.region, strict=True))
+    return np.sqrt(share), np.array([region[key] for key in where.keys(run.ijk).tolist()])
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -256,13 +269,14 @@ def test_bold_that_is_read_back_is_what_was_simulated(study: Path, name: str) ->
     """Also in the wrong place in time it would not be: volumes stand where their reader says."""
     region = ITEM if name == "inside" else LABEL
     for run in read_back(study, name):
-        courses = truth(study, name).courses[region][run.run]
+        true = truth(study, name)
+        courses, brain = true.courses[region][run.run], true.brain
         assert run.n_volumes == len(courses)
         assert run.simulated
-        r, where = explained(run, courses)
+        r, where = explained(run, courses, brain)
         assert np.median(r[where == region]) > 0.75
         assert np.median(r[where == NONE]) < 0.55
-        moved, _ = explained(run, np.roll(courses, 2, axis=0))
+        moved, _ = explained(run, np.roll(courses, 2, axis=0), brain)
         assert np.median(r[where == region]) > np.median(moved[where == region]) + 0.1
 
 
@@ -290,7 +304,7 @@ def test_conditions_stand_at_the_volumes_that_show_them(study: Path, name: str) 
         assert len(kept_rows(table, run.run)) == expected.any(axis=1).sum()
 
 
-@pytest.mark.parametrize("name", ["inside", "beside", "minimal", "raw", "spm"])
+@pytest.mark.parametrize("name", ["inside", "beside", "grayordinates", "minimal", "raw", "spm"])
 def test_runs_last_until_the_response_to_the_last_event_is_over(study: Path, name: str) -> None:
     for number, run in enumerate(read_back(study, name)):
         last = 6 + SHOWN[f"film_{number + 1}"] if name == "inside" else 4 + 12 * 5 + 8

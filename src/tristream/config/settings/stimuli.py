@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from tristream.config.base import Label, Name
 from tristream.config.events import EventReading
 from tristream.config.leakage import Leakage
-from tristream.config.runs import Split
+from tristream.config.runs import Exchange, Split
 from tristream.config.settings.base import Settings, named
 from tristream.config.trials import Trials
 
@@ -28,6 +28,7 @@ class InventorySettings(Settings):
     timelines: dict[Label, Name]
     split: Split
     unit: Literal["block", "item", "time"]
+    pause: float
     has_media: bool
     tr: float
     rows: Literal["volumes", "trials", "windows"]
@@ -38,6 +39,11 @@ class InventorySettings(Settings):
         """What `stimuli inventory` reads."""
         return cls.from_descriptor(named(resolved.datasets, targets["dataset"], "datasets"))
 
+    @property
+    def exchange(self) -> Exchange:
+        """What makes events one exchangeable unit; units of time are made with the samples."""
+        return Exchange(unit=self.unit, pause=self.pause)
+
     @classmethod
     def from_descriptor(cls, dataset: "Dataset") -> Self:
         """The same, from a descriptor alone."""
@@ -46,6 +52,7 @@ class InventorySettings(Settings):
             timelines={subject: dataset.timeline_of(subject) for subject in dataset.subjects},
             split=dataset.split,
             unit=dataset.exchange.unit,
+            pause=dataset.exchange.pause,
             has_media=dataset.stimuli.source is not None,
             tr=dataset.tr,
             rows=_rows(dataset.trials),

@@ -17,7 +17,12 @@ from tristream.simulate.preset import Preset
 from tristream.simulate.simulated_confounds import confounds, describe
 from tristream.simulate.synthetic.image_grid import bold_of, brain_on, integers, save_image
 from tristream.simulate.synthetic.settings import Brain, Responses, SyntheticSettings
-from tristream.simulate.synthetic.surface_outputs import fsaverage5, save_hemispheres
+from tristream.simulate.synthetic.surface_outputs import (
+    fsaverage5,
+    fslr,
+    save_grayordinates,
+    save_hemispheres,
+)
 
 # Outer corner (mm), edge (mm) and shape of the grids of MNI152NLin2009cAsym, which serve other
 # spaces of volumes, too.
@@ -35,23 +40,20 @@ class Timing:
         self.tr = tr
 
 
-def check_space(dataset: str, layout: FmriprepLayout, scale: float) -> None:
-    """Refuse what can't be written, with a UserError: places of fsLR, a mesh of another size."""
-    if layout.space == FSLR:
-        raise UserError(
-            f"{dataset}.yaml: layout.space: where the vertices of {FSLR} lie is not known here, so "
-            f"that nothing can be simulated on them; take {FSAVERAGE5} or a space of volumes"
-        )
-    if layout.space == FSAVERAGE5 and scale != 1:
-        raise UserError(f"--scale {scale:g}: the mesh {FSAVERAGE5} has one size; leave it out")
+def check_space(layout: FmriprepLayout, scale: float) -> None:
+    """Refuse, with a UserError, a mesh of another size."""
+    if layout.on_surface and scale != 1:
+        raise UserError(f"--scale {scale:g}: the mesh {layout.space} has one size; leave it out")
 
 
-def grid(dataset: Dataset, scale: float) -> Brain:
-    """The voxels, or vertices, of the dataset's space."""
-    assert isinstance(dataset.layout, FmriprepLayout)
-    if dataset.layout.space == FSAVERAGE5:
+def grid(layout: FmriprepLayout, settings: SyntheticSettings) -> Brain:
+    """The voxels, or grayordinates, of the dataset's space."""
+    if layout.space == FSAVERAGE5:
         return fsaverage5()
-    return brain_on(*(FINE if "res-1" in dataset.layout.space.split("_") else USUAL), scale)
+    if layout.space == FSLR:
+        return fslr(settings.data)
+    corner = FINE if "res-1" in layout.space.split("_") else USUAL
+    return brain_on(*corner, settings.scale)
 
 
 def write_subject(
@@ -86,7 +88,7 @@ def write_subject(
     """
     assert isinstance(dataset.layout, FmriprepLayout)
     layout = dataset.layout.model_copy(update={"derivatives": "."})
-    brain = grid(dataset, settings.scale)
+    brain = grid(layout, settings)
     inside = np.ones(len(brain.ijk), np.uint8)
     for run in settings.runs:
         files = run_files(layout, subject, run)
@@ -94,6 +96,8 @@ def write_subject(
         if files.right:
             where = (derivatives / files.bold, derivatives / files.right)
             save_hemispheres(*where, integers(bold))
+        elif layout.on_surface:
+            save_grayordinates(derivatives / files.bold, brain, integers(bold), dataset.tr)
         else:
             save_image(derivatives / files.bold, brain, integers(bold), dataset.tr)
         if files.mask:

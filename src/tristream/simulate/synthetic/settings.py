@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,8 @@ class SyntheticSettings:
         voxels that have a signal.
     seed : int
         Fixes everything that is random.
+    data : Path
+        Folder of downloads, where the places of fsLR's vertices are looked for.
     """
 
     dataset: str
@@ -48,6 +51,7 @@ class SyntheticSettings:
     scale: float = 1.0
     ceiling: float = 0.5
     seed: int = 0
+    data: Path = Path("data")
 
 
 @dataclass(frozen=True)

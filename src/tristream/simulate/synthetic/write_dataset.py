@@ -16,6 +16,7 @@ from tqdm import tqdm
 from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading
 from tristream.config.layouts import (
+    FSLR,
     FmriprepLayout,
     MinimalLayout,
     RawLayout,
@@ -25,6 +26,7 @@ from tristream.config.layouts import (
 )
 from tristream.config.settings.fetch import FetchStimuliSettings
 from tristream.errors import UserError
+from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import remove
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.fetch.stimulus_files import fetch_stimuli
@@ -58,6 +60,7 @@ from tristream.simulate.synthetic.synthetic_truth import (
     SyntheticTruth,
     write_synthetic_truth,
 )
+from tristream.space.mesh_faces import FSLR_PLACES
 from tristream.stimuli.events import events_of_run
 from tristream.stimuli.timelines import Event
 from tristream.store import Provenance
@@ -80,13 +83,17 @@ OneImage = VolumeTableLayout | ScanLayout
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks for; empty subjects and patterns of runs take all."""
+    """What the user asks for; empty subjects and patterns of runs take all.
+
+    `data` is the folder of downloads.
+    """
 
     subjects: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     scale: float = 1.0
     ceiling: float = 0.5
     seed: int = 0
+    data: Path = Path("data")
 
 
 def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
@@ -105,7 +112,7 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
     if isinstance(dataset.layout, OneImage) and wish.runs:
         raise UserError(f"--runs: all runs of {dataset.id} are in one image; leave it out")
     if isinstance(dataset.layout, FmriprepLayout):
-        fmriprep.check_space(dataset.id, dataset.layout, wish.scale)
+        fmriprep.check_space(dataset.layout, wish.scale)
     patterns = wish.runs or ("*",)
     for pattern in patterns:
         if not any(fnmatchcase(run, pattern) for run in dataset.runs):
@@ -124,7 +131,9 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
             "that are taken are needed; take the first ones"
         )
     subjects = wish.subjects or tuple(dataset.subjects)
-    return SyntheticSettings(dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed)
+    return SyntheticSettings(
+        dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed, wish.data
+    )
 
 
 def write_synthetic(
@@ -169,6 +178,8 @@ def write_synthetic(
     settings = chosen(dataset, wish)
     if output.exists():
         raise UserError(f"{output}: exists already; name another folder, or delete it")
+    if isinstance(dataset.layout, FmriprepLayout) and dataset.layout.space == FSLR:
+        fetch_archive(FSLR_PLACES, settings.data)  # before minutes of writing
     made = output.with_name(f".{output.name}.part")
     scratch = made / "source"
     remove(made)
