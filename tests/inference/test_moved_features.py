@@ -13,6 +13,7 @@ from tristream.align.resample import resample_items
 from tristream.encode.encoding_file import Encoding, HeldOut, read_encoding
 from tristream.encode.prediction_scores import correlation, fisher_mean
 from tristream.encode.tap_predictions import tap_predictions
+from tristream.inference import rearranged_lengths
 from tristream.inference.moved_features import MovedFeatures, exchange_of_items
 from tristream.inference.moved_predictions import LIMIT
 from tristream.inference.refit_features import Shared, refitted_features_z
@@ -122,7 +123,10 @@ class ByHand:
         return np.hstack(train), np.hstack(tested)
 
 
-def test_a_rearrangement_is_what_is_predicted_of_the_moved_events(subject: Subject):
+def test_a_rearrangement_is_what_is_predicted_of_the_moved_events(subject: Subject, monkeypatch):
+    # The mean length is over all voxels, not over their principal parts.
+    monkeypatch.setattr(rearranged_lengths, "PARTS", VOXELS)
+    monkeypatch.setattr(rearranged_lengths, "SHARE", 1.0)
     encoding, _ = read_encoding(subject.encoding())
     assert features_can_move(encoding)
     moves = exchange_of_items([*encoding.tests.values()], "item")
@@ -156,10 +160,11 @@ def _of_held_out(encoding: Encoding, plain: dict, changed: dict) -> np.ndarray:
         for v, weights in enumerate(encoding.fitted.gamma.T.astype(float)):
             x, new = by_hand.design(features, test, weights)
             prediction[:, v] = new @ (x.T @ encoding.fitted.dual[:, v])
-        # The length is that of the observed prediction.
+        # How much longer it gets is a mean over voxels.
         length = np.linalg.norm(test.prediction - test.prediction.mean(0), axis=0)
-        own = np.linalg.norm(prediction - prediction.mean(0), axis=0)
-        r.append(np.clip(correlation(test.y, prediction) * own / length, -LIMIT, LIMIT))
+        longer = np.linalg.norm(prediction - prediction.mean(0), axis=0) / length
+        longer /= np.sqrt((longer**2).mean())
+        r.append(np.clip(correlation(test.y, prediction) * longer, -LIMIT, LIMIT))
     return fisher_mean(np.stack(r)) if len(r) > 1 else r[0]
 
 

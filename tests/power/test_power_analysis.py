@@ -81,7 +81,7 @@ def test_every_fact_is_that_of_the_files(events, tmp_path, case):
         ("20 of 40 voxels", "30 of 40 voxels"),
         ("by 60 permutations", "by 1,000 permutations"),
         ("whole blocks of one label", "blocks of 20 s"),
-        ("prediction within test runs", "prediction within test runs (its null widened)"),
+        ("predicted from again", "predicted from again (its null widened)"),
         ("label permutations, refitted", "the labels"),
         ("Groups of 8 and 9", "Groups of 8 and 16"),
     ],

@@ -9,11 +9,12 @@ To move pieces of the *prediction* instead takes along, at the head of each, the
 to the item before (8 to 11 % of voxels without effect passed at .05).
 
 A prediction is a sum over delays (:mod:`tristream.encode.tap_predictions`), so what changes is
-still a sum of one number a place and unit, looked up in a table. The length of the prediction is
-taken to stay: it changes by what the answers to neighbours share.
+still a sum of one number a place and unit, looked up in a table. It is divided by how much longer
+predictions get in the mean over voxels (:mod:`tristream.inference.rearranged_lengths`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,8 +23,9 @@ from tristream.align.exchange import Exchange, ExchangeSet, Unit, exchange
 from tristream.encode.encoding_file import HeldOut
 from tristream.encode.prediction_scores import centred
 from tristream.encode.tap_predictions import TapPredictions
-from tristream.inference.moved_predictions import Ints, MovedPredictions, Part
+from tristream.inference.moved_predictions import Drawn, Ints, MovedPredictions, Part
 from tristream.inference.permutation import PredictedRun, unit_length
+from tristream.inference.rearranged_lengths import RearrangedLengths
 
 # Relative difference of two ways to the same prediction that rounding explains.
 ROUNDING = 1e-3
@@ -61,6 +63,15 @@ class MovedFeatures(MovedPredictions):
     ) -> None:
         super().__init__(runs, moves, seed)
         self.taps = taps
+        self._lengths = [
+            RearrangedLengths(tap, run.prediction, [s for s in moves.sets if k in s.showings], k)
+            for k, (run, tap) in enumerate(zip(runs, taps, strict=True))
+        ]
+
+    def _draw(self, start: int, stop: int) -> Drawn:
+        drawn = super()._draw(start, stop)
+        pairs = zip(self._lengths, drawn.rows, strict=True)
+        return replace(drawn, longer=[lengths.of(rows) for lengths, rows in pairs])
 
     def _table(self, run: int, voxels: Ints) -> Part:
         """What is looked up in a run (rows, voxels), and what is added to every sum (voxels,)."""

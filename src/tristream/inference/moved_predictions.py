@@ -8,6 +8,7 @@ times as many as numpy's indexing and thirty times as many as a product with one
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +34,26 @@ LIMIT = 1 - 1e-6
 VOXELS = 4096
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Some permutations.
+
+    Attributes
+    ----------
+    start, stop : int
+        Their numbers.
+    rows : list of Tensor of shape (permutations, rows)
+        For each run the rows of its table that they add.
+    longer : list of Tensor of shape (permutations,)
+        For each run how many times as long predictions get; empty where they stay as they are.
+    """
+
+    start: int
+    stop: int
+    rows: list[torch.Tensor]
+    longer: list[torch.Tensor] = field(default_factory=list)
+
+
 class MovedPredictions:
     """Correlations of data and moved predictions, averaged over runs in Fisher z.
 
@@ -48,7 +69,7 @@ class MovedPredictions:
 
     def __init__(self, runs: Sequence[PredictedRun], moves: Moves, seed: int = 0) -> None:
         self.runs, self.moves, self.seed = runs, moves, seed
-        self._drawn: tuple[tuple[int, int], list[torch.Tensor]] | None = None
+        self._drawn = Drawn(0, 0, [])
         self._tables: tuple[Ints, list[Part]] | None = None
 
     @property
@@ -75,25 +96,28 @@ class MovedPredictions:
     def values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float32]:
         """Correlations of the permutations from `start` to `stop`, (stop - start, voxels)."""
         # What was drawn serves all voxels, a table all permutations.
-        if self._drawn is None or self._drawn[0] != (start, stop):
-            self._drawn = ((start, stop), self._rows(start, stop))
+        if (self._drawn.start, self._drawn.stop) != (start, stop):
+            self._drawn = self._draw(start, stop)
         if self._tables is None or not np.array_equal(self._tables[0], voxels):
             self._tables = (voxels, [self._table(k, voxels) for k in range(len(self.runs))])
         total = torch.zeros(stop - start, len(voxels))
-        for rows, (table, constant) in zip(self._drawn[1], self._tables[1], strict=True):
-            r = constant.expand(stop - start, -1)
+        for k, (table, constant) in enumerate(self._tables[1]):
+            r, rows = constant.expand(stop - start, -1), self._drawn.rows[k]
             if rows.shape[1]:
                 r = r + torch.nn.functional.embedding_bag(rows, table, mode="sum")
+            if self._drawn.longer:
+                r = r / self._drawn.longer[k][:, None]
             if len(self.runs) == 1:
                 return np.asarray(r.numpy())
             total += r.clamp(-LIMIT, LIMIT).atanh_()
         return np.asarray(total.div_(len(self.runs)).tanh_().numpy())
 
-    def _rows(self, start: int, stop: int) -> list[torch.Tensor]:
-        """For each run the rows of its table that permutations add, (stop - start, rows)."""
+    def _draw(self, start: int, stop: int) -> Drawn:
+        """The permutations from `start` to `stop`, for all voxels."""
         drawn = self.moves.draw(start, stop, self.seed)
         if isinstance(self.moves, Shifts):
-            return [torch.from_numpy(np.ascontiguousarray(shifts))[:, None] for shifts in drawn]
+            shifted = [torch.from_numpy(np.ascontiguousarray(shifts))[:, None] for shifts in drawn]
+            return Drawn(start, stop, shifted)
         out = []
         for run in range(len(self.runs)):
             parts, first = [np.empty((stop - start, 0), np.intp)], 0
@@ -102,7 +126,7 @@ class MovedPredictions:
                 parts.append(first + drawn[k] + units * np.arange(units))
                 first += units**2
             out.append(torch.from_numpy(np.concatenate(parts, axis=1)))
-        return out
+        return Drawn(start, stop, out)
 
     def _table(self, run: int, voxels: Ints) -> Part:
         """What is looked up in a run (rows, voxels), and what is added to every sum (voxels,)."""

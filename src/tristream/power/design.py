@@ -1,7 +1,7 @@
 """The design of a study that is still to be scanned: what is shown when, which runs test."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from tristream.align.aligned import read_aligned, read_info
 from tristream.align.exchange import Unit
-from tristream.align.resample import resample_items
+from tristream.align.resample import resample_items, shares
 from tristream.align.samples import time_blocks
 from tristream.bold.cleaning import projection_basis
 from tristream.bold.high_pass import high_pass_cosines
@@ -57,6 +57,11 @@ class DesignRun:
         Orthonormal basis of mean, trend and high-pass cosines.
     trials : list of Event
         Labelled events; none where the design is one of features.
+    shares : ndarray of shape (volumes, units)
+        How much of what a volume's features are taken from each presentation or block fills; no
+        columns for blocks of time.
+    vectors : ndarray of shape (units, p)
+        Features of each presentation or block.
     """
 
     name: str
@@ -68,6 +73,8 @@ class DesignRun:
     item: npt.NDArray[np.int64]
     projection: Doubles
     trials: Sequence[Event] = ()
+    shares: Doubles = field(default_factory=lambda: np.empty((0, 0)))
+    vectors: Doubles = field(default_factory=lambda: np.empty((0, 0)))
 
 
 @dataclass(frozen=True)
@@ -249,11 +256,13 @@ def _event_run(
             f"power.{name}: {run}: {on.sum()} volumes stand within events, at least "
             f"{FEWEST_SAMPLES} are needed; brief events want `duration` (s), as that of their block"
         )
-    unit = np.full(volumes, -1)
+    unit, own = np.full(volumes, -1), np.zeros((len(rows), 0))
     if block.permuted.unit == "time":
         unit[on] = time_blocks(time[on], block.permuted.seconds)
     else:
-        unit[on] = pd.factorize(table["unit"])[0][shown[on]]
+        number = pd.factorize(table["unit"])[0]
+        unit[on] = number[shown[on]]
+        own = np.eye(number.max() + 1)[number]
     item = np.full(volumes, -1)
     item[on] = np.array([labels.index(row["label"]) for row in rows])[shown[on]]
     return DesignRun(
@@ -266,6 +275,9 @@ def _event_run(
         item=item,
         projection=_basis(time),
         trials=events,
+        shares=shares(time, tr, onset, duration) @ own,
+        # Events of a block have one label.
+        vectors=vectors[own.argmax(0)] if own.size else np.empty((0, len(labels))),
     )
 
 

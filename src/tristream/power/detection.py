@@ -15,14 +15,15 @@ from tristream.config.settings.power import PowerSettings
 from tristream.encode.prediction_scores import fisher_z
 from tristream.errors import UserError
 from tristream.inference import wording
+from tristream.inference.moved_features import MovedFeatures, exchange_of_items
 from tristream.inference.moved_predictions import MovedPredictions
 from tristream.inference.people import sign_flip
 from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.resolution import Resolution, Resolved, resolve
-from tristream.inference.tested_runs import widened_runs
+from tristream.inference.tested_runs import TIME, widened_runs
 from tristream.power.decoder import UNKNOWN, TrialRun, decode_trials
 from tristream.power.design import Design, DesignRun
-from tristream.power.encoder import fit_encoder
+from tristream.power.encoder import Fitted, fit_encoder, held_out
 from tristream.power.many_voxels import ManyVoxels
 from tristream.power.voxel_responses import Responses
 
@@ -148,10 +149,11 @@ class Analysis:
 
     def _check_permutations(self) -> None:
         runs = [group[0] for group in self._design.test]
-        none = np.zeros((0, 0))
-        self._moves = exchange_of_runs(
-            [PredictedRun(none, none, run.unit[run.rows], item=run.item[run.rows]) for run in runs],
-            self._design.unit,
+        none, unit = np.zeros((0, 0)), self._design.unit
+        self._moves = (
+            exchange_of_runs([PredictedRun(none, none, run.unit[run.rows]) for run in runs], unit)
+            if unit == TIME
+            else exchange_of_items([held_out(run) for run in runs], unit)
         )
         self.grid.distinct = self._moves.distinct
         if self.grid.distinct < FEWEST_DISTINCT:
@@ -179,7 +181,7 @@ class Analysis:
                 )
                 self.grid.solver = fitted.solver
                 for place, bold in enumerate(tests):
-                    self._encode(column, place, bold, fitted.predictions)
+                    self._encode(column, place, bold, fitted)
                     bar.update()
                     if self._trials:
                         for realisation in range(self._block.realisations):
@@ -220,9 +222,7 @@ class Analysis:
             out.append([total / n for total, n in zip(totals, shows, strict=True)])
         return out
 
-    def _encode(
-        self, column: int, place: int, bold: Sequence[Floats], predictions: Sequence[Floats]
-    ) -> None:
+    def _encode(self, column: int, place: int, bold: Sequence[Floats], fitted: Fitted) -> None:
         """Test all columns at once, and count by realisation and effect."""
         runs = [
             PredictedRun(
@@ -232,12 +232,12 @@ class Analysis:
                 projection=shared_projection([run.projection for run in group], group[0].rows),
                 item=group[0].item[group[0].rows],
             )
-            for group, y, predicted in zip(self._design.test, bold, predictions, strict=True)
+            for group, y, predicted in zip(self._design.test, bold, fitted.predictions, strict=True)
         ]
         runs = widened_runs(runs, self._moves, self._design.unit)
         self.grid.widened |= any(run.widening > 1 for run in runs)
         plan = Resolution.of(self._test)
-        null = MovedPredictions(runs, self._moves, self._test.seed)
+        null = self._null(runs, fitted)
         found = resolve(null, plan, of=self._block.voxels)
         columns = self._responses.columns
         for realisation in range(self._block.realisations):
@@ -248,6 +248,13 @@ class Analysis:
                 self._count(at, found, silent, driven)
         for row, effect in enumerate(self.grid.effects):
             self._group(row, column, place, found, columns.effect == effect)
+
+    def _null(self, runs: Sequence[PredictedRun], fitted: Fitted) -> MovedPredictions:
+        """As of the workflow: features of labels are exchanged, blocks of time move."""
+        seed = self._test.seed
+        if self._design.unit == TIME:
+            return MovedPredictions(runs, self._moves, seed)
+        return MovedFeatures(runs, fitted.taps, self._moves, seed)
 
     def _count(
         self,

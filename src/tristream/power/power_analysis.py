@@ -83,6 +83,11 @@ def methods(planned: PlannedStudy, grid: Grid, settings: PowerSettings) -> tuple
         else "aligned features with random weights"
     )
     unit = wording.UNITS.get(planned.unit, f"blocks of {block.permuted.seconds:g} s")
+    how = (
+        "of the prediction within test runs"
+        if planned.unit == "time"
+        else "within test runs, whose features changed places and were predicted from again"
+    )
     wide = " (its null widened for the film's dependence in time)" if grid.widened else ""
     delays = ", ".join(map(str, planned.delays))
     sentences = [
@@ -98,8 +103,8 @@ def methods(planned: PlannedStudy, grid: Grid, settings: PowerSettings) -> tuple
         "Each run was cleaned (mean, linear trend, cosines slower than 128 s, z-scores by run) and "
         f"analysed by ridge regression on features delayed by {delays} TR, the penalty of each "
         "voxel chosen by leaving one training run out; the correlation of prediction and the mean "
-        f"of test repeats was tested by {settings.permutations:,} permutations of {unit} of the "
-        f"prediction within test runs{wide}, and by as many more as a voxel needs to pass alone; "
+        f"of test repeats was tested by {settings.permutations:,} permutations of {unit} {how}"
+        f"{wide}, and by as many more as a voxel needs to pass alone; "
         f"{wording.rate(settings.procedure, settings.fdr, 'the voxels of a subject')}.",
     ]
     if np.isfinite(grid.accuracy).any():
