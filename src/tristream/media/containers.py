@@ -16,6 +16,7 @@ import av
 from av.stream import Disposition
 
 from tristream.errors import UserError
+from tristream.media.file_ends import unclosed
 
 # Demuxers that read one file and nothing else.
 FORMATS = (
@@ -38,6 +39,11 @@ def opened(path: Path) -> Iterator[Any]:
                 raise UserError(f"{path}: holds neither picture nor sound")
             yield container
     except av.FFmpegError as error:
+        if unclosed(path):
+            raise UserError(
+                f"{path}: is cut off, or its recording was never closed: the index that is written "
+                "last (moov) is missing; fetch it again (ffmpeg can't rebuild it)"
+            ) from None
         reason = error.strerror or type(error).__name__
         raise UserError(
             f"{path}: can't be read as a film or sound ({reason}); "

@@ -21,6 +21,16 @@ SEGMENT_PARTS = {
 MOVIE_BOXES = (b"ftyp", b"moov", b"wide", b"free", b"skip", b"pnot")
 # Bytes of an Ogg page before the table of its segments; its flag for the last page of a stream.
 OGG_HEAD, OGG_LAST = 27, 4
+# Of Windows Media: its header, and the object that holds the packets.
+ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+# Of program streams: what a pack begins with, and the mark of the end.
+PACK, PROGRAM_END = b"\x00\x00\x01\xba", b"\x00\x00\x01\xb9"
+# Of MP3 (layer III): kbit/s of MPEG 1 and of MPEG 2, samples a second of MPEG 1.
+MP3_RATES = (
+    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+)
+MP3_HERTZ = (44100, 48000, 32000)
 # Packets of a transport stream (bytes), and where 0x47 stands in them: M2TS has time stamps first.
 TRANSPORT = ((188, 0), (192, 4), (204, 0))
 
@@ -32,7 +42,8 @@ def bytes_missing(path: Path) -> int | None:
     ----------
     path : Path
         Read: MP4 and MOV (boxes), MKV and WebM (elements), AVI, WAV, W64 and CAF (chunks), Ogg
-        (pages), AAC in ADTS (frames), transport streams (packets).
+        (pages), Windows Media (objects), AAC in ADTS and MP3 (frames), program and transport
+        streams (packets).
 
     Returns
     -------
@@ -57,8 +68,12 @@ def bytes_missing(path: Path) -> int | None:
             end = _end_of_caf(file, size)
         elif head[:4] == b"OggS":
             end, _ = _end_of_pages(file, size)
-        elif head[:3] == b"ID3" or _is_adts(head):
-            end = _end_of_adts(file, size)
+        elif head[:16] == ASF:
+            end = _end_of_objects(file, size)
+        elif head[:4] == PACK:
+            end = _end_of_program(file, size)
+        elif head[:3] == b"ID3" or _is_adts(head) or _mp3_length(head):
+            end = _end_of_frames(file, size)
         else:
             end = _end_of_transport(file, size)
     return None if end is None else max(end - size, 0)
@@ -78,6 +93,21 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int | None:
             return None
         at += length
     return at
+
+
+def unclosed(path: Path) -> bool:
+    """Whether a film of the MP4 family lacks its index, which recorders write last."""
+    with path.open("rb") as file:
+        names, at = [], 0
+        while head := file.read(16):
+            names.append(head[4:8])
+            length = int.from_bytes(head[:4], "big")
+            length = int.from_bytes(head[8:16], "big") if length == 1 else length
+            if length < 8:
+                break
+            at += length
+            file.seek(at)
+    return bool(names) and names[0] in (*MOVIE_BOXES, b"mdat") and b"moov" not in names
 
 
 def _end_of_elements(file: BinaryIO, size: int) -> int | None:
@@ -149,13 +179,60 @@ def _is_adts(head: bytes) -> bool:
     return len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
 
 
-def _end_of_adts(file: BinaryIO, size: int) -> int | None:
+def _mp3_length(head: bytes) -> int:
+    """Bytes of a frame of MP3; 0 if this is not the head of one."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2 or head[1] & 0x18 == 0x08:
+        return 0
+    rate, hertz, first = head[2] >> 4, head[2] >> 2 & 3, head[1] & 0x18 == 0x18
+    if rate in (0, 15) or hertz == 3:
+        return 0
+    # MPEG 2 halves the rates of MPEG 1, MPEG 2.5 quarters them.
+    slower = {0x18: 1, 0x10: 2, 0x00: 4}[head[1] & 0x18]
+    samples = 144 if first else 72
+    bits = MP3_RATES[not first][rate] * 1000
+    return samples * bits * slower // MP3_HERTZ[hertz] + (head[2] >> 1 & 1)
+
+
+def _end_of_objects(file: BinaryIO, size: int) -> int | None:
+    at = 0
+    while at < size:
+        file.seek(at + 16)
+        length = int.from_bytes(file.read(8), "little")
+        if length < 24:
+            return None  # of a broadcast, which does not know its length
+        at += length
+    return at
+
+
+def _end_of_program(file: BinaryIO, size: int) -> int | None:
+    """Where the last packet of the last pack ends; None if something else stands there."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = 0
+        at = content.rfind(PACK)
+        while at < size:
+            head = content[at : at + 14]
+            if head[:3] != PACK[: min(3, len(head))]:
+                return None
+            if head[:4] == PROGRAM_END:
+                return at + 4
+            if head[:4] == PACK:
+                second = len(head) > 4 and head[4] >> 6 == 1  # MPEG 2
+                at += (14 + (head[13] & 7 if len(head) > 13 else 0)) if second else 12
+            else:
+                at += 6 + int.from_bytes(head[4:6], "big")
+        return at
+
+
+def _end_of_frames(file: BinaryIO, size: int) -> int | None:
+    """Where the last frame of ADTS or MP3 ends; None if something else stands between frames."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at, streamed = 0, True
         if content[:3] == b"ID3":
             at = 10 + sum(byte << 7 * i for i, byte in enumerate(reversed(content[6:10])))
         while at < size:
             head = content[at : at + 7]
+            if length := _mp3_length(head):
+                at, streamed = at + length, False
+                continue
             if len(head) > 1 and not _is_adts(head):
                 return None
             if len(head) < 7:
@@ -164,7 +241,8 @@ def _end_of_adts(file: BinaryIO, size: int) -> int | None:
             if length < 7:
                 return None
             at += length
-        return at
+        # That all frames of an MP3 are whole does not say that none is missing: its header may.
+        return at if streamed or at > size else None
 
 
 def _end_of_transport(file: BinaryIO, size: int) -> int | None:

@@ -151,10 +151,11 @@ def _duration(container: Any, path: Path, picture: Clock, sound: Clock, notes: l
     )
     missing = bytes_missing(path)
     if missing:
+        says = f"its header says {stated:.1f} s, " if stated else ""
         raise UserError(
-            f"{path}: is cut off: {missing} bytes are missing at its end (its header says "
-            f"{stated:.1f} s, its {ends or 'content is missing'}); fetch it again; if there "
-            "is no more of it, `ffmpeg -i IN -c copy OUT` closes it"
+            f"{path}: is cut off: {missing} bytes are missing at its end ({says}"
+            f"its {ends or 'content is missing'}); fetch it again; if there is no more of it, "
+            "`ffmpeg -i IN -c copy OUT` closes it"
         )
     if ends_openly(path):
         notes.append(f"its last page is not marked as the last, at {content:.1f} s: is it cut off?")
