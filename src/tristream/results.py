@@ -6,6 +6,7 @@ name below ``logs/`` and ``benchmarks/``.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -225,13 +226,29 @@ class Layout:
 
     def wildcards(self, place: str, path: Path | str) -> dict[str, str] | None:
         """The wildcards by which a place is this path; None if it is not."""
-        parts = re.split(r"\{(\w+)\}", self.pattern(place))
-        regex = "".join(
-            f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part)
-            for index, part in enumerate(parts)
-        )
-        found = re.fullmatch(regex, str(path))
-        return found.groupdict() if found else None
+        return _matched(self.pattern(place), path)
+
+    def benchmarked(
+        self, path: Path | str, places: Iterable[str]
+    ) -> tuple[str, dict[str, str]] | None:
+        """Which of some places the job of a benchmark file writes, and its wildcards."""
+        found = [
+            (len(wildcards), -len(PLACES[place].pattern), place, wildcards)
+            for place in places
+            if (wildcards := _matched(self.benchmark(place), path)) is not None
+        ]
+        # A run may be named like another file beside it, never the other way round.
+        return min(found)[2:] if found else None
+
+
+def _matched(pattern: str, path: Path | str) -> dict[str, str] | None:
+    """The wildcards by which a pattern is this path; None if it is not."""
+    parts = re.split(r"\{(\w+)\}", pattern)
+    regex = "".join(
+        f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
+    )
+    found = re.fullmatch(regex, str(path))
+    return found.groupdict() if found else None
 
 
 def _stem(place: str) -> str:

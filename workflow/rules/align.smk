@@ -21,8 +21,8 @@ rule align:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory("aligned"),
+        runtime=minutes("aligned"),
     params:
         settings=lambda w: settings(
             AlignSettings, dataset=w.dataset, timeline=w.timeline
@@ -54,8 +54,8 @@ rule samples:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("samples"),
+        runtime=minutes("samples"),
     params:
         settings=lambda w: settings(
             SamplesSettings, dataset=w.dataset, subject=w.subject
@@ -86,8 +86,8 @@ rule lagscan:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("lagscan"),
+        runtime=minutes("lagscan"),
     params:
         code=fingerprint("tristream.align.lagscan"),
     shell:

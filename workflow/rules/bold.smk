@@ -33,8 +33,8 @@ rule check:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("checked"),
+        runtime=minutes("checked"),
     params:
         settings=lambda w: settings(CheckSettings, dataset=w.dataset, subject=w.subject),
         code=lambda w: fingerprint(
@@ -61,8 +61,8 @@ rule timing:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("timing"),
+        runtime=minutes("timing"),
     params:
         settings=lambda w: settings(TimingSettings, dataset=w.dataset),
         code=fingerprint("tristream.bold.timing"),
@@ -85,8 +85,8 @@ rule normalise:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("normalisation"),
+        runtime=minutes("normalisation"),
     params:
         settings=lambda w: settings(
             SubjectSettings, dataset=w.dataset, subject=w.subject
@@ -111,8 +111,8 @@ rule register:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory("registration"),
+        runtime=minutes("registration"),
     params:
         settings=lambda w: settings(
             RegisterSettings, dataset=w.dataset, subject=w.subject
@@ -139,8 +139,8 @@ rule bold:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("bold"),
+        runtime=minutes("bold"),
     params:
         registered=registrations_option,
         settings=lambda w: settings(BoldSettings, dataset=w.dataset, subject=w.subject),
@@ -164,8 +164,8 @@ rule bold_index:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("bold_index"),
+        runtime=minutes("bold_index"),
     params:
         settings=lambda w: settings(IndexSettings, dataset=w.dataset, subject=w.subject),
         code=fingerprint("tristream.bold.index_file"),

@@ -13,6 +13,7 @@ try:
     import tristream
     from tristream.bold.registration.antspy_extra import require
     from tristream.config.load import resolve
+    from tristream.demands.job_demands import Demands
     from tristream.errors import UserError
     from tristream.features.core.checked_space import check
     from tristream.fingerprint import fingerprint
@@ -92,3 +93,20 @@ def settings(kind, **targets):
         return write_settings(kind.of(RESOLVED, **targets))
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+DEMANDS = Demands(RESOLVED, LAYERS)
+
+
+def memory(place, **targets):
+    """MB for the job that writes a place, from sizes; more with each try."""
+    return lambda wildcards, attempt: DEMANDS.memory(
+        place, targets or dict(wildcards), attempt
+    )
+
+
+def minutes(place, **targets):
+    """Minutes for the job that writes a place, from sizes; more with each try."""
+    return lambda wildcards, attempt: DEMANDS.minutes(
+        place, targets or dict(wildcards), attempt
+    )

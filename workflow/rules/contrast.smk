@@ -18,8 +18,8 @@ rule contrast:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("contrast"),
+        runtime=minutes("contrast"),
     params:
         settings=lambda w: settings(
             ContrastSettings, dataset=w.dataset, contrast=w.contrast, subject=w.subject

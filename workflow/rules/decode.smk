@@ -19,8 +19,8 @@ rule decode:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=memory("decoding"),
+        runtime=minutes("decoding"),
     params:
         settings=lambda w: settings(
             DecodeSettings, dataset=w.dataset, decoder=w.decoder
@@ -57,8 +57,8 @@ rule identify:
         "../../envs/tristream.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=memory("identification"),
+        runtime=minutes("identification"),
         gpu=int(STUDY.device == "cuda"),
     params:
         settings=lambda w: settings(
@@ -89,8 +89,8 @@ rule univariate:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("mass_univariate"),
+        runtime=minutes("mass_univariate"),
     params:
         settings=lambda w: settings(UnivariateSettings, dataset=w.dataset, pair=w.pair),
         code=fingerprint("tristream.decode.mass_univariate"),

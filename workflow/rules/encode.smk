@@ -24,8 +24,8 @@ rule encode:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory("encoding"),
+        runtime=minutes("encoding"),
         gpu=int(STUDY.device == "cuda"),
     params:
         settings=lambda w: settings(EncodeSettings, dataset=w.dataset, model=w.model),
@@ -54,8 +54,8 @@ rule partition:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=memory("partition"),
+        runtime=minutes("partition"),
         gpu=int(STUDY.device == "cuda"),
     params:
         settings=lambda w: settings(PartitionSettings, dataset=w.dataset, model=w.model),
@@ -83,8 +83,8 @@ rule responses:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("responses"),
+        runtime=minutes("responses"),
     params:
         code=fingerprint("tristream.encode.band_responses"),
     shell:
@@ -109,8 +109,8 @@ rule selection:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("selection"),
+        runtime=minutes("selection"),
     params:
         code=fingerprint("tristream.encode.selection_table"),
     shell:

@@ -21,8 +21,8 @@ for JOB in feature_jobs(RESOLVED, SPACES, running_rules(sys.argv)):
             "../../envs/tristream.yaml"
         threads: 1
         resources:
-            mem_mb=JOB.memory,
-            runtime=720,
+            mem_mb=memory("features", dataset=JOB.dataset, space=JOB.space),
+            runtime=minutes("features", dataset=JOB.dataset, space=JOB.space),
             gpu=JOB.gpu,
         params:
             settings=write_settings(settings_of(RESOLVED, JOB.dataset, JOB.space)),

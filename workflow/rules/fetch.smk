@@ -33,8 +33,8 @@ rule fetch_dataset:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=memory("dataset"),
+        runtime=minutes("dataset"),
     params:
         settings=lambda w: settings(FetchDatasetSettings, dataset=w.dataset),
         state=lambda w: dataset_state(
@@ -58,8 +58,8 @@ rule fetch_subject:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=1440,
+        mem_mb=memory("receipt"),
+        runtime=minutes("receipt"),
         download_mb=lambda w: download_mb(w.dataset, w.subject),
     params:
         settings=lambda w: settings(
@@ -86,8 +86,8 @@ rule fetch_stimuli:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=memory("stimuli_receipt"),
+        runtime=minutes("stimuli_receipt"),
     params:
         settings=lambda w: settings(FetchStimuliSettings, dataset=w.dataset),
         state=lambda w: stimuli_state(
@@ -109,8 +109,8 @@ rule fetch_weights:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory("weights"),
+        runtime=minutes("weights"),
     params:
         settings=lambda w: settings(FetchWeightsSettings, space=w.space),
     shell:
@@ -129,8 +129,8 @@ rule fetch_atlas:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory("preset_atlas"),
+        runtime=minutes("preset_atlas"),
     params:
         settings=lambda w: settings(FetchAtlasSettings, preset=w.preset),
     shell:
@@ -152,8 +152,8 @@ rule drop:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory("dropped"),
+        runtime=minutes("dropped"),
     shell:
         "python -m tristream fetch drop --receipt {input.receipt:q}"
         " --output {output:q} > {log:q} 2>&1"

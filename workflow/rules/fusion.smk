@@ -18,8 +18,8 @@ rule fusion_fit:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=memory("fusion"),
+        runtime=minutes("fusion"),
     params:
         settings=lambda w: settings(FusionSettings, dataset=w.dataset, fused=w.fused),
         code=fingerprint("tristream.features.fusion.derived_space"),
@@ -43,8 +43,8 @@ rule fuse:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory("fused"),
+        runtime=minutes("fused"),
     params:
         settings=lambda w: settings(FusionSettings, dataset=w.dataset, fused=w.fused),
         code=fingerprint("tristream.features.fusion.derived_space"),

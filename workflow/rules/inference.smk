@@ -31,8 +31,8 @@ rule inference:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory("inference"),
+        runtime=minutes("inference"),
     params:
         settings=lambda w: settings(InferenceSettings, dataset=w.dataset),
         meshes=meshes_option,
@@ -57,8 +57,8 @@ rule recovery:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("recovery"),
+        runtime=minutes("recovery"),
     params:
         settings=lambda w: settings(RecoverySettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.recovery"),
@@ -83,8 +83,8 @@ rule compare:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("comparison"),
+        runtime=minutes("comparison"),
     params:
         settings=lambda w: settings(CompareSettings, dataset=w.dataset),
         regions=regions_option,
@@ -110,8 +110,8 @@ rule partition_test:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("partition_test"),
+        runtime=minutes("partition_test"),
     params:
         settings=lambda w: settings(PartitionTestSettings),
         regions=regions_option,
@@ -139,8 +139,8 @@ rule group:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=memory("group"),
+        runtime=minutes("group"),
     params:
         settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         regions=regions_option,
@@ -165,8 +165,8 @@ rule intersubject:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=memory("intersubject"),
+        runtime=minutes("intersubject"),
     params:
         code=fingerprint("tristream.inference.intersubject"),
     shell:
@@ -188,8 +188,8 @@ rule group_contrast:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory("group_contrast"),
+        runtime=minutes("group_contrast"),
     params:
         settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         regions=regions_option,
@@ -219,8 +219,8 @@ rule group_comparison:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=memory("group_comparison"),
+        runtime=minutes("group_comparison"),
     params:
         settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         regions=regions_option,
@@ -248,8 +248,8 @@ rule group_partition:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("group_partition"),
+        runtime=minutes("group_partition"),
     params:
         settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         regions=regions_option,
@@ -275,8 +275,8 @@ rule group_decoding:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("group_decoding"),
+        runtime=minutes("group_decoding"),
     params:
         settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.group_decoders"),
@@ -304,8 +304,8 @@ rule tables:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("region_table"),
+        runtime=minutes("region_table"),
     params:
         regions=regions_option,
         code=fingerprint("tristream.inference.region_tables"),
@@ -326,8 +326,8 @@ rule fetch_regions:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory("atlas"),
+        runtime=minutes("atlas"),
     params:
         settings=lambda w: settings(DataSettings),
     shell:
@@ -348,8 +348,8 @@ rule regions:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("regions"),
+        runtime=minutes("regions"),
     params:
         code=fingerprint("tristream.space.harvard_oxford"),
     shell:

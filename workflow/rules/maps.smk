@@ -23,8 +23,8 @@ rule fetch_meshes:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory("meshes"),
+        runtime=minutes("meshes"),
     params:
         settings=lambda w: settings(DataSettings),
     shell:
@@ -49,8 +49,8 @@ rule maps:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("maps"),
+        runtime=minutes("maps"),
     params:
         settings=lambda w: settings(
             MapsSettings, dataset=w.dataset, model=w.model, subject=w.subject
@@ -85,8 +85,8 @@ rule contrast_maps:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("contrast_table"),
+        runtime=minutes("contrast_table"),
     params:
         settings=lambda w: settings(
             ContrastMapsSettings,
@@ -118,8 +118,8 @@ rule group_maps:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("group_maps"),
+        runtime=minutes("group_maps"),
     params:
         settings=lambda w: settings(GroupMapsSettings, dataset=w.dataset, name=w.model),
         code=fingerprint("tristream.maps.group_maps"),
@@ -141,8 +141,8 @@ rule group_contrast_maps:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory("group_contrast_maps"),
+        runtime=minutes("group_contrast_maps"),
     params:
         settings=lambda w: settings(
             GroupMapsSettings, dataset=w.dataset, name=w.contrast

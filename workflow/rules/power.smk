@@ -18,8 +18,8 @@ rule power:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory("power"),
+        runtime=minutes("power"),
     params:
         settings=lambda w: settings(PowerSettings, name=w.power),
         code=fingerprint("tristream.power.power_analysis"),

@@ -23,8 +23,8 @@ rule report:
         "../../envs/tristream.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=lambda w: settings(ReportSettings),
         # Pages show what reached each space's computation.

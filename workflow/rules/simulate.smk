@@ -21,8 +21,8 @@ rule simulate:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory("truth"),
+        runtime=minutes("truth"),
     params:
         folder=lambda w, output: str(Path(output.commit).with_name("dataset")),
         settings=lambda w: settings(SimulateSettings, dataset=w.dataset),

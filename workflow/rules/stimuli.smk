@@ -20,8 +20,8 @@ rule inventory:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=memory("inventory"),
+        runtime=minutes("inventory"),
     params:
         settings=inventory_settings,
         receipt=lambda w, input: option("--receipt", input.receipt),
@@ -51,8 +51,8 @@ rule leakage:
         "../../envs/tristream.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=memory("leakage"),
+        runtime=minutes("leakage"),
     params:
         settings=lambda w: settings(LeakageSettings, dataset=w.dataset),
         receipt=lambda w, input: option("--receipt", input.receipt),

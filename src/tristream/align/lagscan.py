@@ -18,7 +18,7 @@ from sklearn.utils.extmath import randomized_svd
 from tristream.align.aligned import check_times, read_aligned, read_info
 from tristream.align.samples import read_samples
 from tristream.bold.cleaning import project_out
-from tristream.bold.run_file import Run, read_runs
+from tristream.bold.run_file import Run, read_run, read_runs
 from tristream.errors import UserError
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
@@ -193,11 +193,12 @@ def write_lagscan(
     UserError
         If the files don't fit together.
     """
-    runs = read_runs(bold)
+    runs = read_runs(bold, signal=False)
+    thinned = [_thinned(path) for path in bold]
     table, sampled = read_samples(samples)
     scan_runs = {
-        "timed": _scan_runs(runs, table, samples, rests=False),
-        "item": _scan_runs(runs, table, samples, rests=True),
+        "timed": _scan_runs(runs, thinned, table, samples, rests=False),
+        "item": _scan_runs(runs, thinned, table, samples, rests=True),
     }
     infos = [read_info(path) for path in aligned]
     r = np.empty((len(aligned), len(LAGS)))
@@ -212,10 +213,19 @@ def write_lagscan(
         write_strings(file, "spaces", [f"{info.space}/{info.layer}" for info in infos])
 
 
+def _thinned(path: Path) -> npt.NDArray[np.float32]:
+    """BOLD of every so-manieth voxel, `MOST_VOXELS` at most; of one run, as all are too large."""
+    bold = read_run(path).bold
+    return bold[:, :: -(-bold.shape[1] // MOST_VOXELS)].copy()
+
+
 def _scan_runs(
-    runs: Sequence[Run], table: pd.DataFrame, samples: Path, rests: bool
+    runs: Sequence[Run],
+    bold: Sequence[npt.NDArray[np.float32]],
+    table: pd.DataFrame,
+    samples: Path,
+    rests: bool,
 ) -> dict[str, ScanRun]:
-    step = -(-runs[0].bold.shape[1] // MOST_VOXELS)
     out: dict[str, ScanRun] = {}
     for number, run in enumerate(runs):
         mine = table[table["run"] == run.run]
@@ -231,8 +241,7 @@ def _scan_runs(
         if mine["keep"].any():
             split = mine["split"].iloc[0]
             train = split == "train" or (split == "each" and number % 2 == 0)
-            thinned = run.bold[:, ::step]
-            out[run.run] = ScanRun(run.time, thinned, run.projection, rows, train)
+            out[run.run] = ScanRun(run.time, bold[number], run.projection, rows, train)
     if len({run.train for run in out.values()}) < 2:
         raise UserError(f"{samples}: the lag scan needs samples in both training and test runs")
     return out

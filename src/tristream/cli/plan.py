@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   tristream plan
+  tristream plan --memory 8G
   tristream plan --config mine.yaml
 """
 STAGES = (
@@ -52,11 +53,44 @@ def register(stages: Any) -> None:
         stages, "plan", "Tell downloads, disk, memory and jobs before a run.", EXAMPLES
     )
     add_config(parser)
+    parser.add_argument(
+        "--memory",
+        type=megabytes,
+        metavar="8G",
+        help="refuse jobs that ask for more, with the key that would make them fit",
+    )
+    parser.add_argument(
+        "--partitions",
+        type=largest_partition,
+        metavar="FILE",
+        dest="memory",
+        help="the same for the largest partition of a Slurm profile's partitions.yaml",
+    )
     parser.set_defaults(run=run)
 
 
+def megabytes(text: str) -> int:
+    """MB of ``8G``, ``8000M`` or ``8000``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG]?)B?", text.strip(), flags=re.IGNORECASE)
+    if found is None or float(found[1]) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: write 8G or 8000M")
+    return round(float(found[1]) * (1000 if found[2].upper() == "G" else 1))
+
+
+def largest_partition(text: str) -> int:
+    """The most MB that a job may ask for, by a file of partitions."""
+    import yaml
+
+    try:
+        partitions = yaml.safe_load(Path(text).read_text(encoding="utf-8"))["partitions"]
+        return max(int(limits["max_mem_mb"]) for limits in partitions.values())
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        why = f"{text}: no partitions with a `max_mem_mb` each ({error})"
+        raise argparse.ArgumentTypeError(why) from None
+
+
 def run(args: argparse.Namespace) -> int:
-    """Print the plan; status 1 if files that are here are faulty, or snakemake has no plan."""
+    """Print the plan; status 1 if files are faulty, jobs too large, or snakemake has no plan."""
     from tristream.bold.files_at_hand import faults
     from tristream.fetch.plan import plan_study
 
@@ -85,7 +119,35 @@ def run(args: argparse.Namespace) -> int:
         for stage, j in stages.items()
     ]
     print(table([("stage", "jobs", "memory a job", "threads a job"), *rows]))
+    if args.memory and (large := list(too_large(resolved, dry.stdout + dry.stderr, args.memory))):
+        print("\nToo large\n" + "\n".join(f"  {line}" for line in large))
+        return 1
     return 0
+
+
+def too_large(resolved: "Resolved", printed: str, limit: int) -> Iterator[str]:
+    """Jobs of a dry run that ask for more than `limit` MB: the largest of each rule, with a remedy.
+
+    Layers of feature spaces that are not fetched are not asked for; files of features that are
+    there are of all layers.
+    """
+    from tristream.demands.job_demands import Demands
+
+    demands = Demands(resolved, {})
+    largest: dict[str, tuple[int, str]] = {}
+    for block in _blocks(printed):
+        asked = _number(r"\bmem_mb=(\d+)", block, 0)
+        benchmark = re.search(r"^\s*benchmark: (.+)$", block, flags=re.MULTILINE)
+        found = demands.job_of(benchmark[1]) if benchmark else None
+        if asked <= limit or found is None or asked <= largest.get(found[0], (0, ""))[0]:
+            continue
+        place, wildcards = found
+        about = " ".join(f"{key} {value}" for key, value in wildcards.items())
+        says = (
+            f"{place}{about and f' ({about})'} asks for {asked / 1000:.1f} GB of {limit / 1000:g}: "
+        )
+        largest[place] = asked, says + demands.remedy(place, wildcards, limit)
+    return iter(says for _, says in sorted(largest.values(), reverse=True))
 
 
 def members(resolved: "Resolved") -> "Iterator[tuple[str, ArchiveSource | HubSource]]":
@@ -157,7 +219,7 @@ def jobs_of(printed: str) -> dict[str, StageJobs]:
     A job's stage is the word after ``-m tristream`` in its command.
     """
     found: dict[str, StageJobs] = {}
-    for block in re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", printed, flags=re.MULTILINE)[1:]:
+    for block in _blocks(printed):
         stage = re.search(r"-m tristream (\w+)", block)
         if stage is None:
             continue
@@ -168,6 +230,11 @@ def jobs_of(printed: str) -> dict[str, StageJobs]:
         jobs.threads = max(jobs.threads, _number(r"^\s*threads: (\d+)", block, 1))
     known = [stage for stage in STAGES if stage in found]
     return {stage: found[stage] for stage in [*known, *sorted(set(found) - set(known))]}
+
+
+def _blocks(printed: str) -> list[str]:
+    """What a dry run says of each job."""
+    return re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", printed, flags=re.MULTILINE)[1:]
 
 
 def _number(pattern: str, text: str, otherwise: int) -> int:

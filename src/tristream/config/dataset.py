@@ -52,6 +52,13 @@ class Stimuli(Section):
         return self
 
 
+class Size(Section):
+    """How large the data are, for estimates of memory and time before any file is here."""
+
+    volumes: int | None = Field(default=None, ge=1, description="volumes of a run")
+    voxels: int | None = Field(default=None, ge=1, description="voxels that are analysed")
+
+
 class Dataset(Section):
     """Everything the workflow knows of a dataset before it has been fetched."""
 
@@ -66,6 +73,10 @@ class Dataset(Section):
     subjects: list[Label] = Field(min_length=1, description="labels; `{01..05}` is expanded")
     runs: list[str] = Field(
         min_length=1, description="runs by their entities, `task-film_run-{1..8}`"
+    )
+    size: Size | None = Field(
+        default=None,
+        description="how large the data are, for estimates of memory before files are here",
     )
     derivatives: DataladSource | FolderSource | None = Field(
         default=None,

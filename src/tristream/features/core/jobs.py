@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tristream.config.settings.features import FeatureSettings
-from tristream.config.sources import HubSource
 from tristream.features.core.checked_space import CheckedSpace, of_settings
 from tristream.results import Layout
 
@@ -28,8 +27,6 @@ ENTRIES = {
     "truth": "tristream.features.core.truth_extraction",
 }
 """The module that computes, by what an extractor reads."""
-SMALL, LARGE = 3000, 8000
-"""MB for a job, and for one of a network whose size is not known."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,8 @@ class FeatureJob:
         Option of the command line to the file that it names.
     own : list of str
         Further files of the user's that decide the values.
-    memory, gpu : int
-        MB; number of GPUs.
+    gpu : int
+        Number of GPUs.
     modules : tuple of str
         Whose code decides the values.
     """
@@ -60,7 +57,6 @@ class FeatureJob:
     outputs: list[str]
     inputs: dict[str, str]
     own: list[str]
-    memory: int
     gpu: int
     modules: tuple[str, ...]
 
@@ -124,7 +120,6 @@ def feature_jobs(
                 str(layout.path("features", dataset=dataset, space=name, layer=layer))
                 for layer in space.layers
             ]
-            network = bool(space.own_files) or isinstance(space.weights, HubSource)
             on_gpu = resolved.study.device == "cuda" and space.extractor.on_gpu(space.options)
             for part, outputs in _parts(base, files, running).items():
                 yield FeatureJob(
@@ -134,7 +129,6 @@ def feature_jobs(
                     outputs=outputs,
                     inputs=inputs,
                     own=space.own_files,
-                    memory=LARGE if network else SMALL,
                     gpu=int(on_gpu),
                     modules=modules_of(space),
                 )

@@ -81,7 +81,7 @@ class Towers(nn.Module):
         first, second = self(parts)
         similar = (first @ second.T) / self.log_temperature.exp()
         similar = similar.masked_fill(near, -torch.inf)
-        target = torch.arange(len(similar))
+        target = torch.arange(len(similar), device=similar.device)
         found = (similar.argmax(1) == target).float().mean()
         return (cross_entropy(similar, target) + cross_entropy(similar.T, target)) / 2, found
 

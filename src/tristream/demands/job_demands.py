@@ -1,0 +1,259 @@
+"""Memory and time that each job asks for: a linear model of sizes, learned from measured jobs.
+
+``coefficients.json`` beside this module holds, for each place of results, what a unit of each term
+takes; ``benchmarks/learn_demands.py`` writes it from Snakemake's benchmark files.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tristream.demands.study_shapes import Shapes
+from tristream.results import Layout
+
+if TYPE_CHECKING:
+    from tristream.config.load import Resolved
+
+COEFFICIENTS = Path(__file__).with_name("coefficients.json")
+MARGIN, SPARE = 1.25, 300
+"""A job asks for so much more than the model says, and MB for the two Snakemakes around it."""
+SLOWER, STARTS = 4.0, 10
+"""Times that another machine may be slower, and minutes for imports from a busy file system."""
+STEP = 100
+"""MB to which requests are rounded up."""
+ARRAYS = ("bold", "aligned")
+"""Places whose jobs ask alike: an array of Slurm asks for all what its first job asks."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a job's memory and time depend on.
+
+    Attributes
+    ----------
+    rows, trained, tested, longest : int
+        Volumes of all runs of a subject, of those that a model is fitted to and tested on, of the
+        longest.
+    voxels : int
+        Of a subject.
+    bands, weightings : int
+        Of a model.
+    subjects, models, layers : int
+        Of the dataset; of the dataset; of all feature spaces.
+    fits : int
+        Times that a model is fitted, with its nested search.
+    megabytes, stimuli : float
+        Of the largest file of features, or of the weights, that the job reads; of all stimuli.
+    """
+
+    rows: int = 0
+    trained: int = 0
+    tested: int = 0
+    longest: int = 0
+    voxels: int = 0
+    bands: int = 1
+    weightings: int = 1
+    subjects: int = 1
+    models: int = 1
+    layers: int = 1
+    fits: int = 1
+    megabytes: float = 0.0
+    stimuli: float = 0.0
+
+
+TERMS: dict[str, Callable[[Sizes], float]] = {
+    "one": lambda s: 1.0,
+    "voxels": lambda s: s.voxels / 1e3,
+    "longest*voxels": lambda s: s.longest * s.voxels / 1e6,
+    "rows*voxels": lambda s: s.rows * s.voxels / 1e6,
+    "trained*trained": lambda s: s.trained**2 / 1e6,
+    "trained*voxels": lambda s: s.trained * s.voxels / 1e6,
+    "tested*voxels": lambda s: s.tested * s.voxels / 1e6,
+    "tested*voxels*bands": lambda s: s.tested * s.voxels * s.bands / 1e6,
+    "tested*voxels*subjects": lambda s: s.tested * s.voxels * s.subjects / 1e6,
+    "voxels*subjects": lambda s: s.voxels * s.subjects / 1e3,
+    "subjects*models": lambda s: s.subjects * s.models,
+    "megabytes": lambda s: s.megabytes,
+    "stimuli": lambda s: s.stimuli,
+    "work": lambda s: (
+        s.fits * min(s.weightings, 100) * s.trained**2 * (s.voxels + s.trained) / 1e12
+    ),
+}
+"""What a job's memory (MB) and time (s) may grow with; voxels alone in thousands, products in
+millions (trillions of `work`, the products of kernel matrices and data)."""
+
+GROWS = {
+    "voxels": "a coarser `layout.resolution`, or a smaller `layout.space`, of the dataset",
+    "trained": "fewer `runs` of the dataset in config.yaml",
+    "rows": "fewer `runs` of the dataset in config.yaml",
+    "longest": "runs that are cut, or a coarser `layout.resolution`",
+    "tested": "fewer `runs` of the dataset in config.yaml",
+    "subjects": "fewer `subjects` of the dataset in config.yaml",
+    "megabytes": "fewer `layers` of the feature space",
+    "stimuli": "fewer stimuli",
+}
+"""Size to the key that makes it smaller, those first that cost the least."""
+WORDS = dict.fromkeys(("trained", "rows", "longest", "tested"), "volumes") | {
+    "voxels": "voxels",
+    "subjects": "subjects",
+    "megabytes": "MB",
+    "stimuli": "MB",
+}
+
+
+class Demands:
+    """What the jobs of a study ask for.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    layers : dict of str to sequence of str
+        Layers of each feature space.
+    """
+
+    def __init__(self, resolved: "Resolved", layers: Mapping[str, tuple[str, ...]]) -> None:
+        self._resolved = resolved
+        self._layers = layers
+        self._layout = Layout(resolved.study.results)
+        self._shapes = Shapes(resolved)
+
+    @cached_property
+    def _learned(self) -> dict[str, dict[str, dict[str, float]]]:
+        learned: dict[str, dict[str, dict[str, float]]] = json.loads(COEFFICIENTS.read_text())
+        return learned
+
+    def job_of(self, benchmark: Path | str) -> tuple[str, dict[str, str]] | None:
+        """The place that the job of a benchmark file writes, and its wildcards."""
+        found = self._layout.benchmarked(benchmark, self._learned)
+        if found and found[0] == "features" and found[1]["space"] in self._resolved.study.fusion:
+            return "fused", found[1]
+        return found
+
+    def memory(self, place: str, wildcards: Mapping[str, str], attempt: int = 1) -> int:
+        """MB that a job asks for; half as much again with each further try."""
+        needs = _sum(self._learned[place]["memory"], self.sizes(place, wildcards))
+        return math.ceil((needs * MARGIN + SPARE) * (1 + attempt) / 2 / STEP) * STEP
+
+    def minutes(self, place: str, wildcards: Mapping[str, str], attempt: int = 1) -> int:
+        """Minutes that a job asks for; as many again with each further try."""
+        seconds = _sum(self._learned[place]["time"], self.sizes(place, wildcards))
+        return math.ceil((seconds * SLOWER / 60 + STARTS) * attempt)
+
+    def sizes(self, place: str, wildcards: Mapping[str, str]) -> Sizes:
+        """The sizes of a job; of the largest subject where it has none, or several."""
+        study = self._resolved.study
+        dataset = wildcards.get("dataset")
+        datasets = list(self._resolved.datasets)
+        if place in ARRAYS or dataset is None:
+            return self._largest(place, datasets)
+        about = self._resolved.datasets[dataset]
+        one = wildcards.get("subject")
+        if one is None:
+            shape = self._shapes.largest([dataset])
+            subject = self._resolved.subjects[dataset][0]
+            volumes = dict.fromkeys(about.runs_of(subject), shape.longest)
+        else:
+            shape = self._shapes.of(dataset, one)
+            volumes = shape.volumes
+        holdout = about.split.scheme == "holdout"
+        tested = {run for run in volumes if not holdout or about.split.is_test(run)}
+        trained = [n for run, n in volumes.items() if not holdout or run not in tested]
+        models = [m for m in study.models.values() if dataset in m.datasets]
+        named = [
+            study.models[name]
+            for key in ("model", "first", "second")
+            if (name := wildcards.get(key)) in study.models
+        ]
+        return Sizes(
+            rows=sum(volumes.values()),
+            trained=sum(trained),
+            tested=sum(volumes[run] for run in tested),
+            longest=max(volumes.values(), default=0),
+            voxels=shape.voxels,
+            bands=max((len(model.bands) for model in named or models), default=1),
+            weightings=max((model.candidates for model in named or models), default=1),
+            subjects=len(self._resolved.subjects[dataset]),
+            models=len(models),
+            layers=sum(len(layers) for layers in self._layers.values()),
+            fits=1 if holdout else len(volumes) + 1,
+            megabytes=self._megabytes(place, wildcards),
+            stimuli=_received(self._layout.path("stimuli_receipt", dataset=dataset))
+            if place == "features"
+            else 0.0,
+        )
+
+    def remedy(self, place: str, wildcards: Mapping[str, str], limit: int) -> str:
+        """What would let a job that asks for too much memory fit: a key, and its value.
+
+        Parameters
+        ----------
+        place : str
+            What the job writes.
+        wildcards : dict of str to str
+            Of the job.
+        limit : int
+            MB that there are.
+        """
+        sizes, units = self.sizes(place, wildcards), self._learned[place]["memory"]
+        grown = {name: unit * TERMS[name](sizes) for name, unit in units.items() if name != "one"}
+        spendable = (limit - SPARE) / MARGIN - units["one"]
+        if spendable <= 0 or not grown:
+            return f"no key makes it smaller: it needs {self.memory(place, wildcards) / 1000:g} GB"
+        names = max(grown, key=grown.__getitem__).split("*")
+        size = next(name for name in GROWS if name in names)
+        fixed = sum(grown[name] for name in grown if size not in name.split("*"))
+        share = max(spendable - fixed, 0.0) / max(sum(grown.values()) - fixed, 1e-9)
+        share **= 1 / names.count(size)
+        now = getattr(sizes, size)
+        return f"{GROWS[size]} ({now * share:,.0f} {WORDS[size]} fit, not {now:,.0f})"
+
+    def _largest(self, place: str, datasets: list[str]) -> Sizes:
+        shape = self._shapes.largest(datasets)
+        return Sizes(
+            rows=shape.rows,
+            longest=shape.longest,
+            voxels=shape.voxels,
+            megabytes=max(
+                (self._megabytes(place, {"dataset": dataset}) for dataset in datasets), default=0.0
+            ),
+        )
+
+    def _megabytes(self, place: str, wildcards: Mapping[str, str]) -> float:
+        """Of the largest file that the job reads and that is here."""
+        dataset = wildcards.get("dataset", "")
+        if place == "features":
+            files = [self._layout.path("weights", space=wildcards["space"])]
+            return max((_received(file) for file in files), default=0.0)
+        if place not in ("aligned", "lagscan", "encoding", "partition", "fusion", "fused"):
+            return 0.0
+        paths = (
+            self._layout.path("features", dataset=dataset, space=space, layer=layer)
+            for space, layers in self._layers.items()
+            for layer in layers
+        )
+        return max((_size(path) for path in paths), default=0.0)
+
+
+def _sum(units: Mapping[str, float], sizes: Sizes) -> float:
+    return sum(unit * TERMS[name](sizes) for name, unit in units.items())
+
+
+def _size(path: Path) -> float:
+    try:
+        return path.stat().st_size / 1e6
+    except OSError:
+        return 0.0
+
+
+def _received(receipt: Path) -> float:
+    """MB of the files that a receipt lists; 0 if it is not there yet."""
+    try:
+        files = json.loads(receipt.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return 0.0
+    return sum(file.get("size") or 0 for file in files) / 1e6

@@ -1,0 +1,107 @@
+"""What jobs ask for grows with what they were measured to grow with, and fits what they used."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.many_subjects import write
+from tristream.config.load import Resolved, load
+from tristream.demands import job_demands
+from tristream.demands.job_demands import MARGIN, SPARE, TERMS, Demands
+from tristream.results import PLACES
+
+WHICH = {"dataset": "many", "subject": "001", "model": "model0"}
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = write(tmp_path, subjects=3)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def resized(folder: Path, volumes: int, voxels: int) -> Resolved:
+    path = folder / "workflow/datasets/many.yaml"
+    described = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(described | {"size": {"volumes": volumes, "voxels": voxels}}))
+    return load("config.yaml")
+
+
+@pytest.mark.parametrize(("volumes", "voxels"), [(984, 80_000), (200, 20_000)])
+def test_an_encoder_asks_for_the_peak_that_was_measured(study: Path, volumes: int, voxels: int):
+    """0.36 GB + 37 B n² + 10 to 13 B n voxels, for n volumes of training; predictions on top."""
+    asked = Demands(resized(study, volumes, voxels), {}).memory("encoding", WHICH)
+    n = 5 * volumes
+    least = 360 + (37 * n**2 + 10 * n * voxels) / 1e6
+    most = 360 + (37 * n**2 + 13 * n * voxels) / 1e6
+    predicted = volumes * voxels * 4 * (6 + 3) / 1e6  # the test run: six bands and their sum
+    assert least < asked < MARGIN * (most + predicted) + SPARE + 200
+
+
+def test_each_try_asks_for_more_memory_and_time(study: Path):
+    demands = Demands(load("config.yaml"), {})
+    for place in ("encoding", "bold", "inference", "report"):
+        for asks in (demands.memory, demands.minutes):
+            first, second, third = (asks(place, WHICH, attempt) for attempt in (1, 2, 3))
+            assert 1.4 * first < second < third, place
+
+
+def test_sizes_of_files_take_the_place_of_the_descriptors(study: Path):
+    before = Demands(load("config.yaml"), {}).memory("encoding", WHICH)
+    folder = study / "results/bold/many/sub-001"
+    folder.mkdir(parents=True)
+    runs = [f"task-film_run-{n}" for n in range(1, 7)]
+    (folder / "checked.json").write_text(json.dumps({"volumes": dict.fromkeys(runs, 100)}))
+    index = {"runs": [{"run": run, "mask_voxels": 9000} for run in runs]}
+    (folder / "index.json").write_text(json.dumps(index))
+    demands = Demands(load("config.yaml"), {})
+    assert demands.memory("encoding", WHICH) < before / 2
+    assert demands.memory("encoding", WHICH | {"subject": "002"}) == before
+
+
+def test_jobs_of_an_array_ask_alike(study: Path):
+    path = study / "workflow/datasets/many.yaml"
+    described = yaml.safe_load(path.read_text())
+    small = described | {"id": "few", "size": {"volumes": 100, "voxels": 5000}}
+    (study / "workflow/datasets/few.yaml").write_text(yaml.safe_dump(small))
+    config = yaml.safe_load((study / "config.yaml").read_text())
+    config["datasets"]["few"] = {}
+    (study / "config.yaml").write_text(yaml.safe_dump(config))
+    demands = Demands(load("config.yaml"), {})
+    asked = {d: demands.memory("bold", WHICH | {"dataset": d, "run": "r"}) for d in ("many", "few")}
+    assert asked["many"] == asked["few"]
+    own = {d: demands.memory("contrast", WHICH | {"dataset": d}) for d in ("many", "few")}
+    assert own["few"] < own["many"]
+
+
+@pytest.mark.parametrize(
+    ("place", "key"), [("encoding", "resolution"), ("report", "resolution"), ("bold", "resolution")]
+)
+def test_a_remedy_names_a_key_and_a_size_that_fits(study: Path, place: str, key: str):
+    resolved = resized(study, 400, 230_000)
+    demands = Demands(resolved, {})
+    asked = demands.memory(place, WHICH)
+    limit = round(0.8 * asked)
+    said = demands.remedy(place, WHICH, limit)
+    assert key in said
+    voxels = int(said.rpartition("(")[2].partition(" voxels")[0].replace(",", ""))
+    fits = Demands(resized(study, 400, voxels), {}).memory(place, WHICH)
+    assert fits <= limit + job_demands.STEP
+    assert fits > 0.9 * limit
+
+
+def test_where_nothing_helps_the_remedy_says_so(study: Path):
+    assert "no key" in Demands(load("config.yaml"), {}).remedy("encoding", WHICH, 400)
+
+
+def test_all_that_is_learned_is_of_a_place_and_of_known_sizes():
+    learned = json.loads(job_demands.COEFFICIENTS.read_text())
+    assert set(learned) <= set(PLACES)
+    for place, parts in learned.items():
+        assert set(parts) == {"memory", "time"}, place
+        for units in parts.values():
+            assert next(iter(units)) == "one" or "one" in units
+            assert set(units) <= set(TERMS)
+            assert all(unit >= 0 for unit in units.values())
