@@ -1,5 +1,5 @@
 # One line each; the plain equivalents stand in README.md.
-.PHONY: demo test check check-code check-tests lint bench reference check-demo clean
+.PHONY: demo test test-slurm check check-code check-tests lint bench reference check-demo clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,7 +8,11 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 
 test: export OMP_NUM_THREADS = 1
 test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU
-	$(BIN)/python -m pytest -m "not gpu and not demo" -n 2 --dist loadgroup $(PYTEST)
+	$(BIN)/python -m pytest -m "not gpu and not demo and not slurm" -n 2 --dist loadgroup $(PYTEST)
+
+test-slurm: export OMP_NUM_THREADS = 1
+test-slurm: .venv/ready-test  ## the small study on a Slurm of its own (apt-get install slurm-wlm munge; as root)
+	$(BIN)/python -m pytest -m slurm --durations=5 tests/slurm $(PYTEST)
 
 check: .venv/ready-test  ## within a minute: lint, format, types and the quick tests of what changed
 	$(MAKE) --no-print-directory --output-sync=target -j 2 check-code check-tests
@@ -18,7 +22,7 @@ check-code:
 
 check-tests: export OMP_NUM_THREADS = 1
 check-tests:
-	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
+	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo and not slurm" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
 
 check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
 	$(BIN)/python -m pytest -m demo tests/demo

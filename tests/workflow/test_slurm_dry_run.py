@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from helpers.slurm_cluster import profile
 from helpers.small_study import REPO, snakemake, write
 
 LAYERS = ["blocks2", "blocks6", "blocks12", "head"]
@@ -25,8 +26,8 @@ def five_spaces(config):
 
 def test_five_spaces_of_four_layers_are_five_gpu_jobs(tmp_path, cache):
     folder = write(tmp_path / "study", cache, five_spaces)
-    profile = str(REPO / "workflow/profiles/slurm")
-    printed = snakemake(folder, "--dry-run", "--profile", profile)
+    edited = str(profile(tmp_path / "profile", "slurm"))
+    printed = snakemake(folder, "--dry-run", "--profile", edited)
     jobs = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", printed, flags=re.MULTILINE)
     assert jobs, printed
     on_gpu = Counter(rule for rule, text in jobs if re.search(r"resources:.*\bgpu=1\b", text))
