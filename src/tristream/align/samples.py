@@ -12,7 +12,7 @@ from tristream.align.exchange import Unit
 from tristream.align.resample import shares
 from tristream.align.timeline import check_fit, trial_events
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.runs import Exchange
+from tristream.config.runs import Exchange, Parts
 from tristream.config.settings.align import SamplesSettings
 from tristream.errors import UserError
 from tristream.stimuli.shown_at import shown_at
@@ -208,6 +208,7 @@ def write_samples(
     if any((own > 1).any() for own in averaged):
         rows = "items"
     methods = sentences(table, settings.exchange, rows, lost, settings.samples == "all")
+    methods += part_sentences(settings.parts)
     simulated = listed.provenance.simulated or audit.provenance.simulated
     simulated = simulated or any(run.simulated for run in runs.values())
     write_table(
@@ -276,6 +277,23 @@ def sentences(
         )
         text.append(f"The unit that permutations move is {unit}{rest}, within each run.")
     return tuple(text)
+
+
+def part_sentences(parts: Parts | None) -> tuple[str, ...]:
+    """How runs were parted, for the methods section; all else holds for the parts."""
+    if parts is None:
+        return ()
+    if parts.times:
+        cuts = ", ".join(f"{time:g}" for time in parts.times)
+        return (
+            f"Each run was cut in time at {cuts} s, and {parts.gap:g} s after each cut were left "
+            "out; the parts stand for runs, and each was cleaned by itself.",
+        )
+    return (
+        "Test trials stand in the same runs as training trials, and share their noise and "
+        f"cleaning; training trials within {parts.gap:g} s of one were left out. Each such run "
+        "counts as two.",
+    )
 
 
 def run_samples(

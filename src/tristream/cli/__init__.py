@@ -18,6 +18,7 @@ from tristream.errors import UserError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 STAGES = (
+    "describe",
     "init",
     "plan",
     "run",

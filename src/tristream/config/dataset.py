@@ -7,10 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from tristream.config.base import Label, Name, Section, expand
 from tristream.config.events import Events, Stimulus
 from tristream.config.layouts import Layout
-from tristream.config.runs import Exchange, Split, Trims, runs_of
+from tristream.config.runs import PART, Exchange, Parts, Split, Trims, runs_of
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
+    DatasetSource,
     FolderSource,
     OsfSource,
     Source,
@@ -26,8 +27,10 @@ class Stimuli(Section):
     config.yaml (``datasets.<id>.stimuli``), and `get` says where they can be had.
     """
 
-    source: ArchiveSource | FolderSource | OsfSource | None = Field(
-        default=None, discriminator="kind", description="where the media lie"
+    source: ArchiveSource | DataladSource | DatasetSource | FolderSource | OsfSource | None = Field(
+        default=None,
+        discriminator="kind",
+        description="where the media lie; `{kind: dataset}`: in the dataset itself, at `path`",
     )
     get: str = Field(default="", description="where the user gets them, if there is no source")
     table: list[Stimulus] = Field(
@@ -72,7 +75,12 @@ class Dataset(Section):
     tr: float = Field(gt=0, description="repetition time in seconds, checked against the data")
     subjects: list[Label] = Field(min_length=1, description="labels; `{01..05}` is expanded")
     runs: list[str] = Field(
-        min_length=1, description="runs by their entities, `task-film_run-{1..8}`"
+        min_length=1,
+        description="runs by their entities, `task-film_run-{1..8}`; or a TSV beside this file of "
+        "the runs that exist: columns subject and runs (parted by blanks)",
+    )
+    parts: Parts | None = Field(
+        default=None, description="runs in parts: cut in time, or by what trials test"
     )
     size: Size | None = Field(
         default=None,
@@ -119,8 +127,35 @@ class Dataset(Section):
             return expand(value)
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_parts(cls, value: object) -> object:
+        """Each run is replaced by its parts."""
+        if not isinstance(value, dict) or not value.get("parts"):
+            return value
+        parts, runs = Parts.model_validate(value["parts"]), value.get("runs")
+        if not isinstance(runs, list) or any(PART.search(str(run)) for run in runs):
+            return value
+        return {**value, "runs": [f"{run}{name}" for run in runs for name in parts.names]}
+
+    @field_validator("timelines", mode="before")
+    @classmethod
+    def _expand_timelines(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {
+            k: expand(v) if isinstance(v, list) and all(isinstance(s, str) for s in v) else v
+            for k, v in value.items()
+        }
+
     @model_validator(mode="after")
     def _possible(self) -> "Dataset":
+        if self.parts and self.layout.kind in ("volume_table", "scan"):
+            raise ValueError("parts: runs of one image are cut by its table; leave `parts` out")
+        stimuli = {row.stimulus for row in self.stimuli.table}
+        for shown in self.events.shown:
+            if shown.stimulus not in stimuli:
+                raise ValueError(f"events.shown: no stimulus {shown.stimulus!r} in stimuli.table")
         if self.split.scheme == "holdout":
             test = [run for run in self.runs if self.split.is_test(run)]
             if not test:

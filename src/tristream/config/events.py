@@ -6,12 +6,26 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, field_validator
 
 from tristream.config.base import Label, Name, Section
-from tristream.config.runs import runs_of
+from tristream.config.runs import Parts, runs_of
 
 if TYPE_CHECKING:
     from tristream.config.dataset import Dataset
 
 FIELD = re.compile(r"\{(\w+)(?::0(\d+))?\}")
+
+
+class Shown(Section):
+    """A film, sound or image of some runs whose events files do not name it, or are not there."""
+
+    runs: str = Field(description="the runs, by a pattern: `task-film_*`; `*` for all")
+    stimulus: Name = Field(description="a row of the stimulus table")
+    onset: float = Field(default=0.0, ge=0, description="second of the run at which it begins")
+    media_start: float = Field(
+        default=0.0, ge=0, description="second of the film or sound that is shown then"
+    )
+    duration: float | None = Field(
+        default=None, gt=0, description="seconds; default: until the film or sound ends"
+    )
 
 
 class Events(Section):
@@ -21,7 +35,16 @@ class Events(Section):
     know what was shown; it is not counted, decoded or tested.
     """
 
-    label: str = Field(default="trial_type", description="column that says what was shown")
+    shown: list[Shown] = Field(
+        default=[],
+        description="what was shown in which runs, in place of events files, which then are not "
+        "read and need not be there",
+    )
+    label: str | None = Field(
+        default=None,
+        description="column that says what was shown; default: `trial_type`, and where the "
+        "stimulus table has a label, that",
+    )
     stimulus: str = Field(
         default="{stim_file}",
         description="name of the stimulus, from columns: `{genre}.{track:05}` (zeros before)",
@@ -70,6 +93,19 @@ class Events(Section):
         return value
 
     @property
+    def label_column(self) -> str:
+        """The column of labels."""
+        return self.label or "trial_type"
+
+    @property
+    def named_columns(self) -> list[str]:
+        """Columns that the descriptor names, each of which some events file must have."""
+        named = [self.label] if self.label else []
+        default = type(self).model_fields["stimulus"].default
+        named += self.stimulus_columns if self.stimulus != default else []
+        return [*named, *self.ignore, *self.modelled]
+
+    @property
     def stimulus_columns(self) -> list[str]:
         """Columns that the stimulus's name is made of."""
         return [match[1] for match in FIELD.finditer(self.stimulus)]
@@ -112,6 +148,7 @@ class EventReading(Section):
     missing: dict[Label, list[str]]
     events: Events
     stimuli: list[Stimulus]
+    parts: Parts | None = None
     table: VolumeTable | ScanTable | None = Field(default=None, discriminator="kind")
 
     @classmethod
@@ -131,6 +168,7 @@ class EventReading(Section):
             missing=dataset.missing,
             events=dataset.events,
             stimuli=dataset.stimuli.table,
+            parts=dataset.parts,
             table=table,
         )
 

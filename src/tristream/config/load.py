@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from tristream.config.base import expand
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout, VolumeTableLayout
 from tristream.config.questions import check_answered
@@ -166,7 +167,8 @@ def descriptor(name: str, folders: list[Path], path: Path, questions: bool = Tru
         if file.is_file():
             if questions:
                 check_answered(file)
-            dataset = _validated(Dataset, _with_table(_yaml(file), file), file)
+            content = _with_runs_table(_with_table(_yaml(file), file), file)
+            dataset = _validated(Dataset, content, file)
             if dataset.id != name:
                 raise UserError(
                     f"{file}: id: is {dataset.id!r}, must equal the file's name {name!r}"
@@ -183,20 +185,44 @@ def _with_table(content: Any, file: Path) -> Any:
     stimuli = content.get("stimuli") if isinstance(content, dict) else None
     if not isinstance(stimuli, dict) or not isinstance(stimuli.get("table"), str):
         return content
-    table = file.parent / stimuli["table"]
+    listed = _rows_beside(file, "stimuli.table", stimuli["table"])
+    return content | {"stimuli": stimuli | {"table": listed}}
+
+
+def _with_runs_table(content: Any, file: Path) -> Any:
+    """The descriptor with the runs that exist read from the TSV that `runs` names."""
+    if not isinstance(content, dict) or not isinstance(content.get("runs"), str):
+        return content
+    table = file.parent / content["runs"]
+    rows = _rows_beside(file, "runs", content["runs"])
+    if content.get("missing"):
+        raise UserError(f"{file}: missing: {table} says which runs exist; delete `missing`")
+    if rows and set(rows[0]) != {"subject", "runs"}:
+        raise UserError(f"{table}: its columns must be subject and runs")
+    of = {row["subject"].removeprefix("sub-"): expand(row["runs"].split()) for row in rows}
+    runs = list(dict.fromkeys(run for own in of.values() for run in own))
+    listed = expand([str(subject) for subject in content.get("subjects") or []])
+    if lacking := [subject for subject in listed if subject not in of]:
+        raise UserError(f"{table}: has no row for subject {lacking[0]}; add one")
+    missing = {s: [run for run in runs if run not in of[s]] for s in listed}
+    return content | {"runs": runs, "missing": {s: gone for s, gone in missing.items() if gone}}
+
+
+def _rows_beside(file: Path, key: str, name: str) -> list[dict[str, str]]:
+    """Rows of a TSV beside a descriptor, which names it under `key`."""
+    table = file.parent / name
     if not table.is_file():
-        raise UserError(f"{file}: stimuli.table: no such file {table}")
+        raise UserError(f"{file}: {key}: no such file {table}")
     rows = list(csv.reader(_text(table).splitlines(), delimiter="\t"))
     columns, *rows = [row for row in rows if any(row)] or [[]]
-    if twice := [name for name in columns if columns.count(name) > 1]:
+    if twice := [column for column in columns if columns.count(column) > 1]:
         raise UserError(f"{table}: has two columns {twice[0]!r}; rename or delete one")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(columns):
             raise UserError(
                 f"{table}: row {number}: {len(row)} cells under {len(columns)} column names"
             )
-    listed = [dict(zip(columns, row, strict=True)) for row in rows]
-    return content | {"stimuli": stimuli | {"table": listed}}
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _chosen(dataset: Dataset, choice: DatasetChoice, path: Path) -> Dataset:

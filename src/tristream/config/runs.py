@@ -1,8 +1,9 @@
 """A descriptor's runs: which there are, which are held out, what is permuted and left out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -58,7 +59,61 @@ class Trims(Section):
     end: int = Field(default=0, ge=0, description="volumes dropped at the end")
 
 
+PART = re.compile(r"_part-(train|test|[0-9]+)$")
+"""How the name of a part of a run ends. BIDS knows other values of ``part``."""
+
+
+class Parts(Section):
+    """Each run taken in parts, each of which stands for a run and is named by `split.test`.
+
+    With `times`, a run is cut: ``RUN_part-1`` until the first of them, and so on; the `gap` after
+    each cut belongs to no part. With `items`, the run's trials are dealt out: ``RUN_part-test`` has
+    those that match as samples, ``RUN_part-train`` all others, but for those within `gap` of one
+    that tests; both know all events, and both read the whole BOLD.
+    """
+
+    times: list[float] = Field(default=[], description="seconds of the run at which it is cut")
+    items: dict[str, list[str]] = Field(
+        default={}, description="column of the events to the values of test trials"
+    )
+    gap: float = Field(default=20.0, ge=0, description="seconds that are left out; see above")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.times) == bool(self.items):
+            raise ValueError("give one of `times` and `items`")
+        bounds = [0.0, *self.times]
+        if any(b <= a + self.gap * (a > 0) for a, b in zip(bounds, self.times, strict=False)):
+            raise ValueError("`times` rise, by more than `gap`")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """What is appended to the name of a run, part by part."""
+        if self.items:
+            return ["_part-train", "_part-test"]
+        return [f"_part-{n + 1}" for n in range(len(self.times) + 1)]
+
+    def window(self, run: str) -> tuple[float, float]:
+        """Seconds of the whole run at which a part begins and ends."""
+        part = PART.search(run)
+        if part is None or not self.times:
+            return 0.0, float("inf")
+        number = int(part[1])
+        begin = self.times[number - 2] + self.gap if number > 1 else 0.0
+        return begin, [*self.times, float("inf")][number - 1]
+
+
+def whole_run(run: str) -> str:
+    """The run that files are named by, of a part."""
+    return PART.sub("", run)
+
+
 def runs_of(runs: Sequence[str], missing: Mapping[str, Sequence[str]], subject: str) -> list[str]:
     """Those of a dataset's runs that `subject` has; `missing` may hold patterns."""
     gone = missing.get(subject, [])
-    return [run for run in runs if not any(fnmatchcase(run, pattern) for pattern in gone)]
+    return [
+        run
+        for run in runs
+        if not any(fnmatchcase(name, p) for name in (run, whole_run(run)) for p in gone)
+    ]

@@ -50,6 +50,12 @@ class FolderSource(Section):
     path: str
 
 
+class DatasetSource(Section):
+    """Files that the dataset itself ships: fetched as its other files are."""
+
+    kind: Literal["dataset"] = "dataset"
+
+
 class OsfSource(Section):
     """Files of a public project of the Open Science Framework, or of a folder in it."""
 

@@ -108,7 +108,7 @@ def _descriptor_file(dataset: str) -> Path:
 def _tables(place: Path) -> list[Path]:
     """Tables beside a descriptor that it names."""
     content = yaml.safe_load(place.read_text(encoding="utf-8"))
-    named = [content.get("existing"), (content.get("stimuli") or {}).get("table")]
+    named = [content.get("runs"), (content.get("stimuli") or {}).get("table")]
     return [place.parent / one for one in named if isinstance(one, str)]
 
 
@@ -117,8 +117,7 @@ def _labelled(dataset: Dataset) -> bool:
     if dataset.exchange.unit == "time" and dataset.layout.kind != "scan":
         return False
     table = dataset.stimuli.table
-    stated = "label" in dataset.events.model_fields_set
-    return not table or stated or any(row.label for row in table)
+    return not table or bool(dataset.events.label) or any(row.label for row in table)
 
 
 def _silent(dataset: Dataset) -> bool:

@@ -79,7 +79,7 @@ def check_out(source: DataladSource, root: Path) -> str:
         changed by hand.
     """
     wanted = pinned(source)
-    address = _address(source.url)
+    address = git_address(source.url)
     if not (root / ".git").exists():
         _clone(address, root)
     moved = call("git", "remote", "get-url", "origin", at=root).stdout.strip() != address
@@ -91,7 +91,7 @@ def check_out(source: DataladSource, root: Path) -> str:
     return commit
 
 
-def _address(url: str) -> str:
+def git_address(url: str) -> str:
     """`url` as git takes it: local paths absolute, transports that run programs refused."""
     scheme = urlsplit(url).scheme if "://" in url else ""
     if scheme not in SCHEMES or re.match(r"[A-Za-z0-9+.-]*::", url):

@@ -18,6 +18,7 @@ from tristream.config.layouts import (
     SpmLayout,
     VolumeTableLayout,
 )
+from tristream.config.runs import whole_run
 from tristream.errors import UserError
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.minimal_files import minimal_anatomy, minimal_run
@@ -79,6 +80,7 @@ def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
         BIDS entities without the subject, ``task-training_run-01``; a session comes first,
         ``ses-1_task-rest``.
     """
+    run = whole_run(run)
     session = re.match(r"ses-[A-Za-z0-9]+", run)
     middle = f"{session.group()}/func" if session else "func"
     folder = f"sub-{subject}/{middle}"
@@ -113,6 +115,10 @@ class SubjectRuns(Protocol):
     @property
     def runs(self) -> list[str]:
         """Runs that the subject has."""
+
+    @property
+    def with_events(self) -> bool:
+        """Whether runs have events files."""
 
 
 def subject_files(about: SubjectRuns, listed: Iterable[str]) -> list[str]:
@@ -156,6 +162,7 @@ def subject_files(about: SubjectRuns, listed: Iterable[str]) -> list[str]:
 
 def raw_run(subject: str, run: str) -> str:
     """Where a run's raw files lie, without ``_bold.nii.gz`` and the like."""
+    run = whole_run(run)
     session = re.match(r"ses-[A-Za-z0-9]+", run)
     middle = f"{session.group()}/func" if session else "func"
     return f"sub-{subject}/{middle}/sub-{subject}_{run}"
@@ -174,7 +181,7 @@ def _raw_of_run(about: SubjectRuns, run: str, there: set[str]) -> list[str]:
     start = raw_run(about.subject, run)
     images = _if_there([f"{start}_bold.nii.gz", f"{start}_bold.nii"], there)
     events = inherited(f"{start}_events.tsv", there)
-    if not images or not events:
+    if not images or (about.with_events and not events):
         lacks = f"{start}_events.tsv" if images else f"{start}_bold.nii.gz"
         raise _absent(about, run, lacks, there)
     return [images[0], *events, *inherited(f"{start}_bold.json", there)]
@@ -208,7 +215,7 @@ def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[s
     for run in about.runs:
         bold = spm_path(layout.bold, about.subject, run)
         events = inherited(f"{raw_run(about.subject, run)}_events.tsv", there)
-        if bold not in there or not events:
+        if bold not in there or (about.with_events and not events):
             lacks = f"{raw_run(about.subject, run)}_events.tsv" if bold in there else bold
             raise _absent(about, run, lacks, there)
         wanted += [bold, *events, *inherited(f"{raw_run(about.subject, run)}_bold.json", there)]
@@ -221,6 +228,7 @@ def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[s
 
 def spm_path(template: str, subject: str, run: str) -> str:
     """A path of an :class:`SpmLayout`; ``{roi}`` stays."""
+    run = whole_run(run)
     session = re.match(r"ses-[A-Za-z0-9]+", run)
     filled = {"{subject}": subject, "{run}": run, "{session}": session.group() if session else ""}
     for field, value in filled.items():
@@ -236,7 +244,7 @@ def _of_run(about: SubjectRuns, layout: FmriprepLayout, run: str, there: set[str
         if path not in there:
             raise _absent(about, run, path, there)
     events = inherited(files.events, there)
-    if not events:
+    if about.with_events and not events:
         raise _absent(about, run, files.events, there)
     raw_json = files.events.replace("_events.tsv", "_bold.json")
     beside = [re.sub(r"\.tsv$", ".json", files.confounds)]

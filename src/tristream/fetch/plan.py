@@ -7,7 +7,13 @@ from pathlib import Path
 
 from tristream.config.load import Resolved
 from tristream.config.settings.fetch import FetchDatasetSettings, FetchSubjectSettings
-from tristream.config.sources import ArchiveSource, DataladSource, HubSource, OsfSource
+from tristream.config.sources import (
+    ArchiveSource,
+    DataladSource,
+    DatasetSource,
+    HubSource,
+    OsfSource,
+)
 from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.clone import present
@@ -15,7 +21,7 @@ from tristream.fetch.contents import subject_files
 from tristream.fetch.index import size_of
 from tristream.fetch.known import recall
 from tristream.fetch.nested import NestedOrigin
-from tristream.fetch.receipt import Receipt
+from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.fetch.sources import DataladOrigin
 from tristream.fetch.steps import fetch_dataset, origin_of
 from tristream.fetch.stimulus_files import stimulus_status
@@ -146,12 +152,32 @@ def _plan_listed(resolved: Resolved, listed: Receipt, subjects: Sequence[str]) -
     for subject in subjects:
         about = FetchSubjectSettings.of(resolved, dataset=dataset, subject=subject)
         wanted |= dict.fromkeys(subject_files(about, files))
-    absent = [files[p] for p in wanted if not annex.is_present(listed.root, files[p])]
+    return _planned(dataset, listed, [files[path] for path in wanted])
+
+
+def _planned(name: str, listed: Receipt, wanted: Sequence[FetchedFile]) -> Plan:
+    """What is to be got of some files of a listing."""
+    absent = [file for file in wanted if not annex.is_present(listed.root, file)]
     download = sum(file.size or 0 for file in absent)
-    total = sum(files[p].size or 0 for p in wanted)
+    total = sum(file.size or 0 for file in wanted)
     summary = f"{len(absent)} of {len(wanted)} files to get, {human(download)} of {human(total)}"
     gets = tuple((file.path, file.size) for file in absent)
-    return Plan(dataset, gets, download, total - download, summary)
+    return Plan(name, gets, download, total - download, summary)
+
+
+def plan_shipped(resolved: Resolved, dataset: str) -> Plan:
+    """What fetching the stimuli that a dataset ships would download, as far as it is known here."""
+    name = f"{dataset} stimuli"
+    if isinstance(resolved.datasets[dataset].stimuli.source, DataladSource):
+        return Plan(name, (), None, 0, "a DataLad dataset of their own: known after the clone")
+    if not isinstance(resolved.source(dataset), DataladSource):
+        return Plan(name, (), 0, 0, "in the dataset; nothing to download")
+    listed = recall(FetchDatasetSettings.of(resolved, dataset=dataset))
+    if listed is None:
+        return Plan(name, (), None, 0, "in the dataset: known once it is listed")
+    files = {file.path: file for file in listed.files}
+    wanted = dict.fromkeys(row.path for row in resolved.datasets[dataset].stimuli.table)
+    return _planned(name, listed, [files[path] for path in wanted if path in files])
 
 
 def plan_study(
@@ -183,6 +209,8 @@ def plan_study(
         stimuli = resolved.datasets[dataset].stimuli.source
         if isinstance(stimuli, ArchiveSource):
             shared.append((f"{dataset} stimuli", stimuli))
+        elif isinstance(stimuli, DatasetSource | DataladSource):
+            plans.append(plan_shipped(resolved, dataset))
         elif isinstance(stimuli, OsfSource):
             text = f"{stimuli.name}; `tristream fetch status --dataset {dataset}` lists it"
             plans.append(Plan(f"{dataset} stimuli", (), None, 0, text))

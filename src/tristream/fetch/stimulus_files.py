@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tristream.config.load import Resolved
 from tristream.config.settings.fetch import FetchStimuliSettings
-from tristream.config.sources import ArchiveSource, FolderSource, OsfSource
+from tristream.config.sources import ArchiveSource, DataladSource, FolderSource, OsfSource
 from tristream.errors import UserError
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import DESCRIPTION, description
@@ -42,7 +42,7 @@ def fetch_stimuli(settings: FetchStimuliSettings, code: str = "") -> Receipt:
         dataset=settings.dataset,
         subject=None,
         source=source.model_dump(mode="json"),
-        commit="",
+        commit=listing.commit,
         root=listing.root,
         name=_name(source, listing.root),
         licence=archive.licence if archive else str(about.get("License", "")),
@@ -50,11 +50,11 @@ def fetch_stimuli(settings: FetchStimuliSettings, code: str = "") -> Receipt:
         simulated=says_simulated(about),
         code=code,
         omitted=tuple(Omission(path, "the stimulus is not there") for path in missing),
-        methods=origin.methods("Stimuli were", ""),
+        methods=origin.methods("Stimuli were", listing.commit),
     )
 
 
-def _name(source: ArchiveSource | FolderSource | OsfSource, root: Path) -> str:
+def _name(source: ArchiveSource | DataladSource | FolderSource | OsfSource, root: Path) -> str:
     if isinstance(source, ArchiveSource):
         return f"{source.package} {source.version}"
     return source.name if isinstance(source, OsfSource) else root.name
@@ -74,11 +74,14 @@ def stimulus_status(resolved: Resolved, dataset: str) -> list[tuple[str, str, st
     there = {file.path for file in listing.files}
     here = {path for path in there if not absent_content(listing.root / path)}
     rows = [(row.path, row.stimulus, "present" if row.path in here else "missing") for row in table]
-    return rows + [(path, "", "unneeded") for path in sorted(there - {r.path for r in table})]
+    unneeded = set() if settings.shipped else there - {row.path for row in table}
+    return rows + [(path, "", "unneeded") for path in sorted(unneeded)]
 
 
 def _origin(settings: FetchStimuliSettings) -> Origin:
-    name, data = f"{settings.dataset}_stimuli", Path(settings.data)
+    # Of a dataset that ships its stimuli one clone holds both.
+    name = settings.dataset if settings.shipped else f"{settings.dataset}_stimuli"
+    data = Path(settings.data)
     if isinstance(settings.source, OsfSource):
         return OsfOrigin(settings.source, data / "datasets" / name)
     return open_origin(settings.source, name, data)

@@ -74,8 +74,23 @@ def with_starts(
                     where = f"{reading.dataset}: {run} row {row}"
                     _check_whole(event, lengths.get(event.stimulus), shown[event.stimulus], where)
                     event = entered_at(event, 0.0)
+                if math.isnan(event.duration):
+                    event = _to_the_end(event, lengths, f"{reading.dataset}: {run} row {row}")
                 out[name][run].append(event)
     return out
+
+
+def _to_the_end(event: Event, lengths: Mapping[str, float], where: str) -> Event:
+    """An event that lasts until its film or sound ends; left as it is before the file is here."""
+    if not lengths:
+        return event
+    length = lengths.get(event.stimulus, math.nan) - event.media_start
+    if not length > 0:
+        raise UserError(
+            f"{where}: {event.stimulus} has no {event.media_start:g} s, or is not there; correct "
+            "`media_start` of events.shown, or give its `duration`"
+        )
+    return replace(event, duration=length)
 
 
 def _durations(events: Iterable[Event]) -> dict[str, list[float]]:

@@ -17,6 +17,7 @@ from tristream.config.events import (
     Stimulus,
     VolumeTable,
 )
+from tristream.config.runs import PART, Parts, whole_run
 from tristream.errors import UserError
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import inherited, raw_run
@@ -24,6 +25,8 @@ from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.paths import composed, inside
 from tristream.stimuli.entry_points import continued, entered_at
+from tristream.stimuli.run_parts import dealt_out, in_part
+from tristream.stimuli.shown_films import shown_in
 from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
 
 MISSING = ("", "n/a")
@@ -39,14 +42,21 @@ def events_of_run(reading: EventReading, subject: str, run: str, listing: Receip
     """
     if reading.table is not None or reading.events.without_media_start == "continues":
         return events_of_subject(reading, subject, listing)[run]
-    return _bids_events_of_run(reading, subject, run, listing)
+    return in_part(_events_of_whole_run(reading, subject, run, listing), reading.parts, run)
 
 
-def _bids_events_of_run(
+def _events_of_whole_run(
     reading: EventReading, subject: str, run: str, listing: Receipt
 ) -> list[Event]:
+    """Events of the run that `run` is or is a part of; of a part, those that are its samples."""
+    if reading.events.shown:
+        return shown_in(reading, run)
     file = _events_file(reading.dataset, subject, run, listing)
-    return read_bids_events(listing.path(file), reading.stimuli, file, reading.events)
+    part = PART.search(run)
+    testing = part[1] == "test" if part and reading.parts and reading.parts.items else None
+    return read_bids_events(
+        listing.path(file), reading.stimuli, file, reading.events, reading.parts, testing
+    )
 
 
 def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> Timeline:
@@ -56,9 +66,9 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
     if isinstance(reading.table, ScanTable):
         return read_scan_events(listing.path(reading.table.path), reading, reading.table)
     runs = reading.runs_of(subject)
-    events = {run: _bids_events_of_run(reading, subject, run, listing) for run in runs}
+    events = {run: _events_of_whole_run(reading, subject, run, listing) for run in runs}
     if reading.events.without_media_start != "continues":
-        return events
+        return {run: in_part(own, reading.parts, run) for run, own in events.items()}
     before_last = reading.runs[: reading.runs.index(runs[-1])] if runs else []
     if lacks := [run for run in before_last if run not in runs]:
         raise UserError(
@@ -66,7 +76,9 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
             "not known (`events.without_media_start: continues`); give a column of media times, or "
             "leave the subject out in config.yaml"
         )
-    return continued(events)
+    whole = {whole_run(run): own for run, own in events.items()}
+    gone_on = continued(whole)
+    return {run: in_part(gone_on[whole_run(run)], reading.parts, run) for run in events}
 
 
 def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
@@ -84,7 +96,12 @@ def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:
 
 
 def read_bids_events(
-    path: Path, table: Sequence[Stimulus] = (), where: str = "", reading: Events | None = None
+    path: Path,
+    table: Sequence[Stimulus] = (),
+    where: str = "",
+    reading: Events | None = None,
+    parts: Parts | None = None,
+    testing: bool | None = None,
 ) -> list[Event]:
     """Read a BIDS ``*_events.tsv``.
 
@@ -99,6 +116,10 @@ def read_bids_events(
         Name of the file in messages; `path` by default.
     reading : Events, optional
         The descriptor's ``events``: which columns say what, and which rows are samples.
+    parts : Parts, optional
+        The descriptor's ``parts``, where these deal out trials.
+    testing : bool, optional
+        Whether the test trials are samples, or all others; by default all are.
 
     Returns
     -------
@@ -113,21 +134,27 @@ def read_bids_events(
     """
     where, reading = where or str(path), reading or Events()
     known = {composed(row.match or row.path): row for row in table}
-    rows = _rows(path, where)
+    rows = event_rows(path, where)
     _check_columns(rows, reading, where)
-    events = [
-        _event(row, known, f"{where}: row {n}", reading)
+    pairs = [
+        (_event(row, known, f"{where}: row {n}", reading), row)
         for n, row in enumerate(rows, start=1)
         if not _matches(row, reading.ignore)
     ]
-    return _samples_of(sorted(events, key=lambda event: event.onset), reading)
+    pairs.sort(key=lambda pair: pair[0].onset)
+    events = _samples_of([event for event, _ in pairs], reading)
+    if parts is None or testing is None:
+        return events
+    tests = [_matches(row, parts.items) for _, row in pairs]
+    return dealt_out(events, tests, parts.gap, testing)
 
 
 def _check_columns(rows: Sequence[Mapping[str, str]], reading: Events, where: str) -> None:
     columns = rows[0].keys() if rows else set()
-    if rows and reading.label not in columns and not set(reading.stimulus_columns) <= columns:
+    label = reading.label_column
+    if rows and label not in columns and not set(reading.stimulus_columns) <= columns:
         raise UserError(
-            f"{where}: has neither {reading.label} nor {' and '.join(reading.stimulus_columns)} "
+            f"{where}: has neither {label} nor {' and '.join(reading.stimulus_columns)} "
             f"(columns: {', '.join(columns)}); one of them must say what was shown: fix `events` "
             "in the descriptor"
         )
@@ -255,7 +282,14 @@ def _text(path: Path, where: str) -> str:
         ) from None
 
 
-def _rows(path: Path, where: str) -> list[dict[str, str]]:
+def event_rows(path: Path, where: str) -> list[dict[str, str]]:
+    """Cells of an events file, row by row, quotes stripped.
+
+    Raises
+    ------
+    UserError
+        No text, no column ``onset`` or ``duration``, rows of another length than the header.
+    """
     lines = [line for line in _text(path, where).splitlines() if line.strip()]
     if not lines:
         raise UserError(f"{where}: is empty; an events file has at least a header")
@@ -285,7 +319,7 @@ def _event(
     duration = reading.duration or _seconds(row, "duration", where)
     if duration < 0:
         raise UserError(f"{where}: duration {duration:g} s is negative; fix the events file")
-    label = row.get(reading.label, "")
+    label = row.get(reading.label_column, "")
     label = "" if label in MISSING else label
     keep = not _matches(row, reading.modelled)
     file = composed(_stimulus_name(row, reading))
@@ -299,7 +333,9 @@ def _event(
             f"descriptor matches: {some or 'nothing'}); add it there"
         )
     stimulus = known[file]
-    name, kind, label = stimulus.stimulus, stimulus.kind, label or stimulus.label
+    name, kind = stimulus.stimulus, stimulus.kind
+    stated = bool(reading.label)
+    label = (label or stimulus.label) if stated else (stimulus.label or label)
     if kind == "image":
         return Event(onset, duration, name, kind, name, keep=keep, label=label)
     if duration == 0:

@@ -31,7 +31,7 @@ def check_overlaps(settings: InventorySettings, timelines: Mapping[str, Timeline
                 for one, other in pairwise(kept):
                     _check_onset(one, other, f"{reading.dataset}: {run}")
             elif asked:
-                _check_apart(kept, f"{reading.dataset}: {run}", reading.events.label)
+                _check_apart(kept, f"{reading.dataset}: {run}", reading.events.label_column)
 
 
 def _check_apart(kept: Sequence[Event], where: str, column: str) -> None:

@@ -86,7 +86,7 @@ class FmriprepReader(Reader[FmriprepLayout]):
         for run, here in files.items():
             length, tr = _length_and_tr(here, layout.on_surface)
             start, _ = _timing(here, tr, self.settings.tr)
-            kept_volumes(here.bold, length, self.settings.trims)
+            kept_volumes(here.bold, length, self.settings.trims_of(run, length))
             _confounds(here, layout.confounds, length)
             seen[run] = RunImage(here.bold, length, start)
             if not layout.on_surface:
@@ -101,7 +101,7 @@ class FmriprepReader(Reader[FmriprepLayout]):
         here = files[run]
         length, tr = _length_and_tr(here, self.layout.on_surface)
         start_time, omitted = _timing(here, tr, self.settings.tr)
-        volumes = kept_volumes(here.bold, length, self.settings.trims)
+        volumes = kept_volumes(here.bold, length, self.settings.trims_of(run, length))
         confounds = _confounds(here, self.layout.confounds, length)
         everyone = list(files.values())
         if self.layout.on_surface:

@@ -56,7 +56,7 @@ class MinimalReader(Reader[MinimalLayout]):
             image = geometry(inputs).image
             check_whole(inputs.bold, image)
             timing = read_timing(inputs.bold, inputs.sidecar, image, self.settings.tr)
-            kept_volumes(inputs.bold, image.shape[3], self.settings.trims)
+            kept_volumes(inputs.bold, image.shape[3], self.settings.trims_of(run, image.shape[3]))
             seen[run] = RunImage(inputs.bold, image.shape[3], timing.start_time)
         anatomy = find_anatomy(self.settings, self.receipt)
         if not (read_volume(anatomy.brain_mask) > 0).any():
@@ -74,7 +74,8 @@ class MinimalReader(Reader[MinimalLayout]):
             pass
         timing = read_timing(here.path, inputs[run].sidecar, here.image, settings.tr)
         # Trims that leave nothing are reported before the work.
-        kept = kept_volumes(here.path, here.image.shape[3], settings.trims)
+        volumes = here.image.shape[3]
+        kept = kept_volumes(here.path, volumes, settings.trims_of(run, volumes))
         anatomy = find_anatomy(settings, self.receipt)
         steps = None if anatomy.to_template is None else read_composite(anatomy.to_template)
         target = target_voxels(anatomy.brain_mask, layout.resolution, steps)

@@ -50,7 +50,7 @@ class RawReader(Reader[RawLayout]):
             check_whole(path, image)
             sidecar = raw_sidecar(settings.subject, run, self.receipt)
             timing = read_timing(path, sidecar, image, settings.tr)
-            kept_volumes(path, image.shape[3], settings.trims)
+            kept_volumes(path, image.shape[3], settings.trims_of(run, image.shape[3]))
             seen[run] = RunImage(path, image.shape[3], timing.start_time)
         for name in t1w_images(settings.subject, self.receipt)[:1]:
             path = self.receipt.path(name)
@@ -71,7 +71,8 @@ class RawReader(Reader[RawLayout]):
         here = runs[run]
         sidecar = raw_sidecar(settings.subject, run, self.receipt)
         timing = read_timing(here.path, sidecar, here.image, settings.tr)
-        kept = kept_volumes(here.path, here.image.shape[3], settings.trims)
+        volumes = here.image.shape[3]
+        kept = kept_volumes(here.path, volumes, settings.trims_of(run, volumes))
         target = target_voxels(layout.resolution, normalised)
         shared = shared_voxels(target, runs, settings.trims.start)
         brain = registrations[run].brain

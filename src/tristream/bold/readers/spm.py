@@ -51,7 +51,7 @@ class SpmReader(Reader[SpmLayout]):
         for run, image in images.items():
             check_whole(paths[run], image)
             self._check_tr(run, paths[run], image)
-            kept_volumes(paths[run], image.shape[3], self.settings.trims)
+            kept_volumes(paths[run], image.shape[3], self.settings.trims_of(run, image.shape[3]))
         check_one_grid(list(paths.values()), list(images.values()))
         first = next(iter(paths))
         self._region_masks(images[first], paths[first])
@@ -67,7 +67,7 @@ class SpmReader(Reader[SpmLayout]):
         images = {name: open_image(file, 4) for name, file in paths.items()}
         path, image = paths[run], images[run]
         self._check_tr(run, path, image)
-        volumes = kept_volumes(path, image.shape[3], trims)
+        volumes = kept_volumes(path, image.shape[3], settings.trims_of(run, image.shape[3]))
         everyone = list(paths.values()), list(images.values())
         check_one_grid(*everyone)
         regions = self._region_masks(image, path)

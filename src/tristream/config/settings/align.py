@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal, Self
 
 from tristream.config.base import Label, Name
-from tristream.config.runs import Exchange, Trims
+from tristream.config.runs import Exchange, Parts, Trims
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class SamplesSettings(Settings):
     average: bool
     samples: Literal["events", "all"]
     by_volume: bool = False
+    parts: Parts | None = None
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:
@@ -79,4 +80,5 @@ class SamplesSettings(Settings):
             average=dataset.trials is not None and dataset.trials.average_repeats == "split",
             samples=dataset.samples,
             by_volume=dataset.layout.kind == "volume_table",
+            parts=dataset.parts,
         )

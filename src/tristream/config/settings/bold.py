@@ -1,17 +1,22 @@
 """What registering, reading, cleaning and indexing BOLD read of the study."""
 
+import math
 from typing import TYPE_CHECKING, Any, Self
 
 from tristream.config.base import Label, Name, Section
 from tristream.config.events import EventReading
 from tristream.config.layouts import Layout, ScanLayout, VolumeTableLayout
-from tristream.config.runs import Trims
+from tristream.config.runs import Parts, Trims
 from tristream.config.settings.base import Settings, named
 from tristream.config.trials import Trials
 
 if TYPE_CHECKING:
     from tristream.config.dataset import Dataset
     from tristream.config.load import Resolved
+
+
+# Cuts that are closer to a volume, in volumes, fall on it.
+EXACT = 1e-6
 
 
 class SubjectSettings(Settings):
@@ -68,7 +73,8 @@ class RegisterSettings(SubjectSettings):
 class ReadSettings(SubjectSettings):
     """What every reader of BOLD may know.
 
-    `runs` are the subject's; `image_runs` are those that one image holds, in its order.
+    `runs` are the subject's; `image_runs` are those that one image holds, in its order. `parts`:
+    how runs are cut in time.
     """
 
     layout: Layout
@@ -76,6 +82,7 @@ class ReadSettings(SubjectSettings):
     runs: list[str]
     image_runs: list[str]
     trims: Trims
+    parts: Parts | None = None
 
     @classmethod
     def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
@@ -86,7 +93,17 @@ class ReadSettings(SubjectSettings):
             "runs": dataset.runs_of(subject),
             "image_runs": dataset.runs if in_one_image else [],
             "trims": dataset.trims,
+            "parts": dataset.parts if dataset.parts and dataset.parts.times else None,
         }
+
+    def trims_of(self, run: str, volumes: int) -> Trims:
+        """Volumes to leave out of a run, also those that other parts of it have."""
+        if self.parts is None:
+            return self.trims
+        begin, end = self.parts.window(run)
+        first = math.ceil(begin / self.tr - EXACT)
+        last = volumes if math.isinf(end) else math.ceil(end / self.tr - EXACT)
+        return Trims(start=max(self.trims.start, first), end=max(self.trims.end, volumes - last))
 
     @property
     def space(self) -> str:

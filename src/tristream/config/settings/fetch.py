@@ -75,6 +75,7 @@ class FetchSubjectSettings(FetchDatasetSettings):
     subject: Label
     layout: Layout
     runs: list[str]
+    with_events: bool = True
 
     @classmethod
     def _picked(cls, resolved: "Resolved", dataset: str, subject: str = "") -> dict[str, Any]:
@@ -86,20 +87,23 @@ class FetchSubjectSettings(FetchDatasetSettings):
             "subject": subject,
             "layout": files_of(found.layout),
             "runs": found.runs_of(subject),
+            "with_events": not found.events.shown,
         }
 
 
 class FetchStimuliSettings(Settings):
     """Where the stimuli of a dataset lie, and which there are to be.
 
-    `get` tells the user where they can be had: it is part of messages alone.
+    `get` tells the user where they can be had: it is part of messages alone. `shipped`: the dataset
+    itself holds them.
     """
 
     wording: ClassVar[frozenset[str]] = frozenset({"get"})
 
     dataset: Name
     data: str
-    source: ArchiveSource | FolderSource | OsfSource = Field(discriminator="kind")
+    source: ArchiveSource | DataladSource | FolderSource | OsfSource = Field(discriminator="kind")
+    shipped: bool = False
     paths: list[str]
     missing: Literal["error", "drop"]
     get: str
@@ -123,10 +127,12 @@ class FetchStimuliSettings(Settings):
         if stimuli.source is None:
             where = f"; {stimuli.get}" if stimuli.get else ""
             raise UserError(f"{dataset}: its descriptor lists no stimuli: nothing to fetch{where}")
+        shipped = stimuli.source.kind == "dataset"
         return cls(
             dataset=dataset,
             data=resolved.study.data,
-            source=without_credit(stimuli.source),
+            source=without_credit(resolved.source(dataset) if shipped else stimuli.source),
+            shipped=shipped,
             paths=list(dict.fromkeys(row.path for row in stimuli.table)),
             missing=resolved.study.datasets[dataset].missing_stimuli,
             get=stimuli.get,

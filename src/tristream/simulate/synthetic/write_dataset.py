@@ -25,6 +25,7 @@ from tristream.config.layouts import (
     VolumeTableLayout,
 )
 from tristream.config.settings.fetch import FetchStimuliSettings
+from tristream.config.sources import DatasetSource, SimulateSource
 from tristream.errors import UserError
 from tristream.fetch.archive import fetch_archive
 from tristream.fetch.clone import remove
@@ -306,10 +307,15 @@ def _media(
         write_media(made / STIMULI, dataset, film, seed, shown, lengths(every))
         return media_latents(made / STIMULI, dataset, shown)
     paths = [row.path for row in dataset.stimuli.table if row.stimulus in shown]
+    shipped = isinstance(dataset.stimuli.source, DatasetSource)
+    source = dataset.source if shipped else dataset.stimuli.source
+    # A dataset that the simulator writes ships no stimuli.
+    assert not isinstance(source, DatasetSource | SimulateSource)
     wanted = FetchStimuliSettings(
         dataset=dataset.id,
         data=str(made / "source"),
-        source=dataset.stimuli.source,
+        source=source,
+        shipped=shipped,
         paths=list(dict.fromkeys(paths)),
         missing="error",
         get=dataset.stimuli.get,
