@@ -89,10 +89,14 @@ class RearrangedLengths:
         volumes = len(runs[0].unit)
         moved = np.zeros((len(items), volumes, items.shape[3]), np.float32)
         for k, response in enumerate(tap.taps):
-            shown = tap.presented.astype(np.float32) @ items[:, k]
+            shown: npt.NDArray[np.float32] = np.zeros(
+                (len(items), tap.lead + volumes, items.shape[3]), np.float32
+            )
             if timed.shape[2]:
                 shown += timed[:, k]
-            for lag in np.flatnonzero(response):
+            if items.shape[2]:
+                shown += tap.presented.astype(np.float32) @ items[:, k]
+            for lag in map(int, np.flatnonzero(response)):
                 kept = min(volumes, shown.shape[1] - lag)
                 first = shown.shape[1] - lag - kept
                 moved[:, volumes - kept :] += response[lag] * shown[:, first : first + kept]
