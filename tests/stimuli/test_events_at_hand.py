@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from helpers import REPOSITORY
 from helpers.small_study import environment
 from helpers.tiny_dataset import Program, make_dataset, save, study
+from tristream.config.load import load
 from tristream.config.settings.fetch import FetchDatasetSettings
 from tristream.errors import UserError
+from tristream.fetch.receipt import Receipt
 from tristream.fetch.steps import fetch_dataset
 from tristream.stimuli.events_at_hand import check_events
 
@@ -34,6 +38,27 @@ def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
     assert listing is not None
     assert listing.commit == second
     assert check_events(study(tmp_path, str(root), commit=first), "tiny") is None
+
+
+def test_events_of_an_archive_are_read_where_it_is_unpacked(haxby: Path, tmp_path: Path) -> None:
+    """By the descriptor that ships, and one whose runs are not those of the table."""
+    cache = haxby.parents[3]
+    (tmp_path / "workflow/datasets").mkdir(parents=True)
+    shipped = (REPOSITORY / "workflow/datasets/haxby2001_slice.yaml").read_text()
+    own = tmp_path / "workflow/datasets/haxby2001_slice.yaml"
+    config = tmp_path / "config.yaml"
+
+    def listed(data: Path, descriptor: str) -> Receipt | None:
+        own.write_text(descriptor)
+        config.write_text(yaml.safe_dump({"datasets": ["haxby2001_slice"], "data": str(data)}))
+        return check_events(load(config, own.parent), "haxby2001_slice")
+
+    assert listed(tmp_path / "empty", shipped) is None
+    found = listed(cache, shipped)
+    assert found is not None
+    assert "mvpa2/data/attributes_literal.txt" in found.listed
+    with pytest.raises(UserError, match="has 12 runs, the descriptor of haxby2001_slice lists 11"):
+        listed(cache, shipped.replace("{01..12}", "{01..11}"))
 
 
 def test_it_is_cheap_to_import() -> None:

@@ -19,6 +19,7 @@ from helpers.subjects_study import (
     write_images,
     write_study,
 )
+from tristream.bold import files_at_hand
 from tristream.cli import main
 from tristream.stimuli.tables import read_inventory
 
@@ -128,6 +129,20 @@ def test_faulty_images_are_told_by_the_plan(
     assert code == 1
     (line,) = text.partition("\nFaults\n")[2].splitlines()
     assert message in line
+
+
+def test_sidecars_of_images_that_are_not_here_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a clone, whose sidecars are text in git: start times are known before gigabytes."""
+    monkeypatch.chdir(write_study(tmp_path))
+    write_images(tmp_path, "02", LAST, StartTime=0.5)
+    monkeypatch.setattr(files_at_hand, "_is_here", lambda *_: False)
+    code, text = told(tmp_path, capsys, "plan")
+    assert code == 1
+    (line,) = text.partition("\nFaults\n")[2].splitlines()
+    assert "sub-02 task-a_run-3 has volumes that stand 0.5 s into their TR, but sub-01" in line
+    assert "a timeline of its own" in line
 
 
 def test_plan_and_dry_run_tell_faulty_events(

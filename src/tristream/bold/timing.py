@@ -65,7 +65,8 @@ def common_times(dataset: str, subjects: Sequence[str], times: Mapping[str, RunT
     subjects : sequence of str
         Those of one timeline.
     times : dict of subject to dict of run to (int, float)
-        Number of volumes, and second of its acquisition for which one stands.
+        Number of volumes (0 where only sidecars are here), and second of its acquisition for
+        which one stands.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def common_times(dataset: str, subjects: Sequence[str], times: Mapping[str, RunT
 
 def _shown(times: tuple[int, float]) -> str:
     volumes, start = times
-    return f"{volumes} volumes that stand {start:g} s into their TR"
+    return f"{volumes or ''} volumes that stand {start:g} s into their TR".lstrip()
 
 
 def _more(subjects: Sequence[str]) -> str:

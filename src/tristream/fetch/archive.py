@@ -71,6 +71,14 @@ def fetch_archive(source: ArchiveSource, data: Path) -> tuple[Path, list[Fetched
     ]
 
 
+def unpacked(source: ArchiveSource, data: Path) -> bool:
+    """Whether all members are here already, so that :func:`fetch_archive` needs no network."""
+    root = data / "datasets" / source.sha256[:12]
+    manifest = root.with_suffix(".json")
+    known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    return all(_unchanged(inside(root, member), known.get(member)) for member in source.members)
+
+
 def _unchanged(path: Path, digest: str | None) -> bool:
     return digest is not None and path.is_file() and hash_file(path) == digest
 

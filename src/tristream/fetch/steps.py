@@ -8,6 +8,7 @@ from tristream.config.settings.fetch import FetchDatasetSettings, FetchSubjectSe
 from tristream.config.sources import ArchiveSource, DataladSource, FolderSource, HubSource
 from tristream.errors import UserError
 from tristream.fetch import annex
+from tristream.fetch.archive import unpacked
 from tristream.fetch.clone import is_at
 from tristream.fetch.contents import description, subject_files
 from tristream.fetch.file_lock import lock
@@ -98,7 +99,9 @@ def fetch_dataset(settings: FetchDatasetSettings, code: str = "") -> Receipt:
 
 
 def listing_at_hand(settings: FetchDatasetSettings) -> Receipt | None:
-    """The listing of a dataset whose small files are here: a folder, or a clone at its commit.
+    """The listing of a dataset whose small files are here.
+
+    A folder, a clone at its commit, or an archive whose members are unpacked.
 
     Parameters
     ----------
@@ -113,6 +116,8 @@ def listing_at_hand(settings: FetchDatasetSettings) -> Receipt | None:
     if isinstance(settings.source, FolderSource):
         nested = isinstance(settings.derivatives, DataladSource)
         return None if nested else fetch_dataset(settings)
+    if isinstance(settings.source, ArchiveSource):
+        return fetch_dataset(settings) if unpacked(settings.source, Path(settings.data)) else None
     listed = recall(settings)
     if listed is None or not is_at(listed.root, listed.commit.partition("+")[0]):
         return None
