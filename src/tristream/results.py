@@ -76,6 +76,7 @@ KINDS = {
         Kind("map", "tristream.maps.map_images"),
         Kind("map-table", "tristream.maps.map_tables"),
         Kind("figure", "tristream.report.study_results"),
+        Kind("report", "tristream.report.build"),
     )
 }
 
@@ -183,6 +184,7 @@ PLACES = {
         Place("group_contrast_maps", "maps/{dataset}/{contrast}/group/maps.json", "maps"),
         Place("contrast_maps", "maps/{dataset}/{contrast}/sub-{subject}/maps.json", "maps"),
         Place("report", "report"),
+        Place("report_files", "report/files.json", "report"),
     )
 }
 

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -118,6 +118,49 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+    for written in _recording:
+        written.add(path)
+
+
+# Sets of the blocks of `recorded` at work.
+_recording: list[set[Path]] = []
+
+
+@contextmanager
+def recorded() -> Iterator[set[Path]]:
+    """Yield a set that gathers the files which this process writes in the block."""
+    written: set[Path] = set()
+    _recording.append(written)
+    try:
+        yield written
+    finally:
+        _recording.remove(written)
+
+
+def sizes(files: Iterable[Path], listing: Path) -> dict[str, int]:
+    """What `listing` says under ``files`` of the files that lie around it: path to bytes."""
+    found = ((os.path.relpath(path, listing.parent), path.stat().st_size) for path in files)
+    return dict(sorted((Path(name).as_posix(), size) for name, size in found))
+
+
+def lost(listing: Path | str) -> list[str]:
+    """Files of a `listing` that are gone, or shorter than they were when it was written.
+
+    A rule can't declare files of which only its job knows the names, so Snakemake misses none.
+    """
+    listing = Path(listing)
+    try:
+        stored = json.loads(listing.read_text(encoding="utf-8")).get("files", {})
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [name for name, size in stored.items() if not _is_whole(listing.parent / name, size)]
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size >= size
+    except OSError:
+        return False
 
 
 def _sweep(path: Path) -> None:

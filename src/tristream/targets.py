@@ -138,5 +138,21 @@ class Targets:
             return [self._at("timing", dataset=dataset)]
         return self.subjects("checked", dataset)
 
+    def between(self) -> list[str]:
+        """What is made on the way to the results and that no page shows."""
+        found: list[str] = []
+        for dataset, descriptor in self.resolved.datasets.items():
+            found += self.subjects("checked", dataset)
+            if descriptor.source.kind == "simulate":
+                found.append(self._at("commit", dataset=dataset))
+                found.append(self._at("preset_atlas", preset=descriptor.source.preset))
+            if descriptor.layout.kind == "raw":
+                found += self.subjects("normalisation", dataset)
+                for subject in self.resolved.subjects[dataset]:
+                    found += self.runs(dataset, subject, "registration")
+            if self.resolved.needs_regions(dataset):
+                found += [self._at("atlas"), self._at("regions")]
+        return list(dict.fromkeys(found))
+
     def _at(self, place: str, **wildcards: str) -> str:
         return self.layout.path(place, **wildcards).as_posix()

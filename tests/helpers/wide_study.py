@@ -51,9 +51,12 @@ def forget(code):
 snakefile, changes = sys.argv[1], json.load(sys.stdin)
 gc.set_threshold(200_000)
 for change in changes:
-    kept = {path: Path(path).read_text() for path in change}
+    kept = {path: Path(path).read_text() for path, text in change.items() if text is not None}
     for path, text in change.items():
-        Path(path).write_text(text)
+        if text is None:
+            Path(path).rename(Path(path).with_name(".gone"))
+        else:
+            Path(path).write_text(text)
     code = any(path.endswith(".py") for path in change)
     forget(code)
     printed = io.StringIO()
@@ -63,8 +66,11 @@ for change in changes:
             failed = 0
         except SystemExit as end:
             failed = end.code or 0
-    for path, text in kept.items():
-        Path(path).write_text(text)
+    for path in change:
+        if path in kept:
+            Path(path).write_text(kept[path])
+        else:
+            Path(path).with_name(".gone").rename(path)
     forget(code)
     stats = printed.getvalue().rpartition("Job stats:")[2] if not failed else ""
     jobs = {rule: int(n) for rule, n in re.findall(r"^(\\w+) +(\\d+)$", stats, re.MULTILINE)}
@@ -106,7 +112,9 @@ def finish(folder: Path, code: Path) -> Path:
     return folder
 
 
-def reruns(folder: Path, code: Path, changes: Sequence[Mapping[Path, str]]) -> list[dict[str, int]]:
+def reruns(
+    folder: Path, code: Path, changes: Sequence[Mapping[Path, str | None]]
+) -> list[dict[str, int]]:
     """Jobs that a dry run would do after each change: rule to count; or the error that it gives.
 
     Parameters
@@ -114,7 +122,7 @@ def reruns(folder: Path, code: Path, changes: Sequence[Mapping[Path, str]]) -> l
     folder, code : Path
         The finished study, and the copy of package and workflow that it was finished with.
     changes : sequence of mapping
-        Files to their new text; taken back before the next change.
+        Files to their new text, or None: deleted; taken back before the next change.
     """
     plain = [{str(path): text for path, text in change.items()} for change in changes]
     done = subprocess.run(

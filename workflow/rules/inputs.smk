@@ -10,6 +10,7 @@ from tristream.config.settings.stimuli import InventorySettings
 from tristream.fetch.plan import human, plan_subject
 from tristream.simulate.preset import load_preset
 from tristream.stimuli.events_at_hand import check_events
+from tristream.store import lost
 
 
 def option(name, files):
@@ -185,3 +186,29 @@ def background_option(wildcards):
 
 def candidates_option(wildcards):
     return option("--candidates", TARGETS.own_candidates(wildcards.identification))
+
+
+def nothing_lost(place, output=""):
+    """No input: the job is done again, as by --forcerun, if one of its files is gone or cut short.
+
+    Maps and pages have names that only their job knows, so that no rule can declare them. The job
+    lists them, with sizes, in the file of `place`. `output` is the place that the rule declares.
+    """
+
+    @lru_cache(None)
+    def force(wildcards):
+        listing = LAYOUT.path(place, **dict(wildcards))
+        if gone := lost(listing):
+            logger.info(
+                f"{listing}: {len(gone)} of its files are gone or cut short; they are made again"
+            )
+            workflow.dag.forcefiles.add(
+                str(LAYOUT.path(output or place, **dict(wildcards)))
+            )
+
+    def check(wildcards):
+        if workflow.is_main_process:
+            force(tuple(wildcards.items()))
+        return []
+
+    return check

@@ -39,6 +39,7 @@ rule maps:
         partition=partition_of,
         background=background_of,
         meshes=meshes_of,
+        lost=nothing_lost("maps"),
     output:
         at("maps"),
     log:
@@ -73,6 +74,7 @@ rule contrast_maps:
         background=background_of,
         regions=regions_of,
         meshes=meshes_of,
+        lost=nothing_lost("contrast_maps"),
     output:
         maps=at("contrast_maps"),
         table=at("contrast_table"),
@@ -107,7 +109,8 @@ rule contrast_maps:
 
 rule group_maps:
     input:
-        at("group"),
+        group=at("group"),
+        lost=nothing_lost("group_maps"),
     output:
         at("group_maps"),
     log:
@@ -124,13 +127,14 @@ rule group_maps:
         settings=lambda w: settings(GroupMapsSettings, dataset=w.dataset, name=w.model),
         code=fingerprint("tristream.maps.group_maps"),
     shell:
-        "python -m tristream maps group --settings {params.settings:q} --group {input:q}"
+        "python -m tristream maps group --settings {params.settings:q} --group {input.group:q}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule group_contrast_maps:
     input:
-        at("group_contrast"),
+        group=at("group_contrast"),
+        lost=nothing_lost("group_contrast_maps"),
     output:
         at("group_contrast_maps"),
     log:
@@ -149,5 +153,5 @@ rule group_contrast_maps:
         ),
         code=fingerprint("tristream.maps.group_maps"),
     shell:
-        "python -m tristream maps group --settings {params.settings:q} --group {input:q}"
+        "python -m tristream maps group --settings {params.settings:q} --group {input.group:q}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"

@@ -7,6 +7,7 @@ from tristream.report.declared import paths
 rule report:
     input:
         lambda w: paths(RESOLVED, SPACES),
+        nothing_lost("report_files", "report"),
     output:
         # In Snakemake's own report (`snakemake --report`) the pages stand as they are.
         report(

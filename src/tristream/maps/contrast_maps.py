@@ -25,7 +25,7 @@ from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
 from tristream.maps.style import save, style, titled
 from tristream.maps.surface import BELOW, NO_MESHES, sides, template_of, whole
-from tristream.store import Omission, Provenance
+from tristream.store import Omission, Provenance, recorded
 
 VOXELS = {"i": "voxel index", "j": "voxel index", "k": "voxel index", "t": "t", "z": "z score"}
 VERTICES = {
@@ -75,21 +75,23 @@ def draw_contrast(
     chosen = found(result, settings.threshold, settings.fdr)
     given = Provenance(KIND, result.simulated, settings.key(), code, result.omitted)
     title = f"{settings.dataset}: maps of the contrast {name}"
-    describe_dataset(output.parent.parent, title, result.simulated)
     counted = replace(given, kind=TABLE, omitted=(), methods=chosen.methods)
     by_region = region_table(result, chosen, regions)
     write_contrast_table(table, ContrastTable(by_region, chosen.threshold, chosen.rule, counted))
     place = Names(output.parent, subject, settings.task, name, settings.space)
-    if result.grayordinates is not None:
-        entries, omitted = _on_surface(place, result, chosen, background, given, meshes)
-        given = replace(given, omitted=given.omitted + omitted)
-    else:
-        grey = grey_levels(result, place.space, background)
-        entries = [
-            *_volumes(place, result, given),
-            _slices(place, result, chosen, grey, given),
-        ]
-    write_maps(output, MapList(settings.dataset, "contrasts", name, subject, entries), given)
+    with recorded() as written:
+        describe_dataset(output.parent.parent, title, result.simulated)
+        if result.grayordinates is not None:
+            entries, omitted = _on_surface(place, result, chosen, background, given, meshes)
+            given = replace(given, omitted=given.omitted + omitted)
+        else:
+            grey = grey_levels(result, place.space, background)
+            entries = [
+                *_volumes(place, result, given),
+                _slices(place, result, chosen, grey, given),
+            ]
+    listed = MapList(settings.dataset, "contrasts", name, subject, entries)
+    write_maps(output, listed, given, written)
 
 
 def _volumes(place: Names, result: ContrastMap, given: Provenance) -> list[Entry]:

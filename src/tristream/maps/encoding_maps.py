@@ -33,7 +33,7 @@ from tristream.maps.surface import (
     template_of,
 )
 from tristream.maps.variance_maps import variance_maps
-from tristream.store import Omission, Provenance
+from tristream.store import Omission, Provenance, recorded
 
 STREAMS = ("ventral", "dorsal", "auditory")
 BEST = "stream with the largest share of test R2"
@@ -145,9 +145,9 @@ def draw(
         plain,
     )
     title = f"{settings.dataset}: maps of the encoding model {model}"
-    describe_dataset(output.parent.parent, title, voxels.simulated)
     omitted = list(voxels.omitted)
-    with style():
+    with style(), recorded() as written:
+        describe_dataset(output.parent.parent, title, voxels.simulated)
         if voxels.grayordinates is not None:
             omitted += _on_surface(job, background, meshes)
         else:
@@ -161,7 +161,7 @@ def draw(
     provenance = replace(
         job.provenance, omitted=tuple(omitted), methods=tuple(dict.fromkeys(job.methods))
     )
-    write_maps(output, listed, provenance)
+    write_maps(output, listed, provenance, written)
 
 
 def _why_plain(job: Job, settings: MapsSettings) -> str:

@@ -21,7 +21,7 @@ from tristream.maps.map_list import KIND, Entry, MapList, write_maps
 from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
 from tristream.maps.style import save, style, titled
-from tristream.store import Omission, Provenance
+from tristream.store import Omission, Provenance, recorded
 
 QUESTIONS = {
     "stimuli": "for other stimuli in these subjects",
@@ -53,10 +53,23 @@ def draw_group(settings: GroupMapsSettings, group: Path, output: Path, code: str
     """
     level, source = read_group(group)
     given = Provenance(KIND, source.simulated, settings.key(), code)
+    with recorded() as written:
+        entries, omitted = _drawn(settings, level, source, given, output.parent)
+    listed = MapList(settings.dataset, settings.section, settings.name, "", entries)
+    write_maps(output, listed, replace(given, omitted=omitted), written)
+
+
+def _drawn(
+    settings: GroupMapsSettings,
+    level: GroupLevel,
+    source: Provenance,
+    given: Provenance,
+    folder: Path,
+) -> tuple[list[Entry], tuple[Omission, ...]]:
     what = "encoding model" if settings.section == "models" else "contrast"
     title = f"{settings.dataset}: maps of the {what} {settings.name}"
-    describe_dataset(output.parent.parent, title, source.simulated)
-    place = Names(output.parent, "", settings.task, settings.name, settings.space)
+    describe_dataset(folder.parent, title, source.simulated)
+    place = Names(folder, "", settings.task, settings.name, settings.space)
     entries: list[Entry] = []
     omitted = tuple(o for o in source.omitted if level.voxels is None or o.what in NOT_ASKED)
     if (voxels := level.voxels) is not None:
@@ -72,8 +85,7 @@ def draw_group(settings: GroupMapsSettings, group: Path, output: Path, code: str
         else:
             exported: dict[str, Map] = {key: (*one, None) for key, one in maps.items()}
             entries += export(place, voxels, exported, given)
-    listed = MapList(settings.dataset, settings.section, settings.name, "", entries)
-    write_maps(output, listed, replace(given, omitted=omitted))
+    return entries, omitted
 
 
 # Questions of the group level, as they are named where they could not be asked.

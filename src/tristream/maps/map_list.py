@@ -1,10 +1,10 @@
 """The home of ``maps.json``: which maps there are of one subject, and in which files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tristream.store import Provenance, read_json, write_json
+from tristream.store import Provenance, read_json, sizes, write_json
 
 KIND = "maps"
 
@@ -55,9 +55,11 @@ class MapList:
     maps: Sequence[Entry]
 
 
-def write_maps(path: Path, listed: MapList, provenance: Provenance) -> None:
-    """Write the list, once all files are there."""
-    write_json(path, asdict(listed), provenance)
+def write_maps(
+    path: Path, listed: MapList, provenance: Provenance, written: Iterable[Path]
+) -> None:
+    """Write the list, once all files are there: the maps, and all that was `written` with sizes."""
+    write_json(path, {**asdict(listed), "files": sizes(written, path)}, provenance)
 
 
 def read_maps(path: Path) -> tuple[MapList, Provenance]:

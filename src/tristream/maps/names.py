@@ -84,8 +84,7 @@ def label(text: str) -> str:
 def describe_dataset(folder: Path, title: str, simulated: bool) -> None:
     """Write ``dataset_description.json``, ``README.md`` and ``.bidsignore`` of the derivative.
 
-    All subjects of a model or contrast share them. Each subject's job finds or writes the same
-    bytes. Licence and citation of the data are the dataset's own: the report has them, and a
+    All subjects of a model or contrast share them. Each subject's job writes the same bytes. Licence and citation of the data are the dataset's own: the report has them, and a
     corrected one redraws no map.
     """
     origin = "simulated BOLD: no measurement was made" if simulated else "measured BOLD"
@@ -105,7 +104,5 @@ def describe_dataset(folder: Path, title: str, simulated: bool) -> None:
         ".bidsignore": "\n".join(IGNORED),
     }
     for name, text in files.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text + "\n":
-            with atomic_path(path) as temporary:
-                temporary.write_text(text + "\n", encoding="utf-8")
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")

@@ -15,11 +15,15 @@ from tristream.report.pages import all_pages
 from tristream.report.sections import power
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
-from tristream.store import atomic_path
+from tristream.results import PLACES
+from tristream.store import Provenance, atomic_path, sizes, write_json
+
+KIND = "report"
+LISTING = Path(PLACES["report_files"].pattern).name
 
 
 def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) -> None:
-    """Write the report of a study from the files on disk.
+    """Write the report of a study from the files on disk, and the list of its own files.
 
     Parameters
     ----------
@@ -54,6 +58,10 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
         path = output if page is pages[0] else results.folder / page.file
         with atomic_path(path) as temporary:
             temporary.write_text(html, encoding="utf-8")
+    listing = results.folder / LISTING
+    written = (f for f in results.folder.rglob("[!.]*") if f.is_file() and f != listing)
+    simulated = any(map(results.simulated, resolved.datasets))
+    write_json(listing, {"files": sizes(written, listing)}, Provenance(KIND, simulated, code=code))
 
 
 def _environment() -> Environment:
