@@ -20,6 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 STORE = {
     "open_h5",
+    "mapped",
     "create_h5",
     "read_table",
     "write_table",

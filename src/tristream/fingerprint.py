@@ -31,6 +31,7 @@ PLUMBING = (
     "tristream.results",
     "tristream.store",
     "tristream.targets",
+    "tristream.written",
 )
 
 

@@ -7,26 +7,32 @@ inside them. Files are written under a temporary name in the same folder and ren
 a reader that finds a file may trust it.
 """
 
+import atexit
 import glob
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tristream import __version__
+from tristream.block_sums import SealedFile, seal
 from tristream.errors import UserError
 from tristream.results import KINDS
+from tristream.written import note
 
 if TYPE_CHECKING:
     import h5py
+    import numpy.typing as npt
     import pandas as pd
 
 SCHEMA_VERSION = 1
+# The last key of JSON files: SHA-256 of all others, sorted, as Python writes them.
+CHECKSUM = "checksum"
 # Bytes that one stored byte can stand for in a deflated array, and what needs no storing.
 DEFLATED, EMPTY = 1100, 1 << 20
 
@@ -118,49 +124,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    for written in _recording:
-        written.add(path)
-
-
-# Sets of the blocks of `recorded` at work.
-_recording: list[set[Path]] = []
-
-
-@contextmanager
-def recorded() -> Iterator[set[Path]]:
-    """Yield a set that gathers the files which this process writes in the block."""
-    written: set[Path] = set()
-    _recording.append(written)
-    try:
-        yield written
-    finally:
-        _recording.remove(written)
-
-
-def sizes(files: Iterable[Path], listing: Path) -> dict[str, int]:
-    """What `listing` says under ``files`` of the files that lie around it: path to bytes."""
-    found = ((os.path.relpath(path, listing.parent), path.stat().st_size) for path in files)
-    return dict(sorted((Path(name).as_posix(), size) for name, size in found))
-
-
-def lost(listing: Path | str) -> list[str]:
-    """Files of a `listing` that are gone, or shorter than they were when it was written.
-
-    A rule can't declare files of which only its job knows the names, so Snakemake misses none.
-    """
-    listing = Path(listing)
-    try:
-        stored = json.loads(listing.read_text(encoding="utf-8")).get("files", {})
-    except (OSError, ValueError, AttributeError):
-        return []
-    return [name for name, size in stored.items() if not _is_whole(listing.parent / name, size)]
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size >= size
-    except OSError:
-        return False
+    note(path)
 
 
 def _sweep(path: Path) -> None:
@@ -191,6 +155,7 @@ def create_h5(path: Path | str, provenance: Provenance) -> Iterator["h5py.File"]
             yield file
         if raw.failure is not None:
             raise OSError(raw.failure.errno, raw.failure.strerror, str(path))
+        seal(temporary)
 
 
 class Forgiving(io.FileIO):
@@ -237,28 +202,79 @@ _sound: set[tuple[str, int, int]] = set()
 def open_h5(path: Path | str, kind: str) -> Iterator[tuple["h5py.File", Provenance]]:
     """Open an HDF5 file of a known kind for reading, without locks (NFS, Lustre).
 
+    What is read of it is compared with its checksums, if it has some.
+
     Raises
     ------
     UserError
         If the file is missing, damaged, of another kind, or does not say whether its data are
         simulated.
     """
+    with _opened(Path(path)) as (file, _):
+        yield file, _h5_provenance(file, Path(path), kind)
+
+
+# Files that are open. HDF5 would close those that are left at the end of the process, when there is
+# no Python any more to do it with, and crash.
+_open: dict[int, "h5py.File"] = {}
+
+
+@atexit.register
+def _close_all() -> None:
+    while _open:
+        _open.popitem()[1].close()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple["h5py.File", SealedFile]]:
     import h5py
 
-    path = Path(path)
+    raw = None
     try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
+        raw = SealedFile(path)
+        # Not by its name: HDF5 would lock it, and read past the checksums.
+        file = h5py.File(raw, "r")
+    except (OSError, ValueError) as error:
+        error.__traceback__ = None  # its frames would keep parts of HDF5, see `_open`
+        if raw is not None:
+            raw.close()
         raise UserError(
             f"{path}: can't be read as HDF5 ({error}); delete it and run again"
         ) from None
-    with file:
+    _open[id(file)] = file
+    try:
         stat = path.stat()
         version = str(path.absolute()), stat.st_mtime_ns, stat.st_size
         if version not in _sound:
             _refuse_strange(file, path)
             _sound.add(version)
-        yield file, _h5_provenance(file, path, kind)
+        yield file, raw
+    finally:
+        _open.pop(id(file), None)
+        file.close()
+        raw.close()
+        # A reader may have an explanation of its own for what it could not read.
+        if raw.failure:
+            raise UserError(f"{path}: {raw.failure}; delete it and run again") from None
+
+
+def mapped(path: Path, kind: str, name: str) -> "npt.NDArray[Any]":
+    """An array of a file, checked as a whole and then read from it where it is asked for.
+
+    Raises
+    ------
+    UserError
+        As :func:`open_h5`.
+    """
+    import numpy as np
+
+    with _opened(path) as (file, raw):
+        _h5_provenance(file, path, kind)
+        data = file[name]
+        if (offset := data.id.get_offset()) is None:
+            return np.asarray(data[()])
+        raw.check(offset, offset + data.nbytes)
+        return np.memmap(path, data.dtype, "r", offset, data.shape)
 
 
 def _refuse_strange(file: "h5py.File", path: Path) -> None:
@@ -331,10 +347,49 @@ def read_strings(group: "h5py.Group", name: str) -> list[str]:
 
 
 def write_json(path: Path | str, content: Mapping[str, Any], provenance: Provenance) -> None:
-    """Write a JSON file whose top level holds the provenance beside `content`."""
+    """Write a JSON file whose top level holds the provenance beside `content`, and a checksum."""
+    write_summed(path, {**provenance.to_json(), **content})
+
+
+def write_summed(path: Path | str, content: Mapping[str, Any]) -> None:
+    """Write JSON with a checksum of its own values."""
+    plain = json.loads(json.dumps(content, default=_plain))
     with atomic_path(path) as temporary:
-        text = json.dumps({**provenance.to_json(), **content}, indent=2, default=_plain)
+        text = json.dumps({**plain, CHECKSUM: _sum(plain)}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_summed(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_summed` wrote, or what somebody wrote without a checksum.
+
+    Raises
+    ------
+    UserError
+        If it is missing, not JSON, or other values than those that were written.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the stage that writes it has not run") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: no JSON object; delete it and run again")
+    # Its key or its value is enough to know the checksum by: one of them may be damaged.
+    last, stored = next(reversed(content.items()), ("", ""))
+    if last == CHECKSUM or str(stored).startswith("sha256:"):
+        del content[last]
+        if (last, stored) != (CHECKSUM, _sum(content)):
+            raise UserError(
+                f"{path}: its values are not those that were written: it is damaged, or was "
+                "changed by hand; delete it and run again"
+            )
+    return content
+
+
+def _sum(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def read_json(path: Path | str, kind: str) -> tuple[dict[str, Any], Provenance]:
@@ -345,14 +400,8 @@ def read_json(path: Path | str, kind: str) -> tuple[dict[str, Any], Provenance]:
     UserError
         If it is missing, not JSON, or not what it should be.
     """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the stage that writes it has not run") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from None
-    return content, Provenance.from_json(content, path, kind)
+    content = read_summed(Path(path))
+    return content, Provenance.from_json(content, Path(path), kind)
 
 
 def sidecar(path: Path | str) -> Path:

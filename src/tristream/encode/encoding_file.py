@@ -14,7 +14,14 @@ from tristream.encode.ceiling import Ceiling, Power
 from tristream.encode.jackknife import Groups
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
-from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
+from tristream.store import (
+    Provenance,
+    create_h5,
+    mapped,
+    open_h5,
+    read_strings,
+    write_strings,
+)
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -349,11 +356,7 @@ def stored_weights(path: Path) -> Floats:
 
     They may be larger than all that a test needs beside them.
     """
-    with open_h5(path, KIND) as (file, _):
-        dual = file["model/dual"]
-        if (offset := dual.id.get_offset()) is None:
-            return np.asarray(dual[()])
-        return np.memmap(path, dual.dtype, "r", offset, dual.shape)
+    return mapped(path, KIND, "model/dual")
 
 
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:

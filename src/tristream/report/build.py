@@ -16,7 +16,8 @@ from tristream.report.sections import power
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
 from tristream.results import PLACES
-from tristream.store import Provenance, atomic_path, sizes, write_json
+from tristream.store import Provenance, atomic_path, write_json
+from tristream.written import sizes
 
 KIND = "report"
 LISTING = Path(PLACES["report_files"].pattern).name

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tristream.config.load import Resolved
 
 
+# Of the hash in the name of a file of settings.
+DIGITS = 16
+
+
 class Settings(Section):
     """What one kind of job reads of the study.
 
@@ -41,9 +45,9 @@ class Settings(Section):
         """
         name = type(self).__name__.removesuffix("Settings").lower()
         key = _dumped(self.key())
-        path = Path(folder) / f"{name}-{hash_text(key)[:16]}.json"
+        path = Path(folder) / f"{name}-{hash_text(key)[:DIGITS]}.json"
         text = (_dumped(self.model_dump(mode="json")) if self.wording else key) + "\n"
-        if not path.is_file() or (self.wording and path.read_text(encoding="utf-8") != text):
+        if not _holds(path, text):
             with atomic_path(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         return path.as_posix()
@@ -57,8 +61,9 @@ class Settings(Section):
         UserError
             If the file is missing or holds other settings.
         """
+        path = Path(path)
         try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+            found = cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; run snakemake again, it writes it") from None
         except ValidationError as error:
@@ -68,6 +73,17 @@ class Settings(Section):
                 f"{path}: not the settings of this job ({where}: {first['msg']}); run snakemake "
                 "again"
             ) from None
+        _, dash, name = path.stem.rpartition("-")
+        if dash and len(name) == DIGITS and name != hash_text(_dumped(found.key()))[:DIGITS]:
+            raise UserError(f"{path}: damaged, or changed by hand; run snakemake again")
+        return found
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode("utf-8")
+    except FileNotFoundError:
+        return False
 
 
 def _dumped(content: dict[str, Any]) -> str:

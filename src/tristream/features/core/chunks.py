@@ -5,19 +5,25 @@ name is a hash of everything that decides the values. Each layer has a folder of
 no two jobs share a layer.
 """
 
-import json
+import io
 import shutil
+import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
+from tristream.errors import UserError
 from tristream.features.core.registry import Block
-from tristream.store import atomic_path
+from tristream.store import atomic_path, read_summed, write_summed
 
 DONE = "done.json"
+# What a damaged archive raises beside the usual.
+ODD = (struct.error, zlib.error)
 
 
 class ChunkFolder:
@@ -65,19 +71,18 @@ class ChunkFolder:
 
     def finish(self, layer: str, stimulus: str, notes: Mapping[str, Any]) -> None:
         """Mark the last chunk, and store the notes of the pass."""
-        with atomic_path(self.path / layer / stimulus / DONE) as temporary:
-            temporary.write_text(json.dumps(notes), encoding="utf-8")
+        write_summed(self.path / layer / stimulus / DONE, notes)
 
     def times(self, layer: str, stimulus: str) -> np.ndarray:
         """Times of all chunks together."""
         files = range(self.count(layer, stimulus))
-        parts = [np.load(self._file(layer, stimulus, i))["times"] for i in files]
+        parts = [_read(self._file(layer, stimulus, i), "times") for i in files]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def blocks(self, layer: str, stimulus: str) -> Iterator[np.ndarray]:
         """Values of the chunks, in time order."""
         for index in range(self.count(layer, stimulus)):
-            yield np.load(self._file(layer, stimulus, index))["values"]
+            yield _read(self._file(layer, stimulus, index), "values")
 
     def width(self, layer: str, stimulus: str) -> int:
         """Number of columns; 0 without a chunk."""
@@ -86,7 +91,7 @@ class ChunkFolder:
 
     def notes(self, layer: str, stimulus: str) -> dict[str, Any]:
         """What the pass of a stimulus noted."""
-        return dict(json.loads((self.path / layer / stimulus / DONE).read_text("utf-8")))
+        return read_summed(self.path / layer / stimulus / DONE)
 
     def remove(self) -> None:
         """Remove the layers, and the folders that hold them unless another job has some there."""
@@ -98,3 +103,22 @@ class ChunkFolder:
 
     def _file(self, layer: str, stimulus: str, index: int) -> Path:
         return self.path / layer / stimulus / f"{index:06d}.npz"
+
+
+def _read(file: Path, name: str) -> np.ndarray:
+    """An array of a chunk, whose archive has checksums.
+
+    Raises
+    ------
+    UserError
+        If it is damaged: the pass over the stimulus has to begin anew.
+    """
+    try:
+        # All of it, or its checksum is not looked at: a damaged header may ask for less.
+        with ZipFile(file) as archive:
+            content = archive.read(f"{name}.npy")
+        return np.asarray(np.lib.format.read_array(io.BytesIO(content), allow_pickle=False))
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile, *ODD) as error:
+        raise UserError(
+            f"{file}: damaged ({error}); delete its folder {file.parent} and run again"
+        ) from None
