@@ -20,7 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 STORE = {
     "open_h5",
-    "mapped",
+    "read_mapped",
     "create_h5",
     "read_table",
     "write_table",

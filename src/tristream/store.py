@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from tristream import __version__
 from tristream.block_sums import SealedFile, seal
-from tristream.errors import UserError
+from tristream.errors import UserError, masked
 from tristream.results import KINDS
+from tristream.spreadsheets import as_written, harmless, is_number
 from tristream.written import note
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class Provenance:
         kind = KINDS.get(self.kind)
         if kind is not None and kind.computed and not self.methods:
             raise ValueError(f"a file of kind {self.kind!r} needs sentences for the methods text")
-        return {"schema_version": SCHEMA_VERSION, "tristream_version": __version__, **asdict(self)}
+        about = {"schema_version": SCHEMA_VERSION, "tristream_version": __version__, **asdict(self)}
+        return {key: _masked(value) for key, value in about.items()}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], path: Path, kind: str) -> "Provenance":
@@ -258,7 +260,7 @@ def _opened(path: Path) -> Iterator[tuple["h5py.File", SealedFile]]:
             raise UserError(f"{path}: {raw.failure}; delete it and run again") from None
 
 
-def mapped(path: Path, kind: str, name: str) -> "npt.NDArray[Any]":
+def read_mapped(path: Path, kind: str, name: str) -> "npt.NDArray[Any]":
     """An array of a file, checked as a whole and then read from it where it is asked for.
 
     Raises
@@ -353,7 +355,7 @@ def write_json(path: Path | str, content: Mapping[str, Any], provenance: Provena
 
 def write_summed(path: Path | str, content: Mapping[str, Any]) -> None:
     """Write JSON with a checksum of its own values."""
-    plain = json.loads(json.dumps(content, default=_plain))
+    plain = _masked(json.loads(json.dumps(content, default=_plain)))
     with atomic_path(path) as temporary:
         text = json.dumps({**plain, CHECKSUM: _sum(plain)}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -385,6 +387,17 @@ def read_summed(path: Path) -> dict[str, Any]:
                 "changed by hand; delete it and run again"
             )
     return content
+
+
+def _masked(value: Any) -> Any:
+    """The same without secrets of addresses: results go to other people."""
+    if isinstance(value, str):
+        return masked(value) if "://" in value else value
+    if isinstance(value, Mapping):
+        return {key: _masked(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(one) for one in value]
+    return value
 
 
 def _sum(content: Mapping[str, Any]) -> str:
@@ -431,11 +444,12 @@ def write_table(
     **content
         More keys for the sidecar.
     """
+    table = harmless(table)
     described = {name: {"Description": text} for name, text in (columns or {}).items()}
     about = {
         **content,
         "columns": described,
-        "text_columns": [c for c in table.columns if not _is_number(table[c])],
+        "text_columns": [c for c in table.columns if not is_number(table[c])],
     }
     text = table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n").encode()
     about |= {"rows": len(table), "sha256": hashlib.sha256(text).hexdigest()}
@@ -471,13 +485,7 @@ def read_table(path: Path | str, kind: str) -> tuple["pd.DataFrame", Provenance]
     table = pd.read_csv(
         io.BytesIO(content), sep="\t", keep_default_na=False, na_values=["n/a"], dtype=text
     )
-    return table, provenance
-
-
-def _is_number(column: "pd.Series") -> bool:
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-    return is_numeric_dtype(column) or is_bool_dtype(column)
+    return as_written(table), provenance
 
 
 def _plain(value: Any) -> Any:

@@ -1,26 +1,17 @@
 """The report on results that are missing, damaged, or hostile."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import yaml
 
 from helpers import report_tree
 from tristream.cli import main
-from tristream.config.load import load
-from tristream.decode.decoding_file import read_decoding, write_decoding
 from tristream.errors import UserError
 from tristream.inference.inference_file import Significance, read_inference, write_inference
 from tristream.maps.score_maps import read
 from tristream.report.build import build
-from tristream.stimuli.tables import LEAKAGE, LeakageTable, write_leakage
-from tristream.store import Omission, Provenance, create_h5
-
-HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)> $\\frac{1}$"
+from tristream.store import Provenance, create_h5
 
 
 def test_a_study_without_results_is_reported_as_such(tmp_path):
@@ -52,52 +43,6 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, capsys, damage):
     assert str(path) in said
     assert said.count("\n") == 1
     assert not (tmp_path / "results/report/index.html").exists()
-
-
-def test_hostile_text_is_shown_and_never_obeyed(tmp_path):
-    study = yaml.safe_load((report_tree.REPOSITORY / "config.yaml").read_text())
-    study |= {"title": HOSTILE, "results": str(tmp_path / "results"), "models": {}, "inference": {}}
-    study["datasets"] = {"haxby2001_slice": {}}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(study))
-    source = report_tree.REPOSITORY / "workflow/datasets/haxby2001_slice.yaml"
-    descriptor = yaml.safe_load(source.read_text())
-    descriptor |= {key: HOSTILE for key in ("title", "licence", "citation", "credit")}
-    (tmp_path / "descriptors").mkdir()
-    (tmp_path / "descriptors/haxby2001_slice.yaml").write_text(yaml.safe_dump(descriptor))
-    resolved = load(tmp_path / "config.yaml", tmp_path / "descriptors")
-    write_hostile(tmp_path / "results")
-    build(resolved, tmp_path / "results/report/index.html")
-    for path in (tmp_path / "results/report").glob("*.html"):
-        text = path.read_text()
-        assert "<script" not in text, path
-        assert "<img src=x" not in text, path
-    page = (tmp_path / "results/report/haxby2001_slice.html").read_text()
-    assert page.count("&lt;script&gt;") >= 6
-
-
-def write_hostile(root: Path):
-    """Results whose every text is hostile."""
-    omitted = (Omission(HOSTILE, HOSTILE),)
-    receipt = {"source": {"kind": HOSTILE, "url": HOSTILE}, "commit": HOSTILE, "files": []}
-    receipt |= {key: HOSTILE for key in ("dataset", "subject", "root", "name", "licence")}
-    said = Provenance("receipt", False, omitted=omitted).to_json()
-    folder = root / "fetch/haxby2001_slice"
-    folder.mkdir(parents=True)
-    (folder / "dataset.json").write_text(json.dumps(said | receipt))
-    table = pd.DataFrame({name: [HOSTILE] for name in LEAKAGE})
-    methods = (HOSTILE,)
-    checked = [{"check": HOSTILE, HOSTILE: HOSTILE}]
-    said = Provenance("leakage", False, methods=methods)
-    path = root / "stimuli/haxby2001_slice/leakage.tsv"
-    write_leakage(LeakageTable(path, table, checked, [], [], None, said))
-    said = Provenance("decoding", False, omitted=omitted, methods=methods)
-    for name in ("ridge_volumes", "svm_blocks"):
-        report_tree.write_decoding(root, "haxby2001_slice", name, "1", np.random.default_rng(0))
-        path = root / f"decode/haxby2001_slice/{name}/sub-1.h5"
-        stored, _ = read_decoding(path)
-        classes = [HOSTILE, *stored.classes[1:]]
-        runs = [HOSTILE, *stored.runs[1:]]
-        write_decoding(path, replace(stored, classes=classes, runs=runs, permuted=HOSTILE), said)
 
 
 def test_maps_refuse_an_inference_of_other_voxels(tmp_path):

@@ -1,4 +1,4 @@
-"""A file of the results that somebody deleted is made again: dry runs, one for each kind of file."""
+"""A file of the results that somebody deleted is made again: a dry run for each kind of file."""
 
 import re
 from pathlib import Path

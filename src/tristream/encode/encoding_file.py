@@ -17,8 +17,8 @@ from tristream.space.grayordinates import Grayordinates
 from tristream.store import (
     Provenance,
     create_h5,
-    mapped,
     open_h5,
+    read_mapped,
     read_strings,
     write_strings,
 )
@@ -356,7 +356,7 @@ def stored_weights(path: Path) -> Floats:
 
     They may be larger than all that a test needs beside them.
     """
-    return mapped(path, KIND, "model/dual")
+    return read_mapped(path, KIND, "model/dual")
 
 
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:

@@ -84,8 +84,9 @@ def label(text: str) -> str:
 def describe_dataset(folder: Path, title: str, simulated: bool) -> None:
     """Write ``dataset_description.json``, ``README.md`` and ``.bidsignore`` of the derivative.
 
-    All subjects of a model or contrast share them. Each subject's job writes the same bytes. Licence and citation of the data are the dataset's own: the report has them, and a
-    corrected one redraws no map.
+    All subjects of a model or contrast share them. Each subject's job writes the same bytes.
+    Licence and citation of the data are the dataset's own: the report has them, and a corrected one
+    redraws no map.
     """
     origin = "simulated BOLD: no measurement was made" if simulated else "measured BOLD"
     description = {

@@ -1,5 +1,7 @@
 """Write the report: pages, figures and tables, ``index.html`` last."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from itertools import groupby
@@ -9,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tristream import __version__
 from tristream.config.load import Resolved
+from tristream.errors import masked
 from tristream.maps.style import SIMULATED, style
 from tristream.report.elements import Block, Figure, Link, shown
 from tristream.report.pages import all_pages
@@ -54,11 +57,12 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
             study=resolved.study.title,
             navigation=navigation,
             css=css,
+            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
             version=__version__,
         )
         path = output if page is pages[0] else results.folder / page.file
         with atomic_path(path) as temporary:
-            temporary.write_text(html, encoding="utf-8")
+            temporary.write_text(masked(html), encoding="utf-8")
     listing = results.folder / LISTING
     written = (f for f in results.folder.rglob("[!.]*") if f.is_file() and f != listing)
     simulated = any(map(results.simulated, resolved.datasets))

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from tristream import __version__
+from tristream.errors import masked
 from tristream.report.elements import Block, Code, Link, Section, Table, Text, facts
 from tristream.report.study_results import Results
 from tristream.store import SCHEMA_VERSION, atomic_path
@@ -61,7 +62,7 @@ def _write_config(results: Results) -> Path:
     for name, subjects in results.resolved.subjects.items():
         study["datasets"][name]["subjects"] = subjects
     path = results.folder / "study.yaml"
-    text = yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
+    text = masked(yaml.safe_dump(study, sort_keys=False, allow_unicode=True))
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
