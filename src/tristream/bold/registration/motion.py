@@ -15,6 +15,7 @@ from tristream.bold.epi_mask import epi_mask
 from tristream.bold.nifti import BLOCK, kept_volumes, open_image
 from tristream.bold.raw_inputs import raw_bold, read_timing
 from tristream.bold.registration import antspy
+from tristream.bold.registration.alignment_check import OUTSTANDING, outstanding
 from tristream.bold.registration.antspy_extra import require
 from tristream.bold.registration.registration_file import Normalisation, Registration
 from tristream.bold.resampling.sampling import Volume, raw_volumes
@@ -158,6 +159,11 @@ def coregister(
 
     Only the run's own brain is compared, so that a slab finds its place. The search starts from
     where the headers say that the run lies, and from the middle of the target's brain.
+
+    Raises
+    ------
+    UserError
+        If ANTs fails, or what was found is hardly better than places beside it.
     """
     target = np.asarray(normalised.brain.dataobj)
     there = apply_affine(normalised.brain.affine, np.argwhere(target > 0)).mean(axis=0)
@@ -169,4 +175,12 @@ def coregister(
         [np.eye(4), from_matvec(np.eye(3), there - here)],
         "Rigid" if normalised.t1w else "Affine",
     )
+    better = outstanding(reference, brain, normalised.brain, found)
+    if not better >= OUTSTANDING:
+        what = "T1w" if normalised.t1w else "template"
+        raise UserError(
+            f"{path}: once registered, it does not fit the {what} (what they share is {better:.2f} "
+            f"times that of places beside it, below {OUTSTANDING:g}): a header may turn one of "
+            "them round; look at both and fix them, or leave the run out (missing)"
+        )
     return np.asarray(np.linalg.inv(found), np.float64)
