@@ -7,6 +7,7 @@ import pytest
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.cli import main
 from tristream.device import choose_device
+from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
 
@@ -136,3 +137,43 @@ def test_a_model_that_the_study_lacks(capsys):
     command = "encode fit --dataset bunny --model nonesuch --subject 01 --aligned a --bold b"
     assert main([*command.split(), "--samples", "s", "--output", "o"]) == 2
     assert "models: there is no 'nonesuch' in the study; it has streams" in capsys.readouterr().err
+
+
+def features_of(study):
+    """Features of each run, once: repeats share them."""
+    return {id(one): one for one in study["x"].values()}.values()
+
+
+def duplicate(study):
+    for features in features_of(study):
+        features["flow/speed"] = np.repeat(features["flow/speed"][:, :1], 3, axis=1)
+        features["motion/energy"] = np.tile(features["motion/energy"], 2)
+
+
+def one_column(study):
+    for features in features_of(study):
+        features |= {label: values[:, :1] for label, values in features.items()}
+
+
+def one_voxel(study):
+    study["y"] = {run: bold[:, :1] for run, bold in study["y"].items()}
+
+
+def constant_voxel(study):
+    for bold in study["y"].values():
+        bold[:, 0] = 0
+
+
+@pytest.mark.parametrize("change", [duplicate, one_column, one_voxel, constant_voxel])
+def test_little_or_redundant_data_is_fitted_and_stays_finite(tmp_path, change):
+    study = write_study(tmp_path, change=change)
+    output = tmp_path / "encoding.h5"
+    settings = encode_settings(model())
+    fit_subject(settings, "01", study["aligned"], study["bold"], study["samples"], output)
+    scores = read_encoding(output)[0].scores
+    assert np.isfinite(scores.r2).all()
+    assert (scores.r2 <= 1).all()
+    if change is constant_voxel:
+        assert scores.r2[0] <= 0
+    if change is duplicate:
+        assert scores.r2.max() > 0.1

@@ -112,6 +112,18 @@ def test_links_pass_for_no_files_where_git_annex_fails(clone, tmp_path, monkeypa
         annex.list_files(clone)
 
 
+def test_a_machine_without_git_annex_is_told_so(clone, tmp_path, monkeypatch):
+    git = shutil.which("git")
+    assert git
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs/git").symlink_to(git)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path / "programs"))
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"))
+    with pytest.raises(UserError, match=r"^git-annex: not found; install") as told:
+        annex.list_files(clone)
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("folder", ["../../../outside", "/outside", "derivatives/../../outside"])
 def test_derivatives_are_cloned_into_the_dataset_and_nowhere_else(upstream, tmp_path, folder):
     settings = nested_settings(upstream[1], tmp_path / "data", folder)

@@ -149,6 +149,41 @@ def test_twenty_kills_and_two_signals_end_with_the_results_of_an_unbroken_run(
     assert left == []
 
 
+@pytest.mark.faults
+@pytest.mark.xdist_group("study")
+def test_a_job_that_the_system_kills_is_done_again(study: Path):
+    """As for want of memory: the first try of one job dies by SIGKILL, the second one does not."""
+    real, folder = Path(sys.executable), study / "bin"
+    folder.mkdir()
+    (folder / "python").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in *" tristream inference encoding "*)\n'
+        "  [ -e killed ] || { touch killed; kill -9 $$; } ;;\n"
+        "esac\n"
+        f'exec "{real}" "$@"\n'
+    )
+    (folder / "python").chmod(0o755)
+    target = "results/inference/tiny/streams/sub-01.h5"
+    before = arrays(study / "results/inference")
+    (study / target).unlink()
+    env = environment()
+    env["PATH"] = os.pathsep.join([str(folder), env["PATH"]])
+    call = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", "1"]
+    call += ["--configfile", "config.yaml", target]
+    first = subprocess.run(call, cwd=study, env=env, capture_output=True, text=True)
+    assert first.returncode != 0
+    assert "Error in rule inference" in first.stderr
+    assert (study / "killed").exists()
+    (study / "killed").unlink()
+    again = subprocess.run([*call, "--retries", "1"], cwd=study, env=env, capture_output=True)
+    assert again.returncode == 0, again.stderr
+    assert (study / "killed").exists()
+    after = arrays(study / "results/inference")
+    assert set(before) == set(after)
+    for name, value in before.items():
+        np.testing.assert_array_equal(value, after[name], err_msg=name)
+
+
 @pytest.mark.xdist_group("study")
 def test_killed_runs_end_with_the_arrays_of_an_unbroken_one(finished: Path, tmp_path, cache):
     """Of every job that writes arrays; figures and pages, which have none, take a third more."""

@@ -1,6 +1,8 @@
 """A file of the results that somebody deleted is made again: a dry run for each kind of file."""
 
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,23 @@ def test_what_is_cut_short_is_lost_and_what_lists_nothing_has_lost_nothing(tmp_p
     assert lost(listing) == ["b/c"]
     (tmp_path / "a").write_text("1234")
     assert lost(listing) == ["a", "b/c"]
+
+
+@pytest.mark.xdist_group("study")
+def test_results_behind_a_link_and_times_of_a_coarse_or_wrong_clock(study: Path, tmp_path: Path):
+    """A finished study stays finished: on another disk, and with times that say little."""
+    elsewhere = tmp_path / "other disk" / "results"
+    elsewhere.parent.mkdir()
+    (study / "results").rename(elsewhere)
+    (study / "results").symlink_to(elsewhere)
+    assert "Nothing to be done" in snakemake(study, "--dry-run")
+    for path in elsewhere.rglob("*"):
+        # As file systems keep them whose clock ticks every two seconds.
+        ticks = int(path.stat().st_mtime) // 2 * 2
+        os.utime(path, (ticks, ticks))
+    assert "Nothing to be done" in snakemake(study, "--dry-run")
+    # A machine whose clock was an hour ahead wrote this one.
+    for name in ("bold/tiny/sub-01/index.json", "encode/tiny/streams/sub-01.h5"):
+        later = time.time() + 3600
+        os.utime(elsewhere / name, (later, later))
+        assert "Nothing to be done" in snakemake(study, "--dry-run"), name

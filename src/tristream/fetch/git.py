@@ -108,9 +108,10 @@ def stream(*command: str, at: Path) -> Iterator[Mapping[str, Any]]:
 
 def _found(command: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
     program = shutil.which(command[0], path=env["PATH"])
-    if program is None:
+    needed = "git-annex" if command[:2] == ("git", "annex") else command[0]
+    if program is None or shutil.which(needed, path=env["PATH"]) is None:
         raise UserError(
-            f"{command[0]}: not found; install tristream with pip, which brings DataLad and "
+            f"{needed}: not found; install tristream with pip, which brings DataLad and "
             "git-annex, and git itself with the system's package manager"
         )
     return [program, *command[1:]]
