@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from helpers import REPOSITORY, report_tree
+from tristream import store
+from tristream.block_sums import SealedFile
 from tristream.config.settings.report import ReportSettings
 from tristream.features.core.checked_space import check
 from tristream.maps.style import style
@@ -73,9 +75,7 @@ def test_a_copy_that_holds_only_declared_inputs_gives_equal_pages(resolved):
 
 
 def test_no_other_file_of_the_results_is_opened(resolved, monkeypatch):
-    """By what h5py and Python open, whoever calls them."""
-    import h5py
-
+    """By what the store and Python open, whoever calls them."""
     root = Path(resolved.study.results)
     results = Results(resolved, root / "report")
     allowed = {Path(path) for path in paths(resolved, spaces_of(resolved))}
@@ -86,10 +86,10 @@ def test_no_other_file_of_the_results_is_opened(resolved, monkeypatch):
         if isinstance(path, str | Path) and "r" in mode and Path(path).is_relative_to(root):
             opened.add(Path(path))
 
-    class Noted(h5py.File):
-        def __init__(self, name, mode="r", **options):
-            note(name, mode)
-            super().__init__(name, mode, **options)
+    class Noted(SealedFile):
+        def __init__(self, path):
+            note(path, "r")
+            super().__init__(path)
 
     real = builtins.open
 
@@ -103,7 +103,7 @@ def test_no_other_file_of_the_results_is_opened(resolved, monkeypatch):
         note(self, "r")
         return read_text(self, *args, **options)
 
-    monkeypatch.setattr(h5py, "File", Noted)
+    monkeypatch.setattr(store, "SealedFile", Noted)
     monkeypatch.setattr(builtins, "open", noting_open)
     monkeypatch.setattr(Path, "read_text", noting_read)
     with style():
