@@ -248,7 +248,7 @@ def _opened(path: Path) -> Iterator[tuple["h5py.File", SealedFile]]:
         stat = path.stat()
         version = str(path.absolute()), stat.st_mtime_ns, stat.st_size
         if version not in _sound:
-            _refuse_strange(file, path)
+            refuse_strange(file, path)
             _sound.add(version)
         yield file, raw
     finally:
@@ -279,8 +279,8 @@ def read_mapped(path: Path, kind: str, name: str) -> "npt.NDArray[Any]":
         return np.memmap(path, data.dtype, "r", offset, data.shape)
 
 
-def _refuse_strange(file: "h5py.File", path: Path) -> None:
-    """Refuse what our own files never hold and a stranger's may use to harm.
+def refuse_strange(file: "h5py.File", path: Path) -> None:
+    """Refuse what sound files never hold and a stranger's may use to harm.
 
     Links and storage outside the file read what the user may read and its author may not; an array
     that is declared and not stored fills the memory.
@@ -306,8 +306,8 @@ def _refuse_strange(file: "h5py.File", path: Path) -> None:
 
     if found := file.visititems_links(strange):
         raise UserError(
-            f"{path}: {found}, which no file of tristream does: it is damaged, or a stranger's; "
-            "delete it and run again"
+            f"{path}: {found}, which no file of tristream or ITK does: it is damaged, or a "
+            "stranger's; delete it and run again"
         )
 
 

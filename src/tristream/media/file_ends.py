@@ -249,10 +249,12 @@ def _end_of_transport(file: BinaryIO, size: int) -> int | None:
     """Where the last packet ends; None if the file is not a transport stream to its end."""
     for length, offset in TRANSPORT:
         whole = size // length
+        if whole <= 3:
+            continue
         marks = []
         for number in (0, 1, 2, whole - 1, whole):
             file.seek(number * length + offset)
             marks.append(file.read(1))
-        if whole > 3 and all(mark == b"\x47" for mark in marks[:4]) and marks[4] in (b"", b"\x47"):
+        if all(mark == b"\x47" for mark in marks[:4]) and marks[4] in (b"", b"\x47"):
             return -(-size // length) * length
     return None

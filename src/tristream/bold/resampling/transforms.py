@@ -19,6 +19,7 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from tristream.errors import UserError
+from tristream.store import refuse_strange
 
 Array = npt.NDArray[np.float64]
 
@@ -61,6 +62,8 @@ class Displacement:
         return points + np.stack(moved, axis=1)
 
 
+# What h5py and numpy raise on files that are not what they should be.
+DAMAGED = (OSError, KeyError, ValueError, TypeError, AttributeError, OverflowError, RuntimeError)
 Transform = Affine | Displacement
 
 
@@ -112,12 +115,13 @@ def read_composite(path: Path) -> tuple[Transform, ...]:
     steps: list[Transform] = []
     try:
         with h5py.File(path, "r", locking=False) as file:
+            refuse_strange(file, path)
             group = file["TransformGroup"]
             for key in sorted(group, key=int):
                 kind = group[key]["TransformType"][0].decode()
                 if not kind.startswith("CompositeTransform"):
                     steps.append(_step(kind, group[key]))
-    except (OSError, KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise _unreadable(path, error) from None
     return tuple(reversed(steps))
 

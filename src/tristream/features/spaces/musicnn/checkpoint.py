@@ -40,7 +40,7 @@ def read_checkpoint(folder: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{error.filename}: no such file; fetch the weights again") from None
     try:
         return dict(_variables(index, data))
-    except (ValueError, IndexError, struct.error) as error:
+    except (ValueError, TypeError, IndexError, OverflowError, struct.error) as error:
         raise UserError(
             f"{folder / INDEX}: can't be read as a TensorFlow checkpoint ({error}); "
             "fetch the weights again"

@@ -1,0 +1,213 @@
+"""Every parser of bytes of ours on bytes of anybody: an answer or a line, in bounded time."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from tristream.block_sums import MAGIC as SUMS
+from tristream.block_sums import Damaged, SealedFile
+from tristream.bold.resampling.transforms import read_affines, read_composite
+from tristream.errors import UserError
+from tristream.features.spaces.musicnn.checkpoint import DATA, INDEX, MAGIC, read_checkpoint
+from tristream.fetch.annex import parse_key
+from tristream.media.file_ends import bytes_missing, ends_openly
+
+pytest.importorskip("hypothesis", reason="pip install 'tristream[dev]' brings it")
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+BOUNDED = settings(
+    max_examples=250,
+    deadline=2000,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+# Where to change a file, and to what.
+CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8)
+
+
+def damaged(content: bytes, changes: list[tuple[int, int]]) -> bytes:
+    out = bytearray(content)
+    for place, value in changes:
+        out[place % len(out)] = value
+    return bytes(out)
+
+
+def line(path: Path, read: Callable[[Path], Any]) -> str:
+    """What a user is told; nothing where it is read."""
+    told = ""
+    try:
+        read(path)
+    except UserError as error:
+        told = str(error)
+    assert "\n" not in told
+    return told
+
+
+def varint(number: int) -> bytes:
+    out = b""
+    while number > 127:
+        out, number = out + bytes([number & 127 | 128]), number >> 7
+    return out + bytes([number])
+
+
+def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+    body = b"".join(
+        b"\0" + varint(len(key)) + varint(len(value)) + key + value for key, value in entries
+    )
+    return body + struct.pack("<II", 0, 1) + b"\0\0\0\0\0"
+
+
+def bundle(folder: Path) -> tuple[bytes, bytes]:
+    """A TensorFlow checkpoint of two variables."""
+    values = np.arange(10, dtype="<f4").tobytes()
+    entries = [(b"", b"\x08\x01")]
+    for name, rows, offset in ((b"a/b", 4, 0), (b"c", 6, 16)):
+        dims = b"\x12" + varint(2) + b"\x08" + varint(rows)
+        message = b"\x08\x01\x12" + varint(len(dims)) + dims
+        entries.append((name, message + b"\x20" + varint(offset) + b"\x28" + varint(4 * rows)))
+    data = block(entries)
+    index = block([(b"z", varint(0) + varint(len(data) - 5))])
+    handles = varint(0) + varint(0) + varint(len(data)) + varint(len(index) - 5)
+    footer = handles.ljust(40, b"\0") + struct.pack("<Q", MAGIC)
+    return data + index + footer, values
+
+
+@BOUNDED
+@given(changes=CHANGES, whole=st.booleans())
+def test_checkpoints(tmp_path, changes, whole):
+    index, values = bundle(tmp_path)
+    (tmp_path / DATA).write_bytes(values)
+    (tmp_path / INDEX).write_bytes(index)
+    assert read_checkpoint(tmp_path)["c"].tolist() == [4, 5, 6, 7, 8, 9]
+    (tmp_path / INDEX).write_bytes(damaged(index if whole else index[:-48], changes) + index[-48:])
+    line(tmp_path, read_checkpoint)
+
+
+def boxes() -> bytes:
+    return struct.pack(">I4s8sI4s8s", 16, b"ftyp", b"isom    ", 16, b"moov", bytes(8))
+
+
+HEADS = {
+    "boxes": boxes(),
+    "elements": b"\x1a\x45\xdf\xa3\x84abcd\x18\x53\x80\x67\x01" + b"\xff" * 7 + b"\x1f\x43\xb6\x75",
+    "riff": b"RIFF" + struct.pack("<I", 100) + b"WAVEfmt " + bytes(92),
+    "riff64": b"riff" + bytes(12) + struct.pack("<Q", 2**63) + bytes(40),
+    "caf": b"caff\0\1\0\0desc" + struct.pack(">q", 32) + bytes(32) + b"data" + b"\xff" * 8,
+    "ogg": (b"OggS\0\4" + bytes(20) + b"\2\xff\xff" + bytes(510)) * 2,
+    "adts": b"\xff\xf1\x50\x80\x02\x1f\xfc" + bytes(9),
+    "tagged": b"ID3\4\0\0\x7f\x7f\x7f\x7f" + b"\xff\xf1\x50\x80\x00\x00\x00",
+    "transport": (b"\x47" + bytes(187)) * 5,
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@BOUNDED
+@given(changes=CHANGES, more=st.binary(max_size=64))
+def test_ends_of_films_and_sounds(tmp_path, kind, changes, more):
+    path = tmp_path / "film"
+    path.write_bytes(damaged(HEADS[kind], changes) + more)
+    missing = bytes_missing(path)
+    assert missing is None or missing >= 0
+    assert isinstance(ends_openly(path), bool)
+
+
+def composite() -> bytes:
+    """Transforms as ITK writes them."""
+    stored = io.BytesIO()
+    with h5py.File(stored, "w") as file:
+        for key, kind, parameters, fixed in (
+            ("0", "CompositeTransform_double_3_3", [], []),
+            ("1", "AffineTransform_double_3_3", [1, 0, 0, 0, 1, 0, 0, 0, 1, 2, 3, 4], [0, 0, 0]),
+            (
+                "2",
+                "DisplacementFieldTransform_float_3_3",
+                np.zeros(81),
+                [3, 3, 3, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1],
+            ),
+        ):
+            group = file.create_group(f"TransformGroup/{key}")
+            group["TransformType"] = [kind.encode()]
+            group["TransformParameters"] = np.asarray(parameters, float)
+            group["TransformFixedParameters"] = np.asarray(fixed, float)
+    return stored.getvalue()
+
+
+KINDS = st.sampled_from(["Affine", "DisplacementField", "é"])
+NUMBERS = st.lists(st.floats(width=32) | st.sampled_from([1e30, -1.0, 0.5]), max_size=18)
+
+
+@BOUNDED
+@given(
+    parameters=NUMBERS, fixed=NUMBERS, kind=st.sampled_from(["Affine", "DisplacementField", "é"])
+)
+def test_composites_with_odd_values(tmp_path, parameters, fixed, kind):
+    """HDF5 reads the bytes; what is ours is what is made of the values."""
+    path = tmp_path / "x.h5"
+    path.write_bytes(composite())
+    assert len(read_composite(path)) == 2
+    with h5py.File(path, "r+") as file:
+        group = file["TransformGroup/1"]
+        for name, value in (
+            ("TransformType", [f"{kind}Transform_double_3_3".encode()]),
+            ("TransformParameters", np.asarray(parameters, float)),
+            ("TransformFixedParameters", np.asarray(fixed, float)),
+        ):
+            del group[name]
+            group[name] = value
+    line(path, read_composite)
+
+
+def test_a_composite_that_reaches_out_of_itself_is_refused(tmp_path):
+    path = tmp_path / "x.h5"
+    for kind in ("link", "declared"):
+        path.write_bytes(composite())
+        with h5py.File(path, "r+") as file:
+            group = file["TransformGroup/2"]
+            del group["TransformParameters"]
+            if kind == "link":
+                group["TransformParameters"] = h5py.ExternalLink("other.h5", "/x")
+            else:
+                group.create_dataset("TransformParameters", (10**9,), "f4", chunks=(10**6,))
+        assert "stranger's" in line(path, read_composite), kind
+
+
+@BOUNDED
+@given(text=st.text(max_size=200), head=st.booleans())
+def test_affine_texts(tmp_path, text, head):
+    path = tmp_path / "x.txt"
+    start = "#Insight Transform File V1.0\nTransform: AffineTransform_double_3_3\nParameters: "
+    path.write_text((start if head else "") + text, encoding="utf-8", errors="surrogatepass")
+    line(path, read_affines)
+
+
+@BOUNDED
+@given(key=st.text(max_size=80) | st.from_regex(r"[A-Z0-9]{1,6}(-s[0-9]{1,30})?--[0-9a-f.]{0,40}"))
+def test_annex_keys(key):
+    size, checksum = parse_key(key)
+    assert size is None or size >= 0
+    assert not checksum or ":" in checksum
+
+
+@BOUNDED
+@given(
+    content=st.binary(max_size=300),
+    count=st.integers(0, 2**64 - 1),
+    block=st.integers(0, 2**32 - 1),
+)
+def test_checksums_of_blocks(tmp_path, content, count, block):
+    """Bytes of anybody, also with a footer that is right in itself and says what it likes."""
+    path = tmp_path / "a.h5"
+    whole = zlib.crc32(struct.pack("<QI", count, block), zlib.crc32(content[-4:]))
+    for tail in (b"", struct.pack("<QII16s", count, block, whole, SUMS)):
+        path.write_bytes(content + tail)
+        with suppress(Damaged), SealedFile(path) as file:
+            file.read()
