@@ -168,8 +168,8 @@ def test_a_job_that_the_system_kills_is_done_again(study: Path):
     (study / target).unlink()
     env = environment()
     env["PATH"] = os.pathsep.join([str(folder), env["PATH"]])
-    call = [sys.executable, "-m", "snakemake", "-s", str(REPOSITORY / "Snakefile"), "--cores", "1"]
-    call += ["--configfile", "config.yaml", target]
+    call = [sys.executable, "-m", "snakemake", target, "-s", str(REPOSITORY / "Snakefile")]
+    call += ["--configfile", "config.yaml", "--cores", "1"]
     first = subprocess.run(call, cwd=study, env=env, capture_output=True, text=True)
     assert first.returncode != 0
     assert "Error in rule inference" in first.stderr

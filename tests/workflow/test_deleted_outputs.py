@@ -14,6 +14,8 @@ from tristream.written import lost
 
 LAYOUT = Layout("results")
 ASIDE = ("logs", "benchmarks", ".settings")
+# Snakemake's own, in a folder that is an output.
+STAMP = ".snakemake_timestamp"
 # Of a rule that is made for each space; what the report lists in a folder that it declares.
 UNDECLARED = {"features", "report_files"}
 
@@ -21,7 +23,8 @@ UNDECLARED = {"features", "report_files"}
 def files_of(folder: Path, below: str) -> list[Path]:
     """Results of a finished study, relative to its folder."""
     found = (path.relative_to(folder) for path in sorted((folder / below).rglob("*")))
-    return [p for p in found if p.parts[1] not in ASIDE and (folder / p).is_file()]
+    files = [p for p in found if (folder / p).is_file() and p.name != STAMP]
+    return [p for p in files if p.parts[1] not in ASIDE]
 
 
 @pytest.mark.xdist_group("wide")
