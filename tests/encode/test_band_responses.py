@@ -14,7 +14,7 @@ from tristream.encode.band_responses import (
     response_taps,
     write_responses,
 )
-from tristream.encode.bands import Form
+from tristream.encode.bands import Form, band_kernels
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.training_features import TrainingFeatures
@@ -23,7 +23,13 @@ from tristream.store import read_table
 
 THIRD = VOXELS // 3
 RESPONSE = np.array([0.2, 1.0, 0.4, -0.5])
-CASES = {"fir": {}, "items": {}, "spm": {"hrf": "spm"}, "stacking": {"kind": "stacking"}}
+CASES = {
+    "fir": {},
+    "best": {"select": "best"},
+    "items": {},
+    "spm": {"hrf": "spm"},
+    "stacking": {"kind": "stacking"},
+}
 
 
 def planted(study):
@@ -84,9 +90,16 @@ def test_weights_predict_what_the_dual_weights_predict(fitted):
         duals = encoding.fitted.dual[..., voxels] * encoding.fitted.alpha[:, None, voxels]
         # Each band's residual is its penalty times its dual weights.
         mixed = (encoding.fitted.gamma[:, None, voxels] * duals).sum(0)
-    else:
+        expected = training(fitted, voxels) - mixed
+    elif about["select"] == "best":
         mixed = encoding.fitted.dual[:, voxels] * encoding.fitted.alpha[voxels]
-    expected = training(fitted, voxels) - mixed
+        expected = training(fitted, voxels) - mixed
+    else:
+        form = Form.of(about)
+        given = source, about["layout"], runs, list(runs), [], about["delays"]
+        kernels = band_kernels(*given, form=form).train.numpy()
+        weights = encoding.fitted.dual[..., voxels] * encoding.fitted.gamma[:, None, voxels]
+        expected = np.einsum("bij,bjv->iv", kernels, weights)
     # Kernels have a mean diagonal of 1; rounding grows as penalties fall below that.
     penalty = np.atleast_2d(encoding.fitted.alpha)[:, voxels].min(0)
     error = np.abs(predicted - (expected - expected.mean(0))).max(0)

@@ -15,6 +15,7 @@ from tristream.encode.models import KINDS
 NETWORK = {"width": 4, "epochs": 2, "learning_rate": 1e-2}
 MODELS = {
     "streams": ("holdout", {}),
+    "picked": ("holdout", {"select": "best"}),
     "few": ("holdout", {"candidates": 2, "delays": ["2 TR"]}),
     "wide": ("leave-one-run-out", {"candidates": 12, "alphas": {"number": 20}}),
     "one": ("leave-one-run-out", {"bands": {"ventral": ["net/early"]}, "delays": [0]}),
@@ -74,6 +75,9 @@ def test_what_is_left_out_or_was_done_by_another_model_is_found(files, name):
         ("streams", "tested on 2 held-out runs", "tested by leave-one-run-out"),
         ("streams", "repeat one another", "show the same stimuli in the same order"),
         ("streams", "speed)", "speed, flow/size)"),
+        ("streams", "exp(R²/T)", "equally"),
+        ("streams", "were scored by R²", "were chosen by cross-validated R²"),
+        ("picked", "were chosen by cross-validated R²", "were scored by R²"),
         ("wide", "other 3 runs", "other 4 runs"),
         ("wide", "(nested leave-one-run-out)", "(holdout)"),
         ("curved", "Gaussian", "linear"),
@@ -97,6 +101,7 @@ def test_what_was_not_done_is_not_mentioned(files):
     assert "The penalty was 0.01" in text["control"]
     assert "All bands had the same weight." in text["control"]
     assert "cross-validated" not in text["control"]
+    assert "near-best" not in text["picked"] + text["one"] + text["control"] + text["stacked"]
     assert "delayed" not in text["network"] + text["curved"]
 
 

@@ -128,23 +128,31 @@ def explicit(study, train):
 
 
 def test_fit_equals_ridge_on_explicit_features(holdout):
-    """Delays, projection, selection, balance and refit, against scikit-learn at the choice."""
+    """Delays, projection, selection, balance and refit: the mean of scikit-learn's models."""
     _, study, encoding, _ = holdout
     train = [name for name in study["y"] if "training" in name]
     features = explicit(study, train)
     y = np.vstack([study["y"][name][4:] for name in train])
+    models = encoding.fitted.models
+    assert (models.share > 0).sum(0).max() > 2
     for v in (0, THIRD, VOXELS - 1):
-        root = np.sqrt(encoding.fitted.gamma[:, v])
-        weights = [root[0], root[0], root[1], root[1]]
+        expected = 0
+        for one, share in zip(models.index[:, v], models.share[:, v], strict=True):
+            root = np.sqrt(models.gamma[:, one])
+            weights = [root[0], root[0], root[1], root[1]]
 
-        def weighted(name, weights=weights):
-            return np.hstack([w * x for w, x in zip(weights, features[name], strict=True)])
+            def weighted(name, weights=weights):
+                return np.hstack([w * x for w, x in zip(weights, features[name], strict=True)])
 
-        peer = Ridge(float(encoding.fitted.alpha[v]), solver="svd")
-        peer.fit(np.vstack([weighted(name) for name in train]), y[:, v])
-        expected = np.mean([peer.predict(weighted(r)) for r in encoding.tests["clip"].runs], 0)
+            peer = Ridge(float(models.alpha[one]), solver="svd")
+            peer.fit(np.vstack([weighted(name) for name in train]), y[:, v])
+            made = [peer.predict(weighted(r)) for r in encoding.tests["clip"].runs]
+            expected = expected + share * np.mean(made, 0)
         found = encoding.tests["clip"].prediction[:, v] + encoding.fitted.intercept[v]
         assert found == pytest.approx(expected, abs=2e-5)
+        assert encoding.fitted.gamma[:, v] == pytest.approx(
+            models.gamma[:, models.index[:, v]] @ models.share[:, v], abs=1e-6
+        )
 
 
 def test_projection_and_censoring_hold_for_features_as_for_bold(tmp_path):
@@ -250,7 +258,7 @@ def test_leave_one_run_out_predicts_every_run_once(tmp_path):
     assert encoding.scores.r == pytest.approx(np.tanh(np.arctanh(per_run).mean(0)), abs=1e-5)
     assert encoding.scores.r[: 2 * THIRD].mean() > 0.5
     assert abs(encoding.scores.r[2 * THIRD :].mean()) < 0.1
-    assert encoding.fitted.dual.shape[0] == sum(len(y) - 4 for y in study["y"].values())
+    assert encoding.fitted.dual.shape[-2] == sum(len(y) - 4 for y in study["y"].values())
 
 
 def test_test_runs_leave_no_trace_in_the_fit(tmp_path, holdout):

@@ -5,21 +5,21 @@ import pytest
 import torch
 from scipy.signal import lfilter
 
-from helpers.encoding_files import encode_settings, model, write_study
+from helpers.encoding_files import VOXELS, encode_settings, model, write_study
 from tristream.cli import main
+from tristream.encode.encoding_file import read_encoding
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.fit import fit_subject
-from tristream.encode.information_criteria import (
-    effective_degrees,
-    effective_samples,
-    ridge_criteria,
-)
-from tristream.encode.selection_table import compare_models
+from tristream.encode.information_criteria import effective_degrees, ridge_criteria
+from tristream.encode.mixture import Mixture
+from tristream.encode.residuals import Residuals, effective_samples
+from tristream.encode.selection_table import compare_models, criteria_of
 from tristream.errors import UserError
 from tristream.store import read_table
 
 RUNS = np.repeat(np.arange(3), [50, 60, 55])
 N = len(RUNS)
+THIRD = VOXELS // 3
 
 
 def test_degrees_are_the_trace_of_the_hat_matrix():
@@ -28,18 +28,21 @@ def test_degrees_are_the_trace_of_the_hat_matrix():
     grams = torch.from_numpy(np.stack([a @ a.T for a in x]))
     gamma = np.array([[0.2, 0.5], [0.8, 0.5]])
     alpha = np.array([3.0, 100.0])
-    found = effective_degrees(grams, gamma, alpha)
+    index, share = np.array([[0, 1, 1], [0, 1, 0]]), np.array([[1, 1, 0.6], [0, 0, 0.4]])
+    found = effective_degrees(grams, Mixture(gamma, alpha, index, share))
+    hats = []
     for v in range(2):
         joined = np.hstack([a * np.sqrt(g) for a, g in zip(x, gamma[:, v], strict=True)])
         joined -= joined.mean(0)
-        hat = joined @ np.linalg.solve(joined.T @ joined + alpha[v] * np.eye(27), joined.T)
-        assert found[v] == pytest.approx(np.trace(hat))
+        hats.append(joined @ np.linalg.solve(joined.T @ joined + alpha[v] * np.eye(27), joined.T))
+    hats.append(0.4 * hats[0] + 0.6 * hats[1])
+    assert found == pytest.approx([np.trace(hat) for hat in hats])
 
 
 def test_independent_columns_without_penalty_are_degrees():
     x = np.random.default_rng(0).standard_normal((N, 9))
     gram = torch.from_numpy(x @ x.T)[None]
-    found = effective_degrees(gram, np.ones((1, 1)), np.array([1e-9]))
+    found = effective_degrees(gram, Mixture.single(np.ones((1, 1)), np.array([1e-9])))
     assert found[0] == pytest.approx(9, abs=1e-3)
 
 
@@ -62,11 +65,10 @@ def test_criteria_are_those_of_the_residuals_and_choose_the_true_model():
         fixed = np.ones((1, len(bands)))
         ridge = BandedRidgeCV(alphas=[1.0], candidates=fixed, kernel="precomputed")
         ridge.fit(grams, y, runs=RUNS)
-        found[name] = ridge_criteria(
-            torch.from_numpy(grams), ridge.gamma_, ridge.alpha_, ridge.dual_, RUNS
-        )
         residual = y - ridge.predict(grams)
-        c = found[name]
+        models = Mixture.single(ridge.gamma_, ridge.alpha_)
+        c = ridge_criteria(torch.from_numpy(grams), models, Residuals.of(residual, RUNS))
+        found[name] = c
         fit = c.samples * np.log((residual**2).mean(0))
         assert c.aic == pytest.approx(fit + 2 * (c.degrees + 1), rel=1e-6)
         assert c.bic == pytest.approx(fit + np.log(c.samples) * (c.degrees + 1), rel=1e-6)
@@ -104,7 +106,16 @@ def test_models_of_all_kinds_are_compared(encodings, tmp_path):
     assert table["cv_best"].sum() == pytest.approx(1)
     assert table["cv_mean"]["right"] > table["cv_mean"]["half"]
     assert table["cv_best"]["right"] > table["cv_best"]["half"]
-    assert table["bic_best"]["right"] > 0.6
+    bic = {}
+    for name, path in zip(["right", "half"], encodings[:2], strict=True):
+        encoding, _ = read_encoding(path)
+        bic[name] = criteria_of(encoding, path).bic
+    right = bic["right"] < bic["half"]
+    # Of voxels that one band drives, the smaller model says as much.
+    assert right[THIRD : 2 * THIRD].all()
+    assert right[:THIRD].mean() < 0.5
+    predicted = np.max([read_encoding(path)[0].fitted.cv for path in encodings], 0) > 0
+    assert table["bic_best"]["right"] == pytest.approx(right[predicted].mean(), abs=0.05)
     assert table["bic_best"][["right", "half"]].sum() == pytest.approx(1)
     assert np.isnan(table["aic_best"]["network"])
     assert [o.what for o in said.omitted] == ["AIC and BIC of stacked", "AIC and BIC of network"]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tristream.encode.bands import BandKernels
+from tristream.encode.mixture import Mixture
 from tristream.encode.unit_parts import (
     SIGNS,
     LinearFold,
@@ -42,11 +43,13 @@ def fold():
     x, new = rng.standard_normal((23, 6)), rng.standard_normal((12, 6))
     train, test = centred_kernels(x, new)
     kernels = BandKernels(train[None], {"test": test[None]}, {})
-    alpha = np.array([1.0, 1.0, 20.0])
+    # The last voxel's model is the mean of two.
+    index, share = np.array([[0, 0, 1], [0, 0, 0]]), np.array([[1, 1, 0.7], [0, 0, 0.3]])
+    models = Mixture(np.ones((1, 2)), np.array([1.0, 20.0]), index, share)
     y = rng.standard_normal((23, VOXELS))
     # Units of unequal lengths; unit 1 is shown in the test run, too.
     units = np.repeat([0, 1, 2, 3, 4], [5, 4, 5, 6, 3])
-    return LinearFold(kernels, np.ones((1, VOXELS)), alpha, y, units, np.repeat([5, 1, 6], 4))
+    return LinearFold(kernels, models, y, units, np.repeat([5, 1, 6], 4))
 
 
 def test_a_training_unit_adds_what_the_prediction_loses_without_it(fold):
@@ -55,10 +58,19 @@ def test_a_training_unit_adds_what_the_prediction_loses_without_it(fold):
     add_training_parts(total, fold, slope)
     kernel, new = fold.kernels.train[0].numpy(), fold.kernels.test["test"][0].numpy()
     for voxel in range(VOXELS):
-        arguments = kernel, new, fold.y[:, [voxel]], fold.alpha[voxel]
-        whole = predicted(*arguments, np.arange(23))
+
+        def mean(kept, voxel=voxel):
+            """The mean of the voxel's models fitted to some samples."""
+            pairs = zip(fold.models.index[:, voxel], fold.models.share[:, voxel], strict=True)
+            made = (
+                share * predicted(kernel, new, fold.y[:, [voxel]], fold.models.alpha[one], kept)
+                for one, share in pairs
+            )
+            return sum(made)
+
+        whole = mean(np.arange(23))
         for unit in range(5):
-            without = predicted(*arguments, np.flatnonzero(fold.train_units != unit))
+            without = mean(np.flatnonzero(fold.train_units != unit))
             lost = (slope[:, [voxel]] * (whole - without)).sum()
             assert total.parts[unit, voxel] == pytest.approx(lost, abs=1e-4)
     assert not total.parts[5:].any()

@@ -49,12 +49,16 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
     skeleton = banded and about["solver"] == "skeleton" and about["rank"] < pairs
     held_out = sum(len(t.runs) for t in tests)
     ceiling, left_out = encoding.ceiling, encoding.left_out
+    mean = encoding.fitted.mixture is not None
+    found = [test.mixture.temperature for test in tests if test.mixture is not None]
+    noise = [float(f"{own(found):.2g}") for own in (min, max)] if mean else [0.0, 0.0]
 
     def when(condition: object, *values: object) -> tuple | None:
         return values if condition else None
 
     labels = [sum(map(len, spaces)) for spaces in about["layout"].values()]
     single = not network and len(grid) == 1 and weightings == 1
+    chosen = not network and not single and not mean
     rows: list[tuple[str, tuple | None]] = [
         (r"Encoding model (\w+) was", (about["model"],)),
         (r"Features were standardised over the training samples", ()),
@@ -108,6 +112,11 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
             r"All ([\d,]+) (.+?) were scored",
             when(banded and pairs > 1 and not skeleton, float(pairs), what),
         ),
+        (r"chosen by cross-validated R²", when(chosen)),
+        (r", pairs of the weights .* and the penalty .* were scored by R²", when(mean)),
+        (r"mean of those of its near-best pairs, .* exp\(R²/T\) \[@breiman1996a\]", when(mean)),
+        (r"near-best pairs and the best one \(([\d.e-]+)", when(mean, noise[0])),
+        (r" to ([\d.e-]+)\)\. Weights of bands are means", when(noise[0] < noise[1], noise[1])),
         (r"AdamW", when(network)),
         (r"Shapley values \[@lundberg2017\]", when(network and many)),
         (r"Each of the (\d+) runs was held out once", when(not holdout, float(train))),

@@ -25,11 +25,12 @@ from tristream.store import open_h5
 SETTINGS = model(candidates=3, alphas={"lowest": -1, "highest": 4, "number": 6})
 
 
-def fit(folder, change=None):
+def fit(folder, change=None, select="average"):
     study = write_study(folder, scheme="leave-one-run-out", change=change)
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
-    fit_subject(encode_settings(SETTINGS), "01", *inputs, path)
+    settings = encode_settings(SETTINGS.model_copy(update={"select": select}))
+    fit_subject(settings, "01", *inputs, path)
     return path
 
 
@@ -38,8 +39,16 @@ def driven(tmp_path_factory):
     return fit(tmp_path_factory.mktemp("driven"))
 
 
-def test_null_equals_fitting_the_permuted_data(driven):
-    """One permutation, by kernel ridge written out."""
+def kernel_ridge(train, new, y, gamma, alpha):
+    """Prediction of one voxel, written out."""
+    penalised = np.einsum("b,bij->ij", gamma, train) + alpha * np.eye(len(y))
+    return np.einsum("b,bij->ij", gamma, new) @ np.linalg.solve(penalised, y - y.mean())
+
+
+@pytest.mark.parametrize("select", ["average", "best"])
+def test_null_equals_fitting_the_permuted_data(driven, tmp_path, select):
+    """One permutation, by kernel ridge written out; of a mean of models by each of them."""
+    driven = driven if select == "average" else fit(tmp_path, select=select)
     encoding, _ = read_encoding(driven)
     moves = exchange_of_runs(runs_of(encoding), "time")
     found = refit_null(encoding, driven, moves, permutations=2, seed=1)
@@ -47,7 +56,7 @@ def test_null_equals_fitting_the_permuted_data(driven):
     features = TrainingFeatures(encoding, driven)
     names = list(encoding.tests)
     assert found.observed == pytest.approx(encoding.scores.r, abs=1e-5)
-    z = []
+    z, wrong = [], []
     for name in names:
         train = [other for other in names if other != name]
         about = encoding.about
@@ -56,15 +65,22 @@ def test_null_equals_fitting_the_permuted_data(driven):
         )
         y = np.vstack([encoding.tests[n].y[orders[n][2]] for n in train]).astype(float)
         test = encoding.tests[name]
-        prediction = np.empty(test.y.shape)
+        matrices = kernels.train.numpy(), kernels.test[name].numpy()
+        prediction, of_best = np.zeros((2, *test.y.shape))
         for v in range(test.y.shape[1]):
-            gamma = test.gamma[:, v].astype(float)
-            kernel = np.einsum("b,bij->ij", gamma, kernels.train.numpy())
-            penalised = kernel + float(test.alpha[v]) * np.eye(len(y))
-            dual = np.linalg.solve(penalised, y[:, v] - y[:, v].mean())
-            prediction[:, v] = np.einsum("b,bij->ij", gamma, kernels.test[name].numpy()) @ dual
-        z.append(np.arctanh(correlation(test.y[orders[name][2]], prediction)))
-    assert found.every[1].max() == pytest.approx(np.tanh(np.mean(z, 0)).max(), abs=1e-4)
+            models = test.models
+            for k, share in zip(models.index[:, v], models.share[:, v], strict=True):
+                one = models.gamma[:, k], models.alpha[k]
+                prediction[:, v] += share * kernel_ridge(*matrices, y[:, v], *one)
+            one = test.gamma[:, v].astype(float), float(test.alpha[v])
+            of_best[:, v] = kernel_ridge(*matrices, y[:, v], *one)
+        data = test.y[orders[name][2]]
+        z.append(np.arctanh(correlation(data, prediction)))
+        wrong.append(np.arctanh(correlation(data, of_best)))
+    z, wrong = (np.mean(own, 0) for own in (z, wrong))
+    assert np.sort(found.every[1]) == pytest.approx(np.sort(np.tanh(z)), abs=1e-4)
+    # One model under the mean weights and the best penalty is another one.
+    assert (np.abs(z - wrong).max() > 1e-2) == (select == "average")
 
 
 def test_blocks_move_within_their_run(driven):

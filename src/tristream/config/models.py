@@ -59,6 +59,11 @@ class EncodingDesign(Section):
     )
     alphas: Alphas = Field(default=Alphas(), description="grid of ridge penalties")
     candidates: int = Field(default=50, ge=1, description="band weightings tried per voxel")
+    select: Literal["average", "best"] = Field(
+        default="average",
+        description="banded ridge: a voxel's model is the mean of its near-best candidates, or the "
+        "best one",
+    )
     components: int | None = Field(
         default=None, ge=1, description="principal components kept per space, fitted on training"
     )

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from tristream.encode.ceiling import Ceiling, Power
 from tristream.encode.jackknife import Groups
+from tristream.encode.mixture import Mixture
+from tristream.encode.residuals import Residuals
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import (
@@ -87,7 +89,8 @@ class HeldOut:
     runs : tuple of str
         The runs that were averaged.
     gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
-        Hyperparameters of the model that predicts this run.
+        Hyperparameters of the model that predicts this run: of a mean of models the mean band
+        weights, and the penalty of the best one.
     projection : ndarray of shape (time, q)
         Orthonormal basis of what was projected out of all the runs.
     item : ndarray of int of shape (time,)
@@ -96,6 +99,8 @@ class HeldOut:
         Rows of the bold file of the first run: volumes or trials, rising.
     whole : mapping of str to WholeRun
         Each of `runs` with all its volumes.
+    mixture : Mixture or None
+        The models whose mean predicts; None where that is one.
     """
 
     prediction: Floats
@@ -109,6 +114,12 @@ class HeldOut:
     item: Ints
     rows: Ints
     whole: Mapping[str, WholeRun] = field(default_factory=dict)
+    mixture: Mixture | None = None
+
+    @property
+    def models(self) -> Mixture:
+        """Of banded ridge: the models whose mean predicts, or the one that does."""
+        return self.mixture or Mixture.single(self.gamma, self.alpha)
 
     @property
     def first(self) -> WholeRun:
@@ -171,8 +182,8 @@ class Fitted:
     Attributes
     ----------
     gamma, alpha, cv : ndarray of shape (bands, voxels), (voxels,), (voxels,)
-        Chosen hyperparameters and their cross-validated R².
-    dual : ndarray of shape (n, voxels)
+        Chosen hyperparameters, as of :class:`HeldOut`; and the cross-validated R² of the best.
+    dual : ndarray of shape (n, voxels), or (bands, n, voxels)
         Dual weights over the used training volumes, runs in order.
     intercept : ndarray of shape (voxels,)
     runs : dict of str to TrainingRun
@@ -181,6 +192,10 @@ class Fitted:
         Share of voxels whose penalty is the smallest or largest of the grid.
     network : dict of str to ndarray
         Weights of a network by name; empty for other kinds.
+    mixture : Mixture or None
+        As of :class:`HeldOut`.
+    residuals : Residuals or None
+        Of banded ridge.
     """
 
     gamma: Floats
@@ -191,6 +206,13 @@ class Fitted:
     runs: Mapping[str, TrainingRun]
     edge: float
     network: Mapping[str, Floats] = field(default_factory=dict)
+    mixture: Mixture | None = None
+    residuals: Residuals | None = None
+
+    @property
+    def models(self) -> Mixture:
+        """As of :class:`HeldOut`."""
+        return self.mixture or Mixture.single(self.gamma, self.alpha)
 
 
 @dataclass(frozen=True)
@@ -266,6 +288,7 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
         grayordinates.write(file, encoding.grayordinates)
         for key in ("gamma", "alpha", "cv"):
             file[f"hyper/{key}"] = getattr(encoding.fitted, key).astype(np.float32)
+        _write_mixture(file["hyper"], encoding.fitted.mixture)
         for key in ("r", "r2", "band_r2"):
             file[f"scores/{key}"] = getattr(encoding.scores, key).astype(np.float32)
         for key in ("low", "high"):
@@ -283,6 +306,7 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
             for key in ("unit", "projection", "item", "rows"):
                 group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
+            _write_mixture(group, unit.mixture)
             for run, volumes in unit.whole.items():
                 for own in fields(WholeRun):
                     group[f"whole/{run}/{own.name}"] = getattr(volumes, own.name)
@@ -329,6 +353,27 @@ def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
             runs[f"{name}/{key}"] = getattr(run, key)
     for name, values in fitted.network.items():
         group[f"network/{name}"] = values
+    if fitted.residuals is not None:
+        for own in fields(Residuals):
+            values = getattr(fitted.residuals, own.name)
+            group[f"residuals/{own.name}"] = values.astype(np.float32)
+
+
+def _write_mixture(parent: h5py.Group, mixture: Mixture | None) -> None:
+    if mixture is None:
+        return
+    group = parent.create_group("mixture")
+    group.attrs["temperature"] = mixture.temperature
+    group["gamma"], group["alpha"] = mixture.gamma, mixture.alpha
+    group["index"], group["share"] = mixture.index.astype(np.int32), mixture.share
+
+
+def _mixture(parent: h5py.Group) -> Mixture | None:
+    if "mixture" not in parent:
+        return None
+    group = parent["mixture"]
+    arrays = {key: group[key][()] for key in ("gamma", "alpha", "index", "share")}
+    return Mixture(**arrays, temperature=float(group.attrs["temperature"]))
 
 
 def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]:
@@ -401,7 +446,7 @@ class _StoredTests(Mapping[str, HeldOut]):
             arrays = {
                 f.name: _rows(group[f.name], self._whole or f.name != "band_prediction")
                 for f in fields(HeldOut)
-                if f.name not in ("runs", "whole")
+                if f.name not in ("runs", "whole", "mixture")
             }
             runs, stored = tuple(read_strings(group, "run")), group.get("whole", {})
             whole = {
@@ -409,7 +454,7 @@ class _StoredTests(Mapping[str, HeldOut]):
                 for run in runs
                 if run in stored
             }
-            return HeldOut(runs=runs, whole=whole, **arrays)
+            return HeldOut(runs=runs, whole=whole, mixture=_mixture(group), **arrays)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -424,6 +469,9 @@ def _rows(data: h5py.Dataset, wanted: bool) -> npt.NDArray:
 
 def _fitted(file: h5py.File, whole: bool) -> Fitted:
     model, hyper = file["model"], file["hyper"]
+    residuals = None
+    if "residuals" in model:
+        residuals = Residuals(**{f.name: model["residuals"][f.name][()] for f in fields(Residuals)})
     return Fitted(
         **{key: hyper[key][()] for key in ("gamma", "alpha", "cv")},
         dual=_rows(model["dual"], whole),
@@ -434,6 +482,8 @@ def _fitted(file: h5py.File, whole: bool) -> Fitted:
         },
         edge=float(model.attrs["edge_share"]),
         network={name: values[()] for name, values in model.get("network", {}).items()},
+        mixture=_mixture(hyper),
+        residuals=residuals,
     )
 
 

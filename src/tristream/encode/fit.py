@@ -195,6 +195,7 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
             name: WholeRun(run.unit, run.item, run.shares, run.projection, run.stimulated)
             for name, run in ((name, inputs.runs[name]) for name in members)
         },
+        fitted.mixture,
     )
 
 
@@ -233,6 +234,8 @@ def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: Encodin
         },
         edge=fitted.edge(penalties(model)),
         network=fitted.network,
+        mixture=fitted.mixture,
+        residuals=fitted.residuals() if fitted.residuals else None,
     )
 
 

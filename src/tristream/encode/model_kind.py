@@ -10,6 +10,8 @@ from tristream.config.models import EncodingDesign
 from tristream.encode.bands import labels_of
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs
+from tristream.encode.mixture import Mixture
+from tristream.encode.residuals import Residuals
 from tristream.phrases import listed
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
@@ -22,12 +24,12 @@ class Model:
     Attributes
     ----------
     gamma : ndarray of shape (bands, voxels)
-        Band weights; of a network NaN.
+        Band weights, of a mean of models theirs; of a network NaN.
     alpha : ndarray of shape (voxels,), of stacking (bands, voxels)
-        Penalties; of a network NaN.
+        Penalties, of a mean of models the best one's; of a network NaN.
     cv : ndarray of shape (voxels,)
-        R² of left-out training runs.
-    dual : ndarray of shape (n, voxels), of stacking (bands, n, voxels)
+        R² of left-out training runs, of a mean of models the best one's.
+    dual : ndarray of shape (n, voxels), of stacking and of means of models (bands, n, voxels)
         Dual weights; of a network empty, (0, voxels).
     intercept : ndarray of shape (voxels,)
     constant : dict of str to int
@@ -39,6 +41,10 @@ class Model:
         without the intercept.
     network : dict of str to ndarray
         Parameters of a network by name; empty for other kinds.
+    mixture : Mixture or None
+        The models of banded ridge whose mean is a voxel's; None where it is one.
+    residuals : callable or None
+        What banded ridge leaves of the training data.
     """
 
     gamma: Floats
@@ -50,6 +56,8 @@ class Model:
     solution: dict[str, Any]
     predict: Callable[[Sequence[str]], Floats]
     network: Mapping[str, Floats] = field(default_factory=dict)
+    mixture: Mixture | None = None
+    residuals: Callable[[], Residuals] | None = None
 
     def edge(self, grid: Floats) -> float:
         """Share of penalties that are the smallest or the largest of the grid."""

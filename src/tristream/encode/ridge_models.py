@@ -11,6 +11,7 @@ from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.estimators import StackedRidgeCV
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
+from tristream.encode.mixture import Mixture
 from tristream.encode.model_kind import (
     Model,
     Progress,
@@ -18,8 +19,12 @@ from tristream.encode.model_kind import (
     left_out_in_words,
     penalties,
 )
+from tristream.encode.residuals import Residuals
 from tristream.encode.solvers import banded_ridge
 from tristream.phrases import counted, listed
+
+# Voxels whose residuals are computed at a time.
+CHUNK = 2048
 
 
 def fit_banded(
@@ -35,32 +40,53 @@ def fit_banded(
     y, runs = _targets(inputs, train)
     grid = penalties(model)
     gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
-    # One candidate a voxel: nulls that refit folds, and parts of units, know no means of several.
+    # A mean over penalties alone gains nothing.
+    select = model.select if len(gammas) > 1 else "best"
     found = banded_ridge.fit(
-        kernels.train, torch.from_numpy(y), runs, gammas, grid, select="best", progress=progress
+        kernels.train, torch.from_numpy(y), runs, gammas, grid, select=select, progress=progress
     )
-    gamma = gammas[found.choice.gamma.cpu().numpy()].T
+    gamma, duals, intercept = (
+        gammas[found.choice.gamma.cpu().numpy()].T,
+        found.duals,
+        found.intercept,
+    )
+    mixture = None
+    if (mean := found.average) is not None:
+        gamma, duals, intercept = mean.gamma.cpu().numpy(), mean.duals, mean.intercept
+        members = mean.candidates.cpu().numpy(), mean.shares.cpu().numpy()
+        mixture = Mixture.of(gammas, grid, *members, mean.temperature)
+    weights = torch.as_tensor(gamma, dtype=duals.dtype, device=duals.device)
 
     def predict(members: Sequence[str]) -> Floats:
         kernel = _mean_kernel(kernels, members)
-        weights = torch.as_tensor(gamma, dtype=found.duals.dtype).to(kernel.device)
-        return banded_ridge.predict(kernel, found.duals, weights).cpu().numpy()
+        return banded_ridge.predict(kernel, duals, weights).cpu().numpy()
+
+    def residuals() -> Residuals:
+        left = np.empty_like(y)
+        for start in range(0, y.shape[1], CHUNK):
+            part = slice(start, start + CHUNK)
+            fitted = banded_ridge.predict(kernels.train, duals[..., part], weights[:, part]).sum(0)
+            left[:, part] = y[:, part] - (fitted + intercept[part]).cpu().numpy()
+        return Residuals.of(left, runs)
 
     return Model(
         gamma=gamma,
         alpha=grid[found.choice.alpha.cpu().numpy()],
         cv=found.choice.score.cpu().numpy(),
-        dual=found.duals.cpu().numpy(),
-        intercept=found.intercept.cpu().numpy(),
+        dual=duals.cpu().numpy(),
+        intercept=intercept.cpu().numpy(),
         constant=kernels.constant,
         solution={
             "solver": found.solver,
+            "select": select,
             "estimated_loss": found.estimated_loss,
             "rank": found.rank,
             "candidates": len(gammas),
             "search_dtype": found.dtype,
         },
         predict=predict,
+        mixture=mixture,
+        residuals=residuals,
     )
 
 
@@ -78,6 +104,7 @@ def banded_methods(encoding: Encoding) -> list[str]:
         *Form.of(encoding.about).methods(encoding.about),
         _search_in_words(encoding),
         *_solver_in_words(encoding),
+        *_mean_in_words(encoding),
     ]
 
 
@@ -177,6 +204,9 @@ def _search_in_words(encoding: Encoding, whose: str = "For each voxel") -> str:
     if len(grid) == 1 and not chosen:
         return f"The penalty was {size}, {relative}."
     chosen.append(f"the penalty ({size}, {relative})")
+    if encoding.fitted.mixture is not None:
+        what = " and ".join(chosen)
+        return f"{whose}, pairs of {what} were scored by R², {left_out_in_words(encoding)}."
     verb = "were" if len(chosen) > 1 else "was"
     return (
         f"{whose} {listed(chosen)} {verb} chosen by cross-validated R², "
@@ -196,6 +226,22 @@ def _solver_in_words(encoding: Encoding) -> list[str]:
     return [
         f"Of the {pairs:,} {what} {scored:,} were scored on every voxel, scores of the others were "
         "interpolated from these, and each voxel's most promising ones were scored exactly."
+    ]
+
+
+def _mean_in_words(encoding: Encoding) -> list[str]:
+    """Of which models the mean was taken, and under which weights."""
+    if encoding.fitted.mixture is None:
+        return []
+    used = [test.mixture for test in encoding.tests.values()]
+    temperatures = sorted(one.temperature for one in used if one is not None)
+    size = " to ".join(dict.fromkeys(f"{t:.2g}" for t in (temperatures[0], temperatures[-1])))
+    folds = "left-out training runs" if encoding.about["scheme"] == "holdout" else "left-out runs"
+    return [
+        "A voxel's model was the mean of those of its near-best pairs, each fitted to all training "
+        "runs and weighed by exp(R²/T) [@breiman1996a]; T was the standard error, over "
+        f"{folds}, of differences in R² between near-best pairs and the best one ({size}). Weights "
+        "of bands are means, too."
     ]
 
 

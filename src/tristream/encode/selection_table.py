@@ -65,10 +65,10 @@ def compare_models(encodings: Sequence[Path], output: Path, code: str = "") -> N
     """
     if len(encodings) < 2:
         raise UserError("encode compare: give two encodings at least")
-    first, _ = read_encoding(encodings[0])
+    first, _ = read_encoding(encodings[0], whole=False)
     candidates, simulated = [], False
     for path in encodings:
-        encoding, provenance = read_encoding(path)
+        encoding, provenance = read_encoding(path, whole=False)
         _check_same(first, encoding, encodings[0], path)
         kind = encoding.about["model_kind"]
         criteria = criteria_of(encoding, path) if kind == "banded_ridge" else None
@@ -83,7 +83,7 @@ def compare_models(encodings: Sequence[Path], output: Path, code: str = "") -> N
 
 
 def criteria_of(encoding: Encoding, path: Path) -> Criteria:
-    """AIC and BIC of a banded ridge model, from its dual weights and training features."""
+    """AIC and BIC of a banded ridge model, from its residuals and training features."""
     about, runs = encoding.about, encoding.fitted.runs
     kernels = band_kernels(
         TrainingFeatures(encoding, path),
@@ -95,9 +95,9 @@ def criteria_of(encoding: Encoding, path: Path) -> Criteria:
         about["components"] or None,
         form=Form.of(about),
     )
-    number = np.repeat(np.arange(len(runs)), [len(run.rows) for run in runs.values()])
-    fitted = encoding.fitted
-    return ridge_criteria(kernels.train, fitted.gamma, fitted.alpha, fitted.dual, number)
+    residuals = encoding.fitted.residuals
+    assert residuals is not None
+    return ridge_criteria(kernels.train, encoding.fitted.models, residuals)
 
 
 def rows_of(candidates: Sequence[Candidate]) -> list[tuple]:

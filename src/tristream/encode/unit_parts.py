@@ -9,6 +9,7 @@ The second is exact for ridge regression with hyperparameters as they were chose
 of the training samples, α the penalty, C = (K + αI)⁻¹ under an intercept and a = Cy, the model
 fitted without the samples c predicts what the whole model does less k C_·c (C_cc)⁻¹ a_c, where k is
 the kernel of test and training samples (as in leave-one-out residuals, An, Liu & Venkatesh 2007).
+Of a mean of ridge models it is the mean of these, under their shares.
 
 The sum of squares of these parts is too large a variance where the units' joint effects make up the
 score: without any signal a score is a sum over *pairs* of units, and each pair is in the parts of
@@ -24,7 +25,8 @@ import numpy.typing as npt
 import torch
 
 from tristream.encode.bands import BandKernels
-from tristream.encode.solvers.penalised import alike, penalised_factor
+from tristream.encode.mixture import Mixture
+from tristream.encode.solvers.penalised import penalised_factor
 from tristream.encode.solvers.problem import mix_sparse
 
 Floats = npt.NDArray[np.floating]
@@ -118,7 +120,7 @@ class LinearFold:
     ----------
     kernels : BandKernels
         Of its training runs, and of one test run.
-    gamma, alpha : ndarray of shape (bands, voxels), (voxels,)
+    models : Mixture
         Its hyperparameters.
     y : ndarray of shape (training samples, voxels)
     train_units, test_units : ndarray of int of shape (samples,)
@@ -126,8 +128,7 @@ class LinearFold:
     """
 
     kernels: BandKernels
-    gamma: Floats
-    alpha: Floats
+    models: Mixture
     y: Floats
     train_units: Ints
     test_units: Ints
@@ -147,15 +148,16 @@ def add_training_parts(total: UnitParts, fold: LinearFold, slope: Floats) -> Non
     test, place = np.unique(fold.test_units, return_inverse=True)
     where = torch.from_numpy(place.ravel())
     (kernel,) = fold.kernels.test.values()
-    for voxels, gamma, alpha in alike(fold.gamma, fold.alpha):
+    for voxels, share, gamma, alpha in fold.models.by_model():
         inverse = inverse_with_intercept(mix_sparse(list(fold.kernels.train), gamma), alpha)
         operator = mix_sparse(list(kernel), gamma) @ inverse
         by_unit = _columns(operator - operator.mean(0), rows)
         for start in range(0, len(voxels), CHUNK):
-            part = voxels[start : start + CHUNK]
+            own = slice(start, start + CHUNK)
+            part = voxels[own]
             y = torch.from_numpy(fold.y[:, part].astype(np.float64))
             moved = torch.bmm(by_unit, _left_out(inverse, inverse @ y, rows).float())
-            moved *= torch.from_numpy(slope[:, part].astype(np.float32))
+            moved *= torch.from_numpy((slope[:, part] * share[own]).astype(np.float32))
             table = torch.zeros(len(train), len(test), len(part))
             total.add_table(table.index_add_(1, where, moved), train, test, part)
 

@@ -73,8 +73,7 @@ def _fold(
     train, own = kernels.without(name)
     return LinearFold(
         own,
-        test.gamma,
-        test.alpha,
+        test.models,
         np.concatenate([encoding.tests[other].y for other in train]),
         np.concatenate([units[other] for other in train]),
         units[name],

@@ -12,6 +12,7 @@ that turns training data into predictions.
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from tristream.align.exchange import Exchange
 from tristream.encode.bands import BandKernels
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fold_kernels import FoldKernels
-from tristream.encode.solvers.penalised import alike, penalised_factor
+from tristream.encode.solvers.penalised import penalised_factor
 from tristream.encode.solvers.problem import mix_sparse
 from tristream.inference.permutation import unit_length
 from tristream.inference.resolution import StoredNull
@@ -31,8 +32,10 @@ from tristream.inference.resolution import StoredNull
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 LIMIT = 1 - 1e-6
-# Columns (voxels times permutations) predicted at a time.
-COLUMNS = 4096
+# Voxels, and columns (voxels times permutations), predicted at a time.
+VOXELS, COLUMNS = 16, 4096
+# Bytes of operators of single models that are kept for other voxels.
+OPERATORS = 2**29
 
 
 def refit_null(
@@ -126,39 +129,54 @@ def _add_fold(
 ) -> None:
     """Add one fold's Fisher z to `total`, (1 + permutations, voxels)."""
     tests = encoding.tests
-    for voxels, operator in _operators(encoding, name, kernels):
-        y = torch.from_numpy(unit_length(tests[name].y[:, voxels]).astype(np.float32))
-        data = [torch.from_numpy(tests[other].y[:, voxels]) for other in train]
+    moved_from = {run: torch.from_numpy(own) for run, own in orders.items()}
+    for voxels, operators in _operators(encoding, name, kernels):
+        y = torch.from_numpy(unit_length(tests[name].y[:, voxels]).astype(np.float32)).T
+        data = [torch.from_numpy(tests[other].y[:, voxels]).T for other in train]
         batch = max(1, COLUMNS // len(voxels))
         for start in range(0, len(total), batch):
             part = slice(start, start + batch)
-            # (samples, permutations, voxels) of each training run, one under the other
+            # (voxels, samples, permutations) of each training run, one under the other
             moved = torch.cat(
-                [d[torch.from_numpy(orders[n][part].T)] for n, d in zip(train, data, strict=True)]
+                [d[:, moved_from[n][part].T] for n, d in zip(train, data, strict=True)], dim=1
             )
-            predicted = (operator @ moved.flatten(1)).view(len(operator), -1, len(voxels))
-            predicted -= predicted.mean(0)
-            norm = torch.linalg.vector_norm(predicted, dim=0)
-            product = (predicted * y[torch.from_numpy(orders[name][part].T)]).sum(0)
+            predicted = operators @ moved
+            predicted -= predicted.mean(1, keepdim=True)
+            norm = torch.linalg.vector_norm(predicted, dim=1)
+            product = (predicted * y[:, moved_from[name][part].T]).sum(1)
             r = torch.where(norm > 0, product / norm, 0.0)
             # The first order is the observed one.
-            r[1 if start == 0 else 0 :] *= widening
+            r[:, 1 if start == 0 else 0 :] *= widening
             r = r.clamp(-LIMIT, LIMIT)
-            total[part, voxels] += torch.arctanh(r).numpy()
+            total[part, voxels] += torch.arctanh(r).T.numpy()
 
 
 def _operators(
     encoding: Encoding, name: str, kernels: BandKernels
 ) -> Iterator[tuple[Ints, torch.Tensor]]:
-    """Voxels of equal hyperparameters, and what turns training data into their prediction."""
-    test = encoding.tests[name]
-    for voxels, gamma, alpha in alike(test.gamma, test.alpha):
-        operator = prediction_operator(
-            mix_sparse(list(kernels.train), gamma),
-            mix_sparse(list(kernels.test[name]), gamma),
-            alpha,
-        )
-        yield voxels, operator.float()
+    """A few voxels, and what turns their training data into their predictions, (voxels, m, n).
+
+    Of a mean of ridge models it is the mean of theirs.
+    """
+    models, train, new = encoding.tests[name].models, list(kernels.train), list(kernels.test[name])
+    m, n = new[0].shape
+
+    @lru_cache(max(VOXELS, OPERATORS // (4 * m * n)))
+    def operator(number: int) -> torch.Tensor:
+        gamma, alpha = models.gamma[:, number], float(models.alpha[number])
+        mixed = mix_sparse(train, gamma), mix_sparse(new, gamma)
+        return prediction_operator(*mixed, alpha).float()
+
+    # Voxels with the same models one after the other.
+    order = np.lexsort(models.index[::-1])
+    for start in range(0, len(order), VOXELS):
+        voxels = np.sort(order[start : start + VOXELS])
+        mean = torch.zeros(len(voxels), m, n)
+        for own, voxel in zip(mean, voxels, strict=True):
+            for number, share in zip(models.index[:, voxel], models.share[:, voxel], strict=True):
+                if share:
+                    own.add_(operator(int(number)), alpha=float(share))
+        yield voxels, mean
 
 
 def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -> torch.Tensor:

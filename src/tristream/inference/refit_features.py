@@ -52,7 +52,7 @@ class Shared:
         """Means over voxels (of the logarithm of the penalty), by their cross-validated R²."""
         weight = np.maximum(cv, 0).astype(np.float64)
         weight = weight / weight.sum() if weight.any() else np.full(len(cv), 1 / len(cv))
-        alpha = float(np.exp(np.log(test.alpha.astype(np.float64)) @ weight))
+        alpha = float(np.exp(test.models.log_alpha @ weight))
         return cls(test.gamma.astype(np.float64) @ weight, alpha)
 
 

@@ -15,9 +15,10 @@ from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import Inputs, read_inputs
 from tristream.encode.jackknife import FEWEST_UNITS
+from tristream.encode.mixture import Mixture
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
 from tristream.encode.partition.parts_by_unit import parts_of_test
-from tristream.encode.partition.variance import Hyper, NestedRun, partition
+from tristream.encode.partition.variance import NestedRun, partition
 from tristream.encode.repeats import left_out_of
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
@@ -110,7 +111,8 @@ def nested_runs(
         for name, test in full.tests.items()
     }
     last = 2 ** len(chosen) - 1
-    chosen_by: dict[str, list[Hyper]] = {name: [None] * last for name in full.tests}
+    models: dict[str, list[Mixture | None]] = {name: [None] * (last + 1) for name in full.tests}
+    ridge = full.about["model_kind"] == "banded_ridge"
     subsets = range(last)
     for subset in tqdm(subsets, desc="nested models", mininterval=5, file=sys.stderr):
         dropped = {band for place, band in enumerate(chosen) if not subset >> place & 1}
@@ -119,13 +121,11 @@ def nested_runs(
             fitted, _ = fit_encoding(_without(inputs, dropped), _model(model, bands), device)
             for name, test in fitted.tests.items():
                 predictions[name][subset] = test.prediction
-                chosen_by[name][subset] = test.gamma, test.alpha
+                models[name][subset] = test.models if ridge else None
     for name, test in full.tests.items():
         predictions[name][last] = test.prediction
-        chosen_by[name].append((test.gamma, test.alpha))
-    return [
-        NestedRun(test.y, predictions[name], chosen_by[name]) for name, test in full.tests.items()
-    ]
+        models[name][last] = test.models if ridge else None
+    return [NestedRun(test.y, predictions[name], models[name]) for name, test in full.tests.items()]
 
 
 def _without(inputs: Inputs, dropped: set[str]) -> Inputs:

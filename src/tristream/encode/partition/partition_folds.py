@@ -51,12 +51,12 @@ def parts_in_both_roles(
     for name, run in zip(names, tqdm(runs, desc="units", file=sys.stderr), strict=True):
         train = [other for other in names if other != name]
         kernels = kernels_of(inputs, model, train, [name], "cpu")
-        for subset, hyper in enumerate(run.hyper):
-            if hyper is None:
+        for subset, models in enumerate(run.models):
+            if models is None:
                 continue
             fold = LinearFold(
                 _of_bands(kernels, full.bands, chosen, subset),
-                *hyper,
+                models,
                 np.concatenate([full.tests[other].y for other in train]),
                 np.concatenate([units[other] for other in train]),
                 units[name],

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.encode.jackknife import Groups, Interval, interval, sums_by_group
+from tristream.encode.mixture import Mixture
 from tristream.encode.prediction_scores import centred
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-Hyper = tuple[Floats, Floats] | None
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class NestedRun:
     y : ndarray of shape (time, voxels)
     predictions : ndarray of shape (2^B, time, voxels)
         By subset: bit b of the index says that band b takes part.
-    hyper : sequence of (ndarray of shape (bands, voxels), ndarray of shape (voxels,)) or None
-        Band weights and penalties of each subset; None without bands.
+    models : sequence of Mixture or None
+        Hyperparameters of each subset; None without bands, or of other kinds than banded ridge.
     """
 
     y: Floats
     predictions: Floats
-    hyper: Sequence[Hyper] = ()
+    models: Sequence[Mixture | None] = ()
 
 
 @dataclass(frozen=True)

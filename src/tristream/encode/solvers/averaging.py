@@ -32,6 +32,8 @@ NEAR = 0.01
 LEAST = 1e-6
 # Log of a weight above which all are made relative to another score.
 FARTHEST = 30.0
+# Shares below this are not told; the others make up for them.
+TOLD = 1e-4
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Averaged:
     intercept : Tensor of shape (voxels,)
     number : Tensor of shape (voxels,)
         Candidates that the mean amounts to, one over the sum of their squared shares.
+    candidates : Tensor of int of shape (k, voxels)
+        Of which candidates it is the mean, the largest share first; band weights times penalties.
+    shares : Tensor of shape (k, voxels)
+        Of each in the mean, adding up to one; 0 where a voxel has fewer.
     temperature : float
         Difference in score that divides a candidate's weight by e.
     """
@@ -55,16 +61,15 @@ class Averaged:
     duals: torch.Tensor
     intercept: torch.Tensor
     number: torch.Tensor
+    candidates: torch.Tensor
+    shares: torch.Tensor
     temperature: float
 
     def split(self, sizes: Sequence[int]) -> list["Averaged"]:
         """The models of voxels that were put side by side."""
-        parts = zip(
-            *(x.split(list(sizes), -1) for x in (self.gamma, self.duals)),
-            *(x.split(list(sizes)) for x in (self.intercept, self.number)),
-            strict=True,
-        )
-        return [Averaged(g, d, i, n, self.temperature) for g, d, i, n in parts]
+        each = (self.gamma, self.duals, self.intercept, self.number, self.candidates, self.shares)
+        parts = zip(*(x.split(list(sizes), -1) for x in each), strict=True)
+        return [Averaged(g, d, i, n, c, s, self.temperature) for g, d, i, n, c, s in parts]
 
 
 class Weights:
@@ -143,10 +148,13 @@ class Average:
     gamma : Tensor of shape (voxels, bands)
     offset : Tensor of shape (voxels,)
     weights : Weights
+    added : list of tuple of int, Tensor, Tensor
+        Candidates, of which voxels, and their scores.
     """
 
     def __init__(self, problem: Problem, temperature: float) -> None:
         self.problem = problem
+        self.added: list[tuple[int, torch.Tensor, torch.Tensor]] = []
         voxels, bands = problem.targets.voxels, len(problem.kernels)
         self.offset = torch.zeros(voxels, dtype=problem.targets.dtype, device=problem.device)
         self.gamma = self.offset.new_zeros(voxels, bands)
@@ -181,6 +189,25 @@ class Average:
         for own, share in zip(self.duals, self.problem.weighting(candidate).tolist(), strict=True):
             if share:
                 own.index_add_(0, voxels, duals, alpha=share)
+        self.added.append((candidate, voxels, score.to(weight.dtype)))
+
+    def members(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Candidates that are in each voxel's mean, and their shares, (k, voxels)."""
+        voxel = torch.cat([voxels for _, voxels, _ in self.added])
+        candidate = torch.cat([torch.full_like(voxels, c) for c, voxels, _ in self.added])
+        rise = torch.cat([score for _, _, score in self.added]) - self.weights.reference[voxel]
+        share = (rise / self.weights.temperature).exp() / self.weights.total[voxel]
+        told = share >= TOLD
+        voxel, candidate, share = voxel[told], candidate[told], share[told]
+        order = share.argsort(descending=True, stable=True)
+        order = order[voxel[order].argsort(stable=True)]
+        voxel, count = voxel[order], torch.bincount(voxel, minlength=len(self.offset))
+        first = count.cumsum(0) - count
+        place = torch.arange(len(voxel), device=voxel.device) - first[voxel]
+        shares = share.new_zeros(int(count.max()), len(count))
+        candidates = torch.zeros(shares.shape, dtype=torch.long, device=voxel.device)
+        shares[place, voxel], candidates[place, voxel] = share[order], candidate[order]
+        return candidates, shares / shares.sum(0)
 
 
 def noise(problem: Problem, operators: Operators, score: Score, shortlist: torch.Tensor) -> float:

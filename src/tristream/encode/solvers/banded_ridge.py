@@ -401,8 +401,8 @@ def _averaged(problem: Problem, average: Average | None) -> Averaged | None:
         if problem.intercept:
             part = own @ problem.shift(band).to(own.dtype)
             intercept = intercept - part * gamma[band]
-    number = total.square() / average.weights.squares
-    return Averaged(gamma, duals.mT, intercept, number, average.weights.temperature)
+    number, members = total.square() / average.weights.squares, average.members()
+    return Averaged(gamma, duals.mT, intercept, number, *members, average.weights.temperature)
 
 
 def fit_stack(
