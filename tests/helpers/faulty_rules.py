@@ -103,6 +103,22 @@ def signs_of_fixed_predictions(one: Encoding, other: Encoding, seed: int = 0) ->
     return (null >= null[0] - 1e-12).mean(0)
 
 
+def signs_of_r2_of_means(one: Encoding, other: Encoding, seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,): what a model explains more than one with fewer bands, by signs.
+
+    Both predict by means over candidates. R² counts how much is predicted where there is nothing to
+    predict, which is less the more bands there are.
+    """
+    rng, parts = np.random.default_rng(seed), []
+    for name, test in one.tests.items():
+        y, p, q = (x - x.mean(0) for x in (test.y, test.prediction, other.tests[name].prediction))
+        gained = (p * (2 * y - p) - q * (2 * y - q)) / (y**2).sum(0)
+        parts += [gained[test.unit == unit].sum(0) for unit in np.unique(test.unit)]
+    signs = np.vstack([np.ones(len(parts)), rng.choice([-1, 1], (PERMUTATIONS, len(parts)))])
+    null = signs @ np.stack(parts)
+    return (null >= null[0] - 1e-12).mean(0)
+
+
 def signs_of_subjects(encodings: Sequence[Encoding]) -> np.ndarray:
     """P of each voxel, (voxels,): signs of subjects flipped, as an answer for other stimuli.
 

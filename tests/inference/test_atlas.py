@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.calibration_cells import Rates, draws, rates_of
-from helpers.calibration_designs import Design, made
+from helpers.calibration_designs import DESIGNS, Design, made
 from helpers.calibration_subjects import Subject, World
 from helpers.calibration_tests import TESTS
 from helpers.faulty_rules import (
@@ -20,6 +20,7 @@ from helpers.faulty_rules import (
     pieces_of_predictions,
     showings_moved_apart,
     signs_of_fixed_predictions,
+    signs_of_r2_of_means,
     signs_of_subjects,
 )
 from tristream.config.runs import Exchange
@@ -177,3 +178,19 @@ def test_words_that_were_shown_in_groups_move_as_groups(tmp_path):
     )
     assert holds(right)
     assert wrong.rate(0.05) > 0.08
+
+
+def test_means_over_candidates_lend_no_variance_to_bands_of_no_use(tmp_path):
+    """Nested models are of best candidates, the whole one, too, whose predictions are means."""
+    rates, wrong = both(
+        DESIGNS["items, no rest"](tmp_path),
+        "partition",
+        World(rho=0.4),
+        lambda subjects: signs_of_r2_of_means(
+            *(read_encoding(subjects[0].encoding(bands))[0] for bands in ("ab", "b"))
+        ),
+        tmp_path,
+        number=8,
+    )
+    assert holds(rates)
+    assert wrong > 0.06

@@ -101,6 +101,8 @@ class HeldOut:
         Each of `runs` with all its volumes.
     mixture : Mixture or None
         The models whose mean predicts; None where that is one.
+    picked : ndarray of shape (time, voxels) or None
+        What the best of these models predicts.
     """
 
     prediction: Floats
@@ -115,11 +117,17 @@ class HeldOut:
     rows: Ints
     whole: Mapping[str, WholeRun] = field(default_factory=dict)
     mixture: Mixture | None = None
+    picked: Floats | None = None
 
     @property
     def models(self) -> Mixture:
         """Of banded ridge: the models whose mean predicts, or the one that does."""
         return self.mixture or Mixture.single(self.gamma, self.alpha)
+
+    @property
+    def best_prediction(self) -> Floats:
+        """Of one model a voxel."""
+        return self.prediction if self.picked is None else self.picked
 
     @property
     def first(self) -> WholeRun:
@@ -307,6 +315,8 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
                 group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
             _write_mixture(group, unit.mixture)
+            if unit.picked is not None:
+                group["picked"] = unit.picked.astype(np.float32)
             for run, volumes in unit.whole.items():
                 for own in fields(WholeRun):
                     group[f"whole/{run}/{own.name}"] = getattr(volumes, own.name)
@@ -446,7 +456,7 @@ class _StoredTests(Mapping[str, HeldOut]):
             arrays = {
                 f.name: _rows(group[f.name], self._whole or f.name != "band_prediction")
                 for f in fields(HeldOut)
-                if f.name not in ("runs", "whole", "mixture")
+                if f.name not in ("runs", "whole", "mixture") and f.name in group
             }
             runs, stored = tuple(read_strings(group, "run")), group.get("whole", {})
             whole = {

@@ -196,6 +196,7 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
             for name, run in ((name, inputs.runs[name]) for name in members)
         },
         fitted.mixture,
+        fitted.predict_best(members) if fitted.predict_best else None,
     )
 
 

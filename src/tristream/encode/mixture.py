@@ -1,7 +1,7 @@
 """Of which ridge models a voxel's model is the mean, for those who fit it again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,6 +66,11 @@ class Mixture:
         weighting, penalty = np.divmod(used, len(alphas))
         index = index.reshape(filled.shape)
         return cls(gammas[weighting].T, alphas[penalty], index, share, temperature)
+
+    @property
+    def best(self) -> "Mixture":
+        """The best model of each voxel alone."""
+        return replace(self, index=self.index[:1], share=np.ones_like(self.share[:1]))
 
     @property
     def log_alpha(self) -> npt.NDArray[np.float64]:

@@ -43,6 +43,8 @@ class Model:
         Parameters of a network by name; empty for other kinds.
     mixture : Mixture or None
         The models of banded ridge whose mean is a voxel's; None where it is one.
+    predict_best : callable or None
+        As `predict`, all bands together, by the best of these models, (rows, voxels).
     residuals : callable or None
         What banded ridge leaves of the training data.
     """
@@ -57,6 +59,7 @@ class Model:
     predict: Callable[[Sequence[str]], Floats]
     network: Mapping[str, Floats] = field(default_factory=dict)
     mixture: Mixture | None = None
+    predict_best: Callable[[Sequence[str]], Floats] | None = None
     residuals: Callable[[], Residuals] | None = None
 
     def edge(self, grid: Floats) -> float:

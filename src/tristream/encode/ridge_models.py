@@ -1,6 +1,7 @@
 """Ridge models of kernels: banded ridge, and stacking of one model a band."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,6 +28,29 @@ from tristream.phrases import counted, listed
 CHUNK = 2048
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """Band weights (bands, voxels), dual weights (n, voxels) or (bands, n, voxels), intercept."""
+
+    gamma: torch.Tensor
+    duals: torch.Tensor
+    intercept: torch.Tensor
+
+    def predict(self, kernels: torch.Tensor) -> torch.Tensor:
+        """Each band's part, without the intercept, from kernels (bands, m, n)."""
+        return banded_ridge.predict(kernels, self.duals, self.gamma)
+
+    def left_of(self, y: Floats, kernels: torch.Tensor) -> Floats:
+        """Residuals of the training data (n, voxels)."""
+        left = np.empty_like(y)
+        for start in range(0, y.shape[1], CHUNK):
+            part = slice(start, start + CHUNK)
+            some = _Weights(self.gamma[:, part], self.duals[..., part], self.intercept[part])
+            fitted = some.predict(kernels).sum(0) + some.intercept
+            left[:, part] = y[:, part] - fitted.cpu().numpy()
+        return left
+
+
 def fit_banded(
     inputs: Inputs,
     model: EncodingDesign,
@@ -45,36 +69,26 @@ def fit_banded(
     found = banded_ridge.fit(
         kernels.train, torch.from_numpy(y), runs, gammas, grid, select=select, progress=progress
     )
-    gamma, duals, intercept = (
-        gammas[found.choice.gamma.cpu().numpy()].T,
-        found.duals,
-        found.intercept,
-    )
+    chosen = torch.as_tensor(gammas[found.choice.gamma.cpu().numpy()].T)
+    own = best = _Weights(chosen.to(found.duals), found.duals, found.intercept)
     mixture = None
     if (mean := found.average) is not None:
-        gamma, duals, intercept = mean.gamma.cpu().numpy(), mean.duals, mean.intercept
+        own = _Weights(mean.gamma, mean.duals, mean.intercept)
         members = mean.candidates.cpu().numpy(), mean.shares.cpu().numpy()
         mixture = Mixture.of(gammas, grid, *members, mean.temperature)
-    weights = torch.as_tensor(gamma, dtype=duals.dtype, device=duals.device)
 
     def predict(members: Sequence[str]) -> Floats:
-        kernel = _mean_kernel(kernels, members)
-        return banded_ridge.predict(kernel, duals, weights).cpu().numpy()
+        return own.predict(_mean_kernel(kernels, members)).cpu().numpy()
 
-    def residuals() -> Residuals:
-        left = np.empty_like(y)
-        for start in range(0, y.shape[1], CHUNK):
-            part = slice(start, start + CHUNK)
-            fitted = banded_ridge.predict(kernels.train, duals[..., part], weights[:, part]).sum(0)
-            left[:, part] = y[:, part] - (fitted + intercept[part]).cpu().numpy()
-        return Residuals.of(left, runs)
+    def predict_best(members: Sequence[str]) -> Floats:
+        return best.predict(_mean_kernel(kernels, members)).sum(0).cpu().numpy()
 
     return Model(
-        gamma=gamma,
+        gamma=own.gamma.cpu().numpy(),
         alpha=grid[found.choice.alpha.cpu().numpy()],
         cv=found.choice.score.cpu().numpy(),
-        dual=duals.cpu().numpy(),
-        intercept=intercept.cpu().numpy(),
+        dual=own.duals.cpu().numpy(),
+        intercept=own.intercept.cpu().numpy(),
         constant=kernels.constant,
         solution={
             "solver": found.solver,
@@ -86,7 +100,8 @@ def fit_banded(
         },
         predict=predict,
         mixture=mixture,
-        residuals=residuals,
+        predict_best=predict_best if mixture else None,
+        residuals=lambda: Residuals.of(own.left_of(y, kernels.train), runs),
     )
 
 

@@ -25,6 +25,7 @@ from tristream.encode.partition.variance import (
     partition,
     set_names,
 )
+from tristream.encode.prediction_scores import split_r2
 from tristream.errors import UserError
 from tristream.store import open_h5, read_strings
 
@@ -163,7 +164,12 @@ def test_each_band_is_unique_where_it_drives_the_voxel(fitted, tmp_path):
         assert read_strings(file, "sets") == ["ventral", "dorsal", "ventral+dorsal"]
         assert read_strings(file, "rest") == []
         r2, value = file["r2"][()], file["parts/value"][()]
-        assert r2[3] == pytest.approx(encoding["scores/r2"][()], abs=1e-5)
+        test = encoding["test/clip"]
+        (best,) = split_r2(test["y"][()], test["picked"][()][None])
+        assert r2[3] == pytest.approx(best, abs=1e-5)
+        # The model itself predicts by means.
+        assert r2[3] != pytest.approx(encoding["scores/r2"][()], abs=1e-3)
+        assert file.attrs["picked"]
         assert (r2[0] == 0).all()
         assert value.sum(0) == pytest.approx(r2[3], abs=1e-5)
         third = r2.shape[1] // 3
@@ -322,6 +328,9 @@ def stored(bands, rest=(), low=0.0):
 
 
 def test_methods_say_which_bands_were_distinguished_and_whether_there_are_intervals():
+    picked = replace(stored("ab"), picked=True).methods()
+    assert set(picked) - set(stored("ab").methods()) == {picked[1]}
+    assert "were of each voxel's best band weights and penalty" in picked[1]
     sentences = stored("ab", "c").methods()
     assert "of the bands a and b came from nested models" in sentences[0]
     assert "to each of the 3 sets" in sentences[0]

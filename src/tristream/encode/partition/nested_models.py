@@ -92,6 +92,7 @@ def partition_subject(
         found=found,
         ijk=full.ijk,
         by_unit=by_unit,
+        picked=any(test.picked is not None for test in full.tests.values()),
         grayordinates=full.grayordinates,
     )
     key, methods = settings.key(), stored.methods()
@@ -104,7 +105,10 @@ def nested_runs(
 ) -> list[NestedRun]:
     """Test predictions of the model under every subset of the chosen bands, and how they arose.
 
-    The other bands stay in. Without any band nothing is predicted.
+    The other bands stay in. Without any band nothing is predicted. All are of each voxel's best
+    candidate: a mean over candidates predicts less where there is nothing to predict, and the more
+    so the more bands it has, so that useless bands would seem to add variance (of means 8 % of
+    voxels without signal passed at .05, of best candidates 3 %).
     """
     predictions = {
         name: np.zeros((2 ** len(chosen), *test.y.shape), np.float32)
@@ -113,6 +117,7 @@ def nested_runs(
     last = 2 ** len(chosen) - 1
     models: dict[str, list[Mixture | None]] = {name: [None] * (last + 1) for name in full.tests}
     ridge = full.about["model_kind"] == "banded_ridge"
+    model = model.model_copy(update={"select": "best"})
     subsets = range(last)
     for subset in tqdm(subsets, desc="nested models", mininterval=5, file=sys.stderr):
         dropped = {band for place, band in enumerate(chosen) if not subset >> place & 1}
@@ -123,8 +128,8 @@ def nested_runs(
                 predictions[name][subset] = test.prediction
                 models[name][subset] = test.models if ridge else None
     for name, test in full.tests.items():
-        predictions[name][last] = test.prediction
-        models[name][last] = test.models if ridge else None
+        predictions[name][last] = test.best_prediction
+        models[name][last] = test.models.best if ridge else None
     return [NestedRun(test.y, predictions[name], models[name]) for name, test in full.tests.items()]
 
 

@@ -36,6 +36,8 @@ class StoredPartition:
         The voxels, or vertices.
     by_unit : PartsByUnit or None
         What each exchangeable unit adds, for tests; None where that is not known.
+    picked : bool
+        Whether all are of best candidates, though the model itself is of means over candidates.
     """
 
     bands: list[str]
@@ -44,6 +46,7 @@ class StoredPartition:
     found: Partition
     ijk: npt.NDArray[np.int32]
     by_unit: PartsByUnit | None = None
+    picked: bool = False
     grayordinates: Grayordinates | None = None
 
     @property
@@ -65,6 +68,13 @@ class StoredPartition:
             f"Unique and shared variance of the band{'s' * (len(self.bands) > 1)} "
             f"{listed(self.bands)} came from {fitted}{rest} [@deheer2017]."
         ]
+        if self.picked:
+            sentences.append(
+                "All models of the partition, that of all bands, too, were of each voxel's best "
+                "band weights and penalty: a mean over candidates predicts less where there is "
+                "nothing to predict, the less the more bands it has, and a band of no use would "
+                "seem to add variance."
+            )
         if np.isfinite(self.found.parts.low).any():
             sentences.append(
                 f"Its 95 % intervals are of a jackknife over {self.found.blocks} groups of test "
@@ -78,6 +88,7 @@ def write_partition(path: Path, stored: StoredPartition, provenance: Provenance)
     """Write the file that ``docs/files.md`` calls `partition`."""
     with create_h5(path, provenance) as file:
         file.attrs["blocks"] = stored.found.blocks
+        file.attrs["picked"] = stored.picked
         for key in ("bands", "rest", "groups", "sets"):
             write_strings(file, key, getattr(stored, key))
         file["ijk"] = stored.ijk
@@ -113,6 +124,7 @@ def read_partition(path: Path) -> tuple[StoredPartition, Provenance]:
             found=found,
             ijk=file["ijk"][()],
             by_unit=_units(file["units"]) if "units" in file else None,
+            picked=bool(file.attrs["picked"]),
             grayordinates=grayordinates.read(file),
         )
         return stored, provenance
