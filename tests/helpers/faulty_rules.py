@@ -47,6 +47,16 @@ def showings_moved_apart(encoding: Encoding, seed: int = 0) -> np.ndarray:
     return (z >= z[0] - 1e-12).mean(0)
 
 
+def volumes_moved_singly(encoding: Encoding, seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,): single volumes change places, as if each were independent."""
+    rng, z = np.random.default_rng(seed), 0.0
+    for test in encoding.tests.values():
+        y, prediction = _standard(test.y), _standard(test.prediction)
+        orders = [np.arange(len(y)), *(rng.permutation(len(y)) for _ in range(PERMUTATIONS))]
+        z = z + np.arctanh([(y * prediction[order]).sum(0) for order in orders])
+    return (z >= z[0] - 1e-12).mean(0)
+
+
 def pieces_of_predictions(encodings: Sequence[Encoding], seed: int = 0) -> np.ndarray:
     """P of each voxel, (voxels,), of the mean over subjects: items move in the predictions.
 

@@ -22,6 +22,7 @@ from helpers.faulty_rules import (
     signs_of_fixed_predictions,
     signs_of_r2_of_means,
     signs_of_subjects,
+    volumes_moved_singly,
 )
 from tristream.config.runs import Exchange
 from tristream.config.trials import Trials
@@ -140,6 +141,25 @@ def blocks_in_five_runs() -> Design:
     rng = np.random.default_rng(1)
     runs = [[(f"l{k}", "n", 8.0, 8.0) for k in rng.permutation(10)] for _ in range(5)]
     return made("blocks in five runs", runs, "block", "leave-one-run-out")
+
+
+def test_moments_of_a_film_move_in_blocks_under_means_over_candidates(tmp_path):
+    def single_volumes(subjects: Sequence[Subject]) -> np.ndarray:
+        encoding, _ = read_encoding(subjects[0].encoding())
+        assert (encoding.fitted.models.share > 0).sum(0).mean() > 2
+        return volumes_moved_singly(encoding)
+
+    rates, wrong = both(
+        DESIGNS["bunny"](tmp_path),
+        "encoder",
+        World(rho=0.7),
+        single_volumes,
+        tmp_path,
+        number=8,
+        voxels=100,
+    )
+    assert holds(rates)
+    assert wrong > 0.1
 
 
 def test_comparisons_where_runs_are_left_out_in_turn_know_that_folds_share_data(tmp_path):

@@ -100,21 +100,10 @@ def fit_encoding(
     each run is predicted once by a model chosen and fitted on all others, and the hyperparameters
     and weights stored are those of a last fit on all runs.
     """
-    groups = test_groups(inputs)
-    if groups:
-        inputs = common_rows(inputs, groups)
-        scheme = "holdout"
-        train = [name for name, run in inputs.runs.items() if run.split == "train"]
-    else:
-        scheme, train = "leave-one-run-out", list(inputs.runs)
-    _check(inputs, train, groups)
-    tested = [name for members in groups.values() for name in members]
-    fitted = fit_model(inputs, model, train, tested, device, _progress)
-    if groups:
-        tests = {group: _predict(inputs, fitted, members) for group, members in groups.items()}
-    else:
-        tests = {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
-    _warn_of_edges(fitted, penalties(model))
+    inputs, groups, train = _divided(inputs)
+    scheme = "holdout" if groups else "leave-one-run-out"
+    fitted = _fit(inputs, model, train, groups, device)
+    tests = _tests(inputs, model, train, groups, fitted, device)
     left_out = left_out_of(inputs, tests)
     measured = ceiling_of(inputs, groups, tests, left_out)
     known = None if isinstance(measured, Omission) else measured
@@ -140,6 +129,50 @@ def fit_encoding(
         why = f"{len(left_out)} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted.append(Omission("interval of r", why))
     return encoding, omitted
+
+
+def tested(inputs: Inputs, model: EncodingDesign, device: str) -> dict[str, HeldOut]:
+    """The test runs of :func:`fit_encoding`, without scores or a last fit on all runs."""
+    inputs, groups, train = _divided(inputs)
+    fitted = _fit(inputs, model, train, groups, device) if groups else None
+    return _tests(inputs, model, train, groups, fitted, device)
+
+
+def _divided(inputs: Inputs) -> tuple[Inputs, Mapping[str, Sequence[str]], list[str]]:
+    """With rows that repeats have in common, the repeats if runs are held out, training runs."""
+    groups, train = test_groups(inputs), list(inputs.runs)
+    if groups:
+        inputs = common_rows(inputs, groups)
+        train = [name for name, run in inputs.runs.items() if run.split == "train"]
+    _check(inputs, train, groups)
+    return inputs, groups, train
+
+
+def _fit(
+    inputs: Inputs,
+    model: EncodingDesign,
+    train: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    device: str,
+) -> Model:
+    held_out = [name for members in groups.values() for name in members]
+    fitted = fit_model(inputs, model, train, held_out, device, _progress)
+    _warn_of_edges(fitted, penalties(model))
+    return fitted
+
+
+def _tests(
+    inputs: Inputs,
+    model: EncodingDesign,
+    train: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    fitted: Model | None,
+    device: str,
+) -> dict[str, HeldOut]:
+    """Predictions of held-out runs by a fitted model; without it of each run by the others."""
+    if fitted is not None and groups:
+        return {group: _predict(inputs, fitted, members) for group, members in groups.items()}
+    return {run: _nested(inputs, model, train, run, device) for run in _progress(train)}
 
 
 def _with_interval(

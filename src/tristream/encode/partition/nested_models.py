@@ -12,7 +12,7 @@ from tristream.config.models import EncodingDesign
 from tristream.config.settings.partition import PartitionSettings
 from tristream.device import choose_device
 from tristream.encode.encoding_file import Encoding, read_encoding
-from tristream.encode.fit import fit_encoding
+from tristream.encode.fit import tested
 from tristream.encode.fit_inputs import Inputs, read_inputs
 from tristream.encode.jackknife import FEWEST_UNITS
 from tristream.encode.mixture import Mixture
@@ -123,8 +123,8 @@ def nested_runs(
         dropped = {band for place, band in enumerate(chosen) if not subset >> place & 1}
         bands = [band for band in full.bands if band not in dropped]
         if bands:
-            fitted, _ = fit_encoding(_without(inputs, dropped), _model(model, bands), device)
-            for name, test in fitted.tests.items():
+            found = tested(_without(inputs, dropped), _model(model, bands), device)
+            for name, test in found.items():
                 predictions[name][subset] = test.prediction
                 models[name][subset] = test.models if ridge else None
     for name, test in full.tests.items():
