@@ -72,6 +72,7 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
     "rows*voxels": lambda s: s.rows * s.voxels / 1e6,
     "trained*trained": lambda s: s.trained**2 / 1e6,
     "trained*voxels": lambda s: s.trained * s.voxels / 1e6,
+    "trained*voxels*bands": lambda s: s.trained * s.voxels * s.bands / 1e6,
     "tested*voxels": lambda s: s.tested * s.voxels / 1e6,
     "tested*voxels*bands": lambda s: s.tested * s.voxels * s.bands / 1e6,
     "tested*voxels*subjects": lambda s: s.tested * s.voxels * s.subjects / 1e6,

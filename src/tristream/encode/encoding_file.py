@@ -354,7 +354,10 @@ def _left_out(file: h5py.File) -> LeftOut | None:
 
 
 def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
-    group["dual"] = fitted.dual.astype(np.float32)
+    dual = group.create_dataset("dual", fitted.dual.shape, np.float32)
+    # A band at a time: in one piece they would be copied.
+    for band in np.ndindex(fitted.dual.shape[:-2]):
+        dual[band] = fitted.dual[band]
     group["intercept"] = fitted.intercept.astype(np.float32)
     group.attrs["edge_share"] = fitted.edge
     runs = group.create_group("runs", track_order=True)

@@ -369,7 +369,7 @@ def compare_encodings(
 
 def _read(path: Path) -> tuple[Encoding, Provenance]:
     """An encoding with its test runs in memory, which are else read each time."""
-    encoding, provenance = read_encoding(path)
+    encoding, provenance = read_encoding(path, whole=False)
     return encoding.in_memory(), provenance
 
 

@@ -55,7 +55,7 @@ def partition_subject(
     UserError
         If inputs do not fit together.
     """
-    full, provenance = read_encoding(encoding)
+    full, provenance = read_encoding(encoding, whole=False)
     inputs = read_inputs(settings.block, aligned, bold, samples)
     chosen = [band for band in full.bands if band in settings.bands]
     if len(chosen) < len(settings.bands):
