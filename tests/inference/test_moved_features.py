@@ -156,10 +156,12 @@ def _of_held_out(encoding: Encoding, plain: dict, changed: dict) -> np.ndarray:
     features = {b: {**changed[b], **{r: plain[b][r] for r in train}} for b in plain}
     r = []
     for test in encoding.tests.values():
-        prediction = np.empty(test.y.shape)
+        prediction = np.zeros(test.y.shape)
+        # Of a mean of models each band has dual weights of its own.
         for v, weights in enumerate(encoding.fitted.gamma.T.astype(float)):
-            x, new = by_hand.design(features, test, weights)
-            prediction[:, v] = new @ (x.T @ encoding.fitted.dual[:, v])
+            for band, own in enumerate(np.diag(weights)):
+                x, new = by_hand.design(features, test, own)
+                prediction[:, v] += new @ (x.T @ encoding.fitted.dual[band, :, v])
         # How much longer it gets is a mean over voxels.
         length = np.linalg.norm(test.prediction - test.prediction.mean(0), axis=0)
         longer = np.linalg.norm(prediction - prediction.mean(0), axis=0) / length
