@@ -2,8 +2,8 @@
 
 Give folders of studies that were run, the more different in size the better. For each place whose
 jobs differ enough in size, memory (MB) and time (s) are fitted by non-negative least squares of
-relative errors; else the growth of `coefficients.json` stays, and its constant part is raised or
-lowered to what was measured. No measured job may need more than the model says.
+relative errors; else what `coefficients.json` has stays, and its constant part is raised where a
+job used more. No measured job may need more than the model says.
 
     python benchmarks/learn_demands.py STUDY [STUDY ...]            # the table alone
     python benchmarks/learn_demands.py STUDY [STUDY ...] --write    # and new coefficients
@@ -81,9 +81,11 @@ def learn(what: str, terms: dict[str, float], jobs: list[Measured]) -> dict[str,
     fitted = np.array([terms[name] for name in names])
     if distinct > len(names) and growing.max() > 3 * max(growing.min(), 1e-9):
         fitted = nnls(table / used[:, None], np.ones(len(used)))[0]
+        fitted[0] = LEAST[what]
     rest = table[:, 1:] @ fitted[1:]
-    fitted[0] = max(float((used - rest).max()), LEAST[what])
-    return {name: float(f"{unit:.3g}") for name, unit in zip(names, fitted, strict=True)}
+    fitted[0] = max(float((used - rest).max()), fitted[0])
+    rounded = [float(f"{unit:.3g}") for unit in fitted]
+    return {n: int(r) if r.is_integer() else r for n, r in zip(names, rounded, strict=True)}
 
 
 def table(jobs: dict[str, list[Measured]]) -> str:
@@ -113,7 +115,12 @@ def main() -> None:
     if args.write:
         known = json.loads(COEFFICIENTS.read_text())
         for place, mine in jobs.items():
-            known[place] = {what: learn(what, terms, mine) for what, terms in known[place].items()}
+            # The peak of a job does not tell in which of several phases it was.
+            known[place] |= {
+                what: learn(what, terms, mine)
+                for what, terms in known[place].items()
+                if what in LEAST
+            }
         COEFFICIENTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     short = [job for mine in jobs.values() for job in mine if job.memory > job.asked]
     print(f"RATIO jobs_that_asked_for_too_little={len(short)}")

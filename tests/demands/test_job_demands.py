@@ -9,7 +9,7 @@ import yaml
 from helpers.many_subjects import write
 from tristream.config.load import Resolved, load
 from tristream.demands import job_demands
-from tristream.demands.job_demands import MARGIN, SPARE, TERMS, Demands
+from tristream.demands.job_demands import MARGIN, SPARE, TERMS, Demands, Sizes, total
 from tristream.results import PLACES
 
 WHICH = {"dataset": "many", "subject": "001", "model": "model0"}
@@ -31,7 +31,7 @@ def resized(folder: Path, volumes: int, voxels: int) -> Resolved:
 
 @pytest.mark.parametrize(("volumes", "voxels"), [(984, 80_000), (200, 20_000)])
 def test_an_encoder_asks_for_the_peak_that_was_measured(study: Path, volumes: int, voxels: int):
-    """0.36 GB + 37 B n² + 10 to 13 B n voxels, for n volumes of training; predictions on top.
+    """0.36 GB + 37 B n² + 10 to 13 B n voxels, for n volumes of training, or what scoring takes.
 
     That was measured of best candidates. Of means over candidates there are dual weights of each of
     the six bands, too, and of one band while they are put in order.
@@ -41,8 +41,26 @@ def test_an_encoder_asks_for_the_peak_that_was_measured(study: Path, volumes: in
     means = 4 * 6 * n * voxels / 1e6
     least = 360 + (37 * n**2 + 10 * n * voxels) / 1e6 + means
     most = 360 + (37 * n**2 + 13 * n * voxels) / 1e6 + means * 7 / 6 + n * voxels * 6 / 1e6
-    predicted = volumes * voxels * 4 * (6 + 3) / 1e6  # the test run: six bands and their sum
-    assert least < asked < MARGIN * (most + predicted) + SPARE + 200
+    scored = 470 + voxels * (32_000 + (13 + 4 * 6) * volumes) / 1e6 + means
+    assert least < asked < MARGIN * max(most, scored) + SPARE + 200
+
+
+# Training and test volumes, voxels, peak: one synthetic subject of ds003720, its voxels repeated,
+# three bands, 100 weightings, 10 penalties, best candidates.
+PEAKS = [
+    (1230, 820, 3674, 682),
+    (1230, 820, 18_370, 1462),
+    (1230, 410, 18_370, 1271),
+    (820, 820, 18_370, 1460),
+]
+
+
+@pytest.mark.parametrize(("trained", "tested", "voxels", "peak"), PEAKS)
+def test_the_model_of_scoring_is_near_the_peak_of_an_encoder(trained, tested, voxels, peak):
+    sizes = Sizes(trained=trained, tested=tested, voxels=voxels, bands=3)
+    units = json.loads(job_demands.COEFFICIENTS.read_text())["encoding"]["memory while scoring"]
+    means = 4 * (3 - 1) * trained * voxels / 1e6  # weights of each band, which were not there
+    assert 0.95 * peak < total(units, sizes) - means < 1.15 * peak
 
 
 def test_each_try_asks_for_more_memory_and_time(study: Path):
@@ -105,7 +123,8 @@ def test_all_that_is_learned_is_of_a_place_and_of_known_sizes():
     learned = json.loads(job_demands.COEFFICIENTS.read_text())
     assert set(learned) <= set(PLACES)
     for place, parts in learned.items():
-        assert set(parts) == {"memory", "time"}, place
+        assert "time" in parts, place
+        assert any(part.startswith("memory") for part in parts), place
         for units in parts.values():
             assert next(iter(units)) == "one" or "one" in units
             assert set(units) <= set(TERMS)

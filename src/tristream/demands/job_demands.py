@@ -1,7 +1,9 @@
 """Memory and time that each job asks for: a linear model of sizes, learned from measured jobs.
 
 ``coefficients.json`` beside this module holds, for each place of results, what a unit of each term
-takes; ``benchmarks/learn_demands.py`` writes it from Snakemake's benchmark files.
+takes. A job whose peak may be in one of several phases has a ``memory`` of each (``memory while
+fitting``), of which the largest counts. ``benchmarks/learn_demands.py`` writes the file from
+Snakemake's benchmark files.
 """
 
 import json
@@ -106,6 +108,10 @@ WORDS = dict.fromkeys(("trained", "rows", "longest", "tested"), "volumes") | {
 }
 
 
+Units = dict[str, float]
+"""What a unit of each term takes."""
+
+
 class Demands:
     """What the jobs of a study ask for.
 
@@ -124,9 +130,15 @@ class Demands:
         self._shapes = Shapes(resolved)
 
     @cached_property
-    def _learned(self) -> dict[str, dict[str, dict[str, float]]]:
-        learned: dict[str, dict[str, dict[str, float]]] = json.loads(COEFFICIENTS.read_text())
+    def _learned(self) -> dict[str, dict[str, Units]]:
+        learned: dict[str, dict[str, Units]] = json.loads(COEFFICIENTS.read_text())
         return learned
+
+    def _needs(self, place: str, wildcards: Mapping[str, str]) -> tuple[float, Units]:
+        """MB that a job needs, and the units of that part of it which needs the most."""
+        sizes, parts = self.sizes(place, wildcards), self._learned[place]
+        phases = [units for what, units in parts.items() if what.startswith("memory")]
+        return max(((total(units, sizes), units) for units in phases), key=lambda found: found[0])
 
     def job_of(self, benchmark: Path | str) -> tuple[str, dict[str, str]] | None:
         """The place that the job of a benchmark file writes, and its wildcards."""
@@ -137,12 +149,12 @@ class Demands:
 
     def memory(self, place: str, wildcards: Mapping[str, str], attempt: int = 1) -> int:
         """MB that a job asks for; half as much again with each further try."""
-        needs = _sum(self._learned[place]["memory"], self.sizes(place, wildcards))
+        needs, _ = self._needs(place, wildcards)
         return math.ceil((needs * MARGIN + SPARE) * (1 + attempt) / 2 / STEP) * STEP
 
     def minutes(self, place: str, wildcards: Mapping[str, str], attempt: int = 1) -> int:
         """Minutes that a job asks for; as many again with each further try."""
-        seconds = _sum(self._learned[place]["time"], self.sizes(place, wildcards))
+        seconds = total(self._learned[place]["time"], self.sizes(place, wildcards))
         return math.ceil((seconds * SLOWER / 60 + STARTS) * attempt)
 
     def sizes(self, place: str, wildcards: Mapping[str, str]) -> Sizes:
@@ -200,7 +212,7 @@ class Demands:
         limit : int
             MB that there are.
         """
-        sizes, units = self.sizes(place, wildcards), self._learned[place]["memory"]
+        sizes, (_, units) = self.sizes(place, wildcards), self._needs(place, wildcards)
         grown = {name: unit * TERMS[name](sizes) for name, unit in units.items() if name != "one"}
         spendable = (limit - SPARE) / MARGIN - units["one"]
         if spendable <= 0 or not grown:
@@ -240,7 +252,8 @@ class Demands:
         return max((_size(path) for path in paths), default=0.0)
 
 
-def _sum(units: Mapping[str, float], sizes: Sizes) -> float:
+def total(units: Mapping[str, float], sizes: Sizes) -> float:
+    """What units of terms come to for a job of some sizes."""
     return sum(unit * TERMS[name](sizes) for name, unit in units.items())
 
 
