@@ -1,0 +1,311 @@
+"""From an unknown dataset to results with answers alone; and what could not be written before.
+
+Voxels follow a known course, so that the results are right only if events, files and times are.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from helpers import small_bids as bids
+from helpers.small_study import commands, environment, run_here
+from tristream.align.samples import read_samples
+from tristream.cli import main
+from tristream.config.questions import MARK
+from tristream.decode.decoding_file import read_decoding
+from tristream.encode.encoding_file import read_encoding
+
+pytestmark = pytest.mark.xdist_group("first_hour")
+RUN_SECONDS = 90.0
+DRIVEN = bids.DRIVEN * bids.SHAPE[1] * bids.SHAPE[2]
+RATE = 8000
+
+
+def answer(path: Path) -> None:
+    """Take every guess: delete the questions, and nothing else."""
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if MARK.strip() not in line))
+
+
+def first_hour(
+    folder: Path, dataset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
+    """`describe`, answers, `init`, `plan`, and all jobs of the study; the study's folder."""
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    begun = time.monotonic()
+    assert main(["describe", dataset]) == 0
+    (descriptor,) = folder.glob("*.yaml")
+    answer(descriptor)
+    assert main(["init", "study", "--dataset", str(descriptor)]) == 0
+    study = folder / "study"
+    monkeypatch.chdir(study)
+    assert main(["plan"]) == 0
+    newcomer = time.monotonic() - begun
+    call = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--printshellcmds"]
+    done = subprocess.run(call, cwd=study, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = re.findall(
+        r"^Shell command: python -m tristream (.*) > \S+ 2>&1$", done.stdout + done.stderr, re.M
+    )
+    jobs = [shlex.split(line) for line in lines]
+    run_here(study, jobs)
+    with capsys.disabled():
+        print(
+            f"\n{dataset}: describe, init and plan {newcomer:.0f} s, {len(jobs)} jobs "
+            f"{time.monotonic() - begun - newcomer:.0f} s"
+        )
+    assert (study / "results/report/index.html").is_file()
+    return study
+
+
+def test_a_folder_of_labels(tmp_path, monkeypatch, capsys):
+    root = tmp_path / "faces"
+    bids.write_dataset(root, "Faces and houses")
+    rng = np.random.default_rng(1)
+    for number in range(1, 5):
+        labels = rng.permutation(["face", "house"] * 3)
+        events = [
+            {"onset": 3 + 14.5 * n, "duration": 9, "trial_type": label}
+            for n, label in enumerate(labels)
+        ]
+        course = bids.shown_course(events, ["face", "house"], 100)
+        bids.write_run(root, f"task-see_run-{number}", course, events)
+    study = first_hour(tmp_path / "hour", str(root), monkeypatch, capsys)
+    found = read_decoding(study / "results/decode/faces/labels/sub-01.h5")[0]
+    assert sorted(found.classes) == ["face", "house"]
+    assert found.accuracy > 0.8
+    r = read_encoding(study / "results/encode/faces/first/sub-01.h5")[0].scores.r
+    assert np.median(r[:DRIVEN]) > 0.5
+    assert abs(np.median(r[DRIVEN:])) < 0.15
+
+
+def test_a_datalad_dataset_that_ships_its_sounds(tmp_path, program, monkeypatch, capsys):
+    root = tmp_path / "stories"
+    program(tmp_path, "datalad", "-l", "critical", "create", "-c", "text2git", root.name)
+    bids.write_dataset(root, "Stories")
+    (root / "stimuli").mkdir()
+    for number in range(1, 5):
+        level = bids.levels(RUN_SECONDS, number)
+        loud = np.repeat(0.02 + level, round(bids.LEVEL_SECONDS * RATE))
+        sound = loud * np.random.default_rng(number).standard_normal(len(loud)) / 8
+        soundfile.write(root / f"stimuli/story-{number}.wav", sound, RATE)
+        row = {"onset": 0, "duration": RUN_SECONDS, "stim_file": f"story-{number}.wav"}
+        course = bids.film_course(np.log(0.02 + level), RUN_SECONDS, 0, 0)
+        bids.write_run(root, f"task-story_run-{number}", course, [row])
+    program(root, "datalad", "-l", "critical", "save", "-m", "Make the dataset")
+    study = first_hour(tmp_path / "hour", str(root), monkeypatch, capsys)
+    text = (study / "workflow/datasets/stories.yaml").read_text()
+    assert "source: {kind: dataset}" in text
+    receipt = json.loads((study / "results/fetch/stories/stimuli/receipt.json").read_text())
+    assert {file["path"] for file in receipt["files"]} == {
+        f"stimuli/story-{number}.wav" for number in range(1, 5)
+    }
+    assert all(file["annexed"] for file in receipt["files"])
+    r = read_encoding(study / "results/encode/stories/first/sub-01.h5")[0].scores.r
+    assert np.median(r[:DRIVEN]) > 0.3
+    assert abs(np.median(r[DRIVEN:])) < 0.15
+
+
+FILM_SECONDS = 240.0
+# Where in the film each run enters it, and when in the run that is.
+ENTRIES = {
+    "task-film_run-1": (3.0, 0.0),
+    "task-film_run-2": (0.0, 72.0),
+    "task-film_run-3": (6, 153),
+}
+
+
+def shown(stimulus: str, late: float = 0.0) -> list[dict[str, Any]]:
+    return [
+        {
+            "runs": run,
+            "stimulus": stimulus,
+            "onset": onset,
+            "media_start": start + late,
+            "duration": RUN_SECONDS - onset - 6,
+        }
+        for run, (onset, start) in ENTRIES.items()
+    ]
+
+
+def film_descriptor(folder: Path, name: str, root: Path, **changes: Any) -> None:
+    """A descriptor of a folder whose films lie in its own ``stimuli/``."""
+    content: dict[str, Any] = {
+        "id": name,
+        "title": name,
+        "licence": "CC0",
+        "citation": "none",
+        "source": {"kind": "folder", "path": str(root)},
+        "layout": {"kind": "fmriprep", "space": bids.SPACE},
+        "tr": bids.TR,
+        "subjects": ["01"],
+        "split": {"scheme": "leave-one-run-out"},
+        "exchange": {"unit": "time"},
+        **changes,
+    }
+    place = folder / "workflow/datasets" / f"{name}.yaml"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(yaml.safe_dump(content))
+
+
+def film_row(name: str) -> dict[str, str]:
+    return {"stimulus": name, "kind": "film", "path": f"stimuli/{name}.mp4"}
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of small datasets, each of which needs words of its own; fitted."""
+    folder = tmp_path_factory.mktemp("rows")
+    _offsets(folder)
+    _no_events(folder)
+    _one_run(folder)
+    _test_trials(folder)
+    films = ["offsets", "wrong", "no_events", "one_run"]
+    study = {
+        "datasets": {name: {} for name in [*films, "test_trials"]},
+        "features": {
+            "luminance": {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 4}},
+            "conditions": {"stream": "label", "extractor": "labels"},
+        },
+        "models": {
+            "film": {"datasets": films, "bands": {"light": ["luminance"]}},
+            "label": {"datasets": ["test_trials"], "bands": {"labels": ["conditions"]}},
+        },
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump({**study, "inference": {"regions": False}}))
+    targets = [f"results/encode/{name}/film/sub-01.h5" for name in films]
+    run_here(folder, commands(folder, *targets, "results/encode/test_trials/label/sub-01.h5"))
+    return folder
+
+
+def _offsets(folder: Path) -> None:
+    """(a) A film that the events do not name, entered at another second in each run."""
+    root, level = folder / "bids_offsets", bids.levels(FILM_SECONDS)
+    bids.write_dataset(root, "Offsets")
+    bids.write_film(root / "stimuli/film.mp4", level)
+    for run, (onset, start) in ENTRIES.items():
+        course = bids.film_course(level, RUN_SECONDS, onset, start)
+        bids.write_run(root, run, course, [{"onset": 0, "duration": 9, "trial_type": "button"}])
+    table = {"source": {"kind": "dataset"}, "table": [film_row("film")]}
+    for name, late in (("offsets", 0.0), ("wrong", -21.0)):
+        events = {
+            "shown": [
+                {**one, "media_start": max(one["media_start"], 0)} for one in shown("film", late)
+            ]
+        }
+        film_descriptor(folder, name, root, stimuli=table, events=events, runs=list(ENTRIES))
+
+
+def _no_events(folder: Path) -> None:
+    """(c) No events files: each run shows a film of its own, whole."""
+    root = folder / "bids_no_events"
+    bids.write_dataset(root, "No events")
+    names = ["one", "two", "three"]
+    for number, name in enumerate(names):
+        level = bids.levels(RUN_SECONDS, 10 + number)
+        bids.write_film(root / f"stimuli/{name}.mp4", level)
+        bids.write_run(root, f"task-{name}", bids.film_course(level, RUN_SECONDS, 0, 0), None)
+    events = {"shown": [{"runs": f"task-{name}", "stimulus": name} for name in names]}
+    table = {"source": {"kind": "dataset"}, "table": [film_row(name) for name in names]}
+    runs = [f"task-{name}" for name in names]
+    film_descriptor(folder, "no_events", root, stimuli=table, events=events, runs=runs)
+
+
+def _one_run(folder: Path) -> None:
+    """(g) One run, cut in time."""
+    root, level = folder / "bids_one_run", bids.levels(FILM_SECONDS, 20)
+    bids.write_dataset(root, "One run")
+    bids.write_film(root / "stimuli/film.mp4", level)
+    bids.write_run(root, "task-film", bids.film_course(level, FILM_SECONDS, 0, 0), None)
+    film_descriptor(
+        folder,
+        "one_run",
+        root,
+        stimuli={"source": {"kind": "dataset"}, "table": [film_row("film")]},
+        events={"shown": [{"runs": "*", "stimulus": "film"}]},
+        runs=["task-film"],
+        parts={"times": [66.0, 144.0], "gap": 21.0},
+        split={"scheme": "holdout", "test": ["*_part-3"]},
+    )
+
+
+def _test_trials(folder: Path) -> None:
+    """(f) Test trials in every run, among the others."""
+    root, rng = folder / "bids_test_trials", np.random.default_rng(3)
+    bids.write_dataset(root, "Test trials")
+    runs = [f"task-see_run-{n}" for n in (1, 2, 3)]
+    for run in runs:
+        events = [
+            {
+                "onset": 3 + 9 * n,
+                "duration": 6,
+                "trial_type": rng.choice(["a", "b", "c"]),
+                "kind": "test" if n % 5 == 2 else "exp",
+            }
+            for n in range(15)
+        ]
+        course = bids.shown_course(events, ["a", "b", "c"], 150)
+        bids.write_run(root, run, course, events)
+    film_descriptor(
+        folder,
+        "test_trials",
+        root,
+        runs=runs,
+        parts={"items": {"kind": ["test"]}, "gap": 0.0},
+        split={"scheme": "holdout", "test": ["*_part-test"]},
+        exchange={"unit": "item"},
+    )
+
+
+def scores(rows: Path, dataset: str, model: str = "film") -> tuple[float, float]:
+    """Median test r of the driven voxels, and of the others."""
+    r = read_encoding(rows / f"results/encode/{dataset}/{model}/sub-01.h5")[0].scores.r
+    return float(np.median(r[:DRIVEN])), float(np.median(r[DRIVEN:]))
+
+
+@pytest.mark.parametrize("dataset", ["offsets", "no_events", "one_run"])
+def test_films_that_events_do_not_name(rows, dataset):
+    driven, others = scores(rows, dataset)
+    assert driven > 0.5
+    assert abs(others) < 0.2
+
+
+def test_a_wrong_second_of_the_film_is_seen_in_the_result(rows):
+    assert scores(rows, "wrong")[0] < scores(rows, "offsets")[0] - 0.3
+
+
+def test_parts_of_one_run_keep_their_gap(rows):
+    table, provenance = read_samples(rows / "results/align/one_run/sub-01_samples.tsv")
+    kept = table[table["keep"]]
+    train, test = kept[kept["split"] == "train"], kept[kept["split"] == "test"]
+    assert set(train["run"]) == {"task-film_part-1", "task-film_part-2"}
+    assert test["time"].min() - train["time"].max() >= 21.0
+    second = train[train["run"] == "task-film_part-2"]["time"]
+    assert second.min() >= 87.0
+    assert second.max() < 144.0
+    assert "cut in time at 66, 144 s" in " ".join(provenance.methods)
+
+
+def test_test_trials_of_every_run_are_held_out(rows):
+    table, provenance = read_samples(rows / "results/align/test_trials/sub-01_samples.tsv")
+    kept = table[table["keep"]]
+    test = kept[kept["split"] == "test"]
+    assert len(set(test["run"])) == 3
+    assert {np.floor((time - 3) / 9) % 5 for time in test["time"]} == {2.0}
+    train = kept[kept["split"] == "train"]
+    assert not {np.floor((time - 3) / 9) % 5 for time in train["time"]} & {2.0}
+    assert "in the same runs as training trials" in " ".join(provenance.methods)
+    driven, others = scores(rows, "test_trials", "label")
+    assert driven > 0.4
+    assert abs(others) < 0.2
