@@ -22,6 +22,7 @@ PLUMBING = (
     "tristream.config.load",
     "tristream.config.questions",
     "tristream.config.settings.base",
+    "tristream.config.yaml_slips",
     "tristream.errors",
     "tristream.features.core.previews",
     "tristream.fetch",

@@ -22,6 +22,7 @@ from tristream.config.sources import (
     SimulateSource,
 )
 from tristream.config.study import DatasetChoice, Study
+from tristream.config.yaml_slips import check_slips
 from tristream.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)
@@ -142,6 +143,7 @@ def _folders(path: Path, descriptors: Path | str | None) -> list[Path]:
 
 def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     """Like :func:`load`, for content that is already parsed (Snakemake's ``config``)."""
+    check_slips(content, path)
     study = _validated(Study, content, path)
     if path.is_file():
         check_answered(path)
@@ -167,6 +169,7 @@ def descriptor(name: str, folders: list[Path], path: Path, questions: bool = Tru
         if file.is_file():
             if questions:
                 check_answered(file)
+            check_slips(_yaml(file), file)
             content = _with_runs_table(_with_table(_yaml(file), file), file)
             dataset = _validated(Dataset, content, file)
             if dataset.id != name:

@@ -143,7 +143,11 @@ class Study(Section):
             for name, block in blocks.items():
                 for dataset in block.datasets:
                     if dataset not in self.datasets:
-                        raise ValueError(f"{section}.{name}.datasets: no dataset {dataset!r} above")
+                        raise ValueError(
+                            f"{section}.{name}.datasets: no dataset {dataset!r} above (there are "
+                            f"{', '.join(self.datasets)}); name yours, or delete the block, if it "
+                            "is of another study, as the demo"
+                        )
         for name, model in self.models.items():
             for band, spaces in model.bands.items():
                 for space in spaces:
