@@ -15,6 +15,7 @@ from tristream.cli.common import (
     settings,
     study,
 )
+from tristream.errors import UserError
 
 if TYPE_CHECKING:
     from tristream.config.settings.features import FeatureSettings
@@ -24,6 +25,7 @@ EXAMPLES = """\
   tristream features extract --dataset bunny --space flow \\
       --receipt results/fetch/bunny/stimuli/receipt.json \\
       --output results/features/bunny/flow/flow.h5
+  tristream features extract my_sounds/*.wav --space acoustics --layers rms --output rms.h5
   tristream features show flow --at 120
 """
 
@@ -34,6 +36,16 @@ def register(stages: Any) -> None:
     actions = stage.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     extract = actions.add_parser("extract", help="write layers of a feature space in one pass")
+    extract.add_argument(
+        "files", type=Path, nargs="*", help="films, sounds or images of your own, without a study"
+    )
+    extract.add_argument("--layers", nargs="+", default=[], help="of FILES (default: the usual)")
+    extract.add_argument(
+        "--options", nargs="+", default=[], metavar="KEY=VALUE", help="of the space, with FILES"
+    )
+    extract.add_argument(
+        "--data", type=Path, default=Path("data"), help="where weights go, with FILES"
+    )
     add_settings(extract, "dataset", "space")
     extract.add_argument("--receipt", type=Path, help="receipt of the stimuli (films, sounds)")
     extract.add_argument("--inventory", type=Path, help="inventory.tsv (labels)")
@@ -41,7 +53,11 @@ def register(stages: Any) -> None:
     extract.add_argument("--truth", type=Path, help="truth.h5 of a simulated dataset")
     extract.add_argument("--threads", type=int, default=1, help="threads (default: 1)")
     extract.add_argument(
-        "--output", type=Path, nargs="+", required=True, help="LAYER.h5 of each layer to write"
+        "--output",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="LAYER.h5 of each layer to write; of FILES one NAME.h5, or a folder",
     )
     extract.add_argument("--code", default="", help="fingerprint to store in the files")
     extract.set_defaults(run=_extract)
@@ -186,6 +202,9 @@ def extract(
 
 
 def _extract(args: argparse.Namespace) -> None:
+    if args.files:
+        _extract_files(args)
+        return
     from tristream.config.settings.features import FeatureSettings
 
     if args.settings:
@@ -197,6 +216,23 @@ def _extract(args: argparse.Namespace) -> None:
         wanted = settings_of(study(args), args.dataset, args.space)
     inputs = Inputs(args.receipt, args.inventory, args.weights, args.truth)
     extract(wanted, args.output, inputs, args.code, args.threads)
+
+
+def _extract_files(args: argparse.Namespace) -> None:
+    from tristream.features.core.own_files import extract_files, parsed_options
+
+    if args.space is None or len(args.output) != 1:
+        raise UserError("of files: name one --space (`tristream features list`) and one --output")
+    made = extract_files(
+        args.files,
+        args.space,
+        args.output[0],
+        args.layers,
+        parsed_options(args.options),
+        args.data,
+        args.threads,
+    )
+    print("\n".join(map(str, made)))
 
 
 def _add_training(actions: Any) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
-from tristream.describe.media_files import MEDIA_SUFFIXES
 from tristream.describe.run_list import RunList, entity
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import Receipt
+from tristream.media.file_kinds import MEDIA_SUFFIXES
 from tristream.stimuli.events import MISSING, event_rows
 
 Role = Literal[

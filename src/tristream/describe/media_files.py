@@ -4,17 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
 
+from tristream.media.file_kinds import MEDIA_SUFFIXES, Kind
 from tristream.paths import composed
 
-Kind = Literal["film", "sound", "image"]
-SUFFIXES: dict[Kind, tuple[str, ...]] = {
-    "film": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv"),
-    "sound": (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".aif", ".aiff"),
-    "image": (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp"),
-}
-MEDIA_SUFFIXES = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes}
 # Folders whose pictures are not stimuli.
 OTHER = re.compile(r"(^|/)(derivatives|code|docs|\.[^/]+)/")
 
