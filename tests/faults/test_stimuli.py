@@ -69,6 +69,8 @@ def receipt_of(root: Path) -> Receipt:
         (HEADER + "0\tn/a\tface\n", r"row 1: duration 'n/a' is not a number"),
         (HEADER + "0\t1\n", r"row 1: 2 cells under 3 column names"),
         ("onset\ttrial_type\n0\tface\n", r"no column duration \(columns: onset, trial_type\)"),
+        ("onset,duration,trial_type\n0,1,face\n", r"no column .* by tabs, as BIDS has them"),
+        (HEADER + "0\t1\tfa\0ce\n", r"holds zero bytes \(UTF-16, perhaps\)"),
         ("onset\tduration\tword\n0\t1\tx\n", r"neither trial_type nor stim_file"),
         ("", r"is empty"),
         (
@@ -91,6 +93,13 @@ def test_events_files(tmp_path: Path, text: str, message: str) -> None:
         read_bids_events(path, [FILM])
     assert "sub-01_events.tsv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x0b", "\x85", "\x1c"])
+def test_characters_that_part_lines_elsewhere_stay_in_their_cell(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_bytes(f"{HEADER}0\t1\ta{mark}b\r\n2\t1\tc\r\n".encode())
+    assert [event.item for event in read_bids_events(path)] == [f"a{mark}b", "c"]
 
 
 def test_events_that_are_no_text(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _stated_times(resolved: Resolved, dataset: str, subject: str, listing: Recei
             path = listing.root / sidecar
             if path.is_file() and not absent_content(path):
                 try:
-                    times[run] = 0, float(json.loads(path.read_text("utf-8"))["StartTime"])
+                    times[run] = 0, float(json.loads(path.read_text("utf-8-sig"))["StartTime"])
                 except (ValueError, TypeError, KeyError):
                     continue  # the check of the subject's files tells
     return times

@@ -216,7 +216,7 @@ def _rows_beside(file: Path, key: str, name: str) -> list[dict[str, str]]:
     table = file.parent / name
     if not table.is_file():
         raise UserError(f"{file}: {key}: no such file {table}")
-    rows = list(csv.reader(_text(table).splitlines(), delimiter="\t"))
+    rows = list(csv.reader(_text(table).split("\n"), delimiter="\t"))
     columns, *rows = [row for row in rows if any(row)] or [[]]
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise UserError(f"{table}: has two columns {twice[0]!r}; rename or delete one")
@@ -337,7 +337,7 @@ def _subjects(choice: list[str] | str, dataset: Dataset, path: Path) -> list[str
 def _participants(table: Path, where: str) -> list[str]:
     if not table.is_file():
         raise UserError(f"{where}: give a list, `all`, or a TSV; there is no file {table}")
-    lines = _text(table).splitlines()
+    lines = _text(table).split("\n")
     columns, *rows = [line.split("\t") for line in lines if line.strip()] or [[""]]
     if columns.count("participant_id") != 1:
         raise UserError(f"{where}: {table} has not one column participant_id")

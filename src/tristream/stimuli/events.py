@@ -192,7 +192,7 @@ def read_volume_table(path: Path, reading: EventReading, table: VolumeTable) -> 
         A row without two words, or another number of runs than the descriptor lists.
     """
     volumes: dict[str, list[str]] = {}
-    for number, line in enumerate(_text(path, str(path)).splitlines(), start=1):
+    for number, line in enumerate(_text(path, str(path)).split("\n"), start=1):
         words = line.split()
         if not words:
             continue
@@ -231,7 +231,7 @@ def read_scan_events(path: Path, reading: EventReading, table: ScanTable) -> Tim
     """
     length = table.volumes * table.tr
     runs: Timeline = {run: [] for run in reading.runs}
-    for number, line in enumerate(_text(path, str(path)).splitlines(), start=1):
+    for number, line in enumerate(_text(path, str(path)).split("\n"), start=1):
         where = f"{path}: line {number}"
         words = [_unquoted(word) for word in line.split()]
         if not words:
@@ -273,13 +273,16 @@ def _text(path: Path, where: str) -> str:
     if why := absent_content(path):
         raise UserError(f"{where}: its content is not present: {why}")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{where}: no such file; fetch the dataset first") from None
     except UnicodeDecodeError:
         raise UserError(
             f"{where}: is not UTF-8 text (Windows-1252, perhaps); save it as UTF-8"
         ) from None
+    if "\0" in text:
+        raise UserError(f"{where}: holds zero bytes (UTF-16, perhaps); save it as UTF-8 text")
+    return text
 
 
 def event_rows(path: Path, where: str) -> list[dict[str, str]]:
@@ -290,14 +293,16 @@ def event_rows(path: Path, where: str) -> list[dict[str, str]]:
     UserError
         No text, no column ``onset`` or ``duration``, rows of another length than the header.
     """
-    lines = [line for line in _text(path, where).splitlines() if line.strip()]
+    # Other characters that part lines may stand within a cell, such as U+2028 from a web page.
+    lines = [line for line in _text(path, where).split("\n") if line.strip()]
     if not lines:
         raise UserError(f"{where}: is empty; an events file has at least a header")
     header = [_unquoted(word) for word in lines[0].split("\t")]
     missing = [name for name in ("onset", "duration") if name not in header]
     if missing:
+        commas = "; separate columns by tabs, as BIDS has them" if "," in lines[0] else ""
         raise UserError(
-            f"{where}: no column {' and '.join(missing)} (columns: {', '.join(header)})"
+            f"{where}: no column {' and '.join(missing)} (columns: {', '.join(header)}){commas}"
         )
     if twice := [name for name in header if header.count(name) > 1]:
         raise UserError(f"{where}: has two columns {twice[0]!r}; rename or delete one")

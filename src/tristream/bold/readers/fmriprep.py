@@ -262,7 +262,7 @@ def _timing(files: RunFiles, header: float | None, tr: float) -> tuple[float, tu
     """Check the TR, and find where in its acquisition a volume stands (s)."""
     try:
         sidecar: dict[str, Any] = (
-            json.loads(files.sidecar.read_text(encoding="utf-8")) if files.sidecar else {}
+            json.loads(files.sidecar.read_text(encoding="utf-8-sig")) if files.sidecar else {}
         )
         trs = {"header": header, "descriptor": tr} if header else {"descriptor": tr}
         if "RepetitionTime" in sidecar:
