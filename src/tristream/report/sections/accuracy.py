@@ -82,8 +82,8 @@ def _table(fits: Mapping[str, Fit]) -> Table:
         "estimated loss",
     )
     caption = (
-        "Scores over all voxels. r and R² are from data that were not used for fitting; CV R² is "
-        "the score by which each voxel's penalty and band weights were chosen. A large share of "
+        "Scores over all voxels. r and R² are from data that were not used for fitting; CV R² and "
+        "alpha are those of each voxel's best penalty and band weights. A large share of "
         "voxels at the lower end of the grid of alphas asks for a wider grid; unpredictable voxels "
         "take the upper end. The estimated loss is about the mean CV R² that the solver `skeleton` "
         "loses at most: what scoring each voxel's shortlist in full gained over interpolation, and "
