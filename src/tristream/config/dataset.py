@@ -134,9 +134,11 @@ class Dataset(Section):
         if not isinstance(value, dict) or not value.get("parts"):
             return value
         parts, runs = Parts.model_validate(value["parts"]), value.get("runs")
-        if not isinstance(runs, list) or any(PART.search(str(run)) for run in runs):
+        if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
             return value
-        return {**value, "runs": [f"{run}{name}" for run in runs for name in parts.names]}
+        if any(map(PART.search, runs)):
+            return value
+        return {**value, "runs": [f"{run}{name}" for run in expand(runs) for name in parts.names]}
 
     @field_validator("timelines", mode="before")
     @classmethod

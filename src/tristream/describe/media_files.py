@@ -72,6 +72,8 @@ def stimulus_table(named: Sequence[str], shipped: Mapping[str, Kind]) -> list[Me
     for name in named:
         paths = by_name.get(composed(name.strip("/")), by_name.get(_last(name), []))
         kind = MEDIA_SUFFIXES.get(PurePosixPath(name).suffix.lower())
+        if ".." in PurePosixPath(name).parts or not name.isprintable():
+            continue  # leads out of the dataset: reading the events refuses it
         if len(paths) == 1:
             rows.append((name, paths[0], shipped[paths[0]], True))
         elif kind:
