@@ -98,14 +98,6 @@ class Events(Section):
         return self.label or "trial_type"
 
     @property
-    def named_columns(self) -> list[str]:
-        """Columns that the descriptor names, each of which some events file must have."""
-        named = [self.label] if self.label else []
-        default = type(self).model_fields["stimulus"].default
-        named += self.stimulus_columns if self.stimulus != default else []
-        return [*named, *self.ignore, *self.modelled]
-
-    @property
     def stimulus_columns(self) -> list[str]:
         """Columns that the stimulus's name is made of."""
         return [match[1] for match in FIELD.finditer(self.stimulus)]
