@@ -36,6 +36,7 @@ from tristream.inference.tested_partition_file import (
     write_partition_test,
 )
 from tristream.report.elements import Facts, Figure, Missing, Table, Text
+from tristream.report.findings import find
 from tristream.report.sections import group, inference, streams
 from tristream.report.study_results import Results
 from tristream.store import Omission, Provenance, write_table
@@ -205,7 +206,7 @@ def test_tests_of_unique_variance_have_their_table(results):
 
 
 def test_the_group_answers_two_questions_in_two_tables(results):
-    section = group.section(results, "bunny")
+    section = group.section(results, "bunny", find(results))
     people, stimuli, regions = (
         b for b in section.blocks if isinstance(b, Table) and b.columns[1] in GROUPED
     )

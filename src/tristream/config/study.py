@@ -16,6 +16,7 @@ from tristream.config.layouts import RawLayout
 from tristream.config.leakage import Leakage
 from tristream.config.models import EncodingModel
 from tristream.config.power import Power
+from tristream.config.report import Report
 from tristream.config.univariate import Univariate
 
 
@@ -95,6 +96,7 @@ class Study(Section):
     power: dict[Name, Power] = Field(
         default={}, description="power analyses by name: designs that are still to be scanned"
     )
+    report: Report = Field(default=Report(), description="what the report's first page holds")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where networks and solvers run"
     )

@@ -125,27 +125,50 @@ def volume(
     zooms : sequence of 3
         Voxel sizes in mm.
     """
+    pictures, (wide, high) = slices(rgba, background, zooms)
+    columns = min(4, len(pictures))
+    rows = -(-len(pictures) // columns)
+    ratio = pictures[0].shape[0] * high / (pictures[0].shape[1] * wide)
+    cell = 5.6 if len(pictures) == 1 else 1.5
+    figure, legend, grid = _frame(title, columns * cell, rows * cell * ratio)
+    cells = grid.subgridspec(rows, columns, wspace=0.02, hspace=0.02)
+    for picture, place in zip(pictures, cells, strict=False):
+        panel = figure.add_subplot(place)
+        panel.axis("off")
+        panel.imshow(picture, origin="lower", aspect=high / wide)
+    figure.add_subplot(legend)
+    return figure
+
+
+def slices(
+    rgba: npt.NDArray, background: npt.NDArray, zooms: Sequence[float], most: int = SLICES
+) -> tuple[list[npt.NDArray], tuple[float, float]]:
+    """Pictures of axial slices through the painted part, or of the one slice that there is.
+
+    Parameters
+    ----------
+    rgba, background, zooms
+        As those of :func:`volume`.
+    most : int
+        How many slices, evenly spaced.
+
+    Returns
+    -------
+    list of (up, across, 3)
+        The first row is the lowest.
+    tuple of float
+        Width and height of a pixel in mm.
+    """
     axis = 2 if 1 not in background.shape else background.shape.index(1)
     across, up = (a for a in range(3) if a != axis)
     shown = np.isfinite(background) | (rgba[..., 3] > 0)
     window = tuple(_extent(shown if a != axis else rgba[..., 3] > 0, a) for a in range(3))
-    picture = _over(rgba, np.repeat(np.nan_to_num(background, nan=1.0)[..., None], 3, axis=-1))
+    picture = over(rgba, np.repeat(np.nan_to_num(background, nan=1.0)[..., None], 3, axis=-1))
     picture = picture[window]
-    number = min(SLICES, picture.shape[axis])
+    number = min(most, picture.shape[axis])
     planes = ((np.arange(number) + 0.5) / number * picture.shape[axis]).astype(int)
-    columns = min(4, number)
-    rows = -(-number // columns)
-    ratio = picture.shape[up] * zooms[up] / (picture.shape[across] * zooms[across])
-    cell = 5.6 if number == 1 else 1.5
-    figure, legend, grid = _frame(title, columns * cell, rows * cell * ratio)
-    cells = grid.subgridspec(rows, columns, wspace=0.02, hspace=0.02)
-    for plane, place in zip(planes, cells, strict=False):
-        panel = figure.add_subplot(place)
-        panel.axis("off")
-        slice_ = picture.take(plane, axis=axis).swapaxes(0, 1)
-        panel.imshow(slice_, origin="lower", aspect=zooms[up] / zooms[across])
-    figure.add_subplot(legend)
-    return figure
+    found = [picture.take(plane, axis=axis).swapaxes(0, 1) for plane in planes]
+    return found, (zooms[across], zooms[up])
 
 
 def surface(
@@ -167,7 +190,7 @@ def surface(
     template : Template
         The meshes.
     """
-    colours = {side: _over(rgba[side], relief(side, template)) for side in HEMISPHERES}
+    colours = {side: over(rgba[side], relief(side, template)) for side in HEMISPHERES}
     views = SIDES[kind]
     rows = len(views) // 2
     figure, legend, grid = _frame(title, 6.2, 2.1 * rows if kind == "inflated" else 2.9)
@@ -211,6 +234,7 @@ def _extent(shown: npt.NDArray, axis: int) -> slice:
     return slice(where[0], where[-1] + 1) if len(where) else slice(None)
 
 
-def _over(rgba: npt.NDArray, below: npt.NDArray) -> npt.NDArray:
+def over(rgba: npt.NDArray, below: npt.NDArray) -> npt.NDArray:
+    """`rgba` (…, 4) painted on opaque colours (…, 3)."""
     alpha = rgba[..., 3:]
     return np.clip(rgba[..., :3] * alpha + below * (1 - alpha), 0, 1)

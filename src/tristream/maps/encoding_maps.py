@@ -240,7 +240,7 @@ def _volumes(job: Job) -> None:
 def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDArray, str, str]]:
     """Figures to draw: name to paint, values, title and caption."""
     model = job.names.model
-    full = _round_up(float(np.nanpercentile(job.voxels.scores.r, 99)))
+    full = round_up(float(np.nanpercentile(job.voxels.scores.r, 99)))
     grey = "Grey: not in the mask."
     out = {
         "r": (
@@ -279,7 +279,8 @@ def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDAr
     return out
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
+    """The end of a scale: the next twentieth, a tenth at least."""
     return max(0.1, float(np.ceil(value * 20) / 20)) if np.isfinite(value) else 0.1
 
 

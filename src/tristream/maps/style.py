@@ -89,8 +89,8 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write `figure` as PNG at `path` and as SVG beside it, and close it.
+def save(figure: Figure, path: Path, dpi: float | None = None) -> None:
+    """Write `figure` as PNG at `path` (at `dpi`, if given) and as SVG beside it, and close it.
 
     The same figure gives the same bytes.
     """
@@ -99,6 +99,6 @@ def save(figure: Figure, path: Path) -> None:
         (path.with_suffix(".svg"), {"Date": None}),
     ):
         with atomic_path(target) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata=metadata, dpi=dpi or RC["savefig.dpi"])
         figure.set_layout_engine("none")  # it has been laid out
     plt.close(figure)

@@ -7,6 +7,7 @@ fifty times quicker than drawing the mesh anew.
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -155,10 +156,16 @@ def project(voxels: Voxels) -> dict[Hemisphere, Scores]:
     dict
         Hemisphere to scores of 10242 vertices; NaN on the medial wall and outside the mask.
     """
+    textures = sampled(voxels, voxels.scores.stacked())
+    return {side: voxels.scores.unstacked(texture) for side, texture in textures.items()}
+
+
+def sampled(places: Places, rows: npt.NDArray) -> dict[Hemisphere, npt.NDArray[np.float32]]:
+    """Rows (k, n) of MNI voxels on fsaverage5, as :func:`project` does: (k, vertices) a side."""
     paths = fetch_surf_fsaverage("fsaverage5")
-    rows = voxels.scores.stacked().astype(np.float32)
-    image = np.stack([voxels.volume(row) for row in rows], axis=-1)
-    volume = nib.Nifti1Image(image, voxels.affine)
+    image = np.full((*places.shape, len(rows)), np.nan, np.float32)
+    image[tuple(places.ijk.T)] = rows.T
+    volume = nib.Nifti1Image(image, places.affine)
     out = {}
     for side in HEMISPHERES:
         with warnings.catch_warnings():
@@ -166,15 +173,19 @@ def project(voxels: Voxels) -> dict[Hemisphere, Scores]:
             texture = vol_to_surf(
                 volume, paths[f"pial_{side}"], inner_mesh=paths[f"white_{side}"], kind="depth"
             )
-        texture = np.where(cortex(side)[:, None], texture, np.nan).astype(np.float32)
-        out[side] = voxels.scores.unstacked(texture.T)
+        out[side] = np.where(cortex(side)[:, None], texture, np.nan).astype(np.float32).T
     return out
 
 
 def coverage(surfaces: dict[Hemisphere, Scores]) -> float:
     """Share of cortical vertices that the volume reaches."""
-    reached = [np.isfinite(surfaces[side].r[cortex(side)]) for side in HEMISPHERES]
-    return float(np.concatenate(reached).mean())
+    return reached({side: scores.r for side, scores in surfaces.items()})
+
+
+def reached(values: Mapping[Hemisphere, npt.NDArray]) -> float:
+    """Share of cortical vertices that have a value, (vertices,) a side."""
+    found = [np.isfinite(values[side][cortex(side)]) for side in HEMISPHERES]
+    return float(np.concatenate(found).mean())
 
 
 @dataclass(frozen=True)

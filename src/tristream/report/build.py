@@ -1,8 +1,8 @@
 """Write the report: pages, figures and tables, ``index.html`` last."""
 
-import base64
-import hashlib
+from base64 import b64encode
 from collections.abc import Sequence
+from hashlib import sha256
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -13,8 +13,8 @@ from tristream import __version__
 from tristream.config.load import Resolved
 from tristream.errors import masked
 from tristream.maps.style import SIMULATED, style
-from tristream.report.elements import Block, Figure, Link, shown
-from tristream.report.pages import all_pages
+from tristream.report.elements import Block, Figure, Link, Page, shown
+from tristream.report.pages import TECHNICAL, all_pages
 from tristream.report.sections import power
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
@@ -48,8 +48,17 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
     results = Results(resolved, output.parent, code)
     with style():
         pages = all_pages(results, all_checks(results), workers)
+    write_pages(pages, resolved, output)
+    listing = results.folder / LISTING
+    written = (f for f in results.folder.rglob("[!.]*") if f.is_file() and f != listing)
+    simulated = any(map(results.simulated, resolved.datasets))
+    write_json(listing, {"files": sizes(written, listing)}, Provenance(KIND, simulated, code=code))
+
+
+def write_pages(pages: Sequence[Page], resolved: Resolved, output: Path) -> None:
+    """Write pages as HTML, the first of them last, at `output`, and the others beside it."""
     template = _environment().get_template("page.html")
-    css = files("tristream.report").joinpath("assets/report.css").read_text(encoding="utf-8")
+    css, script = (_asset(f"report.{ending}") for ending in ("css", "js"))
     navigation = _navigation(resolved)
     for page in reversed(pages):
         html = template.render(
@@ -57,16 +66,23 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
             study=resolved.study.title,
             navigation=navigation,
             css=css,
-            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+            css_hash=hash_of(css),
+            script=script,
+            script_hash=hash_of(script),
             version=__version__,
         )
-        path = output if page is pages[0] else results.folder / page.file
+        path = output if page is pages[0] else output.parent / page.file
         with atomic_path(path) as temporary:
             temporary.write_text(masked(html), encoding="utf-8")
-    listing = results.folder / LISTING
-    written = (f for f in results.folder.rglob("[!.]*") if f.is_file() and f != listing)
-    simulated = any(map(results.simulated, resolved.datasets))
-    write_json(listing, {"files": sizes(written, listing)}, Provenance(KIND, simulated, code=code))
+
+
+def _asset(name: str) -> str:
+    return files("tristream.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def hash_of(text: str) -> str:
+    """How a page's policy names the one script, or style sheet, that counts."""
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
 def _environment() -> Environment:
@@ -93,7 +109,7 @@ def grouped(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
 
 
 def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:
-    """Datasets with their subjects, then designs that are still to be scanned."""
+    """Datasets with their subjects, designs that are still to be scanned, and what it all cost."""
     entries = [
         (
             Link(dataset, f"{dataset}.html"),
@@ -104,4 +120,5 @@ def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:
     if designs := resolved.study.power:
         links = [Link(name, power.page_of(name)) for name in designs]
         entries.append((Link("power", "index.html#power"), links))
+    entries.append((Link("technical", TECHNICAL), []))
     return entries

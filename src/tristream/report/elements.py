@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,7 +63,7 @@ class Table:
     tsv: str = ""
     folded: bool = False
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold numbers only, and are set to the right."""
         cells = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
@@ -80,6 +81,8 @@ class Figure:
     svg: str
     tsv: str
     wide: bool = False
+    size: tuple[int, int] | None = None
+    """Width and height in pixels, where known."""
 
     @property
     def alt(self) -> str:
@@ -102,9 +105,37 @@ class Caution:
 
     kind: ClassVar[str] = "caution"
     text: str
+    more: Link | None = None
 
 
-Block = Text | Heading | Code | Facts | Table | Figure | Missing | Caution
+@dataclass(frozen=True)
+class Lead:
+    """What was found, in a few sentences that begin a page."""
+
+    kind: ClassVar[str] = "lead"
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """A row of small pictures: whose they are, their numbers, and the pictures."""
+
+    whose: Link
+    numbers: tuple[str, ...]
+    figures: tuple[Figure | None, ...]
+
+
+@dataclass(frozen=True)
+class Multiples:
+    """Small pictures of one scale, rows below each other, to be compared by eye."""
+
+    kind: ClassVar[str] = "multiples"
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[Multiple, ...]
+
+
+Block = Text | Heading | Code | Facts | Table | Figure | Missing | Caution | Lead | Multiples
 
 
 @dataclass(frozen=True)
@@ -142,6 +173,8 @@ class Page:
         Words that nobody may miss, or nothing.
     sections : list of Section
         In reading order.
+    lead : Lead or None
+        What was found, before all sections.
     """
 
     file: str
@@ -149,6 +182,7 @@ class Page:
     subtitle: str
     banner: str = ""
     sections: list[Section] = field(default_factory=list)
+    lead: Lead | None = None
 
 
 def facts(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Facts:

@@ -6,11 +6,15 @@ from functools import partial
 
 from tristream.features.show.shown_space import Space, find_space
 from tristream.maps.style import SIMULATED
+from tristream.report.brain_strips import Strips, draw_strips
 from tristream.report.elements import Page
+from tristream.report.findings import Findings, find
+from tristream.report.front_page import Study, front_page
 from tristream.report.sections import (
     accuracy,
     alignment,
     bold,
+    brains,
     compute,
     contrasts,
     costs,
@@ -22,10 +26,8 @@ from tristream.report.sections import (
     identification,
     inference,
     mass_univariate,
-    methods,
     omissions,
     power,
-    provenance,
     space,
     stimuli,
     streams,
@@ -36,6 +38,8 @@ from tristream.report.study_results import Results
 from tristream.report.thresholds import Check
 from tristream.report.workers import make
 
+TECHNICAL = "technical.html"
+
 
 def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> list[Page]:
     """The index first, then the feature spaces, then each dataset with its subjects.
@@ -43,17 +47,24 @@ def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> li
     The index is built last: it lists what the others have met.
     """
     spaces = existing_spaces(results)
+    findings = find(results, workers)
+    strips = draw_strips(results, findings, workers)
     alike = {dataset: Similarity(results, dataset) for dataset in results.resolved.datasets}
     jobs = [partial(space_page, results, name, found, alike) for name, found in spaces.items()]
     for dataset, subjects in results.resolved.subjects.items():
-        jobs.append(partial(dataset_page, results, dataset, alike[dataset]))
+        jobs.append(partial(dataset_page, results, dataset, alike[dataset], findings, strips))
         if films.has_films(results, dataset):
             own = [one for found in spaces.values() for one in found if one.dataset == dataset]
             jobs.append(partial(films.page, results, dataset, own, _banner(results, dataset)))
-        jobs += [partial(subject_page, results, dataset, subject, checks) for subject in subjects]
+        jobs += [
+            partial(subject_page, results, dataset, subject, checks, findings, strips)
+            for subject in subjects
+        ]
     jobs += power.jobs(results)
     pages = make(results, jobs, workers)
-    return [index_page(results, checks, spaces), *pages]
+    technical = technical_page(results, checks, spaces)
+    study = Study(results, findings, strips, checks, spaces)
+    return [front_page(study), *pages, technical]
 
 
 def existing_spaces(results: Results) -> dict[str, list[Space]]:
@@ -76,23 +87,15 @@ def _banner(results: Results, dataset: str) -> str:
     return f"{SIMULATED}: no measurement was made" if results.simulated(dataset) else ""
 
 
-def index_page(
+def technical_page(
     results: Results, checks: Sequence[Check], spaces: Mapping[str, Sequence[Space]]
 ) -> Page:
-    """The study as a whole."""
-    simulated = [d for d in results.resolved.datasets if results.simulated(d)]
-    banner = f"{SIMULATED} in {', '.join(simulated)}" if simulated else ""
-    page = Page("index.html", results.resolved.study.title, "Study report", banner)
+    """Numbers beside their thresholds, and what the study cost."""
+    page = Page(TECHNICAL, "Thresholds, costs and compute", results.resolved.study.title)
     page.sections = [
-        summary.study_section(results, checks),
         summary.checks_section(checks),
-        features.index_section(results, {n: [s.dataset for s in f] for n, f in spaces.items()}),
         *costs.sections(results, spaces),
-        *power.index_sections(results),
         compute.section(results),
-        methods.section(results),
-        omissions.section(results),
-        provenance.section(results),
     ]
     return page
 
@@ -111,12 +114,15 @@ def space_page(
     return page
 
 
-def dataset_page(results: Results, dataset: str, similarity: Similarity) -> Page:
+def dataset_page(
+    results: Results, dataset: str, similarity: Similarity, findings: Findings, strips: Strips
+) -> Page:
     """What all subjects of a dataset share, and the subjects side by side."""
     title = results.resolved.datasets[dataset].title
     page = Page(f"{dataset}.html", dataset, title, _banner(results, dataset))
     page.sections = [
-        group.section(results, dataset),
+        *brains.dataset_section(results, dataset, findings, strips),
+        group.section(results, dataset, findings),
         data.dataset_section(results, dataset),
         stimuli.section(results, dataset),
     ]
@@ -125,30 +131,40 @@ def dataset_page(results: Results, dataset: str, similarity: Similarity) -> Page
     return page
 
 
-def subject_page(results: Results, dataset: str, subject: str, checks: Sequence[Check]) -> Page:
-    """One subject from runs to maps."""
+def subject_page(
+    results: Results,
+    dataset: str,
+    subject: str,
+    checks: Sequence[Check],
+    findings: Findings,
+    strips: Strips,
+) -> Page:
+    """One subject: the result, then the quality of the data, then every detail."""
     title = results.resolved.datasets[dataset].title
     file = f"{dataset}_sub-{subject}.html"
     page = Page(file, f"{dataset}, sub-{subject}", title, _banner(results, dataset))
+    mine = [c for c in checks if c.dataset == dataset and c.subject in ("", subject)]
+    modelled = bool(results.models(dataset))
     page.sections = [
-        summary.subject_section(results, dataset, subject, checks),
-        data.subject_section(results, dataset, subject),
+        summary.subject_section(results, dataset, subject, findings, strips),
         bold.section(results, dataset, subject),
+        *([alignment.section(results, dataset, subject)] if modelled else []),
+        summary.checks_section(mine),
     ]
-    if results.models(dataset):
+    if modelled:
         page.sections += [
-            alignment.section(results, dataset, subject),
             accuracy.section(results, dataset, subject),
             streams.section(results, dataset, subject),
             inference.section(results, dataset, subject),
         ]
-    if contrasts.names(results, dataset):
-        page.sections.append(contrasts.section(results, dataset, subject))
-    if decoding.names(results, dataset):
-        page.sections.append(decoding.section(results, dataset, subject))
-    if identification.names(results, dataset):
-        page.sections.append(identification.section(results, dataset, subject))
-    if mass_univariate.names(results, dataset):
-        page.sections.append(mass_univariate.section(results, dataset, subject))
+    for names, section in (
+        (contrasts.names, contrasts.section),
+        (decoding.names, decoding.section),
+        (identification.names, identification.section),
+        (mass_univariate.names, mass_univariate.section),
+    ):
+        if names(results, dataset):
+            page.sections.append(section(results, dataset, subject))
+    page.sections.append(data.subject_section(results, dataset, subject))
     page.sections.append(omissions.section(results, dataset, subject))
     return page

@@ -1,6 +1,7 @@
 """The few kinds of drawing that the report uses, in the house style."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 
 import matplotlib.pyplot as plt
@@ -13,6 +14,8 @@ from tristream.maps.style import OTHER_COLOURS
 INK = "#222222"
 MARK = "#B3122E"
 MOST_LETTERS = 24
+# With more subjects the lines of their intervals hide one another.
+MOST_LINES = 12
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -191,6 +194,82 @@ def bars(
     if line or len(groups) > 1:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=3)
     return figure
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One subject in :func:`dots`; ends of its interval may be NaN, and so may the value."""
+
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    filled: bool = True
+
+
+@dataclass(frozen=True)
+class Middle:
+    """A median over subjects with its 95 % interval, and what chance gives."""
+
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    chance: float = np.nan
+    null: tuple[float, float] | None = None
+
+
+def dots(
+    names: Sequence[str],
+    panels: Mapping[str, Sequence[tuple[Sequence[Dot], Middle]]],
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Subjects as dots, a row a name, a panel a measure; diamond: their median.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the rows.
+    panels : mapping
+        Label of the axis to the rows' dots and medians.
+    limits : tuple, optional
+        Of all axes.
+    """
+    figure, grid = plt.subplots(
+        1,
+        len(panels),
+        sharey=True,
+        squeeze=False,
+        figsize=(2.0 + 3.0 * len(panels), 0.42 * len(names) + 1.1),
+        layout="constrained",
+    )
+    for axes, (label, rows) in zip(grid[0], panels.items(), strict=True):
+        for place, (subjects, middle) in enumerate(rows):
+            _row_of_dots(axes, place, subjects, middle)
+        axes.axvline(0, color="#999999", linewidth=0.7)
+        axes.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
+        axes.grid(axis="y", color="#EEEEEE")
+        axes.set_axisbelow(True)
+        if limits:
+            axes.set_xlim(*limits)
+    grid[0, 0].set_yticks(range(len(names)), names)
+    return figure
+
+
+def _row_of_dots(axes: plt.Axes, place: int, subjects: Sequence[Dot], middle: Middle) -> None:
+    colour, known = OTHER_COLOURS[0], [one for one in subjects if np.isfinite(one.value)]
+    if middle.null is not None:
+        axes.barh(place, middle.null[1] - middle.null[0], 0.7, left=middle.null[0], color="#DDDDDD")
+    if np.isfinite(middle.chance):
+        axes.vlines(middle.chance, place - 0.4, place + 0.4, color=MARK, linewidth=1.2)
+    spread = 0.0 if len(known) < 2 else 0.3
+    heights = place + np.linspace(-spread, spread, max(1, len(known)))
+    for height, one in zip(heights, known, strict=False):
+        if len(known) <= MOST_LINES:
+            axes.hlines(height, one.low, one.high, color=colour, linewidth=0.8, alpha=0.6)
+        face = colour if one.filled else "white"
+        axes.plot(one.value, height, "o", markersize=4, color=colour, markerfacecolor=face)
+    if len(known) > 1:
+        axes.hlines(place, middle.low, middle.high, color=INK, linewidth=1.6)
+        axes.plot(middle.value, place, "D", markersize=6, color=INK)
 
 
 def density(x: npt.NDArray, y: npt.NDArray, labels: tuple[str, str]) -> Figure:

@@ -16,7 +16,7 @@ from tristream.config.load import Resolved
 from tristream.config.models import EncodingModel
 from tristream.features.core.checked_space import CheckedSpace, check
 from tristream.fetch.receipt import Receipt
-from tristream.maps.style import SIMULATED, save, titled
+from tristream.maps.style import RC, SIMULATED, save, titled
 from tristream.report.declared import Input, declared, targets_of
 from tristream.report.elements import Figure, Missing
 from tristream.results import Layout
@@ -226,12 +226,30 @@ class Results:
         title = titled(title, simulated, words)
         per_line = int(13 * drawing.get_figwidth())
         drawing.suptitle("\n".join(wrap(title, per_line)))
+        return self.untitled(drawing, name, title, caption, table, simulated, columns, wide, config)
+
+    def untitled(
+        self,
+        drawing: Drawing,
+        name: str,
+        title: str,
+        caption: str,
+        table: pd.DataFrame,
+        simulated: bool,
+        columns: Mapping[str, str] | None = None,
+        wide: bool = False,
+        config: Mapping[str, Any] | None = None,
+        dpi: int = RC["savefig.dpi"],
+    ) -> Figure:
+        """:meth:`figure` of a drawing that says itself what it is, and whether it is simulated."""
         path = self.folder / "figures" / f"{name}.png"
-        save(drawing, path)
-        provenance = Provenance("figure", simulated, config, self.code)
+        pixels = drawing.get_size_inches() * dpi
+        save(drawing, path, dpi)
+        provenance = Provenance("figure", simulated, dict(config or {}), self.code)
         write_table(path.with_suffix(".tsv"), table, provenance, columns)
         png, svg, tsv = (self.link(path.with_suffix(s)) for s in (".png", ".svg", ".tsv"))
-        return Figure(title, caption, png, svg, tsv, wide)
+        size = (int(pixels[0]), int(pixels[1]))
+        return Figure(title, caption, png, svg, tsv, wide, size)
 
     def table(self, name: str, table: pd.DataFrame, simulated: bool) -> Path:
         """Write a table below ``figures/`` that no drawing belongs to; return its path."""

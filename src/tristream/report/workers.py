@@ -1,32 +1,32 @@
-"""Pages made by several processes at once."""
+"""Jobs of the report, made by several processes at once."""
 
 import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
-from tristream.report.elements import Page
 from tristream.report.study_results import Results, Source
 from tristream.store import Omission
 
-Job = Callable[[], Page]
+T = TypeVar("T")
 Sources = dict[Path, Source]
 Omitted = dict[Omission, list[str]]
-_jobs: Sequence[Job] = ()
+_jobs: Sequence[Callable[[], object]] = ()
 _results: Results | None = None
 
 
-def make(results: Results, jobs: Sequence[Job], workers: int) -> list[Page]:
-    """Make pages, each of which notes in `results` what it has read and left out.
+def make(results: Results, jobs: Sequence[Callable[[], T]], workers: int) -> list[T]:
+    """Do jobs (pages, findings, strips), which note in `results` what they read and left out.
 
     Workers are forked, so that nothing is imported or read twice; where the system cannot fork
-    safely (macOS, Windows), the pages are made one after the other.
+    safely (macOS, Windows), the jobs are done one after the other.
 
     Parameters
     ----------
     results : Results
         What the jobs note things in; afterwards it holds the notes of all of them.
     jobs : sequence of callable
-        Each makes one page.
+        In the order in which their results are wanted.
     workers : int
         Number of processes.
     """
@@ -44,11 +44,11 @@ def make(results: Results, jobs: Sequence[Job], workers: int) -> list[Page]:
         for omission, files in omitted.items():
             known = results.omitted.setdefault(omission, [])
             known += [file for file in files if file not in known]
-    return [page for page, _, _ in done]
+    return [made for made, _, _ in done]
 
 
-def _one(number: int) -> tuple[Page, Sources, Omitted]:
-    """One page, and what it has read and left out: the same whoever makes it."""
+def _one(number: int) -> tuple[Any, Sources, Omitted]:
+    """One result, and what was read and left out: the same whoever makes it."""
     assert _results is not None
     _results.sources, _results.omitted = {}, {}
     return _jobs[number](), _results.sources, _results.omitted

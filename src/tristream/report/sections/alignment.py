@@ -34,7 +34,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         return Section("alignment", title, notes)
     at = dict(zip(scan.layers, map(float, scan.peak), strict=True))
     peaks = tuple((layer, at[layer], float(np.nanmax(row))) for layer, row in rows.items())
-    drawn = _best_layers(rows)
+    drawn = best_layers(rows)
     drawing = figures.curves(
         lags,
         drawn,
@@ -102,7 +102,7 @@ def _are_labels(results: Results, layers: list[str]) -> bool:
     return all(results.stream(layer) == "label" for layer in layers)
 
 
-def _best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def best_layers(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The layer of each space whose peak is the highest."""
     best: dict[str, str] = {}
     for name, row in rows.items():

@@ -13,7 +13,7 @@ from tristream.features.core.feature_file import open_features
 from tristream.maps.style import SIMULATED_DATA, STREAM_COLOURS
 from tristream.report import report_figures as figures
 from tristream.report.declared import model_layers
-from tristream.report.elements import Block, Link, Section, Table, Text
+from tristream.report.elements import Block, Link, Section, Table
 from tristream.report.similarity import Similarity, aligned_layers, scaled
 from tristream.report.study_results import Results
 
@@ -41,17 +41,14 @@ def page_of(space: str) -> str:
     return f"space_{space}.html"
 
 
-def index_section(results: Results, pages: dict[str, list[str]]) -> Section:
+def index(results: Results, pages: dict[str, list[str]]) -> list[Block]:
     """Links to the pages of the feature spaces; `pages` maps a space to its datasets."""
-    if not pages:
-        return Section("spaces", "Feature spaces", [Text("No features have been computed.")])
     rows = tuple(
         (Link(name, page_of(name)), results.stream(name), _made(results, name), datasets)
         for name, datasets in pages.items()
     )
     caption = "What went into each feature space and what came out, on a page of its own."
-    table = Table(caption, ("space", "stream", "made by", "datasets"), rows)
-    return Section("spaces", "Feature spaces", [table])
+    return [Table(caption, ("space", "stream", "made by", "datasets"), rows)] if rows else []
 
 
 def _made(results: Results, name: str) -> str:

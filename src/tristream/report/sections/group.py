@@ -1,19 +1,16 @@
 """All subjects of a dataset side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tristream.decode.decoding_file import read_decoding
-from tristream.encode.encoding_file import read_scores
 from tristream.inference.group_file import GroupLevel, GroupTest, read_group
-from tristream.inference.inference_file import read_inference
 from tristream.inference.recovery_file import read_recovery
 from tristream.report.elements import Block, Heading, Link, Section, Table
-from tristream.report.sections.decoding import names
+from tristream.report.findings import DecoderFinding, Findings, ModelFinding
 from tristream.report.sections.intersubject import others
 from tristream.report.sections.maps import figures_at, files_at
 from tristream.report.study_results import Results
@@ -38,12 +35,18 @@ PEOPLE = (
 )
 
 
-def section(results: Results, dataset: str) -> Section:
+def section(results: Results, dataset: str, findings: Findings) -> Section:
     """Scores by subject; what all subjects show; for simulated data, what was recovered."""
     blocks: list[Block] = []
-    for table in (_encoding(results, dataset), _decoding(results, dataset)):
+    mine = [one for one in findings.models if one.dataset == dataset]
+    read = [one for one in findings.decoders if one.dataset == dataset]
+    for table in (_encoding(mine), _decoding(read)):
         if table.rows:
             blocks.append(table)
+    for name in results.models(dataset):
+        for subject in results.resolved.subjects[dataset]:
+            path = results.path("encoding", dataset=dataset, model=name, subject=subject)
+            results.missing(f"Encoding model {name}", path)
     blocks += others(results, dataset)
     blocks += _group(results, dataset)
     return Section("subjects", "Subjects", blocks + _recovery(results, dataset))
@@ -53,18 +56,23 @@ def _page(dataset: str, subject: str) -> Link:
     return Link(f"sub-{subject}", f"{dataset}_sub-{subject}.html")
 
 
-def _encoding(results: Results, dataset: str) -> Table:
-    rows = []
-    for name in results.models(dataset):
-        for subject in results.resolved.subjects[dataset]:
-            path = results.path("encoding", dataset=dataset, model=name, subject=subject)
-            if results.missing(f"Encoding model {name}", path):
-                continue
-            r = read_scores(path)[0].scores.r
-            numbers = (float(np.nanmean(r)), float(np.nanpercentile(r, 99)))
-            found = _significant(results, dataset, name, subject)
-            rows.append((name, _page(dataset, subject), len(r), *numbers, found))
-    columns = ("model", "subject", "voxels", "mean r", "99th percentile of r", "significant voxels")
+def _encoding(found: Sequence[ModelFinding]) -> Table:
+    rows = [
+        (
+            one.model,
+            _page(one.dataset, one.subject),
+            one.voxels,
+            one.r.value,
+            one.top,
+            one.over_ceiling and one.over_ceiling.value,
+            one.significant,
+        )
+        for one in found
+    ]
+    columns = (
+        *("model", "subject", "voxels", "mean r", "99th percentile of r", "r over ceiling"),
+        "significant voxels",
+    )
     caption = "Encoding models. r: test correlation; a dash where no p values could be written."
     return Table(caption, columns, tuple(rows))
 
@@ -233,23 +241,11 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _significant(results: Results, dataset: str, model: str, subject: str) -> int | None:
-    path = results.path("inference", dataset=dataset, model=model, subject=subject)
-    if not path.is_file():
-        return None
-    found = read_inference(path)[0].found
-    return None if found is None else int(found.significant.sum())
-
-
-def _decoding(results: Results, dataset: str) -> Table:
-    rows = []
-    for name in names(results, dataset):
-        for subject in results.resolved.subjects[dataset]:
-            path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
-            if path.is_file():
-                found = read_decoding(path)[0]
-                numbers = (found.accuracy, found.chance, found.p)
-                rows.append((name, _page(dataset, subject), *numbers))
+def _decoding(found: Sequence[DecoderFinding]) -> Table:
+    rows = [
+        (one.decoder, _page(one.dataset, one.subject), one.accuracy, one.chance, one.p)
+        for one in found
+    ]
     columns = ("decoder", "subject", "accuracy", "chance", "p")
     return Table("Decoders.", columns, tuple(rows))
 

@@ -27,7 +27,7 @@ def jobs(results: Results) -> list[partial[Page]]:
     return [partial(page, results, name) for name in results.resolved.study.power]
 
 
-def index_sections(results: Results) -> list[Section]:
+def index(results: Results) -> list[Block]:
     """Links to the pages; nothing where there are none."""
     if not results.resolved.study.power:
         return []
@@ -35,8 +35,7 @@ def index_sections(results: Results) -> list[Section]:
         (Link(name, page_of(name)), ", ".join(block.events or block.aligned), block.voxels)
         for name, block in results.resolved.study.power.items()
     ]
-    table = Table("Designs that were tried", ("design", "files", "voxels"), tuple(rows))
-    return [Section("power", "Power before scanning", [table])]
+    return [Table("Designs that were tried", ("design", "files", "voxels"), tuple(rows))]
 
 
 def page_of(name: str) -> str:

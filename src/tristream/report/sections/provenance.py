@@ -8,7 +8,7 @@ import yaml
 
 from tristream import __version__
 from tristream.errors import masked
-from tristream.report.elements import Block, Code, Link, Section, Table, Text, facts
+from tristream.report.elements import Block, Code, Link, Table, Text, facts
 from tristream.report.study_results import Results
 from tristream.store import SCHEMA_VERSION, atomic_path
 
@@ -27,10 +27,10 @@ PACKAGES = (
 )
 
 
-def section(results: Results) -> Section:
+def blocks(results: Results) -> list[Block]:
     """Versions, configuration, rerun command, and every file that was read."""
     config = _write_config(results)
-    blocks: list[Block] = [
+    return [
         facts(
             {
                 "tristream": __version__,
@@ -46,7 +46,6 @@ def section(results: Results) -> Section:
         Code(config.read_text(encoding="utf-8"), "The resolved configuration"),
         _files(results),
     ]
-    return Section("provenance", "Provenance and rerun", blocks)
 
 
 def _version(package: str) -> str:

@@ -1,15 +1,12 @@
-"""What a reader wants first: what was studied, what came out, what was promised."""
+"""What a subject's page begins with; the study's datasets; numbers beside their thresholds."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from tristream.decode.decoding_file import read_decoding
-from tristream.encode.encoding_file import read_left_out, read_scores
-from tristream.encode.over_ceiling import over_regions
-from tristream.report.elements import Block, Link, Section, Table, Text, facts
+from tristream.report import headline
+from tristream.report.brain_strips import Strips
+from tristream.report.elements import Block, Link, Section, Table, Text, facts, shown
+from tristream.report.findings import Findings
+from tristream.report.sections import brains
 from tristream.report.sections.decoding import names
 from tristream.report.study_results import Results
 from tristream.report.thresholds import Check
@@ -20,7 +17,7 @@ INTERVALS = (
 )
 
 
-def study_section(results: Results, checks: Sequence[Check]) -> Section:
+def datasets(results: Results) -> list[Block]:
     """Datasets of the study with links to their pages."""
     rows = []
     for dataset, descriptor in results.resolved.datasets.items():
@@ -36,48 +33,28 @@ def study_section(results: Results, checks: Sequence[Check]) -> Section:
             )
         )
     columns = ("dataset", "title", "BOLD", "subjects", "encoding models", "decoders")
-    blocks: list[Block] = [Text(count_checks(checks))]
-    blocks.append(Table("Datasets of the study.", columns, tuple(rows)))
-    return Section("summary", "Summary", blocks)
+    return [Table("Datasets of the study.", columns, tuple(rows))] if rows else []
 
 
 def subject_section(
-    results: Results, dataset: str, subject: str, checks: Sequence[Check]
+    results: Results, dataset: str, subject: str, findings: Findings, strips: Strips
 ) -> Section:
-    """The main numbers of one subject."""
-    rows: list[tuple[str, str]] = []
-    for name in results.models(dataset):
-        path = results.path("encoding", dataset=dataset, model=name, subject=subject)
-        if path.is_file():
-            r = read_scores(path)[0].scores.r
-            scores = (
-                f"mean test r {np.nanmean(r):.3f}{_interval(path, r)}, 99th percentile "
-                f"{np.nanpercentile(r, 99):.3f}"
-            )
-            rows.append((f"Encoding model {name}", scores))
-    for name in names(results, dataset):
-        path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
-        if path.is_file():
-            found = read_decoding(path)[0]
-            scores = f"accuracy {found.accuracy:.3f} (chance {found.chance:.3f})"
-            rows.append((f"Decoder {name}", scores))
-    mine = [c for c in checks if c.dataset == dataset and c.subject in ("", subject)]
-    text = Text(count_checks(mine))
-    return Section("summary", "Summary", [facts(rows), text, checks_table(mine)])
-
-
-def _interval(path: Path, r: npt.NDArray[np.floating]) -> str:
-    """The 95 % interval of the mean over voxels; empty where exchange units are too few."""
-    if (left_out := read_left_out(path)) is None:
-        return ""
-    mean = over_regions(r, left_out, [np.ones(len(r), bool)]).r
-    return f" [95 % interval {mean.low[0]:.3f}, {mean.high[0]:.3f}]"
+    """What was found in one subject: a sentence, the brain, all models and decoders."""
+    mine = findings.of_subject(dataset, subject)
+    blocks: list[Block] = [headline.of_subject(results, mine, dataset)]
+    blocks += brains.of_subject(mine, strips)
+    rows = [(f"Encoding model {one.model}", "; ".join(brains.numbers(one))) for one in mine.models]
+    for one in mine.decoders:
+        p = "no p value" if one.p is None else f"p {shown(one.p)}"
+        scores = f"accuracy {one.accuracy:.3f} (chance {one.chance:.3f}), {p}"
+        rows.append((f"Decoder {one.decoder}", scores))
+    return Section("summary", "Result", [*blocks, facts(rows)] if rows else blocks)
 
 
 def checks_section(checks: Sequence[Check]) -> Section:
     """Every number that has a threshold."""
-    blocks: list[Block] = [Text("Each number stands beside its threshold.")]
-    return Section("checks", "Checks", [*blocks, checks_table(checks)])
+    text = f"Each number stands beside its threshold. {count_checks(checks)}"
+    return Section("checks", "Thresholds", [Text(text), checks_table(checks)])
 
 
 def checks_table(checks: Sequence[Check]) -> Table:

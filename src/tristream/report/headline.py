@@ -1,0 +1,85 @@
+"""What was found, in the sentences that begin a page: one a dataset, each with its numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tristream.phrases import listed
+from tristream.report.brain_strips import shown_models
+from tristream.report.elements import Lead
+from tristream.report.findings import DecoderFinding, Findings, ModelFinding
+from tristream.report.study_results import Results
+
+MOST = 3
+
+
+def of_study(results: Results, findings: Findings) -> Lead:
+    """A sentence for each dataset that has results; else that there are none."""
+    sentences = []
+    for dataset, subjects in results.resolved.subjects.items():
+        parts = _models(results, findings, dataset)
+        parts += _decoders([one for one in findings.decoders if one.dataset == dataset])
+        if parts:
+            people = f"sub-{subjects[0]}" if len(subjects) == 1 else f"{len(subjects)} subjects"
+            sentences.append(f"{dataset}, {people}: {'; '.join(parts)}.")
+    return Lead(tuple(sentences) or (_nothing(results),))
+
+
+def of_subject(results: Results, findings: Findings, dataset: str) -> Lead:
+    """The same of one subject, whose findings these are."""
+    parts = _models(results, findings, dataset) + _decoders(findings.decoders)
+    text = f"{'; '.join(parts)}." if parts else "No model or decoder has a result yet."
+    return Lead((f"{text[0].upper()}{text[1:]}",))
+
+
+def _nothing(results: Results) -> str:
+    there = sum(one.path(results.layout).is_file() for one in results.inputs)
+    return (
+        "No encoding model or decoder has a result yet: "
+        f"{there:,} of the {len(results.inputs):,} files that the report reads are there."
+    )
+
+
+def _models(results: Results, findings: Findings, dataset: str) -> list[str]:
+    found = {name: findings.of_model(dataset, name) for name in shown_models(results, dataset)}
+    parts = [_model(name, ones) for name, ones in found.items() if ones]
+    if len(parts) > MOST:
+        parts = [*parts[:MOST], f"{len(parts) - MOST} more models are below"]
+    return parts
+
+
+def _model(name: str, found: Sequence[ModelFinding]) -> str:
+    counts = [one.significant for one in found if one.significant is not None]
+    voxels = sorted({one.voxels for one in found})
+    of = f"{voxels[0]:,}" if len(voxels) == 1 else f"{voxels[0]:,} to {voxels[-1]:,}"
+    if not counts:
+        r = np.median([one.r.value for one in found])
+        middle = "a median" if len(found) > 1 else "a mean"
+        return f"model {name} reaches {middle} test r of {r:.3f} over {of} voxels (no p values)"
+    if len(counts) == 1:
+        many = f"{counts[0]:,} of {of} voxels"
+    elif len(counts) == 2:
+        many = f"{counts[0]:,} and {counts[1]:,} of {of} voxels"
+    else:
+        many = f"a median of {np.median(counts):,.0f} of {of} voxels "
+        many += f"({min(counts):,} to {max(counts):,})"
+    over = [one.over_ceiling.value for one in found if one.over_ceiling is not None]
+    ceiling = f", r at {np.median(over):.0%} of its noise ceiling" if over else ""
+    return f"model {name} predicts {many} significantly{ceiling}"
+
+
+def _decoders(found: Sequence[DecoderFinding]) -> list[str]:
+    if not found:
+        return []
+    names = list(dict.fromkeys(one.decoder for one in found))
+    right = [
+        float(np.median([one.accuracy for one in found if one.decoder == name])) for name in names
+    ]
+    chances = sorted({f"{one.chance:.0%}" for one in found})
+    if len(names) > MOST:
+        who = f"{len(names)} decoders name between {min(right):.0%} and {max(right):.0%}"
+    elif len(names) == 1:
+        who = f"decoder {names[0]} names {right[0]:.0%}"
+    else:
+        who = f"decoders {listed(names)} name {listed([f'{one:.0%}' for one in right])}"
+    return [f"{who} of held-out samples right (chance {listed(chances)})"]
