@@ -125,6 +125,19 @@ def haxby(cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def axe(cache: Path) -> Path:
+    """axe-core, which finds what keeps people from reading a page: a script."""
+    source = ArchiveSource(
+        package="axe-playwright-python",
+        version="0.1.8",
+        form="wheel",
+        sha256="fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8",
+        members=["axe_playwright_python/axe.min.js"],
+    )
+    return _one(cache, source)
+
+
+@pytest.fixture(scope="session")
 def localizer(cache: Path) -> Path:
     """Folder with BOLD, regions, events and T1w of a real auditory and visual localizer."""
     folder = "python/pyhrf/datafiles"

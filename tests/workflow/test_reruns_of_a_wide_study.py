@@ -41,6 +41,7 @@ Change = tuple[str, str, Any, set[str]]
 # File, key, new value, rules that rerun.
 STUDY: list[Change] = [
     ("config.yaml", "title", "Another", REPORT),
+    ("config.yaml", "report", {"sections": ["group", "brains"], "single_file": True}, REPORT),
     ("config.yaml", "leakage", "drop", AUDITED),
     ("config.yaml", "features.cochlea.stream", "dorsal", COLOURS | PARTITION),
     ("config.yaml", "features.cochlea.options", {"channels": 5}, {"features"} | ALIGNED),
@@ -215,6 +216,7 @@ CODE: list[tuple[str, set[str]]] = [
     ("inference/group.py", {"group"} | REPORT),
     ("inference/people.py", {"group", "power"} | REPORT),
     ("maps/brain_figures.py", {"maps", "contrast_maps"} | REPORT),
+    ("maps/strips.py", REPORT),
     ("media/films.py", {"features", "decode", "identify"} | SIMULATED),
     ("media/sounds.py", MEDIA),
     ("media/clocks.py", MEDIA),

@@ -26,11 +26,17 @@ SUMMARY: list[SummarySection] = [
 
 
 class Report(Section):
-    """The first page of the report: what is left out of `sections` is not on it."""
+    """The first page's sections, and one file to mail.
+
+    What is left out of `sections` is not on the first page. `single_file` also writes
+    `report.html`: all pages below each other with their figures, feature spaces last, as far as
+    15 MB reach; the large maps are not in it.
+    """
 
     sections: list[SummarySection] = Field(
         default=SUMMARY, description="sections of the first page, in their order"
     )
+    single_file: bool = Field(default=False, description="true: also one HTML file to mail")
 
     @field_validator("sections")
     @classmethod

@@ -16,6 +16,7 @@ from tristream.maps.style import SIMULATED, style
 from tristream.report.elements import Block, Figure, Link, Page, shown
 from tristream.report.pages import TECHNICAL, all_pages
 from tristream.report.sections import power
+from tristream.report.single_file import write_single_file
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
 from tristream.results import PLACES
@@ -49,6 +50,8 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
     with style():
         pages = all_pages(results, all_checks(results), workers)
     write_pages(pages, resolved, output)
+    if resolved.study.report.single_file:
+        write_single_file(pages, output.parent)
     listing = results.folder / LISTING
     written = (f for f in results.folder.rglob("[!.]*") if f.is_file() and f != listing)
     simulated = any(map(results.simulated, resolved.datasets))

@@ -67,10 +67,12 @@ def _multiples(
         link = Link(f"{group.subjects} subjects together", f"{dataset}.html")
         figures = together.get(ACCURACY), together.get(COUNT)
         rows.append(Multiple(link, numbers_of_group(group), figures))
-    for one in found:
-        if one.subject in shown and (own := strips.get((dataset, model, one.subject))):
-            link = Link(shown[one.subject], f"{dataset}_sub-{one.subject}.html")
-            rows.append(Multiple(link, numbers(one), (own.get(ACCURACY), own.get(STREAM))))
+    by_subject = {one.subject: one for one in found}
+    for subject, name in shown.items():
+        if own := strips.get((dataset, model, subject)):
+            link = Link(name, f"{dataset}_sub-{subject}.html")
+            figures = own.get(ACCURACY), own.get(STREAM)
+            rows.append(Multiple(link, numbers(by_subject[subject]), figures))
     if not rows:
         why = "there is nothing to draw its vertices on: the meshes of fsLR are not there"
         return Missing(f"The brain of model {model}", why)

@@ -19,7 +19,7 @@ from tristream.report.thresholds import Check
 from tristream.stimuli.tables import read_inventory, read_leakage
 
 DONE = {"warn": "kept", "drop": "left out of the test"}
-# What is counted, and what is said of one and of several.
+# What is counted, and the words for one and for several.
 RESEMBLE = {
     "picture": ("test clip", "looks like a training clip", "look like training clips"),
     "sound": ("test clip", "sounds like a training clip", "sound like training clips"),

@@ -1,0 +1,271 @@
+"""The first page as a researcher meets it, of one subject, of ten and of sixty, in a browser."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+import pytest
+import yaml
+from playwright.sync_api import sync_playwright
+from pydantic import ValidationError
+
+from helpers import REPOSITORY, report_tree
+from tristream.config.load import load
+from tristream.config.report import SUMMARY, Report
+from tristream.maps.style import style
+from tristream.report.brain_strips import draw_strips
+from tristream.report.build import write_pages
+from tristream.report.findings import Findings, find
+from tristream.report.front_page import ENTRIES, Study, front_page
+from tristream.report.pages import dataset_page, technical_page
+from tristream.report.sections.brains import FEW
+from tristream.report.similarity import Similarity
+from tristream.report.study_results import Results
+from tristream.report.thresholds import all_checks
+
+VIEW = {"width": 1300, "height": 900}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+GRAVE = ("serious", "critical")
+MOST_BYTES, MOST_SECONDS = 5 << 20, 1.0
+
+
+def study(folder: Path, dataset: str, subjects: int, models: int = 1, **report):
+    """A study of one dataset with results of models and decoders, and no BOLD."""
+    descriptor = yaml.safe_load((REPOSITORY / f"workflow/datasets/{dataset}.yaml").read_text())
+    labels = [f"{number + 1:02}" for number in range(subjects)]
+    descriptor["subjects"] = labels
+    (folder / "descriptors").mkdir(parents=True)
+    (folder / f"descriptors/{dataset}.yaml").write_text(yaml.safe_dump(descriptor))
+    demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    first = "streams" if dataset == "bunny" else "category"
+    named = {first if k == 0 else f"{first}{k + 1}": demo["models"][first] for k in range(models)}
+    decoders = {k: v for k, v in demo["decoders"].items() if dataset in v["datasets"]}
+    changes = {
+        "datasets": {dataset: {}},
+        "models": named,
+        "decoders": decoders,
+        "univariate": {},
+        "inference": {"permutations": 1000},
+        "report": report,
+    }
+    config = report_tree.write_study(folder, **changes)
+    resolved = load(config, folder / "descriptors")
+    rng = np.random.default_rng(0)
+    simulated = dataset == "bunny"
+    for subject in labels:
+        for name in named:
+            report_tree.write_encoding(resolved, dataset, name, subject, simulated, rng)
+        for name in decoders:
+            report_tree.write_decoding(folder / "results", dataset, name, subject, rng)
+    report_tree.write_stimuli(folder / "results", dataset, labels, resolved, rng)
+    return resolved
+
+
+def written(resolved) -> Path:
+    """Write the first page, that of the dataset, and that of costs; the folder they are in."""
+    folder = Path(resolved.study.results) / "report"
+    results = Results(resolved, folder)
+    checks = all_checks(results)
+    with style():
+        findings = find(results)
+        strips = draw_strips(results, findings)
+        (dataset,) = resolved.datasets
+        pages = [
+            dataset_page(results, dataset, Similarity(results, dataset), findings, strips),
+            technical_page(results, checks, {}),
+        ]
+        first = front_page(Study(results, findings, strips, checks, {}))
+    write_pages([first, *pages], resolved, folder / "index.html")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ten(tmp_path_factory) -> Path:
+    return written(study(tmp_path_factory.mktemp("ten"), "bunny", 10, 3))
+
+
+@pytest.fixture(scope="module")
+def sixty(tmp_path_factory) -> Path:
+    return written(study(tmp_path_factory.mktemp("sixty"), "haxby2001_slice", 60))
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory) -> Path:
+    return written(study(tmp_path_factory.mktemp("one"), "haxby2001_slice", 1))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield found
+        found.close()
+
+
+@contextmanager
+def opened(browser, path: Path, **options):
+    """A page of the report, what it asked for and what it complained of."""
+    page = browser.new_page(viewport=VIEW, **options)
+    asked, said = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.as_uri(), wait_until="load")
+    yield page, asked, said
+    page.close()
+
+
+@pytest.mark.parametrize("size", ["one", "ten", "sixty"])
+def test_what_was_found_stands_above_the_fold(browser, request, size):
+    folder = request.getfixturevalue(size)
+    with opened(browser, folder / "index.html") as (page, _, _):
+        sentence = page.locator(".lead p").first
+        assert any(sign.isdigit() for sign in sentence.inner_text())
+        picture = page.locator("main img").first
+        for box in (sentence.bounding_box(), picture.bounding_box()):
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= VIEW["height"]
+        assert picture.evaluate("image => image.naturalWidth") > 300
+
+
+@pytest.mark.parametrize("size", ["one", "ten", "sixty"])
+def test_pages_are_quick_and_small_and_ask_for_nothing_else(browser, request, size):
+    folder = request.getfixturevalue(size)
+    paths = sorted(folder.glob("*.html"))
+    assert len(paths) == 3
+    for path in paths:
+        with opened(browser, path) as (page, asked, said):
+            timing = page.evaluate("performance.getEntriesByType('navigation')[0].duration")
+            assert timing < 1000 * MOST_SECONDS, path
+            assert said == [], path
+            assert all(urlparse(url).scheme in ("file", "data") for url in asked), path
+            files = {Path(unquote(urlparse(url).path)) for url in asked if url.startswith("file")}
+            assert sum(file.stat().st_size for file in files) < MOST_BYTES, path
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def test_many_subjects_are_three_by_rank_and_all_on_the_page_of_the_dataset(browser, sixty):
+    with opened(browser, sixty / "index.html") as (page, _, _):
+        rows = page.locator("#brains tbody tr th a").all_inner_texts()
+        assert len(rows) == 3 < FEW < 60
+        assert [row.split(", ")[1].split()[0] for row in rows] == ["lowest", "median", "highest"]
+        means = [
+            float(text.split("mean r ")[-1].split()[0])
+            for text in page.locator("#brains tbody tr th").all_inner_texts()
+        ]
+        assert means == sorted(means)
+        assert page.locator("header details summary").inner_text() == "60 pages"
+    with opened(browser, sixty / "haxby2001_slice.html") as (page, _, _):
+        assert page.locator("#brains tbody tr").count() == 60
+
+
+def test_a_click_on_a_heading_sorts_by_number_and_again_the_other_way(browser, ten):
+    with opened(browser, ten / "index.html") as (page, _, _):
+        page.locator("#models details").first.evaluate("details => details.open = true")
+        table = page.locator("#models details table")
+        column = table.locator("thead th").all_inner_texts().index("mean r")
+        head = table.locator("thead th").nth(column)
+        cells = table.locator(f"tbody tr td:nth-child({column + 1})")
+        for order, down in (("ascending", False), ("descending", True)):
+            head.locator("button").focus()
+            page.keyboard.press("Enter")
+            found = [float(text) for text in cells.all_inner_texts()]
+            assert len(found) == 30
+            assert found == sorted(found, reverse=down)
+            assert head.get_attribute("aria-sort") == order
+
+
+def test_dark_pages_have_light_text(browser, one):
+    for scheme, dark in (("light", False), ("dark", True)):
+        with opened(browser, one / "index.html", color_scheme=scheme) as (page, _, _):
+            style = "getComputedStyle(document.documentElement)"
+            paper, ink = (
+                [int(part) for part in text[text.index("(") + 1 : -1].split(",")[:3]]
+                for text in (page.evaluate(f"{style}.{k}") for k in ("backgroundColor", "color"))
+            )
+            assert (sum(paper) < sum(ink)) == dark
+
+
+def violations(page, axe: Path) -> list[tuple[str, str]]:
+    """What axe finds serious: the rule, and the first place."""
+    page.evaluate(f"{axe.read_text(encoding='utf-8')};0")
+    found = page.evaluate("axe.run()")["violations"]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in GRAVE]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["one", "ten"])
+def test_axe_finds_nothing_serious(browser, request, axe, size, scheme):
+    folder = request.getfixturevalue(size)
+    for path in sorted(folder.glob("*.html")):
+        with opened(browser, path, bypass_csp=True, color_scheme=scheme) as (page, _, _):
+            grave = violations(page, axe)
+            assert grave == [], path
+
+
+def test_axe_sees_what_is_wrong(browser, axe):
+    """The negative control: a picture without words, and grey on grey."""
+    page = browser.new_page()
+    page.set_content(
+        "<main><img src='data:,'><p style='color:#999;background:#aaa'>some words</p></main>"
+    )
+    found = {name for name, _ in violations(page, axe)}
+    page.close()
+    assert {"image-alt", "color-contrast"} <= found
+
+
+def test_warnings_are_in_words_with_the_number_and_what_was_done(ten):
+    text = (ten / "index.html").read_text()
+    assert "1 test clip looks like a training clip; it was kept." in text
+    assert text.index('id="brains"') < text.index('id="warnings"') < text.index('id="methods"')
+
+
+def test_numbers_are_those_of_the_files(ten):
+    """By hand, from the encodings and tests of one model."""
+    from tristream.inference.inference_file import read_inference
+
+    root = ten.parent / "inference/bunny/streams"
+    counts = sorted(
+        int(read_inference(path)[0].found.significant.sum()) for path in root.glob("sub-*.h5")
+    )
+    assert len(counts) == 10
+    middle = (counts[4] + counts[5]) / 2
+    text = (ten / "index.html").read_text()
+    assert f"model streams predicts a median of {middle:,.0f} of" in text
+    assert f"({counts[0]:,} to {counts[-1]:,}) significantly" in text
+
+
+def test_sections_are_in_the_order_of_the_study_and_those_left_out_are_not_there(tmp_path):
+    resolved = study(
+        tmp_path, "haxby2001_slice", 1, sections=["warnings", "decoders", "provenance"]
+    )
+    results = Results(resolved, tmp_path / "results/report")
+    with style():
+        findings = find(results)
+        page = front_page(Study(results, findings, {}, [], {}))
+    assert [section.id for section in page.sections] == ["warnings", "decoders", "provenance"]
+
+
+def test_a_section_with_nothing_to_show_says_why_among_the_omissions(tmp_path):
+    resolved = study(tmp_path, "haxby2001_slice", 1)
+    results = Results(resolved, tmp_path / "results/report")
+    with style():
+        page = front_page(Study(results, Findings([], [], []), {}, [], {}))
+    shown = {section.id for section in page.sections}
+    assert not shown & {"brains", "models", "decoders", "group", "power", "spaces"}
+    (table,) = next(s.blocks for s in page.sections if s.id == "omissions")
+    whys = {row[1] for row in table.rows}
+    assert {ENTRIES["brains"].absent, ENTRIES["decoders"].absent} <= whys
+
+
+def test_the_list_of_sections_is_the_one_that_a_study_may_name():
+    assert list(ENTRIES) == SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"), [(["brain"], "'brains'"), (["group", "group"], "stands 2 times")]
+)
+def test_unknown_and_repeated_sections_are_refused(sections, words):
+    with pytest.raises(ValidationError, match=words):
+        Report(sections=sections)
