@@ -37,10 +37,12 @@ def sizes(files: Iterable[Path], listing: Path) -> dict[str, int]:
 
 
 def lost(listing: Path | str) -> list[str]:
-    """Files of a `listing` that are gone, or shorter than they were when it was written."""
+    """Files of a `listing` that are gone, itself too, or shorter than when it was written."""
     listing = Path(listing)
     try:
         stored = json.loads(listing.read_text(encoding="utf-8")).get("files", {})
+    except FileNotFoundError:
+        return [listing.name]
     except (OSError, ValueError, AttributeError):
         return []
     return [name for name, size in stored.items() if not _is_whole(listing.parent / name, size)]

@@ -28,7 +28,13 @@ def start(folder: Path, *targets: str) -> subprocess.Popen[bytes]:
     snakefile = ["--", "-s", str(REPOSITORY / "Snakefile"), *targets]
     with (folder / "run.log").open("ab") as log:
         return subprocess.Popen(
-            [*CALL, *snakefile], cwd=folder, env=environment(), stdout=log, stderr=log
+            [*CALL, *snakefile],
+            cwd=folder,
+            env=environment(),
+            stdout=log,
+            stderr=log,
+            # As in a terminal, however these tests were started: in the background it is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 

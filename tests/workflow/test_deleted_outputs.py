@@ -81,6 +81,7 @@ def test_what_is_cut_short_is_lost_and_what_lists_nothing_has_lost_nothing(tmp_p
     for text in ("", "[]", "{}"):
         listing.write_text(text)
         assert lost(listing) == []
+    assert lost(tmp_path / "gone.json") == ["gone.json"]
     (tmp_path / "a").write_text("12345")
     listing.write_text('{"files": {"a": 5, "b/c": 1}}')
     assert lost(listing) == ["b/c"]

@@ -197,14 +197,14 @@ def nothing_lost(place, output=""):
 
     @lru_cache(None)
     def force(wildcards):
-        listing = LAYOUT.path(place, **dict(wildcards))
-        if gone := lost(listing):
+        listing, declared = (
+            LAYOUT.path(one, **dict(wildcards)) for one in (place, output or place)
+        )
+        if declared.exists() and (gone := lost(listing)):
             logger.info(
                 f"{listing}: {len(gone)} of its files are gone or cut short; they are made again"
             )
-            workflow.dag.forcefiles.add(
-                str(LAYOUT.path(output or place, **dict(wildcards)))
-            )
+            workflow.dag.forcefiles.add(str(declared))
 
     def check(wildcards):
         if workflow.is_main_process:

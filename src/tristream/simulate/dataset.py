@@ -57,11 +57,26 @@ def simulate(settings: SimulateSettings, inputs: Inputs, outputs: Outputs, code:
     film, preset = check(settings), settings.preset
     Receipt.read(inputs.stimuli).path(film.path)
     atlas = Receipt.read(inputs.atlas).path(preset.atlas.members[0])
-    outputs.commit.unlink(missing_ok=True)
     drive = signals(preset, inputs.features)
     brain = voxels(preset, atlas)
     made = outputs.folder.with_name(f".{outputs.folder.name}.part")
     remove(made)
+    try:
+        return _written(settings, outputs, drive, brain, made, code)
+    finally:
+        remove(made)
+
+
+def _written(
+    settings: SimulateSettings,
+    outputs: Outputs,
+    drive: Signals,
+    brain: Voxels,
+    made: Path,
+    code: str,
+) -> str:
+    """Write the dataset in the folder `made`, then put it in its place; return the commit."""
+    preset = settings.preset
     repository.create(made, preset.seed)
     bids.write_shared(made, preset, settings.licence, settings.credit)
     truths = {}
@@ -79,6 +94,8 @@ def simulate(settings: SimulateSettings, inputs: Inputs, outputs: Outputs, code:
     }
     write_truth(outputs.truth, provenance, latents, truths)
     commit = repository.save(made, f"Simulate {preset.title} (seed {preset.seed})")
+    # Without a commit the dataset is made again: it must not name another one's.
+    outputs.commit.unlink(missing_ok=True)
     remove(outputs.folder)
     made.rename(outputs.folder)
     with atomic_path(outputs.commit) as temporary:
