@@ -32,7 +32,7 @@ STORE = {
 
 def name_of(path: Path) -> str:
     """``…/src/tristream/bold/run_file.py`` -> ``tristream.bold.run_file``."""
-    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache

@@ -20,9 +20,7 @@ ROOT = Path(__file__).parent
 PLUMBING = (
     "tristream.cli",
     "tristream.config.load",
-    "tristream.config.questions",
     "tristream.config.settings.base",
-    "tristream.config.yaml_slips",
     "tristream.errors",
     "tristream.features.core.previews",
     "tristream.fetch",
@@ -32,7 +30,6 @@ PLUMBING = (
     "tristream.results",
     "tristream.store",
     "tristream.targets",
-    "tristream.written",
 )
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from helpers import REPOSITORY
 from tristream.config.load import descriptor, load
-from tristream.config.yaml_slips import check_slips
+from tristream.config.load.yaml_slips import check_slips
 from tristream.errors import UserError
 
 SLICE = (REPOSITORY / "workflow/datasets/haxby2001_slice.yaml").read_text()

@@ -14,7 +14,7 @@ import pytest
 from helpers import REPOSITORY
 from tristream.config.dataset import Dataset
 from tristream.config.load import descriptor
-from tristream.config.questions import MARK
+from tristream.config.load.questions import MARK
 from tristream.describe.descriptor_file import Written, describe
 from tristream.describe.study_folder import make_study
 from tristream.errors import UserError

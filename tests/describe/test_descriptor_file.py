@@ -10,7 +10,7 @@ import yaml
 from helpers import small_bids as bids
 from tristream.cli import main
 from tristream.config.load import descriptor
-from tristream.config.questions import MARK
+from tristream.config.load.questions import MARK
 from tristream.describe.descriptor_file import Written, describe
 from tristream.errors import UserError
 

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from helpers.small_study import environment
-from tristream.block_sums import BLOCK, Damaged, SealedFile
 from tristream.config.settings.maps import GroupMapsSettings
 from tristream.errors import UserError
 from tristream.features.core.chunks import ChunkFolder
@@ -33,6 +32,7 @@ from tristream.store import (
     write_strings,
     write_table,
 )
+from tristream.store.block_sums import BLOCK, Damaged, SealedFile
 
 GIVEN = Provenance("bold", True, {"tr": 2.0}, "abc", methods=("It was read.",))
 Damage = Callable[[bytes, random.Random], bytes]

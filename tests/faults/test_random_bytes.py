@@ -12,13 +12,13 @@ import h5py
 import numpy as np
 import pytest
 
-from tristream.block_sums import MAGIC as SUMS
-from tristream.block_sums import Damaged, SealedFile
 from tristream.bold.resampling.transforms import read_affines, read_composite
 from tristream.errors import UserError
 from tristream.features.spaces.musicnn.checkpoint import DATA, INDEX, MAGIC, read_checkpoint
 from tristream.fetch.annex import parse_key
 from tristream.media.file_ends import bytes_missing, ends_openly
+from tristream.store.block_sums import MAGIC as SUMS
+from tristream.store.block_sums import Damaged, SealedFile
 
 pytest.importorskip("hypothesis", reason="pip install 'tristream[dev]' brings it")
 from hypothesis import HealthCheck, given, settings

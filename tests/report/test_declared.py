@@ -9,13 +9,13 @@ import pytest
 
 from helpers import REPOSITORY, report_tree
 from tristream import store
-from tristream.block_sums import SealedFile
 from tristream.config.settings.report import ReportSettings
 from tristream.features.core.checked_space import check
 from tristream.maps.style import style
 from tristream.report.build import build
 from tristream.report.declared import Input, declared, paths
 from tristream.report.study_results import Results
+from tristream.store.block_sums import SealedFile
 
 
 def spaces_of(resolved):

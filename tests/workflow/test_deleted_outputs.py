@@ -10,7 +10,7 @@ import pytest
 from helpers.small_study import REPO, snakemake
 from helpers.wide_study import copy_code, finish, reruns
 from tristream.results import PLACES, Layout
-from tristream.written import lost
+from tristream.results.written import lost
 
 LAYOUT = Layout("results")
 ASIDE = ("logs", "benchmarks", ".settings")

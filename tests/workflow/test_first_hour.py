@@ -21,7 +21,7 @@ from helpers import small_bids as bids
 from helpers.small_study import commands, environment, run_here
 from tristream.align.samples import read_samples
 from tristream.cli import main
-from tristream.config.questions import MARK
+from tristream.config.load.questions import MARK
 from tristream.decode.decoding_file import read_decoding
 from tristream.encode.encoding_file import read_encoding
 

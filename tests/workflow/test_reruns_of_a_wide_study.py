@@ -230,8 +230,8 @@ CODE: list[tuple[str, set[str]]] = [
     ("cli/encode.py", set()),
     ("errors.py", set()),
     ("fetch/clone.py", set()),
-    ("results.py", set()),
-    ("store.py", set()),
+    ("results/__init__.py", set()),
+    ("store/__init__.py", set()),
     ("targets.py", set()),
 ]
 

@@ -10,7 +10,7 @@ from tristream.config.settings.stimuli import InventorySettings
 from tristream.fetch.plan import human, plan_subject
 from tristream.simulate.preset import load_preset
 from tristream.stimuli.events_at_hand import check_events
-from tristream.written import lost
+from tristream.results.written import lost
 
 
 def option(name, files):

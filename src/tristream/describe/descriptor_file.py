@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tristream.config.load import descriptor
-from tristream.config.questions import open_questions
+from tristream.config.load.questions import open_questions
 from tristream.describe.descriptor_lines import all_lines
 from tristream.describe.findings import look
 from tristream.describe.media_files import Medium

@@ -8,7 +8,7 @@ import yaml
 from tristream import __version__
 from tristream.config.dataset import Dataset
 from tristream.config.load import DESCRIPTORS, descriptor
-from tristream.config.questions import open_questions
+from tristream.config.load.questions import open_questions
 from tristream.config.sources import FolderSource
 from tristream.describe.first_config import first_config
 from tristream.errors import UserError

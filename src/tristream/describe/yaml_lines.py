@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tristream.config.questions import MARK
+from tristream.config.load.questions import MARK
 
 WIDTH = 100
 COMMENT = 300

@@ -25,8 +25,8 @@ from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
 from tristream.maps.style import save, style, titled
 from tristream.maps.surface import BELOW, NO_MESHES, sides, template_of, whole
+from tristream.results.written import recorded
 from tristream.store import Omission, Provenance
-from tristream.written import recorded
 
 VOXELS = {"i": "voxel index", "j": "voxel index", "k": "voxel index", "t": "t", "z": "z score"}
 VERTICES = {

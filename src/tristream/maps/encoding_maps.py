@@ -33,8 +33,8 @@ from tristream.maps.surface import (
     template_of,
 )
 from tristream.maps.variance_maps import variance_maps
+from tristream.results.written import recorded
 from tristream.store import Omission, Provenance
-from tristream.written import recorded
 
 STREAMS = ("ventral", "dorsal", "auditory")
 BEST = "stream with the largest share of test R2"

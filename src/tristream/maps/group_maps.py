@@ -21,8 +21,8 @@ from tristream.maps.map_list import KIND, Entry, MapList, write_maps
 from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
 from tristream.maps.style import save, style, titled
+from tristream.results.written import recorded
 from tristream.store import Omission, Provenance
-from tristream.written import recorded
 
 QUESTIONS = {
     "stimuli": "for other stimuli in these subjects",

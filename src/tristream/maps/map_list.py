@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tristream.results.written import sizes
 from tristream.store import Provenance, read_json, write_json
-from tristream.written import sizes
 
 KIND = "maps"
 

@@ -20,8 +20,8 @@ from tristream.report.single_file import write_single_file
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
 from tristream.results import PLACES
+from tristream.results.written import sizes
 from tristream.store import Provenance, atomic_path, write_json
-from tristream.written import sizes
 
 KIND = "report"
 LISTING = Path(PLACES["report_files"].pattern).name

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from tristream.config.base import expand
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import ScanLayout, VolumeTableLayout
-from tristream.config.questions import check_answered
+from tristream.config.load.questions import check_answered
+from tristream.config.load.yaml_slips import check_slips
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
@@ -22,7 +23,6 @@ from tristream.config.sources import (
     SimulateSource,
 )
 from tristream.config.study import DatasetChoice, Study
-from tristream.config.yaml_slips import check_slips
 from tristream.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)

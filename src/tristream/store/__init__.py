@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tristream import __version__
-from tristream.block_sums import SealedFile, seal
 from tristream.errors import UserError, masked
 from tristream.results import KINDS
-from tristream.spreadsheets import as_written, harmless, is_number
-from tristream.written import note
+from tristream.results.written import note
+from tristream.store.block_sums import SealedFile, seal
+from tristream.store.spreadsheets import as_written, harmless, is_number
 
 if TYPE_CHECKING:
     import h5py
