@@ -31,8 +31,10 @@ STORE = {
 
 
 def name_of(path: Path) -> str:
-    """``…/src/tristream/bold/run_file.py`` -> ``tristream.bold.run_file``."""
-    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    """``…/src/tristream/bold/run_file.py`` -> ``tristream.bold.run_file``; a package its own."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+        ".__init__"
+    )
 
 
 @cache

@@ -1,9 +1,9 @@
-"""Memory and time that each job asks for: a linear model of sizes, learned from measured jobs.
+"""Memory and time that each job asks for: a linear model of sizes, held against measured jobs.
 
 ``coefficients.json`` beside this module holds, for each place of results, what a unit of each term
 takes. A job whose peak may be in one of several phases has a ``memory`` of each (``memory while
-fitting``), of which the largest counts. ``benchmarks/learn_demands.py`` writes the file from
-Snakemake's benchmark files.
+fitting``), of which the largest counts. What a unit takes follows from what a job
+reads; ``benchmarks/learn_demands.py`` learns constants from Snakemake's benchmark files.
 """
 
 import json

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tristream.config.load import descriptor
 from tristream.config.load.questions import open_questions
+from tristream.describe.dataset_findings import look
 from tristream.describe.descriptor_lines import all_lines
-from tristream.describe.findings import look
 from tristream.describe.media_files import Medium
 from tristream.describe.open_dataset import open_dataset
 from tristream.describe.run_table import run_table

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from tristream import __version__
 from tristream.config.sources import DataladSource
+from tristream.describe.dataset_findings import Found
 from tristream.describe.events_lines import events_lines, split_lines, stimuli_lines
-from tristream.describe.findings import Found
 from tristream.describe.open_dataset import PLACE, Source
 from tristream.describe.run_list import compact, ranged
 from tristream.describe.yaml_lines import Line, listed, plain, quoted

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from tristream.describe.dataset_findings import Found
 from tristream.describe.events_profile import Column, aside_values, rest_values
-from tristream.describe.findings import Found
 from tristream.describe.media_files import Medium
 from tristream.describe.run_list import ranged
 from tristream.describe.study_design import (
