@@ -114,7 +114,10 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
         ),
         (r"chosen by cross-validated R²", when(chosen)),
         (r", pairs of the weights .* and the penalty .* were scored by R²", when(mean)),
-        (r"mean of those of its near-best pairs, .* exp\(R²/T\) \[@breiman1996a\]", when(mean)),
+        (
+            r"mean of those of its near-best pairs, .* exp\(R²/T\) \[@breimanheuristics1996\]",
+            when(mean),
+        ),
         (r"near-best pairs and the best one \(([\d.e-]+)", when(mean, noise[0])),
         (r" to ([\d.e-]+)\)\. Weights of bands are means", when(noise[0] < noise[1], noise[1])),
         (r"AdamW", when(network)),

@@ -254,7 +254,7 @@ def _mean_in_words(encoding: Encoding) -> list[str]:
     folds = "left-out training runs" if encoding.about["scheme"] == "holdout" else "left-out runs"
     return [
         "A voxel's model was the mean of those of its near-best pairs, each fitted to all training "
-        "runs and weighed by exp(R²/T) [@breiman1996a]; T was the standard error, over "
+        "runs and weighed by exp(R²/T) [@breimanheuristics1996]; T was the standard error, over "
         f"{folds}, of differences in R² between near-best pairs and the best one ({size}). Weights "
         "of bands are means, too."
     ]

@@ -28,6 +28,10 @@ ELSEWHERE = {
     "run": "tests/study",
     "features show SPACE": "tests/features/show",
     "weights fetch": "tests/fetch/test_weights.py",
+    "describe": "tests/workflow/test_first_hour.py",
+    "features extract my_sounds/*.wav --space acoustics --layers rms --output rms.h5": (
+        "tests/features/core/test_own_files.py"
+    ),
 }
 
 
