@@ -38,6 +38,13 @@ def test_a_choice_of_subjects_in_a_study_is_told_too(tmp_path):
         load(tmp_path / "config.yaml", REPOSITORY / "workflow/datasets")
 
 
+def test_numbers_of_subjects_and_runs_of_a_power_analysis_are_numbers(tmp_path):
+    block = {"events": ["x.tsv"], "tr": 2.0, "test": ["*run-5"], "runs": [1, 2], "subjects": [8]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"power": {"music": block}}))
+    found = load(tmp_path / "config.yaml", REPOSITORY / "workflow/datasets").study
+    assert found.power["music"].subjects == [8]
+
+
 def test_a_model_of_the_demo_that_was_left_in_is_told(tmp_path):
     content = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     content["datasets"] = {"haxby2001_slice": {}}

@@ -110,13 +110,13 @@ class Shapes:
         return Shape(volumes, voxels, bool(checked and told))
 
     def largest(self, datasets: Iterable[str]) -> Shape:
-        """The longest run and the most voxels of any subject of some datasets."""
+        """The longest run and the most voxels of any subject; nothing where there is no dataset."""
         self._forget()
         key = tuple(datasets)
         if key not in self._largest:
             shapes = [self.of(d, s) for d in key for s in self._resolved.subjects[d]]
-            runs = {"longest": max(shape.longest for shape in shapes)}
-            self._largest[key] = Shape(runs, max(shape.voxels for shape in shapes))
+            runs = {"longest": max((shape.longest for shape in shapes), default=0)}
+            self._largest[key] = Shape(runs, max((shape.voxels for shape in shapes), default=0))
         return self._largest[key]
 
     def _judged(self, dataset: str) -> int:

@@ -143,7 +143,9 @@ def _folders(path: Path, descriptors: Path | str | None) -> list[Path]:
 
 def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     """Like :func:`load`, for content that is already parsed (Snakemake's ``config``)."""
-    check_slips(content, path)
+    if isinstance(content, dict):
+        # Subjects and runs of a power analysis are numbers.
+        check_slips({"datasets": content.get("datasets")}, path)
     study = _validated(Study, content, path)
     if path.is_file():
         check_answered(path)
