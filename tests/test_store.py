@@ -130,6 +130,28 @@ def test_a_file_that_its_disk_has_no_room_for_is_an_error_and_leaves_nothing(tmp
     assert not [*tmp_path.iterdir()]
 
 
+def test_what_follows_from_a_lack_of_room_is_told_as_such(tmp_path):
+    """HDF5 reads back some of what it wrote, as of strings, and has words of its own for that."""
+    script = (
+        "import resource, signal, sys\n"
+        "from tristream.store import Provenance, create_h5\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))\n"
+        "try:\n"
+        "    with create_h5(sys.argv[1], Provenance('kind', False)) as file:\n"
+        "        file['values'] = list(range(3000))\n"
+        "        file.flush()\n"
+        "        raise OSError('address of object past end of allocation')\n"
+        "except OSError as error:\n"
+        "    print(error.filename, error.strerror)\n"
+    )
+    call = [sys.executable, "-c", script, str(tmp_path / "a.h5")]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"{tmp_path / 'a.h5'} File too large"
+    assert not [*tmp_path.iterdir()]
+
+
 def test_what_a_killed_process_left_goes_with_the_next_try(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

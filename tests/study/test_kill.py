@@ -93,6 +93,8 @@ def values(results: Path) -> dict[str, object]:
     found: dict[str, object] = dict(arrays(results))
     for path in sorted(results.rglob("*")):
         name = path.relative_to(results).as_posix()
+        if "/.git/" in name:
+            continue
         if path.suffix == ".tsv" and not name.startswith(("benchmarks/", "report/")):
             found[name] = path.read_text()
         elif name.endswith(".nii.gz"):

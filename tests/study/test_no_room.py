@@ -51,7 +51,8 @@ def in_a_child(call: list[str], folder: Path) -> tuple[int, str]:
 def test_every_job_that_has_no_room_says_so_and_leaves_what_was_there(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    calls = commands(study, "--forceall")
+    # git and git-annex would have no room either, and wait for minutes before they give up.
+    calls = [c for c in commands(study, "--forceall") if c[0] not in ("fetch", "simulate")]
     monkeypatch.chdir(study)
     before = contents(study / "results")
     told: dict[str, str] = {}
