@@ -8,9 +8,9 @@ from snakemake.logging import logger
 from tristream.bold.readers import reader_module
 from tristream.config.settings.stimuli import InventorySettings
 from tristream.fetch.plan import human, plan_subject
+from tristream.results.written import lost
 from tristream.simulate.preset import load_preset
 from tristream.stimuli.events_at_hand import check_events
-from tristream.results.written import lost
 
 
 def option(name, files):

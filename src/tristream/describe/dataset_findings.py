@@ -69,7 +69,10 @@ def look(opened: Opened) -> Found:
         have = {s: set(own) - set(outputs.lacking.get(s, [])) for s, own in runs.of.items()}
         runs = RunList.among((s, run) for s, own in have.items() for run in own)
     if not runs.runs:
-        raise UserError(f"{opened.listing.root}: none of its runs was preprocessed; see {outputs}")
+        raise UserError(
+            f"{opened.listing.root}: none of its runs is among the outputs in "
+            f"{outputs.home or outputs.bold}; name the folder of its own outputs by --derivatives"
+        )
     media = _media(listed, tables)
     return Found(
         opened,

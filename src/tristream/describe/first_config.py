@@ -1,8 +1,7 @@
 """The first ``config.yaml`` of a study: features for the media of its dataset, model, decoder."""
 
-from collections.abc import Sequence
-
 from tristream.config.dataset import Dataset
+from tristream.describe.yaml_lines import listed, quoted
 
 # Feature spaces that need no network of the hub, by what a stimulus table holds.
 FILM = {
@@ -40,11 +39,11 @@ def first_config(dataset: Dataset, labelled: bool, silent: bool = False) -> str:
     parts = [
         f"# A first study of {dataset.id}. Every key: docs/config.md of tristream; features: "
         "`tristream features list`.\n",
-        f"title: {_quoted(dataset.title)}\n",
+        f"title: {quoted(dataset.title)}\n",
         "results: results   # all that the workflow makes; safe to delete\n",
         "data: data         # downloads and clones\n\n",
         f"datasets:\n  {dataset.id}:\n",
-        f"    subjects: all   # or a list: [{_some(dataset.subjects)}]\n",
+        f"    subjects: all   # or a list: {listed(dataset.subjects[:2])}\n",
     ]
     if _asked_for(dataset):
         parts.append(
@@ -86,11 +85,3 @@ def _spaces(dataset: Dataset, silent: bool) -> dict[str, str]:
     if "film" in kinds:
         return {name: text for name, text in FILM.items() if not silent or name in SILENT}
     return SOUND if "sound" in kinds else IMAGE
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _some(subjects: Sequence[str]) -> str:
-    return ", ".join(f'"{subject}"' for subject in subjects[:2])

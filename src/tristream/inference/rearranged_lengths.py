@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from tristream.align.exchange import ExchangeSet
+from tristream.encode.convolution import convolved
 from tristream.encode.prediction_scores import centred
 from tristream.encode.tap_predictions import TapPredictions
 
@@ -86,21 +87,17 @@ class RearrangedLengths:
     def _predicted(self, timed: Floats, items: Floats) -> npt.NDArray[np.float32]:
         """At the samples, (n, samples * parts), of undelayed (n, taps, rows, parts)."""
         tap, runs = self._tap, list(self._tap.test.whole.values())
-        volumes = len(runs[0].unit)
-        moved = np.zeros((len(items), volumes, items.shape[3]), np.float32)
+        place = torch.arange(tap.lead + len(runs[0].unit))
+        moved = torch.zeros(len(place), len(items) * items.shape[3])
         for k, response in enumerate(tap.taps):
-            shown: npt.NDArray[np.float32] = np.zeros(
-                (len(items), tap.lead + volumes, items.shape[3]), np.float32
-            )
+            shown = np.zeros((len(items), len(place), items.shape[3]), np.float32)
             if timed.shape[2]:
                 shown += timed[:, k]
             if items.shape[2]:
                 shown += tap.presented.astype(np.float32) @ items[:, k]
-            for lag in map(int, np.flatnonzero(response)):
-                kept = min(volumes, shown.shape[1] - lag)
-                first = shown.shape[1] - lag - kept
-                moved[:, volumes - kept :] += response[lag] * shown[:, first : first + kept]
-        flat = moved.swapaxes(0, 1).reshape(volumes, -1)
+            by_volume = torch.from_numpy(shown.swapaxes(0, 1).reshape(len(place), -1))
+            moved += convolved(by_volume, place, response)
+        flat = moved[tap.lead :].numpy()
         cleaned = np.mean([flat - r.projection @ (r.projection.T @ flat) for r in runs], axis=0)
         own = centred(cleaned[tap.test.rows]).reshape(-1, len(items), items.shape[3])
         return np.asarray(own.swapaxes(0, 1).reshape(len(items), -1), np.float32)

@@ -216,36 +216,14 @@ def strip_of_labels(
     head : str
         Above the strip.
     """
+    paint = labelled(colours, full)
     if brain.template is not None and brain.grayordinates is None:
-        return _row_of_labels(_projected(brain, labels, strength, shown, full, colours), head)
-    paint = labelled(colours, full)
-    rows = np.stack([labels, strength, shown]).astype(np.float32)
-    return _row_of_labels((*brain.pictures(paint, rows), colours), head)
-
-
-def _projected(
-    brain: Brain,
-    labels: npt.NDArray,
-    strength: npt.NDArray,
-    shown: npt.NDArray,
-    full: float,
-    colours: Mapping[str, str],
-) -> tuple[list[npt.NDArray], float, Mapping[str, str]]:
-    """A vertex between voxels has the label that most of its depth has."""
-    each = np.stack([labels == number + 1 for number in range(len(colours))])
-    rows = np.concatenate([each, [strength, shown]]).astype(np.float32)
-    paint = labelled(colours, full)
-
-    def rgba(values: npt.NDArray) -> npt.NDArray:
-        shares = np.nan_to_num(values[:-1])
-        most = np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
-        return paint.rgba(np.stack([most, values[-1]]))
-
-    return (*brain.pictures(Paint(rgba, paint.legend), rows), colours)
-
-
-def _row_of_labels(drawn: tuple[list[npt.NDArray], float, Mapping[str, str]], head: str) -> Figure:
-    pictures, ratio, colours = drawn
+        paint = _commonest(paint)
+        each = [labels == number + 1 for number in range(len(colours))]
+    else:
+        each = [labels]
+    rows = np.stack([*each, strength, shown]).astype(np.float32)
+    pictures, ratio = brain.pictures(paint, rows)
     figure, axes = _row(pictures, ratio, head)
     axes.legend(
         handles=[Patch(color=colour, label=label) for label, colour in colours.items()],
@@ -258,6 +236,17 @@ def _row_of_labels(drawn: tuple[list[npt.NDArray], float, Mapping[str, str]], he
         borderpad=0,
     )
     return figure
+
+
+def _commonest(paint: Paint) -> Paint:
+    """Of shares of labels: a vertex between voxels has the label that most of its depth has."""
+
+    def rgba(values: npt.NDArray) -> npt.NDArray:
+        shares = np.nan_to_num(values[:-1])
+        most = np.where(shares.max(axis=0) > 0, shares.argmax(axis=0) + 1, 0)
+        return paint.rgba(np.stack([most, values[-1]]))
+
+    return Paint(rgba, paint.legend)
 
 
 def _row(pictures: list[npt.NDArray], ratio: float, head: str) -> tuple[Figure, plt.Axes]:

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Tell cluster-generic of a job of Slurm: success, failed or running. With accounting or without.
 # A question that hangs is given up, and asked again later; a job that nobody knows has failed.
-said=$(timeout -k 5 60 squeue --noheader --states=all --jobs="$1" --format=%T 2>&1)
+answer=$(timeout -k 5 60 squeue --noheader --states=all --jobs="$1" --format=%T 2>&1)
 known=$?
-state=$(echo "$said" | head -n 1)
+state=$(echo "$answer" | head -n 1)
 if [ $known -ne 0 ]; then
-  case $said in
+  case $answer in
     *"Invalid job id"*) ;;
     *) echo running; exit 0 ;;
   esac

@@ -171,8 +171,9 @@ def descriptor(name: str, folders: list[Path], path: Path, questions: bool = Tru
         if file.is_file():
             if questions:
                 check_answered(file)
-            check_slips(_yaml(file), file)
-            content = _with_runs_table(_with_table(_yaml(file), file), file)
+            content = _yaml(file)
+            check_slips(content, file)
+            content = _with_runs_table(_with_table(content, file), file)
             dataset = _validated(Dataset, content, file)
             if dataset.id != name:
                 raise UserError(
