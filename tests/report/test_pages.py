@@ -144,6 +144,8 @@ def test_every_figure_has_its_vector_version_and_its_numbers(folder):
 
 
 def test_simulated_bold_is_named_where_it_is_shown_and_only_there(folder):
+    for name in ("index.html", "technical.html"):
+        assert "imulated BOLD in bunny" in pages(folder)[name]
     for name, text in pages(folder).items():
         if name.startswith("bunny"):
             assert 'class="banner"' in text

@@ -138,11 +138,15 @@ ENTRIES: Mapping[SummarySection, Entry] = {
 }
 
 
+def banner(results: Results) -> str:
+    """Which datasets are simulated, above pages of the whole study."""
+    simulated = [d for d in results.resolved.datasets if results.simulated(d)]
+    return f"{SIMULATED} in {', '.join(simulated)}" if simulated else ""
+
+
 def front_page(study: Study) -> Page:
     """The study as a whole: what was found, then all else."""
     results = study.results
-    simulated = [d for d in results.resolved.datasets if results.simulated(d)]
-    banner = f"{SIMULATED} in {', '.join(simulated)}" if simulated else ""
     lead = headline.of_study(results, study.findings)
     names = results.resolved.study.report.sections
     found: dict[SummarySection, Sequence[Block]] = {}
@@ -151,7 +155,9 @@ def front_page(study: Study) -> Page:
         found[name] = entry.blocks(study)
         if not found[name] and entry.absent:
             results.leave_out(entry.title, entry.absent)
-    page = Page("index.html", results.resolved.study.title, "Study report", banner, lead=lead)
+    page = Page(
+        "index.html", results.resolved.study.title, "Study report", banner(results), lead=lead
+    )
     for name in names:
         if found[name]:
             entry = ENTRIES[name]

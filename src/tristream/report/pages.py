@@ -9,7 +9,7 @@ from tristream.maps.style import SIMULATED
 from tristream.report.brain_strips import Strips, draw_strips
 from tristream.report.elements import Page
 from tristream.report.findings import Findings, find
-from tristream.report.front_page import Study, front_page
+from tristream.report.front_page import Study, banner, front_page
 from tristream.report.sections import (
     accuracy,
     alignment,
@@ -91,7 +91,8 @@ def technical_page(
     results: Results, checks: Sequence[Check], spaces: Mapping[str, Sequence[Space]]
 ) -> Page:
     """Numbers beside their thresholds, and what the study cost."""
-    page = Page(TECHNICAL, "Thresholds, costs and compute", results.resolved.study.title)
+    title = results.resolved.study.title
+    page = Page(TECHNICAL, "Thresholds, costs and compute", title, banner(results))
     page.sections = [
         summary.checks_section(checks),
         *costs.sections(results, spaces),
