@@ -116,6 +116,16 @@ def opened(browser, path: Path, **options):
     page.close()
 
 
+def load_time(browser, path: Path) -> float:
+    """Milliseconds of the quickest of three loads: what else the machine does is not the page's."""
+    times = []
+    for _ in range(3):
+        with opened(browser, path) as (page, _, _):
+            duration = "performance.getEntriesByType('navigation')[0].duration"
+            times.append(page.evaluate(duration))
+    return min(times)
+
+
 @pytest.mark.parametrize("size", ["one", "ten", "sixty"])
 def test_what_was_found_stands_above_the_fold(browser, request, size):
     folder = request.getfixturevalue(size)
@@ -135,9 +145,8 @@ def test_pages_are_quick_and_small_and_ask_for_nothing_else(browser, request, si
     paths = sorted(folder.glob("*.html"))
     assert len(paths) == 3
     for path in paths:
+        assert load_time(browser, path) < 1000 * MOST_SECONDS, path
         with opened(browser, path) as (page, asked, said):
-            timing = page.evaluate("performance.getEntriesByType('navigation')[0].duration")
-            assert timing < 1000 * MOST_SECONDS, path
             assert said == [], path
             assert all(urlparse(url).scheme in ("file", "data") for url in asked), path
             files = {Path(unquote(urlparse(url).path)) for url in asked if url.startswith("file")}
