@@ -1,1 +1,1 @@
-"""What jobs ask of the machine: memory and time, from shapes, file sizes and a measured model."""
+"""What jobs ask of the machine: memory and time by sizes, held against measured jobs."""
