@@ -1,5 +1,5 @@
 # One line each; the plain equivalents stand in README.md.
-.PHONY: demo test test-faults test-slurm check check-code check-tests lint bench reference check-demo clean
+.PHONY: demo test test-faults test-slurm package check check-code check-tests lint bench reference check-demo clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -7,8 +7,8 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 	$(BIN)/python -m tristream run
 
 test: export OMP_NUM_THREADS = 1
-test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU, `make test-faults`, `make test-slurm`
-	$(BIN)/python -m pytest -m "not gpu and not demo and not faults and not slurm" -n 2 --dist loadgroup $(PYTEST)
+test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU, `make test-faults`, `make test-slurm`, `make package`
+	$(BIN)/python -m pytest -m "not gpu and not demo and not faults and not slurm and not package" -n 2 --dist loadgroup $(PYTEST)
 
 test-slurm: export OMP_NUM_THREADS = 1
 test-slurm: .venv/ready-test  ## the small study on a Slurm of its own (apt-get install slurm-wlm munge; as root)
@@ -18,6 +18,10 @@ test-faults: export OMP_NUM_THREADS = 1
 test-faults: .venv/ready-test  ## a study that is killed 20 times, and every job of it without room
 	$(BIN)/python -m pytest -m faults -s --durations=0 -n 2 --dist loadgroup tests/study $(PYTEST)
 
+package: export OMP_NUM_THREADS = 1
+package: .venv/ready-test  ## wheel and source archive, installed in an empty environment: a study, quick tests
+	$(BIN)/python -m pytest -m package -s --durations=5 tests/package $(PYTEST)
+
 check: .venv/ready-test  ## within a minute: lint, format, types and the quick tests of what changed
 	$(MAKE) --no-print-directory --output-sync=target -j 2 check-code check-tests
 
@@ -26,7 +30,7 @@ check-code:
 
 check-tests: export OMP_NUM_THREADS = 1
 check-tests:
-	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo and not faults and not slurm" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
+	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo and not faults and not slurm and not package" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
 
 check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
 	$(BIN)/python -m pytest -m demo tests/demo

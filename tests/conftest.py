@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from helpers import REPOSITORY, groups, quick
+from helpers.built_package import Built, build
 from helpers.small_study import TRACE, snakemake, write
 from tristream.config.sources import ArchiveSource
 from tristream.fetch.archive import fetch_archive
@@ -218,6 +219,12 @@ def study(finished: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "study"
     shutil.copytree(finished, folder, symlinks=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Source archive and wheel of the package, of what is here now."""
+    return build(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="session")

@@ -153,7 +153,7 @@ def test_what_all_rules_share_is_short():
 
 def test_every_test_stands_with_its_package():
     """``tests/<package>/test_<module>.py``; across packages, a folder for each purpose."""
-    across = {"workflow", "faults", "study", "slurm", "demo"}
+    across = {"workflow", "faults", "study", "slurm", "demo", "package"}
     packages = {path.parent.relative_to(PACKAGE) for path in MODULES}
     for path in (REPOSITORY / "tests").rglob("test_*.py"):
         folder = path.relative_to(REPOSITORY / "tests").parent
@@ -212,6 +212,10 @@ def test_every_rule_declares_what_it_needs(rule):
         return
     for key in ("log:", "benchmark:", "conda:", "threads:", "mem_mb=", "runtime=", "shell:"):
         assert key in text, key
+    # Inside of the workflow, which is all of the clone that a wheel holds.
+    (environment,) = re.findall(r"conda:\n +\"([^\"]+)\"", text)
+    assert (RULES / environment).resolve().is_relative_to(RULES.parent)
+    assert (RULES / environment).is_file()
     # A process more for each job, and code that no key follows.
     assert not re.search(r"^ +(run|script):", text, flags=re.MULTILINE)
     if rule not in NO_CODE:

@@ -1,7 +1,6 @@
 """`tristream init`: a folder in which plan, run and plain snakemake work, from a wheel, too."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -11,39 +10,23 @@ from pathlib import Path
 import pytest
 
 from helpers import REPOSITORY
+from helpers.built_package import Built
 from helpers.small_study import environment
 from tristream.cli import main
 from tristream.config.load import load
 from tristream.describe.study_folder import make_study
 from tristream.errors import UserError
-from tristream.workflow_home import WORKFLOW
 
 SHIPPED = sorted(path.stem for path in (REPOSITORY / "workflow/datasets").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package as a wheel installs it, unpacked; built from a copy of what is tracked."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, source)
-    for name in ("src", "workflow"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=ignored)
-    call = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*call, "-w", str(out), str(source)], check=True)
-    (built,) = out.glob("tristream-*.whl")
-    with zipfile.ZipFile(built) as archive:
-        archive.extractall(out / "installed")
-    return out / "installed"
-
-
-def test_a_wheel_holds_the_whole_workflow(wheel):
-    files = {p.relative_to(WORKFLOW.resolve()) for p in WORKFLOW.resolve().rglob("*.*")}
-    files |= {Path("Snakefile")}
-    inside = wheel / "tristream/workflow"
-    assert {path for path in files if not (inside / path).is_file()} == set()
-    assert not inside.is_symlink()
+def wheel(package: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, unpacked, as it is installed."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with zipfile.ZipFile(package.wheel) as archive:
+        archive.extractall(folder)
+    return folder
 
 
 def test_an_installed_package_runs_in_an_empty_folder(wheel, tmp_path):

@@ -81,7 +81,7 @@ for change in changes:
 
 def copy_code(folder: Path) -> Path:
     """A copy of package and workflow that a test may edit."""
-    for part in ("src", "workflow", "envs"):
+    for part in ("src", "workflow"):
         shutil.copytree(REPO / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPO / "Snakefile", folder)
     return folder

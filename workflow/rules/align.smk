@@ -18,7 +18,7 @@ rule align:
     wildcard_constraints:
         space="|".join(LAYERS) or "none",
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("aligned"),
@@ -51,7 +51,7 @@ rule samples:
     benchmark:
         LAYOUT.benchmark("samples")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("samples"),
@@ -83,7 +83,7 @@ rule lagscan:
     benchmark:
         LAYOUT.benchmark("lagscan")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("lagscan"),

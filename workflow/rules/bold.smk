@@ -30,7 +30,7 @@ rule check:
         LAYOUT.benchmark("checked")
     priority: 2
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("checked"),
@@ -58,7 +58,7 @@ rule timing:
         LAYOUT.benchmark("timing")
     priority: 2
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("timing"),
@@ -82,7 +82,7 @@ rule normalise:
     benchmark:
         LAYOUT.benchmark("normalisation")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("normalisation"),
@@ -108,7 +108,7 @@ rule register:
     benchmark:
         LAYOUT.benchmark("registration")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("registration"),
@@ -136,7 +136,7 @@ rule bold:
     benchmark:
         LAYOUT.benchmark("bold")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("bold"),
@@ -161,7 +161,7 @@ rule bold_index:
     benchmark:
         LAYOUT.benchmark("bold_index")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("bold_index"),

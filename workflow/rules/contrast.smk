@@ -15,7 +15,7 @@ rule contrast:
     benchmark:
         LAYOUT.benchmark("contrast")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("contrast"),

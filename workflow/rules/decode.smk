@@ -16,7 +16,7 @@ rule decode:
     benchmark:
         LAYOUT.benchmark("decoding")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("decoding"),
@@ -54,7 +54,7 @@ rule identify:
     benchmark:
         LAYOUT.benchmark("identification")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 2
     resources:
         mem_mb=memory("identification"),
@@ -86,7 +86,7 @@ rule univariate:
     benchmark:
         LAYOUT.benchmark("mass_univariate")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("mass_univariate"),

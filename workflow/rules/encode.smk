@@ -21,7 +21,7 @@ rule encode:
         LAYOUT.benchmark("encoding")
     priority: 2
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("encoding"),
@@ -51,7 +51,7 @@ rule partition:
         LAYOUT.benchmark("partition")
     priority: 3
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("partition"),
@@ -80,7 +80,7 @@ rule responses:
     benchmark:
         LAYOUT.benchmark("responses")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("responses"),
@@ -106,7 +106,7 @@ rule selection:
     benchmark:
         LAYOUT.benchmark("selection")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("selection"),

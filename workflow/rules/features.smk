@@ -18,7 +18,7 @@ for JOB in feature_jobs(RESOLVED, SPACES, running_rules(sys.argv)):
             JOB.place(LAYOUT.benchmark("features"))
         priority: 1
         conda:
-            "../../envs/tristream.yaml"
+            "../envs/tristream.yaml"
         threads: 1
         resources:
             mem_mb=memory("features", dataset=JOB.dataset, space=JOB.space),

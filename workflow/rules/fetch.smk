@@ -30,7 +30,7 @@ rule fetch_dataset:
     benchmark:
         LAYOUT.benchmark("dataset")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("dataset"),
@@ -55,7 +55,7 @@ rule fetch_subject:
     benchmark:
         LAYOUT.benchmark("receipt")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("receipt"),
@@ -83,7 +83,7 @@ rule fetch_stimuli:
         LAYOUT.benchmark("stimuli_receipt")
     priority: 2
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("stimuli_receipt"),
@@ -106,7 +106,7 @@ rule fetch_weights:
     benchmark:
         LAYOUT.benchmark("weights")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("weights"),
@@ -126,7 +126,7 @@ rule fetch_atlas:
     benchmark:
         LAYOUT.benchmark("preset_atlas")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("preset_atlas"),
@@ -149,7 +149,7 @@ rule drop:
     benchmark:
         LAYOUT.benchmark("dropped")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("dropped"),

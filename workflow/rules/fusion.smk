@@ -15,7 +15,7 @@ rule fusion_fit:
     benchmark:
         LAYOUT.benchmark("fusion")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("fusion"),
@@ -40,7 +40,7 @@ rule fuse:
     benchmark:
         LAYOUT.benchmark("fused")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("fused"),

@@ -28,7 +28,7 @@ rule inference:
     benchmark:
         LAYOUT.benchmark("inference")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("inference"),
@@ -54,7 +54,7 @@ rule recovery:
     benchmark:
         LAYOUT.benchmark("recovery")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("recovery"),
@@ -80,7 +80,7 @@ rule compare:
     benchmark:
         LAYOUT.benchmark("comparison")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("comparison"),
@@ -107,7 +107,7 @@ rule partition_test:
     benchmark:
         LAYOUT.benchmark("partition_test")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("partition_test"),
@@ -136,7 +136,7 @@ rule group:
     benchmark:
         LAYOUT.benchmark("group")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group"),
@@ -162,7 +162,7 @@ rule intersubject:
     benchmark:
         LAYOUT.benchmark("intersubject")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("intersubject"),
@@ -185,7 +185,7 @@ rule group_contrast:
     benchmark:
         LAYOUT.benchmark("group_contrast")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group_contrast"),
@@ -216,7 +216,7 @@ rule group_comparison:
     benchmark:
         LAYOUT.benchmark("group_comparison")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group_comparison"),
@@ -245,7 +245,7 @@ rule group_partition:
     benchmark:
         LAYOUT.benchmark("group_partition")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group_partition"),
@@ -272,7 +272,7 @@ rule group_decoding:
     benchmark:
         LAYOUT.benchmark("group_decoding")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group_decoding"),
@@ -301,7 +301,7 @@ rule tables:
     benchmark:
         LAYOUT.benchmark("region_table")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("region_table"),
@@ -323,7 +323,7 @@ rule fetch_regions:
     benchmark:
         LAYOUT.benchmark("atlas")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("atlas"),
@@ -345,7 +345,7 @@ rule regions:
     benchmark:
         LAYOUT.benchmark("regions")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("regions"),

@@ -20,7 +20,7 @@ rule fetch_meshes:
     benchmark:
         LAYOUT.benchmark("meshes")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("meshes"),
@@ -47,7 +47,7 @@ rule maps:
     benchmark:
         LAYOUT.benchmark("maps")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("maps"),
@@ -84,7 +84,7 @@ rule contrast_maps:
     benchmark:
         LAYOUT.benchmark("contrast_table")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("contrast_table"),
@@ -118,7 +118,7 @@ rule group_maps:
     benchmark:
         LAYOUT.benchmark("group_maps")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group_maps"),
@@ -142,7 +142,7 @@ rule group_contrast_maps:
     benchmark:
         LAYOUT.benchmark("group_contrast_maps")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("group_contrast_maps"),

@@ -15,7 +15,7 @@ rule power:
     benchmark:
         LAYOUT.benchmark("power")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("power"),

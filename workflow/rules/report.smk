@@ -21,7 +21,7 @@ rule report:
     benchmark:
         LAYOUT.benchmark("report")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 4
     resources:
         mem_mb=memory("report"),

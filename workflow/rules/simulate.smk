@@ -18,7 +18,7 @@ rule simulate:
         LAYOUT.benchmark("truth")
     priority: 1
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("truth"),

@@ -17,7 +17,7 @@ rule inventory:
     benchmark:
         LAYOUT.benchmark("inventory")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("inventory"),
@@ -48,7 +48,7 @@ rule leakage:
     benchmark:
         LAYOUT.benchmark("leakage")
     conda:
-        "../../envs/tristream.yaml"
+        "../envs/tristream.yaml"
     threads: 1
     resources:
         mem_mb=memory("leakage"),
