@@ -130,6 +130,33 @@ def test_a_file_that_its_disk_has_no_room_for_is_an_error_and_leaves_nothing(tmp
     assert not [*tmp_path.iterdir()]
 
 
+def test_what_had_no_room_is_read_back_as_it_was_written(tmp_path):
+    """HDF5 reads its own structures again, and crashes on other bytes than it wrote."""
+    script = (
+        "import io, random, resource, signal, sys\n"
+        "from tristream.store import Forgiving\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "room, rng, held = int(sys.argv[2]), random.Random(sys.argv[2]), io.BytesIO()\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))\n"
+        "with Forgiving(sys.argv[1]) as file:\n"
+        "    for _ in range(300):\n"
+        "        at, data = rng.randrange(30_000), rng.randbytes(rng.randrange(9000))\n"
+        "        for each in (file, held):\n"
+        "            each.seek(at)\n"
+        "            assert each.write(data) == len(data) and each.tell() == at + len(data)\n"
+        "        at, size = rng.randrange(len(held.getvalue())), rng.randrange(9000)\n"
+        "        expected = held.getvalue()[at : at + size]\n"
+        "        read = bytearray(len(expected))\n"
+        "        file.seek(at)\n"
+        "        assert file.readinto(read) == len(expected) and read == expected\n"
+        "    print(file.failure.strerror)\n"
+    )
+    for room in (0, 1, 4096, 13_337):
+        call = [sys.executable, "-c", script, str(tmp_path / "a.h5"), str(room)]
+        done = subprocess.run(call, capture_output=True, text=True)
+        assert (done.stdout.strip(), done.stderr) == ("File too large", ""), room
+
+
 def test_what_follows_from_a_lack_of_room_is_told_as_such(tmp_path):
     """HDF5 reads back some of what it wrote, as of strings, and has words of its own for that."""
     script = (

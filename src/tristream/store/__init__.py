@@ -173,28 +173,62 @@ def create_h5(path: Path | str, provenance: Provenance) -> Iterator["h5py.File"]
 class Forgiving(io.FileIO):
     """A new file that keeps the first failure to write for later, and goes on as if all was well.
 
-    HDF5 crashes the process (SIGSEGV) when it closes a file that it could not write.
+    HDF5 crashes the process (SIGSEGV) when it closes a file that it could not write, and when it
+    reads back other bytes than it wrote: what the disk does not take is kept in memory. Large
+    pieces are arrays, which HDF5 does not interpret, and are dropped.
     """
 
     failure: OSError | None = None
+    PAGE = 4096
+    LARGE = 2**20  # bytes
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w+")
+        self._kept: dict[int, bytearray] = {}
 
     def write(self, data: Any) -> int:
-        """Write all of `data`, if nothing failed before."""
-        size = memoryview(data).nbytes
-        if self.failure is None:
-            left = memoryview(data).cast("B")
-            try:
-                while left:
-                    left = left[super().write(left) :]
-            except OSError as error:
-                self.failure = error
-                super().seek(len(left), os.SEEK_CUR)
-        else:
-            super().seek(size, os.SEEK_CUR)
+        """Write all of `data`, or keep it, if writing fails or has failed."""
+        left = memoryview(data).cast("B")
+        size = left.nbytes
+        try:
+            while left and self.failure is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.failure = error
+        if left:
+            self._keep(left, self.tell())
+            super().seek(len(left), os.SEEK_CUR)
         return size
+
+    def _keep(self, data: memoryview, at: int) -> None:
+        if data.nbytes >= self.LARGE:
+            return
+        for page, inside, piece in self._pages(at, data.nbytes):
+            if page not in self._kept:
+                held = os.pread(self.fileno(), self.PAGE, page * self.PAGE)
+                self._kept[page] = bytearray(held.ljust(self.PAGE, b"\0"))
+            self._kept[page][inside] = data[piece]
+
+    def _pages(self, at: int, size: int) -> Iterator[tuple[int, slice, slice]]:
+        """Pages of `size` bytes from `at`: number, where in the page, where in the bytes."""
+        done = 0
+        while done < size:
+            page, start = divmod(at + done, self.PAGE)
+            n = min(self.PAGE - start, size - done)
+            yield page, slice(start, start + n), slice(done, done + n)
+            done += n
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what was written, on the disk or not; zeros where nothing was."""
+        if self.failure is None:
+            return super().readinto(buffer) or 0
+        view = memoryview(buffer).cast("B")
+        at = self.tell()
+        view[:] = os.pread(self.fileno(), view.nbytes, at).ljust(view.nbytes, b"\0")
+        for page, inside, piece in self._pages(at, view.nbytes):
+            if page in self._kept:
+                view[piece] = self._kept[page][inside]
+        return view.nbytes
 
     def truncate(self, size: int | None = None) -> int:
         """Change the length, if nothing failed before."""
