@@ -81,6 +81,21 @@ def write_run(
     (raw / f"sub-{subject}_{run}_bold.nii.gz").write_bytes(b"")  # its name alone is read
 
 
+def write_faces(root: Path, subjects: Sequence[str] = ("01",)) -> None:
+    """Four runs of faces and houses, whose labels the events have; voxels respond to them."""
+    write_dataset(root, "Faces and houses")
+    order = np.random.default_rng(1)
+    for subject in subjects:
+        for number in range(1, 5):
+            labels = order.permutation(["face", "house"] * 3)
+            events = [
+                {"onset": 3 + 14.5 * n, "duration": 9, "trial_type": label}
+                for n, label in enumerate(labels)
+            ]
+            course = shown_course(events, ["face", "house"], 100)
+            write_run(root, f"task-see_run-{number}", course, events, subject)
+
+
 def volumes(seconds: float) -> np.ndarray:
     """Times of the volumes of a run."""
     return TR * np.arange(round(seconds / TR))

@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from helpers import REPOSITORY, small_bids
@@ -89,20 +88,6 @@ def installed(package: Built, tmp_path_factory: pytest.TempPathFactory) -> Insta
     return here
 
 
-def write_faces(root: Path) -> None:
-    """Four runs of faces and houses, to which some voxels respond."""
-    small_bids.write_dataset(root, "Faces and houses")
-    order = np.random.default_rng(1)
-    for number in range(1, 5):
-        labels = order.permutation(["face", "house"] * 3)
-        events = [
-            {"onset": 3 + 14.5 * n, "duration": 9, "trial_type": label}
-            for n, label in enumerate(labels)
-        ]
-        course = small_bids.shown_course(events, ["face", "house"], 100)
-        small_bids.write_run(root, f"task-see_run-{number}", course, events)
-
-
 def test_the_package_is_that_of_the_wheel(installed: Installed, tmp_path: Path) -> None:
     shown = (
         "import tristream.workflow_home as home; print(home.WORKFLOW, home.WORKFLOW.is_symlink())"
@@ -116,7 +101,7 @@ def test_the_package_is_that_of_the_wheel(installed: Installed, tmp_path: Path) 
 
 
 def test_a_study_from_describe_to_report(installed: Installed, tmp_path: Path, cache: Path) -> None:
-    write_faces(tmp_path / "faces")
+    small_bids.write_faces(tmp_path / "faces")
     installed.run(tmp_path, "tristream", "describe", "faces")
     descriptor = tmp_path / "faces.yaml"
     lines = descriptor.read_text().splitlines(keepends=True)

@@ -71,16 +71,7 @@ def first_hour(
 
 def test_a_folder_of_labels(tmp_path, monkeypatch, capsys):
     root = tmp_path / "faces"
-    bids.write_dataset(root, "Faces and houses")
-    rng = np.random.default_rng(1)
-    for number in range(1, 5):
-        labels = rng.permutation(["face", "house"] * 3)
-        events = [
-            {"onset": 3 + 14.5 * n, "duration": 9, "trial_type": label}
-            for n, label in enumerate(labels)
-        ]
-        course = bids.shown_course(events, ["face", "house"], 100)
-        bids.write_run(root, f"task-see_run-{number}", course, events)
+    bids.write_faces(root)
     study = first_hour(tmp_path / "hour", str(root), monkeypatch, capsys)
     found = read_decoding(study / "results/decode/faces/labels/sub-01.h5")[0]
     assert sorted(found.classes) == ["face", "house"]

@@ -22,6 +22,7 @@ STAGES = (
     "init",
     "plan",
     "run",
+    "bids",
     "config",
     "simulate",
     "fetch",

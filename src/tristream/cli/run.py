@@ -38,20 +38,45 @@ def register(stages: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the study, take the lock, clear what a killed run left, call snakemake."""
+    """Run the study that the arguments name."""
+    return run_study(args.config, args.cores, args.snakemake)
+
+
+def run_study(
+    config: str, cores: str, more: Sequence[str] = (), targets: Sequence[str] = ()
+) -> int:
+    """Check the study, take the lock, clear what a killed run left, call snakemake.
+
+    Parameters
+    ----------
+    config : str
+        The study's file.
+    cores : str
+        A number, or ``all``.
+    more : sequence of str
+        More arguments for snakemake.
+    targets : sequence of str
+        Files of the results to make; by default all of the study.
+
+    Returns
+    -------
+    int
+        The exit status of snakemake.
+    """
     from tristream.config.load import load_study
 
-    results = Path(load_study(args.config).results)
+    results = Path(load_study(config).results)
     with lock(results) as held:
-        call = [sys.executable, "-m", "snakemake", "--cores", str(args.cores)]
-        call += ["--configfile", args.config, *args.snakemake]
+        call = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
+        call += ["--configfile", config, *more]
         # Without a lock of ours, that of Snakemake may be another run's.
         if held and any(Path(".snakemake/locks").glob("*")):
             unlocked = subprocess.run([*call, "--unlock"], capture_output=True, text=True)
             if unlocked.returncode:
                 print(unlocked.stderr, file=sys.stderr)
                 return unlocked.returncode
-        call += ["--rerun-incomplete", "--show-failed-logs"]
+        # The targets come after a flag: an option before them would take them for its own.
+        call += ["--rerun-incomplete", "--show-failed-logs", *targets]
         # Rules call `python`: it must be the one that runs this, activated or not.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         # The lock's descriptor goes to snakemake too: if only this process is killed, the results

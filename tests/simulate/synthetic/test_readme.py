@@ -26,6 +26,7 @@ ON_THE_DATASET = {
 ELSEWHERE = {
     "simulate like": "the test below, with all that it prints",
     "run": "tests/study",
+    "bids BIDS_DIR OUT participant|group": "tests/cli/test_bids.py",
     "features show SPACE": "tests/features/show",
     "weights fetch": "tests/fetch/test_weights.py",
     "describe": "tests/workflow/test_first_hour.py",
