@@ -16,6 +16,7 @@ NETWORK = {"width": 4, "epochs": 2, "learning_rate": 1e-2}
 MODELS = {
     "streams": ("holdout", {}),
     "picked": ("holdout", {"select": "best"}),
+    "stepped": ("leave-one-run-out", {"solver": "gradient"}),
     "few": ("holdout", {"candidates": 2, "delays": ["2 TR"]}),
     "wide": ("leave-one-run-out", {"candidates": 12, "alphas": {"number": 20}}),
     "one": ("leave-one-run-out", {"bands": {"ventral": ["net/early"]}, "delays": [0]}),
@@ -78,6 +79,8 @@ def test_what_is_left_out_or_was_done_by_another_model_is_found(files, name):
         ("streams", "exp(R²/T)", "equally"),
         ("streams", "were scored by R²", "were chosen by cross-validated R²"),
         ("picked", "were chosen by cross-validated R²", "were scored by R²"),
+        ("stepped", "5 steps", "8 steps"),
+        ("stepped", "orthogonal to each band's", "equal to each band's"),
         ("wide", "other 3 runs", "other 4 runs"),
         ("wide", "(nested leave-one-run-out)", "(holdout)"),
         ("curved", "Gaussian", "linear"),

@@ -43,7 +43,9 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
     banded, many = kind == "banded_ridge", len(bands) > 1
     grid = np.array(about["alphas"])
     delays = tuple(float(f"{d * tr:g}") for d in about["delays"])
-    weightings = len(dirichlet_candidates(about.get("candidates", 1), len(bands)))
+    stepped = banded and about["solver"] == "gradient"
+    tried = 1 if stepped else about.get("candidates", 1)
+    weightings = len(dirichlet_candidates(tried, len(bands)))
     pairs = weightings * len(grid)
     what = "pairs of band weights and penalty" if weightings > 1 else "penalties"
     skeleton = banded and about["solver"] == "skeleton" and about["rank"] < pairs
@@ -58,14 +60,17 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
 
     labels = [sum(map(len, spaces)) for spaces in about["layout"].values()]
     single = not network and len(grid) == 1 and weightings == 1
-    chosen = not network and not single and not mean
+    chosen = not network and not single and not mean and not stepped
     rows: list[tuple[str, tuple | None]] = [
         (r"Encoding model (\w+) was", (about["model"],)),
         (r"Features were standardised over the training samples", ()),
         (r"Predictions were scored by their correlation r and by R²", ()),
         (r"layers scaled to equal power", when(network and sum(labels) > 1)),
         (r"spaces of a band, weigh alike", when(not network and max(labels) > 1)),
-        (r"All bands had the same weight", when(banded and many and weightings == 1)),
+        (
+            r"All bands had the same weight",
+            when(banded and many and weightings == 1 and not stepped),
+        ),
         (r"The penalty was ([\d.]+), relative", when(single, grid[0])),
         (r"was ridge regression of the band ", when(banded and not many)),
         (r"banded ridge regression \[@nunezelizalde2019; @dupre2022\]", when(banded and many)),
@@ -97,7 +102,14 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
         ),
         (
             r"penalty \((\d+) values from ([\d.e+-]+) to ([\d.e+-]+),",
-            when(not network and len(grid) > 1, float(len(grid)), grid[0], grid[-1]),
+            when(
+                not network and len(grid) > 1 and not stepped, float(len(grid)), grid[0], grid[-1]
+            ),
+        ),
+        (
+            r"the best of (\d+) penalties \(([\d.e+-]+) to ([\d.e+-]+), .* (\d+) steps led .* "
+            r"orthogonal .* did not rise stayed",
+            when(stepped, float(len(grid)), grid[0], grid[-1], float(about.get("steps", 0))),
         ),
         (
             r"leaving out each of the (\d+) training runs",
@@ -110,7 +122,7 @@ def facts(encoding: Encoding) -> list[tuple[str, tuple | None]]:
         ),
         (
             r"All ([\d,]+) (.+?) were scored",
-            when(banded and pairs > 1 and not skeleton, float(pairs), what),
+            when(banded and pairs > 1 and not skeleton and not stepped, float(pairs), what),
         ),
         (r"chosen by cross-validated R²", when(chosen)),
         (r", pairs of the weights .* and the penalty .* were scored by R²", when(mean)),

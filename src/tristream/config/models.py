@@ -59,10 +59,15 @@ class EncodingDesign(Section):
     )
     alphas: Alphas = Field(default=Alphas(), description="grid of ridge penalties")
     candidates: int = Field(default=50, ge=1, description="band weightings tried per voxel")
+    solver: Literal["search", "gradient"] = Field(
+        default="search",
+        description="banded ridge: try candidates, or lead each voxel's band weights by steps, "
+        "which finds better ones of many bands",
+    )
     select: Literal["average", "best"] = Field(
         default="average",
-        description="banded ridge: a voxel's model is the mean of its near-best candidates, or the "
-        "best one",
+        description="search of banded ridge: a voxel's model is the mean of its near-best "
+        "candidates, or the best one",
     )
     components: int | None = Field(
         default=None, ge=1, description="principal components kept per space, fitted on training"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from tristream.encode.model_kind import (
 )
 from tristream.encode.residuals import Residuals
 from tristream.encode.solvers import banded_ridge
+from tristream.encode.solvers.gradient import STEPS
 from tristream.phrases import counted, listed
 
 # Voxels whose residuals are computed at a time.
@@ -62,20 +64,11 @@ def fit_banded(
     """Ridge with a weight for each band; of one band, ridge."""
     kernels = kernels_of(inputs, model, train, test, device)
     y, runs = _targets(inputs, train)
-    grid = penalties(model)
-    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels.train), model.seed)
-    # A mean over penalties alone gains nothing.
-    select = model.select if len(gammas) > 1 else "best"
-    found = banded_ridge.fit(
-        kernels.train, torch.from_numpy(y), runs, gammas, grid, select=select, progress=progress
-    )
-    chosen = torch.as_tensor(gammas[found.choice.gamma.cpu().numpy()].T)
-    own = best = _Weights(chosen.to(found.duals), found.duals, found.intercept)
-    mixture = None
-    if (mean := found.average) is not None:
-        own = _Weights(mean.gamma, mean.duals, mean.intercept)
-        members = mean.candidates.cpu().numpy(), mean.shares.cpu().numpy()
-        mixture = Mixture.of(gammas, grid, *members, mean.temperature)
+    # One band has nothing to step along.
+    stepped = model.solver == "gradient" and len(kernels.train) > 1
+    find = _stepped if stepped else _searched
+    found = find(model, kernels.train, torch.from_numpy(y), runs, progress)
+    own, best = found.own, found.best
 
     def predict(members: Sequence[str]) -> Floats:
         return own.predict(_mean_kernel(kernels, members)).cpu().numpy()
@@ -85,24 +78,76 @@ def fit_banded(
 
     return Model(
         gamma=own.gamma.cpu().numpy(),
-        alpha=grid[found.choice.alpha.cpu().numpy()],
-        cv=found.choice.score.cpu().numpy(),
+        alpha=found.alpha,
+        cv=found.cv.cpu().numpy(),
         dual=own.duals.cpu().numpy(),
         intercept=own.intercept.cpu().numpy(),
         constant=kernels.constant,
-        solution={
-            "solver": found.solver,
-            "select": select,
-            "estimated_loss": found.estimated_loss,
-            "rank": found.rank,
-            "candidates": len(gammas),
-            "search_dtype": found.dtype,
-        },
+        solution=found.solution,
         predict=predict,
-        mixture=mixture,
-        predict_best=predict_best if mixture else None,
+        mixture=found.mixture,
+        predict_best=predict_best if found.mixture else None,
         residuals=lambda: Residuals.of(own.left_of(y, kernels.train), runs),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A voxel's model, of a mean of models the best one of them, and how they were found."""
+
+    own: _Weights
+    best: _Weights
+    alpha: Floats
+    cv: torch.Tensor
+    solution: dict[str, Any]
+    mixture: Mixture | None = None
+
+
+def _searched(
+    model: EncodingDesign, kernels: torch.Tensor, y: torch.Tensor, runs: Ints, progress: Progress
+) -> _Found:
+    """By the scores of candidates."""
+    grid = penalties(model)
+    gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels), model.seed)
+    # A mean over penalties alone gains nothing.
+    select = model.select if len(gammas) > 1 else "best"
+    found = banded_ridge.fit(kernels, y, runs, gammas, grid, select=select, progress=progress)
+    chosen = torch.as_tensor(gammas[found.choice.gamma.cpu().numpy()].T)
+    own = best = _Weights(chosen.to(found.duals), found.duals, found.intercept)
+    mixture = None
+    if (mean := found.average) is not None:
+        own = _Weights(mean.gamma, mean.duals, mean.intercept)
+        members = mean.candidates.cpu().numpy(), mean.shares.cpu().numpy()
+        mixture = Mixture.of(gammas, grid, *members, mean.temperature)
+    solution = {
+        "solver": found.solver,
+        "select": select,
+        "estimated_loss": found.estimated_loss,
+        "rank": found.rank,
+        "candidates": len(gammas),
+        "search_dtype": found.dtype,
+    }
+    alpha = grid[found.choice.alpha.cpu().numpy()]
+    return _Found(own, best, alpha, found.choice.score, solution, mixture)
+
+
+def _stepped(
+    model: EncodingDesign, kernels: torch.Tensor, y: torch.Tensor, runs: Ints, progress: Progress
+) -> _Found:
+    """By steps from equal weights."""
+    grid = penalties(model)
+    found = banded_ridge.fit_gradient(kernels, y, runs, grid, progress=progress)
+    own = _Weights(found.gamma.to(found.duals), found.duals, found.intercept)
+    alpha = found.alpha.cpu().numpy()
+    for end in (grid.min(), grid.max()):
+        alpha[np.isclose(alpha, end)] = end
+    solution = {
+        "solver": "gradient",
+        "select": "best",
+        "steps": STEPS,
+        "candidates": 0,
+    }
+    return _Found(own, own, alpha, found.score, solution)
 
 
 def banded_methods(encoding: Encoding) -> list[str]:
@@ -204,6 +249,8 @@ def _targets(inputs: Inputs, train: Sequence[str]) -> tuple[Floats, Ints]:
 def _search_in_words(encoding: Encoding, whose: str = "For each voxel") -> str:
     about = encoding.about
     grid, weightings = about["alphas"], about["candidates"]
+    if about["solver"] == "gradient":
+        return _steps_in_words(encoding)
     chosen = []
     if weightings > 1:
         bands = len(encoding.bands)
@@ -229,9 +276,25 @@ def _search_in_words(encoding: Encoding, whose: str = "For each voxel") -> str:
     )
 
 
+def _steps_in_words(encoding: Encoding) -> str:
+    """How band weights and penalty were found without candidates."""
+    about = encoding.about
+    grid = about["alphas"]
+    return (
+        "For each voxel, from bands alike under the best of "
+        f"{len(grid)} penalties ({grid[0]:g} to {grid[-1]:g}, relative to kernels whose mean "
+        f"diagonal is 1), {about['steps']} steps led the weights of the bands and the penalty "
+        "towards those under which left-out residuals are orthogonal to each band's part of the "
+        f"left-out prediction, {left_out_in_words(encoding)}; voxels whose cross-validated R² did "
+        "not rise stayed where they began."
+    )
+
+
 def _solver_in_words(encoding: Encoding) -> list[str]:
     """How the candidates of banded ridge were scored."""
     about = encoding.about
+    if about["solver"] == "gradient":
+        return []
     pairs, scored = about["candidates"] * len(about["alphas"]), about["rank"]
     if pairs == 1:
         return []

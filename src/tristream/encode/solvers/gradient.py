@@ -28,6 +28,7 @@ from tristream.encode.solvers.verify import BestCandidates
 # What voxels that share weights lose of R² at most, in the mean, step by step; times the number of
 # samples, since the noise of R² is about two over it. Only the last step need be a voxel's own.
 MOST_LOSS = (12.0, 12.0, 6.0, 6.0, 0.2)
+STEPS = len(MOST_LOSS)
 # Steps take a band's duals as given, which adapt and undo a part; so they are made longer.
 LONGER = 1.6
 # Of the largest eigenvalue: what keeps steps short where the data say little.
