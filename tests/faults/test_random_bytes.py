@@ -16,7 +16,7 @@ from tristream.bold.resampling.transforms import read_affines, read_composite
 from tristream.errors import UserError
 from tristream.features.spaces.musicnn.checkpoint import DATA, INDEX, MAGIC, read_checkpoint
 from tristream.fetch.annex import parse_key
-from tristream.media.file_ends import bytes_missing, ends_openly
+from tristream.media.file_ends import bytes_missing, ends_openly, unclosed
 from tristream.store.block_sums import MAGIC as SUMS
 from tristream.store.block_sums import Damaged, SealedFile
 
@@ -118,6 +118,7 @@ def test_ends_of_films_and_sounds(tmp_path, kind, changes, more):
     missing = bytes_missing(path)
     assert missing is None or missing >= 0
     assert isinstance(ends_openly(path), bool)
+    assert isinstance(unclosed(path), bool)
 
 
 def composite() -> bytes:

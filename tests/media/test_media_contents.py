@@ -122,6 +122,18 @@ def test_a_recording_without_its_index(tmp_path: Path, name: str) -> None:
         assert "\n" not in str(e.value)
 
 
+@pytest.mark.parametrize("kind", ["h264", "hevc", "m4v", "mjpeg"])
+def test_a_stream_without_a_container_is_refused_in_a_line(tmp_path: Path, kind: str) -> None:
+    """It has no times. Its first bytes, read as a box's length, say 2^63 bytes and more."""
+    path = tmp_path / f"film.{kind}"
+    lines = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", kind]
+    codec = {"h264": ["libx264"], "hevc": ["libx265", "-x265-params", "log-level=none"]}
+    coded = codec.get(kind, ["mpeg4" if kind == "m4v" else "mjpeg"])
+    subprocess.run(["ffmpeg", "-v", "error", *lines, "-c:v", *coded, path], check=True)
+    with pytest.raises(UserError, match=r"can't be read as a film or sound .*re-encode it"):
+        media_info(path)
+
+
 def test_a_sound_cut_between_frames_is_shorter_than_its_header_says(tmp_path: Path) -> None:
     path = sound_file(tmp_path / "a.mp3", NOISE, "libmp3lame")
     content = path.read_bytes()

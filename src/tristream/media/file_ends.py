@@ -97,16 +97,18 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int | None:
 
 def unclosed(path: Path) -> bool:
     """Whether a film of the MP4 family lacks its index, which recorders write last."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         names, at = [], 0
-        while head := file.read(16):
+        while at < size:
+            file.seek(at)
+            head = file.read(16)
             names.append(head[4:8])
             length = int.from_bytes(head[:4], "big")
             length = int.from_bytes(head[8:16], "big") if length == 1 else length
             if length < 8:
                 break
             at += length
-            file.seek(at)
     return bool(names) and names[0] in (*MOVIE_BOXES, b"mdat") and b"moov" not in names
 
 
