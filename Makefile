@@ -1,5 +1,5 @@
 # One line each; the plain equivalents stand in README.md.
-.PHONY: demo test test-faults test-slurm package check check-code check-tests lint bench reference check-demo clean
+.PHONY: demo test test-faults test-slurm package check check-code check-tests lint site bench reference check-demo clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -8,7 +8,7 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 
 test: export OMP_NUM_THREADS = 1
 test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU, `make test-faults`, `make test-slurm`, `make package`
-	$(BIN)/python -m pytest -m "not gpu and not demo and not faults and not slurm and not package" -n 2 --dist loadgroup $(PYTEST)
+	$(BIN)/python -m pytest -m "not gpu and not demo and not faults and not slurm and not package and not site" -n 2 --dist loadgroup $(PYTEST)
 
 test-slurm: export OMP_NUM_THREADS = 1
 test-slurm: .venv/ready-test  ## the small study on a Slurm of its own (apt-get install slurm-wlm munge; as root)
@@ -30,7 +30,7 @@ check-code:
 
 check-tests: export OMP_NUM_THREADS = 1
 check-tests:
-	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo and not faults and not slurm and not package" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
+	$(BIN)/python -m pytest -q -r fE --no-header --quick 25 -m "not gpu and not demo and not faults and not slurm and not package and not site" -n 2 --dist loadfile $$($(BIN)/python tests/changed.py)
 
 check-demo: .venv/ready-test  ## hold the demo's results against their thresholds
 	$(BIN)/python -m pytest -m demo tests/demo
@@ -40,6 +40,11 @@ lint: .venv/ready-test
 
 reference: .venv/ready  ## write the generated pages of docs/ and the schemas anew
 	$(BIN)/python -m tristream config reference && $(BIN)/python -m tristream features reference && $(BIN)/python docs/layers.py
+
+site: .venv/ready-docs  ## docs/ as a site in _site/, warnings as errors; its links, and that it asks nobody
+	rm -rf _site
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs _site
+	$(BIN)/python -m pytest -q -m site tests/site
 
 bench: .venv/ready-test
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
@@ -55,6 +60,10 @@ clean:  ## delete the results; downloads stay
 .venv/ready-test: .venv/ready
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test]"
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps pymoten
+	touch $@
+
+.venv/ready-docs: .venv/ready-test
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
 	touch $@
 
 # fMRIPrep, which the tests run in a process of its own: over .venv, so that it brings little.

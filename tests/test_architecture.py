@@ -153,7 +153,7 @@ def test_what_all_rules_share_is_short():
 
 def test_every_test_stands_with_its_package():
     """``tests/<package>/test_<module>.py``; across packages, a folder for each purpose."""
-    across = {"workflow", "faults", "study", "slurm", "demo", "package"}
+    across = {"workflow", "faults", "study", "slurm", "demo", "package", "site"}
     packages = {path.parent.relative_to(PACKAGE) for path in MODULES}
     for path in (REPOSITORY / "tests").rglob("test_*.py"):
         folder = path.relative_to(REPOSITORY / "tests").parent

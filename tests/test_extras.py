@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
+from importlib import import_module
 
 import pytest
 from packaging.requirements import Requirement
 
+import tristream
 from helpers import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -197,3 +199,14 @@ def test_metadata_of_a_wheel(tmp_path):
     assert {"workflow", "networks", "osf", "raw", "raft", "slurm", "test"} <= set(
         metadata.get_all("Provides-Extra")
     )
+
+
+@pytest.mark.parametrize("name", tristream.PUBLIC)
+def test_a_public_name_is_what_its_module_calls_so(name):
+    assert getattr(tristream, name) is getattr(import_module(tristream.PUBLIC[name]), name)
+    assert name in dir(tristream)
+
+
+def test_a_name_that_is_not_public_is_missed():
+    with pytest.raises(AttributeError, match="no attribute 'read_everything'"):
+        tristream.read_everything  # noqa: B018

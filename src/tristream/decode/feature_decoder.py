@@ -19,10 +19,10 @@ ALPHAS = tuple(float(10**e) for e in np.arange(0, 5.5, 0.5))
 class FeatureDecoder(RegressorMixin, BaseEstimator):
     """Regularised linear regression of each unit on its own selection of voxels.
 
-    Voxels and units are z-scored by the training samples, voxels are selected by |r| with the unit
-    on the training samples, and predictions return to the unit's own scale (Horikawa & Kamitani
-    2017, Nat Commun 8:15037). Whatever is learned is learned in `fit`, so that test samples can't
-    reach it. Given the same z-scored arrays, weights are those of PyFastL2LiR.
+    Voxels and units are z-scored by the training samples, voxels are selected by the absolute
+    value of r with the unit on the training samples, and predictions return to the unit's own scale
+    (Horikawa & Kamitani 2017, Nat Commun 8:15037). Whatever is learned is learned in `fit`, so that
+    test samples can't reach it. Given the same z-scored arrays, weights are those of PyFastL2LiR.
 
     Parameters
     ----------
