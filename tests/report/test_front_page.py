@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 from pydantic import ValidationError
 
 from helpers import REPOSITORY, report_tree
+from helpers.browser import violations
 from tristream.config.load import load
 from tristream.config.report import SUMMARY, Report
 from tristream.maps.style import style
@@ -26,7 +27,6 @@ from tristream.report.thresholds import all_checks
 
 VIEW = {"width": 1300, "height": 900}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-GRAVE = ("serious", "critical")
 MOST_BYTES, MOST_SECONDS = 5 << 20, 1.0
 
 
@@ -194,13 +194,6 @@ def test_dark_pages_have_light_text(browser, one):
                 for text in (page.evaluate(f"{style}.{k}") for k in ("backgroundColor", "color"))
             )
             assert (sum(paper) < sum(ink)) == dark
-
-
-def violations(page, axe: Path) -> list[tuple[str, str]]:
-    """What axe finds serious: the rule, and the first place."""
-    page.evaluate(f"{axe.read_text(encoding='utf-8')};0")
-    found = page.evaluate("axe.run()")["violations"]
-    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in GRAVE]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

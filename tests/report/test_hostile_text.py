@@ -21,7 +21,8 @@ from tristream.decode.decoding_file import read_decoding, write_decoding
 from tristream.errors import UserError, masked
 from tristream.fetch.receipt import Receipt
 from tristream.maps.map_images import write_nifti
-from tristream.report.build import build, hash_of
+from tristream.report.build import build
+from tristream.report.rendering import hash_of
 from tristream.stimuli.tables import LEAKAGE, LeakageTable, write_leakage
 from tristream.store import Omission, Provenance, read_table, write_table
 

@@ -14,7 +14,8 @@ from helpers import report_tree
 from tristream.config.load import load
 from tristream.config.settings.maps import MapsSettings
 from tristream.maps.encoding_maps import draw
-from tristream.report.build import build, hash_of
+from tristream.report.build import build
+from tristream.report.rendering import hash_of
 from tristream.store import read_table
 
 SPACES = [

@@ -12,8 +12,8 @@ from tristream.decode.decoding_file import read_decoding, write_decoding
 from tristream.encode.encoding_file import read_scores
 from tristream.fetch.annex import departures
 from tristream.fetch.receipt import FetchedFile, Receipt
-from tristream.report.build import grouped
 from tristream.report.elements import Caution, Figure, Link, Table, Text, shown
+from tristream.report.rendering import grouped
 from tristream.report.sections import alignment, omissions
 from tristream.report.sections.accuracy import Fit
 from tristream.report.sections.accuracy import _table as accuracy_table

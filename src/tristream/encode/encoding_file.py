@@ -269,8 +269,9 @@ class ScoredVoxels:
     ----------
     bands, ijk, affine, shape, grayordinates, scores, ceiling, about
         As of :class:`Encoding`.
-    alpha, cv : ndarray of shape (voxels,)
-        Chosen penalty (of stacking (bands, voxels)), and cross-validated R² of the choice.
+    gamma, alpha, cv : ndarray of shape (bands, voxels), (voxels,), (voxels,)
+        Chosen weights of the bands' kernels, penalty (of stacking (bands, voxels)), and
+        cross-validated R² of the choice.
     """
 
     bands: list[str]
@@ -279,6 +280,7 @@ class ScoredVoxels:
     shape: Ints
     scores: Scores
     ceiling: Ceiling | None
+    gamma: Floats
     alpha: Floats
     cv: Floats
     about: dict[str, Any]
@@ -426,7 +428,7 @@ def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
         As :func:`read_encoding`.
     """
     with open_h5(path, KIND) as (file, provenance):
-        hyper = {key: file["hyper"][key][()] for key in ("alpha", "cv")}
+        hyper = {key: file["hyper"][key][()] for key in ("gamma", "alpha", "cv")}
         return ScoredVoxels(**hyper, **_scored(file)), provenance
 
 

@@ -57,7 +57,7 @@ def grey_levels(voxels: Grid, space: str | None, run: Path | None) -> npt.NDArra
         raise UserError(
             "--background: volumes that are not in MNI space are drawn over a run's mean BOLD"
         )
-    return to_ras(_mean(voxels, run), voxels.affine)[0]
+    return to_ras(mean_levels(voxels, run), voxels.affine)[0]
 
 
 def _template(voxels: Grid) -> npt.NDArray:
@@ -71,8 +71,8 @@ def _template(voxels: Grid) -> npt.NDArray:
     return np.where(template > 0.05, 0.25 + 0.7 * template / template.max(), np.nan)
 
 
-def _mean(voxels: Grid, path: Path) -> npt.NDArray:
-    """Mean BOLD of a run, in the mask that was analysed."""
+def mean_levels(voxels: Grid, path: Path) -> npt.NDArray:
+    """Mean BOLD of a run, 0 to 1, in the mask that was analysed; NaN elsewhere."""
     run = read_run(path, signal=False)
     image = np.full(voxels.shape, np.nan)
     image[tuple(run.ijk.T)] = 0.25 + 0.6 * run.mean / np.percentile(run.mean, 99)

@@ -104,7 +104,8 @@ def fslr(receipt: Path) -> Template:
 
 
 @cache
-def _mesh(template: Template, kind: str, side: Hemisphere) -> tuple[npt.NDArray, npt.NDArray]:
+def mesh_of(template: Template, kind: str, side: Hemisphere) -> tuple[npt.NDArray, npt.NDArray]:
+    """Coordinates (vertices, 3) and faces (m, 3) of a hemisphere, ``inflated`` or ``flat``."""
     files = template.flat if kind == "flat" else template.inflated
     mesh = load_surf_mesh(files[HEMISPHERES.index(side)])
     return np.asarray(mesh.coordinates), np.asarray(mesh.faces)
@@ -218,7 +219,7 @@ def view(
     hemisphere: Hemisphere, side: Side, template: Template = FSAVERAGE5, width: int = 420
 ) -> View:
     """Render which face is seen at each pixel of an orthographic view."""
-    coordinates, faces = _mesh(template, side, hemisphere)
+    coordinates, faces = mesh_of(template, side, hemisphere)
     across, up, depth = _camera(coordinates, hemisphere, side)
     plane = np.stack([across, up], axis=1)
     order = np.argsort(depth[faces].mean(axis=1))

@@ -65,7 +65,7 @@ def _of_subject(
     results.read(path, provenance)
     i, j, k = (int(n) for n in scored.shape)
     place = scored.ijk, scored.affine, (i, j, k), scored.grayordinates
-    brain = Brain(*place, *_surroundings(results, dataset, subject))
+    brain = Brain(*place, *surroundings(results, dataset, subject))
     if not brain.is_drawn:
         return {}
     r, significant = scored.scores.r, None
@@ -113,7 +113,7 @@ def _of_subject(
     return out
 
 
-def _surroundings(
+def surroundings(
     results: Results, dataset: str, subject: str
 ) -> tuple[str, Path | None, Path | None]:
     """Space of the volumes, a run to lie under them, and meshes, as far as they are there."""

@@ -1,20 +1,15 @@
 """Write the report: pages, figures and tables, ``index.html`` last."""
 
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
-from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tristream import __version__
 from tristream.config.load import Resolved
 from tristream.errors import masked
-from tristream.maps.style import SIMULATED, style
-from tristream.report.elements import Block, Figure, Link, Page, shown
+from tristream.maps.style import style
+from tristream.report.elements import Link, Page
 from tristream.report.pages import TECHNICAL, all_pages
+from tristream.report.rendering import asset, environment, hash_of
 from tristream.report.sections import power
 from tristream.report.single_file import write_single_file
 from tristream.report.study_results import Results
@@ -60,8 +55,8 @@ def build(resolved: Resolved, output: Path, code: str = "", workers: int = 1) ->
 
 def write_pages(pages: Sequence[Page], resolved: Resolved, output: Path) -> None:
     """Write pages as HTML, the first of them last, at `output`, and the others beside it."""
-    template = _environment().get_template("page.html")
-    css, script = (_asset(f"report.{ending}") for ending in ("css", "js"))
+    template = environment().get_template("page.html")
+    css, script = (asset(f"report.{ending}") for ending in ("css", "js"))
     navigation = _navigation(resolved)
     for page in reversed(pages):
         html = template.render(
@@ -77,38 +72,6 @@ def write_pages(pages: Sequence[Page], resolved: Resolved, output: Path) -> None
         path = output if page is pages[0] else output.parent / page.file
         with atomic_path(path) as temporary:
             temporary.write_text(masked(html), encoding="utf-8")
-
-
-def _asset(name: str) -> str:
-    return files("tristream.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def hash_of(text: str) -> str:
-    """How a page's policy names the one script, or style sheet, that counts."""
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("tristream.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["shown"] = shown
-    environment.filters["grouped"] = grouped
-    environment.tests["link"] = lambda value: isinstance(value, Link)
-    environment.globals["simulated_words"] = SIMULATED
-    return environment
-
-
-def grouped(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
-    """Neighbouring figures that may share a row, and all else, in order."""
-    return [
-        (in_grid, list(group))
-        for in_grid, group in groupby(blocks, lambda b: isinstance(b, Figure) and not b.wide)
-    ]
 
 
 def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:

@@ -12,11 +12,20 @@ MANY = 1e9
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell of a table, or the end of a paragraph, that leads somewhere, relative to the page."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
 class Text:
     """A paragraph."""
 
     kind: ClassVar[str] = "text"
     text: str
+    more: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -42,14 +51,6 @@ class Facts:
 
     kind: ClassVar[str] = "facts"
     rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Link:
-    """A cell of a table that leads somewhere, relative to the page."""
-
-    text: str
-    href: str
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from functools import partial
 
 from tristream.features.show.shown_space import Space, find_space
 from tristream.maps.style import SIMULATED
+from tristream.report import viewer
 from tristream.report.brain_strips import Strips, draw_strips
 from tristream.report.elements import Page
 from tristream.report.findings import Findings, find
@@ -146,8 +147,10 @@ def subject_page(
     page = Page(file, f"{dataset}, sub-{subject}", title, _banner(results, dataset))
     mine = [c for c in checks if c.dataset == dataset and c.subject in ("", subject)]
     modelled = bool(results.models(dataset))
+    result = summary.subject_section(results, dataset, subject, findings, strips)
+    result = replace(result, blocks=[*result.blocks, *viewer.offer(results, dataset, subject)])
     page.sections = [
-        summary.subject_section(results, dataset, subject, findings, strips),
+        result,
         bold.section(results, dataset, subject),
         *([alignment.section(results, dataset, subject)] if modelled else []),
         summary.checks_section(mine),
