@@ -53,3 +53,12 @@ def _is_whole(path: Path, size: int) -> bool:
         return path.stat().st_size >= size
     except OSError:
         return False
+
+
+def listed(listing: Path) -> dict[str, int]:
+    """What :func:`sizes` put into a listing; nothing of a file that is none or is damaged."""
+    try:
+        found = json.loads(listing.read_text(encoding="utf-8")).get("files", {})
+        return {str(name): int(size) for name, size in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}

@@ -37,7 +37,7 @@ def blocks(results: Results) -> list[Block]:
                 "Layout version of the files": str(SCHEMA_VERSION),
                 "Python": platform.python_version(),
                 "Platform": f"{platform.system()} {platform.machine()}",
-                "Packages": ", ".join(f"{p} {v}" for p in PACKAGES if (v := _version(p))),
+                "Packages": ", ".join(f"{name} {number}" for name, number in versions().items()),
                 "Device asked for": results.resolved.study.device,
             }
         ),
@@ -46,6 +46,11 @@ def blocks(results: Results) -> list[Block]:
         Code(config.read_text(encoding="utf-8"), "The resolved configuration"),
         _files(results),
     ]
+
+
+def versions() -> dict[str, str]:
+    """Packages that results rest on, as installed, and their versions."""
+    return {package: found for package in PACKAGES if (found := _version(package))}
 
 
 def _version(package: str) -> str:
