@@ -1,7 +1,8 @@
-"""Test files that share a costly fixture run in one process of pytest-xdist.
+"""Tests that share a fixture run in one process of pytest-xdist: it is made once.
 
-pytest-xdist finds the group of a test (``xdist_group``) in a suffix of its node id, which pytest no
-longer lets it add; this reads the mark off the file.
+Those are the tests of a file that has a fixture of its own for all of them, and those of the files
+that are marked with one group. pytest-xdist finds the group of a test (``xdist_group``) in a suffix
+of its node id, which pytest no longer lets it add; this reads both off the file.
 """
 
 import re
@@ -13,10 +14,11 @@ from xdist.scheduler import LoadScopeScheduling
 from helpers import REPOSITORY
 
 MARK = re.compile(r'^pytestmark = pytest\.mark\.xdist_group\("(\w+)"\)$', re.MULTILINE)
+SHARED = re.compile(r'^@pytest\.fixture\(scope="(?:module|session)"', re.MULTILINE)
 
 
 class GroupedScheduling(LoadScopeScheduling):
-    """Every test by itself, but for those of files with a group."""
+    """Every test by itself, but for those of files with a group; large groups first."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid.partition("::")[0]) or nodeid
@@ -24,9 +26,11 @@ class GroupedScheduling(LoadScopeScheduling):
 
 @cache
 def group_of(file: str) -> str:
-    """The group that a test file is marked with; empty for none."""
-    found = MARK.search((REPOSITORY / file).read_text(encoding="utf-8"))
-    return found[1] if found else ""
+    """The group of a test file's tests: its mark, or the file if they share a fixture, or none."""
+    text = (REPOSITORY / file).read_text(encoding="utf-8")
+    if found := MARK.search(text):
+        return found[1]
+    return file if SHARED.search(text) else ""
 
 
 def scheduler(config: pytest.Config, log: object) -> GroupedScheduling | None:
