@@ -15,6 +15,7 @@ all bands under their weights, U takes the place of the features. Of items it ha
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,22 @@ class _Fold:
     train: torch.Tensor
     test: torch.Tensor
 
+    @cached_property
+    def sums(self) -> "_Sums | None":
+        """If all training runs have features of presentations alone, and few of these."""
+        *training, _ = self.runs.items()
+        few = all(not own.timed.shape[1] and s[0].numel() <= len(s) for _, (own, s) in training)
+        columns = next(own.items.shape[1] * s.shape[1] for own, s in self.runs.values())
+        if not few or columns > len(self.train):
+            return None
+        y = self.train.split([len(shown) for _, (_, shown) in training])
+        products = [
+            (shown.flatten(1).T @ part).view(*shown.shape[1:], part.shape[1])
+            for (_, (_, shown)), part in zip(training, y, strict=True)
+        ]
+        of_run = {name: _RunSums.of(shown) for name, (_, shown) in training}
+        return _Sums(of_run, torch.cat(products, 1))
+
     @classmethod
     def of(
         cls, encoding: Encoding, name: str, features: Mapping[str, Mapping[str, Floats]]
@@ -258,13 +275,9 @@ class _Fold:
 
     def z(self, sources: Mapping[str, tuple[Ints, Ints]]) -> npt.NDArray[np.float32]:
         """Fisher z of each voxel, with features taken from `sources`."""
-        *training, test = (
-            run.taken(shown, sources[name]) for name, (run, shown) in self.runs.items()
-        )
-        train = torch.cat(training)
-        centre = train.mean(0)
-        train, test = train - centre, test - centre
-        weights = _ridge(train, self.train, self.alpha)
+        name, (run, shown) = list(self.runs.items())[-1]
+        test = run.taken(shown, sources[name])
+        weights = self._weights(sources)
         # Less its mean over the test, as the data are.
         test = test - test.mean(0)
         length = ((test.T @ test @ weights) * weights).sum(0).clamp(min=0).sqrt()
@@ -272,10 +285,72 @@ class _Fold:
         r = torch.where(length > 0, product / length, 0.0)
         return np.asarray(torch.arctanh(r.clamp(-LIMIT, LIMIT)).numpy(), np.float32)
 
+    def _weights(self, sources: Mapping[str, tuple[Ints, Ints]]) -> torch.Tensor:
+        """Ridge weights (columns, voxels) of training features taken from `sources`."""
+        *training, _ = self.runs.items()
+        if self.sums is None:
+            train = torch.cat([run.taken(shown, sources[name]) for name, (run, shown) in training])
+            return _ridge(train - train.mean(0), self.train, self.alpha)
+        items = {name: run.items[torch.from_numpy(sources[name][1])] for name, (run, _) in training}
+        sums = [self.sums.of_run[name].taken(own) for name, own in items.items()]
+        gram, total = (torch.stack(parts).sum(0) for parts in zip(*sums, strict=True))
+        product = (torch.cat(list(items.values())).T @ self.sums.products).flatten(0, 1)
+        gram = gram - torch.outer(total, total) / len(self.train)
+        return _solved(gram, product, self.alpha)
+
+
+@dataclass(frozen=True)
+class _RunSums:
+    """Sums over the samples of a run.
+
+    Attributes
+    ----------
+    shares : Tensor of shape (taps, presentations + 1)
+        Of delayed shares of presentations.
+    squares : Tensor of shape (taps, presentations + 1, taps, presentations + 1)
+        Of their products with each other.
+    """
+
+    shares: torch.Tensor
+    squares: torch.Tensor
+
+    @classmethod
+    def of(cls, shown: torch.Tensor) -> "_RunSums":
+        """Of delayed shares (samples, taps, presentations + 1)."""
+        size, flat = shown.shape[1:], shown.flatten(1)
+        return cls(shown.sum(0), (flat.T @ flat).view(*size, *size))
+
+    def taken(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gram matrix and sum of :meth:`_RunFeatures.taken` with features `items` of the
+        presentations (presentations + 1, columns)."""
+        columns = self.shares.shape[0] * items.shape[1]
+        half = (self.squares @ items).movedim(1, -1)  # taps, taps, columns, presentations
+        gram = (half @ items).permute(0, 3, 1, 2)
+        return gram.reshape(columns, columns), (self.shares @ items).flatten()
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over training samples, of which those of any order of features follow.
+
+    Data have a mean of zero over all runs, so that products with centred features are these.
+
+    Attributes
+    ----------
+    of_run : dict of str to _RunSums
+    products : Tensor of shape (taps, presentations + 1 of all runs, voxels)
+        Of delayed shares with the data.
+    """
+
+    of_run: dict[str, _RunSums]
+    products: torch.Tensor
+
 
 def _factor(kernel: torch.Tensor) -> torch.Tensor:
     """A matrix whose inner products of rows with training rows are a kernel (m, n), (m, rank)."""
     width = kernel.shape[1]
+    if not kernel.any():
+        return kernel[:, :0]
     values, vectors = torch.linalg.eigh(kernel[:width])
     kept = values > max(SMALLEST * float(values[-1]), 0.0)
     return kernel @ (vectors[:, kept] * values[kept].rsqrt())
@@ -284,9 +359,12 @@ def _factor(kernel: torch.Tensor) -> torch.Tensor:
 def _ridge(x: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
     """Weights of ridge regression, by the smaller of the two systems, (columns, voxels)."""
     samples, columns = x.shape
-    gram = x.T @ x if columns <= samples else x @ x.T
-    gram.diagonal().add_(max(alpha, SMALLEST * float(gram.trace())))
-    factor = torch.linalg.cholesky(gram)
     if columns <= samples:
-        return torch.cholesky_solve(x.T @ y, factor)
-    return x.T @ torch.cholesky_solve(y, factor)
+        return _solved(x.T @ x, x.T @ y, alpha)
+    return x.T @ _solved(x @ x.T, y, alpha)
+
+
+def _solved(gram: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
+    """(gram + alpha I)^-1 y, in the memory of `gram`."""
+    gram.diagonal().add_(max(alpha, SMALLEST * float(gram.trace())))
+    return torch.cholesky_solve(y, torch.linalg.cholesky(gram))
