@@ -1,5 +1,6 @@
 """Films and sounds keep their times, whatever their frame rate and wherever their sound starts."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.odd_films import film as numbered_film
+from helpers.odd_films import number_of
 from helpers.stimuli_clips import RATE, write_film
 from tristream.media.films import frames
 from tristream.media.media_contents import media_info
@@ -58,6 +61,43 @@ def test_sampling_shows_what_is_on_screen_in_the_middle(tmp_path: Path) -> None:
     np.testing.assert_allclose([t for t, _ in read], np.arange(len(read)) / 4)
     white = [time for time, mean in read if mean > 200]
     assert white == [1.0]
+
+
+def sampled(path: Path, fps: float) -> list[int]:
+    """What the samples of a film of two seconds show, from all of its frames."""
+    shown = [(time, number_of(frame)) for time, frame in frames(path)]
+    middles = (np.arange(int(2 * fps + 1)) + 0.5) / fps
+    return [[n for t, n in shown if t <= at][-1] for at in middles if at < 2]
+
+
+@pytest.mark.parametrize("fps", [3.0, 12.5, 25.0, 7.3])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_frames_that_are_not_decoded_are_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, fps: float
+) -> None:
+    path = numbered_film(tmp_path / "film.mp4", 50, codec=codec, max_b_frames=2, gop_size=25)
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr("tristream.media.films.check_shown", lambda *args: asked.append(args))
+    found = [number_of(frame) for _, frame in frames(path, fps=fps)]
+    decoded = len(asked)
+    assert found == sampled(path, fps)
+    assert (decoded < 50) == (fps < 25)
+
+
+def test_a_packet_that_shows_nothing_hides_no_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some codecs have packets that are never shown; a sample is what was on screen before."""
+    path = numbered_film(tmp_path / "film.mp4", 50, max_b_frames=2, gop_size=25)
+    right = sampled(path, 3.0)
+    info = media_info(path)
+    stamps = info.picture.stamps
+    assert stamps is not None
+    hidden = np.sort(np.append(stamps, (stamps[12] + stamps[13]) // 2))
+    # At frame 12.5 is the middle of the second sample.
+    changed = replace(info, picture=replace(info.picture, stamps=hidden))
+    monkeypatch.setattr("tristream.media.films.media_info", lambda path: changed)
+    assert [number_of(frame) for _, frame in frames(path, fps=3.0)] == right
 
 
 def test_click_and_flash_are_simultaneous(tmp_path: Path) -> None:

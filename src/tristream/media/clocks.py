@@ -46,6 +46,8 @@ class Clock:
         From which packet of the stream on so many seconds are added to its time stamps.
     ranked : ndarray (n,) or None
         When the n-th picture that is shown begins, where packets do not tell.
+    stamps : ndarray of int (n,) or None
+        Time stamps of pictures as they are shown, in the file's units, where they hold as they are.
     period : float
         Seconds of a frame, at the average rate; 0 for sound.
     pace : float
@@ -61,6 +63,7 @@ class Clock:
     end: float = 0.0
     shifts: tuple[tuple[int, float], ...] = ()
     ranked: Floats | None = None
+    stamps: NDArray[np.int64] | None = None
     period: float = 0.0
     pace: float = 1.0
     gaps: tuple[tuple[float, float], ...] = ()
@@ -108,6 +111,7 @@ class _Packets:
 
     pts: list[float] = field(default_factory=list)
     dts: list[float] = field(default_factory=list)
+    stamps: list[int | None] = field(default_factory=list)
     durations: list[float] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)
     shifts: list[tuple[int, float]] = field(default_factory=list)
@@ -151,6 +155,7 @@ def read_clocks(container: Any, streams: Sequence[Any], origin: float) -> dict[i
             one.shifts.append((number, shift))
         last[index] = (time + shift, time + shift + length)
         one.dts.append(time + shift)
+        one.stamps.append(packet.pts)
         one.pts.append(time + shift if packet.pts is None else packet.pts * base - origin + shift)
         one.durations.append(length)
         one.samples.append(pace[index](packet))
@@ -227,7 +232,7 @@ def _clock(stream: Any, packets: _Packets, decoding_order: bool) -> Clock:
     if not packets.pts:
         return Clock()
     pts, lengths = np.array(packets.pts), np.array(packets.durations)
-    period, pace, ranked, shortest = 0.0, 1.0, None, SOUND_GAP
+    period, pace, ranked, stamps, shortest = 0.0, 1.0, None, None, SOUND_GAP
     if stream.type == "audio":
         samples = np.array(packets.samples, float)
         if samples.all():
@@ -238,12 +243,16 @@ def _clock(stream: Any, packets: _Packets, decoding_order: bool) -> Clock:
         if decoding_order:
             delay = stream.codec_context.reorder_depth
             ranked = pts = shown_times(np.array(packets.dts), delay, period)
+        elif not packets.shifts and None not in packets.stamps:
+            stamps = np.unique(np.array(packets.stamps, np.int64))
+            stamps = stamps if len(stamps) == len(pts) else None
     ends = pts + np.where(lengths > 0, lengths, period)
     return Clock(
         last=float(pts.max()),
         end=float(ends.max()),
         shifts=tuple(packets.shifts),
         ranked=ranked,
+        stamps=stamps,
         period=period,
         pace=pace,
         gaps=gaps_of(pts, ends, shortest),

@@ -1,6 +1,7 @@
 """Read the picture of films, frame by frame or at one moment, with exact times."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +44,8 @@ def frames(
         Colour or luminance.
     fps : float, optional
         Sample the film at this rate instead of yielding each of its frames: sample `k` stands for
-        the interval from k/fps to (k + 1)/fps and shows what is on screen in its middle.
+        the interval from k/fps to (k + 1)/fps and shows what is on screen in its middle. Frames
+        that are not asked for, and that no other frame is predicted from, are not decoded.
     skip : int
         Leave out this many frames or samples: they are decoded, but not converted.
 
@@ -61,10 +63,17 @@ def frames(
     path = Path(path)
     info = _with_picture(path)
     pixels = _converter(info.display, size, format)
+    given = skip
+    if fps is not None and info.picture.stamps is not None:
+        with opened(path) as container, suppress(_NotShownError):
+            for time, frame in islice(_wanted(container, path, info, fps), skip, None):
+                yield time, pixels(frame)
+                given += 1
+            return
     with opened(path) as container:
         decoded = _timed(container, path, info.picture)
         chosen = decoded if fps is None else _sampled(decoded, fps, info.duration)
-        for time, frame in islice(chosen, skip, None):
+        for time, frame in islice(chosen, given, None):
             yield time, pixels(frame)
 
 
@@ -109,6 +118,40 @@ def _with_picture(path: Path) -> MediaInfo:
     return info
 
 
+class _NotShownError(Exception):
+    """A packet that was to be decoded gave no frame."""
+
+
+def _wanted(
+    container: Any, path: Path, info: MediaInfo, fps: float
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """What :func:`_sampled` gives of all frames, from no more of them than that takes."""
+    clock, stream = info.picture, moving_picture(container)
+    assert stream is not None
+    assert clock.stamps is not None
+    origin, stamps = media_start(container), clock.stamps.tolist()
+    # As frames are timed below: samples of a regular film begin just where its frames do.
+    times = [float(stamp * stream.time_base) - origin for stamp in stamps]
+    middles = (np.arange(int(max(info.duration, times[-1]) * fps) + 2) + 0.5) / fps
+    shown = np.searchsorted(times, middles, side="right") - 1
+    wanted = [stamps[i] for i in np.unique([*np.maximum(shown, 0), len(stamps) - 1])]
+    due = iter(wanted)
+
+    def decoded() -> Iterator[tuple[float, av.VideoFrame]]:
+        expected = next(due)
+        for time, frame in clock.in_order(_stamped(container, clock, frozenset(wanted))):
+            check_shown(frame, path)
+            if frame.pts is None or frame.pts > expected:
+                raise _NotShownError
+            if frame.pts == expected:
+                expected = next(due, stamps[-1] + 1)
+            yield time, frame
+        if expected <= stamps[-1]:
+            raise _NotShownError
+
+    return _sampled(decoded(), fps, info.duration)
+
+
 def _timed(container: Any, path: Path, clock: Clock) -> Iterator[tuple[float, av.VideoFrame]]:
     """Frames with their media times; the last must be that of the last packet."""
     time = None
@@ -124,8 +167,10 @@ def _timed(container: Any, path: Path, clock: Clock) -> Iterator[tuple[float, av
         )
 
 
-def _stamped(container: Any, clock: Clock) -> Iterator[tuple[float | None, av.VideoFrame]]:
-    """Decoded frames with their time stamps."""
+def _stamped(
+    container: Any, clock: Clock, wanted: frozenset[int] | None = None
+) -> Iterator[tuple[float | None, av.VideoFrame]]:
+    """Decoded frames with their time stamps; those not wanted only if others are made of them."""
     stream = moving_picture(container)
     assert stream is not None
     # A fixed number: what the rules count on, whatever the machine has.
@@ -133,6 +178,9 @@ def _stamped(container: Any, clock: Clock) -> Iterator[tuple[float | None, av.Vi
     stream.thread_type = "AUTO"
     origin = media_start(container)
     for packet in clock.packets(container, stream):
+        if wanted is not None:
+            needed = packet.pts is None or packet.pts in wanted
+            stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
         for frame in packet.decode():
             stamp = None if frame.pts is None else float(frame.pts * stream.time_base) - origin
             yield stamp, frame
