@@ -49,6 +49,15 @@ def values(path: Path, stimulus: str = "clip") -> np.ndarray:
         return np.asarray(file.stimuli[stimulus].values)
 
 
+def test_a_space_without_a_network_does_not_wait_for_torch(
+    study: FilmStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    study.extract("plain", "one")
+    monkeypatch.undo()
+    assert log(study)
+
+
 def test_what_the_file_says(tmp_path: Path) -> None:
     films = [moving_film(tmp_path / f"stimuli/{name}.mp4", i) for i, name in enumerate("ab")]
     colour = {"stream": "nuisance", "extractor": "colour", "options": {"fps": 8}}

@@ -85,7 +85,7 @@ def extract_media(
     # Whatever is missing is an error here, never a download.
     os.environ["HF_HUB_OFFLINE"] = "1"
     folder = ChunkFolder(outputs[0].parent / ".chunks" / content, job.layers)
-    _compute(job, media, folder, found, _device(settings, threads))
+    _compute(job, media, folder, found, _device(job, settings, threads))
     with ExitStack() as stack:
         # All files appear together: a job that is killed before has written none.
         for path in outputs:
@@ -94,13 +94,16 @@ def extract_media(
     folder.remove()
 
 
-def _device(settings: FeatureSettings, threads: int) -> str:
+def _device(job: Job, settings: FeatureSettings, threads: int) -> str:
     """``cpu`` or ``cuda``; fixes the number of threads."""
     import cv2
+
+    cv2.setNumThreads(threads)
+    if not job.extractor.on_gpu(job.space.options):
+        return "cpu"  # Without torch, which takes longer to import than some spaces to compute.
     import torch
 
     torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
     return choose_device(settings.device)
 
 
