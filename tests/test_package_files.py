@@ -78,3 +78,11 @@ def test_conda_installs_the_version_of_this_workflow():
     text = (REPOSITORY / "workflow/envs/tristream.yaml").read_text(encoding="utf-8")
     *_, pip = yaml.safe_load(text)["dependencies"]
     assert pip == {"pip": [f"tristream[workflow]=={tristream.__version__}"]}
+
+
+def test_vendored_scripts_come_with_their_licences(wheel):
+    """A script of somebody else's has its version in its name, and a text of licences beside it."""
+    vendored = [name for name in wheel if re.search(r"/\w+-\d[\d.]*\.js$", name)]
+    assert vendored
+    for name in vendored:
+        assert re.sub(r"-\d[\d.]*\.js$", "-LICENSES.txt", name) in wheel
