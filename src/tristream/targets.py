@@ -40,6 +40,8 @@ class Targets:
             self.layers_of_model(name)
         for name in self.study.identification:
             self.layers_of_identification(name)
+        for name in self.study.rsa:
+            self.layers_of_rsa(name)
         for name in self.study.fusion:
             self.parents(name)
 
@@ -66,6 +68,11 @@ class Targets:
         """Every (space, layer) that is decoded, in the order of the study."""
         key = f"identification.{name}.features"
         texts = self.study.identification[name].features
+        return list(dict.fromkeys(p for text in texts for p in self.layers_named(text, key)))
+
+    def layers_of_rsa(self, name: str) -> list[tuple[str, str]]:
+        """Every (space, layer) that is compared with regions, in the order of the study."""
+        key, texts = f"rsa.{name}.features", self.study.rsa[name].features
         return list(dict.fromkeys(p for text in texts for p in self.layers_named(text, key)))
 
     def own_candidates(self, name: str) -> list[str]:

@@ -73,8 +73,7 @@ class Study:
     def fit(self, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame, Provenance]:
         """Write all files, identify, and read both tables."""
         folder = self.folder
-        samples, output, sets = (folder / f"{name}.tsv" for name in ("samples", "out", "sets"))
-        write_table(samples, self.table, Provenance("samples", False, methods=("Made.",)))
+        output, sets = (folder / f"{name}.tsv" for name in ("out", "sets"))
         given = {
             "features": ["net"],
             "regions": list(REGIONS),
@@ -94,16 +93,23 @@ class Study:
             unit=unit,
             device="cpu",
         )
+        bold, samples = self.written()
+        fit(bold, samples, self.features(), [folder / "none.h5"] * 2, own, output, sets, settings)
+        rows, provenance = read_identification(output)
+        return rows, read_identification(sets)[0], provenance
+
+    def written(self) -> tuple[list[Path], Path]:
+        """Run files and the sample index."""
+        samples = self.folder / "samples.tsv"
+        write_table(samples, self.table, Provenance("samples", False, methods=("Made.",)))
         regions = {
             name: np.arange(30 * k, 30 * k + 30, dtype=np.int32) for k, name in enumerate(REGIONS)
         }
         bold = [
-            write_values(folder / f"{name}.h5", values, regions=regions)
+            write_values(self.folder / f"{name}.h5", values, regions=regions)
             for name, values in self.bold.items()
         ]
-        fit(bold, samples, self.features(), [folder / "none.h5"] * 2, own, output, sets, settings)
-        rows, provenance = read_identification(output)
-        return rows, read_identification(sets)[0], provenance
+        return bold, samples
 
     def features(self) -> list[Path]:
         """Feature files of both layers."""

@@ -16,6 +16,7 @@ from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.identification import Identification
 from tristream.config.inference import Inference
 from tristream.config.models import EncodingModel
+from tristream.config.rsa import Rsa
 
 pytestmark = pytest.mark.xdist_group("wide")
 
@@ -27,14 +28,25 @@ PARTITION = {"partition", "partition_test", "maps"}
 STREAMS = FIT | {"compare", "recovery"} | PARTITION
 ALIGNED = {"align", "lagscan"} | STREAMS
 DECODED = {"decode"} | REPORT
-AUDITED = {"leakage", "samples", "lagscan", "decode", "identify"} | STREAMS
+AUDITED = {
+    "leakage",
+    "samples",
+    "lagscan",
+    "decode",
+    "identify",
+    "dissimilarities",
+    "rsa",
+} | STREAMS
 # What is drawn, or chosen, by the stream of a space.
 COLOURS = {"maps"} | REPORT
 # Below the BOLD of a dataset with a decoder and no encoding model.
 DECODED_BOLD = {"check", "bold", "bold_index", "samples"} | DECODED
+# Distances of patterns and features, and how they are compared.
+COMPARED = {"rsa"} | REPORT
+MEASURED = {"dissimilarities"} | COMPARED
 # Below the trials of ds001246, which one model is fitted to and images are identified from; trials
 # have no lag scan.
-TRIALS = {"check", "bold", "bold_index", "align", "samples", "identify"} | FIT
+TRIALS = {"check", "bold", "bold_index", "align", "samples", "identify"} | MEASURED | FIT
 IDENTIFIED = {"identify"} | REPORT
 
 Change = tuple[str, str, Any, set[str]]
@@ -83,6 +95,15 @@ STUDY: list[Change] = [
     ("config.yaml", "identification.images.candidates", "trained", IDENTIFIED),
     ("config.yaml", "identification.images.permutations", 100, IDENTIFIED),
     ("config.yaml", "identification.images.seed", 1, IDENTIFIED),
+    ("config.yaml", "rsa.alike.regions", ["V2"], MEASURED),
+    ("config.yaml", "rsa.alike.items", "all", MEASURED),
+    ("config.yaml", "rsa.alike.imagined", ["ses-imageryTest*"], MEASURED),
+    ("config.yaml", "rsa.alike.delay", "1 TR", MEASURED),
+    ("config.yaml", "rsa.alike.distance", "crossvalidated", MEASURED),
+    ("config.yaml", "rsa.alike.feature_distance", "euclidean", MEASURED),
+    ("config.yaml", "rsa.alike.comparison", "kendall", COMPARED),
+    ("config.yaml", "rsa.alike.permutations", 100, COMPARED),
+    ("config.yaml", "rsa.alike.seed", 1, COMPARED),
     ("config.yaml", "contrasts.sounds.plus", ["sentence"], {"contrast", "contrast_maps"} | REPORT),
     ("config.yaml", "contrasts.sounds.minus", [], {"contrast", "contrast_maps"} | REPORT),
     ("config.yaml", "contrasts.sounds.duration", 1, {"contrast", "contrast_maps"} | REPORT),
@@ -154,7 +175,12 @@ DESCRIPTORS: list[Change] = [
     ),
     (OBJECTS, "layout.high_pass", 100.0, TRIALS),
     (OBJECTS, "trials.shift", 2.0, TRIALS),
-    (OBJECTS, "stimuli.known_leaks", ["Another."], {"leakage", "samples", "identify"} | FIT),
+    (
+        OBJECTS,
+        "stimuli.known_leaks",
+        ["Another."],
+        {"leakage", "samples", "identify"} | MEASURED | FIT,
+    ),
 ]
 # Everything of a dataset that is simulated anew from other features of its film.
 SIMULATED = (
@@ -170,15 +196,17 @@ ALL_BOLD = {
     "samples",
     "decode",
     "identify",
+    "dissimilarities",
+    "rsa",
     "contrast",
     "contrast_maps",
 } | ALIGNED
 RESAMPLED = {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT
-MEDIA = {"features", "decode", "identify", "contrast", "contrast_maps"} | SIMULATED
+MEDIA = {"features", "decode", "identify", "contrast", "contrast_maps"} | MEASURED | SIMULATED
 # A module to which a constant is appended, and the rules that rerun.
 CODE: list[tuple[str, set[str]]] = [
     ("align/delays.py", {"power"} | STREAMS),
-    ("align/aligned.py", {"power", "identify"} | ALIGNED),
+    ("align/aligned.py", {"power", "identify"} | MEASURED | ALIGNED),
     ("bold/cleaning.py", {"power"} | ALL_BOLD),
     ("bold/run_file.py", {"power"} | ALL_BOLD),
     ("bold/trials.py", {"power"} | TRIALS),
@@ -193,15 +221,16 @@ CODE: list[tuple[str, set[str]]] = [
     ("contrast/contrast_fit.py", {"contrast", "contrast_maps"} | REPORT),
     ("decode/classifiers.py", {"power"} | DECODED),
     ("decode/label_exchange.py", {"power"} | DECODED),
-    ("decode/unit_ridge.py", IDENTIFIED),
-    ("decode/pattern_reliability.py", IDENTIFIED),
+    ("decode/unit_ridge.py", IDENTIFIED | MEASURED),
+    ("decode/pattern_reliability.py", IDENTIFIED | MEASURED),
+    ("rsa/noise_ceiling.py", COMPARED),
     ("encode/solvers/ridge.py", {"power"} | STREAMS),
     # Contrasts are drawn by what draws encodings, which knows their ceilings.
     ("encode/ceiling.py", {"power", "contrast_maps"} | STREAMS),
     ("encode/partition/variance.py", PARTITION | REPORT),
     ("features/spaces/gammatone.py", {"features"} | ALIGNED),
     ("features/spaces/optical_flow/fields.py", {"features"} | SIMULATED),
-    ("features/core/extraction.py", {"features", "identify"} | SIMULATED),
+    ("features/core/extraction.py", {"features", "identify"} | MEASURED | SIMULATED),
     (
         "features/fusion/embedding.py",
         {"fusion_fit", "fuse", "align", "lagscan", "compare"} | {"recovery"} | FIT,
@@ -217,7 +246,7 @@ CODE: list[tuple[str, set[str]]] = [
     ("inference/people.py", {"group", "power"} | REPORT),
     ("maps/brain_figures.py", {"maps", "contrast_maps"} | REPORT),
     ("maps/strips.py", REPORT),
-    ("media/films.py", {"features", "decode", "identify"} | SIMULATED),
+    ("media/films.py", {"features", "decode", "identify"} | MEASURED | SIMULATED),
     ("media/sounds.py", MEDIA),
     ("media/clocks.py", MEDIA),
     ("media/containers.py", MEDIA),
@@ -242,6 +271,7 @@ OTHER_JOBS = {
     *("features.cochlea.extractor", "features.cochlea.layers", "features.cochlea.module"),
     *("models.streams.datasets", "models.streams.bands", "decoders.genre.datasets"),
     *("identification.images.datasets", "identification.images.features"),
+    *("rsa.alike.datasets", "rsa.alike.features"),
     "decoders.genre.members",
     *("contrasts.sounds.datasets", "inference.comparisons", "inference.regions"),
 }
@@ -250,6 +280,7 @@ SECTIONS = {
     "models.streams": EncodingModel,
     "decoders.genre": Decoder,
     "identification.images": Identification,
+    "rsa.alike": Rsa,
     "contrasts.sounds": Contrast,
     "inference": Inference,
 }

@@ -75,6 +75,7 @@ wildcard_constraints:
     decoder="|".join(STUDY.decoders) or "none",
     identification="|".join(STUDY.identification) or "none",
     pair="|".join(STUDY.univariate) or "none",
+    rsa="|".join(STUDY.rsa) or "none",
     contrast="|".join(STUDY.contrasts) or "none",
     power="|".join(STUDY.power) or "none",
     timeline="[A-Za-z0-9_]+",

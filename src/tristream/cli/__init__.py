@@ -35,6 +35,7 @@ STAGES = (
     "predict",
     "decode",
     "contrast",
+    "rsa",
     "inference",
     "power",
     "maps",

@@ -38,6 +38,7 @@ TARGETS = {
     "model": "name of the model in the study",
     "decoder": "name of the decoder in the study",
     "identification": "name of the identification in the study",
+    "rsa": "name of the analysis in `rsa:` of the study",
     "fused": "space of `fusion:` in the study",
     "pair": "name of the comparison in `univariate:` of the study",
     "contrast": "name of the contrast in the study",

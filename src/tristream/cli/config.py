@@ -40,7 +40,7 @@ def check(args: argparse.Namespace) -> None:
         print(f"{name}: {len(subjects)} subjects, {len(resolved.datasets[name].runs)} runs")
     counts = (
         f"{len(getattr(resolved.study, part))} {part}"
-        for part in ("features", "models", "decoders", "identification", "contrasts")
+        for part in ("features", "models", "decoders", "identification", "rsa", "contrasts")
     )
     print(", ".join(counts))
 

@@ -17,6 +17,7 @@ from tristream.config.leakage import Leakage
 from tristream.config.models import EncodingModel
 from tristream.config.power import Power
 from tristream.config.report import Report
+from tristream.config.rsa import Rsa
 from tristream.config.univariate import Univariate
 
 
@@ -89,6 +90,9 @@ class Study(Section):
     univariate: dict[Name, Univariate] = Field(
         default={}, description="two labels compared in every voxel, by name"
     )
+    rsa: dict[Name, Rsa] = Field(
+        default={}, description="representational similarity of layers and regions, by name"
+    )
     contrasts: dict[Name, Contrast] = Field(
         default={}, description="contrasts between conditions by name: t maps of each subject"
     )
@@ -139,6 +143,7 @@ class Study(Section):
             "decoders": dict(self.decoders),
             "identification": dict(self.identification),
             "univariate": dict(self.univariate),
+            "rsa": dict(self.rsa),
             "contrasts": dict(self.contrasts),
         }
         for section, blocks in named.items():
@@ -157,12 +162,13 @@ class Study(Section):
                         raise ValueError(
                             f"models.{name}.bands.{band}: no feature space {space!r} in features"
                         )
-        for name, one in self.identification.items():
-            for space in one.features:
-                if space.split("/")[0] not in self.spaces:
-                    raise ValueError(
-                        f"identification.{name}.features: no feature space {space!r} in features"
-                    )
+        for section in ("identification", "rsa"):
+            for name, one in named[section].items():
+                for space in one.features:
+                    if space.split("/")[0] not in self.spaces:
+                        raise ValueError(
+                            f"{section}.{name}.features: no feature space {space!r} in features"
+                        )
         return self
 
     @model_validator(mode="after")

@@ -346,7 +346,7 @@ def fit(
         Fingerprint for the provenance.
     """
     design = settings.block
-    units = read_units(bold, samples, design, settings.unit)
+    units = read_units(bold, samples, design.regions, design.delay, design.imagined, settings.unit)
     own: Sequence[Path | None] = candidates or [None] * len(features)
     layers = [
         read_targets(feature, moments_of, units, other)

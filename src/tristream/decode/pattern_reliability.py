@@ -96,7 +96,7 @@ def pattern_reliability(
     means, there = _by_run(patterns, place, number, items, runs)
     flat = means.reshape(runs * items, -1)
     products = (flat @ flat.T).reshape(runs, items, runs, items)
-    halves = _halves(runs, np.random.default_rng(seed))
+    halves = run_halves(runs, np.random.default_rng(seed))
     own = np.tile(np.arange(items), (1, runs, 1))
     value = float(_reliability(products, own, halves)[0])
     distinct = int(np.prod([float(factorial(int(n))) for n in there.sum(1)[1:]]))
@@ -138,7 +138,7 @@ def _by_run(
     return means, there
 
 
-def _halves(runs: int, rng: np.random.Generator) -> Floats:
+def run_halves(runs: int, rng: np.random.Generator) -> Floats:
     """Signs of the runs (splits, runs): 1 for one half, -1 for the other, 0 for a run too many."""
     half = runs // 2
     if comb(runs, half) <= 2 * SPLITS and runs % 2 == 0:

@@ -14,7 +14,6 @@ from tristream.align import samples as index
 from tristream.align.aligned import read_aligned
 from tristream.align.exchange import Unit
 from tristream.bold.run_file import Run, read_runs
-from tristream.config.identification import IdentificationDesign
 from tristream.decode.run_rows import rows_in_order, volumes_later
 from tristream.errors import UserError
 from tristream.features.core.feature_file import open_features
@@ -86,7 +85,12 @@ class ShownFeatures:
 
 
 def read_units(
-    bold: Sequence[Path], samples: Path, design: IdentificationDesign, exchange: Unit
+    bold: Sequence[Path],
+    samples: Path,
+    regions: Sequence[str],
+    delay: str | None,
+    imagined: Sequence[str],
+    exchange: Unit,
 ) -> ShownUnits:
     """Read the presentations of one subject.
 
@@ -96,8 +100,12 @@ def read_units(
         Run files (kind ``bold``).
     samples : Path
         The sample index (kind ``samples``).
-    design : IdentificationDesign
-        Its `regions`, `delay` and `imagined` are used.
+    regions : sequence of str
+        All voxels as one, if none is named.
+    delay : str or None
+        How much later than the item its volumes are taken.
+    imagined : sequence of str
+        Runs, or patterns, in which items were imagined.
     exchange : {'block', 'item', 'time'}
         The dataset's exchangeable unit: of ``time``, a time block is an item.
 
@@ -111,9 +119,7 @@ def read_units(
     signal = {run.run: run.bold for run in runs}
     means, parts = [], []
     for path, run in zip(bold, runs, strict=True):
-        part = _shown(
-            table[table["run"] == run.run], run, volumes_later(design.delay, run), path, samples
-        )
+        part = _shown(table[table["run"] == run.run], run, volumes_later(delay, run), path, samples)
         shared = index.presentations(table, run.run)
         values = index.mean_rows(run.run, part["row"].to_numpy(), shared, signal.__getitem__)
         unit, names = pd.factorize(part["unit"])
@@ -121,36 +127,36 @@ def read_units(
             means.append(values[unit == number].mean(0))
         parts.append(part.groupby(unit).agg({**dict.fromkeys(KEPT, "first"), "shown": list}))
     if not means:
-        raise UserError(f"{samples}: no sample shows an item; identification needs events")
+        raise UserError(f"{samples}: no sample shows an item; name the dataset's events")
     units = pd.concat(parts, ignore_index=True)
     if exchange == "time":
         # The same block of runs that repeat each other is the same item.
         where = units["repeat"].where(units["repeat"] != "", units["run"])
         units["item"] = where + "/" + units["unit"].str.rsplit("/", n=1).str[-1]
-    unmatched = [one for one in design.imagined if not any(fnmatch(r, one) for r in signal)]
+    unmatched = [one for one in imagined if not any(fnmatch(r, one) for r in signal)]
     if unmatched:
         raise UserError(
-            f"{samples}: identification.imagined: no run is {unmatched[0]!r}; the subject has "
+            f"{samples}: `imagined`: no run is {unmatched[0]!r}; the subject has "
             f"{', '.join(list(signal)[:3])} …"
         )
-    imagined = units["run"].map(lambda r: any(fnmatch(r, one) for one in design.imagined))
-    if (imagined & (units["split"] == "train")).any():
-        raise UserError(f"{samples}: identification.imagined names runs that are used for training")
+    unseen = units["run"].map(lambda r: any(fnmatch(r, one) for one in imagined))
+    if (unseen & (units["split"] == "train")).any():
+        raise UserError(f"{samples}: `imagined` names runs that are used for training")
     found = ShownUnits(
         x=np.stack(means),
         item=units["item"].tolist(),
         label=units["label"].tolist(),
         run=units["run"].tolist(),
-        split=units["split"].mask(imagined, "imagined").tolist(),
+        split=units["split"].mask(unseen, "imagined").tolist(),
         rows=[
             (run, np.array(rows)) for run, rows in zip(units["run"], units["shown"], strict=True)
         ],
         regions={},
         trials=runs[0].trials is not None,
-        delay=runs[0].tr * volumes_later(design.delay, runs[0]),
+        delay=runs[0].tr * volumes_later(delay, runs[0]),
         simulated=provenance.simulated or any(run.simulated for run in runs),
     )
-    return _with_regions(found, runs[0], design.regions, bold[0])
+    return _with_regions(found, runs[0], regions, bold[0])
 
 
 KEPT = ("run", "item", "label", "unit", "split", "repeat")

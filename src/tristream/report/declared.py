@@ -142,6 +142,8 @@ def _of_dataset(targets: Targets, dataset: str) -> Iterator[Input]:
         yield Input.of("group", dataset=dataset, model=model)
     if models and len(resolved.subjects[dataset]) > 1:
         yield Input.of("intersubject", dataset=dataset)
+    for name in rsa_of(resolved, dataset):
+        yield Input.of("rsa", dataset=dataset, rsa=name)
     if resolved.needs_meshes(dataset):
         yield Input.of("meshes")
 
@@ -179,7 +181,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     decoders = [name for name, one in study.decoders.items() if dataset in one.datasets]
     identified = [name for name, one in study.identification.items() if dataset in one.datasets]
     compared = [name for name, one in study.univariate.items() if dataset in one.datasets]
-    if models or decoders or identified or compared:
+    alike = rsa_of(resolved, dataset)
+    if models or decoders or identified or compared or alike:
         yield Input.of("samples", **where)
     if model_layers(targets, dataset) and descriptor.trials is None:
         yield Input.of("lagscan", **where)
@@ -198,6 +201,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     for name in identified:
         for place in ("identification", "identification_sets"):
             yield Input.of(place, **where, identification=name)
+    for name in alike:
+        yield Input.of("dissimilarities", **where, rsa=name)
     for name in compared:
         yield Input.of("mass_univariate", **where, pair=name)
     for contrast, block in study.contrasts.items():
@@ -209,6 +214,11 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
 def models_of(resolved: "Resolved", dataset: str) -> list[str]:
     """Encoding models of a dataset."""
     return [name for name, model in resolved.study.models.items() if dataset in model.datasets]
+
+
+def rsa_of(resolved: "Resolved", dataset: str) -> list[str]:
+    """Representational similarity analyses of a dataset."""
+    return [name for name, one in resolved.study.rsa.items() if dataset in one.datasets]
 
 
 def timelines(resolved: "Resolved", dataset: str) -> list[str]:
@@ -224,18 +234,20 @@ def model_layers(targets: Targets, dataset: str) -> list[tuple[str, str]]:
 
 
 def aligned_layers(targets: Targets, dataset: str) -> list[tuple[str, str]]:
-    """Every (space, layer) that a model or an identification of the dataset uses."""
+    """Every (space, layer) that a model, identification or rsa of the dataset uses."""
     pairs = dict.fromkeys(model_layers(targets, dataset))
     for name, block in targets.study.identification.items():
         if dataset in block.datasets:
             pairs |= dict.fromkeys(targets.layers_of_identification(name))
+    for name in rsa_of(targets.resolved, dataset):
+        pairs |= dict.fromkeys(targets.layers_of_rsa(name))
     return list(pairs)
 
 
 def shown_layers(targets: Targets, dataset: str) -> list[tuple[str, str]]:
     """Every (space, layer) of which the study needs features for the dataset.
 
-    Those that a model or an identification uses, those that these are made from, and those that
+    Those that a model, identification or rsa uses, those that these are made from, and those that
     drive simulated BOLD.
     """
     pairs = dict.fromkeys(aligned_layers(targets, dataset))

@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "group_partition",
     ),
     "Decoding": ("decoding", "group_decoding", "identification", "mass_univariate"),
+    "Representational similarity": ("dissimilarities", "rsa"),
     "Contrasts": ("contrast", "contrast_table", "group_contrast"),
     "Maps": ("maps", "contrast_maps"),
 }
@@ -85,6 +86,8 @@ PLACES = {
     "group_decoding": _by("decoder"),
     "identification": _by("identification", "subject"),
     "mass_univariate": _by("comparison", "subject", names=("pair",)),
+    "dissimilarities": _by("analysis", "subject", names=("rsa",)),
+    "rsa": _by("analysis", names=("rsa",)),
     "contrast": _by("contrast", "subject"),
     "contrast_table": _by("contrast", "subject"),
     "group_contrast": _by("contrast"),

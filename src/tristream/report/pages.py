@@ -29,6 +29,7 @@ from tristream.report.sections import (
     mass_univariate,
     omissions,
     power,
+    rsa,
     space,
     stimuli,
     streams,
@@ -128,6 +129,8 @@ def dataset_page(
         data.dataset_section(results, dataset),
         stimuli.section(results, dataset),
     ]
+    if rsa.names(results, dataset):
+        page.sections.append(rsa.section(results, dataset))
     if results.models(dataset):
         page.sections.append(features.section(results, dataset, similarity))
     return page

@@ -58,6 +58,8 @@ KINDS = {
         Kind("decoding", "tristream.decode.decoding_file", computed=True),
         Kind("identification", "tristream.decode.identification_file", computed=True),
         Kind("mass-univariate", "tristream.decode.mass_univariate_file", computed=True),
+        Kind("dissimilarities", "tristream.rsa.dissimilarity_file", computed=True),
+        Kind("rsa", "tristream.rsa.similarity_table", computed=True),
         Kind("contrast", "tristream.contrast.contrast_file", computed=True),
         Kind("contrast-table", "tristream.contrast.contrast_file", computed=True),
         Kind("inference", "tristream.inference.inference_file", computed=True),
@@ -138,6 +140,8 @@ PLACES = {
             "decode/{dataset}/{pair}/sub-{subject}_univariate.h5",
             "mass-univariate",
         ),
+        Place("dissimilarities", "rsa/{dataset}/{rsa}/sub-{subject}.h5", "dissimilarities"),
+        Place("rsa", "rsa/{dataset}/{rsa}/similarity.tsv", "rsa"),
         Place("contrast", "contrast/{dataset}/{contrast}/sub-{subject}.h5", "contrast"),
         Place(
             "contrast_table",

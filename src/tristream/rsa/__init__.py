@@ -1,0 +1,1 @@
+"""Representational similarity: which items are alike in a layer, and which in a region."""
