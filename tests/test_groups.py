@@ -12,3 +12,10 @@ def test_groups_are_read_off_the_files():
 def test_files_with_a_fixture_for_all_their_tests_are_groups():
     file = "tests/workflow/test_synthetic_openneuro.py"
     assert group_of(file) == file
+
+
+def test_a_test_that_is_marked_is_of_its_group():
+    file = "tests/study/test_kill.py"
+    assert group_of(file, "test_a_second_live_run_is_refused") == "study"
+    assert group_of(file) == ""
+    assert group_of("tests/workflow/test_reruns.py", "test_any") == "study"
