@@ -23,6 +23,8 @@ BUDGETS: dict[str, tuple[set[str], float]] = {
     "tristream.stimuli.inventory": (set(), 16),
     "tristream.align.samples": (set(), 18),
     "tristream.align.aligned": (set(), 20),
+    "tristream.encode.fit": ({"torch"}, 90),
+    "tristream.encode.partition.nested_models": ({"torch"}, 90),
     "tristream.inference.recovery": (set(), 45),
     "tristream.inference.comparison": (set(), 45),
     "tristream.inference.group_models": (set(), 50),

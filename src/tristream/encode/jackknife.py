@@ -20,7 +20,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from tristream.align.exchange import Unit, run_units
 from tristream.encode.prediction_scores import fisher_z
@@ -200,7 +200,7 @@ def interval(
     if not groups.enough:
         return Interval.unknown(value)
     found = spread(left_out, groups)
-    half = stats.t.ppf(0.5 + level / 2, found.degrees) * found.se
+    half = stdtrit(found.degrees, 0.5 + level / 2) * found.se
     return Interval(value, found.se, value - half, value + half)
 
 

@@ -11,7 +11,6 @@ from tristream.config.delays import in_volumes
 from tristream.config.models import EncodingDesign
 from tristream.encode.bands import BandKernels, Form, band_kernels
 from tristream.encode.encoding_file import Encoding
-from tristream.encode.estimators import StackedRidgeCV
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.mixture import Mixture
 from tristream.encode.model_kind import (
@@ -177,6 +176,9 @@ def fit_stacking(
     progress: Progress,
 ) -> Model:
     """One ridge model a band, combined by convex weights."""
+    # The estimators have scikit-learn's surface, which takes long to import.
+    from tristream.encode.estimators import StackedRidgeCV
+
     kernels = kernels_of(inputs, model, train, test, device)
     y, runs = _targets(inputs, train)
     fitted = StackedRidgeCV(
