@@ -15,11 +15,12 @@ from helpers.browser import violations
 from tristream.config.load import load
 from tristream.config.report import SUMMARY, Report
 from tristream.maps.style import style
+from tristream.report import cobidas
 from tristream.report.brain_strips import draw_strips
 from tristream.report.build import write_pages
 from tristream.report.findings import Findings, find
 from tristream.report.front_page import ENTRIES, Study, front_page
-from tristream.report.pages import dataset_page, technical_page
+from tristream.report.pages import dataset_page, subject_page, technical_page
 from tristream.report.sections.brains import FEW
 from tristream.report.similarity import Similarity
 from tristream.report.study_results import Results
@@ -63,7 +64,7 @@ def study(folder: Path, dataset: str, subjects: int, models: int = 1, **report):
 
 
 def written(resolved) -> Path:
-    """Write the first page, that of the dataset, and that of costs; the folder they are in."""
+    """Write the first page, those of the dataset, a subject, costs and checklist; their folder."""
     folder = Path(resolved.study.results) / "report"
     results = Results(resolved, folder)
     checks = all_checks(results)
@@ -73,7 +74,9 @@ def written(resolved) -> Path:
         (dataset,) = resolved.datasets
         pages = [
             dataset_page(results, dataset, Similarity(results, dataset), findings, strips),
+            subject_page(results, dataset, resolved.subjects[dataset][0], checks, findings, strips),
             technical_page(results, checks, {}),
+            cobidas.page(results, ""),
         ]
         first = front_page(Study(results, findings, strips, checks, {}))
     write_pages([first, *pages], resolved, folder / "index.html")
@@ -143,7 +146,7 @@ def test_what_was_found_stands_above_the_fold(browser, request, size):
 def test_pages_are_quick_and_small_and_ask_for_nothing_else(browser, request, size):
     folder = request.getfixturevalue(size)
     paths = sorted(folder.glob("*.html"))
-    assert len(paths) == 3
+    assert len(paths) == 5
     for path in paths:
         assert load_time(browser, path) < 1000 * MOST_SECONDS, path
         with opened(browser, path) as (page, asked, said):

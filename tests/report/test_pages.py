@@ -99,6 +99,7 @@ def test_there_is_a_page_for_the_study_each_space_each_dataset_and_each_subject(
     assert set(pages(folder)) == {
         "index.html",
         "technical.html",
+        "checklist.html",
         "haxby2001_slice.html",
         "haxby2001_slice_sub-1.html",
         "bunny.html",

@@ -7,6 +7,7 @@ from tristream import __version__
 from tristream.config.load import Resolved
 from tristream.errors import masked
 from tristream.maps.style import style
+from tristream.report import cobidas
 from tristream.report.elements import Link, Page
 from tristream.report.pages import TECHNICAL, all_pages
 from tristream.report.rendering import asset, environment, hash_of
@@ -75,7 +76,8 @@ def write_pages(pages: Sequence[Page], resolved: Resolved, output: Path) -> None
 
 
 def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:
-    """Datasets with their subjects, designs that are still to be scanned, and what it all cost."""
+    """Datasets with their subjects, designs that are still to be scanned, what it all cost, and the
+    field's checklist."""
     entries = [
         (
             Link(dataset, f"{dataset}.html"),
@@ -86,5 +88,5 @@ def _navigation(resolved: Resolved) -> list[tuple[Link, list[Link]]]:
     if designs := resolved.study.power:
         links = [Link(name, power.page_of(name)) for name in designs]
         entries.append((Link("power", "index.html#power"), links))
-    entries.append((Link("technical", TECHNICAL), []))
+    entries += [(Link("technical", TECHNICAL), []), (Link("checklist", cobidas.FILE), [])]
     return entries

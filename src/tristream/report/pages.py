@@ -6,7 +6,7 @@ from functools import partial
 
 from tristream.features.show.shown_space import Space, find_space
 from tristream.maps.style import SIMULATED
-from tristream.report import viewer
+from tristream.report import cobidas, viewer
 from tristream.report.brain_strips import Strips, draw_strips
 from tristream.report.elements import Page
 from tristream.report.findings import Findings, find
@@ -66,7 +66,7 @@ def all_pages(results: Results, checks: Sequence[Check], workers: int = 1) -> li
     pages = make(results, jobs, workers)
     technical = technical_page(results, checks, spaces)
     study = Study(results, findings, strips, checks, spaces)
-    return [front_page(study), *pages, technical]
+    return [front_page(study), *pages, technical, cobidas.page(results, banner(results))]
 
 
 def existing_spaces(results: Results) -> dict[str, list[Space]]:
