@@ -17,6 +17,21 @@ def test_blocks_of_a_run_change_places_within_it():
     np.testing.assert_array_equal(found.sets[0].rows[0][2], [12, 13, 14, 15])
 
 
+def test_blocks_stay_in_their_round():
+    label = np.repeat([2, 0, 1, NONE, 1, 2, 0, 0, 2], 3)
+    showing = np.repeat([0, 1, 2, NONE, 3, 4, 5, 6, 7], 3)
+    found = exchange("round", [showing] * 2, [label] * 2)
+    # The third round of each run has two blocks.
+    assert sorted(one.size for one in found.sets) == [2, 2, 3, 3, 3, 3]
+    assert found.distinct == (6 * 6 * 2) ** 2
+    orders = found.draw(0, 50, seed=0)
+    for run in range(2):
+        moved = label[found.sources(orders, run, len(label))]
+        for part, labels in ((slice(0, 9), 3), (slice(12, 21), 3), (slice(21, 27), 2)):
+            assert {len(set(one)) for one in moved[:, part].tolist()} == {labels}
+    assert exchange("block", [showing], [label]).sets[0].size == 8
+
+
 def test_an_item_moves_with_all_its_showings_within_and_over_runs():
     # Two runs show items 5, 6, 7 twice each, in other orders.
     items = [np.array([5, 5, 6, 6, 7, 7, 6, 6, 5, 5, 7, 7]), np.array([7, 7, 6, 6, 5, 5] * 2)]

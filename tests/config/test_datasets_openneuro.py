@@ -16,6 +16,7 @@ from tristream.config.dataset import Dataset
 from tristream.config.events import Events
 from tristream.config.leakage import Leakage
 from tristream.config.load import descriptor
+from tristream.config.runs import Exchange
 from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, run_files
@@ -197,7 +198,8 @@ def test_runs_of_objects_last_as_long_as_the_scans_should(sample):
 def test_words_rest_where_the_condition_is_called_null(sample, tables):
     own = tables["ds003717"].query("timeline == 'sub01'")
     counts = own["label"].value_counts().to_dict()
-    every = described("ds003717").model_copy(update={"events": Events(duration=1.5)})
+    singly = {"events": Events(duration=1.5), "exchange": Exchange(unit="item")}
+    every = described("ds003717").model_copy(update=singly)
     listing = listed(sample / "ds003717", "ds003717")
     assert (inventory(every, ["01"], listing)["label"] == "NULL").sum() == 150
     assert counts == {

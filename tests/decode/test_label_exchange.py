@@ -58,6 +58,20 @@ def test_unequal_units_exchange_among_equals() -> None:
         assert (np.sort(drawn[:, units], 1) == [0, 1]).all()
 
 
+def test_labels_stay_in_their_round() -> None:
+    labels = [[0, 1, 2, 1, 2, 0], [2, 1, 0, 2, 0, 1]]
+    samples = replace(design(labels), exchange="round")
+    plan = label_exchange(samples)
+    assert "rounds that show every label once" in plan.described
+    drawn = plan.draw(0, 100, seed=0).reshape(100, 4, 3)
+    assert (np.sort(drawn, axis=2) == [0, 1, 2]).all()
+    assert len(np.unique(drawn.reshape(100, -1), axis=0)) > 80
+    # 6^4 labellings, 6 of which are one but for the names of labels.
+    assert 10**plan.log10_distinct == pytest.approx(6**3)
+    free = label_exchange(design(labels)).draw(0, 100, seed=0).reshape(100, 4, 3)
+    assert (np.sort(free, axis=2) != [0, 1, 2]).any()
+
+
 def test_repeats_of_a_run_move_alike() -> None:
     samples = design(
         [[0, 1, 2], [2, 1, 0], [2, 1, 0]], repeat=["", "a", "a"], test=[False, True, True]

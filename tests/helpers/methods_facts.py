@@ -56,12 +56,14 @@ NULLS = {
 PROCEDURES = {"bh": "Benjamini and Hochberg [", "by": "Benjamini and Yekutieli ["}
 MOVED = {
     "item": r"whole items \(each with all its showings\)",
-    "block": "whole blocks of one label",
+    "block": "whole blocks of one label(?!, within rounds)",
+    "round": "whole blocks of one label, within rounds that show every label once",
     "time": "blocks of [0-9.]+ s",
 }
 EXCHANGED = {
     "item": "(?:an item with all its showings|single presentations)",
-    "block": "blocks of one label",
+    "block": "blocks of one label(?!, within rounds)",
+    "round": "blocks of one label, within rounds that show every label once",
     "time": r"time blocks of [\d.]+ s",
 }
 

@@ -44,9 +44,20 @@ def world(seed, effect=0.0, subjects=5):
 
 
 def nulls(runs, orders):
-    whole, parts = shared_exchange([[shown(order)] for order in orders])
+    whole, parts = shared_exchange([[shown(order)] for order in orders], "block")
     assert [one.size for one in whole.sets] == [ITEMS]
     return [InFisherZ(MovedPredictions([r], part, 0)) for r, part in zip(runs, parts, strict=True)]
+
+
+def test_the_first_block_of_a_label_is_of_the_first_round_in_all_subjects():
+    def run(order):
+        named = [("run-1", label, order[:k].count(label)) for k, label in enumerate(order)]
+        return ShownRun(np.arange(len(order)), named)
+
+    subjects = [[run("abccba")], [run("bcaabc")]]
+    whole, _ = shared_exchange(subjects, "round")
+    assert [one.size for one in whole.sets] == [3, 3]
+    assert shared_exchange(subjects, "block")[0].sets[0].size == 6
 
 
 def test_items_move_alike_wherever_each_subject_met_them():
@@ -58,7 +69,7 @@ def test_items_move_alike_wherever_each_subject_met_them():
     for k, (run, order) in enumerate(zip(runs, orders, strict=True)):
         np.testing.assert_allclose(observed[k], fisher_z(correlation(run.y, run.prediction)))
         # The same by hand, item by item.
-        (sigma,) = shared_exchange([[shown(one)] for one in orders])[0].draw(0, 20, 0)
+        (sigma,) = shared_exchange([[shown(one)] for one in orders], "block")[0].draw(0, 20, 0)
         first = {item: place for place, item in enumerate(orders[0])}
         where = {item: place for place, item in enumerate(order)}
         units = [int(name[1:]) for name in dict.fromkeys(shown(orders[0]).unit)]
@@ -71,7 +82,7 @@ def test_items_move_alike_wherever_each_subject_met_them():
 
 def test_an_item_that_one_subject_lacks_moves_in_the_others():
     orders = [np.array([0, 1, 2, 3]), np.array([2, 1, 0, 3]), np.array([1, 2, 0, 9])]
-    whole, parts = shared_exchange([[shown(order)] for order in orders])
+    whole, parts = shared_exchange([[shown(order)] for order in orders], "block")
     # Item 3 is in two subjects, item 9 in one: neither has another to change places with.
     assert [one.size for one in whole.sets] == [3]
     assert whole.distinct == 6
@@ -86,7 +97,7 @@ def over_voxels(made, permutations, sides=1):
 def rate(seed, apart, effect=0.0):
     runs, orders = world(seed, effect)
     if apart:  # As if each subject had met stimuli of its own.
-        alone = [shared_exchange([[shown(order)]])[1][0] for order in orders]
+        alone = [shared_exchange([[shown(order)]], "block")[1][0] for order in orders]
         pairs = enumerate(zip(runs, alone, strict=True))
         made = [InFisherZ(MovedPredictions([run], own, seed)) for seed, (run, own) in pairs]
     else:

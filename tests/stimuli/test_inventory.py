@@ -165,6 +165,7 @@ def test_haxby_blocks(haxby: Path) -> None:
     [
         (Exchange(unit="block"), [1, 1, 2, 3]),
         (Exchange(unit="block", pause=27.5), [1, 1, 1, 2]),
+        (Exchange(unit="round", pause=27.5), [1, 1, 1, 2]),
         (Exchange(unit="item"), [1, 2, 3, 4]),
     ],
 )
@@ -174,6 +175,16 @@ def test_units(exchange: Exchange, expected: list[int]) -> None:
     events = [Event(onset, 1.0, label, "label", label) for onset, label in shown]
     units = inventory_table({"main": {"r": events}}, exchange)["unit"]
     assert units.tolist() == [f"r/{number}" for number in expected]
+
+
+def test_blocks_that_are_not_in_rounds_are_a_question() -> None:
+    events = [Event(20.0 * k, 9.0, label, "label", label) for k, label in enumerate("abcacb")]
+    for shown in (events, events[:5], events[:3]):
+        inventory_table({"main": {"run-1": shown}}, Exchange(unit="round"))
+    with pytest.raises(
+        UserError, match=r"run-1: its blocks \(a, b, a, c, b\) do not come in rounds"
+    ):
+        inventory_table({"main": {"run-1": events[:2] + events[3:]}}, Exchange(unit="round"))
 
 
 def test_units_of_time_are_left_to_the_samples() -> None:

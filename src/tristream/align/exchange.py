@@ -6,9 +6,10 @@ a response, and moving them apart takes single showings for independent (.13 to 
 passed at .05). So all showings of a unit move alike, within and over runs.
 
 Units change places with units that were shown in the same runs: what differs from run to run stays
-where it is. In each run as many showings of each unit move as all units of the set have there, cut
-to a common length. What is left in place adds the same to every rearrangement, which takes nothing
-from the test's validity.
+where it is. Blocks that were put in random order round by round stay in their round, as the
+experiment could not have had other orders. In each run as many showings of each unit move as all
+units of the set have there, cut to a common length. What is left in place adds the same to every
+rearrangement, which takes nothing from the test's validity.
 """
 
 import math
@@ -19,8 +20,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tristream.rounds import rounds_of
+
 Ints = npt.NDArray[np.integer]
-Unit = Literal["block", "item", "time"]
+Unit = Literal["block", "round", "item", "time"]
 FEWEST_DISTINCT = 1000
 """With fewer distinct rearrangements there are no p values."""
 # Rearrangements are drawn so many at a time, each batch by a seed of its own.
@@ -251,7 +254,7 @@ def run_units(kind: Unit, showing: Ints, item: Ints) -> Ints:
 
     Parameters
     ----------
-    kind : {'block', 'item', 'time'}
+    kind : {'block', 'round', 'item', 'time'}
         What is exchangeable.
     showing, item : ndarray of int of shape (samples,)
         Presentation, and what is shown (the same number in all runs); -1 where there is none.
@@ -264,35 +267,49 @@ def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exc
 
     Parameters
     ----------
-    kind : {'block', 'item', 'time'}
+    kind : {'block', 'round', 'item', 'time'}
         What is exchangeable.
     showings, items : sequence of ndarray of int of shape (samples,), one a run
-        As of :func:`run_units`. Items count for ``item`` only: blocks and blocks of time belong to
-        one run each.
+        As of :func:`run_units`. Blocks, and blocks of time, belong to one run each; their items
+        count where rounds are made of them.
     """
-    runs = []
+    runs: list[RunUnits] = []
+    rounds: dict[int, int] = {}
     for number, (showing, item) in enumerate(zip(showings, items, strict=True)):
         unit = run_units(kind, showing, item)
         if kind != "item":
             # Pairs of run and showing as one number.
             unit = np.where(unit >= 0, unit * len(showings) + number, -1)
+        if kind == "round":
+            rounds |= _rounds(unit, item)
         runs.append(RunUnits(showing, unit))
-    return exchange_of(runs)
+    return exchange_of(runs, rounds)
 
 
-def exchange_of(runs: Sequence[RunUnits]) -> Exchange:
+def _rounds(unit: Ints, item: Ints) -> dict[int, int]:
+    """Unit of one run to its round."""
+    shown = np.flatnonzero(unit >= 0)
+    units, first = np.unique(unit[shown], return_index=True)
+    order = np.argsort(first)
+    rounds = rounds_of(item[shown[first[order]]].tolist())
+    return dict(zip(units[order].tolist(), rounds, strict=True))
+
+
+def exchange_of(runs: Sequence[RunUnits], rounds: Mapping[int, int] | None = None) -> Exchange:
     """What may change places, of units that may have showings in several runs.
 
     Parameters
     ----------
     runs : sequence of RunUnits
+    rounds : mapping, optional
+        Unit to the number of its round; units of different ones do not change places.
     """
     shown = [_showings(run) for run in runs]
-    patterns: dict[tuple[int, ...], list[int]] = {}
+    patterns: dict[tuple[tuple[int, ...], int], list[int]] = {}
     for unit in sorted(set().union(*shown)):
         pattern = tuple(k for k, run in enumerate(shown) if unit in run)
-        patterns.setdefault(pattern, []).append(unit)
-    sets = [_set(shown, pattern, units) for pattern, units in patterns.items()]
+        patterns.setdefault((pattern, (rounds or {}).get(unit, 0)), []).append(unit)
+    sets = [_set(shown, pattern, units) for (pattern, _), units in patterns.items()]
     moving = [one for one in sets if one is not None]
     return Exchange(tuple(replace(one, key=k) for k, one in enumerate(moving)), len(runs))
 

@@ -269,6 +269,7 @@ def sentences(
         alone = (used["exchange"] == used["unit"]).all()
         unit = {
             "block": "blocks of one label",
+            "round": "blocks of one label, within rounds that show every label once",
             "item": "single presentations" if alone else "an item with all its showings",
             "time": f"time blocks of {exchange.seconds:g} s",
         }[exchange.unit]

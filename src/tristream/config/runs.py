@@ -32,16 +32,20 @@ class Split(Section):
         return any(fnmatchcase(run, pattern) for pattern in self.test)
 
 
+ExchangeUnit = Literal["block", "round", "item", "time"]
+
+
 class Exchange(Section):
     """The unit that may be permuted under the null hypothesis.
 
     ``block``: consecutive events of one label with pauses shorter than `pause` between them;
+    ``round``: such blocks, put in random order round by round, each label once in each round;
     ``item``: an item with all its showings, alike in all runs; ``time``: intervals of `seconds`
     (films). It is what was put in random order: of words that were shown in groups of one
     condition, the group.
     """
 
-    unit: Literal["block", "item", "time"] = Field(description="what may be permuted")
+    unit: ExchangeUnit = Field(description="what may be permuted")
     within: Literal["run"] = Field(default="run", description="permutations never leave a run")
     seconds: float = Field(default=20.0, ge=20.0, description="length of an interval of time")
     # The haemodynamic response does not distinguish events with a shorter one between them.

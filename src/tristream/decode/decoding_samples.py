@@ -40,7 +40,7 @@ class Samples:
         Whether the run is held out; all false for leave-one-run-out.
     repeat : list of str, one a run
         Group of runs that show the same at the same times; empty where there is none.
-    exchange : {'block', 'item', 'time'}
+    exchange : {'block', 'round', 'item', 'time'}
         What changes places under the null hypothesis: units, or items with all their showings.
     simulated : bool
         Whether any input says so.
@@ -103,7 +103,7 @@ def read_samples(
         The subject's sample index (kind ``samples``).
     decoder : DecoderDesign
         Its `samples` and `delay` are used.
-    exchange : {'block', 'item', 'time'}
+    exchange : {'block', 'round', 'item', 'time'}
         The dataset's exchangeable unit.
 
     Raises

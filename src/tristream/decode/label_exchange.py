@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tristream.align.exchange import Exchange, ExchangeSet, RunUnits, exchange_of
 from tristream.decode.decoding_samples import Samples
+from tristream.rounds import rounds_of
 
 Ints = npt.NDArray[np.integer]
 
@@ -78,7 +79,7 @@ class LabelExchange:
 
 
 def label_exchange(samples: Samples) -> LabelExchange:
-    """Labels move among things that were shown in the same runs, as often and for as long.
+    """Labels move among things of the same runs (and rounds), as often and for as long shown.
 
     An item keeps one label over all its showings: voxels that answer items share their answer to
     them, whatever they know of labels. Blocks of test runs that repeat each other move alike for
@@ -90,17 +91,21 @@ def label_exchange(samples: Samples) -> LabelExchange:
     samples : Samples
     """
     thing, alike = _things(samples)
-    patterns: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    rounds = _rounds(samples)
+    patterns: dict[tuple[tuple[int, int, int], ...], list[int]] = {}
     for number in range(thing.max() + 1):
         own = np.flatnonzero(thing == number)
-        shown = zip(samples.run[own].tolist(), samples.length[own].tolist(), strict=True)
+        shown = zip(
+            *(each[own].tolist() for each in (samples.run, rounds, samples.length)), strict=True
+        )
         patterns.setdefault(tuple(sorted(shown)), []).append(number)
     found: list[tuple[ExchangeSet, Ints]] = []
     for members in patterns.values():
         moving = exchange_of(_showings(samples, np.where(np.isin(thing, members), thing, -1)))
         found += [(one, _members(samples, thing, one)) for one in moving.sets]
     text = "labels of whole units within runs"
-    runs_of_patterns = {tuple(run for run, _ in pattern) for pattern in patterns}
+    text += " and rounds that show every label once" if samples.exchange == "round" else ""
+    runs_of_patterns = {tuple((run, part) for run, part, _ in pattern) for pattern in patterns}
     text += ", among units of equal length" if len(runs_of_patterns) < len(patterns) else ""
     if samples.exchange == "item":
         if len(np.unique(thing)) < len(thing):
@@ -135,6 +140,16 @@ def _things(samples: Samples) -> tuple[Ints, bool]:
         alike |= design in known
         thing[units] = known.setdefault(design, units)
     return np.unique(thing, return_inverse=True)[1], alike
+
+
+def _rounds(samples: Samples) -> Ints:
+    """Number of each showing's round in its run."""
+    rounds = np.zeros(len(samples.label), int)
+    if samples.exchange == "round":
+        for run in range(len(samples.runs)):
+            own = np.flatnonzero(samples.run == run)
+            rounds[own] = rounds_of(samples.label[own].tolist())
+    return rounds
 
 
 def _showings(samples: Samples, thing: Ints) -> Sequence[RunUnits]:

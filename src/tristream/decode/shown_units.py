@@ -106,7 +106,7 @@ def read_units(
         How much later than the item its volumes are taken.
     imagined : sequence of str
         Runs, or patterns, in which items were imagined.
-    exchange : {'block', 'item', 'time'}
+    exchange : {'block', 'round', 'item', 'time'}
         The dataset's exchangeable unit: of ``time``, a time block is an item.
 
     Raises

@@ -9,6 +9,7 @@ from tristream.describe.run_list import ranged
 from tristream.describe.study_design import (
     LONG,
     PAUSE,
+    in_rounds,
     item_of,
     longest,
     odd_durations,
@@ -257,8 +258,18 @@ def _exchange(found: Found) -> Iterator[Line]:
         return
     labels = tables.of_role("label")
     ignored = rest_values([*tables.of_role("kind of event"), *labels])
-    pause = pause_of_blocks(tables, item_of([c.name for c in labels]), ignored) if labels else 0
-    if pause > PAUSE:
+    item = item_of([c.name for c in labels])
+    pause = pause_of_blocks(tables, item, ignored) if labels else 0
+    rounds = pause and in_rounds(tables, item, ignored, pause)
+    if rounds:
+        written = f", pause: {pause:g}" if pause > PAUSE else ""
+        yield Line(
+            f"exchange: {{unit: round{written}}}",
+            "",
+            "every label comes once, then every label again: were groups of events put in random "
+            "order within these rounds? if not, `unit: block`",
+        )
+    elif pause > PAUSE:
         yield Line(
             f"exchange: {{unit: block, pause: {pause:g}}}",
             "",

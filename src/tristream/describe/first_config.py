@@ -58,7 +58,7 @@ def first_config(dataset: Dataset, labelled: bool, silent: bool = False) -> str:
         f"    delays: {delays}\n"
     )
     if labelled:
-        samples = "blocks" if dataset.exchange.unit == "block" else "volumes"
+        samples = "blocks" if dataset.exchange.unit in ("block", "round") else "volumes"
         parts.append(
             f"\ndecoders:\n  labels:\n    datasets: [{dataset.id}]\n    kind: ridge\n"
             f"    samples: {samples}\n{delay}"

@@ -10,6 +10,7 @@ from typing import Literal
 
 from tristream.describe.events_profile import EventTables
 from tristream.describe.run_list import RunList, entity
+from tristream.rounds import are_rounds, rounds_of
 
 Rows = Sequence[Mapping[str, str]]
 Item = Callable[[Mapping[str, str]], str]
@@ -17,6 +18,8 @@ Item = Callable[[Mapping[str, str]], str]
 PAUSE = 4.0
 # Of the events of a design of blocks so many at least have the label of the one before.
 MOST = 0.6
+# Share of the runs with several rounds that must fit.
+NEARLY_ALL = 0.9
 # A film or story; shorter ones are clips.
 LONG = 60.0
 # An event that repeats the one before it, for the subject's task, is rare.
@@ -183,6 +186,37 @@ def pause_of_blocks(tables: EventTables, item: Item, ignored: Mapping[str, list[
         return 0.0
     usual = sorted(pauses)[int(0.99 * (len(pauses) - 1))]
     return PAUSE if usual < PAUSE else 10.0 * math.ceil((usual + 1) / 10)
+
+
+def in_rounds(
+    tables: EventTables, item: Item, ignored: Mapping[str, list[str]], pause: float
+) -> bool:
+    """Whether blocks come in rounds that show each label once, in nearly all runs with several.
+
+    Parameters
+    ----------
+    tables, item, ignored
+        As of :func:`pause_of_blocks`.
+    pause : float
+        What that found.
+    """
+    several = fit = 0
+    for table in tables.rows.values():
+        rows = [r for r in table if not any(r.get(c) in values for c, values in ignored.items())]
+        try:
+            blocks = [item(row) for row in rows[:1]] + [
+                item(other)
+                for one, other in pairwise(rows)
+                if item(one) != item(other)
+                or float(other["onset"]) - float(one["onset"]) - float(one["duration"]) >= pause
+            ]
+        except ValueError:
+            return False
+        # One label alone makes rounds of anything.
+        if len(set(blocks)) > 1 and rounds_of(blocks)[-1] > 0:
+            several += 1
+            fit += are_rounds(blocks)
+    return several > 0 and fit >= NEARLY_ALL * several
 
 
 def longest(tables: EventTables) -> float:

@@ -107,7 +107,7 @@ class Inputs:
         Whether features are moved away from their stimulus.
     items : tuple of str
         ``space/layer`` of labels and images, whose features are zero where none is shown.
-    exchange : {'block', 'item', 'time'}
+    exchange : {'block', 'round', 'item', 'time'}
         The exchangeable unit of the samples.
     """
 

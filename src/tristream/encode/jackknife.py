@@ -76,7 +76,7 @@ def groups_of(
 
     Parameters
     ----------
-    kind : {'block', 'item', 'time'}
+    kind : {'block', 'round', 'item', 'time'}
         What is exchangeable.
     showings, items : sequence of ndarray of int of shape (samples,), one a test
         Presentation, and what is shown (the same number in all tests); -1 where there is none.

@@ -69,7 +69,7 @@ class Pair:
         Their files.
     units : tuple of ndarray of int of shape (samples,), one a run
         Unit of each sample, numbered over all runs.
-    unit : {'block', 'item', 'time'}
+    unit : {'block', 'round', 'item', 'time'}
         What a unit is.
     """
 

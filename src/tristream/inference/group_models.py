@@ -202,7 +202,8 @@ def exchange_over_subjects(
         [
             [ShownRun.of(test, table, settings.unit, whole) for test in own.values()]
             for own, table in zip(tests, tables, strict=True)
-        ]
+        ],
+        settings.unit,
     )
 
 

@@ -22,7 +22,12 @@ from tristream.inference.people import LEVEL
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.tested_partition_file import TestedSet, read_partition_test
 
-UNITS = {"block": "blocks of one label", "item": "items", "time": "blocks of time"}
+UNITS = {
+    "block": "blocks of one label",
+    "round": "blocks of one label, within rounds that show every label once",
+    "item": "items",
+    "time": "blocks of time",
+}
 
 
 def infer_partitions(

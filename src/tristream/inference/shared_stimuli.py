@@ -76,7 +76,7 @@ def _names(test: HeldOut, rows: pd.DataFrame, kind: Unit) -> list[Hashable]:
 
 
 def shared_exchange(
-    subjects: Sequence[Sequence[ShownRun]],
+    subjects: Sequence[Sequence[ShownRun]], kind: Unit
 ) -> tuple[Exchange, list[Exchange]]:
     """What may change places in all subjects alike, and each subject's part of it.
 
@@ -84,6 +84,8 @@ def shared_exchange(
     ----------
     subjects : sequence of sequence of ShownRun
         The test runs of each.
+    kind : {'block', 'round', 'item', 'time'}
+        What is exchangeable.
     """
     names: dict[Hashable, int] = {}
     runs, ends = [], [0]
@@ -92,7 +94,13 @@ def shared_exchange(
             codes = [names.setdefault(name, len(names)) for name in run.unit]
             runs.append(RunUnits(run.showing, np.where(run.showing >= 0, codes, -1)))
         ends.append(len(runs))
-    whole = exchange_of(runs)
+    # The first block of a label is of the first round, and so on.
+    rounds = {
+        code: name[-1]
+        for name, code in names.items()
+        if kind == "round" and isinstance(name, tuple)
+    }
+    whole = exchange_of(runs, rounds)
     return whole, [whole.part(*pair) for pair in pairwise(ends)]
 
 

@@ -31,7 +31,7 @@ def sign_widening(runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str
         Test runs whose prediction is a difference of predictions.
     units : sequence of ndarray of int of shape (samples,), one a run
         What changes its sign as a whole.
-    unit : {'block', 'item', 'time'}
+    unit : {'block', 'round', 'item', 'time'}
         What a unit is.
     """
     voxels, count = runs[0].y.shape[1], 1 + max(int(own.max()) for own in units)

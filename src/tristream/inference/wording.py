@@ -14,7 +14,11 @@ PROCEDURES = {
     "bh": "Benjamini and Hochberg [@benjamini1995]",
     "by": "Benjamini and Yekutieli [@benjamini2001]",
 }
-UNITS = {"block": "whole blocks of one label", "item": "whole items (each with all its showings)"}
+UNITS = {
+    "block": "whole blocks of one label",
+    "round": "whole blocks of one label, within rounds that show every label once",
+    "item": "whole items (each with all its showings)",
+}
 
 
 def counted(number: int) -> str:

@@ -69,6 +69,7 @@ def decode_trials(
     test: Sequence[tuple[TrialRun, Floats]],
     permutations: int,
     seed: int,
+    rounds: bool = False,
 ) -> Decoded:
     """Fit to the trials of training runs, and name the labels of those of test runs.
 
@@ -80,6 +81,8 @@ def decode_trials(
         the commonest label and there is no p.
     seed : int
         Of the permutations.
+    rounds : bool
+        Whether labels stay in rounds that show each once.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def decode_trials(
     """
     if not _labels(test) <= _labels(train):
         return UNKNOWN
-    samples = _samples(train, test)
+    samples = _samples(train, test, rounds)
     decoder = Decoder(
         datasets=[],
         kind="ridge",
@@ -110,7 +113,9 @@ def _labels(runs: Sequence[tuple[TrialRun, Floats]]) -> set[str]:
 
 
 def _samples(
-    train: Sequence[tuple[TrialRun, Floats]], test: Sequence[tuple[TrialRun, Floats]]
+    train: Sequence[tuple[TrialRun, Floats]],
+    test: Sequence[tuple[TrialRun, Floats]],
+    rounds: bool,
 ) -> Samples:
     """All trials, their units, runs and labels."""
     classes = sorted(_labels(train))
@@ -142,6 +147,6 @@ def _samples(
         runs=[str(number) for number in range(count)],
         test=np.arange(count) >= len(train),
         repeat=[""] * count,
-        exchange="block",
+        exchange="round" if rounds else "block",
         simulated=True,
     )

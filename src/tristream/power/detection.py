@@ -316,9 +316,8 @@ class Analysis:
                 for run, copy in chosen
             ]
             test = [(run, y[:, own]) for run, y in zip(tests, averaged, strict=True)]
-            found = decode_trials(
-                train, test, self._block.permutations, self._block.seed + realisation
-            )
+            seed, rounds = self._block.seed + realisation, self._design.unit == "round"
+            found = decode_trials(train, test, self._block.permutations, seed, rounds)
             if found is UNKNOWN:
                 return
             at = (row, column, place, realisation)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tristream.config.runs import Exchange
 from tristream.errors import UserError
+from tristream.rounds import are_rounds
 from tristream.stimuli.timelines import Event, Timeline
 from tristream.store import Provenance, read_json, read_table, sidecar, write_table
 
@@ -221,7 +222,7 @@ def inventory_table(timelines: Mapping[str, Timeline], exchange: Exchange) -> pd
         }
         for name, runs in timelines.items()
         for run, events in runs.items()
-        for units in [_units(events, exchange)]
+        for units in [_units(events, exchange, run)]
         for number, event in enumerate(events, start=1)
     ]
     return pd.DataFrame(rows, columns=list(INVENTORY))
@@ -321,7 +322,7 @@ def read_leakage(path: Path | str) -> LeakageTable:
     )
 
 
-def _units(events: Sequence[Event], exchange: Exchange) -> list[int]:
+def _units(events: Sequence[Event], exchange: Exchange, run: str) -> list[int]:
     """Number of each event's exchangeable unit, from 1; empty for ``time``."""
     if exchange.unit == "time":
         return []
@@ -329,12 +330,21 @@ def _units(events: Sequence[Event], exchange: Exchange) -> list[int]:
     for index, event in enumerate(events):
         before = events[index - 1] if index else None
         joins = (
-            exchange.unit == "block"
+            exchange.unit in ("block", "round")
             and before is not None
             and before.item == event.item
             and event.onset - before.end < exchange.pause
         )
         numbers.append(numbers[-1] + (not joins) if numbers else 1)
+    if exchange.unit == "round":
+        first = dict(reversed(list(zip(numbers, events, strict=True))))
+        blocks = [first[number].item for number in sorted(first)]
+        if not are_rounds(blocks):
+            some = ", ".join(blocks[:8]) + ", …" * (len(blocks) > 8)
+            raise UserError(
+                f"{run}: its blocks ({some}) do not come in rounds that show every label once: put "
+                "`block` under exchange.unit, or `ignore` events that are none"
+            )
     return numbers
 
 

@@ -1,9 +1,10 @@
 """What decoding reads of the study."""
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from tristream.config.base import Name
 from tristream.config.decoders import DecoderDesign
+from tristream.config.runs import ExchangeUnit
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class DecodeSettings(Settings):
     dataset: Name
     decoder: Name
     block: DecoderDesign
-    unit: Literal["block", "item", "time"]
+    unit: ExchangeUnit
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tristream.config.base import Name
 from tristream.config.identification import IdentificationDesign
+from tristream.config.runs import ExchangeUnit
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class IdentificationSettings(Settings):
     dataset: Name
     identification: Name
     block: IdentificationDesign
-    unit: Literal["block", "item", "time"]
+    unit: ExchangeUnit
     device: Literal["auto", "cpu", "cuda"]
 
     @classmethod

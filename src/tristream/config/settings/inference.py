@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING, Literal, Self
 
 from tristream.config.base import Label, Name
+from tristream.config.runs import ExchangeUnit
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
     from tristream.config.load import Resolved
 
-Unit = Literal["block", "item", "time"]
 Procedure = Literal["bh", "by"]
 
 
 class InferenceSettings(Settings):
     """The test of any model of one dataset."""
 
-    unit: Unit
+    unit: ExchangeUnit
     permutations: int
     most_permutations: int
     spatial: tuple[Literal["cluster_mass", "tfce"], ...]
@@ -34,7 +34,7 @@ class InferenceSettings(Settings):
 class CompareSettings(Settings):
     """The comparison of any two models of one dataset."""
 
-    unit: Unit
+    unit: ExchangeUnit
     permutations: int
     most_permutations: int
     fdr: float
@@ -68,7 +68,7 @@ class GroupSettings(Settings):
     `timelines`: of each subject; those who share one met the same stimuli at the same times.
     """
 
-    unit: Unit
+    unit: ExchangeUnit
     timelines: dict[Label, Name]
     permutations: int
     most_permutations: int
@@ -94,5 +94,5 @@ def _of_inference(kind: type[Settings], resolved: "Resolved") -> dict:
     return {key: getattr(section, key) for key in kind.model_fields if hasattr(section, key)}
 
 
-def _unit(resolved: "Resolved", dataset: Name) -> Unit:
+def _unit(resolved: "Resolved", dataset: Name) -> ExchangeUnit:
     return named(resolved.datasets, dataset, "datasets").exchange.unit

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from tristream.config.base import Label, Name
 from tristream.config.events import EventReading
 from tristream.config.leakage import Leakage
-from tristream.config.runs import Exchange, Split
+from tristream.config.runs import Exchange, ExchangeUnit, Split
 from tristream.config.settings.base import Settings, named
 from tristream.config.trials import Trials
 
@@ -27,7 +27,7 @@ class InventorySettings(Settings):
     events: EventReading
     timelines: dict[Label, Name]
     split: Split
-    unit: Literal["block", "item", "time"]
+    unit: ExchangeUnit
     pause: float
     has_media: bool
     tr: float

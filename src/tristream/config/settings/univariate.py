@@ -1,8 +1,9 @@
 """What a mass-univariate test reads of the study."""
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from tristream.config.base import Name
+from tristream.config.runs import ExchangeUnit
 from tristream.config.settings.base import Settings, named
 from tristream.config.univariate import UnivariateDesign
 
@@ -16,7 +17,7 @@ class UnivariateSettings(Settings):
     dataset: Name
     pair: Name
     block: UnivariateDesign
-    unit: Literal["block", "item", "time"]
+    unit: ExchangeUnit
 
     @classmethod
     def of(cls, resolved: "Resolved", **targets: str) -> Self:

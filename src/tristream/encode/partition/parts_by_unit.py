@@ -23,7 +23,7 @@ class PartsByUnit:
 
     Attributes
     ----------
-    unit : {'block', 'item', 'time'}
+    unit : {'block', 'round', 'item', 'time'}
         What is exchangeable.
     parts : ndarray of shape (sets, units, voxels)
         They add up to the commonality coefficients of the sets.
@@ -57,7 +57,7 @@ def parts_of_test(
     runs : sequence of NestedRun
     tests : mapping of str to HeldOut
         The same tests, for their units.
-    unit : {'block', 'item', 'time'}
+    unit : {'block', 'round', 'item', 'time'}
         What is exchangeable.
     """
     units = units_of(tests, unit)
