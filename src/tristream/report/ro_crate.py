@@ -19,6 +19,7 @@ from tristream.fetch.receipt import Receipt
 from tristream.hashing import hash_file, hash_text
 from tristream.report.sections.provenance import versions
 from tristream.report.study_results import Results
+from tristream.results import Layout
 from tristream.results.written import listed
 from tristream.store import atomic_path
 
@@ -62,7 +63,7 @@ def write_crate(resolved: Resolved, output: Path, licence: str = "") -> int:
     root = Path(resolved.study.results)
     if output.name != NAME or output.parent.resolve() != root.resolve():
         raise UserError(f"{output}: an RO-Crate is {NAME} in its folder: give {root / NAME}")
-    results = Results(resolved, root / "report")
+    results = Results(resolved, Layout(root).path("report"))
     files = sorted(path for path in _files(results) if path != output)
     if not files:
         raise UserError(f"{root}: holds no file of the study yet; run it first")
