@@ -3,9 +3,10 @@
 A preset is a YAML file, ``presets/NAME.yaml`` beside this module or a path of the user's own.
 """
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -240,7 +241,7 @@ def load_preset(name_or_path: str | Path) -> Preset:
     if path.suffix not in (".yaml", ".yml"):
         path = FOLDER / f"{name_or_path}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml")))
         raise UserError(
@@ -253,3 +254,9 @@ def load_preset(name_or_path: str | Path) -> Preset:
     except ValidationError as error:
         lines = (f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise UserError("\n".join(lines)) from None
+
+
+@cache
+def _parsed(text: str) -> Any:
+    """YAML of a preset: several rules ask for it while the workflow is parsed."""
+    return yaml.safe_load(text)
