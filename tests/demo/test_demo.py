@@ -37,6 +37,18 @@ def test_haxby_has_a_table_of_classifiers_and_a_map_of_faces_against_houses():
         assert (file["log_p"][:] > 1).sum() > 0
 
 
+def test_haxby_has_a_searchlight_and_a_course_in_time():
+    folder = RESULTS / "decode/haxby2001_slice/ridge_blocks"
+    with h5py.File(folder / "sub-1_searchlight.h5") as file:
+        assert 150 < (file["p_fwe"][:] <= 0.05).sum() < 400
+        assert max(file["accuracy"]) > 0.55
+        assert abs(np.mean(file["chance"]) - 0.125) < 0.01
+    with h5py.File(folder / "sub-1_times.h5") as file:
+        times, passed = file["times"][:], file["p_fwe"][:] <= 0.05
+        assert not passed[times < 0].any()
+        assert passed[(times >= 2) & (times <= 20)].all()
+
+
 @pytest.fixture(scope="module")
 def recovery() -> pd.DataFrame:
     return pd.read_csv(RESULTS / "inference/bunny/recovery.tsv", sep="\t", dtype={"subject": str})

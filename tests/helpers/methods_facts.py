@@ -25,6 +25,7 @@ from tristream.bold.run_file import Run, read_run
 from tristream.config.load import load
 from tristream.decode.decoding_file import read_decoding
 from tristream.decode.mass_univariate_file import read_mass_univariate
+from tristream.decode.profile_file import read_profile
 from tristream.encode.encoding_file import read_encoding
 from tristream.features.core.feature_file import open_features
 from tristream.inference.encoding import (
@@ -425,7 +426,21 @@ def decoding_facts(of: Of) -> list[Fact]:
     kinds = {kind for one in designs for kind in (one["kind"], *one["members"])}
     train = {run.run for run in of.runs()}
     pairs = [pair for pair, _ in of.all("mass_univariate", read_mass_univariate)]
+    spheres = [one for one, _ in of.all("searchlight", read_profile)]
+    parts = spheres + [
+        one
+        for place in ("region_profile", "time_profile")
+        for one, _ in of.all(place, read_profile)
+    ]
     return [
+        (
+            r"mm around each of ([\d,]+) voxels \(a searchlight",
+            _each({float(len(one.names)) for one in spheres}),
+        ),
+        (
+            r"corrected for all ([\d,]+) \w+ by the largest accuracy under each of ([\d,]+) perm",
+            {(float(len(one.names)), float(len(one.largest))) for one in parts},
+        ),
         (r"in each of ([\d,]+) voxels whether", _each({float(len(p.t)) for p in pairs})),
         (
             r"under ([\d,]+) permutations of all (\d+) means",

@@ -21,6 +21,8 @@ from tristream.decode.decoding_file import Decoding, Voices
 from tristream.decode.decoding_file import write_decoding as write_decoding_file
 from tristream.decode.mass_univariate_file import KIND as UNIVARIATE
 from tristream.decode.mass_univariate_file import MassUnivariate, write_mass_univariate
+from tristream.decode.profile_file import KIND as PROFILE
+from tristream.decode.profile_file import Profile, write_profile
 from tristream.encode.ceiling import Ceiling
 from tristream.encode.encoding_file import Encoding, Fitted, HeldOut, Scores
 from tristream.encode.encoding_file import write_encoding as write_encoding_file
@@ -85,6 +87,8 @@ def write_tree(resolved: Resolved) -> None:
             for name, decoder in resolved.study.decoders.items():
                 if dataset in decoder.datasets:
                     write_decoding(root, dataset, name, subject, rng)
+                    for place in decoder.profiles:
+                        write_parts(root, dataset, name, subject, place, rng)
             for name, pair in resolved.study.univariate.items():
                 if dataset in pair.datasets:
                     write_comparison(root, dataset, name, subject, rng)
@@ -269,6 +273,36 @@ def write_comparison(
     written = Provenance(UNIVARIATE, False, methods=(f"Comparison {name} was made.",))
     path = root / f"decode/{dataset}/{name}/sub-{subject}_univariate.h5"
     write_mass_univariate(path, found, written)
+
+
+def write_parts(
+    root: Path, dataset: str, name: str, subject: str, place: str, rng: np.random.Generator
+) -> None:
+    """A decoder in 100 spheres of a slice, in three regions, or at five times."""
+    over, names, ijk, times = {
+        "searchlight": ("spheres", [""] * 100, np.argwhere(np.ones((10, 10, 1))), []),
+        "region_profile": ("regions", ["V1", "LOC", "FFA"], np.empty((0, 3), int), []),
+        "time_profile": ("times", ["-2 s", "0 s", "2 s", "4 s", "6 s"], np.empty((0, 3), int), 2),
+    }[place]
+    n = len(names)
+    accuracy = np.linspace(0.1, 0.6, n)
+    found = Profile(
+        names=list(names),
+        accuracy=accuracy,
+        chance=np.full(n, 0.125),
+        p=np.linspace(0.9, 0.005, n),
+        p_fwe=np.linspace(1, 0.01, n),
+        largest=rng.uniform(0.1, 0.3, 200),
+        size=np.full(n, 12),
+        refusal="",
+        over=over,
+        decoder=name,
+        ijk=ijk,
+        times=np.arange(-2.0, 7, times) if times else np.empty(0),
+    )
+    written = Provenance(PROFILE, False, methods=(f"Decoder {name} was fitted again.",))
+    suffix = {"spheres": "searchlight"}.get(over, over)
+    write_profile(root / f"decode/{dataset}/{name}/sub-{subject}_{suffix}.h5", found, written)
 
 
 def voices(name: str) -> Voices:

@@ -109,6 +109,16 @@ SENTENCES = {
         "In each fit the 100 of",
         "In each fit the 50 of",
     ),
+    "searchlight": (
+        "decode/haxby2001_slice/ridge_blocks/sub-1_searchlight.h5",
+        "around each of 530 voxels",
+        "around each of 400 voxels",
+    ),
+    "permutations of a searchlight": (
+        "decode/haxby2001_slice/ridge_blocks/sub-1_searchlight.h5",
+        "under each of 20 permutations",
+        "under each of 1,000 permutations",
+    ),
     "comparison": (
         "decode/haxby2001_slice/face_house/sub-1_univariate.h5",
         "permutations of all 24 means",

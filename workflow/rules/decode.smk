@@ -2,6 +2,7 @@
 
 from tristream.config.settings.decode import DecodeSettings
 from tristream.config.settings.identification import IdentificationSettings
+from tristream.config.settings.profile import ProfileSettings
 from tristream.config.settings.univariate import UnivariateSettings
 
 
@@ -29,6 +30,87 @@ rule decode:
     shell:
         "python -m tristream decode fit --settings {params.settings:q}"
         " --subject {wildcards.subject} --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule searchlight:
+    input:
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
+        samples=at("samples"),
+    output:
+        at("searchlight"),
+    log:
+        LAYOUT.log("searchlight"),
+    benchmark:
+        LAYOUT.benchmark("searchlight")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("searchlight"),
+        runtime=minutes("searchlight"),
+    params:
+        settings=lambda w: settings(
+            ProfileSettings, dataset=w.dataset, decoder=w.decoder, parts="searchlight"
+        ),
+        code=fingerprint("tristream.decode.profile_fit"),
+    shell:
+        "python -m tristream decode profile --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule decode_regions:
+    input:
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
+        samples=at("samples"),
+    output:
+        at("region_profile"),
+    log:
+        LAYOUT.log("region_profile"),
+    benchmark:
+        LAYOUT.benchmark("region_profile")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("region_profile"),
+        runtime=minutes("region_profile"),
+    params:
+        settings=lambda w: settings(
+            ProfileSettings, dataset=w.dataset, decoder=w.decoder, parts="regions"
+        ),
+        code=fingerprint("tristream.decode.profile_fit"),
+    shell:
+        "python -m tristream decode profile --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule decode_times:
+    input:
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
+        samples=at("samples"),
+    output:
+        at("time_profile"),
+    log:
+        LAYOUT.log("time_profile"),
+    benchmark:
+        LAYOUT.benchmark("time_profile")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("time_profile"),
+        runtime=minutes("time_profile"),
+    params:
+        settings=lambda w: settings(
+            ProfileSettings, dataset=w.dataset, decoder=w.decoder, parts="times"
+        ),
+        code=fingerprint("tristream.decode.profile_fit"),
+    shell:
+        "python -m tristream decode profile --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 

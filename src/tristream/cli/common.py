@@ -36,6 +36,7 @@ TARGETS = {
     "dataset": "dataset id",
     "subject": "subject label, without sub-",
     "model": "name of the model in the study",
+    "parts": "`searchlight`, `regions` or `times` of the decoder",
     "decoder": "name of the decoder in the study",
     "identification": "name of the identification in the study",
     "rsa": "name of the analysis in `rsa:` of the study",

@@ -25,8 +25,18 @@ def register(stages: Any) -> None:
     fitted.add_argument("--samples", required=True, type=Path, help="the sample index")
     add_output(fitted, "HDF5 file")
     fitted.set_defaults(run=fit)
+    _register_profile(actions)
     _register_identify(actions)
     _register_univariate(actions)
+
+
+def _register_profile(actions: Any) -> None:
+    parts = actions.add_parser("profile", help="one decoder in spheres, regions or times")
+    add_settings(parts, "dataset", "decoder", "parts")
+    parts.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
+    parts.add_argument("--samples", required=True, type=Path, help="the sample index")
+    add_output(parts, "HDF5 file")
+    parts.set_defaults(run=profile)
 
 
 def _register_identify(actions: Any) -> None:
@@ -64,6 +74,19 @@ def fit(args: argparse.Namespace) -> None:
     found = fit_decoder(args.bold, args.samples, args.output, decoder, args.subject, args.code)
     p = f"no p value ({found.refusal})" if found.refusal else f"p = {found.p:.4f}"
     print(f"{decoder.decoder}: accuracy {found.accuracy:.3f}, {p}")
+
+
+def profile(args: argparse.Namespace) -> None:
+    """Decode from parts, write; print the best of them and how many pass."""
+    from tristream.config.settings.profile import ProfileSettings
+    from tristream.decode.profile_fit import fit as fit_profile
+
+    chosen = settings(args, ProfileSettings)
+    found = fit_profile(args.bold, args.samples, args.output, chosen, args.code)
+    passed = f"no p value ({found.refusal})"
+    if not found.refusal:
+        passed = f"{int((found.p_fwe <= 0.05).sum())} of {len(found.names)} with corrected p <= .05"
+    print(f"{chosen.decoder}, {found.over}: largest accuracy {found.accuracy.max():.3f}, {passed}")
 
 
 def identify(args: argparse.Namespace) -> None:

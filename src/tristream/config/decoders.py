@@ -1,6 +1,6 @@
 """Decoders of the labels of an experiment."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -74,8 +74,39 @@ class Decoder(DecoderDesign):
     """
 
     datasets: list[Name] = Field(description="datasets whose labels are decoded")
+    searchlight: float | None = Field(
+        default=None,
+        gt=0,
+        description="radius in mm: decode also from the sphere around each voxel (volumes alone)",
+    )
+    regions: Annotated[list[str], Field(min_length=1)] | Literal["all"] | None = Field(
+        default=None,
+        description="decode also from each of these regions of the dataset, or from `all` of them",
+    )
+    times: tuple[float, float] | None = Field(
+        default=None,
+        description="decode also from the single volume at each time between these two, in seconds "
+        "after the onset of each block; times before the onset are a check",
+    )
+
+    @model_validator(mode="after")
+    def _times_rise(self) -> "Decoder":
+        if self.times and self.times[0] >= self.times[1]:
+            raise ValueError("`times` are the first and the last, `[-4, 16]`; write them rising")
+        return self
 
     @property
     def design(self) -> DecoderDesign:
-        """The decoder without its datasets."""
-        return DecoderDesign.model_validate(self.model_dump(exclude={"datasets"}))
+        """The decoder without its datasets, and without the parts from which it decodes also."""
+        apart = {"datasets", "searchlight", "regions", "times"}
+        return DecoderDesign.model_validate(self.model_dump(exclude=apart))
+
+    @property
+    def profiles(self) -> list[str]:
+        """Places of the results that hold what was decoded from parts."""
+        asked = {
+            "searchlight": self.searchlight,
+            "region_profile": self.regions,
+            "time_profile": self.times,
+        }
+        return [place for place, given in asked.items() if given is not None]

@@ -123,7 +123,39 @@ class Decoded:
         return np.array([voice.p_against(largest) for voice in self.voices])
 
 
-def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> Decoded:
+@dataclass(frozen=True)
+class Labellings:
+    """The true labels of the units and, unless refused, permutations of them.
+
+    Attributes
+    ----------
+    plan : LabelExchange
+    labels : ndarray of int of shape (1 + permutations, units)
+    refusal : str
+        Why there are no permutations; empty if there are.
+    """
+
+    plan: LabelExchange
+    labels: Ints
+    refusal: str
+
+
+def labellings(samples: Samples, decoder: DecoderDesign) -> Labellings:
+    """The labellings that a decoder is fitted to; they depend on no voxel."""
+    plan = label_exchange(samples)
+    refusal = _refusal(plan, decoder.permutations)
+    labels = samples.label[None]
+    if not refusal:
+        labels = np.concatenate([labels, plan.draw(0, decoder.permutations, decoder.seed)])
+    return Labellings(plan, labels, refusal)
+
+
+def decode(
+    samples: Samples,
+    decoder: DecoderDesign,
+    name: str = "decoder",
+    under: Labellings | None = None,
+) -> Decoded:
     """Fit, predict what was held out, and repeat under permuted labels.
 
     Under the null hypothesis labels may change places as
@@ -138,23 +170,24 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
         All but its `samples` and `delay` is used.
     name : str
         For the progress bar.
+    under : Labellings, optional
+        Of the same units, where many decoders share them; then there are no patterns and no
+        progress bar.
 
     Raises
     ------
     UserError
         If nothing is left to train on, or a training set lacks a class.
     """
-    plan = label_exchange(samples)
-    refusal = _refusal(plan, decoder.permutations)
-    labels = samples.label[None]
-    if not refusal:
-        labels = np.concatenate([labels, plan.draw(0, decoder.permutations, decoder.seed)])
+    given = under or labellings(samples, decoder)
+    plan, labels, refusal = given.plan, given.labels, given.refusal
     thing = plan.thing[samples.unit]
     tally = _Tally(samples, len(labels), thing, len(plan.label))
     patterns, left_out = [], 0
     folds = list(_folds(samples, decoder.folds))
+    quiet = True if under else None
     progress = tqdm(
-        total=len(folds) * len(labels), desc=name, mininterval=5, unit="fit", disable=None
+        total=len(folds) * len(labels), desc=name, mininterval=5, unit="fit", disable=quiet
     )
     with progress:
         for every, test in folds:
@@ -167,7 +200,7 @@ def decode(samples: Samples, decoder: DecoderDesign, name: str = "decoder") -> D
                 values = decide(labels[part][:, used])
                 tally.add(values, labels[part], part, test)
                 progress.update(values.shape[1])
-            if decoder.kind in LINEAR:
+            if decoder.kind in LINEAR and under is None:
                 own = _decider(replace(fold, test=fold.train), decoder)
                 patterns.append(haufe(fold.train, own(samples.label[None, used])[0, 0]))
     voices = tally.voices(_names(decoder), plan.of_things(labels))

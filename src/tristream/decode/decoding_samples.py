@@ -52,6 +52,8 @@ class Samples:
         Seconds by which labels were moved: whole volumes.
     ijk : ndarray of int of shape (voxels, 3)
         Where the voxels are, as in the run files; without rows where that is not known.
+    column : ndarray of int of shape (voxels,)
+        Which of the run files' voxels they are; empty where there are no files.
     one_item : bool
         Each label is that of one item, so that presentations count as items.
     """
@@ -73,6 +75,7 @@ class Samples:
     rows: str = "volumes"
     delay: float = 0.0
     ijk: np.ndarray = field(default_factory=lambda: np.empty((0, 3), int))
+    column: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     one_item: bool = False
 
     @property
@@ -135,8 +138,15 @@ def read_samples(
     found = _assembled(x, labelled, samples, decoder.samples == "blocks", exchange)
     kind = "trials" if runs[0].trials else "volumes"
     delay = runs[0].tr * volumes_later(decoder.delay, runs[0])
-    where = runs[0].ijk[good]
-    return replace(found, simulated=simulated, omitted=omitted, rows=kind, delay=delay, ijk=where)
+    return replace(
+        found,
+        simulated=simulated,
+        omitted=omitted,
+        rows=kind,
+        delay=delay,
+        ijk=runs[0].ijk[good],
+        column=np.flatnonzero(good),
+    )
 
 
 def _check_trials(run: Run, decoder: DecoderDesign, path: Path) -> None:

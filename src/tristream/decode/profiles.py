@@ -6,41 +6,21 @@ each permutation is what a part must exceed (Nichols & Holmes 2002, Hum Brain Ma
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
+from tqdm import tqdm
 
 from tristream.config.decoders import DecoderDesign
-from tristream.decode.decoding import decode
+from tristream.decode.decoding import decode, labellings
 from tristream.decode.decoding_samples import Samples
+from tristream.decode.profile_file import Profile
 from tristream.errors import UserError
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Accuracies of the parts.
-
-    Attributes
-    ----------
-    names : list of str
-    accuracy, chance, p, p_fwe : ndarray of shape (parts,)
-        Share of right predictions, the mean of its null, its p, and its p corrected for all parts
-        by the largest accuracy; NaN without permutations.
-    refusal : str
-        Why there is no p; empty if there is.
-    """
-
-    names: list[str]
-    accuracy: Floats
-    chance: Floats
-    p: Floats
-    p_fwe: Floats
-    refusal: str
 
 
 def regions(samples: Samples, voxels: Mapping[str, Ints], decoder: DecoderDesign) -> Profile:
@@ -63,7 +43,7 @@ def regions(samples: Samples, voxels: Mapping[str, Ints], decoder: DecoderDesign
         if not len(own):
             raise UserError(f"region {name!r}: it has no voxel with data; leave it out")
     parts = (replace(samples, x=samples.x[:, own]) for own in voxels.values())
-    return _profile(list(voxels), parts, decoder)
+    return _profile(list(voxels), samples, parts, decoder)
 
 
 def searchlight(
@@ -85,7 +65,8 @@ def searchlight(
         raise UserError(f"{len(position)} positions for {samples.x.shape[1]} voxels")
     spheres = cKDTree(position).query_ball_point(position, radius)
     parts = (replace(samples, x=samples.x[:, sorted(own)]) for own in spheres)
-    return _profile([str(voxel) for voxel in range(len(position))], parts, decoder)
+    names = [str(voxel) for voxel in range(len(position))]
+    return _profile(names, samples, parts, decoder)
 
 
 def over_time(
@@ -109,21 +90,31 @@ def over_time(
             f"{len(samples.x)} samples and {len(times)} times"
         )
     parts = (replace(samples, x=windows[:, place]) for place in range(len(times)))
-    return _profile([f"{time:g} s" for time in times], parts, decoder)
+    return _profile([f"{time:g} s" for time in times], samples, parts, decoder)
 
 
-def _profile(names: list[str], parts: Iterable[Samples], decoder: DecoderDesign) -> Profile:
-    found = [decode(part, decoder, name) for name, part in zip(names, parts, strict=True)]
+def _profile(
+    names: list[str], samples: Samples, parts: Iterable[Samples], decoder: DecoderDesign
+) -> Profile:
+    """Decode from parts of the same units, all under the same labellings."""
+    under = labellings(samples, decoder)
+    found, size = [], []
+    each = tqdm(parts, total=len(names), mininterval=5, unit="part", disable=None)
+    for name, part in zip(names, each, strict=True):
+        found.append(decode(part, decoder, name, under))
+        size.append(part.x.shape[1])
     accuracy = np.array([one.accuracy for one in found])
-    if found[0].refusal:
-        none = np.full(len(names), np.nan)
-        return Profile(names, accuracy, none, none, none, found[0].refusal)
+    none = np.full(len(names), np.nan)
+    out = Profile(
+        names, accuracy, none, none, none, np.empty(0), np.array(size), refusal=under.refusal
+    )
+    if under.refusal:
+        return out
     largest = np.max([one.null for one in found], axis=0)
-    return Profile(
-        names=names,
-        accuracy=accuracy,
+    return replace(
+        out,
         chance=np.array([one.null.mean() for one in found]),
         p=np.array([one.p for one in found]),
         p_fwe=np.array([one.voices[0].p_against(largest) for one in found]),
-        refusal="",
+        largest=largest,
     )

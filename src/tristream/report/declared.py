@@ -197,7 +197,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
         if {pair.first, pair.second} <= set(models):
             yield Input.of("comparison", **where, first=pair.first, second=pair.second)
     for decoder in decoders:
-        yield Input.of("decoding", **where, decoder=decoder)
+        for place in ("decoding", *study.decoders[decoder].profiles):
+            yield Input.of(place, **where, decoder=decoder)
     for name in identified:
         for place in ("identification", "identification_sets"):
             yield Input.of(place, **where, identification=name)

@@ -21,6 +21,7 @@ from tristream.report.sections import (
     costs,
     data,
     decoding,
+    decoding_profiles,
     features,
     films,
     group,
@@ -167,6 +168,7 @@ def subject_page(
     for names, section in (
         (contrasts.names, contrasts.section),
         (decoding.names, decoding.section),
+        (decoding_profiles.names, decoding_profiles.section),
         (identification.names, identification.section),
         (mass_univariate.names, mass_univariate.section),
     ):

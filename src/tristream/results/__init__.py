@@ -57,6 +57,7 @@ KINDS = {
         Kind("partition", "tristream.encode.partition.partition_file", computed=True),
         Kind("decoding", "tristream.decode.decoding_file", computed=True),
         Kind("identification", "tristream.decode.identification_file", computed=True),
+        Kind("decoding-profile", "tristream.decode.profile_file", computed=True),
         Kind("mass-univariate", "tristream.decode.mass_univariate_file", computed=True),
         Kind("dissimilarities", "tristream.rsa.dissimilarity_file", computed=True),
         Kind("rsa", "tristream.rsa.similarity_table", computed=True),
@@ -125,6 +126,21 @@ PLACES = {
         Place("selection", "encode/{dataset}/sub-{subject}_selection.tsv", "selection"),
         Place("partition", "partition/{dataset}/{model}/sub-{subject}.h5", "partition"),
         Place("decoding", "decode/{dataset}/{decoder}/sub-{subject}.h5", "decoding"),
+        Place(
+            "searchlight",
+            "decode/{dataset}/{decoder}/sub-{subject}_searchlight.h5",
+            "decoding-profile",
+        ),
+        Place(
+            "region_profile",
+            "decode/{dataset}/{decoder}/sub-{subject}_regions.h5",
+            "decoding-profile",
+        ),
+        Place(
+            "time_profile",
+            "decode/{dataset}/{decoder}/sub-{subject}_times.h5",
+            "decoding-profile",
+        ),
         Place(
             "identification",
             "decode/{dataset}/{identification}/sub-{subject}_identification.tsv",

@@ -1,0 +1,216 @@
+"""Spheres, regions and times of one subject decoded, from its files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from tristream.align import samples as index
+from tristream.bold.run_file import Run, read_runs
+from tristream.config.settings.profile import ProfileSettings
+from tristream.decode.decoding_samples import Samples, read_samples
+from tristream.decode.label_exchange import label_exchange
+from tristream.decode.profile_file import KIND, Profile, write_profile
+from tristream.decode.profiles import over_time, regions, searchlight
+from tristream.decode.run_rows import rows_in_order
+from tristream.errors import UserError
+from tristream.phrases import counted
+from tristream.store import Omission, Provenance
+
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """BOLD around the onset of blocks.
+
+    Attributes
+    ----------
+    samples : Samples
+        Blocks whose window lies in their run, one sample each.
+    bold : ndarray of shape (blocks, times, voxels)
+    times : list of float
+        Seconds after the onset, whole volumes.
+    """
+
+    samples: Samples
+    bold: Floats
+    times: list[float]
+
+
+def fit(
+    bold: Sequence[Path],
+    samples: Path,
+    output: Path,
+    settings: ProfileSettings,
+    code: str = "",
+) -> Profile:
+    """Decode one subject from each part and write the file of kind ``decoding-profile``.
+
+    Parameters
+    ----------
+    bold, samples : paths
+        As for :func:`tristream.decode.decoding_samples.read_samples`.
+    output : Path
+        HDF5 file to write.
+    settings : ProfileSettings
+    code : str
+        Fingerprint for the provenance.
+
+    Raises
+    ------
+    UserError
+        If the subject's files don't have the parts that are asked for.
+    """
+    given, found, first = _decoded(bold, samples, settings)
+    omitted = given.omitted
+    if found.refusal:
+        omitted += (Omission("p", found.refusal),)
+    found = replace(found, decoder=settings.decoder)
+    methods = (first, _null(given, found, settings))
+    provenance = Provenance(KIND, given.simulated, settings.key(), code, omitted, methods)
+    write_profile(output, found, provenance)
+    return found
+
+
+def _decoded(
+    bold: Sequence[Path], samples: Path, settings: ProfileSettings
+) -> tuple[Samples, Profile, str]:
+    """What was decoded, and a sentence of what it was decoded from."""
+    block, again = settings.block, f"Decoder {settings.decoder} was fitted again"
+    if settings.times:
+        windows = read_windows(bold, samples, settings)
+        given, times = windows.samples, windows.times
+        found = replace(
+            over_time(given, windows.bold, times, block), over="times", times=np.array(times)
+        )
+        return (
+            given,
+            found,
+            (
+                f"{again} to the single volume at each of {len(times)} times from {times[0]:g} to "
+                f"{times[-1]:g} s after the onset, of {len(given.label):,} blocks."
+            ),
+        )
+    given, run = read_samples(bold, samples, block, settings.unit), read_runs(bold[:1])[0]
+    if settings.searchlight:
+        if run.grayordinates is not None or not all(run.shape):
+            raise UserError(
+                f"{bold[0]}: not all of it are voxels, and a searchlight is a sphere in a volume; "
+                "take out `searchlight`, or name `regions`"
+            )
+        position = nib.affines.apply_affine(run.affine, given.ijk)
+        found = searchlight(given, position, settings.searchlight, block)
+        return (
+            given,
+            replace(found, over="spheres", ijk=given.ijk),
+            (
+                f"{again} in the sphere of {settings.searchlight:g} mm around each of "
+                f"{len(found.names):,} voxels (a searchlight [@kriegeskorte2006]; median "
+                f"{np.median(found.size):g} voxels)."
+            ),
+        )
+    found = regions(given, _columns(run, given, settings, bold[0]), block)
+    text = f"{again} in each of {counted(len(found.names), 'region')}."
+    return given, replace(found, over="regions"), text
+
+
+def _columns(
+    run: Run, given: Samples, settings: ProfileSettings, path: Path
+) -> dict[str, npt.NDArray[np.intp]]:
+    """Columns of the samples of each region."""
+    known = ", ".join(run.regions) or "none"
+    wanted = settings.regions
+    if not wanted:
+        raise UserError(
+            f"decoders.{settings.decoder}: it names no `searchlight`, `regions` or `times`"
+        )
+    names = list(run.regions) if wanted == "all" else list(wanted)
+    unknown = [name for name in names if name not in run.regions]
+    if unknown or not names:
+        what = f"region {unknown[0]!r}" if unknown else "named region"
+        raise UserError(f"{path}: has no {what} (it has {known}); correct `regions`")
+    return {
+        name: np.flatnonzero(np.isin(given.column, run.regions[name])).astype(np.intp)
+        for name in names
+    }
+
+
+def read_windows(bold: Sequence[Path], samples: Path, settings: ProfileSettings) -> Windows:
+    """The volumes around the onset of each labelled block.
+
+    The label's own time counts, whatever the decoder's delay. Blocks of which a volume lies outside
+    of the run, or is censored, are left out, so that all times are decoded from the same blocks.
+
+    Parameters
+    ----------
+    bold, samples : paths
+    settings : ProfileSettings
+
+    Raises
+    ------
+    UserError
+        If rows are trials or averages of repeats, or a run has no block with a whole window.
+    """
+    assert settings.times is not None
+    reading = settings.block.model_copy(update={"samples": "blocks", "delay": "0 s"})
+    given = read_samples(bold, samples, reading, settings.unit)
+    table = index.read_samples(samples)[0]
+    runs = {run.run: (path, run) for path, run in zip(bold, read_runs(bold), strict=True)}
+    tr = next(iter(runs.values()))[1].tr
+    first, last = (round(seconds / tr) for seconds in settings.times)
+    lags = np.arange(first, last + 1)
+    kept, windows = [], []
+    for name, number in zip(given.runs, range(len(given.runs)), strict=True):
+        path, run = runs[name]
+        if run.trials:
+            raise UserError(f"{path}: its rows are trials, which have no times; take out `times`")
+        part = table[table["run"] == name]
+        if index.presentations(table, name):
+            raise UserError(f"{samples}: repeats are averaged in {name}; take out `times`")
+        part = rows_in_order(part, run, path, samples)
+        onset = part[part["label"] != ""].groupby("unit")["row"].min()
+        for unit in np.flatnonzero(given.run == number):
+            rows = int(onset[given.unit_names[unit]]) + lags
+            if rows[0] >= 0 and rows[-1] < run.n_volumes and not run.censor[rows].any():
+                kept.append(unit)
+                windows.append(run.bold[np.ix_(rows, given.column)])
+    gone = set(range(len(given.runs))) - set(given.run[kept].tolist())
+    if gone:
+        raise UserError(
+            f"{samples}: no block of {given.runs[min(gone)]} has all volumes from "
+            f"{settings.times[0]:g} to {settings.times[1]:g} s in its run; shorten `times`"
+        )
+    left = len(given.label) - len(kept)
+    why = f"a volume between {first * tr:g} and {last * tr:g} s is censored or outside of the run"
+    omitted = (Omission(f"{left} of {len(given.label)} blocks", why),) if left else ()
+    return Windows(
+        samples=replace(
+            given,
+            x=given.x[kept],
+            unit=np.arange(len(kept)),
+            label=given.label[kept],
+            run=given.run[kept],
+            length=given.length[kept],
+            item=given.item[kept],
+            unit_names=[given.unit_names[unit] for unit in kept],
+            omitted=given.omitted + omitted,
+        ),
+        bold=np.stack(windows).astype(np.float64),
+        times=(lags * tr).tolist(),
+    )
+
+
+def _null(given: Samples, found: Profile, settings: ProfileSettings) -> str:
+    if found.refusal:
+        return f"These accuracies have no p value: {found.refusal}."
+    unit = "time block" if settings.unit == "time" else settings.unit
+    moved = label_exchange(given).described.replace("units", f"{unit}s")
+    return (
+        f"p values were corrected for all {len(found.names):,} {found.over} by the largest "
+        f"accuracy under each of {len(found.largest):,} permutations of {moved} (seed "
+        f"{settings.block.seed}), the same for all [@nichols2002]."
+    )
