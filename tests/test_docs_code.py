@@ -85,6 +85,15 @@ def test_the_command_line_knows_every_printed_command():
             pytest.fail(f"{page}: {line}")
 
 
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_files_that_a_page_links_to_exist(path):
+    """Anchors, too, are checked where the site is built (`make site`)."""
+    text = path.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    lost = [link for link in links if not (path.parent / link).exists()]
+    assert [link for link in lost if not link.endswith("commands.md")] == []
+
+
 def test_the_tutorial_on_power_is_a_study(tmp_path):
     (study,) = blocks(DOCS / "tutorials/power.md", "yaml")
     (tmp_path / "config.yaml").write_text(study)
