@@ -60,6 +60,11 @@ def links_of_the_site(app: object, page: str, source: list[str]) -> None:
         return found[0]
 
     source[0] = LINK.sub(moved, source[0])
+    if page == "index":
+        # A page that index.md does not list yet is a how-to page.
+        listed = source[0].splitlines()
+        new = [p.stem for p in sorted(HERE.glob("*.md")) if p.stem not in (*listed, "index")]
+        source[0] = source[0].replace("from_himalaya\n", "\n".join(["from_himalaya", *new, ""]), 1)
 
 
 def included(app: object, path: Path, page: str, source: list[str]) -> None:

@@ -22,6 +22,7 @@ PAGES = sorted(
 ELSEWHERE = {
     "docs/encoding.md": "tests/encode/test_docs.py",
     "docs/decoding.md": "tests/decode/test_decoding_page.py",
+    "docs/rsa.md": "tests/rsa/test_rsa_page.py",
     "docs/from_himalaya.md": "tests/encode/estimators/test_from_himalaya.py",
 }
 # A pattern of a class, with dots for what the reader writes.
