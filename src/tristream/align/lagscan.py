@@ -124,22 +124,27 @@ def scan(
     curves = {run: CubicSpline(runs[run].time, values) for run, values in scores.items()}
     train = {name: run for name, run in runs.items() if run.train}
     test = {name: run for name, run in runs.items() if not run.train}
-    y, y_test = _bold(train), _bold(test)
-    y_test -= y_test.mean(axis=0)
-    norm, norm_test = np.sum(y**2, axis=0), np.linalg.norm(y_test, axis=0)
-    fit, r = np.empty((len(lags), y.shape[1])), np.empty((len(lags), y.shape[1]))
-    for index, lag in enumerate(lags):
+    y = _bold(train)
+    norm = np.maximum(np.einsum("nv,nv->v", y, y), 1e-12)
+    bases, highest = [], np.full(y.shape[1], -np.inf)
+    for lag in lags:
         q, triangle = np.linalg.qr(_shifted(curves, train, lag))
         on_q = q.T @ y
-        fit[index] = np.sum(on_q**2, axis=0) / np.maximum(norm, 1e-12)
+        np.maximum(highest, np.einsum("pv,pv->v", on_q, on_q) / norm, out=highest)
+        bases.append((q, triangle))
+    best = np.argsort(-highest, kind="stable")[: max(round(BEST * y.shape[1]), 1)]
+    y, y_test = y[:, best], _bold(test)[:, best]
+    y_test -= y_test.mean(axis=0)
+    norm_test = np.linalg.norm(y_test, axis=0)
+    r = np.empty((len(lags), len(best)))
+    for index, (lag, (q, triangle)) in enumerate(zip(lags, bases, strict=True)):
         # Components that a projection took out leave no pivot: they get no weight.
-        weights = np.linalg.lstsq(triangle, on_q, rcond=1e-10)[0]
+        weights = np.linalg.lstsq(triangle, q.T @ y, rcond=1e-10)[0]
         prediction = _shifted(curves, test, lag) @ weights
         prediction -= prediction.mean(axis=0)
         size = np.linalg.norm(prediction, axis=0) * norm_test
         r[index] = np.sum(prediction * y_test, axis=0) / np.maximum(size, 1e-12)
-    best = np.argsort(-fit.max(axis=0), kind="stable")[: max(round(BEST * y.shape[1]), 1)]
-    return np.median(r[:, best], axis=1)
+    return np.asarray(np.median(r, axis=1))
 
 
 def peak_lag(lags: Array, r: Array) -> float:
