@@ -60,7 +60,11 @@ class Study:
             self.tests[name] = HeldOut(y, y[None], y, unit, (name,), *hyper, nothing, item, every)
         # About the means of runs, which hold a part of slow noise.
         self.truth = np.mean(signals) / np.mean(everything)
-        monkeypatch.setattr(repeats, "read_run", lambda path: SimpleNamespace(bold=self.bold[path]))
+
+        def read(path, voxels):
+            return SimpleNamespace(bold=self.bold[path][:, voxels])
+
+        monkeypatch.setattr(repeats, "read_run", read)
         self.inputs = SimpleNamespace(runs=runs, ijk=np.zeros((VOXELS, 3)), exchange="item")
 
     def ceiling(self):

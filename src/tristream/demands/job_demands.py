@@ -9,7 +9,7 @@ reads; ``benchmarks/learn_demands.py`` learns constants from Snakemake's benchma
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ SLOWER, STARTS = 4.0, 10
 """Times that another machine may be slower, and minutes for imports from a busy file system."""
 STEP = 100
 """MB to which requests are rounded up."""
+HELD = 1074
+"""MB of arrays that an encoder keeps in memory: `ROOM` of :mod:`tristream.encode.disk_arrays`."""
 ARRAYS = ("bold", "aligned")
 """Places whose jobs ask alike: an array of Slurm asks for all what its first job asks."""
 
@@ -46,6 +48,10 @@ class Sizes:
         Of a model.
     subjects, models, layers : int
         Of the dataset; of the dataset; of all feature spaces.
+    held : float
+        MB of an encoder's data, dual weights and predictions; beyond an allowance they lie on disk.
+    stacked : int
+        Bands of a model by stacking, whose dual weights all stay in memory.
     fits : int
         Times that a model is fitted, with its nested search.
     megabytes, stimuli : float
@@ -62,6 +68,8 @@ class Sizes:
     subjects: int = 1
     models: int = 1
     layers: int = 1
+    held: float = 0.0
+    stacked: int = 0
     fits: int = 1
     megabytes: float = 0.0
     stimuli: float = 0.0
@@ -72,11 +80,13 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
     "voxels": lambda s: s.voxels / 1e3,
     "longest*voxels": lambda s: s.longest * s.voxels / 1e6,
     "rows*voxels": lambda s: s.rows * s.voxels / 1e6,
+    "trained": lambda s: s.trained / 1e3,
+    "tested": lambda s: s.tested / 1e3,
+    "held": lambda s: min(s.held, HELD),
     "trained*trained": lambda s: s.trained**2 / 1e6,
     "trained*voxels": lambda s: s.trained * s.voxels / 1e6,
-    "trained*voxels*bands": lambda s: s.trained * s.voxels * s.bands / 1e6,
+    "trained*voxels*stacked": lambda s: s.trained * s.voxels * s.stacked / 1e6,
     "tested*voxels": lambda s: s.tested * s.voxels / 1e6,
-    "tested*voxels*bands": lambda s: s.tested * s.voxels * s.bands / 1e6,
     "tested*voxels*subjects": lambda s: s.tested * s.voxels * s.subjects / 1e6,
     "voxels*subjects": lambda s: s.voxels * s.subjects / 1e3,
     "subjects*models": lambda s: s.subjects * s.models,
@@ -86,7 +96,7 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
         s.fits * min(s.weightings, 100) * s.trained**2 * (s.voxels + s.trained) / 1e12
     ),
 }
-"""What a job's memory (MB) and time (s) may grow with; voxels alone in thousands, products in
+"""What a job's memory (MB) and time (s) may grow with; one size alone in thousands, products in
 millions (trillions of `work`, the products of kernel matrices and data)."""
 
 GROWS = {
@@ -175,20 +185,26 @@ class Demands:
             volumes = shape.volumes
         holdout = about.split.scheme == "holdout"
         tested = {run for run in volumes if not holdout or about.split.is_test(run)}
-        trained = [n for run, n in volumes.items() if not holdout or run not in tested]
+        trained = {run for run in volumes if not holdout or run not in tested}
         models = [m for m in study.models.values() if dataset in m.datasets]
+        n, t = (sum(volumes[run] for run in runs) for runs in (trained, tested))
         named = [
             study.models[name]
             for key in ("model", "first", "second")
             if (name := wildcards.get(key)) in study.models
         ]
+        bands = max((len(model.bands) for model in named or models), default=1)
+        stacked = [len(model.bands) for model in named or models if model.kind == "stacking"]
         return Sizes(
             rows=sum(volumes.values()),
-            trained=sum(trained),
-            tested=sum(volumes[run] for run in tested),
+            trained=n,
+            tested=t,
             longest=max(volumes.values(), default=0),
             voxels=shape.voxels,
-            bands=max((len(model.bands) for model in named or models), default=1),
+            bands=bands,
+            # Data and dual weights of the best candidate and of each band; data and predictions.
+            held=4 * shape.voxels * (n * (bands + 2) + t * (bands + 3)) / 1e6,
+            stacked=max(stacked, default=0),
             weightings=max((model.candidates for model in named or models), default=1),
             subjects=len(self._resolved.subjects[dataset]),
             models=len(models),
@@ -217,12 +233,15 @@ class Demands:
         spendable = (limit - SPARE) / MARGIN - units["one"]
         if spendable <= 0 or not grown:
             return f"no key makes it smaller: it needs {self.memory(place, wildcards) / 1000:g} GB"
-        names = max(grown, key=grown.__getitem__).split("*")
+        largest = max(grown, key=grown.__getitem__)
+        names = ["voxels"] if largest == "held" else largest.split("*")
         size = next(name for name in GROWS if name in names)
-        fixed = sum(grown[name] for name in grown if size not in name.split("*"))
-        share = max(spendable - fixed, 0.0) / max(sum(grown.values()) - fixed, 1e-9)
-        share **= 1 / names.count(size)
-        now = getattr(sizes, size)
+        now, share, step = getattr(sizes, size), 0.0, 0.5
+        while step > 1e-6:
+            tried = {size: now * (share + step), "held": sizes.held * (share + step)}
+            if total(units, replace(sizes, **tried)) <= spendable + units["one"]:
+                share += step
+            step /= 2
         return f"{GROWS[size]} ({now * share:,.0f} {WORDS[size]} fit, not {now:,.0f})"
 
     def _largest(self, place: str, datasets: list[str]) -> Sizes:

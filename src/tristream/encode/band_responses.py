@@ -10,7 +10,7 @@ rows of its functions take the place of the shifts, and weights at delays are mi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.encode.bands import Form
-from tristream.encode.encoding_file import Encoding, read_encoding
+from tristream.encode.disk_arrays import columns
+from tristream.encode.encoding_file import Encoding, read_encoding, stored_weights
 from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.label_image import regions_of
 from tristream.encode.solvers.kernels import Scaler
@@ -78,7 +79,7 @@ def primal_weights(
     about, fitted = encoding.about, encoding.fitted
     index = encoding.bands.index(band)
     dual = fitted.dual[index] if fitted.dual.ndim == 3 else fitted.dual
-    spread = _spread(encoding, dual[:, voxels].astype(np.float64))
+    spread = _spread(encoding, columns(dual, voxels).astype(np.float64))
     gamma = fitted.gamma[index, voxels]
     spaces = about["layout"][band]
     taps = response_taps(encoding)
@@ -233,7 +234,9 @@ def write_responses(
     UserError
         If the model has no weights of features, or its features are gone or have changed.
     """
-    fitted, provenance = read_encoding(encoding)
+    fitted, provenance = read_encoding(encoding, whole=False)
+    weights = stored_weights(encoding)
+    fitted = replace(fitted, fitted=replace(fitted.fitted, dual=weights))
     _check(fitted, encoding)
     source = TrainingFeatures(fitted, encoding)
     labels = regions_of(fitted, regions)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.encode.ceiling import Ceiling, Power
+from tristream.encode.disk_arrays import forget
 from tristream.encode.jackknife import Groups
 from tristream.encode.mixture import Mixture
 from tristream.encode.residuals import Residuals
@@ -28,6 +29,10 @@ from tristream.store import (
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 KIND = "encoding"
+# What a test run holds of every volume and voxel, and is read where it is asked for.
+MAPPED = ("prediction", "y", "picked")
+# Rows of dual weights that are written at a time.
+ROWS = 512
 CEILING = ("r", "low", "explainable", "halves")
 
 
@@ -233,7 +238,8 @@ class Encoding:
     ijk, affine, shape, grayordinates
         The voxels, or vertices.
     tests : mapping of str to HeldOut
-        By repeat group or run; of a file, each is read when it is asked for.
+        By repeat group or run; of a file, each is opened when it is asked for, and its predictions
+        and data are read where they are.
     scores : Scores
     ceiling : Ceiling or None
         None without repeats.
@@ -257,7 +263,7 @@ class Encoding:
     left_out: LeftOut | None = None
 
     def in_memory(self) -> "Encoding":
-        """The same with all test runs read, where each would be whenever it is asked for."""
+        """The same with all test runs open, where each would be whenever it is asked for."""
         return replace(self, tests=dict(self.tests))
 
 
@@ -312,13 +318,15 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
         for name, unit in encoding.tests.items():
             group = file.create_group(f"test/{name}", track_order=True)
             for key in ("prediction", "band_prediction", "y", "gamma", "alpha"):
-                group[key] = getattr(unit, key).astype(np.float32)
+                group[key] = getattr(unit, key).astype(np.float32, copy=False)
             for key in ("unit", "projection", "item", "rows"):
                 group[key] = getattr(unit, key)
             write_strings(group, "run", unit.runs)
             _write_mixture(group, unit.mixture)
             if unit.picked is not None:
-                group["picked"] = unit.picked.astype(np.float32)
+                group["picked"] = unit.picked.astype(np.float32, copy=False)
+                forget(unit.picked)
+            forget(unit.prediction, unit.band_prediction, unit.y)
             for run, volumes in unit.whole.items():
                 for own in fields(WholeRun):
                     group[f"whole/{run}/{own.name}"] = getattr(volumes, own.name)
@@ -357,9 +365,11 @@ def _left_out(file: h5py.File) -> LeftOut | None:
 
 def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
     dual = group.create_dataset("dual", fitted.dual.shape, np.float32)
-    # A band at a time: in one piece they would be copied.
+    # Some rows at a time: in one piece they would be copied.
     for band in np.ndindex(fitted.dual.shape[:-2]):
-        dual[band] = fitted.dual[band]
+        for start in range(0, dual.shape[-2], ROWS):
+            dual[*band, start : start + ROWS] = fitted.dual[*band, start : start + ROWS]
+            forget(fitted.dual)
     group["intercept"] = fitted.intercept.astype(np.float32)
     group.attrs["edge_share"] = fitted.edge
     runs = group.create_group("runs", track_order=True)
@@ -448,7 +458,7 @@ def _scored(file: h5py.File) -> dict[str, Any]:
 
 
 class _StoredTests(Mapping[str, HeldOut]):
-    """Test runs of a file, each read when it is asked for: predictions are most of its bytes."""
+    """Test runs of a file, each opened when it is asked for: predictions are most of its bytes."""
 
     def __init__(self, path: Path, names: tuple[str, ...], whole: bool) -> None:
         self._path, self._names, self._whole = path, names, whole
@@ -461,7 +471,12 @@ class _StoredTests(Mapping[str, HeldOut]):
             arrays = {
                 f.name: _rows(group[f.name], self._whole or f.name != "band_prediction")
                 for f in fields(HeldOut)
-                if f.name not in ("runs", "whole", "mixture") and f.name in group
+                if f.name not in ("runs", "whole", "mixture", *MAPPED) and f.name in group
+            }
+            arrays |= {
+                key: np.asarray(read_mapped(self._path, KIND, f"test/{name}/{key}"))
+                for key in MAPPED
+                if key in group
             }
             runs, stored = tuple(read_strings(group, "run")), group.get("whole", {})
             whole = {

@@ -14,6 +14,7 @@ from tristream.config.models import EncodingDesign
 from tristream.config.settings.encode import EncodeSettings
 from tristream.device import choose_device
 from tristream.encode.ceiling import Power
+from tristream.encode.disk_arrays import DiskArrays
 from tristream.encode.encoding_file import (
     KIND,
     Encoding,
@@ -45,6 +46,8 @@ from tristream.store import Omission, Provenance
 FEWEST_SAMPLES = 5
 # Share of the voxels that are predicted at all; more of them at an edge of the grid is too many.
 EDGE = 0.1
+# Voxels of test runs at a time: whole chunks of files of BOLD.
+CHUNK = 8192
 T = TypeVar("T")
 
 
@@ -79,7 +82,7 @@ def fit_subject(
     UserError
         If inputs are missing or do not fit together.
     """
-    inputs = read_inputs(settings.block, aligned, bold, samples)
+    inputs = read_inputs(settings.block, aligned, bold, samples, beside(output))
     device = choose_device(settings.device)
     encoding, omitted = fit_encoding(inputs, settings.block, device)
     about = {"model": settings.model, "dataset": settings.dataset, "subject": subject}
@@ -88,6 +91,12 @@ def fit_subject(
         KIND, inputs.simulated, settings.key(), code, tuple(omitted), methods_of(encoding)
     )
     write_encoding(output, encoding, provenance)
+
+
+def beside(output: Path) -> DiskArrays:
+    """Arrays that lie where the output will, if they are large."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return DiskArrays(output.parent)
 
 
 def fit_encoding(
@@ -208,14 +217,20 @@ def _progress(items: Iterable[T]) -> Iterable[T]:
 
 def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
     """Mean prediction and mean BOLD over the runs of a repeat group."""
-    rows = inputs.runs[members[0]].rows
-    parts = fitted.predict(members)
-    y = np.stack([inputs.runs[name].bold(rows) for name in members]).mean(0)
     first = inputs.runs[members[0]]
+    rows, arrays = first.rows, inputs.arrays
+    parts = fitted.predict(members)
+    prediction = arrays.zeros(parts.shape[1:], parts.dtype)
+    y = arrays.zeros(prediction.shape)
+    for start in range(0, y.shape[1], CHUNK):
+        part = slice(start, start + CHUNK)
+        prediction[:, part] = parts[..., part].sum(0)
+        y[:, part] = np.mean([inputs.runs[name].bold(rows, part) for name in members], axis=0)
+        arrays.forget()
     projection = shared_projection([inputs.runs[name].projection for name in members], rows)
     hyper = fitted.gamma, fitted.alpha
     return HeldOut(
-        parts.sum(0),
+        prediction,
         parts,
         y,
         first.unit[rows],

@@ -21,6 +21,7 @@ from tristream.align.samples import (
 from tristream.bold.run_file import read_run, read_runs
 from tristream.config.delays import in_volumes
 from tristream.config.models import EncodingDesign
+from tristream.encode.disk_arrays import DiskArrays
 from tristream.errors import UserError
 from tristream.space.grayordinates import Grayordinates
 
@@ -76,10 +77,12 @@ class Run:
     shared: Presentations = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
 
-    def bold(self, rows: Ints) -> npt.NDArray[np.float32]:
+    def bold(self, rows: Ints, voxels: slice = slice(None)) -> npt.NDArray[np.float32]:
         """BOLD of some volumes, (rows, voxels)."""
         files = {**self.files, self.name: self.path}
-        values = mean_rows(self.name, rows, self.shared, lambda run: read_run(files[run]).bold)
+        values = mean_rows(
+            self.name, rows, self.shared, lambda run: read_run(files[run], voxels=voxels).bold
+        )
         if not np.isfinite(values).all():
             raise UserError(f"{self.path}: BOLD has NaN or infinite values; run bold again")
         return values
@@ -109,6 +112,8 @@ class Inputs:
         ``space/layer`` of labels and images, whose features are zero where none is shown.
     exchange : {'block', 'round', 'item', 'time'}
         The exchangeable unit of the samples.
+    arrays : DiskArrays
+        Makes arrays of all voxels.
     """
 
     runs: dict[str, Run]
@@ -124,6 +129,7 @@ class Inputs:
     grayordinates: Grayordinates | None = None
     items: tuple[str, ...] = ()
     exchange: Unit = "time"
+    arrays: DiskArrays = field(default_factory=DiskArrays)
 
     def features(self, label: str) -> dict[str, Floats]:
         """Undelayed features of ``space/layer``, run by run, each (volumes, p).
@@ -157,7 +163,11 @@ def shifted(values: Floats, stimulated: npt.NDArray[np.bool_]) -> Floats:
 
 
 def read_inputs(
-    model: EncodingDesign, aligned: Sequence[Path], bold: Sequence[Path], samples: Path
+    model: EncodingDesign,
+    aligned: Sequence[Path],
+    bold: Sequence[Path],
+    samples: Path,
+    arrays: DiskArrays | None = None,
 ) -> Inputs:
     """Read the heads of all files and check that they fit together.
 
@@ -171,6 +181,8 @@ def read_inputs(
         The subject's run files.
     samples : Path
         The subject's sample index.
+    arrays : DiskArrays, optional
+        By default with files in the folder of temporary files.
 
     Raises
     ------
@@ -207,6 +219,7 @@ def read_inputs(
         grayordinates=heads[0].grayordinates,
         items=tuple(sorted(label for label in files if infos[label].sampling == "item")),
         exchange=exchange_unit(provenance),
+        arrays=arrays or DiskArrays(),
     )
 
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from tristream.align.exchange import Unit, run_units
+from tristream.encode.disk_arrays import forget
 from tristream.encode.prediction_scores import fisher_z
 
 Floats = npt.NDArray[np.floating]
@@ -313,6 +314,7 @@ def z_left_out(
             z, without = _z(y[:, part], prediction[:, part], codes, len(groups))
             whole[part] += z / len(tests)
             left_out[:, part] += without / len(tests)
+            forget(y, prediction)
     return whole, left_out
 
 

@@ -1,6 +1,6 @@
 """Test runs: which repeat one another, what all repeats use, scores and ceiling over them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -17,6 +17,7 @@ from tristream.encode.ceiling import (
     split_half,
     within_run_power,
 )
+from tristream.encode.disk_arrays import forget
 from tristream.encode.encoding_file import HeldOut, Scores
 from tristream.encode.fit_inputs import Floats, Inputs, Ints, Run
 from tristream.encode.jackknife import Groups, groups_of, interval, sums_by_group
@@ -29,7 +30,8 @@ from tristream.encode.prediction_scores import (
 )
 from tristream.store import Omission
 
-CHUNK = 2048
+# Voxels at a time, in data of test runs; those that are read are whole chunks of files.
+CHUNK, READ = 2048, 8192
 
 
 def test_groups(inputs: Inputs) -> dict[str, list[str]]:
@@ -52,9 +54,16 @@ def common_rows(inputs: Inputs, groups: Mapping[str, Sequence[str]]) -> Inputs:
 
 def scores_of(tests: Sequence[HeldOut]) -> Scores:
     """Per test run, then averaged: r in Fisher z, R² as it is."""
-    r = fisher_mean(np.stack([correlation(t.y, t.prediction) for t in tests]))
-    split = np.mean([split_r2(t.y, t.band_prediction) for t in tests], axis=0)
-    return Scores(r, split.sum(0), split)
+    rs, splits = [], []
+    for start in range(0, tests[0].y.shape[1], CHUNK):
+        part = slice(start, start + CHUNK)
+        own = [(t.y[:, part], t.prediction[:, part], t.band_prediction[..., part]) for t in tests]
+        rs.append(fisher_mean(np.stack([correlation(y, whole) for y, whole, _ in own])))
+        splits.append(np.mean([split_r2(y, bands) for y, _, bands in own], axis=0))
+        for test in tests:
+            forget(test.y, test.prediction, test.band_prediction)
+    split = np.concatenate(splits, axis=1)
+    return Scores(np.concatenate(rs), split.sum(0), split)
 
 
 def bounded(scores: Scores, z: Floats, groups: Groups) -> Scores:
@@ -101,9 +110,9 @@ def ceiling_of(
         return Omission("ceiling", "no test run is a repeat of another")
     cells = _Cells.of(inputs, tests)
     for design, power_of in (("items", _between_runs), ("within runs", _within_runs)):
-        signal = power_of(inputs, cells)
-        if signal.enough:
-            return Measured(*_of_items(signal, tests, left_out), design)
+        # Of which items the signal is known does not depend on the voxels.
+        if power_of(inputs, cells, slice(0, 1)).enough:
+            return Measured(*_of_items(power_of, inputs, cells, tests, left_out), design)
     return Omission("ceiling", "most items of the test are shown once")
 
 
@@ -115,13 +124,12 @@ def _of_runs(
     power = Power(*np.empty((2, len(left_out), voxels)))
     halves = np.empty(voxels)
     counts = {len(members) for members in groups.values()}
-    series = [
-        np.stack([inputs.runs[name].bold(inputs.runs[name].rows) for name in members])
-        for members in groups.values()
-    ]
-    for start in range(0, voxels, CHUNK):
-        part = slice(start, start + CHUNK)
-        repeats = [y[..., part] for y in series]
+    for start in range(0, voxels, READ):
+        part = slice(start, start + READ)
+        repeats = [
+            np.stack([inputs.runs[name].bold(inputs.runs[name].rows, part) for name in members])
+            for members in groups.values()
+        ]
         found = repeat_power(repeats, left_out.codes, len(left_out))
         power.signal[:, part], power.all[:, part] = found.signal, found.all
         halves[part] = np.nan
@@ -194,23 +202,23 @@ class _Signal:
         return bool(self.known[scored[scored >= 0]].sum() * 2 > len(scored))
 
 
-def _between_runs(inputs: Inputs, cells: _Cells) -> _Signal:
+def _between_runs(inputs: Inputs, cells: _Cells, voxels: slice) -> _Signal:
     """From showings of an item in different runs, whose noise is independent."""
-    found = ItemPower(cells.count, len(inputs.ijk))
+    found = ItemPower(cells.count, len(inputs.ijk[voxels]))
     for name, (rows, own) in cells.shown.items():
-        found.add(_measured(inputs, name, rows), own)
+        found.add(_measured(inputs, name, rows, voxels), own)
     return _Signal(cells, found.signal, found.known)
 
 
-def _within_runs(inputs: Inputs, cells: _Cells) -> _Signal:
+def _within_runs(inputs: Inputs, cells: _Cells, voxels: slice) -> _Signal:
     """From showings of an item in one run, less what they share with those of other items."""
-    power = np.zeros((cells.count, len(inputs.ijk)), np.float32)
+    power = np.zeros((cells.count, len(inputs.ijk[voxels])), np.float32)
     known = np.zeros(cells.count, bool)
     for name, (rows, own) in cells.shown.items():
         if name not in inputs.runs:
             continue
         run = inputs.runs[name]
-        values, shown = _measured(inputs, name, rows), (run.unit[rows], cells.item[own])
+        values, shown = _measured(inputs, name, rows, voxels), (run.unit[rows], cells.item[own])
         found = within_run_power(values, *shown, _offsets(run)[rows])
         for item, (total, pairs) in found.items():
             power[cells.item == item] = total / pairs
@@ -218,25 +226,28 @@ def _within_runs(inputs: Inputs, cells: _Cells) -> _Signal:
     return _Signal(cells, power, known)
 
 
-def _measured(inputs: Inputs, name: str, rows: Ints) -> Floats:
+def _measured(inputs: Inputs, name: str, rows: Ints, voxels: slice) -> Floats:
     """BOLD of some rows of a run, nothing averaged."""
     run = inputs.runs.get(name) or next(iter(inputs.runs.values()))
-    return read_run({**run.files, run.name: run.path}[name]).bold[rows]
+    return read_run({**run.files, run.name: run.path}[name], voxels=voxels).bold[rows]
 
 
 def _of_items(
-    signal: _Signal, tests: Mapping[str, HeldOut], left_out: Groups
+    power_of: Callable[[Inputs, _Cells, slice], _Signal],
+    inputs: Inputs,
+    cells: _Cells,
+    tests: Mapping[str, HeldOut],
+    left_out: Groups,
 ) -> tuple[Ceiling, Power]:
     """Of items: sums over the samples of which the signal is known."""
-    voxels = signal.power.shape[1]
-    power = Power(*np.zeros((2, len(left_out), voxels)))
-    for codes, cell, test in zip(left_out.codes, signal.cells.tests, tests.values(), strict=True):
-        used = (cell >= 0) & signal.known[cell]
-        own = np.where(used, codes, -1)
-        for start in range(0, voxels, CHUNK):
-            part = slice(start, start + CHUNK)
+    power = Power(*np.zeros((2, len(left_out), len(inputs.ijk))))
+    for start in range(0, len(inputs.ijk), READ):
+        part = slice(start, start + READ)
+        signal = power_of(inputs, cells, part)
+        for codes, cell, test in zip(left_out.codes, cells.tests, tests.values(), strict=True):
+            own = np.where((cell >= 0) & signal.known[cell], codes, -1)
             y = centred(test.y[:, part])
-            found = sums_by_group(own, len(left_out), signal.power[:, part][cell], y * y)
+            found = sums_by_group(own, len(left_out), signal.power[cell], y * y)
             power.signal[:, part] += found[0][:-1]
             power.all[:, part] += found[1][:-1]
     return ceiling(power, left_out), power

@@ -1,6 +1,8 @@
 """What a fit leaves of the training data, in two numbers a voxel."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,11 @@ class Residuals:
         """From residuals (n, voxels) and the run of each sample (n,)."""
         variance = (np.asarray(residuals, np.float64) ** 2).mean(0)
         return cls(variance, effective_samples(residuals, runs))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Of voxels that were taken a few at a time."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
 def effective_samples(residuals: Floats, runs: Ints) -> npt.NDArray[np.float64]:

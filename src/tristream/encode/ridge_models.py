@@ -1,6 +1,6 @@
 """Ridge models of kernels: banded ridge, and stacking of one model a band."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from tristream.config.delays import in_volumes
 from tristream.config.models import EncodingDesign
 from tristream.encode.bands import BandKernels, Form, band_kernels
+from tristream.encode.disk_arrays import DiskArrays
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Inputs, Ints
 from tristream.encode.mixture import Mixture
@@ -25,8 +26,8 @@ from tristream.encode.solvers import banded_ridge
 from tristream.encode.solvers.gradient import STEPS
 from tristream.phrases import counted, listed
 
-# Voxels whose residuals are computed at a time.
-CHUNK = 2048
+# Voxels that are predicted at a time.
+CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,43 @@ class _Weights:
         """Each band's part, without the intercept, from kernels (bands, m, n)."""
         return banded_ridge.predict(kernels, self.duals, self.gamma)
 
-    def left_of(self, y: Floats, kernels: torch.Tensor) -> Floats:
-        """Residuals of the training data (n, voxels)."""
-        left = np.empty_like(y)
-        for start in range(0, y.shape[1], CHUNK):
+    def parts(self) -> Iterator[tuple[slice, "_Weights"]]:
+        """Some voxels after the other."""
+        for start in range(0, len(self.intercept), CHUNK):
             part = slice(start, start + CHUNK)
-            some = _Weights(self.gamma[:, part], self.duals[..., part], self.intercept[part])
-            fitted = some.predict(kernels).sum(0) + some.intercept
-            left[:, part] = y[:, part] - fitted.cpu().numpy()
-        return left
+            yield (
+                part,
+                _Weights(self.gamma[:, part], self.duals[..., part], self.intercept[part]),
+            )
+
+    def predicted(self, kernels: torch.Tensor, arrays: DiskArrays) -> Floats:
+        """As :meth:`predict`, (bands, m, voxels)."""
+        like = self.duals[..., :0].cpu().numpy()
+        out = arrays.zeros((*kernels.shape[:2], len(self.intercept)), like.dtype)
+        for part, own in self.parts():
+            out[..., part] = own.predict(kernels).cpu().numpy()
+            arrays.forget()
+        return out
+
+    def together(self, kernels: torch.Tensor, arrays: DiskArrays) -> Floats:
+        """What all bands predict, (m, voxels)."""
+        like = self.duals[..., :0].cpu().numpy()
+        out = arrays.zeros((kernels.shape[1], len(self.intercept)), like.dtype)
+        for part, own in self.parts():
+            out[:, part] = own.predict(kernels).sum(0).cpu().numpy()
+            arrays.forget()
+        return out
+
+    def residuals(
+        self, y: Floats, kernels: torch.Tensor, runs: Ints, arrays: DiskArrays
+    ) -> Residuals:
+        """What is left of the training data (n, voxels)."""
+        found = []
+        for part, own in self.parts():
+            fitted = own.predict(kernels).sum(0) + own.intercept
+            found.append(Residuals.of(y[:, part] - fitted.cpu().numpy(), runs))
+            arrays.forget()
+        return Residuals.joined(found)
 
 
 def fit_banded(
@@ -66,14 +95,14 @@ def fit_banded(
     # One band has nothing to step along.
     stepped = model.solver == "gradient" and len(kernels.train) > 1
     find = _stepped if stepped else _searched
-    found = find(model, kernels.train, torch.from_numpy(y), runs, progress)
+    found = find(model, kernels.train, torch.from_numpy(y), runs, inputs.arrays, progress)
     own, best = found.own, found.best
 
     def predict(members: Sequence[str]) -> Floats:
-        return own.predict(_mean_kernel(kernels, members)).cpu().numpy()
+        return own.predicted(_mean_kernel(kernels, members), inputs.arrays)
 
     def predict_best(members: Sequence[str]) -> Floats:
-        return best.predict(_mean_kernel(kernels, members)).sum(0).cpu().numpy()
+        return best.together(_mean_kernel(kernels, members), inputs.arrays)
 
     return Model(
         gamma=own.gamma.cpu().numpy(),
@@ -86,7 +115,7 @@ def fit_banded(
         predict=predict,
         mixture=found.mixture,
         predict_best=predict_best if found.mixture else None,
-        residuals=lambda: Residuals.of(own.left_of(y, kernels.train), runs),
+        residuals=lambda: own.residuals(y, kernels.train, runs, inputs.arrays),
     )
 
 
@@ -103,14 +132,30 @@ class _Found:
 
 
 def _searched(
-    model: EncodingDesign, kernels: torch.Tensor, y: torch.Tensor, runs: Ints, progress: Progress
+    model: EncodingDesign,
+    kernels: torch.Tensor,
+    y: torch.Tensor,
+    runs: Ints,
+    arrays: DiskArrays,
+    progress: Progress,
 ) -> _Found:
     """By the scores of candidates."""
     grid = penalties(model)
     gammas = banded_ridge.dirichlet_candidates(model.candidates, len(kernels), model.seed)
     # A mean over penalties alone gains nothing.
     select = model.select if len(gammas) > 1 else "best"
-    found = banded_ridge.fit(kernels, y, runs, gammas, grid, select=select, progress=progress)
+    found = banded_ridge.fit(
+        kernels,
+        y,
+        runs,
+        gammas,
+        grid,
+        select=select,
+        # On a CPU voxels are rows already.
+        memory=0 if kernels.device.type == "cpu" else None,
+        arrays=arrays,
+        progress=progress,
+    )
     chosen = torch.as_tensor(gammas[found.choice.gamma.cpu().numpy()].T)
     own = best = _Weights(chosen.to(found.duals), found.duals, found.intercept)
     mixture = None
@@ -131,11 +176,24 @@ def _searched(
 
 
 def _stepped(
-    model: EncodingDesign, kernels: torch.Tensor, y: torch.Tensor, runs: Ints, progress: Progress
+    model: EncodingDesign,
+    kernels: torch.Tensor,
+    y: torch.Tensor,
+    runs: Ints,
+    arrays: DiskArrays,
+    progress: Progress,
 ) -> _Found:
     """By steps from equal weights."""
     grid = penalties(model)
-    found = banded_ridge.fit_gradient(kernels, y, runs, grid, progress=progress)
+    found = banded_ridge.fit_gradient(
+        kernels,
+        y,
+        runs,
+        grid,
+        memory=0 if kernels.device.type == "cpu" else None,
+        arrays=arrays,
+        progress=progress,
+    )
     own = _Weights(found.gamma.to(found.duals), found.duals, found.intercept)
     alpha = found.alpha.cpu().numpy()
     for end in (grid.min(), grid.max()):
@@ -242,10 +300,16 @@ def kernels_of(
 
 
 def _targets(inputs: Inputs, train: Sequence[str]) -> tuple[Floats, Ints]:
-    """BOLD of the training volumes, and the run of each."""
-    rows = [inputs.runs[name].rows for name in train]
-    y = [inputs.runs[name].bold(own) for name, own in zip(train, rows, strict=True)]
-    return np.concatenate(y), np.repeat(np.arange(len(train)), [len(own) for own in rows])
+    """BOLD of the training volumes (n, voxels), in memory voxel by voxel; the run of each."""
+    lengths = [len(inputs.runs[name].rows) for name in train]
+    by_voxel = inputs.arrays.zeros((len(inputs.ijk), sum(lengths)))
+    for name, stop, length in zip(train, np.cumsum(lengths), lengths, strict=True):
+        values = inputs.runs[name].bold(inputs.runs[name].rows)
+        for start in range(0, len(by_voxel), CHUNK):
+            part = slice(start, start + CHUNK)
+            by_voxel[part, stop - length : stop] = values[:, part].T
+        inputs.arrays.forget()
+    return by_voxel.T, np.repeat(np.arange(len(train)), lengths)
 
 
 def _search_in_words(encoding: Encoding, whose: str = "For each voxel") -> str:

@@ -21,6 +21,7 @@ import torch
 
 from tristream.encode.band_responses import response_taps, transposed
 from tristream.encode.bands import Form
+from tristream.encode.disk_arrays import columns
 from tristream.encode.encoding_file import Encoding, HeldOut, TrainingRun, stored_weights
 from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.kernel_frame import Frame
@@ -69,7 +70,7 @@ class TapPredictions:
             return np.zeros((taps, 0, len(voxels)), np.float32)
         for band in range(bands):
             dual = self.dual[band] if self.dual.ndim == 3 else self.dual
-            weighted = torch.from_numpy(dual[:, voxels] * self.gamma[band, voxels])
+            weighted = torch.from_numpy(columns(dual, voxels) * self.gamma[band, voxels])
             out += kernels[band].flatten(0, 1) @ weighted.float()
         return out.view(taps, rows, -1).numpy()
 

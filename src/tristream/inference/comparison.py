@@ -400,8 +400,11 @@ def _tested(
     return replace(compared, widening=wider, found=found, draws=Draws.of(result))
 
 
-def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
-    """Test runs whose prediction is the first model's less the second's, each of length one."""
+def differences(
+    one: Encoding, other: Encoding, names: Sequence[str] | None = None
+) -> list[PredictedRun]:
+    """Test runs, all if not named, whose prediction is the first model's less the second's, each of
+    length one."""
     return [
         PredictedRun(
             a.y,
@@ -410,7 +413,7 @@ def differences(one: Encoding, other: Encoding) -> list[PredictedRun]:
             projection=a.projection,
             item=a.item,
         )
-        for name, a in one.tests.items()
+        for name, a in ((name, one.tests[name]) for name in names or one.tests)
     ]
 
 

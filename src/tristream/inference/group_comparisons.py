@@ -5,7 +5,7 @@ For other stimuli, the signs of units are flipped as in each subject alone
 makes one model better on a stimulus may do so in everybody.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -205,9 +205,14 @@ def _widening(
             sign_widening(list(pair.runs.values()), own, settings.unit)
             for pair, own in zip(pairs, units, strict=True)
         )
-    runs: list[Mapping[str, PredictedRun]] = [pair.runs for pair in pairs]
-    rows = [{name: test.rows for name, test in pair.first.tests.items()} for pair in pairs]
-    means = [mean_run(name, runs, rows, places) for name in names]
+    means = [
+        mean_run(
+            (differences(pair.first, pair.second, [name])[0] for pair in pairs),
+            [pair.first.tests[name].rows for pair in pairs],
+            places,
+        )
+        for name in names
+    ]
     return (sign_widening(means, units[0], settings.unit),) * len(pairs)
 
 

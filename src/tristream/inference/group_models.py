@@ -1,7 +1,7 @@
 """All subjects of one encoding model."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pandas as pd
 from tristream.align.exchange import Exchange
 from tristream.align.samples import read_samples
 from tristream.config.settings.inference import GroupSettings
+from tristream.encode.disk_arrays import forget
 from tristream.encode.encoding_file import (
     Encoding,
     HeldOut,
@@ -223,17 +224,12 @@ def _widening(
     """
     places = common_places(subjects)
     if settings.unit == TIME and not isinstance(places, Omission):
-        normed = [
-            {
-                name: replace(run, prediction=unit_length(run.prediction))
-                for name, run in zip(one.tests, runs_of(one), strict=True)
-            }
-            for one in encodings
-        ]
         rows = [{name: test.rows for name, test in one.tests.items()} for one in encodings]
         shared = {}
         for name in dict.fromkeys(name for own in rows for name in own):
-            mean = mean_run(name, normed, rows, places)
+            having = [k for k, own in enumerate(rows) if name in own]
+            normed = (_normed(encodings[k], name) for k in having)
+            mean = mean_run(normed, [rows[k][name] for k in having], [places[k] for k in having])
             shared[name] = widening(mean, exchange_of_runs([mean], TIME).of_run(0))
         return [{name: shared[name] for name in own} for own in rows]
     found = []
@@ -244,36 +240,40 @@ def _widening(
     return found
 
 
+def _normed(encoding: Encoding, name: str) -> PredictedRun:
+    """A test run with predictions of length one."""
+    run = runs_of(encoding)[list(encoding.tests).index(name)]
+    return replace(run, prediction=unit_length(run.prediction))
+
+
 def mean_run(
-    name: str,
-    runs: Sequence[Mapping[str, PredictedRun]],
-    rows: Sequence[Mapping[str, Ints]],
-    places: Sequence[Ints],
+    runs: Iterable[PredictedRun], rows: Sequence[Ints], places: Sequence[Ints]
 ) -> PredictedRun:
     """Mean data (each of length one) and mean predictions of a test run, over what all have.
 
     Parameters
     ----------
-    name : str
-        Of the run.
-    runs : sequence of mapping
-        Test runs of each subject.
-    rows : sequence of mapping
+    runs : iterable of PredictedRun
+        Of one subject after the other, who need not be held together.
+    rows : sequence of ndarray of int
         The rows that their samples are.
     places : sequence of ndarray of int of shape (voxels,)
         Where each subject has the voxels that all have.
     """
-    pairs = zip(runs, rows, places, strict=True)
-    having = [(own[name], at[name], voxels) for own, at, voxels in pairs if name in own]
-    shared = functools.reduce(np.intersect1d, [at for _, at, _ in having])
+    shared = functools.reduce(np.intersect1d, rows)
     y, prediction = np.zeros((2, len(shared), len(places[0])))
-    for run, at, voxels in having:
-        kept = np.ix_(np.searchsorted(at, shared), voxels)
-        y += unit_length(run.y[kept]) / len(having)
-        prediction += run.prediction[kept] / len(having)
     # What was projected out of the data of all: the least that was.
-    bases = [(run, np.searchsorted(at, shared)) for run, at, _ in having]
-    first, own = min(bases, key=lambda pair: _columns(pair[0]))
+    least: tuple[PredictedRun, Ints] | None = None
+    for run, at, voxels in zip(runs, rows, places, strict=True):
+        among = np.searchsorted(at, shared)
+        kept = np.ix_(among, voxels)
+        y += unit_length(run.y[kept]) / len(rows)
+        prediction += run.prediction[kept] / len(rows)
+        forget(run.y, run.prediction)
+        if least is None or _columns(run) < _columns(least[0]):
+            least = replace(run, y=y, prediction=prediction), among
+    assert least is not None
+    first, own = least
     projection = None if first.projection is None else first.projection[own]
     item = None if first.item is None else first.item[own]
     return PredictedRun(y, prediction, first.unit[own], projection=projection, item=item)

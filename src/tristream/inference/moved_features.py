@@ -67,6 +67,7 @@ class MovedFeatures(MovedPredictions):
             RearrangedLengths(tap, run.prediction, [s for s in moves.sets if k in s.showings], k)
             for k, (run, tap) in enumerate(zip(runs, taps, strict=True))
         ]
+        self.forget()
 
     def _draw(self, start: int, stop: int) -> Drawn:
         drawn = super()._draw(start, stop)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tristream.encode.disk_arrays import forget
 from tristream.encode.prediction_scores import correlation, fisher_mean
 from tristream.inference.permutation import (
     Moves,
@@ -91,6 +92,7 @@ class MovedPredictions:
             for start in range(0, voxels, VOXELS):
                 part = slice(start, start + VOXELS)
                 out[part] = correlation(run.y[:, part], run.prediction[:, part])
+                forget(run.y, run.prediction)
         return r[0] if len(r) == 1 else fisher_mean(r)
 
     def values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float32]:
@@ -100,6 +102,7 @@ class MovedPredictions:
             self._drawn = self._draw(start, stop)
         if self._tables is None or not np.array_equal(self._tables[0], voxels):
             self._tables = (voxels, [self._table(k, voxels) for k in range(len(self.runs))])
+            self.forget()
         total = torch.zeros(stop - start, len(voxels))
         for k, (table, constant) in enumerate(self._tables[1]):
             r, rows = constant.expand(stop - start, -1), self._drawn.rows[k]
@@ -111,6 +114,11 @@ class MovedPredictions:
                 return np.asarray(r.numpy())
             total += r.clamp(-LIMIT, LIMIT).atanh_()
         return np.asarray(total.div_(len(self.runs)).tanh_().numpy())
+
+    def forget(self) -> None:
+        """Let go of what was read of files that are open."""
+        for run in self.runs:
+            forget(run.y, run.prediction)
 
     def _draw(self, start: int, stop: int) -> Drawn:
         """The permutations from `start` to `stop`, for all voxels."""

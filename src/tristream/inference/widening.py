@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from tristream.encode.disk_arrays import forget
 from tristream.inference.permutation import (
     Placed,
     PredictedRun,
@@ -65,6 +66,7 @@ def widening(run: PredictedRun, units: Placed | None, chunk: int = 512) -> float
         y, prediction = unit_length(part.y), unit_length(part.prediction)
         shifted += float((_about_the_mean(y, prediction, rows) ** 2).mean(0).sum())
         permuted += float(_variance(block_table(y, prediction, rows)).sum())
+        forget(run.y, run.prediction)
     return float(np.sqrt(max(1.0, share * shifted / permuted))) if permuted > 0 else 1.0
 
 
@@ -94,6 +96,7 @@ def lost_by_shifts(run: PredictedRun, chunk: int = 512) -> float:
         cleaned += float((square / _kept(prediction, run.projection)).mean(0).sum())
         products = _autocovariance(y, len(lags)) * _autocovariance(prediction, len(lags))
         bartlett += float(weight @ products.sum(1))
+        forget(run.y, run.prediction)
     return bartlett / shifted * cleaned / shifted if shifted > 0 else 1.0
 
 

@@ -12,7 +12,7 @@ from tristream.config.models import EncodingDesign
 from tristream.config.settings.partition import PartitionSettings
 from tristream.device import choose_device
 from tristream.encode.encoding_file import Encoding, read_encoding
-from tristream.encode.fit import tested
+from tristream.encode.fit import beside, tested
 from tristream.encode.fit_inputs import Inputs, read_inputs
 from tristream.encode.jackknife import FEWEST_UNITS
 from tristream.encode.mixture import Mixture
@@ -56,7 +56,7 @@ def partition_subject(
         If inputs do not fit together.
     """
     full, provenance = read_encoding(encoding, whole=False)
-    inputs = read_inputs(settings.block, aligned, bold, samples)
+    inputs = read_inputs(settings.block, aligned, bold, samples, beside(output))
     chosen = [band for band in full.bands if band in settings.bands]
     if len(chosen) < len(settings.bands):
         raise UserError(f"{encoding}: has bands {', '.join(full.bands)}; fit the model again")
@@ -111,7 +111,7 @@ def nested_runs(
     voxels without signal passed at .05, of best candidates 3 %).
     """
     predictions = {
-        name: np.zeros((2 ** len(chosen), *test.y.shape), np.float32)
+        name: inputs.arrays.zeros((2 ** len(chosen), *test.y.shape))
         for name, test in full.tests.items()
     }
     last = 2 ** len(chosen) - 1
@@ -127,6 +127,7 @@ def nested_runs(
             for name, test in found.items():
                 predictions[name][subset] = test.prediction
                 models[name][subset] = test.models if ridge else None
+                inputs.arrays.forget()
     for name, test in full.tests.items():
         predictions[name][last] = test.best_prediction
         models[name][last] = test.models.best if ridge else None

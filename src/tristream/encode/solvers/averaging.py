@@ -142,7 +142,7 @@ class Average:
 
     Attributes
     ----------
-    duals : list of Tensor of shape (voxels, n), one a band
+    duals : Tensor of shape (bands, voxels, n)
         Of standardised targets, samples in the folds' order; under the band weights, not yet
         divided by the sum of the weights, as are the others.
     gamma : Tensor of shape (voxels, bands)
@@ -158,7 +158,7 @@ class Average:
         voxels, bands = problem.targets.voxels, len(problem.kernels)
         self.offset = torch.zeros(voxels, dtype=problem.targets.dtype, device=problem.device)
         self.gamma = self.offset.new_zeros(voxels, bands)
-        self.duals = [self.offset.new_zeros(voxels, problem.samples) for _ in range(bands)]
+        self.duals = problem.zeros(bands, voxels, problem.samples)
         sums = [self.offset, self.gamma, *self.duals]
         self.weights = Weights(temperature, self.offset, sums)
 

@@ -8,6 +8,7 @@ Eickenberg, Nunez-Elizalde & Gallant 2022, NeuroImage 264:119728).
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,11 +22,16 @@ from tristream.encode.solvers.problem import Floats, Problem, Targets
 from tristream.encode.solvers.scores import R2, TINY, Correlation, Score
 from tristream.encode.solvers.verify import BestCandidates
 
+if TYPE_CHECKING:
+    from tristream.encode.disk_arrays import DiskArrays
+
 # Bytes, on a CPU, of a copy of the targets. Holding all operators for a second use would save a
 # tenth of the time and take most of the memory.
 COPY = 2**31
 # Share of a CUDA device's memory for both.
 CUDA_SHARE = 0.4
+# Voxels whose dual weights are brought to the targets' scale at a time.
+RESTORED = 2048
 # Above this estimate the short search is not good enough.
 MOST_LOSS = skeleton.MOST_LOSS
 
@@ -150,6 +156,7 @@ def fit(
     select: str = "best",
     memory: int | None = None,
     device: str | torch.device | None = None,
+    arrays: "DiskArrays | None" = None,
     progress: Progress = iter,
 ) -> Fit:
     """Choose band weights and penalty of every voxel by cross-validation, and fit it.
@@ -186,6 +193,8 @@ def fit(
         want, and operators. By default that copy, up to 2 GiB; on CUDA 40 % of the device.
     device : str, optional
         Where to compute; by default where the kernels are.
+    arrays : DiskArrays, optional
+        Makes the dual weights, which may be more than memory holds; by default they are in memory.
     progress : callable, optional
         Wraps the long loops, e.g. ``tqdm``.
 
@@ -202,6 +211,7 @@ def fit(
     averaged = select == "average"
     where = torch.device(device) if device is not None else kernels[0].device
     problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
+    problem = replace(problem, arrays=arrays)
     room = _memory(memory, where, targets)
     if targets.nbytes <= room:
         problem.targets.keep()
@@ -237,13 +247,14 @@ def fit_gradient(
     score: str = "r2",
     memory: int | None = None,
     device: str | torch.device | None = None,
+    arrays: "DiskArrays | None" = None,
     progress: Progress = iter,
 ) -> GradientFit:
     """Band weights and penalty of every voxel by steps from equal weights, see :mod:`gradient`.
 
     Parameters
     ----------
-    kernels, targets, groups, intercept, score, memory, device, progress
+    kernels, targets, groups, intercept, score, memory, device, arrays, progress
         As of :func:`fit`; `groups` must part the samples.
     alphas : ndarray of shape (penalties,)
         Of equal weights, to start from; steps are not bound to them.
@@ -256,6 +267,7 @@ def fit_gradient(
     where = torch.device(device) if device is not None else kernels[0].device
     gammas = np.full((1, len(kernels)), 1 / len(kernels))
     problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
+    problem = replace(problem, arrays=arrays)
     if not isinstance(problem.folds, Folds):
         raise ValueError("solver 'gradient' takes folds that each leave a group of samples out")
     room = _memory(memory, where, targets)
@@ -267,12 +279,16 @@ def fit_gradient(
     found = _result(steps.problem, steps.best, 0.0, weightings, "gradient", targets.dtype)
     weights = torch.as_tensor(steps.problem.gammas, device=where)[found.choice.gamma].T
     total = weights.sum(0)
+    for start in range(0, problem.targets.voxels, RESTORED):
+        part = slice(start, start + RESTORED)
+        found.duals[:, part] *= total[part].to(found.duals.dtype)
+        problem.forget()
     return GradientFit(
         weights / total,
         1 / total,
         found.choice.score,
         steps.start,
-        found.duals * total.to(found.duals.dtype),
+        found.duals,
         found.intercept,
         weightings,
     )
@@ -362,22 +378,28 @@ def _result(
     dead = ~(targets.weight > 0).any(1)
     chosen[dead] = int(np.argmax(problem.alphas))
     best.score[dead] = 0
-    duals = best.duals.mul_(targets.scale[:, None]).T
-    if isinstance(problem.folds, Folds) and not problem.folds.sorted:
-        out = torch.empty_like(duals)
-        out[torch.from_numpy(problem.folds.order).to(duals.device)] = duals
-        duals = out
-    intercept = targets.mean + targets.scale * best.offset
     penalties = len(problem.alphas)
-    if problem.intercept:
-        # Of kernels as given, not centred.
-        weights = torch.as_tensor(problem.gammas, device=duals.device)
-        for band in range(len(problem.traces)):
-            part = problem.shift(band).to(duals.dtype) @ duals
-            intercept = intercept - part * weights[chosen // penalties, band].to(duals.dtype)
+    weights = torch.as_tensor(problem.gammas, device=chosen.device)[chosen // penalties].T
+    intercept = targets.mean + targets.scale * best.offset
+    for start in range(0, targets.voxels, RESTORED):
+        part = slice(start, start + RESTORED)
+        duals = _restored(problem, best.duals[part], targets.scale[part])
+        if problem.intercept:
+            # Of kernels as given, not centred.
+            for band, own in enumerate(weights.to(duals.dtype)[:, part]):
+                intercept[part] -= duals @ problem.shift(band).to(duals.dtype) * own
+        problem.forget()
     choice = Choice(chosen // penalties, chosen % penalties, best.score)
     name = str(dtype).removeprefix("torch.")
-    return Fit(choice, duals, intercept, estimated_loss, rank, solver, name)
+    return Fit(choice, best.duals.T, intercept, estimated_loss, rank, solver, name)
+
+
+def _restored(problem: Problem, duals: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Dual weights (voxels, n), changed in place: samples as given, of targets as given."""
+    duals.mul_(scale[:, None])
+    if isinstance(problem.folds, Folds) and not problem.folds.sorted:
+        duals[:, torch.from_numpy(problem.folds.order).to(duals.device)] = duals.clone()
+    return duals
 
 
 def _averaged(problem: Problem, average: Average | None) -> Averaged | None:
@@ -390,19 +412,16 @@ def _averaged(problem: Problem, average: Average | None) -> Averaged | None:
     # A band without weight has no dual weights.
     share = torch.where(gamma > TINY, targets.scale / gamma, 0.0)
     gamma = gamma / total
-    duals = average.offset.new_empty(len(gamma), targets.voxels, problem.samples)
-    for band, own in enumerate(duals):
-        made = average.duals[band].mul_(share[band, :, None])
-        average.duals[band] = average.offset  # Its memory is the next one's.
-        if isinstance(problem.folds, Folds) and not problem.folds.sorted:
-            own[:, torch.from_numpy(problem.folds.order).to(own.device)] = made
-        else:
-            own.copy_(made)
-        if problem.intercept:
-            part = own @ problem.shift(band).to(own.dtype)
-            intercept = intercept - part * gamma[band]
+    for band, whole in enumerate(average.duals):
+        for start in range(0, targets.voxels, RESTORED):
+            part = slice(start, start + RESTORED)
+            duals = _restored(problem, whole[part], share[band, part])
+            if problem.intercept:
+                intercept[part] -= duals @ problem.shift(band).to(duals.dtype) * gamma[band, part]
+            problem.forget()
     number, members = total.square() / average.weights.squares, average.members()
-    return Averaged(gamma, duals.mT, intercept, number, *members, average.weights.temperature)
+    duals, temperature = average.duals.mT, average.weights.temperature
+    return Averaged(gamma, duals, intercept, number, *members, temperature)
 
 
 def fit_stack(

@@ -187,6 +187,7 @@ def _visit(
             best.candidate[kept] = first + weighting
             best.score[kept] = found[keep]
             best.duals[kept] = (solved[keep] / operator.scale).to(best.duals.dtype)
+            problem.forget()
             best.offset[kept] = (y[keep] @ operator.mean).to(best.offset.dtype)
             if isinstance(operator, BlockOperator):
                 residuals = operator.residuals(y, solved)

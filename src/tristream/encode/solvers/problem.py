@@ -3,12 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers.folds import Folds, Splits
+
+if TYPE_CHECKING:
+    from tristream.encode.disk_arrays import DiskArrays
 
 Floats = npt.NDArray[np.floating]
 Step = Callable[[slice], None]
@@ -88,6 +92,10 @@ class Targets:
         """Targets as given, one a row, samples in the folds' order."""
         if isinstance(index, torch.Tensor):
             index = index.to(self.source.device)
+        by_target = self.source.T
+        if by_target.is_contiguous():
+            y = by_target[index]
+            return (y if self.order is None else y[:, self.order]).to(self.device)
         y = self.source[:, index]
         if self.order is not None:
             y = y[self.order]
@@ -143,6 +151,8 @@ class Problem:
     intercept : bool
         Whether the model has one, not penalised.
     score : {'r2', 'correlation'}
+    arrays : DiskArrays or None
+        Where dual weights lie, on a CPU; None: in memory.
     """
 
     kernels: torch.Tensor | Sequence[torch.Tensor]
@@ -152,6 +162,19 @@ class Problem:
     targets: Targets
     intercept: bool
     score: str
+    arrays: "DiskArrays | None" = None
+
+    def zeros(self, *shape: int) -> torch.Tensor:
+        """Zeros of the targets' type, many of which may lie on disk."""
+        if self.arrays is None or self.device.type != "cpu":
+            return torch.zeros(*shape, dtype=self.targets.dtype, device=self.device)
+        dtype = torch.zeros(0, dtype=self.targets.dtype).numpy().dtype
+        return torch.from_numpy(self.arrays.zeros(shape, dtype))
+
+    def forget(self) -> None:
+        """Let go of what :meth:`zeros` has in memory of what lies on disk."""
+        if self.arrays is not None:
+            self.arrays.forget()
 
     @property
     def samples(self) -> int:

@@ -46,7 +46,7 @@ class BestCandidates:
         return cls(
             torch.zeros(voxels, dtype=torch.long, device=device),
             torch.full((voxels,), -torch.inf, dtype=dtype, device=device),
-            torch.zeros(voxels, problem.samples, dtype=dtype, device=device),
+            problem.zeros(voxels, problem.samples),
             torch.zeros(voxels, dtype=dtype, device=device),
             torch.zeros(voxels, 0, dtype=torch.long, device=device),
             torch.zeros(voxels, 0, dtype=dtype, device=device),
@@ -126,6 +126,7 @@ def verify(
 
     for candidate, places in progress(list(pairs)):
         try_on(places, candidate)
+        problem.forget()
     scores = exact_scores.view(shortlist.shape)
     again = shortlist == shortlist[:, :1]
     scores = torch.where(again, scores[:, :1], scores)
