@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -16,10 +17,12 @@ from helpers import report_tree
 from helpers.small_study import REPO
 from tristream.config.load import descriptor
 from tristream.config.settings.maps import MapsSettings
+from tristream.maps import encoding_maps
 from tristream.maps.encoding_maps import draw
 from tristream.maps.map_list import read_maps
 from tristream.maps.map_tables import read_map_table
 from tristream.maps.names import Names
+from tristream.maps.score_maps import Scores
 from tristream.store import open_h5, read_json
 
 
@@ -195,3 +198,17 @@ def test_the_list_is_read_back_as_it_was_written(resolved):
     about = (listed.dataset, listed.section, listed.name, listed.subject)
     assert about == ("bunny", "models", "streams", "01")
     assert [asdict(entry) for entry in listed.maps] == content["maps"]
+
+
+def test_a_hemisphere_without_a_usable_ceiling_has_the_figures_of_the_other():
+    """Both sides of a figure are drawn, also where one has nothing to show."""
+    r, shares = np.full(4, 0.3), np.full((1, 4), 0.1)
+    both = Scores(r, r, shares, ("one",), np.full(4, 0.5), np.array([0.1, 0.1, -0.1, -0.1]))
+    right = Scores(*(x[..., 2:] for x in (r, r, shares)), ("one",), r[2:], both.ceiling_low[2:])
+    job = SimpleNamespace(
+        names=SimpleNamespace(model="m"), voxels=SimpleNamespace(scores=both), plain=False
+    )
+    job.competing, job.streams = [], {}
+    painted = encoding_maps._paints(job, right)
+    assert set(painted) == set(encoding_maps._paints(job, both)) == {"r", "normalized"}
+    assert np.isnan(painted["normalized"][1]).all()

@@ -252,8 +252,10 @@ def _paints(job: Job, scores: Scores) -> dict[str, tuple[figures.Paint, npt.NDAr
             f"its lowest colour. {grey}",
         )
     }
-    normalized = scores.normalized
-    if not job.plain and normalized is not None and np.isfinite(normalized).any():
+    normalized, of_all = scores.normalized, job.voxels.scores.normalized
+    # One hemisphere alone may have none.
+    usable = of_all is not None and bool(np.isfinite(of_all).any())
+    if not job.plain and normalized is not None and usable:
         out["normalized"] = (
             figures.scale(0, 1, "r / ceiling r"),
             normalized,
