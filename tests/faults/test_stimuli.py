@@ -134,6 +134,30 @@ def test_subjects_who_saw_other_events(bids: Callable[[dict[str, str]], Receipt]
         timelines_of(dataset_of(), ["01", "02"], bids(files))
 
 
+@pytest.mark.parametrize(
+    ("named", "column"),
+    [
+        ({"ignore": {"condition": ["rest"]}}, "condition"),
+        ({"modelled": {"trialtype": ["button"]}}, "trialtype"),
+        ({"label": "category"}, "category"),
+        ({"stimulus": "{stim_file}.{take}"}, "stim_file"),
+        ({"media_start": ["start", "from"]}, "start or from"),
+    ],
+)
+def test_a_column_that_no_file_has(
+    bids: Callable[[dict[str, str]], Receipt], named: dict[str, Any], column: str
+) -> None:
+    """One that some files have is another matter: runs of other tasks."""
+    listing = bids({f"sub-01_run-{r}": FACE for r in (1, 2, 3)})
+    words = rf"sub-01 has a column {column}, .* \(columns: onset, duration, trial_type\)"
+    with pytest.raises(UserError, match=words) as caught:
+        timelines_of(dataset_of(events=named), ["01"], listing)
+    assert "\n" not in str(caught.value)
+    timelines_of(dataset_of(events={"ignore": {"trial_type": ["rest"]}}), ["01"], listing)
+    bids({"sub-01_run-3": "onset\tduration\ttrial_type\tcondition\n0\t1\tface\tx\n"})
+    timelines_of(dataset_of(events={"ignore": {"condition": ["rest"]}}), ["01"], listing)
+
+
 def test_a_run_without_events(bids: Callable[[dict[str, str]], Receipt]) -> None:
     listing = bids({"sub-01_run-1": FACE, "sub-01_run-2": FACE})
     with pytest.raises(UserError, match=r"no events file sub-01_run-3_events.tsv .*`missing:`"):

@@ -10,12 +10,13 @@ import yaml
 from helpers import REPOSITORY
 from helpers.small_study import environment
 from helpers.tiny_dataset import Program, make_dataset, save, study
+from tristream.cli import main
 from tristream.config.load import load
 from tristream.config.settings.fetch import FetchDatasetSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.steps import fetch_dataset
-from tristream.stimuli.events_at_hand import check_events
+from tristream.stimuli.events_at_hand import check_events, known_later
 
 
 def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
@@ -25,6 +26,8 @@ def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
     first = make_dataset(program, root)
     faulty = study(tmp_path, str(root), commit=first)
     assert check_events(faulty, "tiny") is None, "nothing is cloned for a plan"
+    (line,) = known_later(faulty, "tiny", None)
+    assert line.startswith("tiny: not fetched yet, so its events, runs and sidecars are checked by")
     fetch_dataset(FetchDatasetSettings.of(faulty, dataset="tiny"))
     with pytest.raises(UserError, match=r"run-1_events\.tsv: has neither trial_type nor stim_file"):
         check_events(faulty, "tiny")
@@ -68,3 +71,19 @@ def test_it_is_cheap_to_import() -> None:
     done = subprocess.run(call, env=environment(), capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert loaded & {"pandas", "scipy", "nibabel", "av", "h5py", "torch", "nilearn"} == set()
+
+
+def test_what_is_known_after_fetching_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the demo: a film from an archive, and BOLD that is still to be simulated."""
+    config = tmp_path / "config.yaml"
+    demo = (REPOSITORY / "config.yaml").read_text()
+    config.write_text(demo.replace("\ndata: data ", f"\ndata: {tmp_path / 'nothing'} "))
+    assert main(["config", "check", "--config", str(config)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert any(
+        line.startswith("not known yet: bunny: lengths and tracks of films and sounds")
+        for line in told
+    )
+    assert any(line.startswith("not known yet: haxby2001_slice: not fetched yet") for line in told)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 
@@ -87,13 +88,19 @@ def write_settings(settings):
     return settings.write(LAYOUT.settings)
 
 
+def stop(why):
+    """End with one line: an exception in a rule's function is shown with where it was raised."""
+    logger.error(str(why))
+    raise SystemExit(1)
+
+
 @lru_cache(None)
 def settings(kind, **targets):
     """The file of settings of this kind, picked from the study."""
     try:
         return write_settings(kind.of(RESOLVED, **targets))
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 DEMANDS = Demands(RESOLVED, LAYERS)

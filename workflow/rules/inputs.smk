@@ -3,8 +3,6 @@
 import math
 import shlex
 
-from snakemake.logging import logger
-
 from tristream.bold.readers import reader_module
 from tristream.config.settings.stimuli import InventorySettings
 from tristream.fetch.plan import human, plan_subject
@@ -37,7 +35,7 @@ def download_mb(dataset, subject):
     try:
         plan = plan_subject(RESOLVED, dataset, subject)
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
     if workflow.dryrun and plan is None:
         logger.info(
             f"{dataset} sub-{subject}: files and bytes are known once the dataset is listed: "
@@ -63,7 +61,7 @@ def tell_faulty_events(dataset):
     try:
         check_events(RESOLVED, dataset)
     except UserError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 def dropped():
@@ -149,7 +147,7 @@ def design_files(wildcards):
     try:
         return STUDY.power[name].files(name)
     except UserError as error:
-        raise WorkflowError(f"{CONFIGFILES[0]}: {error}") from None
+        stop(f"{CONFIGFILES[0]}: {error}")
 
 
 def partition_of(wildcards):

@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the plan; status 1 if files are faulty, jobs too large, or snakemake has no plan."""
     from tristream.bold.files_at_hand import faults
     from tristream.fetch.plan import plan_study
+    from tristream.stimuli.events_at_hand import check_events, known_later
 
     resolved = study(args)
     plans = plan_study(resolved, list(members(resolved)))
@@ -103,6 +104,13 @@ def run(args: argparse.Namespace) -> int:
     if wrong := [line for dataset in resolved.datasets for line in faults(resolved, dataset)]:
         print("\nFaults\n" + "\n".join(f"  {line}" for line in wrong))
         return 1
+    later = [
+        line
+        for name in resolved.datasets
+        for line in known_later(resolved, name, check_events(resolved, name))
+    ]
+    if later:
+        print("\nNot known yet\n" + "\n".join(f"  {line}" for line in later))
     print("\nJobs")
     call = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "--cores", "all"]
     call += ["--configfile", args.config]

@@ -98,6 +98,18 @@ class Events(Section):
         return self.label or "trial_type"
 
     @property
+    def named_columns(self) -> list[tuple[str, ...]]:
+        """Columns that the descriptor names, of which files must have one each."""
+        named: list[tuple[str, ...]] = [(one,) for one in (*self.ignore, *self.modelled)]
+        if self.label:
+            named.append((self.label,))
+        for key in ("stimulus", "media_start"):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                columns = self.stimulus_columns if key == "stimulus" else self.media_start
+                named += [tuple(columns)] if key == "media_start" else [(one,) for one in columns]
+        return list(dict.fromkeys(named))
+
+    @property
     def stimulus_columns(self) -> list[str]:
         """Columns that the stimulus's name is made of."""
         return [match[1] for match in FIELD.finditer(self.stimulus)]

@@ -66,6 +66,7 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
     if isinstance(reading.table, ScanTable):
         return read_scan_events(listing.path(reading.table.path), reading, reading.table)
     runs = reading.runs_of(subject)
+    _check_named(reading, subject, runs, listing)
     events = {run: _events_of_whole_run(reading, subject, run, listing) for run in runs}
     if reading.events.without_media_start != "continues":
         return {run: in_part(own, reading.parts, run) for run, own in events.items()}
@@ -79,6 +80,26 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
     whole = {whole_run(run): own for run, own in events.items()}
     gone_on = continued(whole)
     return {run: in_part(gone_on[whole_run(run)], reading.parts, run) for run in events}
+
+
+def _check_named(
+    reading: EventReading, subject: str, runs: Sequence[str], listing: Receipt
+) -> None:
+    """Check that columns which the descriptor names are in one of a subject's files."""
+    named = [] if reading.events.shown else reading.events.named_columns
+    columns: dict[str, None] = {}
+    for run in runs:
+        if not any(columns.keys().isdisjoint(some) for some in named):
+            return
+        file = _events_file(reading.dataset, subject, run, listing)
+        header = _text(listing.path(file), file).partition("\n")[0]
+        columns |= dict.fromkeys(_unquoted(word) for word in header.split("\t"))
+    if lacks := [some for some in named if columns.keys().isdisjoint(some)]:
+        raise UserError(
+            f"{reading.dataset}: no events file of sub-{subject} has a column "
+            f"{' or '.join(lacks[0])}, which `events` of the descriptor names (columns: "
+            f"{', '.join(columns)}); correct the name there"
+        )
 
 
 def _events_file(dataset: str, subject: str, run: str, listing: Receipt) -> str:

@@ -15,6 +15,32 @@ from tristream.stimuli.overlaps import check_overlaps, check_windows
 from tristream.stimuli.subject_timelines import read_timelines
 
 
+def known_later(resolved: Resolved, dataset: str, listing: Receipt | None) -> list[str]:
+    """What of a dataset can't be checked before it is fetched, a line each.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        The checked study.
+    dataset : str
+        Dataset id.
+    listing : Receipt or None
+        What :func:`check_events` read.
+    """
+    about, lines = resolved.datasets[dataset], []
+    if listing is None:
+        lines.append(
+            f"{dataset}: not fetched yet, so its events, runs and sidecars are checked by the jobs "
+            f"after `fetch`; `tristream fetch plan --dataset {dataset}` may bring small files now"
+        )
+    if about.stimuli.source is not None:
+        lines.append(
+            f"{dataset}: lengths and tracks of films and sounds, and whether one is cut off, are "
+            "known at the inventory, once the stimuli are fetched and unpacked"
+        )
+    return lines
+
+
 def check_events(resolved: Resolved, dataset: str) -> Receipt | None:
     """Read the events of a dataset as the inventory will, if they are here.
 
