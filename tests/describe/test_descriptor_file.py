@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import yaml
@@ -49,6 +50,31 @@ def test_raw_data_with_uneven_runs_and_rest(tmp_path):
     assert found.split.scheme == "leave-one-run-out"
     assert "task-rest is left out: no events" in written.path.read_text()
     assert len(written.questions) == 1
+
+
+def test_sizes_are_those_of_the_headers_that_are_here(tmp_path):
+    root = tmp_path / "tiny"
+    course = np.zeros(40)
+    for run in ("task-see_run-1", "task-see_run-2"):
+        raw_run(root, "01", run, EVENTS)
+        bids.write_run(root, run, course, None)
+    written = described(root, tmp_path / "out")
+    found = descriptor("tiny", [tmp_path / "out"], written.path, questions=False)
+    assert (found.size.volumes, found.size.voxels) == (40, np.prod(bids.SHAPE))
+    assert "by the headers of 2 images" in written.path.read_text()
+
+
+def test_a_whole_image_counts_as_a_brain_alone(tmp_path):
+    root = tmp_path / "head"
+    for run in ("task-see_run-1", "task-see_run-2"):
+        raw_run(root, "01", run, EVENTS)
+    image = nib.Nifti1Image(np.zeros((60, 60, 60, 3), np.uint8), np.diag([4.0, 4, 4, 1]))
+    nib.save(image, root / "sub-01/func/sub-01_task-see_run-1_bold.nii.gz")
+    (root / "task-see_bold.json").write_text('{"RepetitionTime": 1.25}')
+    written = described(root, tmp_path / "out")
+    found = descriptor("head", [tmp_path / "out"], written.path, questions=False)
+    # As many as a brain has of the voxels that raw images are resampled to.
+    assert (found.size.volumes, found.size.voxels) == (3, 67_778)
 
 
 def test_outputs_elsewhere_and_runs_that_lack_them(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tristream.describe.derivative_outputs import Outputs, find_outputs
 from tristream.describe.events_profile import GENERIC, EventTables, read_event_tables
+from tristream.describe.image_sizes import ImageSizes, image_sizes
 from tristream.describe.media_files import Medium, media_among, stimulus_table, without_events
 from tristream.describe.open_dataset import Opened
 from tristream.describe.run_list import RunList, compact, entity, find_runs, tasks_of
@@ -14,6 +15,8 @@ from tristream.errors import UserError
 # More than these go into a table beside the descriptor.
 FEW_STIMULI = 12
 FEW_MISSING = 12
+RESOLUTION = 3.0
+"""Edge in mm of the voxels to which images are resampled, as it is proposed."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Found:
     outputs : Outputs
     times : RepetitionTimes
     tables : EventTables
+    sizes : ImageSizes or None
+        Of the images that are here.
     media : list of Medium
         Rows of the stimulus table.
     run_file, table_file : str
@@ -45,6 +50,7 @@ class Found:
     outputs: Outputs
     times: RepetitionTimes
     tables: EventTables
+    sizes: ImageSizes | None = None
     media: list[Medium] = field(default_factory=list)
     run_file: str = ""
     table_file: str = ""
@@ -82,6 +88,7 @@ def look(opened: Opened) -> Found:
         outputs,
         repetition_times(opened.listing, runs),
         tables,
+        image_sizes(opened.listing, runs, outputs, RESOLUTION),
         media,
         f"{opened.name}_runs.tsv" if needs_run_file(runs) else "",
         f"{opened.name}_stimuli.tsv" if len(media) > FEW_STIMULI else "",

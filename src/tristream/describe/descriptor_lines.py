@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from tristream import __version__
 from tristream.config.sources import DataladSource
-from tristream.describe.dataset_findings import Found
+from tristream.describe.dataset_findings import RESOLUTION, Found
 from tristream.describe.events_lines import events_lines, split_lines, stimuli_lines
 from tristream.describe.open_dataset import PLACE, Source
 from tristream.describe.run_list import compact, ranged
 from tristream.describe.yaml_lines import Line, listed, plain, quoted
+from tristream.phrases import counted
 
 
 def all_lines(found: Found) -> list[Line]:
@@ -20,6 +21,7 @@ def all_lines(found: Found) -> list[Line]:
         *_source(found),
         *_layout(found),
         *_times(found),
+        *_size(found),
         *_runs(found),
         *events_lines(found),
         *stimuli_lines(found),
@@ -98,7 +100,7 @@ def _layout(found: Found) -> Iterator[Line]:
         others = ", ".join(f"{space} ({n} runs)" for space, n in outputs.spaces.items())
         yield Line(f"  space: {outputs.space}", f"of {others}" if len(outputs.spaces) > 1 else "")
     if outputs.kind in ("fmriprep_minimal", "raw"):
-        yield Line("  resolution: 3.0", "edge of a voxel in mm, your choice")
+        yield Line(f"  resolution: {RESOLUTION}", "edge of a voxel in mm, your choice")
     if not outputs.padded:
         yield Line("  padded_runs: false", "the outputs write run-1")
     if outputs.kind != "spm":
@@ -129,6 +131,13 @@ def _times(found: Found) -> Iterator[Line]:
         if others
         else "",
     )
+
+
+def _size(found: Found) -> Iterator[Line]:
+    """What the demands of jobs are judged by until the images are prepared."""
+    if (sizes := found.sizes) is not None:
+        text = f"size: {{volumes: {sizes.volumes}, voxels: {sizes.voxels}}}"
+        yield Line(text, f"at the most, by the headers of {counted(sizes.images, 'image')}")
 
 
 def _runs(found: Found) -> Iterator[Line]:
