@@ -7,7 +7,8 @@ import numpy as np
 
 from helpers import REPOSITORY
 
-PAGE = REPOSITORY / "docs/rsa.md"
+NAME = "docs/rsa.md"
+PAGE = REPOSITORY / NAME
 
 
 def test_the_example_runs():

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 import yaml
 
+from helpers import REPOSITORY
 from helpers import small_bids as bids
 from helpers.small_study import commands, environment, run_here
 from tristream.align.samples import read_samples
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.xdist_group("first_hour")
 RUN_SECONDS = 90.0
 DRIVEN = bids.DRIVEN * bids.SHAPE[1] * bids.SHAPE[2]
 RATE = 8000
+MOST_GB = 3.0
 
 
 def answer(path: Path) -> None:
@@ -37,20 +39,48 @@ def answer(path: Path) -> None:
     path.write_text("".join(line for line in lines if MARK.strip() not in line))
 
 
-def first_hour(
-    folder: Path, dataset: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def follow(
+    folder: Path, page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Path:
-    """`describe`, answers, `init`, `plan`, and all jobs of the study; the study's folder."""
-    folder.mkdir(exist_ok=True)
+    """The commands of a tutorial but `run`, answers in between; the study's folder.
+
+    What `describe` prints is what the page shows; jobs ask for what small data need.
+    """
+    text = (REPOSITORY / f"docs/tutorials/{page}.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```console\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     monkeypatch.chdir(folder)
+    for line in re.findall(r"^\$ (.*)$", "".join(shown), flags=re.MULTILINE):
+        _, *words = shlex.split(line)
+        if line.startswith("cd "):
+            folder = folder / words[0]
+            monkeypatch.chdir(folder)
+        elif words != ["run"]:
+            capsys.readouterr()
+            assert main(words) == 0
+            printed = capsys.readouterr().out
+        if words[0] == "describe":
+            for one in printed.splitlines():
+                assert numberless(one) in numberless(text)
+            answer(folder / f"{words[1]}.yaml")
+        if words == ["plan"]:
+            asked = re.findall(r"(\d+\.\d) GB +\d+$", printed, re.MULTILINE)
+            # Sizes are those of the headers, not those of a brain.
+            assert 0 < max(map(float, asked)) <= MOST_GB
+    assert line == "tristream run"
+    return folder
+
+
+def numberless(text: str) -> str:
+    """The same without the lines of a descriptor, which vary with its source."""
+    return re.sub(r"line \d+", "line", text)
+
+
+def first_hour(
+    folder: Path, page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Path:
+    """All commands of a tutorial, and the jobs of its study; the study's folder."""
     begun = time.monotonic()
-    assert main(["describe", dataset]) == 0
-    (descriptor,) = folder.glob("*.yaml")
-    answer(descriptor)
-    assert main(["init", "study", "--dataset", str(descriptor)]) == 0
-    study = folder / "study"
-    monkeypatch.chdir(study)
-    assert main(["plan"]) == 0
+    study = follow(folder, page, monkeypatch, capsys)
     newcomer = time.monotonic() - begun
     call = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--printshellcmds"]
     done = subprocess.run(call, cwd=study, env=environment(), capture_output=True, text=True)
@@ -62,17 +92,37 @@ def first_hour(
     run_here(study, jobs)
     with capsys.disabled():
         print(
-            f"\n{dataset}: describe, init and plan {newcomer:.0f} s, {len(jobs)} jobs "
+            f"\n{page}: describe, init and plan {newcomer:.0f} s, {len(jobs)} jobs "
             f"{time.monotonic() - begun - newcomer:.0f} s"
         )
     assert (study / "results/report/index.html").is_file()
     return study
 
 
+def write_films(root: Path) -> list[str]:
+    """A dataset of three runs without events, each of a film of its own; the films."""
+    bids.write_dataset(root, "No events")
+    names = ["one", "two", "three"]
+    for number, name in enumerate(names):
+        level = bids.levels(RUN_SECONDS, 10 + number)
+        bids.write_film(root / f"stimuli/task-{name}.mp4", level)
+        bids.write_run(root, f"task-{name}", bids.film_course(level, RUN_SECONDS, 0, 0), None)
+    return names
+
+
+def test_a_folder_of_films_without_events(tmp_path, monkeypatch, capsys):
+    write_films(tmp_path / "films")
+    study = follow(tmp_path, "film", monkeypatch, capsys)
+    text = (study / "workflow/datasets/films.yaml").read_text()
+    assert "{runs: task-one, stimulus: task_one, onset: 0, media_start: 0}" in text
+    # The films are silent.
+    assert "acoustics" not in (study / "config.yaml").read_text()
+
+
 def test_a_folder_of_labels(tmp_path, monkeypatch, capsys):
     root = tmp_path / "faces"
     bids.write_faces(root)
-    study = first_hour(tmp_path / "hour", str(root), monkeypatch, capsys)
+    study = first_hour(tmp_path, "images", monkeypatch, capsys)
     found = read_decoding(study / "results/decode/faces/labels/sub-01.h5")[0]
     assert sorted(found.classes) == ["face", "house"]
     assert found.accuracy > 0.8
@@ -95,7 +145,7 @@ def test_a_datalad_dataset_that_ships_its_sounds(tmp_path, program, monkeypatch,
         course = bids.film_course(np.log(0.02 + level), RUN_SECONDS, 0, 0)
         bids.write_run(root, f"task-story_run-{number}", course, [row])
     program(root, "datalad", "-l", "critical", "save", "-m", "Make the dataset")
-    study = first_hour(tmp_path / "hour", str(root), monkeypatch, capsys)
+    study = first_hour(tmp_path, "music", monkeypatch, capsys)
     text = (study / "workflow/datasets/stories.yaml").read_text()
     assert "source: {kind: dataset}" in text
     receipt = json.loads((study / "results/fetch/stories/stimuli/receipt.json").read_text())
@@ -201,14 +251,12 @@ def _offsets(folder: Path) -> None:
 def _no_events(folder: Path) -> None:
     """(c) No events files: each run shows a film of its own, whole."""
     root = folder / "bids_no_events"
-    bids.write_dataset(root, "No events")
-    names = ["one", "two", "three"]
-    for number, name in enumerate(names):
-        level = bids.levels(RUN_SECONDS, 10 + number)
-        bids.write_film(root / f"stimuli/{name}.mp4", level)
-        bids.write_run(root, f"task-{name}", bids.film_course(level, RUN_SECONDS, 0, 0), None)
+    names = write_films(root)
     events = {"shown": [{"runs": f"task-{name}", "stimulus": name} for name in names]}
-    table = {"source": {"kind": "dataset"}, "table": [film_row(name) for name in names]}
+    table = {
+        "source": {"kind": "dataset"},
+        "table": [{**film_row(name), "path": f"stimuli/task-{name}.mp4"} for name in names],
+    }
     runs = [f"task-{name}" for name in names]
     film_descriptor(folder, "no_events", root, stimuli=table, events=events, runs=runs)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tristream.describe.derivative_outputs import Outputs, find_outputs
 from tristream.describe.events_profile import GENERIC, EventTables, read_event_tables
@@ -88,11 +89,16 @@ def look(opened: Opened) -> Found:
         outputs,
         repetition_times(opened.listing, runs),
         tables,
-        image_sizes(opened.listing, runs, outputs, RESOLUTION),
+        image_sizes(opened.listing, runs, outputs, RESOLUTION, _origin(opened)),
         media,
         f"{opened.name}_runs.tsv" if needs_run_file(runs) else "",
         f"{opened.name}_stimuli.tsv" if len(media) > FEW_STIMULI else "",
     )
+
+
+def _origin(opened: Opened) -> Path | None:
+    address = getattr(opened.source, "url", "").removeprefix("file://")
+    return Path(address) if address and Path(address).is_dir() else None
 
 
 def _media(listed: frozenset[str], tables: EventTables) -> list[Medium]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class ImageSizes:
 
 
 def image_sizes(
-    listing: Receipt, runs: RunList, outputs: Outputs, resolution: float
+    listing: Receipt, runs: RunList, outputs: Outputs, resolution: float, origin: Path | None
 ) -> ImageSizes | None:
     """Sizes by headers; None where no image is here, or the layout reads other files.
 
@@ -51,11 +52,14 @@ def image_sizes(
     outputs : Outputs
     resolution : float
         Edge in mm to which raw images are resampled.
+    origin : Path or None
+        The folder that a clone without content was made of, if it is on this machine.
     """
     volumes, voxels, count = 0, 0, 0
     for path in islice(_images(listing, runs, outputs), MOST_IMAGES):
         try:
-            image = open_image(listing.path(path), 4)
+            there = origin is not None and (origin / path).is_file()
+            image = open_image(origin / path if origin and there else listing.path(path), 4)
         except (UserError, OSError):
             continue
         edges = np.abs(np.array(image.header.get_zooms()[:3], float))

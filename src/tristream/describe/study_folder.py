@@ -122,11 +122,24 @@ def _labelled(dataset: Dataset) -> bool:
 
 def _silent(dataset: Dataset) -> bool:
     """Whether all films are at hand, and none has a sound track."""
-    source = dataset.stimuli.source
     films = [row.path for row in dataset.stimuli.table if row.kind == "film"]
-    if not isinstance(source, FolderSource) or not films:
+    root = _stimulus_folder(dataset)
+    if root is None or not films:
         return False
     from tristream.media.media_contents import media_info
 
-    paths = [Path(source.path).expanduser() / path for path in films]
-    return all(path.is_file() and not media_info(path).has_audio for path in paths)
+    return all(
+        path.is_file() and not media_info(path).has_audio for path in (root / one for one in films)
+    )
+
+
+def _stimulus_folder(dataset: Dataset) -> Path | None:
+    """Where stimuli lie, if on this machine; files of a DataLad dataset may be absent there."""
+    source = dataset.stimuli.source
+    if source is not None and source.kind == "dataset":
+        own = dataset.source
+        address = own.path if isinstance(own, FolderSource) else getattr(own, "url", "")
+    else:
+        address = source.path if isinstance(source, FolderSource) else ""
+    folder = Path(address.removeprefix("file://")).expanduser()
+    return folder if address and folder.is_dir() else None
