@@ -72,6 +72,7 @@ STUDY: list[Change] = [
     ("config.yaml", "models.streams.alphas", {"highest": 4}, STREAMS),
     ("config.yaml", "models.streams.alphas", {"number": 5}, STREAMS),
     ("config.yaml", "models.streams.candidates", 3, STREAMS),
+    ("config.yaml", "models.streams.solver", "gradient", STREAMS),
     ("config.yaml", "models.streams.select", "best", STREAMS),
     ("config.yaml", "models.streams.components", 7, STREAMS),
     ("config.yaml", "models.streams.control", "shifted", STREAMS),
