@@ -74,9 +74,10 @@ def test_every_place_below_results_has_a_known_kind():
     assert len({place.pattern for place in PLACES.values()}) == len(PLACES)
 
 
-# HDF5 that is not ours: transforms of other programs.
+# HDF5 that is not ours: transforms of other programs, responses that others estimated.
 FOREIGN_H5 = {
     "tristream.store",
+    "tristream.bold.stored_arrays",
     "tristream.bold.resampling.transforms",
     "tristream.simulate.synthetic.transform_files",
 }

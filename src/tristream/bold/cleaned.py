@@ -113,6 +113,8 @@ class Reading:
         As in :class:`tristream.bold.run_file.Run`.
     resampling : Resampling, optional
         Where the reader resampled raw volumes.
+    onsets : ndarray of shape (trials,), optional
+        Where the rows of `columns` are responses to trials, which are not cleaned.
     """
 
     run: str
@@ -126,12 +128,15 @@ class Reading:
     sources: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     resampling: Resampling | None = None
+    onsets: npt.NDArray[np.float64] | None = None
 
 
 def cleaned_run(
     settings: BoldSettings, simulated: bool, reading: Reading, methods: tuple[str, ...]
 ) -> Run:
     """Clean a run: percent of the mean if its rows are to be trials, else z-scores.
+
+    Responses to trials stay as they are.
 
     Parameters
     ----------
@@ -150,28 +155,22 @@ def cleaned_run(
         If confounds and censored volumes leave too little.
     """
     columns, confounds, kept = reading.columns, reading.confounds, reading.volumes
-    mean, tsnr = mean_and_tsnr(columns.bold)
-    try:
-        basis = projection_basis(len(columns.bold), confounds.values, confounds.censor)
-    except UserError as error:
-        raise UserError(f"{reading.path}: {error}") from None
-    percent_of = None if settings.trials is None else mean
-    if settings.trials is not None and np.median(np.abs(tsnr)) < HAS_MEAN:
-        if settings.trials.estimation.scale == "training":
-            raise UserError(
-                f"{reading.path}: voxels have no mean signal to be in percent of (median of mean "
-                f"over standard deviation {np.median(np.abs(tsnr)):.2g}): z-scores or betas; write "
-                "`scale: run` under `trials` of the descriptor"
-            )
-        percent_of = None
+    if reading.onsets is None:
+        mean, tsnr = mean_and_tsnr(columns.bold)
+        time = reading.start_time + settings.tr * np.arange(kept.start, kept.stop)
+        bold, basis, text = _cleaned(settings, reading, mean, tsnr)
+    else:
+        time, bold, text = reading.onsets, columns.bold, ()
+        mean = bold.mean(axis=0, dtype=np.float64).astype(np.float32)
+        basis, tsnr = np.empty((len(bold), 0)), np.full_like(mean, np.nan)
     return Run(
         subject=settings.subject,
         run=reading.run,
         space=settings.space,
         tr=settings.tr,
         start_time=reading.start_time,
-        time=reading.start_time + settings.tr * np.arange(kept.start, kept.stop),
-        bold=clean(columns.bold, basis, confounds.censor, percent_of),
+        time=time,
+        bold=bold,
         ijk=columns.ijk,
         affine=columns.affine,
         shape=columns.shape,
@@ -189,5 +188,31 @@ def cleaned_run(
         sources=dict(reading.sources),
         own_mask=columns.own_mask,
         grayordinates=columns.grayordinates,
-        methods=(*methods, *cleaning_methods(reading, percent_of is not None)),
+        methods=(*methods, *text),
     )
+
+
+def _cleaned(
+    settings: BoldSettings,
+    reading: Reading,
+    mean: npt.NDArray[np.float32],
+    tsnr: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], tuple[str, ...]]:
+    """BOLD after cleaning, the basis of what was projected out, and sentences about it."""
+    columns, confounds = reading.columns, reading.confounds
+    try:
+        basis = projection_basis(len(columns.bold), confounds.values, confounds.censor)
+    except UserError as error:
+        raise UserError(f"{reading.path}: {error}") from None
+    percent_of = None if settings.trials is None else mean
+    if settings.trials is not None and np.median(np.abs(tsnr)) < HAS_MEAN:
+        if settings.trials.estimation.scale == "training":
+            raise UserError(
+                f"{reading.path}: voxels have no mean signal to be in percent of (median of mean "
+                f"over standard deviation {np.median(np.abs(tsnr)):.2g}): z-scores or betas; give "
+                "responses to trials by `layout: {kind: betas}`, or write `scale: run` under "
+                "`trials` of the descriptor"
+            )
+        percent_of = None
+    bold = clean(columns.bold, basis, confounds.censor, percent_of)
+    return bold, basis, cleaning_methods(reading, percent_of is not None)

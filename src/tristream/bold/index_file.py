@@ -26,8 +26,8 @@ class IndexedRun:
         Rows of the file: volumes, or trials.
     tr, start_time : float
         Seconds; `start_time` is where in its acquisition the first volume stands.
-    tsnr_median : float
-        Over voxels.
+    tsnr_median : float or None
+        Over voxels; None where rows are responses that were given.
     fd_mean : float or None
         Framewise displacement in mm; None where unknown.
     censored : int
@@ -45,7 +45,7 @@ class IndexedRun:
     volumes: int
     tr: float
     start_time: float
-    tsnr_median: float
+    tsnr_median: float | None
     fd_mean: float | None
     censored: int
     mask_voxels: int
@@ -63,7 +63,7 @@ class IndexedRun:
             volumes=run.n_volumes,
             tr=run.tr,
             start_time=run.start_time,
-            tsnr_median=round(float(np.median(run.tsnr)), 3),
+            tsnr_median=None if np.isnan(run.tsnr).all() else round(float(np.median(run.tsnr)), 3),
             fd_mean=round(float(known.mean()), 4) if len(known) else None,
             censored=int(run.censor.sum()),
             mask_voxels=len(run.ijk),

@@ -41,6 +41,8 @@ SCALED = {
     "run": "Each voxel was z-scored over the trials of its run.",
     "training": "Responses were left in percent of each voxel's mean signal, to be scaled by the "
     "mean and variance of training trials.",
+    "given": "Responses kept the units in which they were given, to be scaled by the mean and "
+    "variance of training trials.",
 }
 # A regressor of which the projection leaves less than this share of its length is not estimable.
 ESTIMABLE = 1e-3
@@ -140,6 +142,21 @@ class _Modelled(Estimator):
         return f"{found}."
 
 
+@estimates("given")
+class GivenResponses(Estimator):
+    """Responses that were read as such: each trial has a row."""
+
+    def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
+        """One of the rows."""
+        onsets = np.array([event.onset for event in trials])
+        return (np.abs(onsets[:, None] - run.time) <= TOLERANCE).astype(np.float64)
+
+    def methods(self, trials: int, others: int) -> str:
+        """How many rows were taken."""
+        left = f"; {others} that are not samples were left out" if others else ""
+        return f"A run has {trials} trials{left}."
+
+
 @estimates("lsa")
 class AllTrials(_Modelled):
     """One model with a regressor for each trial."""
@@ -203,7 +220,8 @@ def as_trials(
         If the run has no trial, none that can be estimated, or ends before its events do.
     """
     where = f"sub-{run.subject} {run.run}"
-    _check_length(run, events, trimmed, where)
+    if settings.estimate != "given":
+        _check_length(run, events, trimmed, where)
     kept = [event for event in events if event.keep]
     others = [event for event in events if not event.keep]
     if not kept:
@@ -227,6 +245,8 @@ def as_trials(
         lost = lost[first]
         if averaged.max() > 1:
             text.append("Presentations of one item were averaged within a run.")
+    # Responses that are given have no mean signal that they would be in percent of.
+    scaled = "given" if (settings.estimate, settings.scale) == ("given", "training") else ""
     rows = weights @ run.bold.astype(np.float64)
     projection = np.zeros((len(rows), 0))
     if settings.scale == "run":
@@ -248,7 +268,7 @@ def as_trials(
             averaged=averaged,
         ),
         omitted=omitted,
-        methods=(*run.methods, *text, SCALED[settings.scale]),
+        methods=(*run.methods, *text, SCALED[scaled or settings.scale]),
     )
 
 

@@ -140,6 +140,20 @@ class Dataset(Section):
             return value
         return {**value, "runs": [f"{run}{name}" for run in expand(runs) for name in parts.names]}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_betas(cls, value: object) -> object:
+        """Betas have no repetition time; their rows are trials, and their table has columns."""
+        layout = value.get("layout") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(layout, dict):
+            return value
+        if layout.get("kind") != "betas":
+            return value
+        events = value.get("events") or {}
+        if isinstance(events, dict):
+            events = {"stimulus": "{stimulus}", "label": "label", **events}
+        return {"tr": 1.0, "trials": {"estimate": "given"}, **value, "events": events}
+
     @field_validator("timelines", mode="before")
     @classmethod
     def _expand_timelines(cls, value: object) -> object:
@@ -176,11 +190,36 @@ class Dataset(Section):
                 raise ValueError("trials.average_repeats: split needs `scale: training`")
         if self.trials and self.samples == "all":
             raise ValueError("samples: all: rows are trials, so there are no volumes between them")
+        self._check_betas()
         groups = {} if self.timelines == "own" else self.timelines
         listed = [s for subjects in groups.values() for s in subjects]
         if groups and sorted(listed) != sorted(self.subjects):
             raise ValueError("timelines: each subject must stand in exactly one of them")
         return self
+
+    def _check_betas(self) -> None:
+        """Refuse what makes no sense where responses to trials are given, or are not."""
+        given = self.trials is not None and self.trials.estimate == "given"
+        if self.layout.kind != "betas":
+            if given:
+                raise ValueError("trials.estimate: given is for `layout: {kind: betas}`")
+            return
+        wrong = {
+            "trials.estimate: betas are estimates; write `given`, or leave `trials` out": not given,
+            "exchange.unit: betas have no times; write `item` or `block`": self.exchange.unit
+            == "time",
+            "trims: betas have no volumes to leave out": bool(self.trims.start or self.trims.end),
+            "events.shown: the table of trials says what was shown": bool(self.events.shown),
+            "events.without_media_start: betas have no times; write `beginning`": (
+                self.events.without_media_start in ("run", "continues")
+            ),
+            "parts.times: betas have no times; deal trials out by `items`": bool(
+                self.parts and self.parts.times
+            ),
+            "parts.gap: betas have no times; write `gap: 0`": bool(self.parts and self.parts.gap),
+        }
+        if why := next((text for text, holds in wrong.items() if holds), None):
+            raise ValueError(why)
 
     @property
     def space(self) -> str | None:

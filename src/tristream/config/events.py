@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, field_validator
 
 from tristream.config.base import Label, Name, Section
+from tristream.config.layouts import BetasLayout
 from tristream.config.runs import Parts, runs_of
 
 if TYPE_CHECKING:
@@ -144,6 +145,20 @@ class ScanTable(Section):
     tr: float
 
 
+class TrialTable(Section):
+    """Events from a table of trials whose responses are given; see :class:`BetasLayout`."""
+
+    kind: Literal["betas"] = "betas"
+    path: str
+    run: str
+    session: str
+
+    @classmethod
+    def of(cls, layout: BetasLayout) -> Self:
+        """Of a layout."""
+        return cls(path=layout.trials, run=layout.run, session=layout.session)
+
+
 class EventReading(Section):
     """All of a descriptor that says what was shown when: what a job needs to read events."""
 
@@ -153,19 +168,21 @@ class EventReading(Section):
     events: Events
     stimuli: list[Stimulus]
     parts: Parts | None = None
-    table: VolumeTable | ScanTable | None = Field(default=None, discriminator="kind")
+    table: VolumeTable | ScanTable | TrialTable | None = Field(default=None, discriminator="kind")
 
     @classmethod
     def of(cls, dataset: "Dataset") -> Self:
         """Pick from a descriptor; without a table each run has a BIDS events file."""
         layout = dataset.layout
-        table: VolumeTable | ScanTable | None = None
+        table: VolumeTable | ScanTable | TrialTable | None = None
         if layout.kind == "volume_table":
             table = VolumeTable(path=layout.table, rest=layout.rest, tr=dataset.tr)
         elif layout.kind == "scan":
             table = ScanTable(
                 path=layout.events, columns=layout.columns, volumes=layout.volumes, tr=dataset.tr
             )
+        elif layout.kind == "betas":
+            table = TrialTable.of(layout)
         return cls(
             dataset=dataset.id,
             runs=dataset.runs,

@@ -164,7 +164,58 @@ class ScanLayout(Section):
         return value
 
 
+class BetasLayout(Section):
+    """Responses to single trials (betas) that were estimated before, and a table of the trials.
+
+    They are taken as they are: nothing is cleaned, and no response function is assumed. Paths are
+    templates: ``{subject}``, ``{run}`` (all entities without the subject), ``{session}``
+    (``ses-01``). Rows of the table stand in the order of the trials of the file that they are in;
+    its `run` and `session` are numbers or labels of the entities in the descriptor's `runs`.
+    """
+
+    kind: Literal["betas"] = "betas"
+    responses: str = Field(
+        description="trials x voxels: NIfTI (trials last), TSV, CSV, HDF5, .mat or .npy"
+    )
+    trials: str = Field(
+        description="TSV or CSV, a row a trial, with what `events` names (by default `stimulus` "
+        "and `label`); `duration` is that of films and sounds"
+    )
+    run: str = Field(default="run", description="column of the table: the run of a trial")
+    session: str = Field(default="session", description="column of the table: its session")
+    variable: str | None = Field(
+        default=None,
+        description="name of the array in HDF5 or .mat; default: `betasmd` or `modelmd` "
+        "(GLMsingle), `betas`, or the only array",
+    )
+    trial_axis: Literal["first", "last"] | None = Field(
+        default=None, description="axis of the trials; default: the one as long as the table"
+    )
+    mask: str | None = Field(
+        default=None, description="image of the voxels; places them, where responses are flat"
+    )
+    voxel_order: Literal["C", "F"] | None = Field(
+        default=None,
+        description="how flat responses run through the mask: `C` as numpy and nilearn do (the "
+        "default), `F` as MATLAB does; of .mat files it must be given",
+    )
+    drop_nan: bool = Field(
+        default=False, description="leave out voxels that are NaN in some trials of the subject"
+    )
+    space: str = Field(
+        default="native",
+        pattern=r"^(native|T1w|MNI[A-Za-z0-9]+(_res-[A-Za-z0-9]+)?)$",
+        description="space of the voxels: `native`, `T1w` or `MNI…`",
+    )
+
+
 Layout = Annotated[
-    FmriprepLayout | MinimalLayout | SpmLayout | RawLayout | VolumeTableLayout | ScanLayout,
+    FmriprepLayout
+    | MinimalLayout
+    | SpmLayout
+    | RawLayout
+    | VolumeTableLayout
+    | ScanLayout
+    | BetasLayout,
     Field(discriminator="kind"),
 ]

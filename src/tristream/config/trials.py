@@ -12,10 +12,12 @@ class Trials(Section):
 
     ``mean``: the volumes of a window after the onset, averaged (Horikawa & Kamitani 2017).
     ``lsa``: one regressor a trial, all in one model. ``lss``: a model of its own for each trial, in
-    which the others share a regressor (Mumford et al. 2012).
+    which the others share a regressor (Mumford et al. 2012). ``given``: layout `betas` has them.
     """
 
-    estimate: Literal["mean", "lsa", "lss"] = Field(description="how a trial's response is found")
+    estimate: Literal["mean", "lsa", "lss", "given"] = Field(
+        description="how a trial's response is found"
+    )
     shift: float = Field(
         default=3.0, ge=0, description="seconds from onset to window, for the response's lag (mean)"
     )
@@ -30,7 +32,8 @@ class Trials(Section):
     scale: Literal["run", "training"] = Field(
         default="training",
         description="run: z-scored over the run's own trials, where these are many; training: left "
-        "in percent of the voxel's mean, for decoders to scale by training trials",
+        "in percent of the voxel's mean (given: as they are), for decoders to scale by training "
+        "trials",
     )
     average_repeats: Literal["never", "run", "split"] = Field(
         default="never",

@@ -59,9 +59,11 @@ def first_config(dataset: Dataset, labelled: bool, silent: bool = False) -> str:
     )
     if labelled:
         samples = "blocks" if dataset.exchange.unit in ("block", "round") else "volumes"
+        trials = dataset.trials
+        scaled = trials is not None and trials.scale == "training"
         parts.append(
             f"\ndecoders:\n  labels:\n    datasets: [{dataset.id}]\n    kind: ridge\n"
-            f"    samples: {samples}\n{delay}"
+            f"    samples: {samples}\n{delay}" + "    standardize: training\n" * scaled
         )
     parts.append("\ninference:\n  permutations: 1000\n")
     return "".join(parts)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from tristream.config.layouts import (
     FSAVERAGE5,
     FSLR,
+    BetasLayout,
     FmriprepLayout,
     Layout,
     MinimalLayout,
@@ -144,6 +145,8 @@ def subject_files(about: SubjectRuns, listed: Iterable[str]) -> list[str]:
         return _spm_files(about, layout, there)
     if isinstance(layout, RawLayout):
         return _raw_files(about, there)
+    if isinstance(layout, BetasLayout):
+        return _betas_files(about, layout, there)
     if isinstance(layout, VolumeTableLayout | ScanLayout):
         table = layout.events if isinstance(layout, ScanLayout) else layout.table
         wanted = [layout.bold, table, *([layout.mask] if layout.mask else [])]
@@ -213,7 +216,7 @@ def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[s
     """BOLD that SPM preprocessed, with the raw dataset's events and sidecars, and region masks."""
     wanted = _if_there([DESCRIPTION], there)
     for run in about.runs:
-        bold = spm_path(layout.bold, about.subject, run)
+        bold = filled_path(layout.bold, about.subject, run)
         events = inherited(f"{raw_run(about.subject, run)}_events.tsv", there)
         if bold not in there or (about.with_events and not events):
             lacks = f"{raw_run(about.subject, run)}_events.tsv" if bold in there else bold
@@ -221,13 +224,27 @@ def _spm_files(about: SubjectRuns, layout: SpmLayout, there: set[str]) -> list[s
         wanted += [bold, *events, *inherited(f"{raw_run(about.subject, run)}_bold.json", there)]
     masks = {mask for union in layout.regions.values() for mask in union}
     wanted += _if_there(
-        [spm_path(layout.rois, about.subject, "").format(roi=mask) for mask in sorted(masks)], there
+        [filled_path(layout.rois, about.subject, "").format(roi=mask) for mask in sorted(masks)],
+        there,
     )
     return list(dict.fromkeys(wanted))
 
 
-def spm_path(template: str, subject: str, run: str) -> str:
-    """A path of an :class:`SpmLayout`; ``{roi}`` stays."""
+def _betas_files(about: SubjectRuns, layout: BetasLayout, there: set[str]) -> list[str]:
+    """Responses to trials, the tables of trials, and the mask."""
+    templates = [layout.responses, layout.trials, *([layout.mask] if layout.mask else [])]
+    wanted = _if_there([DESCRIPTION], there)
+    for template in templates:
+        for run in about.runs:
+            path = filled_path(template, about.subject, run)
+            if path not in there:
+                raise _absent(about, run, path, there)
+            wanted.append(path)
+    return list(dict.fromkeys(wanted))
+
+
+def filled_path(template: str, subject: str, run: str) -> str:
+    """A path of an :class:`SpmLayout` (``{roi}`` stays) or a :class:`BetasLayout`."""
     run = whole_run(run)
     session = re.match(r"ses-[A-Za-z0-9]+", run)
     filled = {"{subject}": subject, "{run}": run, "{session}": session.group() if session else ""}

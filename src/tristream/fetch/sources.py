@@ -19,7 +19,10 @@ from tristream.paths import resolve_inside
 from tristream.store import Omission
 
 # Small files that the stimuli stage reads for all subjects; some datasets annex them.
-METADATA = ("_events.tsv", "_bold.json", "dataset_description.json", "participants.tsv")
+METADATA = (
+    *("_events.tsv", "_bold.json", "dataset_description.json", "participants.tsv"),
+    *("_trials.tsv", "_trials.csv"),
+)
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,9 @@ def _confounds(known: Known) -> str:
 
 
 def _quality(known: Known) -> str:
-    return f"median tSNR {_range([run.tsnr_median for run in known.runs])}" if known.runs else ""
+    # None where responses have no mean, as z-scores.
+    found = [run.tsnr_median for run in known.runs if run.tsnr_median is not None]
+    return f"median tSNR {_range(found)}" if found else ""
 
 
 def _searched(known: Known) -> str:

@@ -204,10 +204,9 @@ def _data(results: Results, dataset: str) -> str:
     size = ""
     if runs:
         trs = ", ".join(f"{tr:g}" for tr in sorted({run.tr for run in runs}))
-        size = (
-            f": {subjects} subject{'s' * (subjects > 1)}, {len(runs)} run{'s' * (len(runs) > 1)}, "
-            f"TR {trs} s"
-        )
+        size = f": {subjects} subject{'s' * (subjects > 1)}, {len(runs)} run{'s' * (len(runs) > 1)}"
+        # Responses that were given have no repetition time.
+        size += "" if descriptor.layout.kind == "betas" else f", TR {trs} s"
     keys = [key for doi, key in _by_doi().items() if doi in descriptor.citation.lower()]
     published = f" [@{'; @'.join(keys)}]" if keys else ""
     text = f"{_plain(descriptor.title)}{published}{size}."

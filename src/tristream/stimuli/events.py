@@ -15,19 +15,21 @@ from tristream.config.events import (
     Events,
     ScanTable,
     Stimulus,
+    TrialTable,
     VolumeTable,
 )
 from tristream.config.runs import PART, Parts, whole_run
 from tristream.errors import UserError
-from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.paths import composed, inside
 from tristream.stimuli.entry_points import continued, entered_at
+from tristream.stimuli.plain_text import plain_text, unquoted
 from tristream.stimuli.run_parts import dealt_out, in_part
 from tristream.stimuli.shown_films import shown_in
 from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
+from tristream.stimuli.trial_table import TrialRow, trial_rows
 
 MISSING = ("", "n/a")
 
@@ -65,6 +67,8 @@ def events_of_subject(reading: EventReading, subject: str, listing: Receipt) -> 
         return read_volume_table(listing.path(reading.table.path), reading, reading.table)
     if isinstance(reading.table, ScanTable):
         return read_scan_events(listing.path(reading.table.path), reading, reading.table)
+    if isinstance(reading.table, TrialTable):
+        return read_trial_events(reading, reading.table, subject, listing)
     runs = reading.runs_of(subject)
     _check_named(reading, subject, runs, listing)
     events = {run: _events_of_whole_run(reading, subject, run, listing) for run in runs}
@@ -92,8 +96,8 @@ def _check_named(
         if not any(columns.keys().isdisjoint(some) for some in named):
             return
         file = _events_file(reading.dataset, subject, run, listing)
-        header = _text(listing.path(file), file).partition("\n")[0]
-        columns |= dict.fromkeys(_unquoted(word) for word in header.split("\t"))
+        header = plain_text(listing.path(file), file).partition("\n")[0]
+        columns |= dict.fromkeys(unquoted(word) for word in header.split("\t"))
     if lacks := [some for some in named if columns.keys().isdisjoint(some)]:
         raise UserError(
             f"{reading.dataset}: no events file of sub-{subject} has a column "
@@ -213,13 +217,13 @@ def read_volume_table(path: Path, reading: EventReading, table: VolumeTable) -> 
         A row without two words, or another number of runs than the descriptor lists.
     """
     volumes: dict[str, list[str]] = {}
-    for number, line in enumerate(_text(path, str(path)).split("\n"), start=1):
+    for number, line in enumerate(plain_text(path, str(path)).split("\n"), start=1):
         words = line.split()
         if not words:
             continue
         if len(words) != 2:
             raise UserError(f"{path}: line {number}: {line!r} is not `label run`")
-        volumes.setdefault(words[1], []).append(_unquoted(words[0]))
+        volumes.setdefault(words[1], []).append(unquoted(words[0]))
     if len(volumes) != len(reading.runs):
         raise UserError(
             f"{path}: has {len(volumes)} runs, the descriptor of {reading.dataset} lists "
@@ -252,9 +256,9 @@ def read_scan_events(path: Path, reading: EventReading, table: ScanTable) -> Tim
     """
     length = table.volumes * table.tr
     runs: Timeline = {run: [] for run in reading.runs}
-    for number, line in enumerate(_text(path, str(path)).split("\n"), start=1):
+    for number, line in enumerate(plain_text(path, str(path)).split("\n"), start=1):
         where = f"{path}: line {number}"
-        words = [_unquoted(word) for word in line.split()]
+        words = [unquoted(word) for word in line.split()]
         if not words:
             continue
         if len(words) != len(table.columns):
@@ -277,6 +281,49 @@ def read_scan_events(path: Path, reading: EventReading, table: ScanTable) -> Tim
     return {run: sorted(events, key=lambda event: event.onset) for run, events in runs.items()}
 
 
+def read_trial_events(
+    reading: EventReading, table: TrialTable, subject: str, listing: Receipt
+) -> Timeline:
+    """Events of a subject from its table of trials, at the times of `trial_table.TrialRow`.
+
+    Raises
+    ------
+    UserError
+        A stimulus that is not in the stimulus table, a film or sound without a duration, a run
+        that the table lacks.
+    """
+    runs = reading.runs_of(subject)
+    rows = trial_rows(table, reading.dataset, reading.runs, subject, listing)
+    known = {composed(row.match or row.path): row for row in reading.stimuli}
+    found: Timeline = {}
+    for run in runs:
+        own = [row for row in rows if row.run == whole_run(run)]
+        own = [row for row in own if not _matches(row.cells, reading.events.ignore)]
+        events = _samples_of([_trial(row, known, reading.events) for row in own], reading.events)
+        if reading.parts and reading.parts.items:
+            tests = [_matches(row.cells, reading.parts.items) for row in own]
+            events = dealt_out(events, tests, reading.parts.gap, run.endswith("_part-test"))
+        found[run] = events
+    return found
+
+
+def _trial(row: TrialRow, known: Mapping[str, Stimulus], reading: Events) -> Event:
+    """The event of a row; without a stimulus table it is its label, or else its stimulus."""
+    if not known:
+        label = row.cells.get(reading.label_column, "")
+        label = _stimulus_name(row.cells, reading) if label in MISSING else label
+        keep = bool(label) and not _matches(row.cells, reading.modelled)
+        return Event(row.onset, row.duration, label, "label", label, keep=keep, label=label)
+    timed = {"onset": f"{row.onset:g}", "duration": f"{row.duration:g}"}
+    event = _event({**row.cells, **timed}, known, row.where, reading)
+    if event.timed and not (row.timed or reading.duration):
+        raise UserError(
+            f"{row.where}: shows the {event.kind} {event.stimulus}, of which features are taken "
+            "for as long as it lasts; add a column `duration` (s), or write events.duration"
+        )
+    return event
+
+
 def _blocks(labels: Sequence[str], tr: float, rest: str) -> list[Event]:
     events, first = [], 0
     for index in range(1, len(labels) + 1):
@@ -290,22 +337,6 @@ def _blocks(labels: Sequence[str], tr: float, rest: str) -> list[Event]:
     return events
 
 
-def _text(path: Path, where: str) -> str:
-    if why := absent_content(path):
-        raise UserError(f"{where}: its content is not present: {why}")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{where}: no such file; fetch the dataset first") from None
-    except UnicodeDecodeError:
-        raise UserError(
-            f"{where}: is not UTF-8 text (Windows-1252, perhaps); save it as UTF-8"
-        ) from None
-    if "\0" in text:
-        raise UserError(f"{where}: holds zero bytes (UTF-16, perhaps); save it as UTF-8 text")
-    return text
-
-
 def event_rows(path: Path, where: str) -> list[dict[str, str]]:
     """Cells of an events file, row by row, quotes stripped.
 
@@ -315,10 +346,10 @@ def event_rows(path: Path, where: str) -> list[dict[str, str]]:
         No text, no column ``onset`` or ``duration``, rows of another length than the header.
     """
     # Other characters that part lines may stand within a cell, such as U+2028 from a web page.
-    lines = [line for line in _text(path, where).split("\n") if line.strip()]
+    lines = [line for line in plain_text(path, where).split("\n") if line.strip()]
     if not lines:
         raise UserError(f"{where}: is empty; an events file has at least a header")
-    header = [_unquoted(word) for word in lines[0].split("\t")]
+    header = [unquoted(word) for word in lines[0].split("\t")]
     missing = [name for name in ("onset", "duration") if name not in header]
     if missing:
         commas = "; separate columns by tabs, as BIDS has them" if "," in lines[0] else ""
@@ -329,7 +360,7 @@ def event_rows(path: Path, where: str) -> list[dict[str, str]]:
         raise UserError(f"{where}: has two columns {twice[0]!r}; rename or delete one")
     rows = []
     for number, line in enumerate(lines[1:], start=1):
-        cells = [_unquoted(cell) for cell in line.split("\t")]
+        cells = [unquoted(cell) for cell in line.split("\t")]
         if len(cells) != len(header):
             raise UserError(
                 f"{where}: row {number}: {len(cells)} cells under {len(header)} column names"
@@ -390,8 +421,3 @@ def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
     if not math.isfinite(value):
         raise UserError(f"{where}: {column} {row[column]!r} is not a number of seconds")
     return value
-
-
-def _unquoted(cell: str) -> str:
-    """Stray quotes go, also where only one of a pair is there."""
-    return cell.strip().strip("'\"").strip()

@@ -27,7 +27,7 @@ from tristream.bold.pause import middle_in_words, middle_of_scan
 from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import SpmLayout
 from tristream.errors import UserError
-from tristream.fetch.contents import spm_path
+from tristream.fetch.contents import filled_path
 from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.store import Omission
 
@@ -143,7 +143,7 @@ class SpmReader(Reader[SpmLayout]):
         listed = {file.path for file in self.receipt.files}
         paths = {}
         for run in self.settings.runs:
-            path = spm_path(self.layout.bold, self.settings.subject, run)
+            path = filled_path(self.layout.bold, self.settings.subject, run)
             if path not in listed:
                 raise UserError(
                     f"{self.receipt.root}: has no {path}; fix `runs`, `missing` or layout.bold of "
@@ -168,7 +168,7 @@ class SpmReader(Reader[SpmLayout]):
         return middle_of_scan(path, sidecar, self.settings.tr, "SPM's outputs don't state it")
 
     def _roi(self, name: str) -> str:
-        return spm_path(self.layout.rois, self.settings.subject, "").format(roi=name)
+        return filled_path(self.layout.rois, self.settings.subject, "").format(roi=name)
 
     def _region_masks(self, like: nib.Nifti1Image, like_path: Path) -> dict[str, Mask]:
         """Unions of masks; a mask that is named must be there, as a union without it is another."""

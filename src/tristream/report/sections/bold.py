@@ -69,8 +69,12 @@ def section(results: Results, dataset: str, subject: str) -> Section:
             results.read(path, run_provenance(path))
         runs = [read_run(path, signal=False) for path in paths]
         where, simulated = f"{dataset}/sub-{subject}", index.provenance.simulated
-        blocks.append(_side_by_side(results, where, runs, simulated))
-        blocks += _signal(results, where, runs, simulated)
+        if np.isnan(runs[0].tsnr).all():
+            why = f"{where}: its rows are responses that were estimated before"
+            blocks += results.leave_out("Quality of the BOLD", why)
+        else:
+            blocks.append(_side_by_side(results, where, runs, simulated))
+            blocks += _signal(results, where, runs, simulated)
         blocks += _motion(results, where, runs, paths, simulated)
         blocks += _files(runs)
     return Section("bold", title, [*blocks, *notes])

@@ -6,7 +6,7 @@ import numpy as np
 
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import SpmLayout
-from tristream.fetch.contents import spm_path
+from tristream.fetch.contents import filled_path
 from tristream.simulate.synthetic.image_grid import bold_of, brain_on, integers, save_image
 from tristream.simulate.synthetic.settings import (
     ITEM,
@@ -54,9 +54,9 @@ def write_subject(
     brain = brain_on(CORNER, EDGE, SHAPE, settings.scale)
     for run in settings.runs:
         bold = integers(bold_of(brain, responses, run))
-        save_image(raw / spm_path(dataset.layout.bold, subject, run), brain, bold, dataset.tr)
+        save_image(raw / filled_path(dataset.layout.bold, subject, run), brain, bold, dataset.tr)
     for name, members in region_masks(dataset.layout, brain).items():
-        path = raw / spm_path(dataset.layout.rois, subject, "").format(roi=name)
+        path = raw / filled_path(dataset.layout.rois, subject, "").format(roi=name)
         save_image(path, brain, members.astype(np.uint8))
     return brain
 

@@ -17,6 +17,7 @@ from tristream.config.dataset import Dataset
 from tristream.config.events import EventReading
 from tristream.config.layouts import (
     FSLR,
+    BetasLayout,
     FmriprepLayout,
     MinimalLayout,
     RawLayout,
@@ -109,6 +110,11 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
     if unknown:
         raise UserError(
             f"{dataset.id}: no subject {unknown[0]!r}; it has {', '.join(dataset.subjects)}"
+        )
+    if isinstance(dataset.layout, BetasLayout):
+        raise UserError(
+            f"{dataset.id}: responses to trials are not simulated after a dataset; `power` answers "
+            "what a design can find"
         )
     if isinstance(dataset.layout, OneImage) and wish.runs:
         raise UserError(f"--runs: all runs of {dataset.id} are in one image; leave it out")

@@ -1,0 +1,159 @@
+"""Responses to single trials by the workflow and by the estimators: the same numbers."""
+
+import re
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import REPOSITORY
+from helpers.betas_study import (
+    DRIVEN,
+    HELD_OUT,
+    IMAGES,
+    RUNS,
+    TEST,
+    Betas,
+    label_of,
+    write_study,
+)
+from helpers.small_study import commands, run_here
+from tristream.align.samples import read_samples
+from tristream.bold.run_file import read_run
+from tristream.config.decoders import DecoderDesign
+from tristream.decode.decoding import decode
+from tristream.decode.decoding_file import read_decoding
+from tristream.decode.labelled_arrays import labelled
+from tristream.encode.encoding_file import read_encoding
+from tristream.encode.estimators import RidgeCV
+from tristream.inference.inference_file import read_inference
+from tristream.media.still_images import read_image
+
+TRAIN = [run for run in RUNS if run not in TEST]
+
+
+@pytest.fixture(scope="module")
+def betas() -> Betas:
+    return Betas()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, betas: Betas) -> Path:
+    """Encoding, decoding and inference by the workflow's own commands."""
+    folder = tmp_path_factory.mktemp("betas") / "study"
+    write_study(folder, betas, "sub-1_betas.nii.gz", "sub-1_trials.tsv")
+    results = ("inference/d/light/sub-1.h5", "decode/d/labels/sub-1.h5")
+    run_here(folder, commands(folder, *(f"results/{path}" for path in results)))
+    return folder
+
+
+def runs_of(betas: Betas) -> np.ndarray:
+    return np.array([run for run, _ in betas.trials])
+
+
+def test_responses_arrive_as_they_are(study: Path, betas: Betas) -> None:
+    for run in RUNS:
+        read = read_run(study / f"results/bold/d/sub-1/{run}.h5")
+        np.testing.assert_array_equal(read.bold, betas.responses[betas.rows([run])])
+        assert read.projection.shape[1] == 0
+        assert not read.censor.any()
+    text = " ".join(read.methods)
+    assert "neither cleaned nor detrended nor standardised" in text
+    assert "z-scored" not in text
+    assert "projected out" not in text
+
+
+def test_items_are_exchanged_with_all_their_showings(study: Path, betas: Betas) -> None:
+    table, provenance = read_samples(study / "results/align/d/sub-1_samples.tsv")
+    assert list(table["item"]) == [name for _, name in betas.trials]
+    assert (table["exchange"] == table["item"]).all()
+    assert (table["presentation"] == table.groupby("item").cumcount() + 1).all()
+    assert "an item with all its showings" in " ".join(provenance.methods)
+
+
+def test_encoding_is_that_of_the_estimators_on_the_same_arrays(study: Path, betas: Betas) -> None:
+    pictures = {name: read_image(study / f"images/{name}.png") for name in IMAGES}
+    known = {name: (one.mean(), one.std()) for name, one in pictures.items()}
+    x, y = np.array([known[name] for _, name in betas.trials]), betas.responses
+    train = betas.rows(TRAIN)
+    x = (x - x[train].mean(0)) / x[train].std(0) / np.sqrt(x.shape[1])
+    model = RidgeCV(alphas=[1.0, 100.0, 10_000.0], device="cpu")
+    with pytest.warns(UserWarning, match="smallest alpha"):
+        model.fit(x[train], y[train], runs=runs_of(betas)[train])
+    encoding, _ = read_encoding(study / "results/encode/d/light/sub-1.h5")
+    z = []
+    for tested in encoding.tests.values():
+        (run,) = tested.runs
+        rows = betas.rows([run])
+        predicted = model.predict(x[rows])
+        np.testing.assert_allclose(tested.prediction + model.intercept_, predicted, atol=1e-4)
+        np.testing.assert_array_equal(tested.y, y[rows])
+        # Rows of the table one off would not pass.
+        moved = model.predict(x[np.roll(rows, 1)]) - model.intercept_
+        assert np.abs(tested.prediction - moved).max() > 1
+        pairs = zip(predicted.T.astype(float), y[rows].T.astype(float), strict=True)
+        z.append([np.arctanh(np.corrcoef(*pair)[0, 1]) for pair in pairs])
+    np.testing.assert_allclose(encoding.scores.r, np.tanh(np.mean(z, axis=0)), atol=1e-3)
+
+
+def test_driven_voxels_are_found_under_their_ceiling(study: Path) -> None:
+    encoding, _ = read_encoding(study / "results/encode/d/light/sub-1.h5")
+    r = encoding.scores.r
+    assert np.median(r[:DRIVEN]) > 0.7
+    assert abs(np.median(r[DRIVEN:])) < 0.2
+    assert encoding.about["ceiling"] == "items"
+    assert encoding.ceiling is not None
+    assert np.median(encoding.ceiling.r[:DRIVEN]) > np.median(r[:DRIVEN])
+    tested, _ = read_inference(study / "results/inference/d/light/sub-1.h5")
+    assert tested.found is not None
+    assert (tested.found.p[:DRIVEN] < 0.05).mean() > 0.8
+    assert (tested.found.p[DRIVEN:] < 0.05).mean() < 0.15
+
+
+def test_decoding_is_that_of_the_functions_on_the_same_arrays(study: Path, betas: Betas) -> None:
+    names = [name for _, name in betas.trials]
+    samples = labelled(
+        betas.responses, [label_of(name) for name in names], runs_of(betas), items=names, test=TEST
+    )
+    design = DecoderDesign(
+        kind="ridge",
+        samples="volumes",
+        standardize="training",
+        regularization=10.0,
+        permutations=0,
+    )
+    found = decode(samples, design)
+    stored, _ = read_decoding(study / "results/decode/d/labels/sub-1.h5")
+    np.testing.assert_allclose(stored.decision, found.decision, atol=1e-5)
+    np.testing.assert_array_equal(stored.predicted, found.predicted)
+    assert stored.accuracy > 0.8
+    assert len(stored.true) == 4 * len(HELD_OUT)
+
+
+def test_the_tutorial_runs_through_to_the_report(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs/tutorials/betas.md").read_text(encoding="utf-8")
+    code = {
+        language: re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+        for language in ("python", "yaml", "console")
+    }
+    with chdir(tmp_path):
+        exec(compile("\n".join(code["python"]), "page", "exec"), {"__name__": "page"})
+        (tmp_path / "my_betas.yaml").write_text(code["yaml"][0])
+    lines = [line.removeprefix("$ ").split() for line in code["console"][0].splitlines()]
+    assert [line[:2] for line in lines] == [
+        ["tristream", "init"],
+        ["cd", "my_study"],
+        ["tristream", "plan"],
+        ["tristream", "run"],
+    ]
+    run_here(tmp_path, [lines[0][1:]])
+    study = tmp_path / "my_study"
+    run_here(study, [lines[2][1:], *commands(study)])
+    results = study / "results"
+    stored, _ = read_decoding(results / "decode/my_betas/labels/sub-01.h5")
+    assert stored.accuracy > 0.9
+    methods = (results / "report/index.html").read_text(encoding="utf-8")
+    assert "neither cleaned nor detrended nor standardised" in methods
+    assert "z-scored within each run" not in methods
+    assert "6 runs." in methods
