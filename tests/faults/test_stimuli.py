@@ -154,6 +154,10 @@ def test_a_column_that_no_file_has(
         timelines_of(dataset_of(events=named), ["01"], listing)
     assert "\n" not in str(caught.value)
     timelines_of(dataset_of(events={"ignore": {"trial_type": ["rest"]}}), ["01"], listing)
+    # Pictures are named by a column, and labels stand in runs that are not used.
+    about = {"label": "category", "stimulus": "{trial_type}"}
+    with pytest.raises(UserError, match=r"face.* is not in the stimulus table"):
+        timelines_of(dataset_of(events=about), ["01"], listing)
     bids({"sub-01_run-3": "onset\tduration\ttrial_type\tcondition\n0\t1\tface\tx\n"})
     timelines_of(dataset_of(events={"ignore": {"condition": ["rest"]}}), ["01"], listing)
 

@@ -102,7 +102,9 @@ class Events(Section):
     def named_columns(self) -> list[tuple[str, ...]]:
         """Columns that the descriptor names, of which files must have one each."""
         named: list[tuple[str, ...]] = [(one,) for one in (*self.ignore, *self.modelled)]
-        if self.label:
+        # Where columns name stimuli, runs may lack labels, as those of ds001246 that show pictures;
+        # without any, a decoder finds nothing to decode.
+        if self.label and self.stimulus == type(self).model_fields["stimulus"].default:
             named.append((self.label,))
         for key in ("stimulus", "media_start"):
             if getattr(self, key) != type(self).model_fields[key].default:
