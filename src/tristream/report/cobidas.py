@@ -187,13 +187,15 @@ def _motion(known: Known) -> str:
 def _confounds(known: Known) -> str:
     if not known.runs:
         return ""
+    if not any(run.projected for run in known.runs):
+        return "nothing was projected out"
     read = _range([run.confounds for run in known.runs])
     projected = _range([run.projected for run in known.runs])
     return f"{read} confounds a run; {projected} dimensions projected out, mean and trend included"
 
 
 def _quality(known: Known) -> str:
-    # None where responses have no mean, as z-scores.
+    # None where responses to trials were given, which have no volumes.
     found = [run.tsnr_median for run in known.runs if run.tsnr_median is not None]
     return f"median tSNR {_range(found)}" if found else ""
 

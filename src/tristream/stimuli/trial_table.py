@@ -78,12 +78,12 @@ def trial_rows(
         paths.setdefault(filled_path(table.path, subject, whole), []).append(whole)
     rows: list[TrialRow] = []
     ends: dict[object, float] = {}
-    known: dict[tuple[str, str], str | None] = {}
     there = {file.path for file in listing.files}
     for name, own in paths.items():
         if name not in there:
             continue  # of a run that the subject lacks
         path = listing.path(name)
+        known: dict[tuple[str, str], str | None] = {}
         for where, cells in _cells(path, name):
             pair = cells.get(table.session, ""), cells.get(table.run, "")
             if pair not in known:

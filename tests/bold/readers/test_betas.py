@@ -109,6 +109,19 @@ def test_a_file_a_run_and_z_scores_where_they_are_asked_for(tmp_path: Path) -> N
     assert "z-scored over the trials" in scaled.methods[-1]
 
 
+def test_a_table_a_run_needs_no_column_of_runs(tmp_path: Path) -> None:
+    write_table(tmp_path / TABLE, BETAS)
+    header, *rows = (tmp_path / TABLE).read_text().splitlines()
+    for run in RUNS:
+        np.save(tmp_path / f"{run}.npy", BETAS.responses[BETAS.rows([run])])
+        own = [row for row in rows if row.startswith(f"{run[4:]}\t")]
+        lines = [line.partition("\t")[2] for line in (header, *own)]
+        (tmp_path / f"{run}_trials.tsv").write_text("\n".join(lines) + "\n")
+    for run in RUNS[1:3]:
+        found = read(tmp_path, "{run}.npy", run, table="{run}_trials.tsv")
+        np.testing.assert_array_equal(found.bold, BETAS.responses[BETAS.rows([run])])
+
+
 def test_trials_of_runs_that_are_not_listed_are_told(tmp_path: Path) -> None:
     write(tmp_path, "b.npy")
     changes = {"runs": RUNS[1:5], "split": {"scheme": "holdout", "test": RUNS[4:5]}}
