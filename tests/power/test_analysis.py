@@ -35,8 +35,8 @@ class Held(Run):
 
     values: np.ndarray = field(default_factory=lambda: np.empty(0))
 
-    def bold(self, rows):
-        return self.values[rows]
+    def bold(self, rows, voxels=slice(None)):
+        return self.values[rows, voxels]
 
 
 @dataclass(frozen=True)
