@@ -107,6 +107,10 @@ def test_events_that_are_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"onset\tduration\ttrial_type\n0\t1\t\xff\xfe\n")
     with pytest.raises(UserError, match="not UTF-8"):
         read_bids_events(path)
+    for encoding in ("utf-16", "utf-16-le"):
+        path.write_bytes("onset\tduration\ttrial_type\n0\t1\tface\n".encode(encoding))
+        with pytest.raises(UserError, match=r"not UTF-8|zero bytes \(UTF-16"):
+            read_bids_events(path)
 
 
 @pytest.fixture
