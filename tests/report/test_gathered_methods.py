@@ -135,7 +135,11 @@ def test_decoders_say_their_own_scheme(results):
     assert text_of(results)["Decoding: haxby2001_slice"] == (
         "Decoder ridge_volumes: Tested on held-out runs. "
         "Decoder svm_blocks: Tested on each run in turn. "
-        "Decoder classifiers: Labels were decoded by classifiers. Comparison face_house was made."
+        "Decoder classifiers: Labels were decoded by classifiers. "
+        "Decoder ridge_blocks: Labels were decoded by ridge_blocks. "
+        # Of a searchlight and over time.
+        "Decoder ridge_blocks was fitted again. Decoder ridge_blocks was fitted again. "
+        "Comparison face_house was made."
     )
 
 
