@@ -15,8 +15,8 @@ test-slurm: .venv/ready-test  ## the small study on a Slurm of its own (apt-get 
 	$(BIN)/python -m pytest -m slurm --durations=5 tests/slurm $(PYTEST)
 
 test-faults: export OMP_NUM_THREADS = 1
-test-faults: .venv/ready-test  ## a study that is killed 20 times, and every job of it without room
-	$(BIN)/python -m pytest -m faults -s --durations=0 -n 2 --dist loadgroup tests/study $(PYTEST)
+test-faults: .venv/ready-test  ## a study that is killed 20 times, every job of it without room, full disks (mounted, as root)
+	$(BIN)/python -m pytest -m faults -s --durations=0 -n 2 --dist loadgroup tests/study tests/faults/test_disks.py $(PYTEST)
 
 package: export OMP_NUM_THREADS = 1
 package: .venv/ready-test  ## wheel and source archive, installed in an empty environment: a study, quick tests

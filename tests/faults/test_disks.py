@@ -67,6 +67,7 @@ def in_a_child(job: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+@pytest.mark.faults
 def test_a_full_disk_is_told_by_an_encoder_and_room_helps(
     disk: Disk, fit: list[str], capfd: pytest.CaptureFixture[str]
 ):
@@ -79,6 +80,7 @@ def test_a_full_disk_is_told_by_an_encoder_and_room_helps(
     assert len(read_encoding(disk.folder / "encoding.h5")[0].tests) == 1
 
 
+@pytest.mark.faults
 def test_a_full_disk_keeps_the_table_that_was_there(disk: Disk):
     path, about = disk.folder / "table.tsv", Provenance("samples", True, methods=("Made.",))
     write_table(path, pd.DataFrame({"row": [1]}), about)
@@ -91,6 +93,7 @@ def test_a_full_disk_keeps_the_table_that_was_there(disk: Disk):
     assert sorted(p.name for p in disk.folder.iterdir()) == ["table.json", "table.tsv"]
 
 
+@pytest.mark.faults
 def test_results_that_are_read_only(disk: Disk, fit: list[str], capfd: pytest.CaptureFixture[str]):
     (disk.folder / "other").write_text("kept")
     disk.options("ro,size=64m")
