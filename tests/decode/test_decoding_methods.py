@@ -170,3 +170,10 @@ def test_a_classifier_without_methods_cannot_be_registered():
     with pytest.raises(TypeError, match="methods"):
         CLASSIFIERS["silent"] = Classifier(CLASSIFIERS["ridge"].fold)
     assert "silent" not in CLASSIFIERS
+
+
+def test_blocks_in_rounds_are_called_blocks() -> None:
+    given = samples(exchange="round")
+    text = " ".join(made(given, unit="round")[0])
+    assert "of labels of whole blocks within runs and rounds that show every label once" in text
+    assert "whole rounds" not in text

@@ -61,8 +61,8 @@ class Study:
         return read_profile(output)
 
 
-def settings_of(block: DecoderDesign = DESIGN, **parts) -> ProfileSettings:
-    return ProfileSettings(dataset="d", decoder="ab", block=block, unit="block", **parts)
+def settings_of(block: DecoderDesign = DESIGN, unit="block", **parts) -> ProfileSettings:
+    return ProfileSettings(dataset="d", decoder="ab", block=block, unit=unit, **parts)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,11 @@ def test_times_show_when_and_a_null_stays_a_null(study, tmp_path) -> None:
     nothing, _ = Study(tmp_path, signal=0).fit(times=(-4, 10))
     assert nothing.p_fwe.min() > 0.05
     assert nothing.p.min() < nothing.p_fwe.min()
+
+
+def test_blocks_in_rounds_are_called_blocks(study) -> None:
+    text = " ".join(study.fit(unit="round", regions="all")[1].methods)
+    assert "of labels of whole blocks within runs and rounds that show every label once" in text
 
 
 def test_regions_and_spheres_are_those_of_the_api(study) -> None:

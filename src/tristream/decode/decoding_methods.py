@@ -7,6 +7,9 @@ from tristream.decode.decoding_file import Decoding
 from tristream.decode.decoding_samples import Samples
 from tristream.phrases import counted
 
+UNITS = {"block": "block", "round": "block", "item": "item", "time": "time block"}
+"""What moves as a whole, by the exchangeable unit of the dataset; in rounds blocks do."""
+
 
 def methods_of(
     given: Samples, decoding: Decoding, settings: DecodeSettings, refusal: str
@@ -22,7 +25,7 @@ def methods_of(
     refusal : str
         Why the p value is missing; empty if it is not.
     """
-    unit = "time block" if settings.unit == "time" else settings.unit
+    unit = UNITS[settings.unit]
     sentences = [
         f"Decoder {decoding.decoder} was {_classifier(settings.block)} of "
         f"{counted(len(decoding.classes), 'label')}, fitted to {_samples(given, settings, unit)}."

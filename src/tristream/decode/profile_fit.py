@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tristream.align import samples as index
 from tristream.bold.run_file import Run, read_runs
 from tristream.config.settings.profile import ProfileSettings
+from tristream.decode.decoding_methods import UNITS
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_exchange import label_exchange
 from tristream.decode.profile_file import KIND, Profile, write_profile
@@ -164,7 +165,7 @@ def read_windows(bold: Sequence[Path], samples: Path, settings: ProfileSettings)
     first, last = (round(seconds / tr) for seconds in settings.times)
     lags = np.arange(first, last + 1)
     kept, windows = [], []
-    for name, number in zip(given.runs, range(len(given.runs)), strict=True):
+    for number, name in enumerate(given.runs):
         path, run = runs[name]
         if run.trials:
             raise UserError(f"{path}: its rows are trials, which have no times; take out `times`")
@@ -207,8 +208,7 @@ def read_windows(bold: Sequence[Path], samples: Path, settings: ProfileSettings)
 def _null(given: Samples, found: Profile, settings: ProfileSettings) -> str:
     if found.refusal:
         return f"These accuracies have no p value: {found.refusal}."
-    unit = "time block" if settings.unit == "time" else settings.unit
-    moved = label_exchange(given).described.replace("units", f"{unit}s")
+    moved = label_exchange(given).described.replace("units", f"{UNITS[settings.unit]}s")
     return (
         f"p values were corrected for all {len(found.names):,} {found.over} by the largest "
         f"accuracy under each of {len(found.largest):,} permutations of {moved} (seed "

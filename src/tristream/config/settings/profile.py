@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tristream.config.base import Name
 from tristream.config.decoders import DecoderDesign
+from tristream.config.runs import ExchangeUnit
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ class ProfileSettings(Settings):
     dataset: Name
     decoder: Name
     block: DecoderDesign
-    unit: Literal["block", "item", "time"]
+    unit: ExchangeUnit
     searchlight: float | None = None
     regions: list[str] | Literal["all"] | None = None
     times: tuple[float, float] | None = None
