@@ -92,8 +92,10 @@ def largest_partition(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Print the plan; status 1 if files are faulty, jobs too large, or snakemake has no plan."""
     from tristream.bold.files_at_hand import faults
+    from tristream.config.settings.fetch import FetchDatasetSettings
     from tristream.fetch.plan import plan_study
-    from tristream.stimuli.events_at_hand import check_events, known_later
+    from tristream.fetch.steps import listing_at_hand
+    from tristream.stimuli.events_at_hand import known_later
 
     resolved = study(args)
     plans = plan_study(resolved, list(members(resolved)))
@@ -107,7 +109,8 @@ def run(args: argparse.Namespace) -> int:
     later = [
         line
         for name in resolved.datasets
-        for line in known_later(resolved, name, check_events(resolved, name))
+        for found in [listing_at_hand(FetchDatasetSettings.of(resolved, dataset=name))]
+        for line in known_later(resolved, name, found)
     ]
     if later:
         print("\nNot known yet\n" + "\n".join(f"  {line}" for line in later))

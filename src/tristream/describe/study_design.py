@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -172,8 +172,7 @@ def pause_of_blocks(tables: EventTables, item: Item, ignored: Mapping[str, list[
     """
     pauses: list[float] = []
     total = 0
-    for table in tables.rows.values():
-        rows = [r for r in table if not any(r.get(c) in values for c, values in ignored.items())]
+    for rows in _kept(tables, ignored):
         for one, other in pairwise(rows):
             try:
                 pause = float(other["onset"]) - float(one["onset"]) - float(one["duration"])
@@ -186,6 +185,12 @@ def pause_of_blocks(tables: EventTables, item: Item, ignored: Mapping[str, list[
         return 0.0
     usual = sorted(pauses)[int(0.99 * (len(pauses) - 1))]
     return PAUSE if usual < PAUSE else 10.0 * math.ceil((usual + 1) / 10)
+
+
+def _kept(tables: EventTables, ignored: Mapping[str, list[str]]) -> Iterator[Rows]:
+    """Rows of each table that are events."""
+    for table in tables.rows.values():
+        yield [r for r in table if not any(r.get(c) in values for c, values in ignored.items())]
 
 
 def in_rounds(
@@ -201,8 +206,7 @@ def in_rounds(
         What that found.
     """
     several = fit = 0
-    for table in tables.rows.values():
-        rows = [r for r in table if not any(r.get(c) in values for c, values in ignored.items())]
+    for rows in _kept(tables, ignored):
         try:
             blocks = [item(row) for row in rows[:1]] + [
                 item(other)

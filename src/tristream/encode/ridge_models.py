@@ -151,8 +151,7 @@ def _searched(
         gammas,
         grid,
         select=select,
-        # On a CPU voxels are rows already.
-        memory=0 if kernels.device.type == "cpu" else None,
+        memory=_copies(kernels),
         arrays=arrays,
         progress=progress,
     )
@@ -175,6 +174,11 @@ def _searched(
     return _Found(own, best, alpha, found.choice.score, solution, mixture)
 
 
+def _copies(kernels: torch.Tensor) -> int | None:
+    """Bytes of copies that the solver may make: on a CPU voxels are rows already."""
+    return 0 if kernels.device.type == "cpu" else None
+
+
 def _stepped(
     model: EncodingDesign,
     kernels: torch.Tensor,
@@ -184,27 +188,18 @@ def _stepped(
     progress: Progress,
 ) -> _Found:
     """By steps from equal weights."""
-    grid = penalties(model)
     found = banded_ridge.fit_gradient(
         kernels,
         y,
         runs,
-        grid,
-        memory=0 if kernels.device.type == "cpu" else None,
+        penalties(model),
+        memory=_copies(kernels),
         arrays=arrays,
         progress=progress,
     )
     own = _Weights(found.gamma.to(found.duals), found.duals, found.intercept)
-    alpha = found.alpha.cpu().numpy()
-    for end in (grid.min(), grid.max()):
-        alpha[np.isclose(alpha, end)] = end
-    solution = {
-        "solver": "gradient",
-        "select": "best",
-        "steps": STEPS,
-        "candidates": 0,
-    }
-    return _Found(own, own, alpha, found.score, solution)
+    solution = {"solver": "gradient", "select": "best", "steps": STEPS, "candidates": 0}
+    return _Found(own, own, found.alpha.cpu().numpy(), found.score, solution)
 
 
 def banded_methods(encoding: Encoding) -> list[str]:

@@ -34,6 +34,7 @@ from tristream.inference.tested_runs import (
     NESTED,
     TIME,
     features_can_move,
+    run_of,
     runs_of,
     why_not_refitted,
     widened_runs,
@@ -228,7 +229,7 @@ def _widening(
         shared = {}
         for name in dict.fromkeys(name for own in rows for name in own):
             having = [k for k, own in enumerate(rows) if name in own]
-            normed = (_normed(encodings[k], name) for k in having)
+            normed = (_normed(encodings[k].tests[name]) for k in having)
             mean = mean_run(normed, [rows[k][name] for k in having], [places[k] for k in having])
             shared[name] = widening(mean, exchange_of_runs([mean], TIME).of_run(0))
         return [{name: shared[name] for name in own} for own in rows]
@@ -240,9 +241,9 @@ def _widening(
     return found
 
 
-def _normed(encoding: Encoding, name: str) -> PredictedRun:
+def _normed(test: HeldOut) -> PredictedRun:
     """A test run with predictions of length one."""
-    run = runs_of(encoding)[list(encoding.tests).index(name)]
+    run = run_of(test)
     return replace(run, prediction=unit_length(run.prediction))
 
 

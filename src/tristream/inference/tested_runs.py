@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tristream.align.exchange import Exchange, Unit
-from tristream.encode.encoding_file import Encoding
+from tristream.encode.encoding_file import Encoding, HeldOut
 from tristream.inference.permutation import Moves, PredictedRun
 from tristream.inference.widening import widened
 
@@ -17,10 +17,14 @@ ADDITIVE = (RIDGE, "stacking")
 
 def runs_of(encoding: Encoding) -> list[PredictedRun]:
     """Test runs of an encoding, their null not widened."""
-    return [
-        PredictedRun(test.y, test.prediction, test.unit, projection=test.projection, item=test.item)
-        for test in encoding.tests.values()
-    ]
+    return [run_of(test) for test in encoding.tests.values()]
+
+
+def run_of(test: HeldOut) -> PredictedRun:
+    """One test run, its null not widened."""
+    return PredictedRun(
+        test.y, test.prediction, test.unit, projection=test.projection, item=test.item
+    )
 
 
 def widened_runs(runs: Sequence[PredictedRun], moves: Moves, unit: str) -> list[PredictedRun]:

@@ -94,8 +94,8 @@ def trial_rows(
             ends[run or pair] = onset + max(duration, LENGTH)
             rows.append(TrialRow(run, pair[0], where, cells, onset, duration, timed))
         _check_pairs(known, name)
-        lacking = [one for one in own if one not in {row.run for row in rows}]
-        if lacking:
+        met = {row.run for row in rows}
+        if lacking := [one for one in own if one not in met]:
             stated = ", ".join(dict.fromkeys(" ".join(filter(None, pair)) for pair in known))
             raise UserError(
                 f"{path}: has no trial of {lacking[0]}; its column {table.run} has "

@@ -224,8 +224,6 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         self.select_ = "best"
         self.gamma_, self.alpha_ = found.gamma.cpu().numpy(), found.alpha.cpu().numpy()
         self.cv_, self.start_ = found.score.cpu().numpy(), found.start.cpu().numpy()
-        for end in (alphas.min(), alphas.max()):
-            self.alpha_[np.isclose(self.alpha_, end)] = end
         self.edge_ = float(np.isin(self.alpha_, [alphas.min(), alphas.max()]).mean())
         self.intercept_ = found.intercept.cpu().numpy()
         self.weights_ = None

@@ -283,9 +283,13 @@ def fit_gradient(
         part = slice(start, start + RESTORED)
         found.duals[:, part] *= total[part].to(found.duals.dtype)
         problem.forget()
+    penalty = 1 / total
+    for end in (alphas.min(), alphas.max()):
+        # Steps end there but for rounding.
+        penalty[torch.isclose(penalty, torch.tensor(end).to(penalty))] = end
     return GradientFit(
         weights / total,
-        1 / total,
+        penalty,
         found.choice.score,
         steps.start,
         found.duals,
