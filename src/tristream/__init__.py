@@ -13,6 +13,7 @@ PUBLIC = {
     "RidgeCV": "tristream.encode.estimators",
     "StackedRidgeCV": "tristream.encode.estimators",
     "FeatureDecoder": "tristream.decode.feature_decoder",
+    "ContrastiveDecoder": "tristream.decode.contrastive",
     "average_showings": "tristream.decode.feature_decoder",
     "identify": "tristream.decode.identification",
     "profile_correlation": "tristream.decode.identification",

@@ -1,12 +1,16 @@
 """The stage finds planted layers and regions, gives the API's numbers, and gates imagery."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.identification_study import Study
+from tristream.decode.contrastive import ContrastiveDecoder
 from tristream.decode.feature_decoder import FeatureDecoder
 from tristream.decode.identification import identify, profile_correlation
 from tristream.errors import UserError
+
+CORRECTED = ["pairwise_p_corrected"]
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +68,9 @@ def test_noise_lies_inside_the_interval_of_permuted_items(tmp_path):
 def test_numbers_are_those_of_the_api(tmp_path):
     study = Study(tmp_path)
     rows, _, _ = study.fit(candidates="trained", imagined=["ses-imagery*"])
-    x, names, train = [], [], []
-    for run, values in study.bold.items():
-        own = study.table[study.table["run"] == run]
-        for _, part in own.groupby("unit", sort=False):
-            x.append(values[part["row"], :30].astype(np.float32).mean(0))
-            names.append(part["item"].iloc[0])
-            train.append(run.startswith("ses-train"))
-    x, train = np.array(x), np.array(train)
-    index = [study.items.index(name) if name in study.items else -1 for name in names]
+    x, y, _, train, means = study.samples("early", "V1")
     features = study.layers["early"].astype(np.float32)
-    y = features[index]
     decoder = FeatureDecoder(voxels=20, alpha=10.0).fit(x[train], y[train])
-    tested = [f"test{k}" for k in range(10)]
-    means = np.array([x[[n == name for n in names]].mean(0) for name in tested])
     mean, scale = decoder.y_mean_, decoder.y_scale_
     predicted = (decoder.predict(means) - mean) / scale
     scaled = (features - mean) / scale
@@ -94,6 +87,53 @@ def test_numbers_are_those_of_the_api(tmp_path):
         assert row[name] == pytest.approx(one.value, abs=1e-5)
         assert row[f"{name}_chance"] == pytest.approx(one.chance, abs=1e-5)
         assert row[f"{name}_p"] == pytest.approx(one.p, abs=2e-3)
+
+
+def test_networks_stand_beside_ridge_regression_with_the_numbers_of_the_api(tmp_path):
+    study = Study(tmp_path)
+    options = {"loss": "siglip", "epochs": 3, "seeds": 2, "hidden": 8}
+    rows, sets, provenance = study.fit(contrastive=options, imagined=["ses-imagery*"])
+    alone, _, _ = study.fit(imagined=["ses-imagery*"])
+    assert rows["decoder"].tolist() == ["ridge", "ridge", "contrastive", "contrastive"] * 4
+    ridge = rows[rows["decoder"] == "ridge"].reset_index(drop=True).drop(columns=CORRECTED)
+    pd.testing.assert_frame_equal(ridge, alone.drop(columns=CORRECTED))
+    assert set(sets["decoder"]) == {"ridge", "contrastive"}
+    x, y, run, train, means = study.samples("early", "V1")
+    decoder = ContrastiveDecoder(**options, device="cpu").fit(x[train], y[train], run[train])
+    mean, scale = decoder.y_mean_, decoder.y_scale_
+    true = (study.layers["early"].astype(np.float32)[60:] - mean) / scale
+    predicted = (decoder.predict(means) - mean) / scale
+    expected, back = identify(predicted, true), identify(true, predicted)
+    keys = {"set": "seen", "layer": "early", "region": "V1", "decoder": "contrastive"}
+    (row,) = rows[(rows[list(keys)] == pd.Series(keys)).all(axis=1)].to_dict("records")
+    found = {name: row[name] for name in ("pairwise", "top5", "best", "response", "first_response")}
+    assert found == pytest.approx(
+        {
+            "pairwise": expected.pairwise.value,
+            "top5": expected.top5.value,
+            "best": expected.ways[10].value,
+            "response": back.pairwise.value,
+            "first_response": back.ways[10].value,
+        },
+        abs=1e-6,
+    )
+    assert row["pairwise"] > 0.9
+    assert row["pairwise_p"] < 0.01
+    assert row["top5_chance"] == pytest.approx(0.5, abs=0.02)
+    text = " ".join(provenance.methods)
+    assert "2 networks (seed 0) were trained by a logistic loss of each pair" in text
+    assert "at most 3, patience 8), that with the lowest loss of this run was kept (epoch " in text
+
+
+def test_networks_need_a_training_run_to_leave_out(tmp_path):
+    study = Study(tmp_path)
+    keep = ["ses-train_run-0", *(run for run in study.bold if run.startswith("ses-test"))]
+    study.table = study.table[study.table["run"].isin(keep)]
+    study.bold = {run: study.bold[run] for run in keep}
+    with pytest.raises(
+        UserError, match=r"samples\.tsv: .* one training run; a contrastive decoder"
+    ):
+        study.fit(imagined=[], contrastive={})
 
 
 def test_own_candidates_that_were_never_shown(tmp_path):

@@ -98,6 +98,26 @@ class Study:
         rows, provenance = read_identification(output)
         return rows, read_identification(sets)[0], provenance
 
+    def samples(self, layer: str, region: str) -> tuple[np.ndarray, ...]:
+        """Presentations as arrays: responses, features, runs, which are trained; test items' means.
+
+        What is imagined has the features of the last image.
+        """
+        voxels = slice(30 * REGIONS.index(region), 30 * REGIONS.index(region) + 30)
+        x, names, runs = [], [], []
+        for run, values in self.bold.items():
+            own = self.table[self.table["run"] == run]
+            for _, part in own.groupby("unit", sort=False):
+                x.append(values[part["row"], voxels].astype(np.float32).mean(0))
+                names.append(part["item"].iloc[0])
+                runs.append(run)
+        index = [self.items.index(name) if name in self.items else -1 for name in names]
+        y = self.layers[layer].astype(np.float32)[index]
+        tested = [np.equal(names, f"test{k}") for k in range(TEST)]
+        means = np.array([np.array(x)[shown].mean(0) for shown in tested])
+        train = np.array([run.startswith("ses-train") for run in runs])
+        return np.array(x), y, np.array(runs), train, means
+
     def written(self) -> tuple[list[Path], Path]:
         """Run files and the sample index."""
         samples = self.folder / "samples.tsv"

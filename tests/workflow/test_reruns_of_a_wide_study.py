@@ -94,6 +94,7 @@ STUDY: list[Change] = [
     ("config.yaml", "identification.images.regions", ["V2"], IDENTIFIED),
     ("config.yaml", "identification.images.voxels", 100, IDENTIFIED),
     ("config.yaml", "identification.images.alpha", "cv", IDENTIFIED),
+    ("config.yaml", "identification.images.contrastive", {"loss": "siglip"}, IDENTIFIED),
     ("config.yaml", "identification.images.delay", "1 TR", IDENTIFIED),
     ("config.yaml", "identification.images.imagined", ["ses-imageryTest*"], IDENTIFIED),
     ("config.yaml", "identification.images.candidates", "trained", IDENTIFIED),

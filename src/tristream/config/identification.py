@@ -8,6 +8,28 @@ from tristream.config.base import Name, Section
 from tristream.config.delays import DecoderDelay
 
 
+class ContrastiveDesign(Section):
+    """Networks trained to find which item a response belongs to, beside ridge regression."""
+
+    loss: Literal["infonce", "siglip"] = Field(
+        default="infonce",
+        description="softmax over the items and over the responses of a batch; `siglip`: a "
+        "logistic loss of each pair",
+    )
+    mixco: bool = Field(default=True, description="mix pairs of responses in training")
+    hidden: int = Field(default=128, ge=0, description="units of the hidden layer; 0: none")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="share of them left out")
+    epochs: int = Field(default=60, ge=1, description="the most")
+    patience: int = Field(
+        default=8, ge=1, description="epochs without a lower loss of a left-out training run"
+    )
+    learning_rate: float = Field(default=3e-4, gt=0, description="of AdamW")
+    batch: int = Field(default=512, ge=2, description="samples of a batch, the most")
+    seeds: int = Field(
+        default=3, ge=1, description="networks whose outputs are averaged, each ended by one run"
+    )
+
+
 class IdentificationDesign(Section):
     """How features are decoded and items identified, whichever datasets these are of."""
 
@@ -24,6 +46,11 @@ class IdentificationDesign(Section):
         default=100.0,
         description="ridge penalty of z-scored voxels and units; cv: chosen for each unit by "
         "leaving out training runs",
+    )
+    contrastive: ContrastiveDesign | None = Field(
+        default=None,
+        description="networks trained by a contrastive loss on the same samples, beside ridge "
+        "regression; `{}` takes the defaults",
     )
     delay: DecoderDelay | None = Field(
         default=None,

@@ -99,7 +99,7 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
             If arrays don't fit each other, hold values that are not finite or voxels of which none
             varies, or there are too few samples or runs.
         """
-        x, target = _checked(X, y)
+        x, target = checked_samples(X, y)
         self._single = np.ndim(y) == 1
         self.n_features_in_ = x.shape[1]
         self._k = x.shape[1] if self.voxels is None else min(int(self.voxels), x.shape[1])
@@ -145,7 +145,7 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
 
     def predict_units(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         """The same by chunks of units, for layers whose predictions don't fit in memory."""
-        x = _matrix(X, "X")
+        x = matrix(X, "X")
         if x.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {x.shape[1]} voxels, but {self.n_features_in_} were fitted")
         scaled = self._tensor((x - self.x_mean_) / self.x_scale_)
@@ -267,10 +267,10 @@ def average_showings(values: Floats, item: Sequence[Any]) -> tuple[Floats, list[
     return total / np.bincount(place)[:, None], items.tolist()
 
 
-def _checked(X: Any, y: Any) -> tuple[Floats, Floats]:
-    x = np.asarray(_matrix(X, "X"), np.float64)
+def checked_samples(X: Any, y: Any) -> tuple[Floats, Floats]:
+    x = np.asarray(matrix(X, "X"), np.float64)
     target = np.asarray(y)
-    target = _matrix(target[:, None] if target.ndim == 1 else target, "y")
+    target = matrix(target[:, None] if target.ndim == 1 else target, "y")
     if len(x) != len(target):
         raise ValueError(f"X has {len(x)} samples, y {len(target)}")
     if len(x) < 3:
@@ -278,7 +278,7 @@ def _checked(X: Any, y: Any) -> tuple[Floats, Floats]:
     return x, target
 
 
-def _matrix(values: Any, name: str) -> Floats:
+def matrix(values: Any, name: str) -> Floats:
     matrix = np.asarray(values)
     if matrix.dtype.kind != "f":
         matrix = matrix.astype(np.float64)

@@ -29,6 +29,9 @@ class Identification:
     pairwise : Matched
         Share of wrong candidates that are less similar than the right one (ties count half), mean
         over items.
+    top5 : Matched
+        Share of items whose right candidate is among the five most similar; the mean over the
+        orders of ties.
     ways : dict of int to Matched
         Number of candidates to the share of items whose right one, among that many minus one
         drawn at random, is the most similar; the mean over all draws, in closed form.
@@ -41,6 +44,7 @@ class Identification:
     """
 
     pairwise: Matched
+    top5: Matched
     ways: Mapping[int, Matched]
     score: Floats
     rank: Floats
@@ -73,6 +77,9 @@ def identify(
     seed: int = 0,
 ) -> Identification:
     """Identify each item among all items and others.
+
+    With `predicted` and `true` in each other's place, the prediction (and so the response) that
+    belongs to each item is found among those of all items.
 
     Units of different variance should be scaled alike before (by the training set's mean and
     standard deviation): correlations over units are otherwise those of a few.
@@ -116,9 +123,12 @@ def identified(
     pairwise = (rank - 1) / (count - 1)
     lowest = rankdata(similar, "min", axis=1)[:, :items].astype(int)
     highest = rankdata(similar, "max", axis=1)[:, :items].astype(int)
+    # Of ties those at the top share the places that are left.
+    among_five = (highest - (count - min(5, count))) / (highest - lowest + 1)
     sizes = sorted({n for n in ways if 1 < n < count} | {count})
     return Identification(
         pairwise=matched(pairwise, exchange, permutations, seed),
+        top5=matched(among_five.clip(0, 1), exchange, permutations, seed),
         ways={
             n: matched(_best_of(n, count, lowest, highest), exchange, permutations, seed)
             for n in sizes

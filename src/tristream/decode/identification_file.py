@@ -24,6 +24,7 @@ COLUMNS = {
     "space": "Feature space",
     "layer": "Its layer",
     "region": "Where it was decoded from",
+    "decoder": "ridge: regression unit by unit; contrastive: networks with a contrastive loss",
     "units": "Units of the layer",
     "voxels": "Voxels of the region",
     "items": "Items that were identified, averages over their showings",
@@ -37,6 +38,12 @@ COLUMNS = {
     **_tested("pairwise", "Share of wrong candidates that are less similar than the right one"),
     "pairwise_p_corrected": "p against the largest of all layers and regions in each permutation",
     **_tested("best", "Share of items whose right candidate is the most similar of all"),
+    **_tested("top5", "Share of items whose right candidate is among the five most similar"),
+    **_tested(
+        "response",
+        "The other way: share of other items' predictions that are less like an item than its own",
+    ),
+    **_tested("first_response", "Share of items to which their own prediction is the most similar"),
     "shared_categories": "Share of items whose category is in the training set; n/a: not known",
     "dimensions_predicted": "Participation ratio of predicted features over items",
     "dimensions_true": "Participation ratio of true features over items",
@@ -51,7 +58,7 @@ COLUMNS = {
     "reliable": "Whether it is significant at .05; n/a where nothing was imagined",
 }
 SETS = {
-    **{name: COLUMNS[name] for name in ("set", "space", "layer", "region")},
+    **{name: COLUMNS[name] for name in ("set", "space", "layer", "region", "decoder")},
     "n": "Size of the candidate sets",
     **_tested(
         "best", "Share of items whose right candidate is the most similar of n, mean of all sets"

@@ -1,7 +1,8 @@
 """Every layer decoded from every region, and items identified by what was decoded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from tristream.align.exchange import Exchange
 from tristream.config.identification import IdentificationDesign
 from tristream.config.settings.identification import IdentificationSettings
+from tristream.decode.contrastive import ContrastiveDecoder
 from tristream.decode.feature_decoder import FeatureDecoder, average_showings
 from tristream.decode.identification import WAYS, Identification, identify, profile_correlation
 from tristream.decode.identification_file import KIND, write_identification
@@ -26,6 +28,7 @@ from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
+WAYS_TO_DECODE = ("ridge", "contrastive")
 
 
 @dataclass
@@ -44,24 +47,27 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Cell:
-    """One layer decoded from one region, one set of items."""
+    """One layer decoded from one region in one way, one set of items."""
 
     kind: str
     layer: ShownFeatures
     region: str
+    decoder: str
     voxels: int
     training: int
     decoded: Decoded
     profile: Matched
     found: Identification
+    back: Identification
     checked: SpuriousAudit
 
 
 @dataclass
 class Outcome:
-    """All cells of a subject, and the reliability of imagined patterns by region."""
+    """All cells of a subject, reliability of imagined patterns by region, epochs of networks."""
 
     cells: list[Cell] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
     gates: dict[str, Reliability | str] = field(default_factory=dict)
     left_out: int = 0
 
@@ -98,11 +104,26 @@ def identify_subject(
         folds = list(_folds(split, run, layer.names))
         out.left_out = max(out.left_out, sum(lost for _, _, lost in folds))
         for region, voxels in units.regions.items():
-            decoded = _decode(units.x[:, voxels], layer, folds, split, run, design, device)
-            for kind, one in decoded.items():
-                cell = _cell(kind, one, layer, folds, split, run, units, design)
-                out.cells.append(Cell(kind, layer, region, len(voxels), *cell))
+            for name in WAYS_TO_DECODE if design.contrastive else WAYS_TO_DECODE[:1]:
+                make = partial(_decoder, name, design, device)
+                decoded, epochs = _decode(units.x[:, voxels], layer, folds, split, run, make)
+                out.epochs += epochs
+                for kind, one in decoded.items():
+                    cell = _cell(kind, one, layer, folds, split, run, units, design)
+                    out.cells.append(Cell(kind, layer, region, name, len(voxels), *cell))
     return out
+
+
+def _decoder(
+    name: str, design: IdentificationDesign, device: str
+) -> FeatureDecoder | ContrastiveDecoder:
+    """An estimator that has seen nothing yet."""
+    if name == "ridge":
+        return FeatureDecoder(
+            voxels=design.voxels, alpha=design.alpha, device=device, progress=True
+        )
+    assert design.contrastive is not None
+    return ContrastiveDecoder(**design.contrastive.model_dump(), device=device, seed=design.seed)
 
 
 def _folds(
@@ -135,10 +156,10 @@ def _decode(
     folds: Sequence[tuple[Bools, Bools, int]],
     split: npt.NDArray[Any],
     run: npt.NDArray[Any],
-    design: IdentificationDesign,
-    device: str,
-) -> dict[str, Decoded]:
-    """Predictions for the seen and the imagined items."""
+    make: Callable[[], FeatureDecoder | ContrastiveDecoder],
+) -> tuple[dict[str, Decoded], list[int]]:
+    """Predictions for the seen and the imagined items, and the best epochs of networks."""
+    epochs: list[int] = []
     kinds = {kind: _of_kind(kind, split) for kind in ("seen", "imagined")}
     out = {}
     for kind, own in kinds.items():
@@ -147,20 +168,20 @@ def _decode(
             total = np.zeros((len(items), layer.values.shape[1]))
             out[kind] = Decoded(items.tolist(), total, showings)
     for train, test, _ in folds:
-        decoder = FeatureDecoder(
-            voxels=design.voxels, alpha=design.alpha, device=device, progress=True
-        )
-        decoder.fit(x[train], layer.values[train], runs=run[train])
+        decoder = make().fit(x[train], layer.values[train], runs=run[train])
+        if isinstance(decoder, ContrastiveDecoder):
+            epochs += [member.epoch for member in decoder.members_]
         for kind, decoded in out.items():
             mine = kinds[kind] & test
             if mine.any():
-                # Decoders are linear: that of a mean is the mean of predictions.
+                # Of a linear decoder the prediction of a mean is the mean of predictions; a network
+                # is given the mean, which is less noisy.
                 means, shown = average_showings(x[mine], layer.names[mine].tolist())
                 places = np.searchsorted(decoded.items, shown)
                 count = np.unique(layer.names[mine], return_counts=True)[1]
                 for part, predicted in decoder.predict_units(means):
                     decoded.total[places, part] += count[:, None] * predicted
-    return out
+    return out, epochs
 
 
 def _of_kind(kind: str, split: npt.NDArray[Any]) -> Bools:
@@ -177,7 +198,7 @@ def _cell(
     run: npt.NDArray[Any],
     units: ShownUnits,
     design: IdentificationDesign,
-) -> tuple[int, Decoded, Matched, Identification, SpuriousAudit]:
+) -> tuple[int, Decoded, Matched, Identification, Identification, SpuriousAudit]:
     """Tests of one set of items."""
     own = _of_kind(kind, split)
     used = split == "each" if "each" in split else folds[0][0]
@@ -194,6 +215,7 @@ def _cell(
     null = (exchange, design.permutations, design.seed)
     _, profile = profile_correlation(predicted, true, *null)
     found = identify(predicted, true, others, WAYS, *null)
+    back = identify(true, predicted, None, (), *null)
     label = dict(zip(layer.names.tolist(), units.label, strict=True))
     # Labels that are the names of the items tell no category.
     known = any(label[name] not in ("", name) for name in trained)
@@ -207,7 +229,8 @@ def _cell(
         allowed,
         design.seed,
     )
-    return max(int(train.sum()) for train, _, _ in folds), decoded, profile, found, checked
+    most = max(int(train.sum()) for train, _, _ in folds)
+    return most, decoded, profile, found, back, checked
 
 
 def _exchange(names: npt.NDArray[Any], run: npt.NDArray[Any], items: Sequence[str]) -> Exchange:
@@ -263,6 +286,7 @@ def tables(outcome: Outcome) -> tuple[pd.DataFrame, pd.DataFrame]:
             "space": cell.layer.space,
             "layer": cell.layer.layer,
             "region": cell.region,
+            "decoder": cell.decoder,
         }
         found = cell.found
         rows.append(
@@ -278,6 +302,9 @@ def tables(outcome: Outcome) -> tuple[pd.DataFrame, pd.DataFrame]:
                 **_numbers("pairwise", found.pairwise),
                 "pairwise_p_corrected": p,
                 **_numbers("best", found.ways[found.candidates]),
+                **_numbers("top5", found.top5),
+                **_numbers("response", cell.back.pairwise),
+                **_numbers("first_response", cell.back.ways[cell.back.candidates]),
                 **_audited(cell.checked),
                 **_gated(outcome.gates.get(cell.region) if cell.kind == "imagined" else None),
             }
@@ -358,7 +385,8 @@ def fit(
         raise UserError(f"{samples}: identification {settings.identification}: {error}") from None
     first = outcome.cells[0]
     averaged = max(layer.averaged for layer in layers)
-    done = Done(settings, units, first.found, first.decoded.showings, outcome.left_out, averaged)
+    showings, epochs = first.decoded.showings, tuple(outcome.epochs)
+    done = Done(settings, units, first.found, showings, outcome.left_out, averaged, epochs)
     provenance = Provenance(
         KIND, units.simulated, settings.key(), code, _omitted(units, outcome), methods_of(done)
     )

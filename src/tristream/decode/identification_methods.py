@@ -27,6 +27,8 @@ class Done:
         Of each item.
     left_out, averaged : int
         Presentations that no fit got; those that took the mean features of their label.
+    epochs : tuple of int
+        After which each contrastive network was best.
     """
 
     settings: IdentificationSettings
@@ -35,12 +37,14 @@ class Done:
     showings: npt.NDArray[np.integer]
     left_out: int
     averaged: int
+    epochs: tuple[int, ...] = ()
 
 
 def methods_of(done: Done) -> tuple[str, ...]:
     """Decoder, samples, folds, identification, null, audit and gate."""
     design, units = done.settings.block, done.units
-    sentences = [_decoder(done.settings), _samples(done), _folds(done), _identified(design)]
+    sentences = [_decoder(done.settings), *_networks(done), _samples(done), _folds(done)]
+    sentences.append(_identified(design))
     if done.averaged:
         sentences.append(
             "Items without features of their own took the mean features of the images of their "
@@ -84,6 +88,32 @@ def _decoder(settings: IdentificationSettings) -> str:
     )
 
 
+def _networks(done: Done) -> list[str]:
+    """How contrastive networks were trained."""
+    design = done.settings.block.contrastive
+    if design is None:
+        return []
+    loss = {
+        "infonce": "InfoNCE over the items and over the responses of a batch [@oord2018]",
+        "siglip": "a logistic loss of each pair of a response and an item [@zhai2023]",
+    }[design.loss]
+    mixed = ", pairs of responses mixed at random [@kim2020]" if design.mixco else ""
+    hidden = f"{counted(design.hidden, 'hidden unit')} (dropout {design.dropout:g})"
+    parts = f"a linear map and {hidden}" if design.hidden else "a linear map"
+    few, many = min(done.epochs), max(done.epochs)
+    kept = f"{few}" if few == many else f"{few} to {many}"
+    return [
+        f"On the same samples and all voxels, {counted(design.seeds, 'network')} (seed "
+        f"{done.settings.block.seed}) were trained by {loss}, on the correlation of outputs with "
+        f"z-scored features{mixed}. Each adds {parts} to a ridge regression, and left out one "
+        "training run with the items that it shows: of the penalties of the ridge regression, and "
+        f"of the epochs (AdamW, learning rate {design.learning_rate:g}, at most {design.epochs}, "
+        f"patience {design.patience}), that with the lowest loss of this run was kept (epoch "
+        f"{kept}; 0 is the ridge regression alone). Outputs were averaged over the networks, which "
+        "were given the mean response to an item."
+    ]
+
+
 def _samples(done: Done) -> str:
     units = done.units
     rows = "trials" if units.trials else "volumes"
@@ -115,7 +145,8 @@ def _identified(design: IdentificationDesign) -> str:
     return (
         f"An item was identified {among} as that whose features, z-scored by the training "
         "presentations, correlated most with those predicted; pairwise identification is the share "
-        "of wrong candidates that correlated less."
+        "of wrong candidates that correlated less. The other way, the prediction that belongs to "
+        "an item was found among those of all items."
     )
 
 

@@ -115,7 +115,9 @@ def _cautions(rows: pd.DataFrame) -> list[Block]:
 
 
 def _layer(rows: pd.DataFrame) -> pd.Series:
-    return rows["space"] + "/" + rows["layer"]
+    """Name of each layer, with that of its decoder where there are several."""
+    name = rows["space"] + "/" + rows["layer"]
+    return name + ", " + rows["decoder"] if rows["decoder"].nunique() > 1 else name
 
 
 def _by_region(
@@ -143,6 +145,8 @@ def _by_region(
 
 def _growing(results: Results, file: str, title: str, rows: pd.DataFrame, simulated: bool) -> Block:
     """Share that is named right among more and more candidates, mean over layers."""
+    if rows["decoder"].nunique() > 1:
+        rows = rows.assign(region=rows["region"] + ", " + rows["decoder"])
     means = rows.groupby(["region", "n"], sort=False)[["best", "best_chance"]].mean().reset_index()
     sizes = np.sort(rows["n"].unique())
     lines, colours = {}, {}
@@ -159,7 +163,7 @@ def _growing(results: Results, file: str, title: str, rows: pd.DataFrame, simula
     drawing.axes[0].set_xscale("log")
     caption = (
         "Share of items whose right candidate is the most similar of n, mean over all sets of n "
-        "and over layers, for each region, and the same under permuted identity."
+        "and over layers, for each region and decoder, and the same under permuted identity."
     )
     return results.figure(
         drawing, f"{file}_sets", f"{title}: growing sets", caption, rows, simulated, SETS
@@ -176,6 +180,10 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
         "pairwise_p_corrected": "corrected p",
         "best": "best of all",
         "best_chance": "its chance",
+        "top5": "in the top five",
+        "top5_chance": "its chance ",
+        "response": "item to response",
+        "first_response": "best response",
         "profile": "profile r",
         "profile_p": "its p",
         "mean_pairwise": "mean item",
@@ -194,6 +202,7 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
         "candidates. Mean item, drawn items (97.5th percentile) and category alone: pairwise "
         "figures of predictions that are made without the brain, of the mean training item, of "
         "training items drawn at random, and of the mean training item of the right category. "
+        "Item to response: pairwise, of the responses to all items for each item. "
         "Dimensions: participation ratio over the items."
     )
     return [Table(caption, ("layer", *columns.values()), shown, results.link(path))]
