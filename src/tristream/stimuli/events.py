@@ -314,7 +314,7 @@ def _trial(row: TrialRow, known: Mapping[str, Stimulus], reading: Events) -> Eve
         label = _stimulus_name(row.cells, reading) if label in MISSING else label
         keep = bool(label) and not _matches(row.cells, reading.modelled)
         return Event(row.onset, row.duration, label, "label", label, keep=keep, label=label)
-    timed = {"onset": f"{row.onset:g}", "duration": f"{row.duration:g}"}
+    timed = {"onset": f"{row.onset:.6f}", "duration": f"{row.duration:.6f}"}
     event = _event({**row.cells, **timed}, known, row.where, reading)
     if event.timed and not (row.timed or reading.duration):
         raise UserError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tristream.config.events import TrialTable
+from tristream.config.layouts import BetasLayout
 from tristream.config.runs import whole_run
 from tristream.errors import UserError
 from tristream.fetch.contents import filled_path
@@ -106,6 +107,24 @@ def trial_rows(
             f"{dataset}: has no file {next(iter(paths))}; fix `layout.trials` in the descriptor"
         )
     return rows
+
+
+def rows_of_files(
+    layout: BetasLayout, rows: Sequence[TrialRow], runs: Sequence[str], subject: str
+) -> dict[str, list[TrialRow]]:
+    """Files of responses of some runs, each with the rows of the table that are its trials."""
+    named = {run: filled_path(layout.responses, subject, run) for run in map(whole_run, runs)}
+    sessions = {row.session: named[row.run] for row in rows if row.run in named}
+    files: dict[str, list[TrialRow]] = {name: [] for name in named.values()}
+    for row in rows:
+        name = named.get(row.run or "")
+        # Of a run that the descriptor does not list: it may stand in a file with others.
+        if name is None and "{run}" not in layout.responses:
+            split = "{session}" in layout.responses
+            name = sessions.get(row.session) if split else next(iter(files))
+        if name is not None:
+            files[name].append(row)
+    return files
 
 
 def _cells(path: Path, name: str) -> Iterator[tuple[str, dict[str, str]]]:

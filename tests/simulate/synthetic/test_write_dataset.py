@@ -379,6 +379,64 @@ def test_stimuli_that_the_dataset_ships_are_followed(
     assert len(courses) == (44 + 16) / TR
 
 
+def made_up(tmp_path: Path, **changes: Any) -> Dataset:
+    """A descriptor of whole fMRIPrep outputs; `real` has a description alone."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/dataset_description.json").write_text('{"Name": "real"}')
+    source = {"kind": "folder", "path": str(tmp_path / "real")}
+    common = {"id": "own", **PLAIN, "layout": {"kind": "fmriprep"}, "source": source}
+    return Dataset.model_validate({**common, **changes})
+
+
+def test_runs_in_parts_are_simulated_whole(tmp_path: Path) -> None:
+    """Responses to all events of a run are in its image, whichever part they belong to."""
+    parts = {"times": [40.0], "gap": 8.0}
+    found = made_up(tmp_path, parts=parts, split={"scheme": "holdout", "test": ["*_part-2"]})
+    func = tmp_path / "real/sub-01/func"
+    func.mkdir(parents=True)
+    for number in range(3):
+        rows = [f"{o:g}\t{d:g}\t{label}" for o, d, label in events(number)]
+        text = "\n".join(["onset\tduration\ttrial_type", *rows, ""])
+        (func / f"sub-01_task-see_run-0{number + 1}_events.tsv").write_text(text)
+    write_dataset.write_synthetic(found, Wish(scale=8.0, ceiling=0.95), tmp_path / "synthetic")
+    true = read_synthetic_truth(tmp_path / "synthetic/truth.h5", "01")
+    runs = [f"task-see_run-0{n}" for n in (1, 2, 3)]
+    assert list(true.courses[LABEL]) == runs
+    assert true.brain is not None
+    run = runs[0]
+    image = tmp_path / "synthetic/raw/derivatives/fmriprep/sub-01/func"
+    image /= f"sub-01_{run}_space-MNI152NLin2009cAsym_desc-preproc_bold.nii.gz"
+    bold = nib.load(image).get_fdata()[tuple(true.brain.ijk.T)].T
+    shown = true.courses[LABEL][run]
+    for part in (slice(0, 20), slice(24, 40)):
+        courses = shown[part] - shown[part].mean(axis=0)
+        r, where = explained_by(courses, bold[part]), true.brain.region
+        assert np.median(r[where == LABEL]) > np.median(r[where == NONE]) + 0.15
+
+
+def explained_by(courses: np.ndarray, bold: np.ndarray) -> np.ndarray:
+    """Multiple correlation of each voxel, a slope allowed for."""
+    slope = np.linspace(-1, 1, len(bold))[:, None]
+    plain = np.hstack([slope, np.ones_like(slope)])
+    both = [x - plain @ np.linalg.lstsq(plain, x, rcond=None)[0] for x in (courses, bold)]
+    fitted = both[0] @ np.linalg.lstsq(both[0], both[1], rcond=None)[0]
+    return np.asarray(np.sqrt((fitted**2).sum(axis=0) / (both[1] ** 2).sum(axis=0)))
+
+
+def test_what_the_descriptor_says_was_shown_needs_no_events_files(tmp_path: Path) -> None:
+    """A sound that lasts until it ends gets a stand-in of 30 s, and runs last until it is over."""
+    shown = [
+        {"runs": "*run-01", "stimulus": "song", "onset": 4.0},
+        {"runs": "*run-0[23]", "stimulus": "song", "duration": 20.0},
+    ]
+    table = [{"stimulus": "song", "kind": "sound", "path": "song.wav"}]
+    found = made_up(tmp_path, events={"shown": shown}, stimuli={"get": "ask", "table": table})
+    write_dataset.write_synthetic(found, Wish(scale=8.0), tmp_path / "synthetic")
+    assert media_info(tmp_path / "synthetic/stimuli/song.wav").sound.end == pytest.approx(30)
+    courses = read_synthetic_truth(tmp_path / "synthetic/truth.h5", "01").courses[ITEM]
+    assert [len(own) for own in courses.values()] == [(4 + 30 + 16) / TR, 18, 18]
+
+
 def test_what_cannot_be_chosen_is_one_line(study: Path) -> None:
     folder = study / "workflow/datasets"
     found = load_study(study / "config.yaml", folder).datasets

@@ -18,7 +18,7 @@ from tristream.config.layouts import BetasLayout
 from tristream.config.runs import whole_run
 from tristream.errors import UserError
 from tristream.fetch.contents import filled_path
-from tristream.stimuli.trial_table import TrialRow, trial_rows
+from tristream.stimuli.trial_table import TrialRow, rows_of_files, trial_rows
 from tristream.store import Omission
 
 # Numbers that are read at a time.
@@ -137,18 +137,8 @@ class BetasReader(Reader[BetasLayout]):
         rows = trial_rows(
             TrialTable.of(layout), settings.dataset, settings.runs, settings.subject, self.receipt
         )
-        by_run = {run: self._path(run) for run in map(whole_run, settings.runs)}
-        sessions = {row.session: by_run[row.run] for row in rows if row.run}
-        files: dict[Path, list[TrialRow]] = {path: [] for path in by_run.values()}
-        for row in rows:
-            path = by_run.get(row.run or "")
-            # Of a run that the descriptor does not list: it may stand in a file with others.
-            if path is None and "{run}" not in layout.responses:
-                split = "{session}" in layout.responses
-                path = sessions.get(row.session) if split else next(iter(files))
-            if path is not None:
-                files[path].append(row)
-        return files
+        named = rows_of_files(layout, rows, settings.runs, settings.subject)
+        return {self.receipt.path(name): own for name, own in named.items()}
 
     def _scan(self, files: Mapping[Path, list[TrialRow]]) -> tuple[_Grid, Mask, int]:
         """Voxels with numbers that vary over all trials; how many have some numbers only."""

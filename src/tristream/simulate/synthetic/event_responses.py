@@ -79,20 +79,8 @@ class SubjectResponses:
         self.settings, self.subject, self.tr, self.volumes = settings, subject, tr, volumes
         self.labels = sorted({e.label for events in runs.values() for e in events if e.label})
         size = next(iter(latents.values()))[1].shape[1] if latents else DIMENSIONS
-        self.courses: dict[str, dict[str, Array]] = {LABEL: {}, ITEM: {}}
-        before: dict[str, Array] = {}
-        for run, events in runs.items():
-            start = tr / 2 if starts is None else starts[run]
-            clock = np.arange(0, volumes[run] * tr, STEP)
-            drives = {
-                LABEL: _label_drive(events, self.labels, clock),
-                ITEM: _item_drive(events, latents, size, clock),
-            }
-            for region, drive in drives.items():
-                if continuous:
-                    before[region] = np.concatenate([before.get(region, drive[:0]), drive])
-                times = start + tr * np.arange(volumes[run], dtype=np.float64)
-                self.courses[region][run] = _sampled(before.get(region, drive), len(clock), times)
+        self._starts, self._continuous = starts, continuous
+        self.courses = self._courses(runs, latents, size)
         rng = self._rng("waves")
         sd = np.sqrt(2) * max(FWHM, 2 * edge) / FWHM_PER_SD
         self._directions = rng.standard_normal((3, WAVES)) / sd
@@ -107,7 +95,17 @@ class SubjectResponses:
 
     def __call__(self, run: str, worlds: Array) -> npt.NDArray[np.float32]:
         """BOLD of a run at points (n, 3), MNI mm: float32, (volumes, n), baseline included."""
-        waves = np.sqrt(2 / WAVES) * np.cos(worlds @ self._directions + self._phases)
+        waves = self._waves(worlds)
+        baseline = BASELINE * (1 + UNEVEN * waves @ self._uneven)
+        # Deviations in per cent of the baseline: motion and its undoing leave them what they are.
+        deviation = self._deviation(run, waves, worlds)
+        return np.asarray(baseline * (1 + PERCENT / 100 * deviation), np.float32)
+
+    def _waves(self, worlds: Array) -> Array:
+        return np.asarray(np.sqrt(2 / WAVES) * np.cos(worlds @ self._directions + self._phases))
+
+    def _deviation(self, run: str, waves: Array, worlds: Array) -> Array:
+        """Noise, and signals where there are some, (volumes, n), of variance 1."""
         deviation = self._noise(run) @ waves.T
         region = region_at(worlds)
         size = self.settings.ceiling
@@ -115,9 +113,27 @@ class SubjectResponses:
             here = region == name
             deviation[:, here] *= np.sqrt(1 - size**2)
             deviation[:, here] += size * self._signal(name, run, waves[here] @ weights)
-        baseline = BASELINE * (1 + UNEVEN * waves @ self._uneven)
-        # Deviations in per cent of the baseline: motion and its undoing leave them what they are.
-        return np.asarray(baseline * (1 + PERCENT / 100 * deviation), np.float32)
+        return np.asarray(deviation)
+
+    def _courses(
+        self, runs: Mapping[str, Sequence[Event]], latents: Latents | None, size: int
+    ) -> dict[str, dict[str, Array]]:
+        """Region to run to courses: what is shown, convolved, at the times of the volumes."""
+        found: dict[str, dict[str, Array]] = {LABEL: {}, ITEM: {}}
+        before: dict[str, Array] = {}
+        for run, events in runs.items():
+            start = self.tr / 2 if self._starts is None else self._starts[run]
+            clock = np.arange(0, self.volumes[run] * self.tr, STEP)
+            drives = {
+                LABEL: _label_drive(events, self.labels, clock),
+                ITEM: _item_drive(events, latents, size, clock),
+            }
+            for region, drive in drives.items():
+                if self._continuous:
+                    before[region] = np.concatenate([before.get(region, drive[:0]), drive])
+                times = start + self.tr * np.arange(self.volumes[run], dtype=np.float64)
+                found[region][run] = _sampled(before.get(region, drive), len(clock), times)
+        return found
 
     def _signal(self, name: str, run: str, weights: Array) -> Array:
         """Noise-free signals, of variance 1 over all runs; weights (n, d)."""

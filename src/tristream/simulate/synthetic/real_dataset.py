@@ -7,7 +7,7 @@ from typing import Any
 
 from tristream import __version__
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import ScanLayout, VolumeTableLayout
+from tristream.config.layouts import BetasLayout, ScanLayout, VolumeTableLayout
 from tristream.config.sources import (
     ArchiveSource,
     DataladSource,
@@ -15,7 +15,7 @@ from tristream.config.sources import (
     SimulateSource,
 )
 from tristream.errors import UserError
-from tristream.fetch.contents import DESCRIPTION, inherited, raw_run
+from tristream.fetch.contents import DESCRIPTION, filled_path, inherited, raw_run
 from tristream.fetch.git import git
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import open_origin
@@ -93,11 +93,22 @@ def copy_texts(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw
         _copy({*wanted, table}, real, raw)
         _describe(dataset, settings, real, raw)
         return
+    if isinstance(layout, BetasLayout):
+        tables = {
+            filled_path(layout.trials, subject, run)
+            for subject in settings.subjects
+            for run in set(dataset.runs_of(subject)) & set(settings.runs)
+        }
+        if lacks := sorted(tables - set(there)):
+            raise UserError(f"{real.root}: has no file {lacks[0]}; fix `layout.trials`")
+        _copy(wanted | tables, real, raw)
+        _describe(dataset, settings, real, raw)
+        return
     for subject in settings.subjects:
         for run in set(dataset.runs_of(subject)) & set(settings.runs):
             start = raw_run(subject, run)
             events = inherited(f"{start}_events.tsv", there)
-            if not events:
+            if not events and not dataset.events.shown:
                 raise UserError(f"{real.root}: has no file {start}_events.tsv; fix `missing`")
             wanted |= {*events, *inherited(f"{start}_bold.json", there)}
     _copy(wanted, real, raw)

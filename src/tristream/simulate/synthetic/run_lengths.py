@@ -55,10 +55,11 @@ def volumes_of(
     there = [p.relative_to(raw).as_posix() for p in raw.rglob("*_events.tsv")]
     found = {}
     for run, events in runs.items():
-        file = inherited(f"{raw_run(subject, run)}_events.tsv", there)[-1]
-        rows_end = _end_of_rows(raw / file) + dataset.events.onset_shift
-        end = max([rows_end, *(event.end for event in events)])
-        found[run] = math.ceil(round((end + RESPONSE) / dataset.tr, 6))
+        ends = [event.end for event in events]
+        if not dataset.events.shown:
+            file = inherited(f"{raw_run(subject, run)}_events.tsv", there)[-1]
+            ends.append(_end_of_rows(raw / file) + dataset.events.onset_shift)
+        found[run] = math.ceil(round((max(ends) + RESPONSE) / dataset.tr, 6))
     return found
 
 

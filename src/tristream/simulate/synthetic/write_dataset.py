@@ -14,7 +14,7 @@ import yaml
 from tqdm import tqdm
 
 from tristream.config.dataset import Dataset
-from tristream.config.events import EventReading
+from tristream.config.events import EventReading, TrialTable
 from tristream.config.layouts import (
     FSLR,
     BetasLayout,
@@ -25,6 +25,7 @@ from tristream.config.layouts import (
     SpmLayout,
     VolumeTableLayout,
 )
+from tristream.config.runs import whole_run
 from tristream.config.settings.fetch import FetchStimuliSettings
 from tristream.config.sources import DatasetSource, SimulateSource
 from tristream.errors import UserError
@@ -33,6 +34,7 @@ from tristream.fetch.clone import remove
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.fetch.stimulus_files import fetch_stimuli
 from tristream.simulate import repository
+from tristream.simulate.synthetic import betas_outputs as betas
 from tristream.simulate.synthetic import fmriprep_outputs as fmriprep
 from tristream.simulate.synthetic import one_image_outputs as one_image
 from tristream.simulate.synthetic import spm_outputs as spm
@@ -62,9 +64,11 @@ from tristream.simulate.synthetic.synthetic_truth import (
     SyntheticTruth,
     write_synthetic_truth,
 )
+from tristream.simulate.synthetic.trial_responses import TrialResponses
 from tristream.space.mesh_faces import FSLR_PLACES
 from tristream.stimuli.events import events_of_run
 from tristream.stimuli.timelines import Event
+from tristream.stimuli.trial_table import trial_rows
 from tristream.store import Provenance
 
 RAW, DERIVATIVES, STIMULI, TRUTH = "raw", "derivatives", "stimuli", "truth.h5"
@@ -112,10 +116,11 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
             f"{dataset.id}: no subject {unknown[0]!r}; it has {', '.join(dataset.subjects)}"
         )
     if isinstance(dataset.layout, BetasLayout):
-        raise UserError(
-            f"{dataset.id}: responses to trials are not simulated after a dataset; `power` answers "
-            "what a design can find"
-        )
+        betas.check_format(dataset.layout, dataset.id)
+        if wish.runs and "{run}" not in dataset.layout.responses:
+            raise UserError(
+                f"--runs: files of {dataset.id} have trials of several runs; leave it out"
+            )
     if isinstance(dataset.layout, OneImage) and wish.runs:
         raise UserError(f"--runs: all runs of {dataset.id} are in one image; leave it out")
     if isinstance(dataset.layout, FmriprepLayout):
@@ -182,7 +187,8 @@ def write_synthetic(
     UserError
         If the wish does not fit the dataset, the real dataset can't be had, or `output` exists.
     """
-    settings = chosen(dataset, wish)
+    asked, own_parts = chosen(dataset, wish), dataset
+    dataset, settings = _in_whole_runs(dataset, asked)
     if output.exists():
         raise UserError(f"{output}: exists already; name another folder, or delete it")
     if isinstance(dataset.layout, FmriprepLayout) and dataset.layout.space == FSLR:
@@ -196,6 +202,10 @@ def write_synthetic(
     remove(scratch)
     events = _events(dataset, settings, raw)
     latents = _media(dataset, events, made, film, settings.seed)
+    events = {
+        subject: {run: _ended(own, latents) for run, own in runs.items()}
+        for subject, runs in events.items()
+    }
     if dataset.derivatives is not None:
         repository.create(derivatives, settings.seed + 1)
     if home := _home(dataset, raw, derivatives):
@@ -203,8 +213,13 @@ def write_synthetic(
     truths = {}
     for subject in tqdm(settings.subjects, desc="simulating", unit="subject", mininterval=5):
         own = replace(settings, runs=tuple(events[subject]))
-        responses = _responses(dataset, own, subject, events[subject], raw, latents)
-        brain = _write_subject(raw, home, dataset, own, subject, responses)
+        brain: Brain | None
+        responses: SubjectResponses
+        if isinstance(dataset.layout, BetasLayout):
+            responses, brain = _write_betas(raw, dataset, own, subject, events[subject], latents)
+        else:
+            responses = _responses(dataset, own, subject, events[subject], raw, latents)
+            brain = _write_subject(raw, home, dataset, own, subject, responses)
         truths[subject] = SyntheticTruth(responses.labels, responses.courses, brain)
     write_synthetic_truth(made / TRUTH, _provenance(dataset, settings, truths, code), truths)
     commits = {}
@@ -213,7 +228,16 @@ def write_synthetic(
             (folder / ".gitattributes").write_text(ATTRIBUTES, encoding="utf-8")
             commits[folder.name] = repository.save(folder, f"Simulate {dataset.id}")
     made.rename(output)
-    return config_lines(dataset, settings, output, commits)
+    return config_lines(own_parts, asked, output, commits)
+
+
+def _in_whole_runs(
+    dataset: Dataset, settings: SyntheticSettings
+) -> tuple[Dataset, SyntheticSettings]:
+    """The same without `parts`: images are those of whole runs, of which a part is read."""
+    runs = [tuple(dict.fromkeys(map(whole_run, names))) for names in (dataset.runs, settings.runs)]
+    whole = dataset.model_copy(update={"parts": None, "runs": list(runs[0])})
+    return whole, replace(settings, runs=runs[1])
 
 
 def config_lines(
@@ -258,13 +282,26 @@ def methods(
         if any(courses.size for t in truths.values() for courses in t.courses[region].values())
     ]
     coarser = f", with voxels {settings.scale:g} times as long" if settings.scale != 1 else ""
-    return (
-        "The BOLD is simulated; no measurement was made.",
-        f"Events and names are those of {dataset.title}; tristream simulate wrote the images for "
+    trials = isinstance(dataset.layout, BetasLayout)
+    what = "responses to trials" if trials else "BOLD"
+    whose = "Trials" if trials else "Events"
+    common = (
+        f"The {what} {'are' if trials else 'is'} simulated; no measurement was made.",
+        f"{whose} and names are those of {dataset.title}; tristream simulate wrote the images for "
         f"{len(truths)} subject{'s' * (len(truths) > 1)} (seed {settings.seed}){coarser}.",
-        f"In regions of their own, smooth random maps follow {' and '.join(followed)}, convolved "
-        f"with a double-gamma haemodynamic response [@glover1999] that peaks after {PEAK:g} s; "
-        "elsewhere there is noise alone.",
+    )
+    maps = f"In regions of their own, smooth random maps follow {' and '.join(followed)}"
+    if trials:
+        return (
+            *common,
+            f"{maps}, trial by trial; elsewhere there is noise alone.",
+            f"The correlation of the noise-free signal with the responses is {settings.ceiling:g} "
+            "where there is a signal; noise is independent over trials and smooth in space.",
+        )
+    return (
+        *common,
+        f"{maps}, convolved with a double-gamma haemodynamic response [@glover1999] that peaks "
+        f"after {PEAK:g} s; elsewhere there is noise alone.",
         f"The correlation of the noise-free signal with one run's data is {settings.ceiling:g} "
         f"where there is a signal; noise is autocorrelated ({AUTOCORRELATION:g} at lag one) and "
         "smooth in space, with slow drifts.",
@@ -283,9 +320,7 @@ def _events(
     dataset: Dataset, settings: SyntheticSettings, raw: Path
 ) -> dict[str, dict[str, list[Event]]]:
     """Subject to its runs, those of the settings that it has, to their events."""
-    paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file())
-    files = tuple(FetchedFile(path, None) for path in paths if not path.startswith("."))
-    listing = Receipt(dataset.id, None, {}, "", raw, dataset.title, "", files, True)
+    listing = _listing(dataset, raw)
     reading = EventReading.of(dataset.model_copy(update={"runs": list(settings.runs)}))
     return {
         subject: {
@@ -295,6 +330,13 @@ def _events(
         }
         for subject in settings.subjects
     }
+
+
+def _listing(dataset: Dataset, raw: Path) -> Receipt:
+    """The files that are written so far."""
+    paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file())
+    files = tuple(FetchedFile(path, None) for path in paths if not path.startswith("."))
+    return Receipt(dataset.id, None, {}, "", raw, dataset.title, "", files, True)
 
 
 def _media(
@@ -331,17 +373,32 @@ def _media(
     return found
 
 
+def _ended(events: Sequence[Event], latents: Latents | None) -> list[Event]:
+    """Events that last until their film or sound ends, which are NaN s long, as long as that."""
+    found = []
+    for event in events:
+        if math.isnan(event.duration) and latents and event.stimulus in latents:
+            middles = latents[event.stimulus][0]
+            ends = middles[-1] + middles[0]
+            start = 0.0 if math.isnan(event.media_start) else event.media_start
+            event = replace(event, duration=max(ends - start, 0.0))
+        found.append(event)
+    return found
+
+
 def lengths(events: Sequence[Event]) -> dict[str, float]:
     """How long films and sounds last, by what events show of them (s).
 
-    An event that does not say where it enters shows all. A sound that is entered somewhere may go
+    An event that does not say where it enters shows all; one that lasts until its film ends,
+    which nobody has, `SECONDS` of it. A sound that is entered somewhere may go
     on after its last event, as excerpts of clips do.
     """
     found: dict[str, float] = {}
     for event in events:
         if event.timed:
             entered = not math.isnan(event.media_start)
-            last = event.duration + (event.media_start if entered else 0.0)
+            shown = SECONDS if math.isnan(event.duration) else event.duration
+            last = shown + (event.media_start if entered else 0.0)
             least = SECONDS if entered and event.kind == "sound" else 0.0
             found[event.stimulus] = max(found.get(event.stimulus, 0.0), last, least)
     return found
@@ -376,6 +433,23 @@ def _edge(dataset: Dataset) -> float:
     if isinstance(dataset.layout, MinimalLayout | RawLayout):
         return acquisition_of(dataset.id).edge
     return fmriprep.EDGE if isinstance(dataset.layout, FmriprepLayout) else spm.EDGE
+
+
+def _write_betas(
+    raw: Path,
+    dataset: Dataset,
+    settings: SyntheticSettings,
+    subject: str,
+    runs: Mapping[str, list[Event]],
+    latents: Latents | None,
+) -> tuple[SubjectResponses, Brain]:
+    """Write a subject's responses to trials."""
+    assert isinstance(dataset.layout, BetasLayout)
+    table = TrialTable.of(dataset.layout)
+    rows = trial_rows(table, dataset.id, settings.runs, subject, _listing(dataset, raw))
+    trials = betas.trials_of(dataset, rows, runs)
+    responses = TrialResponses(settings, subject, trials, settings.scale * spm.EDGE, latents)
+    return responses, betas.write_subject(raw, dataset, settings, subject, rows, responses)
 
 
 def _write_subject(
