@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from helpers.odd_films import RATE, clicks, cut, film, sound_file
 from tristream.errors import UserError
@@ -237,3 +238,28 @@ def test_lengths_are_those_of_ffprobe(tmp_path: Path, name: str) -> None:
     packets = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert len(list(frames(path))) == packets == 50
     assert media_info(path).duration == pytest.approx(Fraction(50, 25), abs=0.05)
+
+
+def test_a_rate_that_the_header_states_and_pictures_do_not_keep(tmp_path: Path) -> None:
+    """Matroska states the rate of the film that every third picture was taken from."""
+    path = tmp_path / "screen.mkv"
+    call = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:r=25:d=6"]
+    call += ["-vf", r"select=not(mod(n\,3))", "-vsync", "vfr", "-c:v", "ffv1", str(path)]
+    subprocess.run(call, check=True)
+    info = media_info(path)
+    assert len(list(frames(path))) == 50
+    assert info.fps == pytest.approx(25 / 3, rel=1e-3)
+    assert "8.333 fps" in info.facts["picture"]
+
+
+def test_a_cover_image_is_no_track(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "cover.png")
+    film(tmp_path / "film.mp4")
+    inputs = ["-i", str(tmp_path / "cover.png"), "-i", str(tmp_path / "film.mp4")]
+    maps = ["-map", "0", "-map", "1", "-c", "copy", "-disposition:v:0", "attached_pic"]
+    out = tmp_path / "covered.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, *maps, str(out)], check=True)
+    info, plain = media_info(out), media_info(tmp_path / "film.mp4")
+    assert (info.width, info.height) == (plain.width, plain.height)
+    assert info.notes == plain.notes
+    assert info.facts["tracks"].startswith("1 picture")

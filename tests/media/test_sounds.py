@@ -68,3 +68,13 @@ def test_channels_that_cancel_out(tmp_path: Path) -> None:
     assert heard(tmp_path / "b.wav") == heard(tmp_path / "c.wav") == ()
     soundfile.write(tmp_path / "d.wav", np.zeros(RATE), RATE)
     assert heard(tmp_path / "d.wav") == ("its sound is silence",)
+
+
+def test_surround_sound_of_which_nothing_is_mixed(tmp_path: Path) -> None:
+    """The standard downmix leaves the channel of low frequencies out."""
+    low, centre = np.zeros((2, RATE, 6), np.float32)
+    low[:, 3] = centre[:, 2] = NOISE[:RATE, 0]
+    for name, channels in (("low", low), ("centre", centre)):
+        soundfile.write(tmp_path / f"{name}.wav", channels, RATE, format="WAVEX")
+    assert "next to nothing is left" in heard(tmp_path / "low.wav")[0]
+    assert heard(tmp_path / "centre.wav") == ()

@@ -71,3 +71,13 @@ def test_a_large_picture_is_read(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(png(5000, 1000))
     assert read_image(path).shape == (1000, 5000, 3)
+
+
+def test_pixels_of_32_bits_have_no_known_range(tmp_path: Path) -> None:
+    """Grey values of 0 to 200 would be taken for the lowest of 16 bits: black."""
+    grey = np.full((8, 8), 200)
+    Image.fromarray(grey.astype(np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match=r"a\.tif: has pixels of 32 bits"):
+        read_image(tmp_path / "a.tif")
+    Image.fromarray((257 * grey).astype(np.uint16)).save(tmp_path / "b.tif")
+    assert (read_image(tmp_path / "b.tif") == 200).all()

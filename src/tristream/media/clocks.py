@@ -40,8 +40,10 @@ class Clock:
 
     Attributes
     ----------
-    last, end : float
-        Where the last packet begins and ends.
+    first, last, end : float
+        Where the first packet begins, and where the last one begins and ends.
+    pictures : int
+        How many there are; 0 for sound.
     shifts : tuple of (int, float)
         From which packet of the stream on so many seconds are added to its time stamps.
     ranked : ndarray (n,) or None
@@ -68,6 +70,8 @@ class Clock:
     pace: float = 1.0
     gaps: tuple[tuple[float, float], ...] = ()
     blank: float | None = None
+    first: float = 0.0
+    pictures: int = 0
 
     @property
     def is_direct(self) -> bool:
@@ -257,6 +261,8 @@ def _clock(stream: Any, packets: _Packets, decoding_order: bool) -> Clock:
         pace=pace,
         gaps=gaps_of(pts, ends, shortest),
         blank=packets.blank,
+        first=float(pts.min()),
+        pictures=len(pts) if stream.type == "video" else 0,
     )
 
 

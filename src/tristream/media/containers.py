@@ -51,13 +51,17 @@ def opened(path: Path) -> Iterator[Any]:
         ) from None
 
 
+def moving_pictures(container: Any) -> list[av.VideoStream]:
+    """Pictures that move: all but cover images."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
 def moving_picture(container: Any) -> av.VideoStream | None:
     """The picture that a player shows: the track of the default flag, or the first.
 
     A sound file's cover image does not move.
     """
-    moving = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    return _default(moving)
+    return _default(moving_pictures(container))
 
 
 def sound_track(container: Any) -> av.AudioStream | None:

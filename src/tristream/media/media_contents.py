@@ -15,6 +15,7 @@ from tristream.media.containers import (
     header_duration,
     media_start,
     moving_picture,
+    moving_pictures,
     opened,
     sound_track,
 )
@@ -25,6 +26,8 @@ from tristream.media.file_ends import bytes_missing, ends_openly
 TOLERANCE = 0.25
 # Picture and sound that end further apart are worth a note (s).
 APART = 1.0
+# With less than this share of the pictures that the header's rate would give, it is wrong.
+FEWER = 0.9
 # A pause longer than this is a jump of the clock, not a pause (s).
 LONGEST_GAP = 3600.0
 # Formats whose header does not say how long they last: libavformat estimates it.
@@ -115,7 +118,7 @@ def _read(path: Path, version: tuple[int, int] | None) -> MediaInfo:
             duration=duration,
             has_video=video is not None,
             has_audio=audio is not None,
-            fps=float(video.average_rate or 0) if video else 0.0,
+            fps=_rate(video, picture) if video else 0.0,
             width=width,
             height=height,
             sample_rate=audio.sample_rate if audio else 0,
@@ -123,7 +126,7 @@ def _read(path: Path, version: tuple[int, int] | None) -> MediaInfo:
             display=display,
             picture=picture,
             sound=sound,
-            facts=_facts(container, display, (width, height)),
+            facts=_facts(container, display, (width, height), picture),
             notes=tuple(notes),
             unseen=unseen,
         )
@@ -218,9 +221,9 @@ def _notes(container: Any, picture: Clock, sound: Clock) -> list[str]:
     if picture.end and sound.end and abs(picture.end - sound.end) > APART:
         notes.append(f"its picture ends at {picture.end:.1f} s, its sound at {sound.end:.1f} s")
     for kind in ("video", "audio"):
-        tracks = list(getattr(container.streams, kind))
+        tracks = moving_pictures(container) if kind == "video" else list(container.streams.audio)
         used = moving_picture(container) if kind == "video" else sound_track(container)
-        if len(tracks) > 1 and used is not None and len(tracks) - (kind == "video") > 0:
+        if len(tracks) > 1 and used is not None:
             name = "picture" if kind == "video" else "sound"
             notes.append(f"{len(tracks)} {name} tracks: {tracks.index(used) + 1} is used")
     return notes
@@ -236,13 +239,24 @@ def _display(path: Path) -> Display:
         return display_of(frame, float(stream.sample_aspect_ratio or 1) or 1.0, path)
 
 
-def _facts(container: Any, display: Display, size: tuple[int, int]) -> dict[str, str]:
+def _rate(stream: Any, picture: Clock) -> float:
+    """Pictures a second: the header's, unless there are fewer of them."""
+    stated = float(stream.average_rate or 0)
+    if picture.pictures < 2 or picture.last <= picture.first:
+        return stated
+    true = (picture.pictures - 1) / (picture.last - picture.first)
+    return stated if stated and true > FEWER * stated else true
+
+
+def _facts(
+    container: Any, display: Display, size: tuple[int, int], picture: Clock
+) -> dict[str, str]:
     """What the report says of a film or sound."""
     facts = {"format": str(container.format.long_name)}
     video, audio = moving_picture(container), sound_track(container)
     if video is not None:
         context = video.codec_context
-        facts["picture"] = f"{size[0]} x {size[1]} pixels, {float(video.average_rate or 0):.3f} fps"
+        facts["picture"] = f"{size[0]} x {size[1]} pixels, {_rate(video, picture):.3f} fps"
         facts["stored"] = f"{video.width} x {video.height}, {context.name}, {context.pix_fmt}"
         facts["colour"] = f"{_word(context.colorspace)} matrix, {_word(context.color_trc)} curve"
         if display.rotation:
@@ -252,7 +266,7 @@ def _facts(container: Any, display: Display, size: tuple[int, int]) -> dict[str,
     if audio is not None:
         facts["sound"] = f"{audio.sample_rate} Hz, {audio.layout.name}, {audio.codec_context.name}"
     facts["tracks"] = (
-        f"{len(container.streams.video)} picture, {len(container.streams.audio)} sound"
+        f"{len(moving_pictures(container))} picture, {len(container.streams.audio)} sound"
     )
     return facts
 

@@ -30,6 +30,8 @@ CHECK_RATE = 16000
 LISTENED = 600.0
 # Two channels whose mean has less of their power than this cancel each other.
 OPPOSED = 0.01
+# As little power of surround sound is left only if channels cancel, or none of them is mixed.
+SMALLEST = 1e-4
 
 Sound = NDArray[np.float32]
 
@@ -87,11 +89,13 @@ def heard(path: Path) -> tuple[str, ...]:
     """
     total, mixed, read = 0.0, 0.0, 0
     whole = "pcm_f" in media_info(path).facts["sound"]
+    with opened(path) as container:
+        weights = downmix(sound_track(container))
     for chunk in sound(path, CHECK_RATE, mono=False):
         read += len(chunk)
         total += float((chunk.astype(np.float64) ** 2).mean(axis=1).sum())
-        if chunk.shape[1] == 2:
-            mixed += float((chunk.mean(axis=1, dtype=np.float64) ** 2).sum())
+        if chunk.shape[1] == len(weights):
+            mixed += float(((chunk @ weights.astype(np.float64)) ** 2).sum())
         if read > LISTENED * CHECK_RATE and total and not whole:
             break
     if not total:
@@ -100,6 +104,12 @@ def heard(path: Path) -> tuple[str, ...]:
         return (
             "its two channels cancel out when they are mixed (one is inverted): "
             '`ffmpeg -i IN -af "aeval=val(0)|-val(1):c=same" -c:v copy OUT` turns it back',
+        )
+    if chunk.shape[1] > 2 and chunk.shape[1] == len(weights) and mixed < SMALLEST * total:
+        return (
+            f"of its {len(weights)} channels next to nothing is left when they are mixed into one "
+            "(all is in the channel of low frequencies, or channels cancel out): say which is to "
+            'be heard, by `ffmpeg -i IN -af "pan=mono|c0=c0" -c:v copy OUT`',
         )
     return ()
 

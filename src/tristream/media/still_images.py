@@ -41,8 +41,8 @@ def read_image(path: Path | str) -> Pixels:
     Raises
     ------
     UserError
-        If the file is missing, damaged, of another format, an animation, or of floating-point
-        pixels, whose range is unknown.
+        If the file is missing, damaged, of another format, an animation, or of pixels of floating
+        point or 32 bits, whose range is unknown.
     """
     path = Path(path)
     if not path.is_file():
@@ -54,7 +54,7 @@ def read_image(path: Path | str) -> Pixels:
                 if getattr(image, "is_animated", False) and image.format != "MPO":
                     raise UserError(f"{path}: holds several pictures; give a film, or one picture")
                 image.load()
-                return _rgb(ImageOps.exif_transpose(image), path)
+                return _rgb(ImageOps.exif_transpose(image), path, str(image.format))
     except DAMAGED as error:
         reason = " ".join(str(error).replace(str(path), "it").split())[:120]
         raise UserError(
@@ -62,10 +62,14 @@ def read_image(path: Path | str) -> Pixels:
         ) from None
 
 
-def _rgb(image: Image.Image, path: Path) -> Pixels:
+def _rgb(image: Image.Image, path: Path, kind: str) -> Pixels:
     if image.mode == "F":
         raise UserError(
             f"{path}: has floating-point pixels, whose range is unknown; save it as PNG"
+        )
+    if image.mode == "I" and kind not in ("PNG", "PPM"):
+        raise UserError(
+            f"{path}: has pixels of 32 bits, whose range is unknown; save it as PNG of 8 or 16 bits"
         )
     if image.mode.startswith("I"):
         # Grey of 16 bits: Pillow's own conversion clips it at 255.
