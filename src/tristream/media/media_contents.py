@@ -221,7 +221,9 @@ def _notes(container: Any, picture: Clock, sound: Clock) -> list[str]:
     if picture.end and sound.end and abs(picture.end - sound.end) > APART:
         notes.append(f"its picture ends at {picture.end:.1f} s, its sound at {sound.end:.1f} s")
     for kind in ("video", "audio"):
-        tracks = moving_pictures(container) if kind == "video" else list(container.streams.audio)
+        tracks: list[Any] = (
+            moving_pictures(container) if kind == "video" else list(container.streams.audio)
+        )
         used = moving_picture(container) if kind == "video" else sound_track(container)
         if len(tracks) > 1 and used is not None:
             name = "picture" if kind == "video" else "sound"
