@@ -79,6 +79,7 @@ FOREIGN_H5 = {
     "tristream.store",
     "tristream.bold.stored_arrays",
     "tristream.bold.resampling.transforms",
+    "tristream.simulate.synthetic.betas_outputs",
     "tristream.simulate.synthetic.transform_files",
 }
 
