@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import REPOSITORY, groups, quick
+from helpers import REPOSITORY, drum_recordings, groups, quick
 from helpers.built_package import Built, build
 from helpers.small_study import TRACE, snakemake, write
 from tristream.config.sources import ArchiveSource
@@ -123,6 +123,12 @@ def haxby(cache: Path) -> Path:
         ],
     )
     return _one(cache, source).parent
+
+
+@pytest.fixture(scope="session")
+def drums(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of real recordings, one folder a kind of drum: hi-hats, kicks, snares, tablas."""
+    return drum_recordings.corpus(cache, tmp_path_factory.mktemp("drums"))
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ STAGES = (
     "weights",
     "stimuli",
     "features",
+    "genre",
     "bold",
     "align",
     "encode",

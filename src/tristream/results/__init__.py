@@ -39,6 +39,7 @@ KINDS = {
         Kind("inventory", "tristream.stimuli.tables"),
         Kind("splits", "tristream.stimuli.tables"),
         Kind("leakage", "tristream.stimuli.tables", computed=True),
+        Kind("genre-network", "tristream.genre.network_folder", computed=True),
         Kind("features", "tristream.features.core.feature_file", computed=True),
         Kind("fusion", "tristream.features.fusion.fused_file", computed=True),
         Kind("checked", "tristream.bold.check_subject"),
