@@ -14,6 +14,7 @@ from tristream.cli import main
 from tristream.config.feature_spaces import FeatureSpace
 from tristream.errors import UserError
 from tristream.features.core import checked_space as spaces
+from tristream.features.core.registry import Used
 from tristream.features.spaces.genre_network import GenreNetworkOptions, genre_network
 from tristream.genre.description import LAYERS, Shape, read_description
 from tristream.genre.network_folder import load_network, read_tables
@@ -181,6 +182,11 @@ def test_layers_are_those_of_training(
     np.testing.assert_allclose(chunks[0]["scores"].values.sum(1), 1, atol=1e-5)
     half = (15 * 512 + 2048) / 22_050 / 2
     np.testing.assert_allclose(chunks[0]["last"].times[:3], half + np.arange(3) / 4, atol=1e-4)
+    notes: dict[str, Any] = {}
+    next(genre_network(trailer, ("last",), options, folder, "cpu", notes=notes))
+    phrase = space.extractor.phrase(Used(options, notes=notes))
+    assert "four convolutions and two gated recurrent layers [@choi2017]" in phrase
+    assert f"{trained[1]['accuracy']:.0%} of" in phrase
     (later, *_) = list(genre_network(trailer, ("last",), options, folder, "cpu", skip=1))
     np.testing.assert_array_equal(later["last"].values, chunks[1]["last"].values)
     seen = space.preview(trailer, half + 0.1)

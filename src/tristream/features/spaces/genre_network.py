@@ -1,7 +1,8 @@
 """Layers of a network that the user trained to tell the genre of music."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -71,13 +72,14 @@ def _preview(path: Path, options: GenreNetworkOptions, at: float, folder: Path |
 
 
 def _methods(used: Used) -> str:
-    description = read_description(Path(used.options.folder))
-    report = description.report
+    phrase = "activations of a network that was trained to name the genre of music"
+    if not used.notes:
+        return phrase
+    notes = used.notes
     return (
-        "activations of a network that was trained to name the genre of music "
-        f"({SENTENCES[description.shape.network]}; it names {report['accuracy']:.0%} of "
-        f"{report['tracks']['test']} held-out tracks, chance {report['chance']:.0%}), means over "
-        f"windows of {window_seconds(description.shape.frames):.2g} s"
+        f"{phrase} ({SENTENCES[notes['network']]}; it names {notes['accuracy']:.0%} of "
+        f"{notes['test_tracks']} held-out tracks, chance {notes['chance']:.0%}), means over "
+        f"windows of {notes['window']:.2g} s"
     )
 
 
@@ -93,6 +95,7 @@ def _methods(used: Used) -> str:
     preview=_preview,
     methods=_methods,
     can_skip=True,
+    takes_notes=True,
     uses_gpu=True,
     stream="auditory",
 )
@@ -102,6 +105,7 @@ def genre_network(
     options: GenreNetworkOptions,
     weights: Path,
     device: str,
+    notes: MutableMapping[str, Any],
     skip: int = 0,
 ) -> Iterator[dict[str, Block]]:
     """A network from sound to genre (LSTM, CRNN or TCN), trained by the user.
@@ -117,6 +121,14 @@ def genre_network(
     from tristream.genre.sound_inputs import INPUTS
 
     network, shape = load_network(weights, device)
+    report = read_description(weights).report
+    notes |= {
+        "network": shape.network,
+        "accuracy": report["accuracy"],
+        "chance": report["chance"],
+        "test_tracks": report["tracks"]["test"],
+        "window": window_seconds(shape.frames),
+    }
     hear = INPUTS[NETWORKS[shape.network].inputs][0]
     track = Track.open(path, RATE, window_seconds(shape.frames))
     starts = window_starts(track.samples, shape.frames, options.hop)[skip * CHUNK :]
