@@ -122,13 +122,15 @@ def genre_network(
 
     network, shape = load_network(weights, device)
     report = read_description(weights).report
-    notes |= {
-        "network": shape.network,
-        "accuracy": report["accuracy"],
-        "chance": report["chance"],
-        "test_tracks": report["tracks"]["test"],
-        "window": window_seconds(shape.frames),
-    }
+    notes.update(
+        {
+            "network": shape.network,
+            "accuracy": report["accuracy"],
+            "chance": report["chance"],
+            "test_tracks": report["tracks"]["test"],
+            "window": window_seconds(shape.frames),
+        }
+    )
     hear = INPUTS[NETWORKS[shape.network].inputs][0]
     track = Track.open(path, RATE, window_seconds(shape.frames))
     starts = window_starts(track.samples, shape.frames, options.hop)[skip * CHUNK :]
