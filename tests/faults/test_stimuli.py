@@ -62,6 +62,7 @@ def receipt_of(root: Path) -> Receipt:
     ("text", "message"),
     [
         (HEADER + "0\t-1\tface\n", r"row 1: duration -1 s is negative"),
+        (FACE + "2\t1\ta\n0\t1\tface\n", r"row 3 is row 1 once more \(onset 0\); delete one"),
         (HEADER + "0\t1\tface\nnow\t1\tface\n", r"row 2: onset 'now' is not a number"),
         (HEADER + "1_0\t1\tface\n", r"row 1: onset '1_0' is not a number"),
         ("onset\tduration\tonset\n0\t1\t2\n", r"has two columns 'onset'"),

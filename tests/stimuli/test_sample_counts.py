@@ -7,7 +7,7 @@ import pytest
 from tristream.config.dataset import Dataset
 from tristream.config.settings.stimuli import InventorySettings
 from tristream.errors import UserError
-from tristream.stimuli.overlaps import check_overlaps, check_windows
+from tristream.stimuli.overlaps import check_overlaps, check_some, check_windows
 from tristream.stimuli.sample_counts import count_samples
 from tristream.stimuli.timelines import Event
 
@@ -98,3 +98,36 @@ def test_trials_of_no_duration_need_a_window() -> None:
         check_windows(settings(trials={"estimate": "mean"}), events)
     counts = count_samples(settings(trials={"estimate": "mean", "window": 3.0}), events)
     assert (counts.rows, counts.samples) == ("trials", {"main": {"run-1": 2}})
+
+
+def test_a_run_without_any_event_is_refused() -> None:
+    events = {"main": {"run-1": FACES, "run-2": []}}
+    with pytest.raises(UserError, match="d: run-2: has no event"):
+        check_some(settings(), events)
+    check_some(settings(), {"main": {"run-1": FACES}})
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("Face", True), ("face ", True), ("fa-ce", True), ("face2", False), ("fcae", False)],
+)
+def test_labels_that_look_like_one_are_told(other: str, told: bool) -> None:
+    run = {"run-1": FACES, "run-2": labels((10, 20, other), (50, 20, "house"))}
+    doubts = count_samples(settings(), {"main": run}).doubts
+    assert [f"labels 'face' and {other!r} differ in case" in doubt for doubt in doubts] == [
+        True
+    ] * told
+
+
+def test_a_label_of_one_run_alone_is_told_where_others_are_in_several() -> None:
+    names = ("face", "house", "tool", "cat")
+    runs = {
+        f"run-{n}": labels(*((20 * k, 10, name) for k, name in enumerate(names))) for n in "123"
+    }
+    assert count_samples(settings(), {"main": runs}).doubts == []
+    misspelt = runs | {"run-2": [*runs["run-2"], *labels((100, 10, "fcae"))]}
+    (doubt,) = count_samples(settings(), {"main": misspelt}).doubts
+    assert doubt.startswith("run-2 alone has the label 'fcae'")
+    # Where every run shows others, none is misspelt.
+    own = {run: labels((0, 10, f"a{run}"), (20, 10, f"b{run}")) for run in runs}
+    assert count_samples(settings(), {"main": own}).doubts == []

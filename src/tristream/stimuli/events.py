@@ -161,11 +161,9 @@ def read_bids_events(
     known = {composed(row.match or row.path): row for row in table}
     rows = event_rows(path, where)
     _check_columns(rows, reading, where)
-    pairs = [
-        (_event(row, known, f"{where}: row {n}", reading), row)
-        for n, row in enumerate(rows, start=1)
-        if not _matches(row, reading.ignore)
-    ]
+    counted = {n: row for n, row in enumerate(rows, start=1) if not _matches(row, reading.ignore)}
+    _check_once(counted, where)
+    pairs = [(_event(row, known, f"{where}: row {n}", reading), row) for n, row in counted.items()]
     pairs.sort(key=lambda pair: pair[0].onset)
     events = _samples_of([event for event, _ in pairs], reading)
     if parts is None or testing is None:
@@ -183,6 +181,16 @@ def _check_columns(rows: Sequence[Mapping[str, str]], reading: Events, where: st
             f"(columns: {', '.join(columns)}); one of them must say what was shown: fix `events` "
             "in the descriptor"
         )
+
+
+def _check_once(rows: Mapping[int, Mapping[str, str]], where: str) -> None:
+    """Check that no row stands there twice, which a model of the events would count twice."""
+    seen: dict[tuple[str, ...], int] = {}
+    for number, row in rows.items():
+        if (first := seen.setdefault(tuple(row.values()), number)) != number:
+            raise UserError(
+                f"{where}: row {number} is row {first} once more (onset {row['onset']}); delete one"
+            )
 
 
 def _matches(row: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> bool:

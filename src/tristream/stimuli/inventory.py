@@ -19,7 +19,7 @@ from tristream.hashing import hash_file
 from tristream.media.media_contents import media_info
 from tristream.media.sounds import heard
 from tristream.stimuli.entry_points import with_starts
-from tristream.stimuli.overlaps import check_overlaps, check_windows
+from tristream.stimuli.overlaps import check_overlaps, check_some, check_windows
 from tristream.stimuli.sample_counts import count_samples
 from tristream.stimuli.splits import split_table
 from tristream.stimuli.subject_timelines import read_timelines, without_absent
@@ -99,6 +99,7 @@ def _clear(
             started = with_starts(settings.events, {name: runs}, lengths)
             for run, events in started[name].items():
                 _check_ends(settings.events.dataset, run, events, lengths)
+            check_some(settings, started)
             check_overlaps(settings, started)
             check_windows(settings, started)
         except UserError as error:

@@ -1,4 +1,4 @@
-"""Events that no sample can be made of: those that overlap, and windows of no duration."""
+"""Events that no sample can be made of: none, those that overlap, and windows of no duration."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -9,6 +9,18 @@ from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
 
 # Events may overlap by this much (s): rounding in events files.
 ROUNDED = 0.1
+
+
+def check_some(settings: InventorySettings, timelines: Mapping[str, Timeline]) -> None:
+    """Refuse runs without any event, with a UserError."""
+    for runs in timelines.values():
+        for run, events in runs.items():
+            if not events:
+                raise UserError(
+                    f"{settings.events.dataset}: {run}: has no event (its events file holds a "
+                    "header alone, or only rows of `events.ignore`); correct the file, or take the "
+                    "run out of `runs`"
+                )
 
 
 def check_overlaps(settings: InventorySettings, timelines: Mapping[str, Timeline]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tristream.config.settings.stimuli import InventorySettings
+from tristream.stimuli.label_names import doubtful_labels
 from tristream.stimuli.overlaps import named
 from tristream.stimuli.shown_at import NONE, shown_at
 from tristream.stimuli.tables import SampleCounts
@@ -39,6 +40,7 @@ def count_samples(settings: InventorySettings, timelines: Mapping[str, Timeline]
             f"about {total} of {everything} volumes lie within events; of brief events that are "
             "apart the response lies between them: write `samples: all`, or estimate `trials`"
         ] = None
+    doubts |= dict.fromkeys(doubtful_labels(timelines))
     return SampleCounts(
         "volumes" if settings.rows == "volumes" else "trials", samples, of, list(doubts)
     )
