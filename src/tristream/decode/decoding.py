@@ -184,7 +184,7 @@ def decode(
     thing = plan.thing[samples.unit]
     tally = _Tally(samples, len(labels), thing, len(plan.label))
     patterns, left_out = [], 0
-    folds = list(_folds(samples, decoder.folds))
+    folds = list(divisions(samples, decoder.folds))
     quiet = True if under else None
     progress = tqdm(
         total=len(folds) * len(labels), desc=name, mininterval=5, unit="fit", disable=quiet
@@ -321,7 +321,7 @@ def _refusal(plan: LabelExchange, permutations: int) -> str:
     return ""
 
 
-def _folds(samples: Samples, groups: int | None) -> Iterator[tuple[Ints, Ints]]:
+def divisions(samples: Samples, groups: int | None) -> Iterator[tuple[Ints, Ints]]:
     """Training and test samples: whole runs, in the order of the runs."""
     run, runs = samples.sample_run, len(samples.runs)
     if samples.test.any():
