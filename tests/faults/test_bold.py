@@ -95,6 +95,28 @@ def gap_in_confounds(root: Path) -> None:
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
 
 
+def confounds_by_commas(root: Path) -> None:
+    path = tree.confounds_path(root, FIRST)
+    path.write_text(path.read_text().replace("\t", ","))
+
+
+def words_in_confounds(root: Path) -> None:
+    path = tree.confounds_path(root, FIRST)
+    table = pd.read_csv(path, sep="\t").astype({"rot_y": object})
+    table.loc[7, "rot_y"] = "0,1"
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+
+def complex_numbers(root: Path) -> None:
+    values = np.ones((*tree.SHAPE, tree.VOLUMES), np.complex64)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tree.image_path(root, FIRST))
+
+
+def in_colours(root: Path) -> None:
+    values = np.zeros((*tree.SHAPE, tree.VOLUMES), [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tree.image_path(root, FIRST))
+
+
 def no_confounds(root: Path) -> None:
     tree.confounds_path(root, FIRST).unlink()
 
@@ -124,6 +146,10 @@ FAULTS: dict[Callable[[Path], None], str] = {
     short_confounds: r"confounds_timeseries.tsv: has 59 rows, but .* has 60 volumes",
     no_motion: r"confounds_timeseries.tsv: does not serve layout.confounds .*trans_x",
     gap_in_confounds: r"confounds_timeseries.tsv: rot_y hold n/a after the first row",
+    confounds_by_commas: r"confounds_timeseries.tsv: has one column; separate columns by tabs",
+    words_in_confounds: r"confounds_timeseries.tsv: column rot_y holds words",
+    complex_numbers: r"preproc_bold.nii.gz: holds complex numbers",
+    in_colours: r"preproc_bold.nii.gz: holds colours",
     no_confounds: r"has no desc-confounds_timeseries.tsv beside it",
     no_run: r"no derivatives/.*sub-01_task-film_run-02_space-MNI152NLin2009cAsym_desc-preproc_bold",
     no_mask: r"has no brain mask beside it",

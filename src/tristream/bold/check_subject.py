@@ -1,6 +1,8 @@
 """Whether a subject's images, sidecars, masks and events fit together, before anything is read."""
 
+import filecmp
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ def write_checked(
         raise UserError(why)
     files = Receipt.read(receipt)
     images = check_subject(settings, files)
-    doubts = trials_in_doubt(settings, files, images)
+    doubts = images_in_doubt(settings.subject, images) + trials_in_doubt(settings, files, images)
     for doubt in doubts:
         print(f"warning: {doubt}", file=sys.stderr)
     provenance = Provenance(KIND, files.simulated, settings.key(), code)
@@ -78,6 +80,31 @@ def check_subject(settings: CheckSettings, receipt: Receipt) -> Images:
     for run in settings.runs:
         _check_events(settings, run, receipt, found[run])
     return {run: found[run] for run in settings.runs}
+
+
+def images_in_doubt(subject: str, images: Images) -> list[str]:
+    """Runs whose image is byte for byte that of another run, or lies there unpacked, too.
+
+    Files of other sizes are not looked into, and of those of one size what comes first differs.
+    """
+    by_size: dict[int, dict[Path, str]] = {}
+    for run, image in images.items():
+        by_size.setdefault(image.path.stat().st_size, {}).setdefault(image.path, run)
+    found = [
+        f"sub-{subject}: the image of {other} is a copy of that of {run} "
+        f"({other_path.name}): a model that is trained on one knows the other; fetch it again, or "
+        "put the run under `missing`"
+        for same in by_size.values()
+        for (path, run), (other_path, other) in combinations(same.items(), 2)
+        if filecmp.cmp(path, other_path, shallow=False)
+    ]
+    paths = {path for same in by_size.values() for path in same}
+    return found + [
+        f"sub-{subject}: {path} is read, and not the file of the same name without .gz beside it: "
+        "delete the one that is not the right one"
+        for path in sorted(paths)
+        if path.suffix == ".gz" and path.with_suffix("").exists()
+    ]
 
 
 def trials_in_doubt(settings: CheckSettings, receipt: Receipt, images: Images) -> list[str]:

@@ -52,10 +52,13 @@ def read_confounds(
             f"{table}: has {len(content)} rows, but {bold.name} has {volumes} "
             "volumes; they are not of the same run"
         )
+    words = [str(name) for name in content if not pd.api.types.is_numeric_dtype(content[name])]
+    if len(content.columns) == 1 and words and "," in words[0]:
+        raise UserError(f"{table}: has one column; separate columns by tabs, as BIDS has them")
     fd = pd.to_numeric(content.get("framewise_displacement", np.nan), errors="coerce")
     # nilearn finds the table by the image's name alone, and wants a volume's to be compressed.
     name = f"{str(bold).removesuffix('.gz')}.gz" if is_volume else str(bold)
-    values, censor = _load(name, table, strategies, volumes)
+    values, censor = _load(name, table, strategies, volumes, words)
     unsteady = content.filter(regex=r"^non_steady_state_outlier\d+$").any(axis=1)
     return Confounds(
         values.to_numpy(np.float64),
@@ -67,7 +70,7 @@ def read_confounds(
 
 
 def _load(
-    name: str, table: Path, strategies: Sequence[str], volumes: int
+    name: str, table: Path, strategies: Sequence[str], volumes: int, words: Sequence[str]
 ) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
     try:
         values, sample_mask = load_confounds(
@@ -77,7 +80,11 @@ def _load(
             wm_csf="basic",
             global_signal="basic",
         )
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, TypeError) and words:
+            raise UserError(
+                f"{table}: column {words[0]} holds words where numbers are due; fix the table"
+            ) from None
         raise UserError(
             f"{table}: does not serve layout.confounds {list(strategies)}: "
             f"{' '.join(str(error).split())}"

@@ -70,6 +70,12 @@ def _check_header(path: Path, image: nib.Nifti1Image) -> None:
         raise UserError(
             f"{path}: its header has units that NIfTI does not; fetch it again"
         ) from None
+    kind = image.header.get_data_dtype()
+    if kind.kind not in "iuf":
+        raise UserError(
+            f"{path}: holds {'complex numbers' if kind.kind == 'c' else 'colours'}, not one number "
+            "a voxel; give the magnitude (`part-mag`), or save it in grey"
+        )
     if min(image.shape, default=0) < 1:
         raise UserError(f"{path}: its header declares the shape {image.shape}; fetch it again")
     declared = math.prod(image.shape) * image.header.get_data_dtype().itemsize
