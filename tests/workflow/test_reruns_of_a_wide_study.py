@@ -48,6 +48,7 @@ MEASURED = {"dissimilarities"} | COMPARED
 # have no lag scan.
 TRIALS = {"check", "bold", "bold_index", "align", "samples", "identify"} | MEASURED | FIT
 IDENTIFIED = {"identify"} | REPORT
+ENCODED = {"identify_by_encoder"} | REPORT
 
 Change = tuple[str, str, Any, set[str]]
 # File, key, new value, rules that rerun.
@@ -100,6 +101,8 @@ STUDY: list[Change] = [
     ("config.yaml", "identification.images.candidates", "trained", IDENTIFIED),
     ("config.yaml", "identification.images.permutations", 100, IDENTIFIED),
     ("config.yaml", "identification.images.seed", 1, IDENTIFIED),
+    ("config.yaml", "identification.responses.regions", ["V2"], ENCODED),
+    ("config.yaml", "identification.responses.permutations", 100, ENCODED),
     ("config.yaml", "rsa.alike.regions", ["V2"], MEASURED),
     ("config.yaml", "rsa.alike.items", "all", MEASURED),
     ("config.yaml", "rsa.alike.imagined", ["ses-imageryTest*"], MEASURED),
@@ -276,6 +279,7 @@ OTHER_JOBS = {
     *("features.cochlea.extractor", "features.cochlea.layers", "features.cochlea.module"),
     *("models.streams.datasets", "models.streams.bands", "decoders.genre.datasets"),
     *("identification.images.datasets", "identification.images.features"),
+    "identification.images.model",
     *("rsa.alike.datasets", "rsa.alike.features"),
     "decoders.genre.members",
     *("contrasts.sounds.datasets", "inference.comparisons", "inference.regions"),

@@ -83,6 +83,11 @@ wildcard_constraints:
     preset="[A-Za-z0-9_]+",
 
 
+def one_of(names):
+    """A pattern of some names, which matches nothing where there is none."""
+    return "|".join(names) or "none"
+
+
 def write_settings(settings):
     """What a job may know of the study, as the file that it reads; a change reruns the rule."""
     return settings.write(LAYOUT.settings)

@@ -115,6 +115,10 @@ rule decode_times:
 
 
 rule identify:
+    wildcard_constraints:
+        identification=one_of(
+            name for name, one in STUDY.identification.items() if not one.model
+        ),
     input:
         bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=at("samples"),

@@ -1,6 +1,7 @@
 # From stored predictions: p values, comparisons, tables, the group; for simulated data, what was
 # recovered of the truth.
 
+from tristream.config.settings.identification import IdentificationSettings
 from tristream.config.settings.maps import DataSettings
 from tristream.config.settings.inference import (
     CompareSettings,
@@ -40,6 +41,49 @@ rule inference:
     shell:
         "python -m tristream inference encoding --settings {params.settings:q} --encoding {input.encoding:q}"
         " {params.meshes} --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule identify_by_encoder:
+    wildcard_constraints:
+        identification=one_of(
+            name for name, one in STUDY.identification.items() if one.model
+        ),
+    input:
+        encoding=lambda w: LAYOUT.path(
+            "encoding",
+            dataset=w.dataset,
+            subject=w.subject,
+            model=STUDY.identification[w.identification].model,
+        ),
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject)[:1],
+        samples=at("samples"),
+        samples_sidecar=LAYOUT.sidecar("samples"),
+    output:
+        rows=at("identification"),
+        rows_sidecar=LAYOUT.sidecar("identification"),
+        sets=at("identification_sets"),
+        sets_sidecar=LAYOUT.sidecar("identification_sets"),
+    log:
+        LAYOUT.log("identification"),
+    benchmark:
+        LAYOUT.benchmark("identification")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("identification"),
+        runtime=minutes("identification"),
+    params:
+        settings=lambda w: settings(
+            IdentificationSettings,
+            dataset=w.dataset,
+            identification=w.identification,
+        ),
+        code=fingerprint("tristream.inference.encoder_identification"),
+    shell:
+        "python -m tristream inference identify --settings {params.settings:q}"
+        " --encoding {input.encoding:q} --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output.rows:q} --sets {output.sets:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule recovery:

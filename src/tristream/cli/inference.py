@@ -50,6 +50,13 @@ def _register_tests(action: Any) -> None:
     encoding.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
     encoding.add_argument("--meshes", type=Path, help="receipt of the meshes of fsLR")
     add_output(encoding, "inference file")
+    found = action("identify", run_identify, "Identify items through an encoding model.")
+    add_settings(found, "dataset", "identification")
+    found.add_argument("--encoding", type=Path, required=True, help="file of `encode fit`")
+    found.add_argument("--bold", type=Path, required=True, help="a run file of the subject")
+    found.add_argument("--samples", type=Path, required=True, help="the sample index")
+    add_output(found, "table")
+    found.add_argument("--sets", required=True, type=Path, help="table of candidate sets to write")
     compare = action("compare", run_compare, "Paired test of two models of one subject.")
     add_settings(compare, "dataset")
     compare.add_argument("--first", type=Path, required=True, help="file of `encode fit`")
@@ -240,3 +247,15 @@ def run_recovery(args: argparse.Namespace) -> None:
 
     given = settings(args, RecoverySettings)
     check_recovery(args.truth, args.encodings, given, args.output, args.code)
+
+
+def run_identify(args: argparse.Namespace) -> None:
+    """Identify, write; print the figure of each region."""
+    from tristream.config.settings.identification import IdentificationSettings
+    from tristream.inference.encoder_identification import identify_by_encoder
+
+    given = settings(args, IdentificationSettings)
+    files = (args.encoding, args.bold, args.samples, args.output, args.sets)
+    for cell in identify_by_encoder(*files, given, args.code).cells:
+        pairwise = cell.found.pairwise
+        print(f"{cell.region}: pairwise {pairwise.value:.3f} (chance {pairwise.chance:.3f})")

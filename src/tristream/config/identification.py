@@ -1,8 +1,8 @@
 """Decoding of features, and identification of what was seen."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tristream.config.base import Name, Section
 from tristream.config.delays import DecoderDelay
@@ -34,7 +34,12 @@ class IdentificationDesign(Section):
     """How features are decoded and items identified, whichever datasets these are of."""
 
     features: list[str] = Field(
-        min_length=1, description="feature spaces to decode, or `space/layer` of one"
+        default=[], description="feature spaces to decode, or `space/layer` of one"
+    )
+    model: Name | None = Field(
+        default=None,
+        description="in their place an encoding model: an item is identified by the response that "
+        "the model predicts for it",
     )
     regions: list[str] = Field(
         default=[], description="regions of the dataset to decode from; default: all voxels as one"
@@ -71,13 +76,27 @@ class IdentificationDesign(Section):
     permutations: int = Field(default=10_000, ge=0, description="of the identity of items")
     seed: int = Field(default=0, description="of the permutations")
 
+    @model_validator(mode="after")
+    def _features_or_model(self) -> Self:
+        if (self.model is None) == (not self.features):
+            raise ValueError("name `features` that are decoded, or the `model` that encodes")
+        for key in OF_FEATURES if self.model else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key}: is of decoded features, and `model` takes none; leave it")
+        return self
+
+
+OF_FEATURES = ("voxels", "alpha", "contrastive", "imagined", "candidates")
+"""What identification through an encoding model can't be told."""
+
 
 class Identification(IdentificationDesign):
-    """Features decoded from the brain, unit by unit, and items identified by them.
+    """Features decoded from the brain, unit by unit, and items identified by them or by an encoder.
 
     Every layer is decoded from every region by ridge regression on the voxels that correlate with a
-    unit most (Horikawa & Kamitani 2017). Items are those of the events; of datasets whose
-    exchangeable unit is `time`, time blocks.
+    unit most (Horikawa & Kamitani 2017), or responses are compared with those that an encoding
+    model predicts (Kay et al. 2008). Items are those of the events; of datasets whose exchangeable
+    unit is `time`, time blocks.
     """
 
     datasets: list[Name] = Field(description="datasets whose items are identified")

@@ -162,6 +162,16 @@ class Study(Section):
                         raise ValueError(
                             f"models.{name}.bands.{band}: no feature space {space!r} in features"
                         )
+        for name, block in self.identification.items():
+            if block.model is None:
+                continue
+            if block.model not in self.models:
+                raise ValueError(f"identification.{name}.model: no model {block.model!r} in models")
+            for dataset in block.datasets:
+                if dataset not in self.models[block.model].datasets:
+                    raise ValueError(
+                        f"identification.{name}.model: {block.model!r} is not fitted to {dataset!r}"
+                    )
         for section in ("identification", "rsa"):
             for name, one in named[section].items():
                 for space in one.features:

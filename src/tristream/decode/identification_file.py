@@ -21,11 +21,12 @@ def _tested(name: str, what: str) -> dict[str, str]:
 
 COLUMNS = {
     "set": "seen: what was shown in held-out runs; imagined: what was imagined",
-    "space": "Feature space",
-    "layer": "Its layer",
+    "space": "Feature space; model, where items are identified through an encoding model",
+    "layer": "Its layer, or the name of the model",
     "region": "Where it was decoded from",
-    "decoder": "ridge: regression unit by unit; contrastive: networks with a contrastive loss",
-    "units": "Units of the layer",
+    "decoder": "ridge: regression unit by unit; contrastive: networks with a contrastive loss; "
+    "encoder: the responses that an encoding model predicts, and those that were measured",
+    "units": "Units of the layer; of an encoder, voxels",
     "voxels": "Voxels of the region",
     "items": "Items that were identified, averages over their showings",
     "showings": "Their showings",
@@ -46,8 +47,9 @@ COLUMNS = {
     **_tested("first_response", "Share of items to which their own prediction is the most similar"),
     "shared_categories": "Share of items whose category is in the training set; n/a: not known",
     "dimensions_predicted": "Participation ratio of predicted features over items",
-    "dimensions_true": "Participation ratio of true features over items",
-    "mean_pairwise": "Pairwise, of the mean training item as the prediction of all",
+    "dimensions_true": "Participation ratio of true features over items; n/a: encoder",
+    "mean_pairwise": "Pairwise, of the mean training item as the prediction of all; of an encoder, "
+    "of the mean response to all items as the response to each",
     "drawn_pairwise": "Pairwise, of training items drawn at random as predictions",
     "drawn_low": "2.5th percentile of the draws",
     "drawn_high": "97.5th percentile of the draws",

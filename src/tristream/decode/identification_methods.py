@@ -50,7 +50,7 @@ def methods_of(done: Done) -> tuple[str, ...]:
             "Items without features of their own took the mean features of the images of their "
             "label that were shown."
         )
-    sentences.append(_null(done))
+    sentences.append(null_of(done.found, done.settings.block.seed))
     sentences.append(
         "Beside each figure stand the share of items whose category was trained, the participation "
         "ratios of predicted and of true features over the items, and what the mean training item, "
@@ -150,19 +150,19 @@ def _identified(design: IdentificationDesign) -> str:
     )
 
 
-def _null(done: Done) -> str:
-    pairwise = done.found.pairwise
+def null_of(found: Identification, seed: int, over: str = "layers and regions") -> str:
+    """How chance was measured; `over` is what p are corrected for."""
+    pairwise = found.pairwise
     if not len(pairwise.null):
         return f"Identification has neither p value nor measured chance: {pairwise.refusal}."
     text = (
         "Under the null hypothesis the identity of items was permuted "
-        f"{len(pairwise.null):,} times among those shown in the same runs (seed "
-        f"{done.settings.block.seed}); chance is the mean, and the interval the central 95 % of "
-        "these"
+        f"{len(pairwise.null):,} times among those shown in the same runs (seed {seed}); "
+        "chance is the mean, and the interval the central 95 % of these"
     )
     if pairwise.refusal:
         return f"{text}. There is no p value: {pairwise.refusal}."
     return (
         f"{text}, p is (1 + permutations at least as large) / (1 + permutations), and corrected p "
-        "compare with the largest figure of all layers and regions in each permutation."
+        f"compare with the largest figure of all {over} in each permutation."
     )
