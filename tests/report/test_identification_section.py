@@ -1,5 +1,6 @@
 """Identification in a report: the gate comes first, and the audit stands beside each figure."""
 
+import pandas as pd
 import pytest
 
 from helpers import report_tree
@@ -77,6 +78,33 @@ def test_reliable_imagery_is_no_caution(results, tables):
     write(results, good, growing, provenance)
     blocks = section(results, DATASET, "1").blocks
     assert not any("imagery" in b.text for b in blocks if isinstance(b, Caution))
+
+
+def test_what_an_encoder_identifies_is_told_in_its_own_words(results, tables):
+    rows, growing, provenance = tables
+    keys = {"space": "model", "layer": "streams", "decoder": "encoder"}
+    seen = [one[one["set"] == "seen"].iloc[:1].assign(**keys) for one in (rows, growing)]
+    write(results, *seen, provenance)
+    blocks = section(results, DATASET, "1").blocks
+    captions = " ".join(b.caption for b in blocks if isinstance(b, Figure | Table))
+    assert "less like the measured response than the right one" in captions
+    assert "Mean item: pairwise, of the mean response to all items as that to each" in captions
+    assert "predicted features" not in captions
+
+
+def test_networks_stand_beside_ridge_regression(results, tables):
+    rows, growing, provenance = tables
+    both = [
+        pd.concat([one, one.assign(decoder="contrastive")], ignore_index=True)
+        for one in (rows, growing)
+    ]
+    write(results, *both, provenance)
+    blocks = section(results, DATASET, "1").blocks
+    (seen,) = [b for b in blocks if isinstance(b, Table) and "10 items (40 showings)" in b.caption]
+    named = [row[0] for row in seen.rows]
+    assert named[:1] == ["net/early, ridge"]
+    assert "net/early, contrastive" in named
+    assert {"in the top five", "item to response"} <= {*seen.columns}
 
 
 def test_files_are_declared_and_methods_gathered(results):

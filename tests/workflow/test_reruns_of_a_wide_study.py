@@ -25,7 +25,7 @@ REPORT = {"report"}
 TESTED = {"inference", "group", "tables", "maps"}
 FIT = {"encode"} | TESTED | REPORT
 PARTITION = {"partition", "partition_test", "maps"}
-STREAMS = FIT | {"compare", "recovery"} | PARTITION
+STREAMS = FIT | {"compare", "recovery", "identify_by_encoder"} | PARTITION
 ALIGNED = {"align", "lagscan"} | STREAMS
 DECODED = {"decode"} | REPORT
 AUDITED = {
@@ -101,7 +101,7 @@ STUDY: list[Change] = [
     ("config.yaml", "identification.images.candidates", "trained", IDENTIFIED),
     ("config.yaml", "identification.images.permutations", 100, IDENTIFIED),
     ("config.yaml", "identification.images.seed", 1, IDENTIFIED),
-    ("config.yaml", "identification.responses.regions", ["V2"], ENCODED),
+    ("config.yaml", "identification.responses.delay", "1 TR", ENCODED),
     ("config.yaml", "identification.responses.permutations", 100, ENCODED),
     ("config.yaml", "rsa.alike.regions", ["V2"], MEASURED),
     ("config.yaml", "rsa.alike.items", "all", MEASURED),
@@ -229,8 +229,8 @@ CODE: list[tuple[str, set[str]]] = [
     ("contrast/contrast_fit.py", {"contrast", "contrast_maps"} | REPORT),
     ("decode/classifiers.py", {"power"} | DECODED),
     ("decode/label_exchange.py", {"power"} | DECODED),
-    ("decode/unit_ridge.py", IDENTIFIED | MEASURED),
-    ("decode/pattern_reliability.py", IDENTIFIED | MEASURED),
+    ("decode/unit_ridge.py", ENCODED | IDENTIFIED | MEASURED),
+    ("decode/pattern_reliability.py", ENCODED | IDENTIFIED | MEASURED),
     ("rsa/noise_ceiling.py", COMPARED),
     ("encode/solvers/ridge.py", {"power"} | STREAMS),
     # Contrasts are drawn by what draws encodings, which knows their ceilings.

@@ -120,6 +120,11 @@ def _layer(rows: pd.DataFrame) -> pd.Series:
     return name + ", " + rows["decoder"] if rows["decoder"].nunique() > 1 else name
 
 
+def _encoded(rows: pd.DataFrame) -> bool:
+    """Whether items were identified by the responses that an encoding model predicts."""
+    return set(rows["decoder"]) == {"encoder"}
+
+
 def _by_region(
     results: Results, file: str, title: str, rows: pd.DataFrame, simulated: bool
 ) -> Block:
@@ -136,8 +141,9 @@ def _by_region(
             f" Under permuted identity the mean is {mean.min():.3f} to {mean.max():.3f}, and 95 % "
             f"lie within {low:.3f} to {high:.3f} (the widest interval of all)."
         )
+    like = "measured response" if _encoded(rows) else "predicted features"
     caption = (
-        "Share of wrong candidates that are less like the predicted features than the right one, "
+        f"Share of wrong candidates that are less like the {like} than the right one, "
         f"mean over {rows['items'].max()} items, for each layer and region.{chance}"
     )
     return results.figure(drawing, file, title, caption, rows, simulated, COLUMNS)
@@ -197,12 +203,16 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
     body = cells.where(cells.notna(), None).to_numpy()
     shown = tuple((name, *row) for name, row in zip(_layer(rows), body.tolist(), strict=True))
     first = rows.iloc[0]
+    without = (
+        "Mean item, drawn items (97.5th percentile) and category alone: pairwise figures of "
+        "predictions that are made without the brain, of the mean training item, of training items "
+        "drawn at random, and of the mean training item of the right category."
+    )
+    if _encoded(rows):
+        without = "Mean item: pairwise, of the mean response to all items as that to each."
     caption = (
         f"{first['items']} items ({first['showings']} showings) among {first['candidates']} "
-        "candidates. Mean item, drawn items (97.5th percentile) and category alone: pairwise "
-        "figures of predictions that are made without the brain, of the mean training item, of "
-        "training items drawn at random, and of the mean training item of the right category. "
-        "Item to response: pairwise, of the responses to all items for each item. "
-        "Dimensions: participation ratio over the items."
+        f"candidates. {without} Item to response: pairwise, of the responses to all items for each "
+        "item. Dimensions: participation ratio over the items."
     )
     return [Table(caption, ("layer", *columns.values()), shown, results.link(path))]
