@@ -115,10 +115,6 @@ rule decode_times:
 
 
 rule identify:
-    wildcard_constraints:
-        identification=one_of(
-            name for name, one in STUDY.identification.items() if not one.model
-        ),
     input:
         bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=at("samples"),
@@ -139,6 +135,10 @@ rule identify:
         LAYOUT.log("identification"),
     benchmark:
         LAYOUT.benchmark("identification")
+    wildcard_constraints:
+        identification=one_of(
+            name for name, one in STUDY.identification.items() if not one.model
+        ),
     conda:
         "../envs/tristream.yaml"
     threads: 2

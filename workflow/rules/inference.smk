@@ -44,10 +44,6 @@ rule inference:
 
 
 rule identify_by_encoder:
-    wildcard_constraints:
-        identification=one_of(
-            name for name, one in STUDY.identification.items() if one.model
-        ),
     input:
         encoding=lambda w: LAYOUT.path(
             "encoding",
@@ -67,6 +63,10 @@ rule identify_by_encoder:
         LAYOUT.log("identification"),
     benchmark:
         LAYOUT.benchmark("identification")
+    wildcard_constraints:
+        identification=one_of(
+            name for name, one in STUDY.identification.items() if one.model
+        ),
     conda:
         "../envs/tristream.yaml"
     threads: 1
