@@ -153,5 +153,7 @@ def test_bytes_behind_a_compressed_image_are_no_part_of_it(tmp_path: Path, trail
 
 def test_an_image_with_bytes_behind_it_is_read_by_the_workflow(study: Path) -> None:
     place = image(study, "01", RUNS[0])
+    before = np.array(open_image(place, 4).dataobj)
     place.write_bytes(place.read_bytes() + b"trailing")
     assert list(faults(resolved(study), "d")) == []
+    np.testing.assert_array_equal(np.array(open_image(place, 4).dataobj), before)

@@ -91,6 +91,9 @@ def test_a_story_whose_music_is_in_the_file(tmp_path: Path) -> None:
 def test_whole_files_begin_at_their_beginning(tmp_path: Path) -> None:
     found = starts(tmp_path, 10.4, ["4\t10\tstory.wav\n20\t10\tstory.wav\n"] * 5)
     assert found == [[(0.0, "story")] * 2] * 5
+    # Twice in a run, and each time a part of it: which?
+    with pytest.raises(UserError, match=r"run-1 row 1: shows 5 s of story, which lasts 10.40 s"):
+        starts(tmp_path, 10.4, ["4\t5\tstory.wav\n20\t5\tstory.wav\n"] * 5)
 
 
 def test_a_film_that_stops_within_a_run_and_goes_on(tmp_path: Path) -> None:
