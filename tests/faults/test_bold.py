@@ -254,3 +254,19 @@ def test_damaged_run_file(tmp_path: Path) -> None:
     path.write_bytes(b"\x89HDF" + json.dumps({}).encode())
     with pytest.raises(UserError, match="can't be read as HDF5"):
         read_run(path)
+
+
+def test_images_in_the_space_of_each_run_are_read_and_told(tmp_path: Path) -> None:
+    """fMRIPrep's names have no space then; runs of other spaces are aligned."""
+    root = tree.write_fmriprep(tmp_path / "raw")
+    expected = tree.prepare(tree.fmriprep_dataset(), "01", FIRST, tree.receipt_of(root))
+    assert not any("alignment" in omission.what for omission in expected.omitted)
+    for path in sorted(root.rglob("*_space-MNI152NLin2009cAsym_*")):
+        path.rename(path.with_name(path.name.replace("_space-MNI152NLin2009cAsym", "")))
+    dataset = tree.fmriprep_dataset()
+    layout = dataset.layout.model_copy(update={"space": "func"})
+    own = dataset.model_copy(update={"layout": layout})
+    run = tree.prepare(own, "01", FIRST, tree.receipt_of(root))
+    np.testing.assert_array_equal(run.bold, expected.bold)
+    assert [o.what for o in run.omitted if o.what == "alignment of runs"] == ["alignment of runs"]
+    assert "in the space of each run" in run.methods[0]

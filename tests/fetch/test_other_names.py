@@ -52,6 +52,13 @@ def test_a_space_with_a_cohort() -> None:
     assert "_space-MNIPediatricAsym_cohort-2_res-1_" in run_files(layout, "01", "task-a").bold
 
 
+def test_the_space_of_each_run_has_no_name() -> None:
+    layout = FmriprepLayout(derivatives="made", space="func")
+    there = {f"{HOME}_desc-preproc_bold.nii", f"{HOME}_desc-brain_mask.nii.gz"}
+    found = run_files(layout, "01", "task-film_run-1").as_listed(there)
+    assert {found.bold, found.mask} == there
+
+
 def test_similar_files_are_of_the_subject_and_the_kind() -> None:
     there = {
         f"{HOME}_bold.nii.gz",

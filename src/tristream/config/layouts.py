@@ -10,6 +10,8 @@ Confound = Literal["motion", "high_pass", "wm_csf", "global_signal", "compcor", 
 CONFOUNDS: list[Confound] = ["motion", "high_pass"]
 FSAVERAGE5, FSLR = "fsaverage5", "fsLR_den-91k"
 SURFACES = (FSAVERAGE5, FSLR)
+# That of each run, which names of files leave out.
+OWN_SPACE = "func"
 
 
 class FmriprepLayout(Section):
@@ -24,7 +26,8 @@ class FmriprepLayout(Section):
         pattern=r"^[A-Za-z0-9]+((_cohort|_res|_den)-[A-Za-z0-9]+)*$",
         description=(
             "space-<label> of the BOLD, with its resolution: `MNI152NLin2009cAsym_res-2`; surfaces "
-            "are `fsaverage5` (GIfTI) and `fsLR_den-91k` (CIFTI)"
+            "are `fsaverage5` (GIfTI) and `fsLR_den-91k` (CIFTI); `func` is that of each run, "
+            "whose files name no space"
         ),
     )
     padded_runs: bool = Field(

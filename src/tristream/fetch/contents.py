@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from tristream.config.layouts import (
     FSAVERAGE5,
     FSLR,
+    OWN_SPACE,
     BetasLayout,
     FmriprepLayout,
     Layout,
@@ -94,7 +95,7 @@ def run_files(layout: FmriprepLayout, subject: str, run: str) -> RunFiles:
         return RunFiles(left, *tables, right=right)
     if layout.space == FSLR:
         return RunFiles(f"{made}_space-{layout.space}_bold.dtseries.nii", *tables)
-    made = f"{made}_space-{layout.space}_desc"
+    made = f"{made}{'' if layout.space == OWN_SPACE else f'_space-{layout.space}'}_desc"
     return RunFiles(f"{made}-preproc_bold.nii.gz", *tables, mask=f"{made}-brain_mask.nii.gz")
 
 

@@ -30,7 +30,7 @@ from tristream.bold.nifti import (
 )
 from tristream.bold.pause import middle_in_words, middle_of_scan
 from tristream.bold.readers.reader import Reader, reads
-from tristream.config.layouts import FmriprepLayout
+from tristream.config.layouts import OWN_SPACE, FmriprepLayout
 from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
 from tristream.fetch.contents import run_files, sidecars
@@ -38,6 +38,10 @@ from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.store import Omission
 
+NOT_ALIGNED = (
+    "images of `space: func` lie as the head lay in each run: where it moved in between, a voxel "
+    "is another place; `T1w` or a template are aligned"
+)
 UNSTATED = "the sidecars don't state it"
 
 
@@ -104,6 +108,8 @@ class FmriprepReader(Reader[FmriprepLayout]):
         volumes = kept_volumes(here.bold, length, self.settings.trims_of(run, length))
         confounds = _confounds(here, self.layout.confounds, length)
         everyone = list(files.values())
+        if self.layout.space == OWN_SPACE and len(everyone) > 1:
+            omitted = (*omitted, Omission("alignment of runs", NOT_ALIGNED))
         if self.layout.on_surface:
             columns = _on_surface(here, everyone, volumes)
         else:
@@ -127,7 +133,9 @@ class FmriprepReader(Reader[FmriprepLayout]):
             outputs = f"Outputs of {fmriprep_cited(self.receipt, self.layout.derivatives)}"
         shared = ", within the voxels that the brain masks of all runs share"
         where = shared if reading.columns.grayordinates is None else ""
-        found = [f"{outputs} in the space {self.layout.space} were read{where}."]
+        own = self.layout.space == OWN_SPACE
+        space = "the space of each run" if own else f"the space {self.layout.space}"
+        found = [f"{outputs} in {space} were read{where}."]
         if reading.confounds.names:
             found.append("Confounds were taken from the table of each run with nilearn [@nilearn].")
         if any(omission.what == "StartTime" for omission in reading.omitted):
