@@ -109,6 +109,18 @@ def test_the_run_that_ends_training_lends_no_items():
         assert (changed < 1e-4) == (one.left_out == 0)
 
 
+def test_runs_that_repeat_the_same_items_end_training_by_a_fifth_of_them():
+    rng = np.random.default_rng(4)
+    y = rng.standard_normal((50 + TEST, UNITS))
+    shown = np.r_[np.tile(np.arange(50), RUNS), 50 + np.arange(TEST)]
+    x = y[shown] @ rng.standard_normal((UNITS, VOXELS)) / UNITS**0.5
+    x += 2 * rng.standard_normal(x.shape)
+    decoder = ContrastiveDecoder(device="cpu", epochs=3).fit(x[:TRAIN], y[shown[:TRAIN]], RUN)
+    assert pairwise(decoder.predict(x[TRAIN:]), y).value > 0.8
+    # Were they trained, they would be found without error: 10 items, log 10 at chance.
+    assert all(member.losses[0] > 0.2 for member in decoder.members_)
+
+
 def test_the_seed_decides_and_nothing_else():
     x, y, _ = planted(noise=2.0)
     how = {"device": "cpu", "epochs": 6, "seeds": 2}
@@ -122,7 +134,7 @@ def test_the_seed_decides_and_nothing_else():
     ("change", "message"),
     [
         (lambda x, y, run: (x, y, run * 0), "one training run"),
-        (lambda x, y, run: (x, y[run == 0][np.arange(TRAIN) % 50], run), "that the others show"),
+        (lambda x, y, run: (x, y[run], run), "shows one item alone"),
         (lambda x, y, run: (x, y[:, :1], run), "one unit"),
         (lambda x, y, run: (x * np.nan, y, run), "no column is finite"),
         (lambda x, y, run: (x, y, run[:9]), "9 runs are given for 400"),

@@ -18,18 +18,31 @@ from helpers.betas_study import (
     label_of,
     write_study,
 )
-from helpers.small_study import commands, run_here
+from helpers.small_study import commands, edit, run_here
 from tristream.align.samples import read_samples
 from tristream.bold.run_file import read_run
 from tristream.config.decoders import DecoderDesign
 from tristream.decode.decoding import decode
 from tristream.decode.decoding_file import read_decoding
+from tristream.decode.identification_file import read_identification
 from tristream.decode.labelled_arrays import labelled
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.estimators import RidgeCV
 from tristream.inference.inference_file import read_inference
 from tristream.media.still_images import read_image
 
+# Found among the held-out images, through features that are decoded and a model that encodes.
+IDENTIFIED = {
+    "identification": {
+        "seen": {
+            "datasets": ["d"],
+            "features": ["light"],
+            "voxels": 60,
+            "contrastive": {"seeds": 2, "epochs": 3},
+        },
+        "encoded": {"datasets": ["d"], "model": "light"},
+    }
+}
 TRAIN = [run for run in RUNS if run not in TEST]
 
 
@@ -43,7 +56,9 @@ def study(tmp_path_factory: pytest.TempPathFactory, betas: Betas) -> Path:
     """Encoding, decoding and inference by the workflow's own commands."""
     folder = tmp_path_factory.mktemp("betas") / "study"
     write_study(folder, betas, "sub-1_betas.nii.gz", "sub-1_trials.tsv")
-    results = ("inference/d/light/sub-1.h5", "decode/d/labels/sub-1.h5")
+    edit(folder / "config.yaml", lambda study: study.update(IDENTIFIED))
+    results = ["inference/d/light/sub-1.h5", "decode/d/labels/sub-1.h5"]
+    results += [f"decode/d/{name}/sub-1_identification.tsv" for name in ("seen", "encoded")]
     run_here(folder, commands(folder, *(f"results/{path}" for path in results)))
     return folder
 
@@ -129,6 +144,22 @@ def test_decoding_is_that_of_the_functions_on_the_same_arrays(study: Path, betas
     np.testing.assert_array_equal(stored.predicted, found.predicted)
     assert stored.accuracy > 0.8
     assert len(stored.true) == 4 * len(HELD_OUT)
+
+
+def test_held_out_images_are_identified_by_jobs_of_the_workflow(study: Path) -> None:
+    rows, provenance = read_identification(study / "results/decode/d/seen/sub-1_identification.tsv")
+    assert rows["decoder"].tolist() == ["ridge", "contrastive"]
+    (encoded,) = read_identification(study / "results/decode/d/encoded/sub-1_identification.tsv")[
+        0
+    ].to_dict("records")
+    for row in (*rows.to_dict("records"), encoded):
+        assert row["items"] == row["candidates"] == len(HELD_OUT)
+        assert row["showings"] == 4 * len(HELD_OUT)
+        assert row["training"] == len(TRAIN) * 48
+        assert row["pairwise"] > row["pairwise_high"]
+        assert row["pairwise_p"] < 0.01
+    assert encoded["pairwise"] > 0.85
+    assert "Each adds a linear map and 128 hidden units" in " ".join(provenance.methods)
 
 
 def test_the_tutorial_runs_through_to_the_report(tmp_path: Path) -> None:

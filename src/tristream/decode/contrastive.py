@@ -25,7 +25,8 @@ class ContrastiveDecoder(RegressorMixin, BaseEstimator):
     be more like its own item than like the other items of its batch, and an item more like its own
     response. Each leaves out one run of those that `fit` gets: of the ridge penalties and of the
     epochs, that which finds the items of this run best is kept, and epoch 0 is the ridge alone.
-    Items that this run shows are not trained by that network. Outputs of all are averaged.
+    Items that this run shows are not trained by that network; where these are more than half of
+    all, it is a fifth of them, drawn at random, that count. Outputs of all are averaged.
 
     Voxels and units are z-scored, and both sides rotated to their principal axes, by all samples
     that `fit` gets. Test samples are not among its arguments, so that nothing can be stopped or
@@ -117,7 +118,7 @@ class ContrastiveDecoder(RegressorMixin, BaseEstimator):
         ------
         ValueError
             If arrays don't fit each other or are not finite, there is one run, fewer than two
-            units, or no item that a left-out run does not show.
+            units, or a left-out run that shows one item, or all but one.
         """
         x, target = checked_samples(X, y)
         if target.shape[1] < 2:

@@ -17,6 +17,8 @@ FIRST_SCALE = 10.0
 BETA = 0.15
 """Of the shares in which two responses are mixed, both parameters (Kim et al. 2020)."""
 DECAY = 0.1
+FIFTH = 5
+"""Share of the items of a left-out run that are left out, where it shows more than half of all."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,20 @@ def train(pairs: Pairs, left_out: int, how: Training, seed: Sequence[int]) -> Me
     Raises
     ------
     ValueError
-        If the run shows all items, or one alone.
+        If the run shows one item alone, or too few others are left.
     """
     held = pairs.run == left_out
-    used = ~held & ~np.isin(pairs.item, pairs.item[held])
-    if len(set(pairs.item[used])) < 2 or len(set(pairs.item[held])) < 2:
+    shown = np.unique(pairs.item[held])
+    if 2 * len(shown) > len(np.unique(pairs.item)):
+        # Too few others would be left to train on.
+        order = np.random.default_rng(seed).permutation(shown)
+        shown = order[: max(2, len(shown) // FIFTH)]
+        held &= np.isin(pairs.item, shown)
+    used = (pairs.run != left_out) & ~np.isin(pairs.item, shown)
+    if len(shown) < 2 or len(set(pairs.item[used])) < 2:
         raise ValueError(
             "a contrastive decoder leaves out a training run to end the training, but one of them "
-            "shows one item alone, or all that the others show; name more training runs"
+            "shows one item alone, or the others show too few besides; name more training runs"
         )
     own, kept = pairs.of(used), pairs.of(held)
     with torch.random.fork_rng(devices=[]):
