@@ -15,7 +15,7 @@ from tristream.config.load import resolve
 from tristream.config.sources import FolderSource
 from tristream.errors import UserError
 from tristream.fetch.contents import inherited, run_files
-from tristream.fetch.plan import human
+from tristream.fetch.plan import human, plan_dataset
 from tristream.fetch.receipt import Receipt, says_simulated
 from tristream.fetch.sources import open_origin
 from tristream.hashing import hash_file
@@ -152,6 +152,10 @@ def test_a_folder_is_read_in_place_by_command(folder_study):
     resolved = resolve(content, folder_study / "config.yaml", [folder_study / "descriptors"])
     subject = fetch_subject(resolved, "tiny", "01", listed, "c0de")
     assert (subject.simulated, subject.subject, subject.code) == (False, "01", "c0de")
+    # Disk for results is judged by what lies in the folder.
+    read = [folder_study / "mine" / file.path for file in subject.files]
+    planned = plan_dataset(resolved, "tiny")
+    assert (planned.download, planned.present) == (0, sum(p.stat().st_size for p in read))
     bold = subject.path("bold.nii.gz")
     assert bold == folder_study / "mine" / "bold.nii.gz"
     assert subject.files[0].checksum == f"sha256:{hash_file(bold)}"

@@ -23,7 +23,7 @@ from tristream.fetch.known import recall
 from tristream.fetch.nested import NestedOrigin
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.fetch.sources import DataladOrigin
-from tristream.fetch.steps import fetch_dataset, origin_of
+from tristream.fetch.steps import fetch_dataset, listing_at_hand, origin_of
 from tristream.fetch.stimulus_files import stimulus_status
 from tristream.fetch.weights import hub_folder
 
@@ -87,7 +87,22 @@ def plan_dataset(resolved: Resolved, dataset: str, clone: bool = True) -> Plan:
     datalad = [c for c in clones if isinstance(c, DataladOrigin)]
     if isinstance(clones[0], DataladOrigin):
         return _plan_datalad(resolved, settings, datalad, clone)
-    return Plan(dataset, (), 0, 0, "a folder, read in place; nothing to download")
+    held = _held_in_folder(resolved, settings)
+    return Plan(dataset, (), 0, held, "a folder, read in place; nothing to download")
+
+
+def _held_in_folder(resolved: Resolved, settings: FetchDatasetSettings) -> int:
+    """Bytes of the chosen subjects' files; 0 where they can't be known, which others tell."""
+    try:
+        listed = listing_at_hand(settings)
+        sizes = {file.path: file.size or 0 for file in listed.files} if listed else {}
+        wanted: dict[str, None] = {}
+        for subject in resolved.subjects[settings.dataset]:
+            about = FetchSubjectSettings.of(resolved, dataset=settings.dataset, subject=subject)
+            wanted |= dict.fromkeys(subject_files(about, sizes))
+    except UserError:
+        return 0
+    return sum(sizes[path] for path in wanted)
 
 
 def plan_archive(name: str, source: ArchiveSource, data: Path) -> Plan:
