@@ -62,6 +62,21 @@ class Size(Section):
     voxels: int | None = Field(default=None, ge=1, description="voxels that are analysed")
 
 
+class Published(Section):
+    """A number that others published of the dataset, read in its source."""
+
+    measure: Literal["pairwise", "best", "top5"] = Field(
+        description="share of wrong candidates that are less alike; of items named right; of items "
+        "with the right candidate among five"
+    )
+    candidates: int = Field(ge=2, description="among how many an item is identified")
+    value: float = Field(ge=0, le=1, description="the number")
+    spread: str = Field(default="", description="as its source gives it, `± .015`")
+    how: str = Field(min_length=1, description="features, decoder, what differs")
+    source: str = Field(min_length=1, description="where it was read")
+    comparable: str = Field(min_length=1, description="how far it compares with one's own")
+
+
 class Dataset(Section):
     """Everything the workflow knows of a dataset before it has been fetched."""
 
@@ -70,6 +85,11 @@ class Dataset(Section):
     licence: str = Field(description="licence of data and stimuli")
     citation: str = Field(description="how to cite the data")
     credit: str = Field(default="", description="credit that the licence asks for")
+    published: list[Published] = Field(
+        default=[],
+        description="published numbers of identification, shown beside one's own; or a TSV of "
+        "these columns beside this file",
+    )
     source: Source = Field(description="where the data come from")
     layout: Layout = Field(description="how the files are laid out")
     tr: float = Field(gt=0, description="repetition time in seconds, checked against the data")

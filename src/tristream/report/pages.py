@@ -30,6 +30,7 @@ from tristream.report.sections import (
     mass_univariate,
     omissions,
     power,
+    published,
     rsa,
     space,
     stimuli,
@@ -130,6 +131,8 @@ def dataset_page(
         data.dataset_section(results, dataset),
         stimuli.section(results, dataset),
     ]
+    if published.names(results, dataset):
+        page.sections.append(published.section(results, dataset))
     if rsa.names(results, dataset):
         page.sections.append(rsa.section(results, dataset))
     if results.models(dataset):

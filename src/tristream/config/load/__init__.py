@@ -173,7 +173,7 @@ def descriptor(name: str, folders: list[Path], path: Path, questions: bool = Tru
                 check_answered(file)
             content = _yaml(file)
             check_slips(content, file)
-            content = _with_runs_table(_with_table(content, file), file)
+            content = _with_published(_with_runs_table(_with_table(content, file), file), file)
             dataset = _validated(Dataset, content, file)
             if dataset.id != name:
                 raise UserError(
@@ -193,6 +193,13 @@ def _with_table(content: Any, file: Path) -> Any:
         return content
     listed = _rows_beside(file, "stimuli.table", stimuli["table"])
     return content | {"stimuli": stimuli | {"table": listed}}
+
+
+def _with_published(content: Any, file: Path) -> Any:
+    """The descriptor with the published numbers that it names read from their TSV."""
+    if not isinstance(content, dict) or not isinstance(content.get("published"), str):
+        return content
+    return content | {"published": _rows_beside(file, "published", content["published"])}
 
 
 def _with_runs_table(content: Any, file: Path) -> Any:
