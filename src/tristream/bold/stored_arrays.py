@@ -131,7 +131,18 @@ def _numpy(path: Path) -> StoredArray:
             f"{path}: is a Python pickle (as GLMsingle writes .npy), which is not read, as it "
             f"could run code; save the array alone, {SAVE_AS_HDF5}"
         ) from None
+    if not isinstance(values, np.ndarray):
+        raise UserError(f"{path}: is an archive of arrays (.npz); save the array alone as .npy")
+    _check_numbers(path, values)
     return StoredArray(path, "", values.shape, lambda part: np.asarray(values[part]))
+
+
+def _check_numbers(path: Path, values: npt.NDArray[Any]) -> None:
+    if values.dtype.kind not in "iuf":
+        raise UserError(
+            f"{path}: holds {values.dtype}, where a response is one real number; give magnitudes, "
+            "or save the array as float32"
+        )
 
 
 def _hdf5(path: Path, file: h5py.File, variable: str | None, matlab: bool) -> StoredArray:
@@ -157,6 +168,7 @@ def _matlab(path: Path, variable: str | None) -> StoredArray:
     shapes = {name: shape for name, shape, kind in listed if kind in numbers}
     name = _chosen(path, shapes, variable)
     values = scipy.io.loadmat(path, variable_names=[name])[name]
+    _check_numbers(path, values)
     return StoredArray(path, name, values.shape, lambda part: values[part])
 
 

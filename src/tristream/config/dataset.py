@@ -230,6 +230,7 @@ class Dataset(Section):
             == "time",
             "trims: betas have no volumes to leave out": bool(self.trims.start or self.trims.end),
             "events.shown: the table of trials says what was shown": bool(self.events.shown),
+            "events.onset_shift: betas have no times; leave it out": bool(self.events.onset_shift),
             "events.without_media_start: betas have no times; write `beginning`": (
                 self.events.without_media_start in ("run", "continues")
             ),

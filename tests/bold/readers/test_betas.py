@@ -7,6 +7,7 @@ import h5py
 import nibabel as nib
 import numpy as np
 import pytest
+import scipy.io
 
 from helpers import bold_tree as tree
 from helpers.betas_study import (
@@ -213,3 +214,22 @@ def test_axes_that_are_alike_are_asked_about(tmp_path: Path) -> None:
     assert "layout.trial_axis" in refused(tmp_path, "b.h5")
     run = read(tmp_path, "b.h5", layout={"trial_axis": "last"})
     np.testing.assert_allclose(run.bold, square.T[BETAS.rows(["run-2"])], rtol=1e-6)
+
+
+def test_arrays_that_are_not_real_numbers(tmp_path: Path) -> None:
+    """Of complex numbers the real part alone would be read."""
+    write_table(tmp_path / TABLE, BETAS)
+    for kind in ("complex64", "bool", "str"):
+        np.save(tmp_path / "b.npy", BETAS.responses.astype(kind))
+        assert "b.npy: holds " in refused(tmp_path, "b.npy")
+    with (tmp_path / "b.npy").open("wb") as file:
+        np.savez(file, betas=BETAS.responses)
+    assert "is an archive of arrays" in refused(tmp_path, "b.npy")
+    scipy.io.savemat(tmp_path / "b.mat", {"betas": BETAS.responses.astype("complex64")})
+    assert "b.mat: holds complex" in refused(tmp_path, "b.mat")
+
+
+def test_betas_have_no_onsets_to_shift() -> None:
+    """Rows are found by their order: shifted, they would be those of other trials."""
+    with pytest.raises(ValueError, match=r"events\.onset_shift: betas have no times"):
+        Dataset.model_validate(descriptor("b.npy", TABLE, events={"onset_shift": 2.0}))

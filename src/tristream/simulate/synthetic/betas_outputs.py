@@ -33,17 +33,13 @@ def check_format(layout: BetasLayout, dataset: str) -> None:
         raise UserError(f"{dataset}: {layout.responses}: is not of {', '.join(ENDINGS)}")
 
 
-def trials_of(
-    dataset: Dataset, rows: list[TrialRow], events: Mapping[str, list[Event]]
-) -> dict[str, Trials]:
+def trials_of(rows: list[TrialRow], events: Mapping[str, list[Event]]) -> dict[str, Trials]:
     """What the rows of each run show, by the events that the study reads from them."""
     found: dict[str, Trials] = {}
     for run, own in events.items():
         onsets = [row.onset for row in rows if row.run == run]
-        shift = dataset.events.onset_shift
         found[run] = [
-            next((e for e in own if abs(e.onset - shift - onset) < TOLERANCE), None)
-            for onset in onsets
+            next((e for e in own if abs(e.onset - onset) < TOLERANCE), None) for onset in onsets
         ]
     return found
 

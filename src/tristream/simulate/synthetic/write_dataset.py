@@ -447,7 +447,7 @@ def _write_betas(
     assert isinstance(dataset.layout, BetasLayout)
     table = TrialTable.of(dataset.layout)
     rows = trial_rows(table, dataset.id, settings.runs, subject, _listing(dataset, raw))
-    trials = betas.trials_of(dataset, rows, runs)
+    trials = betas.trials_of(rows, runs)
     responses = TrialResponses(settings, subject, trials, settings.scale * spm.EDGE, latents)
     return responses, betas.write_subject(raw, dataset, settings, subject, rows, responses)
 
