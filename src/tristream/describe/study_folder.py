@@ -108,7 +108,8 @@ def _descriptor_file(dataset: str) -> Path:
 def _tables(place: Path) -> list[Path]:
     """Tables beside a descriptor that it names."""
     content = yaml.safe_load(place.read_text(encoding="utf-8"))
-    named = [content.get("runs"), (content.get("stimuli") or {}).get("table")]
+    named = [content.get("runs"), content.get("published")]
+    named.append((content.get("stimuli") or {}).get("table"))
     return [place.parent / one for one in named if isinstance(one, str)]
 
 
