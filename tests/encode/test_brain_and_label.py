@@ -7,7 +7,7 @@ from himalaya.ridge import Ridge
 from torch import nn
 
 from tristream.encode.brain_and_label import BrainAndLabelNetwork
-from tristream.encode.joint_training import Stage, improve
+from tristream.encode.joint_training import Stage, train_stage
 from tristream.encode.readout_networks import LAYERS
 from tristream.encode.voxel_readout import Labelled, WithReadout, fit_readout
 from tristream.errors import UserError
@@ -88,7 +88,7 @@ def test_the_auxiliary_loss_has_its_least_at_ridge_regression():
     trained.load_state_dict(ridge.state_dict())
     nn.init.zeros_(trained.readout.weight)
     stage = Stage(1.0, alpha, 300, 300, 0.05, 90, 0)
-    improve(trained, both, both, stage)
+    train_stage(trained, both, both, stage)
     difference = (trained.readout.weight - ridge.readout.weight).abs().max()
     assert difference < 1e-2 * ridge.readout.weight.abs().max()
 

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from tristream.device import choose_device
-from tristream.encode.joint_training import Stage, improve
+from tristream.encode.joint_training import Stage, train_stage
 from tristream.encode.readout_networks import begin, convolution_of, layers_of
 from tristream.encode.voxel_readout import (
     Labelled,
@@ -179,7 +179,7 @@ class BrainAndLabelNetwork(BaseEstimator):
         model = self._begin(whole, learn).to(device)
         self.first_ = deepcopy(model).cpu()
         sides = (whole.of(learn), whole.of(check))
-        self.label_curve_, _ = improve(model, *sides, self._stage(0.0, 0.0, self.label_epochs))
+        self.label_curve_, _ = train_stage(model, *sides, self._stage(0.0, 0.0, self.label_epochs))
         self.label_network_ = deepcopy(model.network).cpu()
         self._learn_both(model, *sides)
         self.model_ = model.cpu().eval()
@@ -303,7 +303,7 @@ class BrainAndLabelNetwork(BaseEstimator):
             nn.init.zeros_(model.readout.weight)
             nn.init.zeros_(model.readout.bias)
         stage = self._stage(self.weight, self.alpha_, self.epochs)
-        self.curve_, self.best_epoch_ = improve(model, learn, check, stage)
+        self.curve_, self.best_epoch_ = train_stage(model, learn, check, stage)
         self.alpha_ = fit_readout(model, learn, check)
 
     def _stage(self, weight: float, penalty: float, epochs: int) -> Stage:

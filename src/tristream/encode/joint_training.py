@@ -52,7 +52,7 @@ class Stage:
     seed: int
 
 
-def improve(
+def train_stage(
     model: WithReadout, learn: Labelled, check: Labelled, stage: Stage
 ) -> tuple[list[dict[str, float]], int]:
     """Train until validation samples gain no more; leaves the model at its best epoch.

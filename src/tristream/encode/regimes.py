@@ -45,7 +45,7 @@ class RegimeComparison:
     networks : dict of str to BrainAndLabelNetwork
         Fitted regimes of the first seed.
     inputs : tuple of ndarray
-        Held-out stimuli.
+        Stimuli of the held-out runs.
     labels : ndarray of str
         Their labels.
     """
