@@ -157,6 +157,10 @@ class Targets:
                 found += self.subjects("normalisation", dataset)
                 for subject in self.resolved.subjects[dataset]:
                     found += self.runs(dataset, subject, "registration")
+            if descriptor.chosen_trials:
+                found += self.subjects("trial_model", dataset)
+                for subject in self.resolved.subjects[dataset]:
+                    found += self.runs(dataset, subject, "trial_volumes")
             if self.resolved.needs_regions(dataset):
                 found += [self._at("atlas"), self._at("regions")]
         return list(dict.fromkeys(found))

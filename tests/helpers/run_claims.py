@@ -73,6 +73,7 @@ FACTS: dict[str, Callable[[Run], bool]] = {
     r"\(least squares, separate\)": lambda run: (
         run.trials is not None and run.trials.estimate == "lss"
     ),
+    r"after GLMsingle": lambda run: run.trials is not None and run.trials.estimate == "glmsingle",
     r"mean of the uncensored volumes": lambda run: (
         run.trials is not None and run.trials.estimate == "mean"
     ),

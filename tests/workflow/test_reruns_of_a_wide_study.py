@@ -183,6 +183,7 @@ DESCRIPTORS: list[Change] = [
     ),
     (OBJECTS, "layout.high_pass", 100.0, TRIALS),
     (OBJECTS, "trials.shift", 2.0, TRIALS),
+    (OBJECTS, "trials.noise_components", 5, TRIALS),
     (
         OBJECTS,
         "stimuli.known_leaks",

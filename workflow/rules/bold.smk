@@ -7,6 +7,7 @@ from tristream.config.settings.bold import (
     RegisterSettings,
     SubjectSettings,
     TimingSettings,
+    TrialModelSettings,
 )
 
 
@@ -125,10 +126,66 @@ rule register:
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
-rule bold:
+# Where trials are estimated under what a subject's training runs choose: their volumes, then the
+# choice.
+rule trial_volumes:
     input:
         receipt=at("receipt"),
         registered=registrations_of,
+    output:
+        at("trial_volumes"),
+    log:
+        LAYOUT.log("trial_volumes"),
+    benchmark:
+        LAYOUT.benchmark("trial_volumes")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("trial_volumes"),
+        runtime=minutes("trial_volumes"),
+    params:
+        registered=registrations_option,
+        settings=lambda w: settings(BoldSettings, dataset=w.dataset, subject=w.subject),
+        code=volumes_code,
+    shell:
+        "python -m tristream bold volumes --settings {params.settings:q}"
+        " --run {wildcards.run} --receipt {input.receipt:q} {params.registered}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule trial_model:
+    input:
+        receipt=at("receipt"),
+        volumes=training_volumes,
+    output:
+        at("trial_model"),
+    log:
+        LAYOUT.log("trial_model"),
+    benchmark:
+        LAYOUT.benchmark("trial_model")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("trial_model"),
+        runtime=minutes("trial_model"),
+    params:
+        settings=lambda w: settings(
+            TrialModelSettings, dataset=w.dataset, subject=w.subject
+        ),
+        code=fingerprint("tristream.bold.trial_model"),
+    shell:
+        "python -m tristream bold choose --settings {params.settings:q}"
+        " --receipt {input.receipt:q} --volumes {input.volumes:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule bold:
+    input:
+        receipt=at("receipt"),
+        registered=aligned_by,
+        chosen=chosen_of,
     output:
         at("bold"),
     log:
@@ -142,12 +199,12 @@ rule bold:
         mem_mb=memory("bold"),
         runtime=minutes("bold"),
     params:
-        registered=registrations_option,
+        origin=bold_options,
         settings=lambda w: settings(BoldSettings, dataset=w.dataset, subject=w.subject),
         code=bold_code,
     shell:
         "python -m tristream bold prepare --settings {params.settings:q}"
-        " --run {wildcards.run} --receipt {input.receipt:q} {params.registered}"
+        " --run {wildcards.run} --receipt {input.receipt:q} {params.origin}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 

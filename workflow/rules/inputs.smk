@@ -100,10 +100,57 @@ def registrations_option(wildcards):
     return option("--registered", registrations_of(wildcards))
 
 
+def chosen_of(wildcards):
+    """Volumes of the run and the subject's model, where trials rest on what training runs chose."""
+    dataset, subject = wildcards.dataset, wildcards.subject
+    if not RESOLVED.datasets[dataset].chosen_trials:
+        return []
+    of_run = LAYOUT.path(
+        "trial_volumes", dataset=dataset, subject=subject, run=wildcards.run
+    )
+    return [str(of_run), str(LAYOUT.path("trial_model", dataset=dataset, subject=subject))]
+
+
+def aligned_by(wildcards):
+    """What raw images are aligned by, where the run's job reads images."""
+    return [] if chosen_of(wildcards) else registrations_of(wildcards)
+
+
+def bold_options(wildcards):
+    if chosen := chosen_of(wildcards):
+        return f"{option('--volumes', chosen[0])} {option('--model', chosen[1])}"
+    return registrations_option(wildcards)
+
+
+def training_volumes(wildcards):
+    """Cleaned volumes of the runs that choose."""
+    descriptor = RESOLVED.datasets[wildcards.dataset]
+    return [
+        LAYOUT.path(
+            "trial_volumes",
+            dataset=wildcards.dataset,
+            subject=wildcards.subject,
+            run=run,
+        )
+        for run in descriptor.runs_of(wildcards.subject)
+        if not descriptor.split.is_test(run)
+    ]
+
+
+def volumes_code(wildcards):
+    """The key of the dataset's reader."""
+    reader = reader_module(RESOLVED.datasets[wildcards.dataset].layout.kind)
+    return fingerprint("tristream.bold.prepare", reader)
+
+
 def bold_code(wildcards):
     """The key of the reader that the dataset's layout needs, and of no other."""
     descriptor = RESOLVED.datasets[wildcards.dataset]
     trials = ["tristream.bold.trials"] if descriptor.trials else []
+    if descriptor.chosen_trials:
+        return fingerprint(
+            "tristream.bold.prepare", "tristream.bold.single_trials", *trials
+        )
     return fingerprint(
         "tristream.bold.prepare", reader_module(descriptor.layout.kind), *trials
     )

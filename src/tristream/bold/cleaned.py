@@ -158,9 +158,9 @@ def cleaned_run(
     if reading.onsets is None:
         mean, tsnr = mean_and_tsnr(columns.bold)
         time = reading.start_time + settings.tr * np.arange(kept.start, kept.stop)
-        bold, basis, text = _cleaned(settings, reading, mean, tsnr)
+        bold, basis, text, percent = _cleaned(settings, reading, mean, tsnr)
     else:
-        time, bold, text = reading.onsets, columns.bold, ()
+        time, bold, text, percent = reading.onsets, columns.bold, (), False
         mean = bold.mean(axis=0, dtype=np.float64).astype(np.float32)
         basis, tsnr = np.empty((len(bold), 0)), np.full_like(mean, np.nan)
     return Run(
@@ -187,6 +187,7 @@ def cleaned_run(
         regions=dict(reading.regions),
         sources=dict(reading.sources),
         own_mask=columns.own_mask,
+        percent=percent,
         grayordinates=columns.grayordinates,
         methods=(*methods, *text),
     )
@@ -197,8 +198,8 @@ def _cleaned(
     reading: Reading,
     mean: npt.NDArray[np.float32],
     tsnr: npt.NDArray[np.float32],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], tuple[str, ...]]:
-    """BOLD after cleaning, the basis of what was projected out, and sentences about it."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], tuple[str, ...], bool]:
+    """BOLD after cleaning, the basis of what was projected out, sentences, whether in percent."""
     columns, confounds = reading.columns, reading.confounds
     try:
         basis = projection_basis(len(columns.bold), confounds.values, confounds.censor)
@@ -215,4 +216,5 @@ def _cleaned(
             )
         percent_of = None
     bold = clean(columns.bold, basis, confounds.censor, percent_of)
-    return bold, basis, cleaning_methods(reading, percent_of is not None)
+    percent = percent_of is not None
+    return bold, basis, cleaning_methods(reading, percent), percent

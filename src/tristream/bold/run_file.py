@@ -34,7 +34,7 @@ class Trials:
     Attributes
     ----------
     estimate : str
-        ``mean``, ``lsa`` or ``lss``.
+        ``mean``, ``lsa``, ``lss``, ``glmsingle`` or ``given``.
     scale : str
         What the rows are scaled by, see :mod:`tristream.bold.trials`.
     duration : ndarray of shape (trials,)
@@ -94,6 +94,9 @@ class Run:
         Named regions of the dataset: which of the file's voxels they hold, rising.
     trials : Trials, optional
         What the rows are where they are trials instead of volumes.
+    percent : bool
+        Whether volumes are in percent of each voxel's mean instead of z-scores, for trials to be
+        estimated from.
     sources : dict of str to str
         Files and transforms that went into the run, by their part, and the ``pipeline`` in words.
     own_mask : int, optional
@@ -126,6 +129,7 @@ class Run:
     methods: tuple[str, ...] = ()
     regions: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     trials: Trials | None = None
+    percent: bool = False
     sources: dict[str, str] = field(default_factory=dict)
     own_mask: int | None = None
     grayordinates: Grayordinates | None = None
@@ -176,11 +180,17 @@ def write_run(path: Path | str, run: Run, config: dict[str, object], code: str =
         if run.own_mask is not None:
             file.attrs["own_mask"] = run.own_mask
         file.attrs["rows"] = "trials" if run.trials else "volumes"
-        file.attrs["standardized"] = run.trials.scale if run.trials else "run"
+        file.attrs["standardized"] = _scale_of(run)
         if run.trials:
             file.attrs["estimate"] = run.trials.estimate
             file["trials/duration"] = run.trials.duration
             file["trials/averaged"] = run.trials.averaged
+
+
+def _scale_of(run: Run) -> str:
+    if run.trials:
+        return run.trials.scale
+    return "percent" if run.percent else "run"
 
 
 def read_run(path: Path | str, *, signal: bool = True, voxels: slice = slice(None)) -> Run:
@@ -263,6 +273,7 @@ def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provena
         methods=provenance.methods,
         regions={name: members[()] for name, members in file.get("regions", {}).items()},
         trials=_trials(file),
+        percent=attrs.get("standardized") == "percent",
         sources=json.loads(attrs.get("sources", "{}")),
         own_mask=int(attrs["own_mask"]) if "own_mask" in attrs else None,
         grayordinates=grayordinates.read(file, voxels),

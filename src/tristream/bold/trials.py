@@ -1,9 +1,10 @@
 """Single trials: one row an event instead of one row a volume.
 
-Every estimate is linear in the cleaned BOLD, so that it is one matrix (trials, volumes): window
-means, or rows of the pseudoinverse of a general linear model whose columns went through the same
-projection as the BOLD (which, by the theorem of Frisch, Waugh and Lovell, is the model with mean,
-trend, confounds and censored volumes in it).
+Every estimate of this module is linear in the cleaned BOLD, so that it is one matrix (trials,
+volumes): window means, or rows of the pseudoinverse of a general linear model whose columns went
+through the same projection as the BOLD (which, by the theorem of Frisch, Waugh and Lovell, is the
+model with mean, trend, confounds and censored volumes in it). `single_trials` adds an estimate that
+differs from voxel to voxel.
 
 Events that are not samples (repeats for the subject's task, carried-over clips, cues) stay in the
 models, one regressor for those of equal length; they get no row.
@@ -17,6 +18,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
@@ -51,20 +53,25 @@ ILL_CONDITIONED = 100.0
 
 
 class Estimator(ABC):
-    """How the responses to trials are weighted means of cleaned volumes.
+    """How responses to trials come from cleaned volumes.
 
     Parameters
     ----------
     settings : Trials
         The descriptor's ``trials``.
+    model : Path, optional
+        What was chosen on the subject's training runs, for estimates that need it.
     """
 
-    def __init__(self, settings: "config.Trials") -> None:
+    def __init__(self, settings: "config.Trials", model: Path | None = None) -> None:
         self.settings = settings
+        self.model = model
 
     @abstractmethod
-    def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
-        """One row a trial, (trials, volumes); zero for a trial that can't be estimated.
+    def responses(
+        self, run: Run, trials: Sequence[Event], others: Sequence[Event]
+    ) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """Responses (trials, voxels), and which trials can't be estimated and have zeros.
 
         Parameters
         ----------
@@ -78,6 +85,27 @@ class Estimator(ABC):
     def methods(self, trials: int, others: int) -> str:
         """What was done, in a sentence: `trials` were estimated beside `others`."""
 
+    def doubts(
+        self, run: Run, trials: Sequence[Event], others: Sequence[Event]
+    ) -> tuple[Omission, ...]:
+        """Why estimates of this design may be worth little."""
+        return ()
+
+
+class _Weighted(Estimator):
+    """Responses that are weighted means of volumes, alike in all voxels."""
+
+    @abstractmethod
+    def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
+        """One row a trial, (trials, volumes); zero for a trial that can't be estimated."""
+
+    def responses(
+        self, run: Run, trials: Sequence[Event], others: Sequence[Event]
+    ) -> tuple[Array, npt.NDArray[np.bool_]]:
+        """The weighted means."""
+        weights = self.weights(run, trials, others)
+        return weights @ run.bold.astype(np.float64), np.all(weights == 0, axis=1)
+
 
 E = TypeVar("E", bound=Estimator)
 ESTIMATORS: dict[str, type[Estimator]] = {}
@@ -89,7 +117,7 @@ def estimates(name: str) -> Callable[[type[E]], type[E]]:
     Raises
     ------
     TypeError
-        If it lacks `weights` or `methods`.
+        If it lacks `responses` or `methods`.
     """
 
     def register(estimator: type[E]) -> type[E]:
@@ -102,7 +130,7 @@ def estimates(name: str) -> Callable[[type[E]], type[E]]:
 
 
 @estimates("mean")
-class WindowMean(Estimator):
+class WindowMean(_Weighted):
     """The mean of the volumes in a window after the onset."""
 
     def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
@@ -121,7 +149,7 @@ class WindowMean(Estimator):
         )
 
 
-class _Modelled(Estimator):
+class _Modelled(_Weighted):
     """Weights from general linear models."""
 
     kind: ClassVar[str]
@@ -143,7 +171,7 @@ class _Modelled(Estimator):
 
 
 @estimates("given")
-class GivenResponses(Estimator):
+class GivenResponses(_Weighted):
     """Responses that were read as such: each trial has a row."""
 
     def weights(self, run: Run, trials: Sequence[Event], others: Sequence[Event]) -> Array:
@@ -162,6 +190,16 @@ class AllTrials(_Modelled):
     """One model with a regressor for each trial."""
 
     kind = "lsa"
+
+    def doubts(
+        self, run: Run, trials: Sequence[Event], others: Sequence[Event]
+    ) -> tuple[Omission, ...]:
+        """Whether the model is ill-conditioned."""
+        hrf = self.settings.hrf
+        number = condition_number(run.time, trials, others, hrf, run.projection)
+        if number <= ILL_CONDITIONED:
+            return ()
+        return (Omission("well-determined trials", ill_conditioned(number)),)
 
     def methods(self, trials: int, others: int) -> str:
         """One model a run."""
@@ -186,15 +224,21 @@ class OneAgainstOthers(_Modelled):
         )
 
 
-def trials_of_run(run: Run, settings: BoldSettings, receipt: Receipt) -> Run:
+def trials_of_run(
+    run: Run, settings: BoldSettings, receipt: Receipt, model: Path | None = None
+) -> Run:
     """The run with one row a trial, by the events of its events file."""
     assert settings.trials is not None
     events = events_of_run(settings.trials.events, settings.subject, run.run, receipt)
-    return as_trials(run, events, settings.trials.estimation, settings.trims.end)
+    return as_trials(run, events, settings.trials.estimation, settings.trims.end, model)
 
 
 def as_trials(
-    run: Run, events: Sequence[Event], settings: "config.Trials", trimmed: int = 0
+    run: Run,
+    events: Sequence[Event],
+    settings: "config.Trials",
+    trimmed: int = 0,
+    model: Path | None = None,
 ) -> Run:
     """The run with one row a trial.
 
@@ -208,6 +252,8 @@ def as_trials(
         The descriptor's ``trials``.
     trimmed : int
         Volumes that were acquired after those of the run, and left out.
+    model : Path, optional
+        See :class:`Estimator`.
 
     Returns
     -------
@@ -226,28 +272,23 @@ def as_trials(
     others = [event for event in events if not event.keep]
     if not kept:
         raise UserError(f"{where}: no event is a sample; fix `events` in the descriptor")
-    estimator = ESTIMATORS[settings.estimate](settings)
-    weights = estimator.weights(run, kept, others)
-    lost = np.all(weights == 0, axis=1)
+    estimator = ESTIMATORS[settings.estimate](settings, model)
+    rows, lost = estimator.responses(run, kept, others)
     if lost.all():
         raise UserError(f"{where}: no trial lies within uncensored volumes; look at its events")
-    text, omitted = [estimator.methods(len(kept), len(others))], run.omitted
-    if settings.estimate == "lsa":
-        number = condition_number(run.time, kept, others, settings.hrf, run.projection)
-        if number > ILL_CONDITIONED:
-            omitted = (*omitted, Omission("well-determined trials", ill_conditioned(number)))
-            print(f"warning: {where}: {ill_conditioned(number)}", file=sys.stderr)
+    text, doubts = [estimator.methods(len(kept), len(others))], estimator.doubts(run, kept, others)
+    for doubt in doubts:
+        print(f"warning: {where}: {doubt.why}", file=sys.stderr)
     if lost.any():
         text.append("Trials without volumes from which they can be estimated were left out.")
     first, averaged = np.arange(len(kept)), np.ones(len(kept), np.int64)
     if settings.average_repeats == "run":
-        weights, first, averaged = _averaged(weights, [event.item for event in kept], lost)
+        rows, first, averaged = _averaged(rows, [event.item for event in kept], lost)
         lost = lost[first]
         if averaged.max() > 1:
             text.append("Presentations of one item were averaged within a run.")
     # Responses that are given have no mean signal that they would be in percent of.
     scaled = "given" if (settings.estimate, settings.scale) == ("given", "training") else ""
-    rows = weights @ run.bold.astype(np.float64)
     projection = np.zeros((len(rows), 0))
     if settings.scale == "run":
         rows, projection = _standardized(rows, lost), np.where(lost, 0, 1.0)[:, None]
@@ -267,7 +308,7 @@ def as_trials(
             duration=np.array([event.duration for event in shown]),
             averaged=averaged,
         ),
-        omitted=omitted,
+        omitted=(*run.omitted, *doubts),
         methods=(*run.methods, *text, SCALED[scaled or settings.scale]),
     )
 
@@ -405,7 +446,7 @@ def model_weights(design: Array, trials: int, projection: Array, estimate: str) 
 
 
 def _averaged(
-    weights: Array, items: Sequence[str], lost: npt.NDArray[np.bool_]
+    responses: Array, items: Sequence[str], lost: npt.NDArray[np.bool_]
 ) -> tuple[Array, npt.NDArray[np.intp], npt.NDArray[np.int64]]:
     """Rows of one item averaged, in the order of first presentations."""
     groups: dict[str, list[int]] = {}
@@ -414,7 +455,7 @@ def _averaged(
     usable = [[n for n in group if not lost[n]] or group[:1] for group in groups.values()]
     first = np.array([group[0] for group in usable])
     averaged = np.array([len(group) for group in usable], np.int64)
-    rows = np.stack([weights[group].mean(axis=0) for group in usable])
+    rows = np.stack([responses[group].mean(axis=0) for group in usable])
     order = np.argsort(first, kind="stable")
     return rows[order], first[order], averaged[order]
 

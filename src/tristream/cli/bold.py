@@ -30,8 +30,13 @@ def register(stages: Any) -> None:
         default=[],
         help="layout raw: the subject's normalisation, then the registrations of all its runs",
     )
+    help = "estimate: glmsingle: what `volumes` and `choose` wrote, in place of images"
+    prepare.add_argument("--volumes", type=Path, help=help)
+    prepare.add_argument("--model", type=Path, help="goes with --volumes")
     add_output(prepare, "RUN.h5")
     prepare.set_defaults(run=_prepare)
+
+    _register_trials(actions)
 
     help = "check that a subject's images, sidecars, masks and events fit together"
     check = actions.add_parser("check", help=help, description=help)
@@ -68,6 +73,27 @@ def register(stages: Any) -> None:
     index.set_defaults(run=_index)
 
 
+def _register_trials(actions: Any) -> None:
+    """What `trials.estimate: glmsingle` needs before `prepare`."""
+    help = "read, clean and store the volumes of a run whose trials are estimated later"
+    volumes = actions.add_parser("volumes", help=help, description=help)
+    add_settings(volumes, "dataset", "subject")
+    _add_run(volumes)
+    volumes.add_argument("--registered", type=Path, nargs="+", default=[], help="as of `prepare`")
+    add_output(volumes, "RUN.h5")
+    volumes.set_defaults(run=_volumes)
+
+    help = "choose a subject's model of single trials on its training runs"
+    choose = actions.add_parser("choose", help=help, description=help)
+    add_settings(choose, "dataset", "subject")
+    _add_receipt(choose)
+    choose.add_argument(
+        "--volumes", type=Path, nargs="+", required=True, help="of the training runs"
+    )
+    add_output(choose, "HDF5 file")
+    choose.set_defaults(run=_choose)
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     # `run` holds the function of the command.
     parser.add_argument("--run", dest="bold_run", required=True, help="run, as task-rest_run-01")
@@ -79,11 +105,37 @@ def _add_receipt(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from tristream.bold.prepare import prepare_run
+    from tristream.bold.prepare import prepare_chosen, prepare_run
+    from tristream.config.settings.bold import BoldSettings
+    from tristream.errors import UserError
+
+    about = settings(args, BoldSettings)
+    chosen = about.trials is not None and about.trials.estimation.estimate == "glmsingle"
+    if chosen != bool(args.volumes and args.model):
+        raise UserError(
+            f"{args.bold_run}: `estimate: glmsingle` takes --volumes and --model, other estimates "
+            "take neither; see `tristream bold volumes` and `tristream bold choose`"
+        )
+    if chosen:
+        prepare_chosen(about, args.volumes, args.model, args.receipt, args.output, args.code)
+        return
+    prepare_run(about, args.bold_run, args.receipt, args.output, args.code, args.registered)
+
+
+def _volumes(args: argparse.Namespace) -> None:
+    from tristream.bold.prepare import prepare_volumes
     from tristream.config.settings.bold import BoldSettings
 
     about = settings(args, BoldSettings)
-    prepare_run(about, args.bold_run, args.receipt, args.output, args.code, args.registered)
+    prepare_volumes(about, args.bold_run, args.receipt, args.output, args.code, args.registered)
+
+
+def _choose(args: argparse.Namespace) -> None:
+    from tristream.bold.trial_model import choose_model
+    from tristream.config.settings.bold import TrialModelSettings
+
+    about = settings(args, TrialModelSettings)
+    choose_model(about, args.volumes, args.receipt, args.output, args.code)
 
 
 def _check(args: argparse.Namespace) -> None:

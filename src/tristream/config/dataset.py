@@ -208,6 +208,11 @@ class Dataset(Section):
                 )
             if self.trials.scale != "training":
                 raise ValueError("trials.average_repeats: split needs `scale: training`")
+        if self.chosen_trials and self.split.scheme != "holdout":
+            raise ValueError(
+                "trials.estimate: glmsingle needs `scheme: holdout`: it chooses by training runs, "
+                "and where each run is tested in turn there is none; write `lss`"
+            )
         if self.trials and self.samples == "all":
             raise ValueError("samples: all: rows are trials, so there are no volumes between them")
         self._check_betas()
@@ -241,6 +246,11 @@ class Dataset(Section):
         }
         if why := next((text for text, holds in wrong.items() if holds), None):
             raise ValueError(why)
+
+    @property
+    def chosen_trials(self) -> bool:
+        """Whether estimates of trials rest on choices that a subject's training runs make."""
+        return self.trials is not None and self.trials.estimate == "glmsingle"
 
     @property
     def space(self) -> str | None:

@@ -12,10 +12,12 @@ class Trials(Section):
 
     ``mean``: the volumes of a window after the onset, averaged (Horikawa & Kamitani 2017).
     ``lsa``: one regressor a trial, all in one model. ``lss``: a model of its own for each trial, in
-    which the others share a regressor (Mumford et al. 2012). ``given``: layout `betas` has them.
+    which the others share a regressor (Mumford et al. 2012). ``glmsingle``: for rapid designs; each
+    voxel's haemodynamic response from a library, components of a noise pool, and ridge, chosen on
+    training runs by items that come back (Prince et al. 2022). ``given``: layout `betas` has them.
     """
 
-    estimate: Literal["mean", "lsa", "lss", "given"] = Field(
+    estimate: Literal["mean", "lsa", "lss", "glmsingle", "given"] = Field(
         description="how a trial's response is found"
     )
     shift: float = Field(
@@ -28,6 +30,11 @@ class Trials(Section):
     )
     hrf: Literal["spm", "glover"] = Field(
         default="spm", description="nilearn's response function (lsa, lss)"
+    )
+    noise_components: int = Field(
+        default=10,
+        ge=0,
+        description="components of the noise pool that are tried at most (glmsingle)",
     )
     scale: Literal["run", "training"] = Field(
         default="training",

@@ -169,6 +169,24 @@ class BoldSettings(ReadSettings):
         return {**own, "trials": TrialSettings(estimation=estimation, events=events)}
 
 
+class TrialModelSettings(SubjectSettings):
+    """What `bold choose` reads: how trials are estimated, and the runs that choose."""
+
+    trials: TrialSettings
+    training: list[str]
+
+    @classmethod
+    def _own(cls, dataset: "Dataset", subject: str) -> dict[str, Any]:
+        assert dataset.trials is not None
+        training = [run for run in dataset.runs_of(subject) if not dataset.split.is_test(run)]
+        # Neither how estimates are scaled nor what is averaged changes what is chosen.
+        chosen = Trials(
+            estimate=dataset.trials.estimate, noise_components=dataset.trials.noise_components
+        )
+        events = EventReading.of(dataset)
+        return {"trials": TrialSettings(estimation=chosen, events=events), "training": training}
+
+
 def _of_images(layout: Layout) -> Layout:
     """A layout without what it says of events."""
     if isinstance(layout, VolumeTableLayout):
