@@ -1,4 +1,4 @@
-"""Single trials that rest on training runs' choices: volumes, the choice, then each run's trials."""
+"""Single trials that rest on training runs: their volumes, the choice, then each run's trials."""
 
 from collections import Counter
 from pathlib import Path
