@@ -12,10 +12,10 @@ from helpers.bold_tree import bold_settings
 from helpers.rapid_world import RESPONDING, TEST, TRAINING, RapidWorld
 from helpers.run_claims import check_claims
 from tristream.bold import trial_choices
-from tristream.bold.cleaning import project_out
+from tristream.bold.cleaning import project_out, projection_basis
 from tristream.bold.prepare import prepare_chosen, prepare_volumes
 from tristream.bold.run_file import Run, read_run
-from tristream.bold.single_trials import without_rest
+from tristream.bold.single_trials import doubts_of_design, without_rest
 from tristream.bold.trial_choices import components_of
 from tristream.bold.trial_fit import Design, TrialFit
 from tristream.bold.trial_model import choose_model
@@ -198,3 +198,13 @@ def test_crowded_designs_are_told(made: tuple[Path, TrialModel], capsys) -> None
     found = as_trials(run, crowded, Trials(estimate="glmsingle"), model=folder / "model.h5")
     assert DOUBTS - {"repeated items"} <= {omission.what for omission in found.omitted}
     assert "no rest of 1 s" in capsys.readouterr().err
+
+
+def test_images_of_9_s_without_rest_are_told_before_any_image_is_read() -> None:
+    """As in ds001246, at a TR of 3 s."""
+    time = 3.0 * (np.arange(178) + 0.5)
+    shown = [Event(33.0 + 9 * n, 9.0, f"t{n}", "", f"t{n}") for n in range(50)]
+    doubts = doubts_of_design(time, projection_basis(178), shown, [])
+    assert doubts[0].what == "rest between trials"
+    rapid = [Event(6 + 4.5 * n, 0.5, f"t{n}", "", f"t{n}") for n in range(40)]
+    assert not doubts_of_design(time, projection_basis(178), rapid, [])

@@ -108,7 +108,10 @@ def chosen_of(wildcards):
     of_run = LAYOUT.path(
         "trial_volumes", dataset=dataset, subject=subject, run=wildcards.run
     )
-    return [str(of_run), str(LAYOUT.path("trial_model", dataset=dataset, subject=subject))]
+    return [
+        str(of_run),
+        str(LAYOUT.path("trial_model", dataset=dataset, subject=subject)),
+    ]
 
 
 def aligned_by(wildcards):

@@ -109,9 +109,10 @@ def images_in_doubt(subject: str, images: Images) -> list[str]:
 
 def trials_in_doubt(settings: CheckSettings, receipt: Receipt, images: Images) -> list[str]:
     """Runs whose trials one model of all does not determine, as far as onsets and TR say."""
-    if settings.trials is None or settings.trials.estimate != "lsa":
+    if settings.trials is None or settings.trials.estimate not in ("lsa", "glmsingle"):
         return []
     from tristream.bold.cleaning import projection_basis
+    from tristream.bold.single_trials import doubts_of_design
     from tristream.bold.trials import ILL_CONDITIONED, condition_number, ill_conditioned
 
     found = []
@@ -120,8 +121,11 @@ def trials_in_doubt(settings: CheckSettings, receipt: Receipt, images: Images) -
         kept = [event for event in events if event.keep]
         others = [event for event in events if not event.keep]
         time = np.asarray(settings.tr * (0.5 + np.arange(image.volumes)), np.float64)
-        if kept:
-            basis = projection_basis(image.volumes)
+        basis = projection_basis(image.volumes)
+        if kept and settings.trials.estimate == "glmsingle":
+            doubts = doubts_of_design(time, basis, kept, others)
+            found += [f"sub-{settings.subject} {run}: {doubt.why}" for doubt in doubts]
+        elif kept:
             number = condition_number(time, kept, others, settings.trials.hrf, basis)
             if number > ILL_CONDITIONED:
                 found.append(f"sub-{settings.subject} {run}: {ill_conditioned(number)}")

@@ -17,7 +17,7 @@ from tristream.bold.trial_choices import Choices, blocks, components_of
 from tristream.bold.trial_designs import RunDesigns, designs_of
 from tristream.bold.trial_fit import Array, TrialFit
 from tristream.bold.trial_model_file import read_model
-from tristream.bold.trials import ILL_CONDITIONED, Estimator, estimates
+from tristream.bold.trials import ILL_CONDITIONED, Estimator, condition_number, estimates
 from tristream.errors import UserError
 from tristream.stimuli.timelines import Event
 from tristream.store import Omission
@@ -65,24 +65,39 @@ class ChosenEstimates(Estimator):
         self, run: Run, trials: Sequence[Event], others: Sequence[Event]
     ) -> tuple[Omission, ...]:
         """What the model omits; designs without rest, and ill-conditioned ones."""
-        found = list(self._model.omitted)
-        if without_rest([*trials, *others]):
-            why = (
-                f"no rest of {REST:g} s between any two trials: what all trials share is hardly "
-                "told from the baseline, nor voxels that respond from the noise pool; write "
-                "`estimate: mean` with a `window`, or `noise_components: 0`"
-            )
-            found.append(Omission("rest between trials", why))
-        design = designs_of(run, trials, others, self._model.duration).canonical
-        number = condition(np.hstack([design.trials, design.others]))
-        if number > ILL_CONDITIONED:
-            why = (
-                f"responses to single trials overlap so much that ridge shortens most of what is "
-                f"there (condition number {number:,.0f}); write `estimate: lss`, or "
-                "`average_repeats`"
-            )
-            found.append(Omission("well-determined trials", why))
-        return tuple(found)
+        design = doubts_of_design(run.time, run.projection, trials, others)
+        return (*self._model.omitted, *design)
+
+
+def doubts_of_design(
+    time: Array, projection: Array, trials: Sequence[Event], others: Sequence[Event]
+) -> tuple[Omission, ...]:
+    """Why estimates of a run may be worth little: no rest between trials, or hardly any time.
+
+    Parameters
+    ----------
+    time : ndarray of shape (volumes,)
+        Seconds of the run at which the volumes stand.
+    projection : ndarray of shape (volumes, q)
+        What is projected out of the BOLD.
+    trials, others : list of Event
+    """
+    found = []
+    if without_rest([*trials, *others]):
+        why = (
+            f"no rest of {REST:g} s between any two trials: what all trials share is hardly told "
+            "from the baseline, nor voxels that respond from the noise pool; write `estimate: "
+            "mean`, or `noise_components: 0`"
+        )
+        found.append(Omission("rest between trials", why))
+    number = condition_number(time, trials, others, "spm", projection)
+    if number > ILL_CONDITIONED:
+        why = (
+            "responses to single trials overlap so much that ridge shortens most of what is there "
+            f"(condition number {number:,.0f}); write `estimate: lss`, or `average_repeats`"
+        )
+        found.append(Omission("well-determined trials", why))
+    return tuple(found)
 
 
 def estimated(bold: npt.NDArray[np.floating], designs: RunDesigns, chosen: Choices) -> Array:
@@ -116,9 +131,3 @@ def without_rest(events: Sequence[Event]) -> bool:
     ordered = sorted(events, key=lambda event: event.onset)
     pauses = [after.onset - event.end for event, after in pairwise(ordered)]
     return bool(pauses) and max(pauses) < REST
-
-
-def condition(columns: Array) -> float:
-    """Largest over smallest singular value of columns that were brought to one length."""
-    size = np.linalg.norm(columns, axis=0)
-    return float(np.linalg.cond(columns[:, size > 0] / size[size > 0]))

@@ -182,7 +182,7 @@ def tail_threshold(values: Array) -> float:
     -------
     float
         The largest value that belongs rather to the lower one; the largest of all where two
-        Gaussians can't be told apart.
+        Gaussians are one.
     """
     ordered = np.sort(values)
     if len(np.unique(ordered)) < 2:
