@@ -29,7 +29,6 @@ def test_training_runs_choose_once_a_subject(tmp_path: Path) -> None:
     (choice,) = [" ".join(call) for call in calls if call[1] == "choose"]
     assert all(run in choice for run in TRAINING)
     assert not any(run in choice for run in TEST)
-    # Every image is followed by a pause, and a model of all tells them from each other.
     others = [call for call in calls if call[1] == "prepare" and TEST[0] not in call]
     run_here(tmp_path, [call for call in calls[:-1] if call not in others])
     run = read_run(tmp_path / f"results/bold/small/sub-01/{TEST[0]}.h5")
