@@ -125,7 +125,7 @@ def test_a_missing_package_of_the_users_own_module_is_not_taken_for_the_extra(tm
     done = bare(f"""
 sys.path.insert(0, {str(tmp_path)!r})
 import argparse, tristream.cli as cli
-def parser():
+def parser(stages):
     top = argparse.ArgumentParser()
     top.set_defaults(run=lambda args: __import__("own"))
     return top

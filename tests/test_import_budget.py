@@ -7,10 +7,12 @@ matplotlib it is most of the time.
 import re
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 from helpers.small_study import environment
+from tristream import cli
 
 HEAVY = {"torch", "nilearn", "sklearn", "matplotlib", "cv2", "librosa", "datalad", "jinja2"}
 # Entry of a job: the heavy libraries that it needs, and time in imports of numpy (a tenth of a
@@ -65,6 +67,19 @@ def over(modules: tuple[str, ...], needed: set[str], budget: float) -> list[str]
 def test_a_job_imports_what_it_needs(module):
     needed, budget = BUDGETS[module]
     assert over((module,), needed, budget) == []
+
+
+def test_a_job_waits_for_the_command_line_of_no_other_stage(monkeypatch, capsys):
+    loaded = []
+    monkeypatch.setattr(
+        cli, "import_module", lambda name: loaded.append(name) or import_module(name)
+    )
+    with pytest.raises(SystemExit):
+        cli.main(["bold", "--help"])
+    assert loaded == ["tristream.cli.bold"]
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    assert len(loaded) == 1 + len(cli.STAGES)
 
 
 def test_what_is_too_much_is_noticed():

@@ -175,7 +175,7 @@ def test_what_reads_no_more_of_the_output_is_no_error():
         "import argparse, sys, tristream.cli as cli\n"
         "top = argparse.ArgumentParser()\n"
         "top.set_defaults(run=lambda args: [print('line', n) for n in range(99999)] and None)\n"
-        "cli.parser = lambda: top\n"
+        "cli.parser = lambda stages: top\n"
         "sys.exit(cli.main([]))"
     )
     done = subprocess.run(

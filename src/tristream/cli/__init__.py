@@ -9,6 +9,7 @@ import errno
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -44,20 +45,23 @@ STAGES = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(stages: Sequence[str] = STAGES) -> argparse.ArgumentParser:
+    """The command line, whole or of some stages."""
     top = argparse.ArgumentParser(prog="tristream", description=__doc__.split("\n")[0])
     top.add_argument("--version", action="version", version=__version__)
-    stages = top.add_subparsers(title="stages", dest="stage", metavar="STAGE", required=True)
-    for stage in STAGES:
-        import_module(f"tristream.cli.{stage}").register(stages)
+    actions = top.add_subparsers(title="stages", dest="stage", metavar="STAGE", required=True)
+    for stage in stages:
+        import_module(f"tristream.cli.{stage}").register(actions)
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; a mistake of the user's is one line and status 2."""
+    given = sys.argv[1:] if argv is None else argv
+    # A job does not wait for the command lines of other stages.
+    named = [stage for stage in STAGES if stage in given[:1]]
     try:
-        args = parser().parse_args(argv)
+        args = parser(named or STAGES).parse_args(given)
         status = args.run(args) or 0
         sys.stdout.flush()
         return status
