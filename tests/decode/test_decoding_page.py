@@ -26,6 +26,7 @@ def test_the_examples_run_as_they_stand():
     assert abs(report.drawn.pairwise - 0.5) < 0.1
     assert names["accuracy"] > 0.6
     assert names["chance"] < 0.5
+    assert names["across"].p == 1 / 20
     assert names["low"] < names["accuracy"] < names["high"]
     assert names["by_region"].p_fwe[0] == names["times"].p_fwe[1] == 1 / 20
     assert names["times"].p_fwe[0] > 0.05

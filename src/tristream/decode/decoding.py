@@ -20,6 +20,7 @@ from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.ensemble import TOGETHER, together
 from tristream.decode.fold_samples import FoldSamples
 from tristream.decode.item_exchange import p_value
+from tristream.decode.joined_subjects import people_divisions
 from tristream.decode.label_exchange import LabelExchange, label_exchange
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
@@ -323,6 +324,9 @@ def _refusal(plan: LabelExchange, permutations: int) -> str:
 
 def divisions(samples: Samples, groups: int | None) -> Iterator[tuple[Ints, Ints]]:
     """Training and test samples: whole runs, in the order of the runs."""
+    if samples.joined:
+        yield from people_divisions(samples, samples.joined, groups)
+        return
     run, runs = samples.sample_run, len(samples.runs)
     if samples.test.any():
         if groups is not None:
@@ -361,13 +365,15 @@ def _fold_samples(
             f"{' with all showings of its items' if samples.exchange == 'item' else ''}; "
             "correct `split` or `exchange` in the dataset file, or drop the label"
         )
+    run, joined = samples.sample_run[train], samples.joined
     fold = FoldSamples(
         train=samples.x[train],
         test=samples.x[test],
         units=units,
-        runs=samples.sample_run[train],
+        runs=joined.same_run[run] if joined else run,
         things=thing[train],
         classes=len(samples.classes),
+        people=joined.subject[run] if joined else None,
     )
     return fold, used
 
@@ -476,6 +482,8 @@ def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: 
 
 
 def _scheme(given: Samples, folds: int | None) -> str:
+    if given.joined:
+        return "leave-one-subject-out"
     if given.test.any():
         return "holdout"
     alone = folds is None or folds == len(given.runs)

@@ -18,8 +18,32 @@ from tristream.store import Omission
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Whose the runs of several subjects are, and what these met alike.
+
+    Attributes
+    ----------
+    subjects : list of str
+    subject : ndarray of int, shape (runs,)
+        Whose each run is.
+    same_run : ndarray of int, shape (runs,)
+        Number of the run's name, the same in all subjects.
+    thing : ndarray of int, shape (units,)
+        What each unit shows, the same number in all subjects: an item, or the k-th block of a label
+        in a run.
+    """
+
+    subjects: list[str]
+    subject: np.ndarray
+    same_run: np.ndarray
+    thing: np.ndarray
+
+
+@dataclass(frozen=True)
 class Samples:
     """Labelled samples of one subject, and the exchangeable units that they belong to.
+
+    Samples of several subjects are made by :mod:`tristream.decode.joined_subjects`.
 
     Attributes
     ----------
@@ -56,6 +80,10 @@ class Samples:
         Which of the run files' voxels they are; empty where there are no files.
     one_item : bool
         Each label is that of one item, so that presentations count as items.
+    item_names : list of str
+        By their number in `item`; empty where presentations count as items.
+    joined : Joined or None
+        Of several subjects; then runs are those of each.
     """
 
     x: np.ndarray
@@ -77,6 +105,8 @@ class Samples:
     ijk: np.ndarray = field(default_factory=lambda: np.empty((0, 3), int))
     column: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     one_item: bool = False
+    item_names: list[str] = field(default_factory=list)
+    joined: Joined | None = None
 
     @property
     def y(self) -> np.ndarray:
@@ -201,7 +231,7 @@ def _assembled(
         items = labelled.groupby("exchange")
         _check_one_label(items["label"], sorted(map(str, items.groups)), "item", samples)
     first = units.first()
-    item = np.unique(first["exchange"].astype(str), return_inverse=True)[1]
+    item_names, item = np.unique(first["exchange"].astype(str), return_inverse=True)
     if one_item := exchange == "item" and len(np.unique(item)) == len(classes):
         # To name the label is to know the item again: what is new is the presentation.
         item = np.arange(len(first))
@@ -226,6 +256,7 @@ def _assembled(
         repeat=["" if pd.isna(r) else str(r) for r in of_run["repeat"]],
         exchange=exchange,
         one_item=one_item,
+        item_names=[] if one_item else item_names.tolist(),
     )
 
 

@@ -83,8 +83,9 @@ def label_exchange(samples: Samples) -> LabelExchange:
 
     An item keeps one label over all its showings: voxels that answer items share their answer to
     them, whatever they know of labels. Blocks of test runs that repeat each other move alike for
-    the same reason. Things of unequal length don't exchange labels: a long block of one label
-    would otherwise change how many samples the label has. Length counts volumes before censoring.
+    the same reason, and so does what several subjects met. Things of unequal length don't exchange
+    labels: a long block of one label would otherwise change how many samples the label has. Length
+    counts volumes before censoring.
 
     Parameters
     ----------
@@ -112,6 +113,7 @@ def label_exchange(samples: Samples) -> LabelExchange:
             text += ", all showings of an item alike"
     elif alike:
         text += ", runs that repeat each other alike"
+    text += ", alike in all subjects" if samples.joined else ""
     label = np.zeros(thing.max() + 1, int)
     label[thing] = samples.label
     return LabelExchange(
@@ -127,6 +129,8 @@ def label_exchange(samples: Samples) -> LabelExchange:
 
 def _things(samples: Samples) -> tuple[Ints, bool]:
     """Number of what each showing is of, and whether runs repeat each other."""
+    if samples.joined:
+        return samples.joined.thing, False
     if samples.exchange == "item":
         return np.unique(samples.item, return_inverse=True)[1], False
     thing = np.arange(len(samples.label))

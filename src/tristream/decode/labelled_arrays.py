@@ -70,12 +70,13 @@ def labelled(
     if len(classes) < 2:
         raise UserError(f"labels: only one ({classes[0]}); a decoder needs at least two")
     _one_label(label, unit, "block", blocks)
-    item = np.arange(len(first))
+    item, item_names = np.arange(len(first)), list[str]()
     if items is not None:
         names, sample_item = np.unique(np.asarray(items).astype(str), return_inverse=True)
         _one_label(label, sample_item, "item", items)
         # Where each label is that of one item, what is new is the presentation.
-        item = sample_item[first] if len(names) > len(classes) else item
+        if len(names) > len(classes):
+            item, item_names = sample_item[first], names.tolist()
     unknown = [run for run in test if str(run) not in run_names]
     if unknown:
         raise UserError(f"test: no sample has the run {unknown[0]!r}; runs: {', '.join(run_names)}")
@@ -93,6 +94,7 @@ def labelled(
         repeat=[""] * len(run_names),
         exchange="block" if items is None else "item",
         one_item=items is not None and len(names) == len(classes),
+        item_names=item_names,
     )
 
 
