@@ -34,7 +34,7 @@ FEWEST_JUDGES = 100
 # Of the largest eigenvalue: components of less variance are rounding.
 NO_ROUNDING = 1e-8
 # Voxels that are solved at a time.
-BLOCK = 4096
+BLOCK = 2048
 
 
 @dataclass(frozen=True)

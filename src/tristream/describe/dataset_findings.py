@@ -64,7 +64,8 @@ def look(opened: Opened) -> Found:
     if not every.runs:
         raise UserError(
             f"{opened.listing.root}: holds no BOLD under BIDS names (sub-01/func/sub-01_…_bold"
-            ".nii.gz): name the folder of the raw dataset, and that of its outputs by --derivatives"
+            ".nii.gz), nor responses to trials with a table of as many rows: name the folder of "
+            "the raw dataset, and that of its outputs by --derivatives"
         )
     tables = read_event_tables(opened.listing, every)
     left_out = tasks_left_out(every, tables)

@@ -6,7 +6,7 @@ from tristream import __version__
 from tristream.config.sources import DataladSource
 from tristream.describe.dataset_findings import RESOLUTION, Found
 from tristream.describe.events_lines import events_lines, split_lines, stimuli_lines
-from tristream.describe.open_dataset import PLACE, Source
+from tristream.describe.open_dataset import PLACE, Opened, Source
 from tristream.describe.run_list import compact, ranged
 from tristream.describe.yaml_lines import Line, listed, plain, quoted
 from tristream.phrases import counted
@@ -15,10 +15,7 @@ from tristream.phrases import counted
 def all_lines(found: Found) -> list[Line]:
     """Every line, in the order of the file."""
     return [
-        Line("", f"Written by `tristream describe` {__version__} from names, headers and texts."),
-        Line("", "Check each line; answer each question in the line below it and delete it."),
-        *_about(found),
-        *_source(found),
+        *first_lines(found.opened, found.about),
         *_layout(found),
         *_times(found),
         *_size(found),
@@ -29,6 +26,14 @@ def all_lines(found: Found) -> list[Line]:
     ]
 
 
+def first_lines(opened: Opened, about: Mapping[str, object]) -> Iterator[Line]:
+    """What the file is, and the dataset: its names, licence, citation and source."""
+    yield Line("", f"Written by `tristream describe` {__version__} from names, headers and texts.")
+    yield Line("", "Check each line; answer each question in the line below it and delete it.")
+    yield from _about(opened.name, about)
+    yield from _source(opened)
+
+
 def _text(value: object) -> str:
     """Text of a dataset's description; of a list its entries."""
     if isinstance(value, list):
@@ -36,8 +41,7 @@ def _text(value: object) -> str:
     return plain(str(value)) if value else ""
 
 
-def _about(found: Found) -> Iterator[Line]:
-    about, name = found.about, found.opened.name
+def _about(name: str, about: Mapping[str, object]) -> Iterator[Line]:
     yield Line(f"id: {name}")
     yield Line(f"title: {quoted(_text(about.get('Name')) or name)}", "its own name of itself")
     licence = _text(about.get("License"))
@@ -63,8 +67,7 @@ def _of_source(key: str, source: Source) -> str:
     return f"{key}:\n  kind: folder\n  path: {quoted(source.path)}"
 
 
-def _source(found: Found) -> Iterator[Line]:
-    opened = found.opened
+def _source(opened: Opened) -> Iterator[Line]:
     yield Line(_of_source("source", opened.source))
     if opened.derivatives is not None:
         yield Line(_of_source("derivatives", opened.derivatives), f"read as if it lay in {PLACE}")
