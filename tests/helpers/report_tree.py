@@ -192,6 +192,9 @@ def write_encoding(
     }
     about |= {"alphas": np.logspace(0, 7, 15).tolist(), "n_repeats": 2, "candidates": 50}
     about["scheme"] = "holdout" if simulated else "leave-one-run-out"
+    # Of principal components, so that nobody asks for weights, of which there are none.
+    about |= {"model_kind": "banded_ridge", "kernels": {}, "components": 5}
+    about |= {"hrf": "fir", "tr": 2.0, "items": []}
     encoding = Encoding(
         bands=bands,
         ijk=ijk.astype(np.int32),

@@ -18,11 +18,16 @@ from playwright.sync_api import sync_playwright
 
 from helpers import REPOSITORY, report_tree
 from helpers.browser import violations
+from helpers.weighted_voxels import TR, give_weights
+from tristream.encode.band_responses import response_curves
+from tristream.encode.encoding_file import read_encoding
+from tristream.encode.training_features import TrainingFeatures
 from tristream.inference.inference_file import read_inference
 from tristream.inference.table_files import BY_REGION, REGION_COLUMNS, write_by_region
 from tristream.report.study_results import Results
 from tristream.report.viewer import FOLDER, LICENCES, NIIVUE, offer
-from tristream.store import Provenance
+from tristream.report.voxel_details import MOST_VOXELS
+from tristream.store import Provenance, read_table
 
 WEBGL = [
     *("--no-sandbox", "--disable-background-networking"),
@@ -50,12 +55,12 @@ def study(tmp_path_factory):
     for name, model in resolved.study.models.items():
         if "bunny" in model.datasets:
             report_tree.write_encoding(resolved, "bunny", name, "01", True, rng)
+    ijk, affine, _ = report_tree.ijk_of("bunny")
+    near = ((apply_affine(affine, ijk) - PEAK) ** 2).sum(axis=1)
+    give_weights(resolved, "streams", "01", int(near.argmin()), rng)
     with h5py.File(encoding(resolved), "r+") as file:
-        xyz = apply_affine(file["affine"][()], file["ijk"][()])
-        near = ((xyz - PEAK) ** 2).sum(axis=1)
         r = file["scores/r"][()]
-        r[near < 15**2] = 0.8
-        r[near.argmin()] = 0.9123
+        r[(near < 15**2) & (near > near.min())] = 0.8
         file["scores/r"][...] = r
     bands = list(resolved.study.models["streams"].bands)
     row = {"region": "Planted", "voxels": 30, "mean_r": 0.7654, "significant": 12, "peak_r": 0.9123}
@@ -155,6 +160,48 @@ def test_a_region_has_its_row_of_the_table_and_leads_to_its_peak(study, browser)
         assert told["significant voxels"] == "12"
         assert told["mean R² of dorsal"] == "0.25"
         assert said == []
+
+
+def test_a_click_reads_the_response_over_delays_and_the_top_stimuli(study, browser):
+    resolved, folder, said_on_page = study
+    fitted, _ = read_encoding(encoding(resolved))
+    place, least = int(fitted.scores.r.argmax()), int(fitted.fitted.cv.argmin())
+    with opened(browser, folder / said_on_page.more.href) as (page, _, said):
+        page.evaluate("(mm) => viewer.seen().goTo(mm)", PEAK)
+        page.wait_for_function("document.querySelector('#readout').innerText.includes('0.9123')")
+        read = numbers(page)
+        assert page.locator("#readout svg polyline").count() == len(fitted.bands)
+        label = page.locator("#readout svg").get_attribute("aria-label")
+        link = page.locator("a", has_text="model streams").get_attribute("href")
+        page.evaluate("(place) => viewer.seen().goTo(viewer.seen().mmOf(place))", least)
+        page.wait_for_function("document.querySelector('#readout').innerText.includes('kept for')")
+        elsewhere = numbers(page)["HRF, top stimuli"]
+        page.select_option("#group", label="model shifted")
+        page.wait_for_function("viewer.state.group.name === 'model shifted'")
+        page.wait_for_function("!document.querySelector('#readout').innerText.includes('stimul')")
+        assert said == []
+    assert elsewhere.startswith(f"kept for the {MOST_VOXELS} places")
+    table = read_table(folder / FOLDER / link, "figure")[0]
+    row = table[(table[list("ijk")] == fitted.ijk[place]).all(axis=1)].iloc[0]
+    source = TrainingFeatures(fitted, encoding(resolved))
+    for band in fitted.bands:
+        curves = response_curves(fitted, source, band, np.array([place]))
+        told = dict(one.split(" s ") for one in read[f"HRF of {band}"].split(", "))
+        assert [float(s) for s in told] == [TR * delay for delay in fitted.about["delays"]]
+        curve = np.array([float(value) for value in told.values()])
+        assert np.abs(curve - curves.curve[:, 0]).max() < 6e-5
+        assert np.allclose([row[f"{band}, {float(s):g} s"] for s in told], curves.curve[:, 0])
+        assert f"{band} largest after {list(told)[curve.argmax()]} s" in label
+        length = np.sqrt((curves.norm[:, 0] ** 2).sum())
+        assert float(read[f"length of weights of {band}"]) == pytest.approx(length, rel=0.01)
+        assert row[f"{band}, length"] == pytest.approx(length)
+    run = list(resolved.datasets["bunny"].runs)[-1]
+    for rank, (start, height) in enumerate(((60, 3), (20, 2), (80, 1)), start=1):
+        name = f"film, {start} to {start + 20} s of {run}"
+        means = f"{height:.4f}, predicted {height / 2:.4f}"
+        assert read[f"top stimulus {rank}"] == f"{name}: {means}"
+        assert row[f"stimulus {rank}"] == name
+        assert (row[f"measured {rank}"], row[f"predicted {rank}"]) == (height, height / 2)
 
 
 @pytest.mark.parametrize("view", ["inflated", "flat"])

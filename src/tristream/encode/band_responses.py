@@ -244,7 +244,7 @@ def write_responses(
     used = np.flatnonzero(chosen["all"])
     if not len(used):
         raise UserError(f"{encoding}: no voxel has a cross-validated R² above {threshold:g}")
-    delays, tr = _delays(fitted), fitted.about["tr"]
+    delays, tr = delays_of(fitted), fitted.about["tr"]
     rows = []
     for band in fitted.bands:
         curves = response_curves(fitted, source, band, used)
@@ -258,20 +258,27 @@ def write_responses(
     write_table(output, table, Provenance(KIND, provenance.simulated, config, code), COLUMNS)
 
 
-def _delays(encoding: Encoding) -> Sequence[int]:
+def delays_of(encoding: Encoding) -> Sequence[int]:
+    """Delays of the curves, in volumes."""
     if Form.of(encoding.about).basis is not None:
         return range(response_taps(encoding).shape[1])
-    return encoding.about["delays"]
+    delays: Sequence[int] = encoding.about["delays"]
+    return delays
+
+
+def weightless(encoding: Encoding) -> str:
+    """Why a model has no weights of features at delays; empty where it has."""
+    about = encoding.about
+    if about["model_kind"] == "tcn":
+        return "a network has no weights at delays; choose a ridge model"
+    nonlinear = [band for band, kind in about["kernels"].items() if kind != "linear"]
+    if nonlinear:
+        return f"band {nonlinear[0]} is nonlinear and has no weights of features"
+    if about["components"]:
+        return "was fitted to principal components; its features have no weights of their own"
+    return ""
 
 
 def _check(encoding: Encoding, path: Path) -> None:
-    about = encoding.about
-    if about["model_kind"] == "tcn":
-        raise UserError(f"{path}: a network has no weights at delays; choose a ridge model")
-    nonlinear = [band for band, kind in about["kernels"].items() if kind != "linear"]
-    if nonlinear:
-        raise UserError(f"{path}: band {nonlinear[0]} is nonlinear and has no weights of features")
-    if about["components"]:
-        raise UserError(
-            f"{path}: was fitted to principal components; its features have no weights of their own"
-        )
+    if why := weightless(encoding):
+        raise UserError(f"{path}: {why}")

@@ -28,6 +28,7 @@ from tristream.report.rendering import asset, environment, hash_of
 from tristream.report.sections import contrasts
 from tristream.report.study_results import Results
 from tristream.report.viewer_data import Group, Overlay, contents
+from tristream.report.voxel_details import TOP, details
 from tristream.store import atomic_path
 
 FOLDER = "viewer"
@@ -81,6 +82,8 @@ def write_viewer(
             simulated=simulated,
             data=text,
             left_out=data["left_out"],
+            tables=_tables(results, dataset, subject),
+            top=TOP,
             measured=(data["surface"] or {}).get("measured", True),
             views=[view for view in ("volume", "surface") if data[view]],
             css=css,
@@ -101,6 +104,20 @@ def write_viewer(
                 temporary.write_text(asset(name), encoding="utf-8")
     with atomic_path(folder / f"{dataset}_sub-{subject}.html") as temporary:
         temporary.write_text(masked(html), encoding="utf-8")
+
+
+def _tables(results: Results, dataset: str, subject: str) -> list[Link]:
+    """What is told of single voxels, as tables."""
+    paths = {name: _table(results, dataset, name, subject) for name in results.models(dataset)}
+    return [
+        Link(f"model {name}", f"../{results.link(path)}")
+        for name, path in paths.items()
+        if path.is_file()
+    ]
+
+
+def _table(results: Results, dataset: str, model: str, subject: str) -> Path:
+    return results.folder / "figures" / dataset / f"sub-{subject}" / f"voxels_{model}.tsv"
 
 
 def _gathered(
@@ -171,6 +188,7 @@ def _of_model(
             Overlay("p, family-wise", "corrected for all voxels", found.p_fwe, precise=True),
         ]
     table = results.path("region_table", **where)
+    told = {} if results.is_plain(block) else _details(results, scored, **where)
     return Group(
         f"model {model}",
         overlays,
@@ -178,7 +196,24 @@ def _of_model(
         test,
         _regions(table) if table.is_file() else [],
         {band: ", ".join(spaces) for band, spaces in block.bands.items()},
+        told,
     )
+
+
+def _details(
+    results: Results, scored: ScoredVoxels, dataset: str, model: str, subject: str
+) -> dict[str, Any]:
+    """Responses and top stimuli of the voxels that are predicted best, also as a table."""
+    found = details(results, dataset, model, subject)
+    if found.responses or found.stimuli:
+        path = _table(results, dataset, model, subject).with_suffix("")
+        name = path.relative_to(results.folder / "figures").as_posix()
+        results.table(name, found.table(scored.ijk), results.simulated(dataset))
+    streams = results.streams(results.models(dataset)[model])
+    told = found.packed(colours_of(found.bands, streams))
+    if found.stimuli is not None:
+        told["lag"] = found.stimuli.lag
+    return told
 
 
 def _accuracy(scored: ScoredVoxels) -> list[Overlay]:

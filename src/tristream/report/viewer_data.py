@@ -75,10 +75,7 @@ class Overlay:
         about = {"name": self.name, "what": self.what, "colours": self.colours, "full": self.full}
         if self.labels:
             about |= {"labels": ["none", *self.labels], "palette": list(self.labels.values())}
-        if self.precise:
-            return about | {"step": 0, "data": packed(self.values.astype("<f4"))}
-        numbers, step = quantised(self.values)
-        return about | {"step": step, "data": packed(numbers)}
+        return about | packed_numbers(self.values, self.precise)
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,8 @@ class Group:
         ``name``, ``at`` (mm, or None), ``rows`` (pairs of what and value).
     layers : mapping of str to str
         Band to the layers of features that it holds.
+    details : mapping
+        What is told of single voxels beside the maps, as the page holds it.
     """
 
     name: str
@@ -107,6 +106,15 @@ class Group:
     test: str = ""
     regions: Sequence[Mapping[str, Any]] = ()
     layers: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def packed_numbers(values: npt.NDArray, precise: bool = False) -> dict[str, Any]:
+    """Numbers as the page holds them: in multiples of `step`, or 0 for single precision."""
+    if precise:
+        return {"step": 0, "data": packed(values.astype("<f4"))}
+    numbers, step = quantised(values)
+    return {"step": step, "data": packed(numbers)}
 
 
 def quantised(values: npt.NDArray) -> tuple[npt.NDArray[np.int16], float]:
@@ -175,6 +183,7 @@ def _fitting(groups: Sequence[Group], room: int) -> tuple[list[dict[str, Any]], 
                 "test": group.test,
                 "layers": dict(group.layers),
                 "regions": told,
+                "details": dict(group.details),
                 "significant": None,
                 "overlays": [],
             }

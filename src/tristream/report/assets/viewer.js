@@ -239,14 +239,113 @@
     head.scope = "row";
     head.textContent = name;
     line.append(head);
-    line.insertCell().textContent = value;
+    const cell = line.insertCell();
+    cell.textContent = value;
     if (shown) line.className = "shown";
+    return { head, cell };
+  }
+
+  function swatchOf(colour) {
+    const swatch = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = colour;
+    return swatch;
+  }
+
+  // Opens what a group tells of single places, once; `row` is place to column of its arrays.
+  async function detailsOf(group) {
+    const told = group.details;
+    if (!told.places || told.row) return;
+    const kept = await unpack(told.places, Int32Array);
+    for (const part of [told.responses, told.stimuli]) {
+      for (const one of part ? Object.values(part) : []) if (one.data) await valuesOf(one);
+    }
+    told.row = new Map();
+    kept.forEach((place, i) => told.row.set(place, i));
+  }
+
+  function drawn(kind, attributes, parent, text = "") {
+    const one = document.createElementNS("http://www.w3.org/2000/svg", kind);
+    for (const [name, value] of Object.entries(attributes)) one.setAttribute(name, value);
+    if (text) one.textContent = text;
+    parent.append(one);
+    return one;
+  }
+
+  // Curves over delays: zero as a line, the first and last delay below.
+  function plot(cell, seconds, bands) {
+    const most = Math.max(...bands.flatMap((band) => band.curve.map(Math.abs)));
+    const from = seconds[0];
+    const span = seconds[seconds.length - 1] - from || 1;
+    const x = (at) => (8 + 224 * (at - from) / span).toFixed(1);
+    const y = (value) => (40 - 34 * value / most).toFixed(1);
+    const label = bands.map(({ name, curve }) => {
+      const peak = curve.indexOf(Math.max(...curve));
+      return `${name} largest after ${seconds[peak]} s`;
+    }).join(", ");
+    const svg = drawn("svg", { viewBox: "0 0 240 94", role: "img", "aria-label": label }, cell);
+    drawn("line", { x1: 8, x2: 232, y1: 40, y2: 40, stroke: "currentColor", "stroke-opacity": 0.4 }, svg);
+    for (const { colour, curve } of bands) {
+      const points = curve.map((value, i) => `${x(seconds[i])},${y(value)}`);
+      const dots = points.length < 13 ? points : [];
+      drawn("polyline", { points: points.join(" "), fill: "none", stroke: colour, "stroke-width": 2 }, svg);
+      for (const point of dots) {
+        const [cx, cy] = point.split(",");
+        drawn("circle", { cx, cy, r: 2.5, fill: colour }, svg);
+      }
+    }
+    const below = { y: 90, fill: "currentColor", "font-size": 11 };
+    drawn("text", { ...below, x: 8 }, svg, `${from} s`);
+    drawn("text", { ...below, x: 232, "text-anchor": "end" }, svg, `${from + span} s`);
+  }
+
+  function tellResponses(body, { seconds, bands, curve, length }, at, kept) {
+    const own = bands.map((band, b) => ({
+      ...band,
+      length: length.values[b * kept + at],
+      curve: seconds.map((_, d) => curve.values[(b * seconds.length + d) * kept + at]),
+    })).filter((band) => !Number.isNaN(band.curve[0]));
+    if (own.length === 0) {
+      row(body, "HRF", "no band has a weight here");
+      return;
+    }
+    plot(row(body, "HRF", "").cell, seconds, own);
+    for (const band of own) {
+      const peak = band.curve.indexOf(Math.max(...band.curve));
+      const told = seconds.map((s, d) => [s, d]).filter(([, d]) => seconds.length < 13 || d === peak);
+      const text = told.map(([s, d]) => `${s} s ${written(curve, band.curve[d])}`).join(", ");
+      row(body, `HRF of ${band.name}`, text).head.prepend(swatchOf(band.colour));
+      row(body, `length of weights of ${band.name}`, written(length, band.length));
+    }
+  }
+
+  function tellDetails(body, told, place) {
+    const at = told.row.get(place);
+    const kept = told.row.size;
+    if (at === undefined) {
+      row(body, "HRF, top stimuli", `kept for the ${kept} places that training data predict best`);
+      return;
+    }
+    if (told.responses) tellResponses(body, told.responses, at, kept);
+    else row(body, "HRF", `none: ${told.why.responses}`);
+    if (!told.stimuli) {
+      row(body, "top stimuli", `none: ${told.why.stimuli}`);
+      return;
+    }
+    const { names, index, measured, predicted } = told.stimuli;
+    for (let rank = 0; rank * kept < index.values.length; rank++) {
+      const i = rank * kept + at;
+      const which = names[Math.round(index.values[i])];
+      const means = `${written(measured, measured.values[i])}, predicted ${written(predicted, predicted.values[i])}`;
+      row(body, `top stimulus ${rank + 1}`, `${which}: ${means}`);
+    }
   }
 
   async function choose(place, mm, where = "") {
     state.place = place;
     const group = state.group;
     for (const overlay of group.overlays) await valuesOf(overlay);
+    await detailsOf(group);
     if (state.place !== place || state.group !== group) return;
     const body = byId("readout");
     body.replaceChildren();
@@ -266,6 +365,7 @@
     }
     if (group.significant) row(body, "significant", group.significant[place] ? "yes" : "no");
     if (best) row(body, "largest share of R²", `${best.band} (${group.layers[best.band]})`);
+    if (group.details.row) tellDetails(body, group.details, place);
   }
 
   const seen = () => (byId("view").value === "volume" ? slices : surface);
@@ -305,10 +405,7 @@
     byId("names").replaceChildren();
     if (overlay.labels) {
       overlay.palette.forEach((colour, i) => {
-        const swatch = document.createElement("span");
-        swatch.className = "swatch";
-        swatch.style.background = colour;
-        byId("names").append(swatch, overlay.labels[i + 1]);
+        byId("names").append(swatchOf(colour), overlay.labels[i + 1]);
       });
     } else {
       const image = new ImageData(256, 1);
@@ -316,7 +413,9 @@
       bar.getContext("2d").putImageData(image, 0, 0);
     }
     const test = state.group.significant ? ` Significant: ${state.group.test}.` : "";
-    byId("what").textContent = `${overlay.what}.${test}`;
+    const { lag } = state.group.details;
+    const stimuli = lag === undefined ? "" : ` Top stimuli: by the BOLD ${lag} s after them.`;
+    byId("what").textContent = `${overlay.what}.${test}${stimuli}`;
     await paint();
     if (state.place >= 0) await choose(state.place, null);
   }

@@ -1,0 +1,89 @@
+"""An encoding of the small results tree with weights, features behind them, and a test run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers import report_tree
+from tristream.align.samples import COLUMNS, KIND
+from tristream.config.load import Resolved
+from tristream.encode.encoding_file import TrainingRun, read_encoding, write_encoding
+from tristream.hashing import hash_file
+from tristream.report.study_results import Results
+from tristream.store import Provenance, write_table
+
+VOLUMES = 60
+BLOCK = 10
+TR = 2.0
+
+
+def give_weights(
+    resolved: Resolved, model: str, subject: str, place: int, rng: np.random.Generator
+) -> None:
+    """Give an encoding of `bunny` random weights; voxel `place` has the best r and R² of all.
+
+    The test run is shown in blocks of ten volumes. The voxel answers the fourth by 3, the second
+    by 2 and the fifth by 1; what is predicted is half of that.
+    """
+    root = Path(resolved.study.results)
+    report_tree.write_features(resolved, "bunny", rng)
+    path = root / f"encode/bunny/{model}/sub-{subject}.h5"
+    found, provenance = read_encoding(path)
+    pairs = Results(resolved, root / "report").targets.layers_of_model(model)
+    layout = {
+        band: [
+            [f"{space}/{layer}" for space, layer in pairs if name in (space, f"{space}/{layer}")]
+            for name in names
+        ]
+        for band, names in resolved.study.models[model].bands.items()
+    }
+    features = {}
+    for space, layer in pairs:
+        aligned = root / f"align/bunny/main/{space}/{layer}.h5"
+        features[f"{space}/{layer}"] = {"path": str(aligned), "sha256": hash_file(aligned)}
+    *training, test = resolved.datasets["bunny"].runs
+    rows = np.arange(4, VOLUMES)
+    one = TrainingRun(rows, np.empty((VOLUMES, 0)), np.ones(VOLUMES, bool))
+    runs = dict.fromkeys(training[:2], one)
+    n = len(found.ijk)
+    cv, r = found.fitted.cv.copy(), found.scores.r.copy()
+    cv[place], r[place] = 0.9, 0.9123
+    dual = 0.01 * rng.standard_normal((len(rows) * len(runs), n))
+    lag = round(np.mean(found.about["delays"]))
+    y = 0.1 * rng.standard_normal((VOLUMES, n))
+    y[:, place] = 0
+    for block, height in ((3, 3.0), (1, 2.0), (4, 1.0)):
+        y[block * BLOCK + lag : (block + 1) * BLOCK + lag, place] = height
+    held_out = replace(
+        report_tree.held_out(rng),
+        y=y,
+        prediction=y / 2,
+        band_prediction=y[None] / 2,
+        runs=(test,),
+        rows=np.arange(VOLUMES),
+        **{key: np.arange(VOLUMES) // BLOCK for key in ("unit", "item")},
+        projection=np.empty((VOLUMES, 0)),
+    )
+    write_encoding(
+        path,
+        replace(
+            found,
+            tests={"main": held_out},
+            scores=replace(found.scores, r=r),
+            fitted=replace(found.fitted, cv=cv, dual=dual, runs=runs),
+            about=found.about | {"layout": layout, "features": features, "components": 0},
+        ),
+        provenance,
+    )
+    _write_samples(root / f"align/bunny/sub-{subject}_samples.tsv", test)
+
+
+def _write_samples(path: Path, run: str) -> None:
+    row = np.arange(VOLUMES)
+    table = pd.DataFrame(dict.fromkeys(COLUMNS, None), index=row)
+    table = table.assign(run=run, row=row, time=row * TR, item="film", exchange="film")
+    table = table.assign(unit=[f"{run}/{k}" for k in row // BLOCK], split="test", repeat="film")
+    table = table.assign(censor=False, keep=True)
+    write_table(path, table, Provenance(KIND, True, {"exchange": {"unit": "time"}}), COLUMNS)

@@ -1,0 +1,100 @@
+"""Top stimuli and responses of single voxels: what is put down to what, and why one is absent."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers import report_tree
+from helpers.weighted_voxels import give_weights
+from tristream.errors import UserError
+from tristream.report import voxel_details
+from tristream.report.study_results import Results
+from tristream.report.voxel_details import details, top_stimuli
+
+
+def held_out(y, run, rows):
+    y = np.asarray(y, float)[:, None]
+    one = report_tree.held_out(np.random.default_rng(0))
+    return replace(one, y=y, prediction=y + 1, runs=(run,), rows=np.array(rows))
+
+
+def test_bold_is_put_down_to_what_was_shown_before_and_means_are_over_all_runs():
+    shown = {"one": [*"aabb", ""], "two": [*"bbaa", ""]}
+    tests = {
+        "one": held_out([9, 1, 1, 2, 3], "one", range(5)),
+        # Volumes that are no samples leave no gap in the count.
+        "two": held_out([4, 4, 7], "two", [1, 3, 4]),
+    }
+    found = top_stimuli(tests, shown, np.array([0]), lag=1, tr=2.0)
+    # a: 1, 1 of the first run, 4, 7 of the second; b: 2, 3 and 4. The first volume answers nothing.
+    told = {found.names[i]: m for i, m in zip(found.index[:, 0], found.measured[:, 0], strict=True)}
+    assert told == {"a": pytest.approx(13 / 4), "b": pytest.approx(3)}
+    assert found.names[found.index[0, 0]] == "a"
+    assert np.allclose(found.predicted, found.measured + 1)
+    assert found.lag == 2.0
+
+
+def test_a_stimulus_of_few_samples_is_no_top_stimulus():
+    test = held_out([1, 1, 1, 1, 2, 2, 2, 2, 9], "one", range(9))
+    found = top_stimuli({"one": test}, {"one": [*"aaaabbbbc"]}, np.array([0]), lag=0, tr=1.0)
+    assert [found.names[i] for i in found.index[:, 0]] == ["b", "a"]
+
+
+def test_one_stimulus_alone_is_compared_with_nothing():
+    test = held_out([1, 2, 3], "one", range(3))
+    for shown in ("aaa", ["", "", ""]):
+        with pytest.raises(UserError, match="no two stimuli"):
+            top_stimuli({"one": test}, {"one": [*shown]}, np.array([0]), lag=0, tr=1.0)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("details")
+    changes = {"datasets": {"bunny": {"subjects": ["01"]}}, "decoders": {}, "univariate": {}}
+    resolved = report_tree.read_study(report_tree.write_study(folder, **changes))
+    rng = np.random.default_rng(0)
+    report_tree.write_encoding(resolved, "bunny", "streams", "01", True, rng)
+    give_weights(resolved, "streams", "01", 7, rng)
+    return Results(resolved, folder / "results/report")
+
+
+def test_those_voxels_are_kept_that_training_data_predict_best(results, monkeypatch):
+    monkeypatch.setattr(voxel_details, "MOST_VOXELS", 40)
+    found = details(results, "bunny", "streams", "01")
+    assert len(found.places) == 40
+    assert 7 in found.places
+    assert (np.diff(found.places) > 0).all()
+    assert not found.why
+    assert found.responses.curve.shape == (len(found.bands), len(found.responses.seconds), 40)
+    assert np.allclose((found.responses.curve**2).sum(axis=1), 1)
+
+
+def test_what_takes_long_or_has_no_file_is_absent_and_says_why(results, monkeypatch):
+    monkeypatch.setattr(voxel_details, "MOST_PRODUCTS", 1e3)
+    found = details(results, "bunny", "streams", "01")
+    assert found.responses is None
+    assert "tristream encode weights" in found.why["responses"]
+    assert found.stimuli is not None
+    samples = results.path("samples", dataset="bunny", subject="01")
+    samples.rename(samples.with_name("away"))
+    try:
+        found = details(results, "bunny", "streams", "01")
+    finally:
+        samples.with_name("away").rename(samples)
+    assert found.stimuli is None
+    assert "there is no align/bunny/sub-01_samples.tsv" in found.why["stimuli"]
+
+
+def test_features_that_have_changed_since_are_not_taken(results):
+    space, layer = results.targets.layers_of_model("streams")[0]
+    path = results.path("aligned", dataset="bunny", timeline="main", space=space, layer=layer)
+    before = path.read_bytes()
+    other = next(one for one in path.parent.parent.glob("*/*.h5") if one != path)
+    path.write_bytes(other.read_bytes())
+    try:
+        found = details(results, "bunny", "streams", "01")
+    finally:
+        path.write_bytes(before)
+    assert found.responses is None
+    assert "has changed since" in found.why["responses"]
