@@ -299,8 +299,8 @@ def top_stimuli(
     kept = np.flatnonzero(count >= np.median(count) / 2) if len(known) else np.empty(0, int)
     if len(kept) < 2:
         raise UserError("the test runs have no two stimuli to compare")
-    measured, predicted = (one[kept] / count[kept, None] for one in (measured, predicted))
-    index = np.argsort(-measured, axis=0, kind="stable")[:TOP]
-    best = [np.take_along_axis(one, index, 0) for one in (measured, predicted)]
+    means = [one[kept] / count[kept, None] for one in (measured, predicted)]
+    index = np.argsort(-means[0], axis=0, kind="stable")[:TOP]
+    best, expected = (np.take_along_axis(one, index, 0) for one in means)
     names = list(known)
-    return TopStimuli([names[number] for number in kept], index, *best, lag * tr)
+    return TopStimuli([names[number] for number in kept], index, best, expected, lag * tr)
