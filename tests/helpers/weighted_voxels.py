@@ -86,4 +86,6 @@ def _write_samples(path: Path, run: str) -> None:
     table = table.assign(run=run, row=row, time=row * TR, item="film", exchange="film")
     table = table.assign(unit=[f"{run}/{k}" for k in row // BLOCK], split="test", repeat="film")
     table = table.assign(censor=False, keep=True)
-    write_table(path, table, Provenance(KIND, True, {"exchange": {"unit": "time"}}), COLUMNS)
+    config = {"exchange": {"unit": "time"}}
+    methods = ("Made by a test.",)
+    write_table(path, table, Provenance(KIND, True, config, methods=methods), COLUMNS)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
-from helpers import report_tree
+from helpers import REPOSITORY, report_tree
 from helpers.weighted_voxels import give_weights
 from tristream.errors import UserError
 from tristream.report import voxel_details
@@ -51,7 +52,13 @@ def test_one_stimulus_alone_is_compared_with_nothing():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("details")
-    changes = {"datasets": {"bunny": {"subjects": ["01"]}}, "decoders": {}, "univariate": {}}
+    demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["models"]
+    changes = {
+        "datasets": {"bunny": {"subjects": ["01"]}},
+        "models": {name: demo[name] for name in ("streams", "shifted")},
+        "decoders": {},
+        "univariate": {},
+    }
     resolved = report_tree.read_study(report_tree.write_study(folder, **changes))
     rng = np.random.default_rng(0)
     report_tree.write_encoding(resolved, "bunny", "streams", "01", True, rng)
