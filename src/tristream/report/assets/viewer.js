@@ -345,7 +345,6 @@
     state.place = place;
     const group = state.group;
     for (const overlay of group.overlays) await valuesOf(overlay);
-    await detailsOf(group);
     if (state.place !== place || state.group !== group) return;
     const body = byId("readout");
     body.replaceChildren();
@@ -426,6 +425,7 @@
 
   async function pickGroup() {
     state.group = groups[Number(byId("group").value)];
+    await detailsOf(state.group);
     const maps = state.group.overlays.map((one, i) => [one.name, i, one.colours]);
     options(byId("map"), maps.filter(([, , colours]) => colours));
     byId("faint").disabled = !state.group.significant;
