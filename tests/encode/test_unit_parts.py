@@ -81,7 +81,9 @@ def test_random_signs_give_the_variance_of_sums_over_pairs():
     table = rng.standard_normal((5, 3, VOXELS)).astype(np.float32)
     train, test = np.array([0, 1, 2, 3, 4]), np.array([5, 1, 6])
     total = UnitParts(7, VOXELS)
-    total.add_table(torch.from_numpy(table.copy()), train, test, np.arange(VOXELS))
+    given = torch.from_numpy(table.copy())
+    total.add_table(given, given, train, test, np.arange(VOXELS))
+    assert total.parts[train] == pytest.approx(table.sum(1), abs=1e-5)
     # A unit with itself is not a pair.
     table[1, 1] = 0
     signs = total.signs.numpy()

@@ -61,7 +61,8 @@ class World:
     shared : float
         The same, alike in all subjects.
     equal : float
-        Answers to the features of both bands, alike.
+        Answers to the features of both bands, alike; neither band predicts them better. Of items,
+        band b then has the features that band a has of each item's partner.
     other : float
         Answers to the features of band b.
     planted : tuple of float
@@ -125,6 +126,19 @@ class Source:
             here = slice(self.first[name], self.first[name] + self.sizes[name])
             self.labels[here, labels.index(event.label)] = 1
         self.shown = {run: self._shown(design, run) for run in design.timeline}
+        self.partners = self._partners()
+
+    def _partners(self) -> np.ndarray:
+        """Another item that the same runs show, for each (itself where none is left)."""
+        alike: dict[tuple[str, ...], list[int]] = {}
+        for row in range(self.rows):
+            runs = tuple(run for run, shown in self.shown.items() if row in shown.index)
+            alike.setdefault(runs, []).append(row)
+        partners = np.arange(self.rows)
+        for rows in alike.values():
+            for one, other in zip(rows[::2], rows[1::2], strict=False):
+                partners[[one, other]] = other, one
+        return partners
 
     def _shown(self, design: Design, run: str) -> _Shown:
         begin, end, index = [], [], []
@@ -227,6 +241,8 @@ class Subject:
         common = np.random.default_rng([seed, 0])
         own = np.random.default_rng([seed, 1, self.number])
         features = {band: self.source.draw(common, COLUMNS) for band in BANDS}
+        if world.equal and not self.source.timed:
+            features["b"] = features["a"][self.source.partners]
         self.drawn = features
         for run, y in self._answers(common, own, world, features).items():
             self._write_run(run, y)
@@ -260,7 +276,7 @@ class Subject:
         """BOLD of every run before cleaning, (volumes, voxels)."""
         source, voxels = self.source, self.voxels
         shared = source.draw(common, voxels)
-        alike = _alike(*(features[band] for band in BANDS))
+        alike = self._alike(features)
         answered = {
             "shared": shared,
             "items": source.draw(own, voxels),
@@ -285,6 +301,18 @@ class Subject:
             for run, y in answer.items():
                 out[run] += np.sqrt(share[name]) / size * y
         return out
+
+    def _alike(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What both bands predict alike, (rows of the source, columns).
+
+        Partners are answered alike, and each band predicts as the other does with partners
+        changed over. Of films these lie halfway between the principal vectors of the two spans.
+        """
+        if not self.source.timed:
+            return features["a"] + features["b"]
+        a, b = (np.linalg.qr(x - x.mean(0))[0] for x in (features[band] for band in BANDS))
+        left, _, right = np.linalg.svd(a.T @ b)
+        return a @ left + b @ right.T
 
     def _noise(self, rng: np.random.Generator, run: str, world: World) -> np.ndarray:
         volumes = len(self.design.times(run))
@@ -399,15 +427,3 @@ class Subject:
         inputs = self.aligned, self.bold, self.samples
         partition_subject(settings, self.encoding(), *inputs, path)
         return path
-
-
-def _alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Answers, (pieces, columns), that two bands of features (pieces, columns) predict alike.
-
-    Where every run shows the same few items, features of one band predict part of what answers the
-    other, and sums of random answers to each would be predicted better by one of them. These lie
-    halfway between the principal vectors of the two spans.
-    """
-    a, b = (np.linalg.qr(x - x.mean(0))[0] for x in (first, second))
-    left, _, right = np.linalg.svd(a.T @ b)
-    return a @ left + b @ right.T

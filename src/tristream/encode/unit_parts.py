@@ -15,7 +15,10 @@ The sum of squares of these parts is too large a variance where the units' joint
 score: without any signal a score is a sum over *pairs* of units, and each pair is in the parts of
 both (Efron & Stein 1981, Ann Stat 9:586, whose bound is reached at a factor of two). The variance
 that belongs to pairs is subtracted once; it is estimated from random signs given to all units,
-under which the sum over pairs has this variance.
+under which the sum over pairs has this variance. A pair's effect is that of noise on noise: what
+the models predict of the test data is no part of it (what noise in training data does to that is
+the effect of one unit), nor is a change of the predictions along themselves, which no correlation
+sees.
 """
 
 from dataclasses import dataclass, field
@@ -73,20 +76,25 @@ class UnitParts:
         """Add what test samples (time, voxels) contribute, by unit."""
         np.add.at(self.parts, units, values.astype(np.float32))
 
-    def add_table(self, table: torch.Tensor, train: Ints, test: Ints, voxels: Ints) -> None:
+    def add_table(
+        self, table: torch.Tensor, pairs: torch.Tensor, train: Ints, test: Ints, voxels: Ints
+    ) -> None:
         """Add what training units contribute to test units.
 
         Parameters
         ----------
         table : Tensor of shape (training units, test units, voxels)
+        pairs : Tensor of the same shape
+            What of it is the effect of two units together.
         train, test, voxels : ndarray of int
             Their numbers.
         """
         self.parts[np.ix_(train, voxels)] += table.sum(1).numpy()
         _, one, other = np.intersect1d(train, test, return_indices=True)
         # An item with itself is not a pair.
-        table[one, other] = 0
-        half = (self.signs[:, train] @ table.flatten(1)).view(SIGNS, *table.shape[1:])
+        pairs = pairs.clone()
+        pairs[one, other] = 0
+        half = (self.signs[:, train] @ pairs.flatten(1)).view(SIGNS, *pairs.shape[1:])
         self.pairs[:, voxels] += (half * self.signs[:, test][..., None]).sum(1).numpy()
 
     def summing_to(self, score: Floats) -> npt.NDArray[np.float64]:
@@ -134,7 +142,25 @@ class LinearFold:
     test_units: Ints
 
 
-def add_training_parts(total: UnitParts, fold: LinearFold, slope: Floats) -> None:
+@dataclass(frozen=True)
+class Unexpected:
+    """What of a score's slope belongs to pairs of units.
+
+    Attributes
+    ----------
+    slope : ndarray of shape (test samples, voxels)
+        How the score grows with the prediction of each sample, through data that nothing predicts.
+    along : ndarray of shape (test samples, voxels)
+        The prediction, of length one: changes along it leave a correlation as it is.
+    """
+
+    slope: Floats
+    along: Floats
+
+
+def add_training_parts(
+    total: UnitParts, fold: LinearFold, slope: Floats, unexpected: Unexpected | None = None
+) -> None:
     """Add what the training units contribute to a score through the predictions of a test run.
 
     Parameters
@@ -143,6 +169,8 @@ def add_training_parts(total: UnitParts, fold: LinearFold, slope: Floats) -> Non
     fold : LinearFold
     slope : ndarray of shape (test samples, voxels)
         How the score grows with the prediction of each sample.
+    unexpected : Unexpected, optional
+        What of it belongs to pairs of units; all, if it is not given.
     """
     train, rows = _padded(fold.train_units)
     test, place = np.unique(fold.test_units, return_inverse=True)
@@ -157,9 +185,23 @@ def add_training_parts(total: UnitParts, fold: LinearFold, slope: Floats) -> Non
             part = voxels[own]
             y = torch.from_numpy(fold.y[:, part].astype(np.float64))
             moved = torch.bmm(by_unit, _left_out(inverse, inverse @ y, rows).float())
-            moved *= torch.from_numpy((slope[:, part] * share[own]).astype(np.float32))
-            table = torch.zeros(len(train), len(test), len(part))
-            total.add_table(table.index_add_(1, where, moved), train, test, part)
+            moved *= _single(share[own])
+
+            def summed(moved: torch.Tensor, slope: Floats, part: Ints = part) -> torch.Tensor:
+                table = torch.zeros(len(train), len(test), len(part))
+                return table.index_add_(1, where, moved * _single(slope[:, part]))
+
+            table = pairs = summed(moved, slope)
+            if unexpected is not None:
+                along = _single(unexpected.along[:, part])
+                moved -= along * (moved * along).sum(1, keepdim=True)
+                pairs = summed(moved, unexpected.slope)
+            total.add_table(table, pairs, train, test, part)
+
+
+def _single(values: Floats) -> torch.Tensor:
+    """In single precision."""
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def inverse_with_intercept(kernel: torch.Tensor, alpha: float) -> torch.Tensor:

@@ -11,10 +11,13 @@ from tqdm import tqdm
 from tristream.encode.encoding_file import Encoding
 from tristream.encode.fold_kernels import FoldKernels
 from tristream.encode.prediction_scores import centred
-from tristream.encode.unit_parts import LinearFold, UnitParts, add_training_parts
+from tristream.encode.unit_parts import LinearFold, Unexpected, UnitParts, add_training_parts
 from tristream.inference.permutation import unit_length
 
+Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
+# Predictions of length one that differ by less are the same.
+ALIKE = 1e-4
 
 
 def parts_of_pair(
@@ -52,17 +55,54 @@ def parts_of_pair(
     kernels = [FoldKernels(model, path) for model, path in zip(models, paths, strict=True)]
     units_of = dict(zip(names, units, strict=True))
     for k, name in enumerate(tqdm(names, desc="units", unit="run", mininterval=5, file=sys.stderr)):
-        raw = [model.tests[name].prediction for model in models]
-        y, p, q = (unit_length(x) for x in (first.tests[name].y, *raw))
-        r = (y * (p + q)).sum(0) / 2
-        total.add_test((p - q) * (y - r * (p + q) / 2) / len(names), units[k])
-        for model, made, own, sign in zip(models, kernels, (p, q), (1, -1), strict=True):
-            norm = np.linalg.norm(centred(model.tests[name].prediction), axis=0)
-            # A prediction that does not vary adds nothing.
-            slope = np.divide(y - r * own, norm, out=np.zeros_like(y), where=norm > 0)
-            fold = _fold(model, made, name, units_of)
-            add_training_parts(total, fold, sign * slope / len(names))
+        predictions = [model.tests[name].prediction for model in models]
+        slopes = add_test_run(total, first.tests[name].y, predictions, units[k], 1 / len(names))
+        for model, made, (slope, unexpected) in zip(models, kernels, slopes, strict=True):
+            add_training_parts(total, _fold(model, made, name, units_of), slope, unexpected)
     return total
+
+
+def add_test_run(
+    total: UnitParts, data: Floats, predictions: Sequence[Floats], units: Ints, share: float
+) -> list[tuple[Floats, Unexpected]]:
+    """Add what the units of a run contribute as test data.
+
+    Parameters
+    ----------
+    total : UnitParts
+    data : ndarray of shape (samples, voxels)
+        BOLD of the run.
+    predictions : sequence of two ndarray of the same shape
+        Of both models.
+    units : ndarray of int of shape (samples,)
+    share : float
+        Of the run in the score.
+
+    Returns
+    -------
+    list of (ndarray, Unexpected), one a model
+        How the difference grows with the predictions, and what of it belongs to pairs of units.
+    """
+    y, p, q = (unit_length(x) for x in (data, *predictions))
+    r = (y * (p + q)).sum(0) / 2
+    total.add_test(share * (p - q) * (y - r * (p + q) / 2), units)
+    left = _unpredicted(y, p, q)
+    out = []
+    for prediction, own, sign in zip(predictions, (p, q), (share, -share), strict=True):
+        norm = np.linalg.norm(centred(prediction), axis=0)
+        # A prediction that does not vary adds nothing.
+        scale = np.divide(sign, norm, out=np.zeros_like(norm), where=norm > 0)
+        out.append((scale * (y - r * own), Unexpected(scale * left, own)))
+    return out
+
+
+def _unpredicted(y: Floats, p: Floats, q: Floats) -> Floats:
+    """Data (time, voxels) less what both predictions, of length one, have of them."""
+    other = q - p * (p * q).sum(0)
+    norm = np.linalg.norm(other, axis=0)
+    # Predictions that are alike have one direction.
+    other = np.divide(other, norm, out=np.zeros_like(other), where=norm > ALIKE)
+    return y - p * (y * p).sum(0) - other * (y * other).sum(0)
 
 
 def _fold(
