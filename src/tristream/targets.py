@@ -149,7 +149,6 @@ class Targets:
         """What is made on the way to the results and that no page shows."""
         found: list[str] = []
         for dataset, descriptor in self.resolved.datasets.items():
-            found += self.subjects("checked", dataset)
             if descriptor.source.kind == "simulate":
                 found.append(self._at("commit", dataset=dataset))
                 found.append(self._at("preset_atlas", preset=descriptor.source.preset))

@@ -57,6 +57,8 @@ def test_timelines_are_compared_apart(tmp_path: Path) -> None:
             "subject": subject,
             "volumes": {run: n for run, (n, _) in runs.items()},
             "start_times": {run: start for run, (_, start) in runs.items()},
+            "doubts": [],
+            "prints": {},
         }
         write_json(paths[-1], content, Provenance(CHECKED, True))
     settings = TimingSettings(dataset="d", timelines={"01": "main", "02": "main", "03": "other"})

@@ -13,6 +13,7 @@ from tristream.config.base import expand
 from tristream.config.load import descriptor as read_descriptor
 from tristream.config.load import load
 from tristream.config.reference import ROOTS, markdown, schema
+from tristream.config.runs import Split
 from tristream.config.settings.report import ReportSettings
 from tristream.errors import UserError
 
@@ -197,6 +198,8 @@ def test_broken_yaml_names_the_file(tmp_path):
 def test_braces_expand_and_keep_zeros():
     assert expand(["run-{09..11}", "x"]) == ["run-09", "run-10", "run-11", "x"]
     assert len(expand(["ses-{1..3}_run-{1..4}"])) == 12
+    split = Split.model_validate({"scheme": "holdout", "test": ["run-{3..4}"]})
+    assert [split.is_test(f"run-{k}") for k in range(1, 6)] == [False, False, True, True, False]
 
 
 def test_the_written_reference_is_up_to_date():

@@ -218,3 +218,16 @@ def test_the_plan_reads_snakemakes_dry_run(tmp_path):
 )
 def test_bytes_for_people(size, text):
     assert human(int(size)) == text
+
+
+def test_a_linked_folder_of_a_subject_is_told(tmp_path):
+    true, link = tmp_path / "disk/sub-01", tmp_path / "study/sub-01"
+    for path in (*LISTED, "stimuli.txt"):
+        place = tmp_path / ("disk" if path.startswith("sub-01") else "study") / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("")
+    link.symlink_to(true)
+    source = FolderSource(path=str(tmp_path / "study"))
+    listed = [file.path for file in open_origin(source, "tiny", tmp_path).listing().files]
+    with pytest.raises(UserError, match=r"_events\.tsv: sub-01 is a link to a folder, which is n"):
+        files_of(dataset(), "01", listed)

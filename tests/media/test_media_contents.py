@@ -220,6 +220,19 @@ def test_a_file_that_was_never_filled(tmp_path: Path) -> None:
         media_info(path)
 
 
+def test_a_film_whose_first_times_were_negative(tmp_path: Path) -> None:
+    source = film(tmp_path / "film.mp4", 75, stream_options={"bf": "0"})
+    path = tmp_path / "film.mkv"
+    for option, shift in (("disabled", "-1"), ("make_zero", "-1")):
+        command = ["ffmpeg", "-v", "error", "-y", "-i", source, "-c", "copy"]
+        moved = ["-output_ts_offset", shift, "-avoid_negative_ts", option]
+        subprocess.run([*command, *moved, path], check=True)
+        if option == "disabled":
+            with pytest.raises(UserError, match=r"the first 25 packets of its picture have no ti"):
+                media_info(path)
+    assert media_info(path).duration == pytest.approx(3, abs=0.01)
+
+
 def test_a_wave_file_from_a_pipe(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, NOISE, RATE)

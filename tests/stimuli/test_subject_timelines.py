@@ -102,3 +102,9 @@ def test_runs_that_some_subjects_lack_are_those_of_the_others(root: Path) -> Non
     timelines, left_out = read_timelines(reading(missing={"01": ["run-3"]}), names, listing(root))
     assert left_out == {}
     assert set(timelines["main"]) == {"run-1", "run-2", "run-3"}
+
+
+def test_events_in_milliseconds_are_told(root: Path) -> None:
+    write(root, "02", 1, f"{HEADER}0\t1\tface\n64000\t12000\thouse\n")
+    _, left_out = read_timelines(reading(), dict.fromkeys(SUBJECTS, "main"), listing(root))
+    assert "sub-02 run-1: its events last until 76000 s, 21 hours; BIDS has s" in left_out["02"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.small_study import REPO, snakemake
-from helpers.wide_study import copy_code, finish, reruns
+from helpers.wide_study import reruns
 from tristream.results import PLACES, Layout
 from tristream.results.written import lost
 
@@ -28,10 +28,9 @@ def files_of(folder: Path, below: str) -> list[Path]:
 
 
 @pytest.mark.xdist_group("wide")
-def test_one_file_of_every_place_and_the_sidecar_of_every_table(tmp_path):
+def test_one_file_of_every_place_and_the_sidecar_of_every_table(wide_study):
     """In the study of every layout, whose files are empty."""
-    code = copy_code(tmp_path / "code")
-    folder = finish(tmp_path / "wide", code)
+    folder, code = wide_study
     chosen: dict[str, Path] = {}
     for path in files_of(folder, "results"):
         tables = [path.with_suffix(".tsv")] if path.suffix == ".json" else []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from helpers.wide_study import copy_code, finish, reruns
+from helpers.wide_study import reruns
 from tristream.config.contrast import Contrast
 from tristream.config.decoders import Decoder
 from tristream.config.feature_spaces import FeatureSpace
@@ -317,10 +317,9 @@ def _changed(text: str, key: str, value: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory) -> dict[str, set[str]]:
+def found(wide_study) -> dict[str, set[str]]:
     """Every change, as text, with the rules that it reruns."""
-    code = copy_code(tmp_path_factory.mktemp("code"))
-    folder = finish(tmp_path_factory.mktemp("wide"), code)
+    folder, code = wide_study
     names, changes = ["nothing"], [{}]
     for file, key, value, _ in [*STUDY, *DESCRIPTORS]:
         path = (folder if file == "config.yaml" else code) / file

@@ -1,12 +1,13 @@
 """Whether a subject's images, sidecars, masks and events fit together, before anything is read."""
 
-import filecmp
 import sys
-from itertools import combinations
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tristream.bold.copied_images import images_in_doubt, prints_of
 from tristream.bold.image_checks import Images, RunImage
 from tristream.bold.readers.reader import open_reader
 from tristream.config.settings.bold import CheckSettings
@@ -45,15 +46,41 @@ def write_checked(
         "volumes": {run: image.volumes for run, image in images.items()},
         "start_times": {run: image.start_time for run, image in images.items()},
         "doubts": doubts,
+        "prints": prints_of(images),
     }
     write_json(output, content, provenance)
 
 
-def read_checked(path: Path) -> tuple[str, RunTimes, bool]:
-    """Read the subject, the times of its runs, and whether its data are simulated."""
+@dataclass(frozen=True)
+class CheckedSubject:
+    """What was found before BOLD was read.
+
+    Attributes
+    ----------
+    subject : str
+    times : dict of run to (int, float)
+        Volumes, and the second of its acquisition for which one stands.
+    doubts : list of str
+        What looks wrong and was not refused.
+    prints : dict of run to str
+        See :func:`tristream.bold.copied_images.prints_of`.
+    simulated : bool
+    """
+
+    subject: str
+    times: RunTimes
+    doubts: list[str]
+    prints: Mapping[str, str]
+    simulated: bool
+
+
+def read_checked(path: Path) -> CheckedSubject:
+    """Read a file of kind ``checked``."""
     stored, provenance = read_json(path, KIND)
     times = {run: (n, stored["start_times"][run]) for run, n in stored["volumes"].items()}
-    return str(stored["subject"]), times, provenance.simulated
+    return CheckedSubject(
+        str(stored["subject"]), times, stored["doubts"], stored["prints"], provenance.simulated
+    )
 
 
 def check_subject(settings: CheckSettings, receipt: Receipt) -> Images:
@@ -80,31 +107,6 @@ def check_subject(settings: CheckSettings, receipt: Receipt) -> Images:
     for run in settings.runs:
         _check_events(settings, run, receipt, found[run])
     return {run: found[run] for run in settings.runs}
-
-
-def images_in_doubt(subject: str, images: Images) -> list[str]:
-    """Runs whose image is byte for byte that of another run, or lies there unpacked, too.
-
-    Files of other sizes are not looked into, and of those of one size what comes first differs.
-    """
-    by_size: dict[int, dict[Path, str]] = {}
-    for run, image in images.items():
-        by_size.setdefault(image.path.stat().st_size, {}).setdefault(image.path, run)
-    found = [
-        f"sub-{subject}: the image of {other} is a copy of that of {run} "
-        f"({other_path.name}): a model that is trained on one knows the other; fetch it again, or "
-        "put the run under `missing`"
-        for same in by_size.values()
-        for (path, run), (other_path, other) in combinations(same.items(), 2)
-        if filecmp.cmp(path, other_path, shallow=False)
-    ]
-    paths = {path for same in by_size.values() for path in same}
-    return found + [
-        f"sub-{subject}: {path} is read, and not the file of the same name without .gz beside it: "
-        "delete the one that is not the right one"
-        for path in sorted(paths)
-        if path.suffix == ".gz" and path.with_suffix("").exists()
-    ]
 
 
 def trials_in_doubt(settings: CheckSettings, receipt: Receipt, images: Images) -> list[str]:

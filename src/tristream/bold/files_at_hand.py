@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from tristream.bold.check_subject import RunTimes, check_subject
+from tristream.bold.copied_images import copies_between, prints_of
 from tristream.bold.timing import timelines_of
 from tristream.config.layouts import FmriprepLayout
 from tristream.config.load import Resolved
@@ -34,6 +35,7 @@ def faults(resolved: Resolved, dataset: str) -> Iterator[str]:
     if listing is None:
         return
     times: dict[str, RunTimes] = {}
+    prints: dict[str, dict[str, str]] = {}
     # Of images that are not here the sidecars may be, as in git they are text.
     stated: dict[str, RunTimes] = {}
     for subject in resolved.subjects[dataset]:
@@ -44,8 +46,10 @@ def faults(resolved: Resolved, dataset: str) -> Iterator[str]:
             settings = CheckSettings.of(resolved, dataset=dataset, subject=subject)
             images = check_subject(settings, listing)
             times[subject] = {run: (one.volumes, one.start_time) for run, one in images.items()}
+            prints[subject] = prints_of(images)
         except UserError as error:
             yield str(error)
+    yield from (f"{dataset}: {copy}" for copy in copies_between(prints))
     if not resolved.shares_features(dataset):
         return
     timing = TimingSettings.of(resolved, dataset=dataset)

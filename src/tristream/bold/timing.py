@@ -38,10 +38,10 @@ def write_timing(
         As :func:`common_times`.
     """
     read = [read_checked(path) for path in checked]
-    times = {subject: runs for subject, runs, _ in read}
+    times = {one.subject: one.times for one in read}
     found = timelines_of(settings, times)
     content = {name: {run: list(known) for run, known in runs.items()} for name, runs in found}
-    simulated = any(simulated for _, _, simulated in read)
+    simulated = any(one.simulated for one in read)
     provenance = Provenance(KIND, simulated, settings.key(), code)
     write_json(output, {"timelines": content}, provenance)
 

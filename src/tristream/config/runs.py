@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from tristream.config.base import Section
+from tristream.config.base import Section, expand
 
 
 class Split(Section):
@@ -19,7 +19,14 @@ class Split(Section):
     """
 
     scheme: Literal["holdout", "leave-one-run-out"] = Field(description="how runs are held out")
-    test: list[str] = Field(default=[], description="patterns of test runs (holdout)")
+    test: list[str] = Field(
+        default=[], description="patterns of test runs (holdout); `run-{1..3}` is expanded"
+    )
+
+    @field_validator("test", mode="after")
+    @classmethod
+    def _expand(cls, value: list[str]) -> list[str]:
+        return expand(value)
 
     @model_validator(mode="after")
     def _test_belongs_to_holdout(self) -> "Split":

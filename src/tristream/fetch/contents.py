@@ -325,6 +325,12 @@ def _if_there(paths: list[str], there: set[str]) -> list[str]:
 
 
 def _absent(about: SubjectRuns, run: str, path: str, there: set[str]) -> UserError:
+    for link in map(str, PurePosixPath(path).parents):
+        if link in there:
+            return UserError(
+                f"{about.dataset}: has no file {path}: {link} is a link to a folder, which is not "
+                "followed; put the folder itself there, or name in `source` where it lies"
+            )
     return UserError(
         f"{about.dataset}: has no file {path}{similar(path, there)}; if sub-{about.subject} lacks "
         f"this run, put {run} under `missing: {{'{about.subject}': [...]}}` in the descriptor, "

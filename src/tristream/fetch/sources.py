@@ -182,8 +182,8 @@ class FolderOrigin:
     def listing(self) -> Listing:
         """All files with their sizes, small ones that all subjects need with their hashes.
 
-        Hidden folders and links to folders are left out. A file whose content is elsewhere has no
-        size.
+        Hidden folders are left out. A file whose content is elsewhere has no size, and neither has
+        a link to a folder, which is listed as a file, as git does it, and is not followed.
         """
         root = Path(self.source.path).expanduser()
         if not root.is_dir():
@@ -191,10 +191,11 @@ class FolderOrigin:
         files = []
         for folder, inner, names in os.walk(root):
             inner[:] = sorted(d for d in inner if not d.startswith("."))
-            for name in sorted(names):
+            links = [name for name in inner if Path(folder, name).is_symlink()]
+            for name in sorted([*names, *links]):
                 path = Path(folder, name)
                 relative = path.relative_to(root).as_posix()
-                if absent_content(path):
+                if name in links or absent_content(path):
                     files.append(FetchedFile(relative, None))
                 elif path.is_file():
                     # Events may be corrected without a change of size: the listing must tell.

@@ -59,6 +59,8 @@ class Clock:
     blank : float or None
         Where the first packet of zeros stands that a codec cannot have written: a part of the file
         that was never filled.
+    unstamped : int
+        Packets before the first that has a time stamp; 0 where none has one.
     """
 
     last: float = 0.0
@@ -72,6 +74,7 @@ class Clock:
     blank: float | None = None
     first: float = 0.0
     pictures: int = 0
+    unstamped: int = 0
 
     @property
     def is_direct(self) -> bool:
@@ -121,6 +124,7 @@ class _Packets:
     shifts: list[tuple[int, float]] = field(default_factory=list)
     blank: float | None = None
     count: int = 0
+    unstamped: int = 0
 
 
 def read_clocks(container: Any, streams: Sequence[Any], origin: float) -> dict[int, Clock]:
@@ -147,6 +151,7 @@ def read_clocks(container: Any, streams: Sequence[Any], origin: float) -> dict[i
         number = found[index].count
         found[index].count += 1
         if stamp is None or not packet.size:
+            found[index].unstamped += bool(packet.size) and not found[index].pts
             continue
         one, time = found[index], stamp * base - origin
         length = (packet.duration or 0) * base
@@ -263,6 +268,7 @@ def _clock(stream: Any, packets: _Packets, decoding_order: bool) -> Clock:
         blank=packets.blank,
         first=float(pts.min()),
         pictures=len(pts) if stream.type == "video" else 0,
+        unstamped=packets.unstamped,
     )
 
 

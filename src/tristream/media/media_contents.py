@@ -141,6 +141,13 @@ def _duration(container: Any, path: Path, picture: Clock, sound: Clock, notes: l
                 f"{path}: holds only zeros from second {clock.blank:.1f} of its {name}: it did not "
                 "arrive whole; fetch it again"
             )
+        # Matroska can't store times before zero; they come as none at all.
+        if clock.unstamped and clock.end and "matroska" in container.format.name:
+            raise UserError(
+                f"{path}: the first {clock.unstamped} packets of its {name} have no time stamp, "
+                "as their times were negative when it was written: make it from its source anew, "
+                "with `-avoid_negative_ts make_zero` of ffmpeg"
+            )
         for start, end in clock.gaps:
             if end - start > LONGEST_GAP:
                 raise UserError(

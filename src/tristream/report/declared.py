@@ -174,6 +174,7 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     descriptor = resolved.datasets[dataset]
     where = {"dataset": dataset, "subject": subject}
     yield Input.of("receipt", **where)
+    yield Input.of("checked", **where)
     for run in descriptor.runs_of(subject):
         yield Input.of("bold", **where, run=run)
     yield Input.of("bold_index", **where)

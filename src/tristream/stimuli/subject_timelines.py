@@ -18,6 +18,9 @@ from tristream.stimuli.timelines import Event, Timeline, first_difference
 # TRs that differ by less are equal (s).
 TR_TOLERANCE = 1e-3
 
+# Nobody lies in a scanner for so long in one run (s).
+LONGEST = 6 * 3600.0
+
 
 def read_timelines(
     reading: EventReading, names: Mapping[str, str], listing: Receipt, tr: float | None = None
@@ -47,6 +50,8 @@ def read_timelines(
     for subject in names:
         try:
             seen[subject] = events_of_subject(reading, subject, listing)
+            if reading.table is None:
+                _check_seconds(reading, subject, seen[subject])
             if tr is not None and reading.table is None:
                 _check_repetition_time(reading, subject, listing, tr)
         except UserError as error:
@@ -65,6 +70,24 @@ def read_timelines(
                 if why := _difference(reading, (subject, first), run, events, given[first]):
                     left_out.setdefault(subject, why)
     return timelines, left_out
+
+
+def _check_seconds(reading: EventReading, subject: str, events: Timeline) -> None:
+    """Check that no run's events last longer than anybody lies in a scanner.
+
+    Raises
+    ------
+    UserError
+        Names the run, and how long its events last.
+    """
+    for run, own in events.items():
+        last = max((event.end for event in own), default=0.0)
+        if last > LONGEST:
+            raise UserError(
+                f"{reading.dataset}: sub-{subject} {run}: its events last until {last:g} s, "
+                f"{last / 3600:.0f} hours; BIDS has seconds: if these are milliseconds, write "
+                "onset and duration anew in seconds"
+            )
 
 
 def _check_repetition_time(

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tristream.align.lagscan import read_lagscan
+from tristream.bold.check_subject import read_checked
+from tristream.bold.copied_images import copies_between
 from tristream.config.layouts import RawLayout
 from tristream.phrases import counted, listed
 from tristream.report.elements import Block, Caution, Link, Text
@@ -65,6 +67,10 @@ def _of_dataset(results: Results, findings: Findings, dataset: str) -> Iterator[
     if path.is_file() and (counts := read_inventory(path).counts):
         for doubt in counts.doubts:
             yield f"{doubt}.", "#stimuli"
+    checked = [read_checked(path) for _, path in results.existing("checked", dataset=dataset)]
+    doubts = [doubt for one in checked for doubt in one.doubts]
+    for doubt in doubts + copies_between({one.subject: one.prints for one in checked}):
+        yield f"{doubt}.", "#data"
     missed: dict[str, list[str]] = {}
     for one, scan in results.existing("lagscan", dataset=dataset):
         for text in _missed(results, dataset, scan):

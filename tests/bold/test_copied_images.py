@@ -1,9 +1,9 @@
-"""What is told of a subject's images before they are read."""
+"""Images that lie there twice are told before they are read."""
 
 import shutil
 from pathlib import Path
 
-from tristream.bold.check_subject import images_in_doubt
+from tristream.bold.copied_images import copies_between, images_in_doubt, prints_of
 from tristream.bold.image_checks import RunImage
 
 
@@ -29,3 +29,17 @@ def test_an_image_that_lies_there_unpacked_too_is_told(tmp_path: Path) -> None:
     (tmp_path / "bold.nii").write_bytes(b"changed")
     (told,) = images_in_doubt("01", images)
     assert "bold.nii.gz is read, and not the file" in told
+
+
+def test_two_subjects_with_one_image_are_told(tmp_path: Path) -> None:
+    contents = {"01": b"a" * 3_000_000, "02": b"a" * 2_999_999 + b"b", "03": b"a" * 3_000_000}
+    prints = {}
+    for subject, content in contents.items():
+        path = tmp_path / f"sub-{subject}.nii"
+        path.write_bytes(content)
+        prints[subject] = prints_of({"run-1": RunImage(path, 9, 0.0)})
+    (told,) = copies_between(prints)
+    assert told.startswith("sub-03 has images of sub-01 (run-1 is run-1 of the other): ")
+    # An image of a few bytes has a print, too.
+    (tmp_path / "small").write_bytes(b"a")
+    assert prints_of({"run-1": RunImage(tmp_path / "small", 9, 0.0)})["run-1"]
