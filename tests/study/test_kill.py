@@ -193,25 +193,6 @@ def test_a_job_that_the_system_kills_is_done_again(study: Path):
 
 
 @pytest.mark.xdist_group("study")
-def test_killed_runs_end_with_the_arrays_of_an_unbroken_one(finished: Path, tmp_path, cache):
-    """Of every job that writes arrays; figures and pages, which have none, take a third more."""
-    folder = write(tmp_path / "killed", cache)
-    files = (path.relative_to(finished) for path in (finished / "results").rglob("*.h5"))
-    targets = [str(path) for path in files if not any(p.startswith(".") for p in path.parts)]
-    chance = random.Random(20)
-    for _ in range(4):
-        process = start(folder, *targets)
-        time.sleep(chance.uniform(4, 14))
-        kill_tree(process)
-    process = start(folder, *targets)
-    assert process.wait() == 0, (folder / "run.log").read_text()
-    whole, broken = arrays(finished / "results"), arrays(folder / "results")
-    assert set(whole) == set(broken)
-    for name, array in whole.items():
-        np.testing.assert_array_equal(array, broken[name], err_msg=name)
-
-
-@pytest.mark.xdist_group("study")
 def test_a_second_live_run_is_refused(tmp_path, cache):
     folder = write(tmp_path / "two", cache)
     first = start(folder)

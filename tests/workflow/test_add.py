@@ -73,22 +73,22 @@ def test_a_dataset_a_subject_and_a_feature_are_added(finished: Path, tmp_path: P
 
     edit(folder / "config.yaml", only_ours)
     snakemake(folder)
-    assert (folder / "results/report/ours_sub-01.html").is_file()
+    page = (folder / "results/report/ours_sub-01.html").read_text()
+    # The images say in their own dataset_description that they are simulated.
+    assert "simulated BOLD" in page
+    receipt = "results/fetch/ours/sub-{}/receipt.json"
+    assert json.loads((folder / receipt.format("01")).read_text())["simulated"]
+    assert not planned(folder)
 
     edit(folder / "config.yaml", lambda c: c["datasets"]["ours"]["subjects"].append("02"))
     jobs = planned(folder)
     assert jobs["bold"] == 5
     assert jobs["encode"] == 1
     assert not {"features", "align", "leakage"} & set(jobs)
-    snakemake(folder)
-    page = (folder / "results/report/ours_sub-02.html").read_text()
-    # The images say in their own dataset_description that they are simulated.
-    assert "simulated BOLD" in page
-    receipt = json.loads((folder / "results/fetch/ours/sub-02/receipt.json").read_text())
-    assert receipt["simulated"]
+    snakemake(folder, receipt.format("02"))
+    assert json.loads((folder / receipt.format("02")).read_text())["simulated"]
 
     # A folder that is corrected in place: the same names and sizes, another content.
-    assert not planned(folder)
     first = next((folder / "our_bids").glob("sub-01/func/*_events.tsv"))
     for subject in ("sub-01", "sub-02"):
         events = Path(str(first).replace("sub-01", subject))
