@@ -3,14 +3,15 @@
 A key hashes the syntax trees, without docstrings and comments, of the module that a job runs and of
 every module of the package that it reaches by import, in whatever stage. Left out is what can't
 change a number (`PLUMBING`). Nothing is imported to find it, so it is cheap enough to be computed
-while the DAG is parsed.
+while the DAG is parsed; trees are hashed once for each text (:mod:`tristream.parsed_code`).
 """
 
-import ast
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from tristream.hashing import hash_text
+from tristream.parsed_code import parsed_code
 
 PACKAGE = "tristream"
 ROOT = Path(__file__).parent
@@ -26,6 +27,7 @@ PLUMBING = (
     "tristream.fetch",
     "tristream.fingerprint",
     "tristream.hashing",
+    "tristream.parsed_code",
     "tristream.paths",
     "tristream.results",
     "tristream.store",
@@ -74,10 +76,8 @@ def is_plumbing(name: str) -> bool:
 @cache
 def _code(name: str) -> tuple[str, frozenset[str]]:
     """Hash of a module's syntax tree, and the package modules that it imports."""
-    tree = ast.parse(_source(name).read_text(encoding="utf-8"))
-    imports = frozenset(_imports(tree, name))
-    text = ast.dump(_without_docstrings(tree))
-    return hash_text(text), imports
+    parsed = parsed_code(_source(name).read_text(encoding="utf-8"))
+    return parsed.digest, frozenset(_of_the_package(parsed.imports, name))
 
 
 def _source(name: str) -> Path:
@@ -87,44 +87,16 @@ def _source(name: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _imports(tree: ast.Module, name: str) -> set[str]:
-    """Package modules that `tree` imports, wherever in it, and the packages that hold them."""
-    found = set()
-    for node in _nodes(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+def _of_the_package(imports: Iterable[str], name: str) -> set[str]:
+    """Package modules among what a module imports, and the packages that hold them."""
+    found = {one for one in imports if one.startswith(f"{PACKAGE}.")}
     if not name.endswith(".py"):
         found.add(name.rpartition(".")[0])
     found |= {parent for one in found for parent in _parents(one)}
-    return {f for f in found if f.startswith(f"{PACKAGE}.") and _source(f).is_file()}
-
-
-def _nodes(tree: ast.AST) -> list[ast.AST]:
-    """All nodes but those under ``if TYPE_CHECKING:``, which no job runs."""
-    nodes = []
-    for node in ast.iter_child_nodes(tree):
-        if (
-            isinstance(node, ast.If)
-            and isinstance(node.test, ast.Name)
-            and node.test.id == "TYPE_CHECKING"
-        ):
-            continue
-        nodes += [node, *_nodes(node)]
-    return nodes
+    return {one for one in found - {"", PACKAGE} if _source(one).is_file()}
 
 
 def _parents(name: str) -> list[str]:
     """``a.b.c`` -> ``a.b``, ``a``: importing a module runs its packages, too."""
     parts = name.split(".")
     return [".".join(parts[:n]) for n in range(1, len(parts))]
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
-        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return tree

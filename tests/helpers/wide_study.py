@@ -34,19 +34,13 @@ done
 """
 DRY_RUNS = """
 import contextlib, gc, io, json, re, sys
-from functools import cache
 from pathlib import Path
 from snakemake.cli import main
 from tristream import fingerprint
 
-parsed = cache(lambda name, text: plain(name))
-plain = fingerprint._code.__wrapped__
-# A module is parsed anew where its text has changed.
-fingerprint._code = lambda name: parsed(name, fingerprint._source(name).read_text())
-
 def forget(code):
     if code:
-        for cached in (fingerprint.fingerprint, fingerprint.closure):
+        for cached in (fingerprint.fingerprint, fingerprint.closure, fingerprint._code):
             cached.cache_clear()
 
 snakefile, changes = sys.argv[1], json.load(sys.stdin)
