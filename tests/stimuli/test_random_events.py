@@ -131,7 +131,10 @@ def test_samples_that_overlap_are_found_however_far_apart_they_begin(events: lis
         assert not expected
 
 
-@given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 20), st.sampled_from("abcd"))))
+ROWS = st.tuples(st.floats(0, 500), st.floats(0, 20), st.sampled_from("abcd"))
+
+
+@given(st.lists(ROWS, unique=True))
 def test_the_reader_of_events_files(rows: list[tuple[float, float, str]]) -> None:
     """Every row of a file becomes one event, by onset, whatever the order of the rows."""
     text = "onset\tduration\ttrial_type\n" + "".join(f"{a!r}\t{d!r}\t{x}\n" for a, d, x in rows)

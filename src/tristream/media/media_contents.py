@@ -251,6 +251,9 @@ def _display(path: Path) -> Display:
 def _rate(stream: Any, picture: Clock) -> float:
     """Pictures a second: the header's, unless there are fewer of them."""
     stated = float(stream.average_rate or 0)
+    # A format that stores no times has one rate.
+    if stated and picture.ranked is not None:
+        return stated
     if picture.pictures < 2 or picture.last <= picture.first:
         return stated
     true = (picture.pictures - 1) / (picture.last - picture.first)

@@ -6,6 +6,7 @@ import pytest
 
 from tristream.bold.readers import reader_module
 from tristream.bold.readers.reader import READERS, Reader, reads
+from tristream.bold.single_trials import ChosenEstimates
 from tristream.bold.trials import ESTIMATORS, Estimator, estimates
 from tristream.config.layouts import FmriprepLayout, Layout
 from tristream.config.trials import Trials
@@ -36,6 +37,7 @@ def test_an_estimator_of_trials_without_methods_is_not_registered() -> None:
     parts = {"weights": lambda self, *_: None}
     with pytest.raises(TypeError, match="Half, estimator of trials half, lacks methods"):
         estimates("half")(type("Half", (Estimator,), parts))
+    assert ESTIMATORS["glmsingle"] is ChosenEstimates  # registered where a study asks for it
     assert set(ESTIMATORS) == set(get_args(Trials.model_fields["estimate"].annotation))
 
 
