@@ -68,9 +68,9 @@ def lies_of_bold(path: Path) -> list[str]:
 def test_every_kind_that_computes_is_gathered():
     computed = {kind.name for kind in KINDS.values() if kind.computed}
     gathered = {FILES[place].kind for places in SECTIONS.values() for place in places}
-    # Neither the truth of synthetic datasets nor a network trained beforehand is a file of a study;
-    # the features that such a network gives say how it was trained.
-    assert computed - gathered <= {"synthetic-truth", "genre-network"}
+    # Neither the truth of synthetic datasets nor a network trained beforehand is a file of a study.
+    # Of a network the features that it gives tell, of a model of trials the runs' responses.
+    assert computed - gathered <= {"synthetic-truth", "genre-network", "trial-model"}
     assert {place for places in SECTIONS.values() for place in places} | {"power"} == set(PLACES)
 
 
