@@ -16,9 +16,9 @@ score: without any signal a score is a sum over *pairs* of units, and each pair 
 both (Efron & Stein 1981, Ann Stat 9:586, whose bound is reached at a factor of two). The variance
 that belongs to pairs is subtracted once; it is estimated from random signs given to all units,
 under which the sum over pairs has this variance. A pair's effect is that of noise on noise: what
-the models predict of the test data does not belong to it (what noise in training data does to that is
-the effect of one unit), nor is a change of the predictions along themselves, which no correlation
-sees.
+the models predict of the test data does not belong to it (what noise in training data does to that
+is the effect of one unit), nor does a change of the predictions along themselves, which no
+correlation sees.
 """
 
 from dataclasses import dataclass, field
