@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from playwright.sync_api import sync_playwright
@@ -14,6 +15,16 @@ from helpers import REPOSITORY, report_tree
 from helpers.browser import violations
 from tristream.config.load import load
 from tristream.config.report import SUMMARY, Report
+from tristream.contrast.contrast_file import (
+    KIND,
+    TABLE,
+    ContrastMap,
+    ContrastTable,
+    write_contrast,
+    write_contrast_table,
+)
+from tristream.contrast.contrast_regions import found as regions_found
+from tristream.contrast.contrast_regions import region_table
 from tristream.maps.style import style
 from tristream.report import cobidas
 from tristream.report.brain_strips import draw_strips
@@ -25,13 +36,17 @@ from tristream.report.sections.brains import FEW
 from tristream.report.similarity import Similarity
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
+from tristream.store import Provenance
 
 VIEW = {"width": 1300, "height": 900}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 MOST_BYTES, MOST_SECONDS = 5 << 20, 1.0
 
 
-def study(folder: Path, dataset: str, subjects: int, models: int = 1, **report):
+CONTRASTS = {"early": {"datasets": ["bunny"], "plus": ["clip1"], "minus": ["clip2"]}}
+
+
+def study(folder: Path, dataset: str, subjects: int, models: int = 1, contrasts=None, **report):
     """A study of one dataset with results of models and decoders, and no BOLD."""
     descriptor = yaml.safe_load((REPOSITORY / f"workflow/datasets/{dataset}.yaml").read_text())
     labels = [f"{number + 1:02}" for number in range(subjects)]
@@ -47,6 +62,7 @@ def study(folder: Path, dataset: str, subjects: int, models: int = 1, **report):
         "models": named,
         "decoders": decoders,
         "univariate": {},
+        "contrasts": contrasts or {},
         "inference": {"permutations": 1000},
         "report": report,
     }
@@ -61,6 +77,37 @@ def study(folder: Path, dataset: str, subjects: int, models: int = 1, **report):
             report_tree.write_decoding(folder / "results", dataset, name, subject, rng)
     report_tree.write_stimuli(folder / "results", dataset, labels, resolved, rng)
     return resolved
+
+
+def write_contrast_of(resolved, subject: str, shift: float) -> None:
+    """A t map of noise about `shift`, and its table."""
+    ijk, affine, shape = report_tree.ijk_of("bunny")
+    t = (2 * np.random.default_rng(0).standard_normal(len(ijk)) + shift).astype("f4")
+    found = ContrastMap(
+        effect=t,
+        variance=np.ones_like(t),
+        t=t,
+        z=t,
+        ijk=ijk.astype(np.int32),
+        affine=affine,
+        shape=shape,
+        regions={},
+        dof=100.0,
+        runs=["run-1"],
+        conditions={"clip1": 5, "clip2": 5},
+        provenance=Provenance(KIND, True, methods=("A contrast was made.",)),
+    )
+    layout = Results(resolved, Path(resolved.study.results) / "report").layout
+    where = {"dataset": "bunny", "contrast": "early", "subject": subject}
+    write_contrast(layout.path("contrast", **where), found)
+    chosen = regions_found(found, 3.0, None)
+    table = ContrastTable(
+        region_table(found, chosen),
+        3.0,
+        chosen.rule,
+        Provenance(TABLE, True, methods=("Counted.",)),
+    )
+    write_contrast_table(layout.path("contrast_table", **where), table)
 
 
 def written(resolved) -> Path:
@@ -131,7 +178,30 @@ def load_time(browser, path: Path) -> float:
 
 @pytest.mark.parametrize("size", ["one", "ten", "sixty"])
 def test_what_was_found_stands_above_the_fold(browser, request, size):
-    folder = request.getfixturevalue(size)
+    above_the_fold(browser, request.getfixturevalue(size))
+
+
+def test_decoders_alone_stand_above_the_fold(browser, tmp_path):
+    folder = written(study(tmp_path, "haxby2001_slice", 1, models=0))
+    assert "4 decoders name" in above_the_fold(browser, folder)
+
+
+def test_contrasts_alone_stand_above_the_fold(browser, tmp_path):
+    resolved = study(tmp_path, "bunny", 2, models=0, contrasts=CONTRASTS)
+    for subject, shift in (("01", 0.0), ("02", 1.0)):
+        write_contrast_of(resolved, subject, shift)
+    folder = written(resolved)
+    said = above_the_fold(browser, folder)
+    table = pd.read_csv(tmp_path / "results/contrast/bunny/early/sub-01_regions.tsv", sep="\t")
+    other = pd.read_csv(tmp_path / "results/contrast/bunny/early/sub-02_regions.tsv", sep="\t")
+    above = (table["above"][0] + other["above"][0]) / 2
+    assert f"finds a median of {above:,.0f} voxels for its first side" in said
+    with opened(browser, folder / "index.html") as (page, _, words):
+        assert page.locator("#contrasts figure.multiples tbody tr").count() == 2
+        assert words == []
+
+
+def above_the_fold(browser, folder: Path) -> str:
     with opened(browser, folder / "index.html") as (page, _, _):
         sentence = page.locator(".lead p").first
         assert any(sign.isdigit() for sign in sentence.inner_text())
@@ -140,6 +210,7 @@ def test_what_was_found_stands_above_the_fold(browser, request, size):
             assert box["y"] >= 0
             assert box["y"] + box["height"] <= VIEW["height"]
         assert picture.evaluate("image => image.naturalWidth") > 300
+        return sentence.inner_text()
 
 
 @pytest.mark.parametrize("size", ["one", "ten", "sixty"])

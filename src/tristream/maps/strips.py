@@ -19,7 +19,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tristream.maps.background import grey_levels, to_ras
-from tristream.maps.brain_figures import Paint, labelled, over, scale, slices
+from tristream.maps.brain_figures import (
+    TWO_SIDED,
+    Paint,
+    labelled,
+    over,
+    scale,
+    slices,
+    two_sided,
+)
 from tristream.maps.style import SEQUENTIAL
 from tristream.maps.surface import (
     HEMISPHERES,
@@ -165,8 +173,9 @@ def strip_of_values(
     full: float,
     label: str,
     head: str,
+    signed: bool = False,
 ) -> Figure:
-    """Values from 0 to `full` with their key.
+    """Values from 0 to `full`, or of both signs, with their key.
 
     Parameters
     ----------
@@ -178,14 +187,17 @@ def strip_of_values(
         End of the scale; larger values have its colour.
     label, head : str
         Beside the key; above the strip.
+    signed : bool
+        From -`full` to `full`.
     """
-    paint = scale(0, full, label)
+    paint = two_sided(full, label) if signed else scale(0, full, label)
     pictures, ratio = brain.pictures(paint, np.stack([values, shown]).astype(np.float32))
     figure, axes = _row(pictures, ratio, head)
+    low, colours = (-full, TWO_SIDED) if signed else (0, SEQUENTIAL)
     bar = figure.colorbar(
-        ScalarMappable(Normalize(0, full), SEQUENTIAL), cax=axes.inset_axes((0.08, 0.1, 0.12, 0.8))
+        ScalarMappable(Normalize(low, full), colours), cax=axes.inset_axes((0.08, 0.1, 0.12, 0.8))
     )
-    bar.set_ticks([0, full], labels=["0", f"{full:.2g}"])
+    bar.set_ticks([low, full], labels=[f"{low:.2g}", f"{full:.2g}"])
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=TEXT, length=0, labelsize=7.5, pad=2)
     axes.text(0.75, 0.5, label, color=TEXT, fontsize=7.5, rotation=90, va="center", ha="center")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.bold.index_file import read_index
+from tristream.contrast.contrast_file import read_contrast
 from tristream.encode.encoding_file import read_scores
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import read_inference
@@ -21,14 +22,17 @@ from tristream.maps.score_maps import best_stream
 from tristream.maps.strips import DPI, Brain, opacity, strip_of_labels, strip_of_values
 from tristream.maps.style import colours_of, titled
 from tristream.report.elements import Figure
-from tristream.report.findings import Findings
+from tristream.report.findings import ContrastFinding, Findings
 from tristream.report.study_results import Results
 from tristream.report.workers import make
 
 Strips = Mapping[tuple[str, str, str], Mapping[str, Figure]]
 """By dataset, model and subject (empty: all subjects): strips by the name of their column."""
 ACCURACY, STREAM, COUNT = "accuracy", "winning stream", "subjects with an effect"
+T_MAP = "t"
 FAINT = "Faint: not significant."
+# Contrasts are drawn of the first subjects: others have them on pages of their own.
+FEW_CONTRASTS = 4
 
 
 def shown_models(results: Results, dataset: str) -> list[str]:
@@ -52,8 +56,46 @@ def draw_strips(results: Results, findings: Findings, workers: int = 1) -> Strip
                 jobs[key] = partial(_of_subject, results, *key, full)
             if len(subjects) > 1 and findings.group(dataset, model):
                 jobs[dataset, model, ""] = partial(_of_group, results, dataset, model, full)
+    seen: dict[tuple[str, str], int] = {}
+    for contrast in findings.contrasts:
+        name = (contrast.dataset, contrast.contrast)
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] <= FEW_CONTRASTS:
+            jobs[contrast_key(*name, contrast.subject)] = partial(_of_contrast, results, contrast)
     drawn = make(results, list(jobs.values()), workers)
     return dict(zip(jobs, drawn, strict=True))
+
+
+def contrast_key(dataset: str, contrast: str, subject: str) -> tuple[str, str, str]:
+    """Where the strip of a contrast is among others: a model may have its name."""
+    return dataset, f"contrast {contrast}", subject
+
+
+def _of_contrast(results: Results, one: ContrastFinding) -> dict[str, Figure]:
+    where = {"dataset": one.dataset, "contrast": one.contrast, "subject": one.subject}
+    path = results.path("contrast", **where)
+    if not path.is_file():
+        return {}
+    found = read_contrast(path)
+    results.read(path, found.provenance)
+    place = found.ijk, found.affine, found.shape, found.grayordinates
+    brain = Brain(*place, *surroundings(results, one.dataset, one.subject))
+    if not brain.is_drawn:
+        return {}
+    full = round_up(float(np.nanpercentile(np.abs(found.t), 99)))
+    counted = np.abs(found.t) >= one.threshold
+    head = titled(f"sub-{one.subject}, contrast {one.contrast}: t", found.simulated)
+    table = _places(brain, {"t": found.t.round(4), "counted": counted.astype(int)})
+    figure = results.untitled(
+        strip_of_values(brain, found.t, opacity(counted, len(found.t)), full, "t", head, True),
+        f"{one.dataset}/sub-{one.subject}/brain_contrast_{one.contrast}_t",
+        head,
+        f"t in the brain, from -{full:.2g} to {full:.2g}. Faint: not counted. {brain.words}",
+        table,
+        found.simulated,
+        dpi=DPI,
+    )
+    return {T_MAP: figure}
 
 
 def _of_subject(

@@ -69,7 +69,7 @@ class Input:
 
 
 def paths(resolved: "Resolved", spaces: Spaces) -> list[str]:
-    """Inputs of the rule: every declared file, and the sidecar of every table.
+    """Inputs of the rule: every declared file, the sidecar of every table, files of own sections.
 
     Left out is what Snakemake measured of each job, which the report shows where it is there: as
     an input, a measurement that somebody deleted would repeat the job that it was taken of.
@@ -81,7 +81,8 @@ def paths(resolved: "Resolved", spaces: Spaces) -> list[str]:
         found[path] = None
         if path.suffix == ".tsv":
             found[path.with_suffix(".json")] = None
-    return [path.as_posix() for path in found]
+    own = [section.file for section in resolved.study.report.own.values()]
+    return [*(path.as_posix() for path in found), *own]
 
 
 def declared(resolved: "Resolved", spaces: Spaces) -> list[Input]:

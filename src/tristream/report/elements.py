@@ -73,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with how to read it; files are relative to the page."""
+    """A picture with how to read it; files are relative to the page. One's own is a PNG alone."""
 
     kind: ClassVar[str] = "figure"
     title: str

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tristream.contrast.contrast_file import read_contrast_table
 from tristream.decode.decoding_file import read_decoding
 from tristream.encode.encoding_file import read_left_out, read_scores
 from tristream.encode.jackknife import Interval
@@ -14,6 +15,7 @@ from tristream.encode.over_ceiling import over_regions
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import read_inference
 from tristream.inference.table_files import WHOLE, read_by_region
+from tristream.report.declared import Input
 from tristream.report.elements import shown
 from tristream.report.study_results import Results
 from tristream.report.workers import make
@@ -155,12 +157,43 @@ class DecoderFinding:
 
 
 @dataclass(frozen=True)
+class ContrastFinding:
+    """One contrast of one subject.
+
+    Attributes
+    ----------
+    dataset, contrast, subject : str
+        Of whom.
+    voxels, above, below : int
+        All; those that count for the first side, and for the second.
+    highest, lowest : float
+        Largest and smallest t.
+    rule : str
+        Which count, in words.
+    threshold : float
+        |t| that they reach; infinite where none does.
+    """
+
+    dataset: str
+    contrast: str
+    subject: str
+    voxels: int
+    above: int
+    below: int
+    highest: float
+    lowest: float
+    rule: str
+    threshold: float
+
+
+@dataclass(frozen=True)
 class Findings:
     """What was found in the whole study; each in the order of the study."""
 
     models: Sequence[ModelFinding]
     groups: Sequence[GroupFinding]
     decoders: Sequence[DecoderFinding]
+    contrasts: Sequence[ContrastFinding] = ()
 
     def of_model(self, dataset: str, model: str) -> list[ModelFinding]:
         """Subjects of one model."""
@@ -177,6 +210,7 @@ class Findings:
             [one for one in self.models if (one.dataset, one.subject) == (dataset, subject)],
             [],
             [one for one in self.decoders if (one.dataset, one.subject) == (dataset, subject)],
+            [one for one in self.contrasts if (one.dataset, one.subject) == (dataset, subject)],
         )
 
 
@@ -193,6 +227,7 @@ def find(results: Results, workers: int = 1) -> Findings:
         [one for one in make(results, models, workers) if one],
         [one for one in make(results, groups, 1) if one],
         make(results, decoders, 1),
+        [_contrast(one, path) for one, path in results.existing("contrast_table")],
     )
 
 
@@ -276,4 +311,22 @@ def _decoder(dataset: str, decoder: str, subject: str, path: Path) -> DecoderFin
         found.chance,
         null,
         found.p,
+    )
+
+
+def _contrast(one: Input, path: Path) -> ContrastFinding:
+    found = read_contrast_table(path)
+    row = found.table.iloc[0]
+    voxels, above, below = (int(row[key]) for key in ("voxels", "above", "below"))
+    return ContrastFinding(
+        dataset=one["dataset"],
+        contrast=one["contrast"],
+        subject=one["subject"],
+        voxels=voxels,
+        above=above,
+        below=below,
+        highest=float(row["highest_t"]),
+        lowest=float(row["lowest_t"]),
+        rule=found.rule,
+        threshold=found.threshold,
     )

@@ -1,20 +1,21 @@
 """The first page as a list: its sections, what each shows, and why one may be absent.
 
-A study orders and drops them by name (`report.sections`).
+A study orders and drops them by name (`report.sections`), and adds its own (`report.own`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from tristream.config.report import SummarySection
 from tristream.features.show.shown_space import Space
 from tristream.maps.style import SIMULATED
-from tristream.report import headline
+from tristream.report import headline, own_sections
 from tristream.report.brain_strips import Strips
 from tristream.report.elements import Block, Page, Section, Text
 from tristream.report.findings import Findings
 from tristream.report.sections import (
     brains,
+    contrasts,
     features,
     methods,
     omissions,
@@ -64,7 +65,7 @@ class Entry:
     last: bool = False
 
 
-ENTRIES: Mapping[SummarySection, Entry] = {
+ENTRIES: Mapping[str, Entry] = {
     "brains": Entry(
         "The brain",
         "",
@@ -82,6 +83,12 @@ ENTRIES: Mapping[SummarySection, Entry] = {
         "",
         "no decoder has been fitted",
         lambda study: overview.decoders(study.results, study.findings),
+    ),
+    "contrasts": Entry(
+        "Contrasts",
+        "",
+        "no contrast has been fitted",
+        lambda study: contrasts.study(study.results, study.findings, study.strips),
     ),
     "group": Entry(
         "All subjects together",
@@ -144,14 +151,27 @@ def banner(results: Results) -> str:
     return f"{SIMULATED} in {', '.join(simulated)}" if simulated else ""
 
 
+def entries(results: Results) -> Mapping[str, Entry]:
+    """Sections of the first page by name, with those of the study's own."""
+    own = {
+        name: Entry(section.title, "", "", partial(_own, name))
+        for name, section in results.resolved.study.report.own.items()
+    }
+    return {**ENTRIES, **own}
+
+
+def _own(name: str, study: Study) -> Sequence[Block]:
+    return own_sections.blocks(study.results, name)
+
+
 def front_page(study: Study) -> Page:
     """The study as a whole: what was found, then all else."""
     results = study.results
     lead = headline.of_study(results, study.findings)
-    names = results.resolved.study.report.sections
-    found: dict[SummarySection, Sequence[Block]] = {}
-    for name in sorted(names, key=lambda name: ENTRIES[name].last):
-        entry = ENTRIES[name]
+    names, known = results.resolved.study.report.order, entries(results)
+    found: dict[str, Sequence[Block]] = {}
+    for name in sorted(names, key=lambda name: known[name].last):
+        entry = known[name]
         found[name] = entry.blocks(study)
         if not found[name] and entry.absent:
             results.leave_out(entry.title, entry.absent)
@@ -160,7 +180,8 @@ def front_page(study: Study) -> Page:
     )
     for name in names:
         if found[name]:
-            entry = ENTRIES[name]
+            entry = known[name]
             words = [Text(entry.caption)] if entry.caption else []
-            page.sections.append(Section(name, entry.title, [*words, *found[name]]))
+            anchor = name if name in ENTRIES else f"own-{name}"
+            page.sections.append(Section(anchor, entry.title, [*words, *found[name]]))
     return page

@@ -7,10 +7,16 @@ import numpy as np
 from tristream.phrases import listed
 from tristream.report.brain_strips import shown_models
 from tristream.report.elements import Lead
-from tristream.report.findings import DecoderFinding, Findings, ModelFinding
+from tristream.report.findings import (
+    ContrastFinding,
+    DecoderFinding,
+    Findings,
+    ModelFinding,
+)
 from tristream.report.study_results import Results
 
 MOST = 3
+SIDES = ("above", "below")
 
 
 def of_study(results: Results, findings: Findings) -> Lead:
@@ -19,6 +25,7 @@ def of_study(results: Results, findings: Findings) -> Lead:
     for dataset, subjects in results.resolved.subjects.items():
         parts = _models(results, findings, dataset)
         parts += _decoders([one for one in findings.decoders if one.dataset == dataset])
+        parts += _contrasts([one for one in findings.contrasts if one.dataset == dataset])
         if parts:
             people = f"sub-{subjects[0]}" if len(subjects) == 1 else f"{len(subjects)} subjects"
             sentences.append(f"{dataset}, {people}: {'; '.join(parts)}.")
@@ -28,14 +35,15 @@ def of_study(results: Results, findings: Findings) -> Lead:
 def of_subject(results: Results, findings: Findings, dataset: str) -> Lead:
     """The same of one subject, whose findings these are."""
     parts = _models(results, findings, dataset) + _decoders(findings.decoders)
-    text = f"{'; '.join(parts)}." if parts else "No model or decoder has a result yet."
+    parts += _contrasts(findings.contrasts)
+    text = f"{'; '.join(parts)}." if parts else "No model, decoder or contrast has a result yet."
     return Lead((f"{text[0].upper()}{text[1:]}",))
 
 
 def _nothing(results: Results) -> str:
     there = sum(one.path(results.layout).is_file() for one in results.inputs)
     return (
-        "No encoding model or decoder has a result yet: "
+        "No encoding model, decoder or contrast has a result yet: "
         f"{there:,} of the {len(results.inputs):,} files that the report reads are there."
     )
 
@@ -83,3 +91,21 @@ def _decoders(found: Sequence[DecoderFinding]) -> list[str]:
     else:
         who = f"decoders {listed(names)} name {listed([f'{one:.0%}' for one in right])}"
     return [f"{who} of held-out samples right (chance {listed(chances)})"]
+
+
+def _contrasts(found: Sequence[ContrastFinding]) -> list[str]:
+    names = list(dict.fromkeys(one.contrast for one in found))
+    parts = []
+    for name in names[:MOST]:
+        own = [one for one in found if one.contrast == name]
+        above, below = (np.median([getattr(one, side) for one in own]) for side in SIDES)
+        middle = "a median of " if len(own) > 1 else ""
+        of = f"{np.median([one.voxels for one in own]):,.0f}"
+        rule = f", {own[0].rule}" if len({one.rule for one in own}) == 1 else ""
+        parts.append(
+            f"contrast {name} finds {middle}{above:,.0f} voxels for its first side and "
+            f"{below:,.0f} for its second, of {of}{rule}"
+        )
+    if len(names) > MOST:
+        parts.append(f"{len(names) - MOST} more contrasts are below")
+    return parts

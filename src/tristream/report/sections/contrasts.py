@@ -4,7 +4,18 @@ from pathlib import Path
 
 from tristream.config.contrast import Contrast
 from tristream.contrast.contrast_file import read_contrast, read_contrast_table
-from tristream.report.elements import Block, Heading, Section, Table, facts
+from tristream.report.brain_strips import FEW_CONTRASTS, T_MAP, Strips, contrast_key
+from tristream.report.elements import (
+    Block,
+    Heading,
+    Link,
+    Multiple,
+    Multiples,
+    Section,
+    Table,
+    facts,
+)
+from tristream.report.findings import ContrastFinding, Findings
 from tristream.report.references import resolve
 from tristream.report.sections.maps import figures_of, files_of
 from tristream.report.study_results import Results
@@ -39,6 +50,52 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         blocks += _regions(results, name, table)
         blocks += files_of(results, dataset, name, subject)
     return Section("contrasts", "Contrasts", blocks)
+
+
+def study(results: Results, findings: Findings, strips: Strips) -> list[Block]:
+    """Every contrast on the first page: t maps of the first subjects, numbers of all."""
+    blocks: list[Block] = []
+    for dataset in results.resolved.datasets:
+        for name in names(results, dataset):
+            own = [o for o in findings.contrasts if (o.dataset, o.contrast) == (dataset, name)]
+            if own:
+                words = in_words(results.resolved.study.contrasts[name])
+                blocks.append(Heading(f"{dataset}, contrast {name}: {words}"))
+                blocks += _maps(strips, own)
+                blocks.append(_of_subjects(own))
+    return blocks
+
+
+def _maps(strips: Strips, found: list[ContrastFinding]) -> list[Block]:
+    rows = []
+    for one in found[:FEW_CONTRASTS]:
+        drawn = strips.get(contrast_key(one.dataset, one.contrast, one.subject), {})
+        if figure := drawn.get(T_MAP):
+            link = Link(f"sub-{one.subject}", f"{one.dataset}_sub-{one.subject}.html#contrasts")
+            numbers = (
+                f"{one.above:,} of {one.voxels:,} voxels for the first side",
+                f"{one.below:,} for the second",
+            )
+            rows.append(Multiple(link, numbers, (figure,)))
+    if not rows:
+        return []
+    caption = f"Red: the first side; blue: the second. Counted: {found[0].rule}; else faint."
+    if len(found) > len(rows):
+        caption += f" The first {len(rows)} of {len(found)} subjects."
+    return [Multiples(caption, ("of", "t"), tuple(rows))]
+
+
+def _of_subjects(found: list[ContrastFinding]) -> Table:
+    columns = ("subject", "voxels", "first side", "second side", "highest t", "lowest t")
+    rows = tuple(
+        (
+            Link(f"sub-{one.subject}", f"{one.dataset}_sub-{one.subject}.html#contrasts"),
+            *(one.voxels, one.above, one.below, one.highest, one.lowest),
+        )
+        for one in found
+    )
+    caption = f"Voxels with {found[0].rule}, of every subject."
+    return Table(caption, columns, rows, folded=len(rows) > FEW)
 
 
 def _facts(results: Results, path: Path) -> list[Block]:

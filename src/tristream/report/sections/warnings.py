@@ -50,7 +50,8 @@ def study(results: Results, findings: Findings, checks: Sequence[Check]) -> list
         blocks.append(Caution(count_checks(checks), Link("thresholds", "technical.html#checks")))
     if not blocks:
         text = "None: audits of stimuli, labels and delays flagged nothing; no test was refused."
-        return [Text(text)] if findings.models or findings.decoders else []
+        found = findings.models or findings.decoders or findings.contrasts
+        return [Text(text)] if found else []
     return blocks
 
 
