@@ -196,21 +196,21 @@ def download_row(plan: "Plan") -> tuple[str, str, str, str]:
 
 def disk_rows(resolved: "Resolved", plans: "Sequence[Plan]") -> list[tuple[str, ...]]:
     """Disk that the run needs, as far as it is known, and what is free."""
+    from tristream.demands.results_size import results_bytes
     from tristream.fetch.plan import human
 
     known = sum(plan.download or 0 for plan in plans)
     unknown = [plan.dataset for plan in plans if plan.download is None]
     more = f", and {', '.join(unknown)}: not known yet" if unknown else ""
-    # Cleaned BOLD is float32 inside the mask, about as large as the compressed image it came from;
-    # predictions are kept for the test runs alone.
     sizes = {p.dataset: (p.download or 0) + p.present for p in plans}
-    unseen = [name for name in resolved.datasets if not sizes[name]]
-    images = sum(sizes[name] for name in resolved.datasets)
-    without = f"; without {', '.join(unseen)}: no images to judge by yet" if unseen else ""
+    images = {name: sizes[name] for name in resolved.datasets}
+    needed = results_bytes(resolved, images)
+    unseen = [name for name, held in images.items() if not held]
+    without = f"; {', '.join(unseen)}: judged without images" if unseen else ""
     rows: list[tuple[str, ...]] = [("folder", "needs about", "free", "")]
     for folder, size, note in (
         (resolved.study.data, known, f"downloads; unpacked archives come on top{more}"),
-        (resolved.study.results, images, f"cleaned BOLD, judged by the images' size{without}"),
+        (resolved.study.results, needed, f"BOLD, models, maps, report; features on top{without}"),
     ):
         rows.append((folder, human(size), human(free(Path(folder))), note))
     return rows
