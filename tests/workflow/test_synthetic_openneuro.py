@@ -28,6 +28,8 @@ from nibabel.affines import apply_affine
 from helpers.methods_facts import lies, linked, own, plant, study_results
 from helpers.small_study import REPO, commands, run_here
 from tristream.cli import main
+from tristream.config.load import load
+from tristream.demands.results_size import results_bytes
 from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
 
 DESCRIPTORS = REPO / "workflow/datasets"
@@ -176,6 +178,16 @@ def renamed(root: Path, program: Callable[..., str]) -> str:
     path.write_text(json.dumps({**description, "Name": INNOCENT}))
     program(root, "git", "commit", "-qam", "Rename")
     return program(root, "git", "rev-parse", "HEAD")
+
+
+def test_the_size_of_results_is_known_from_shapes(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of data whose BOLD, models and predictions are most of it."""
+    monkeypatch.chdir(results.parent)
+    used = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
+    assert used > 1e8
+    assert used / 1.5 < results_bytes(load("config.yaml"), {}) < used * 1.5
 
 
 @pytest.mark.parametrize("name", CHOICES)
