@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
 
 from helpers import REPOSITORY
 from helpers.betas_study import (
@@ -30,9 +32,10 @@ from tristream.encode.encoding_file import read_encoding
 from tristream.encode.estimators import RidgeCV
 from tristream.inference.inference_file import read_inference
 from tristream.media.still_images import read_image
+from tristream.rsa.similarity_table import read_similarity
 
 # Found among the held-out images, through features that are decoded and a model that encodes.
-IDENTIFIED = {
+ANALYSES = {
     "identification": {
         "seen": {
             "datasets": ["d"],
@@ -41,7 +44,16 @@ IDENTIFIED = {
             "contrastive": {"seeds": 2, "epochs": 3},
         },
         "encoded": {"datasets": ["d"], "model": "light"},
-    }
+    },
+    # Which images are far from one another, in light and in the responses.
+    "rsa": {
+        "alike": {
+            "datasets": ["d"],
+            "features": ["light"],
+            "feature_distance": "euclidean",
+            "permutations": 999,
+        }
+    },
 }
 TRAIN = [run for run in RUNS if run not in TEST]
 
@@ -56,8 +68,9 @@ def study(tmp_path_factory: pytest.TempPathFactory, betas: Betas) -> Path:
     """Encoding, decoding and inference by the workflow's own commands."""
     folder = tmp_path_factory.mktemp("betas") / "study"
     write_study(folder, betas, "sub-1_betas.nii.gz", "sub-1_trials.tsv")
-    edit(folder / "config.yaml", lambda study: study.update(IDENTIFIED))
+    edit(folder / "config.yaml", lambda study: study.update(ANALYSES))
     results = ["inference/d/light/sub-1.h5", "decode/d/labels/sub-1.h5"]
+    results += ["rsa/d/alike/similarity.tsv"]
     results += [f"decode/d/{name}/sub-1_identification.tsv" for name in ("seen", "encoded")]
     run_here(folder, commands(folder, *(f"results/{path}" for path in results)))
     return folder
@@ -160,6 +173,22 @@ def test_held_out_images_are_identified_by_jobs_of_the_workflow(study: Path) -> 
         assert row["pairwise_p"] < 0.01
     assert encoded["pairwise"] > 0.85
     assert "Each adds a linear map and 128 hidden units" in " ".join(provenance.methods)
+
+
+def test_images_of_other_light_have_other_responses(study: Path, betas: Betas) -> None:
+    rows, _ = read_similarity(study / "results/rsa/d/alike/similarity.tsv")
+    (row,) = rows[rows["subject"] == "1"].to_dict("records")
+    assert row["items"] == len(HELD_OUT)
+    # The same from the arrays, by scipy.
+    pictures = [read_image(study / f"images/{name}.png") for name in HELD_OUT]
+    light = np.array([(one.mean(), one.std()) for one in pictures])
+    shown = np.array([name for _, name in betas.trials])
+    kept = betas.rows(TEST)
+    of_item = [betas.responses[kept][shown[kept] == name].mean(0) for name in HELD_OUT]
+    expected = spearmanr(pdist(light), pdist(of_item, "correlation")).statistic
+    assert row["similarity"] == pytest.approx(expected, abs=1e-3)
+    assert row["similarity"] > 0.3
+    assert row["p"] <= 0.05
 
 
 def test_the_tutorial_runs_through_to_the_report(tmp_path: Path) -> None:
