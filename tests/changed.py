@@ -17,7 +17,7 @@ MOST = 12
 # One file or two a stage, of seconds each.
 FIXED = (
     *ALWAYS,
-    "tests/test_fingerprint.py",
+    "tests/fingerprint/test_fingerprint.py",
     "tests/test_results.py",
     "tests/test_store.py",
     "tests/align/test_resample.py",

@@ -26,7 +26,7 @@ TOOLS = ("pytest", "pytest-xdist", "hypothesis", "himalaya")
 QUICK = (
     "tests/test_results.py",
     "tests/test_store.py",
-    "tests/test_fingerprint.py",
+    "tests/fingerprint/test_fingerprint.py",
     "tests/align/test_resample.py",
     "tests/bold/test_cleaning.py",
     "tests/bold/test_confounds.py",

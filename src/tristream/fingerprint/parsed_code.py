@@ -29,7 +29,7 @@ class ParsedCode(NamedTuple):
 
 
 @cache
-def parsed_code(text: str) -> ParsedCode:
+def parse_code(text: str) -> ParsedCode:
     """Hash a text's syntax tree, without docstrings and comments, and list its imports.
 
     Parameters

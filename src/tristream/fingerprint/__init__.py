@@ -3,18 +3,18 @@
 A key hashes the syntax trees, without docstrings and comments, of the module that a job runs and of
 every module of the package that it reaches by import, in whatever stage. Left out is what can't
 change a number (`PLUMBING`). Nothing is imported to find it, so it is cheap enough to be computed
-while the DAG is parsed; trees are hashed once for each text (:mod:`tristream.parsed_code`).
+while the DAG is parsed; a tree is hashed once for each text (`parsed_code`).
 """
 
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from tristream.fingerprint.parsed_code import parse_code
 from tristream.hashing import hash_text
-from tristream.parsed_code import parsed_code
 
 PACKAGE = "tristream"
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 
 # Modules, and packages with all that is in them, that decide where bytes come from, where they go
 # how a mistake is worded and what a reader is shown of an input, never what is computed.
@@ -27,7 +27,6 @@ PLUMBING = (
     "tristream.fetch",
     "tristream.fingerprint",
     "tristream.hashing",
-    "tristream.parsed_code",
     "tristream.paths",
     "tristream.results",
     "tristream.store",
@@ -76,7 +75,7 @@ def is_plumbing(name: str) -> bool:
 @cache
 def _code(name: str) -> tuple[str, frozenset[str]]:
     """Hash of a module's syntax tree, and the package modules that it imports."""
-    parsed = parsed_code(_source(name).read_text(encoding="utf-8"))
+    parsed = parse_code(_source(name).read_text(encoding="utf-8"))
     return parsed.digest, frozenset(_of_the_package(parsed.imports, name))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tristream import parsed_code as module
-from tristream.parsed_code import parsed_code
+from tristream.fingerprint import parsed_code as module
+from tristream.fingerprint.parsed_code import parse_code
 
 TEXT = "import tristream.a\nfrom tristream.b import c\n\n\ndef f(x):\n    return x + 1\n"
 
@@ -20,30 +20,30 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget() -> None:
-    for cached in (module.parsed_code, module._remembered):
+    for cached in (module.parse_code, module._remembered):
         cached.cache_clear()
 
 
 def test_the_next_process_does_not_parse(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = f"from tristream.parsed_code import parsed_code; parsed_code({TEXT!r})"
+    code = f"from tristream.fingerprint.parsed_code import parse_code; parse_code({TEXT!r})"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
     tree = module.ast.parse(TEXT)
     monkeypatch.setattr(module.ast, "parse", lambda text: pytest.fail("parsed"))
-    found = parsed_code(TEXT)
+    found = parse_code(TEXT)
     assert found.imports == ("tristream.a", "tristream.b", "tristream.b.c")
     assert found.digest == module.hash_text(module.ast.dump(tree))
     # Another text is parsed.
     with pytest.raises(pytest.fail.Exception, match="parsed"):
-        parsed_code(TEXT.replace("+ 1", "+ 2"))
+        parse_code(TEXT.replace("+ 1", "+ 2"))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', '{"a": ["b"]}'])
 def test_a_damaged_memory_is_made_anew(tmp_path: Path, content: str) -> None:
-    first = parsed_code(TEXT)
+    first = parse_code(TEXT)
     module._place().parent.mkdir(parents=True)
     module._place().write_text(content)
     forget()
-    assert parsed_code(TEXT) == first
+    assert parse_code(TEXT) == first
     module._save()
     forget()
     assert list(module._remembered()) == [module.hash_text(TEXT)]
@@ -54,5 +54,5 @@ def test_a_home_that_cannot_be_written_to_costs_time_alone(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert parsed_code(TEXT).digest
+    assert parse_code(TEXT).digest
     module._save()
