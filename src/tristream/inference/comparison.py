@@ -10,8 +10,8 @@ alike, an item's showings together.
 Test data that were held out have no part in the fit, and the part of a unit is the sum over its
 samples of the product of the data with the difference of the (normed) predictions. What is compared
 are the models as they were fitted. Under leave-one-run-out a unit has its part as training data,
-too (:mod:`tristream.encode.unit_parts`), to first order: where both models predict much, nulls were
-4 to 16 % too narrow (docs/calibration.md). Where neighbours touch, the null is widened
+too (:mod:`tristream.encode.unit_parts`), to first order: how often true nulls pass was measured
+(docs/calibration.md). Where neighbours touch, the null is widened
 (:mod:`tristream.inference.sign_widening`).
 
 Eleven units have 1,024 patterns of signs (one and its opposite are the same). Of fewer units that
@@ -212,8 +212,8 @@ class FlippedInBothRoles(PairedTest):
 
     null = "signs of the difference flipped unit by unit, in test and training data"
     exactness = (
-        "These p values are approximate: in simulations p was at most .05 in 4 to 5 % of voxels "
-        "where neither model predicted anything, and in 6 to 10 % where both predicted equally "
+        "These p values are approximate: in simulations p was at most .05 in 2 to 4 % of voxels "
+        "where neither model predicted anything, and in 4 to 7 % where both predicted equally "
         "well and every run showed the same few labels.",
     )
 
