@@ -165,7 +165,7 @@ def responses(held, rho=0.4, voxels=400):
 def test_runs_left_out_in_turn_keep_the_error_rate_and_flipped_test_data_do_not(tmp_path, held):
     """Without signal, and where each model holds something that the other does not.
 
-    Without signal few pass, as the methods text states: the direction of a prediction is then noise.
+    Without signal few pass, as the methods text states: a prediction's direction is noise then.
     """
     right, wrong = rates(nested(tmp_path, responses(held)))
     assert right < 0.075
