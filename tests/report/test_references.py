@@ -50,8 +50,8 @@ def test_entries_have_the_fields_of_their_type(key):
     assert re.fullmatch(r"\d{4}", entry.fields["year"])
     assert key == "nilearn" or key.endswith(entry.fields["year"])
     if "pages" in entry.fields:
-        # Pages of supplements have an i before them, articles that are numbered an e.
-        assert re.fullmatch(r"[ei]?\d+(--i?\d+)?", entry.fields["pages"])
+        # Pages of supplements have an i before them, numbers of articles an e, or their volume.
+        assert re.fullmatch(r"([ei]|giaa)?\d+(--i?\d+)?", entry.fields["pages"])
     if "eprint" in entry.fields:
         assert entry.fields["archiveprefix"] == "arXiv"
     # A volume or pages in the name of the journal would be lost to a reader's style.
