@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
-from helpers import report_tree
+from helpers import REPOSITORY, report_tree
 from tristream.align.samples import COLUMNS, KIND
 from tristream.config.load import Resolved
 from tristream.encode.encoding_file import TrainingRun, read_encoding, write_encoding
@@ -17,6 +18,18 @@ from tristream.store import Provenance, write_table
 VOLUMES = 60
 BLOCK = 10
 TR = 2.0
+
+
+def two_models(folder: Path) -> Resolved:
+    """A study in `folder` of the demo's film, one subject, and two of its models."""
+    demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["models"]
+    changes = {
+        "datasets": {"bunny": {"subjects": ["01"]}},
+        "models": {name: demo[name] for name in ("streams", "shifted")},
+        "decoders": {},
+        "univariate": {},
+    }
+    return report_tree.read_study(report_tree.write_study(folder, **changes))
 
 
 def give_weights(

@@ -10,15 +10,14 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from nibabel.affines import apply_affine
 from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_mesh
 from playwright.sync_api import sync_playwright
 
-from helpers import REPOSITORY, report_tree
+from helpers import report_tree
 from helpers.browser import violations
-from helpers.weighted_voxels import TR, give_weights
+from helpers.weighted_voxels import TR, give_weights, two_models
 from tristream.encode.band_responses import response_curves
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.training_features import TrainingFeatures
@@ -42,14 +41,7 @@ WIDE = {"width": 1300, "height": 900}
 def study(tmp_path_factory):
     """Two models of one subject; around one voxel r is planted, highest at its centre."""
     folder = tmp_path_factory.mktemp("viewer")
-    demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["models"]
-    changes = {
-        "datasets": {"bunny": {"subjects": ["01"]}},
-        "models": {name: demo[name] for name in ("streams", "shifted")},
-        "decoders": {},
-        "univariate": {},
-    }
-    resolved = report_tree.read_study(report_tree.write_study(folder, **changes))
+    resolved = two_models(folder)
     rng = np.random.default_rng(0)
     report_tree.write_bold(resolved, "bunny", "01", True, rng)
     for name, model in resolved.study.models.items():

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 
-from helpers import REPOSITORY, report_tree
-from helpers.weighted_voxels import give_weights
+from helpers import report_tree
+from helpers.weighted_voxels import give_weights, two_models
 from tristream.errors import UserError
 from tristream.report import voxel_details
 from tristream.report.study_results import Results
@@ -52,14 +51,7 @@ def test_one_stimulus_alone_is_compared_with_nothing():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("details")
-    demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["models"]
-    changes = {
-        "datasets": {"bunny": {"subjects": ["01"]}},
-        "models": {name: demo[name] for name in ("streams", "shifted")},
-        "decoders": {},
-        "univariate": {},
-    }
-    resolved = report_tree.read_study(report_tree.write_study(folder, **changes))
+    resolved = two_models(folder)
     rng = np.random.default_rng(0)
     report_tree.write_encoding(resolved, "bunny", "streams", "01", True, rng)
     give_weights(resolved, "streams", "01", 7, rng)
