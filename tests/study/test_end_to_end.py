@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 
+from helpers import disk_use
 from helpers.methods_facts import lies, study_results
 from helpers.small_study import snakemake
 
@@ -45,6 +46,10 @@ def test_nothing_temporary_is_left(finished: Path):
     left = [p for p in (finished / "results").rglob("*") if ".part" in p.name]
     assert left == []
     assert list((finished / "results").rglob(".chunks")) == []
+
+
+def test_disk_was_judged_before_the_run(finished: Path):
+    assert disk_use.holds(disk_use.judged(finished), disk_use.used(finished))
 
 
 def test_exported_maps_are_valid_bids(finished: Path):

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 import yaml
 
-from helpers import REPOSITORY
+from helpers import REPOSITORY, disk_use
 from helpers import small_bids as bids
 from helpers.small_study import commands, environment, run_here
 from tristream.align.samples import read_samples
@@ -82,6 +82,7 @@ def first_hour(
     begun = time.monotonic()
     study = follow(folder, page, monkeypatch, capsys)
     newcomer = time.monotonic() - begun
+    judged = disk_use.judged(study)
     call = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--printshellcmds"]
     done = subprocess.run(call, cwd=study, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -96,6 +97,7 @@ def first_hour(
             f"{time.monotonic() - begun - newcomer:.0f} s"
         )
     assert (study / "results/report/index.html").is_file()
+    assert disk_use.holds(judged, disk_use.used(study))
     return study
 
 

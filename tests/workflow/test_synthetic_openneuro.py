@@ -25,11 +25,10 @@ import pytest
 import yaml
 from nibabel.affines import apply_affine
 
+from helpers import disk_use
 from helpers.methods_facts import lies, linked, own, plant, study_results
 from helpers.small_study import REPO, commands, run_here
 from tristream.cli import main
-from tristream.config.load import load
-from tristream.demands.results_size import results_bytes
 from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
 
 DESCRIPTORS = REPO / "workflow/datasets"
@@ -185,9 +184,9 @@ def test_the_size_of_results_is_known_from_shapes(
 ) -> None:
     """Of data whose BOLD, models and predictions are most of it."""
     monkeypatch.chdir(results.parent)
-    used = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
+    used = disk_use.used(results.parent)
     assert used > 1e8
-    assert used / 1.5 < results_bytes(load("config.yaml"), {}) < used * 1.5
+    assert disk_use.holds(disk_use.judged(results.parent), used)
 
 
 @pytest.mark.parametrize("name", CHOICES)

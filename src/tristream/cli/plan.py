@@ -196,7 +196,8 @@ def download_row(plan: "Plan") -> tuple[str, str, str, str]:
 
 def disk_rows(resolved: "Resolved", plans: "Sequence[Plan]") -> list[tuple[str, ...]]:
     """Disk that the run needs, as far as it is known, and what is free."""
-    from tristream.demands.results_size import results_bytes
+    from tristream.demands.results_size import OF_NETWORK, results_bytes
+    from tristream.features.core.space_size import space_sizes
     from tristream.fetch.plan import human
 
     known = sum(plan.download or 0 for plan in plans)
@@ -204,13 +205,17 @@ def disk_rows(resolved: "Resolved", plans: "Sequence[Plan]") -> list[tuple[str, 
     more = f", and {', '.join(unknown)}: not known yet" if unknown else ""
     sizes = {p.dataset: (p.download or 0) + p.present for p in plans}
     images = {name: sizes[name] for name in resolved.datasets}
-    needed = results_bytes(resolved, images)
+    spaces = space_sizes(resolved)
+    needed = results_bytes(resolved, images, spaces)
     unseen = [name for name, held in images.items() if not held]
     without = f"; {', '.join(unseen)}: judged without images" if unseen else ""
+    judged = [name for name, one in spaces.items() if one.medium != "label" and 0 in one.widths]
+    if judged:
+        without += f"; {', '.join(judged)}: judged at {OF_NETWORK:,} columns a layer"
     rows: list[tuple[str, ...]] = [("folder", "needs about", "free", "")]
     for folder, size, note in (
         (resolved.study.data, known, f"downloads; unpacked archives come on top{more}"),
-        (resolved.study.results, needed, f"BOLD, models, maps, report; features on top{without}"),
+        (resolved.study.results, needed, f"BOLD, features, models, maps, report{without}"),
     ):
         rows.append((folder, human(size), human(free(Path(folder))), note))
     return rows
