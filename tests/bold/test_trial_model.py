@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tristream.bold.run_file import Run, read_run
 from tristream.bold.single_trials import doubts_of_design, without_rest
 from tristream.bold.trial_choices import components_of
 from tristream.bold.trial_fit import Design, TrialFit
-from tristream.bold.trial_model import choose_model
+from tristream.bold.trial_model import DEALT_OUT, choose_model
 from tristream.bold.trial_model_file import TrialModel, read_model
 from tristream.bold.trials import as_trials
 from tristream.config.settings.bold import TrialModelSettings
@@ -30,15 +31,15 @@ from tristream.stimuli.timelines import Event
 DOUBTS = {"rest between trials", "well-determined trials", "repeated items"}
 
 
-def chosen(folder: Path, world: RapidWorld) -> TrialModel:
+def chosen(folder: Path, world: RapidWorld, **changes: Any) -> TrialModel:
     """What training runs choose; volumes and trials of all runs are written, too."""
-    dataset = world.dataset()
+    dataset = world.dataset(**changes)
     world.write(folder / "raw").write(folder / "receipt.json")
     about = bold_settings(dataset, "01")
     for run in dataset.runs:
         prepare_volumes(about, run, folder / "receipt.json", volumes_of(folder, run))
     settings = TrialModelSettings.of_dataset(dataset, "01")
-    files = [volumes_of(folder, run) for run in TRAINING]
+    files = [volumes_of(folder, run) for run in settings.training]
     choose_model(settings, files, folder / "receipt.json", folder / "model.h5")
     for run in dataset.runs:
         receipt, output = folder / "receipt.json", folder / f"{run}.h5"
@@ -169,6 +170,29 @@ def test_without_repeats_estimates_are_least_squares(tmp_path: Path) -> None:
     assert "no item comes back in another training run" in doubt.why
     assert "nothing else was chosen" in " ".join(run.methods)
     assert "shortened" not in " ".join(run.methods)
+
+
+@pytest.mark.parametrize("runs", [3, 1])
+def test_test_trials_inside_every_run(world: RapidWorld, tmp_path: Path, runs: int) -> None:
+    """They find what whole runs do; of one run, where nothing comes back, by least squares."""
+    held_out = [f"again{n}" for n in range(8)]
+    model = chosen(
+        tmp_path,
+        world,
+        runs=TRAINING[:runs],
+        parts={"items": {"trial_type": held_out}, "gap": 0.0},
+        split={"scheme": "holdout", "test": ["*_part-test"]},
+    )
+    assert model.runs == runs
+    assert DEALT_OUT in " ".join(model.methods)
+    assert bool(model.omitted) == (runs == 1)
+    for name in TRAINING[:runs]:
+        tests = np.isin(world.items[name], held_out)
+        for part, rows, least in (("test", tests, 0.65), ("train", ~tests, 0.5)):
+            found = read_run(tmp_path / f"{name}_part-{part}.h5")
+            np.testing.assert_allclose(found.time, world.onsets[rows])
+            assert agreement(found.bold, world.betas[name][rows]) > least
+            assert "events that are not samples were modelled, too" in " ".join(found.methods)
 
 
 def test_designs_without_rest_are_told() -> None:

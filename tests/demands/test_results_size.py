@@ -83,8 +83,13 @@ def test_columns_that_only_a_network_knows_are_not_told(study: Path) -> None:
     content["features"]["net"] = {"stream": "ventral", "extractor": "efficientnet_lite0"}
     content["features"]["labels"] = {"stream": "label", "extractor": "labels"}
     content["fusion"] = {
-        "few": {"stream": "other", "method": "pca", "parents": ["space01", "net"], "components": 7},
-        "all": {"stream": "other", "method": "concatenate", "parents": ["space01", "net"]},
+        "few": {
+            "stream": "dorsal",
+            "method": "pca",
+            "parents": ["space01", "net"],
+            "components": 7,
+        },
+        "all": {"stream": "dorsal", "method": "concatenate", "parents": ["space01", "net"]},
     }
     Path("config.yaml").write_text(yaml.safe_dump(content))
     sizes = space_sizes(load("config.yaml"))

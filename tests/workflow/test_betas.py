@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
-from helpers import REPOSITORY
+from helpers import REPOSITORY, disk_use
 from helpers.betas_study import (
     DRIVEN,
     HELD_OUT,

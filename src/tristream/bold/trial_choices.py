@@ -187,7 +187,9 @@ def tail_threshold(values: Array) -> float:
     ordered = np.sort(values)
     if len(np.unique(ordered)) < 2:
         return float(ordered[-1])
-    mixture = GaussianMixture(2, tol=1e-10, reg_covar=1e-12, n_init=3, random_state=0)
+    mixture = GaussianMixture(
+        2, tol=1e-10, reg_covar=1e-12, max_iter=1000, n_init=3, random_state=0
+    )
     likely = mixture.fit(ordered[:, None]).predict_proba(ordered[:, None])
     lower = ordered[likely[:, likely[-1].argmax()] <= 0.5]
     return float(lower[-1]) if len(lower) else float(ordered[-1])

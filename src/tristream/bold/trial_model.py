@@ -24,6 +24,10 @@ NO_REPEATS = (
     "could be chosen: estimates are least squares under each voxel's response; show items in "
     "several training runs, or write `estimate: lss`"
 )
+DEALT_OUT = (
+    "Trials of these runs that are held out shared a regressor a duration, so that what they show "
+    "chose neither components nor fractions."
+)
 
 
 def choose_model(
@@ -79,6 +83,8 @@ def choose_model(
     omitted = () if repeated else (Omission("repeated items", NO_REPEATS),)
     simulated = any(head.simulated for head in heads)
     text = methods_of(choices, len(runs), most, repeated)
+    if events.parts and events.parts.items:
+        text = f"{text} {DEALT_OUT}"
     model = TrialModel(settings.subject, len(runs), duration, choices, omitted, (text,))
     write_model(output, model, simulated, settings.key(), code)
 
