@@ -1,10 +1,11 @@
 """Single trials of a rapid design: time and memory of a subject's choices, and of one run's trials.
 
     OMP_NUM_THREADS=1 python benchmarks/single_trials.py [--voxels 4096] [--whole 50000]
+        [--runs 30] [--volumes 300]
 
-Thirty runs (three sessions of ten) of 300 volumes of 1.5 s, in each 97 images of 0.5 s every
-4.5 s, 20 of them in every run. `--voxels` are computed; what `--whole` take is scaled, as voxels
-are solved in chunks of 2,048: the designs once, everything else by the number of voxels.
+Thirty runs (sessions of ten) of 300 volumes of 1.5 s, in each 97 images of 0.5 s every 4.5 s, 20 of
+them in every run. `--voxels` are computed; what `--whole` take is scaled, as voxels are solved in
+chunks of 2,048: the designs once, everything else by the number of voxels.
 """
 
 import argparse
@@ -25,25 +26,25 @@ from tristream.bold.trial_designs import designs_of
 from tristream.bold.trial_model import training_run
 from tristream.stimuli.timelines import Event
 
-RUNS, SESSIONS, VOLUMES, TR, EVERY, SHOWN, REPEATED = 30, 3, 300, 1.5, 4.5, 0.5, 20
-TRIALS = int((VOLUMES * TR - 12) / EVERY)
+TR, EVERY, SHOWN, REPEATED = 1.5, 4.5, 0.5, 20
 
 
-def events_of(run: int, rng: np.random.Generator) -> list[Event]:
+def events_of(run: int, volumes: int, rng: np.random.Generator) -> list[Event]:
     """Images that come in every run, and images of this run, in random order."""
-    names = [f"again{n}" if n < REPEATED else f"{run}-{n}" for n in range(TRIALS)]
+    trials = int((volumes * TR - 12) / EVERY)
+    names = [f"again{n}" if n < REPEATED else f"{run}-{n}" for n in range(trials)]
     shown = rng.permutation(names).tolist()
     return [Event(6 + EVERY * n, SHOWN, item, "", item) for n, item in enumerate(shown)]
 
 
 def write_volumes(
-    path: Path, run: int, events: list[Event], voxels: int, rng: np.random.Generator
+    path: Path, run: int, events: list[Event], shape: tuple[int, int], rng: np.random.Generator
 ) -> None:
     """Cleaned volumes: noise, some of it shared, and a response to all trials in every third."""
-    times = TR * (np.arange(VOLUMES) + 0.5)
-    basis = projection_basis(VOLUMES, high_pass_cosines(times, 128))
-    bold = rng.normal(0, 1, (VOLUMES, voxels)).astype(np.float32)
-    bold += np.outer(np.sin(times / 9), rng.normal(0, 1, voxels)).astype(np.float32)
+    times = TR * (np.arange(shape[0]) + 0.5)
+    basis = projection_basis(shape[0], high_pass_cosines(times, 128))
+    bold = rng.normal(0, 1, shape).astype(np.float32)
+    bold += np.outer(np.sin(times / 9), rng.normal(0, 1, shape[1])).astype(np.float32)
     neural = expected(CANONICAL, times, events, SHOWN) @ rng.normal(1, 1, len(events))
     bold[:, ::3] += neural[:, None].astype(np.float32)
     bold -= (basis @ (basis.T @ bold)).astype(np.float32)
@@ -52,7 +53,7 @@ def write_volumes(
 
 def run_of(name: str, times: np.ndarray, bold: np.ndarray, basis: np.ndarray) -> Run:
     """A run without anything else."""
-    voxels = bold.shape[1]
+    volumes, voxels = bold.shape
     level = np.full(voxels, 900, np.float32)
     return Run(
         subject="01",
@@ -65,13 +66,13 @@ def run_of(name: str, times: np.ndarray, bold: np.ndarray, basis: np.ndarray) ->
         ijk=np.stack([np.arange(voxels)] * 3, axis=1).astype(np.int32),
         affine=np.eye(4),
         shape=(voxels,) * 3,
-        confounds=np.empty((VOLUMES, 0)),
+        confounds=np.empty((volumes, 0)),
         confound_names=(),
         projection=basis,
-        censor=np.zeros(VOLUMES, bool),
+        censor=np.zeros(volumes, bool),
         mean=level,
         tsnr=level,
-        fd=np.full(VOLUMES, np.nan),
+        fd=np.full(volumes, np.nan),
         constant=0,
         simulated=True,
         methods=("Made by a benchmark.",),
@@ -89,13 +90,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--voxels", type=int, default=2 * BLOCK)
     parser.add_argument("--whole", type=int, default=50_000)
+    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--volumes", type=int, default=300)
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{run}.h5" for run in range(RUNS)]
-        shown = [events_of(run, rng) for run in range(RUNS)]
+        paths = [Path(folder) / f"{run}.h5" for run in range(args.runs)]
+        shown = [events_of(run, args.volumes, rng) for run in range(args.runs)]
         for run, (path, events) in enumerate(zip(paths, shown, strict=True)):
-            write_volumes(path, run, events, args.voxels, rng)
+            write_volumes(path, run, events, (args.volumes, args.voxels), rng)
         before, start = peak(), time.process_time()
         runs = [
             training_run(path, read_run(path, signal=False), events, SHOWN)
@@ -110,15 +113,17 @@ def main() -> None:
         estimated(run.bold, designs_of(run, shown[0], [], SHOWN), choices)
         one = time.process_time() - start
     share = args.whole / args.voxels
+    of_all = args.runs * one * share / 60
     print(
-        f"{RUNS} runs of {VOLUMES} volumes, {TRIALS} trials each; {args.voxels:,} voxels computed"
+        f"{args.runs} runs of {args.volumes} volumes, {len(shown[0])} trials each; "
+        f"{args.voxels:,} voxels computed"
     )
     print(f"designs {designs:.1f} s, choices {chosen:.1f} s, trials of a run {one:.2f} s (CPU)")
     print(f"memory {most:,.0f} MB, of which {before:,.0f} before")
     print(f"{choices.components} components, median fraction {np.median(choices.fraction):.2f}")
     print(
         f"scaled to {args.whole:,} voxels: choices {(designs + chosen * share) / 60:.1f} min, "
-        f"trials of all runs {RUNS * one * share / 60:.1f} min; memory as it is, of the choices"
+        f"trials of all runs {of_all:.1f} min; memory as it is, of the choices"
     )
 
 

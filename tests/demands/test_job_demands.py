@@ -62,6 +62,25 @@ def test_the_model_is_near_the_peak_of_an_encoder(trained, tested, voxels, peak)
     assert peak < total(units, sizes) < 1.25 * peak
 
 
+# Runs, volumes of each, voxels, CPU seconds, peak (MB): `benchmarks/single_trials.py`.
+CHOSEN = [
+    (6, 150, 2048, 1.9, 263),
+    (30, 300, 2048, 15.3, 739),
+    (4, 900, 2048, 16.3, 559),
+    (12, 900, 1024, 32.3, 986),
+]
+
+
+@pytest.mark.parametrize(("runs", "volumes", "voxels", "seconds", "peak"), CHOSEN)
+def test_the_model_is_near_what_choices_for_trials_took(runs, volumes, voxels, seconds, peak):
+    """Which grow with the length of a run; the seconds without those of a job's start."""
+    sizes = Sizes(trained=runs * volumes, longest=volumes, voxels=voxels)
+    units = json.loads(job_demands.COEFFICIENTS.read_text())["trial_model"]
+    assert peak < total(units["memory"], sizes) < 1.5 * peak
+    judged = total(units["time"], sizes) - units["time"]["one"]
+    assert seconds / 1.2 < judged < 2 * seconds
+
+
 def test_each_try_asks_for_more_memory_and_time(study: Path):
     demands = Demands(load("config.yaml"), {})
     for place in ("encoding", "bold", "inference", "report"):

@@ -83,6 +83,8 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
     "trained": lambda s: s.trained / 1e3,
     "tested": lambda s: s.tested / 1e3,
     "held": lambda s: min(s.held, HELD),
+    "trained*longest": lambda s: s.trained * s.longest / 1e6,
+    "trained*longest*voxels": lambda s: s.trained * s.longest * s.voxels / 1e9,
     "trained*trained": lambda s: s.trained**2 / 1e6,
     "trained*voxels": lambda s: s.trained * s.voxels / 1e6,
     "trained*voxels*stacked": lambda s: s.trained * s.voxels * s.stacked / 1e6,
@@ -96,8 +98,9 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
         s.fits * min(s.weightings, 100) * s.trained**2 * (s.voxels + s.trained) / 1e12
     ),
 }
-"""What a job's memory (MB) and time (s) may grow with; one size alone in thousands, products in
-millions (trillions of `work`, the products of kernel matrices and data)."""
+"""What a job's memory (MB) and time (s) may grow with; one size alone in thousands, products of two
+in millions (of three sizes of volumes and voxels in billions, of `work`, the products of kernel
+matrices and data, in trillions)."""
 
 GROWS = {
     "voxels": "a coarser `layout.resolution`, or a smaller `layout.space`, of the dataset",
