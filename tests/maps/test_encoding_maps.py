@@ -23,6 +23,8 @@ from tristream.maps.map_list import read_maps
 from tristream.maps.map_tables import read_map_table
 from tristream.maps.names import Names
 from tristream.maps.score_maps import Scores
+from tristream.maps.transparency import SENTENCE as TRANSPARENT
+from tristream.space.atlas import Regions
 from tristream.store import open_h5, read_json
 
 
@@ -56,7 +58,19 @@ def run(study, dataset, model):
         inference=root / f"inference/{dataset}/{model}/sub-{subject}.h5",
         output=root / f"maps/{dataset}/{model}/sub-{subject}/maps.json",
         background=None if dataset == "bunny" else background,
+        regions=quarters(root) if dataset == "bunny" else None,
     )
+
+
+def quarters(root):
+    """An atlas of four regions: front and back of either side."""
+    labels = np.zeros((2, 2, 1), np.int16)
+    labels[:, :, 0] = [[0, 1], [2, 3]]
+    affine = np.diag([100.0, 120, 200, 1])
+    affine[:3, 3] = [-50, -78, 0]
+    path = root / "inference/regions.h5"
+    Regions(labels, affine, ["Left back", "Left front", "Right back", "Right front"]).write(path)
+    return path
 
 
 def listing(study, dataset, model):
@@ -106,6 +120,25 @@ def test_every_figure_has_its_vector_version_its_numbers_and_a_caption(resolved)
         assert len(figure["caption"]) > 60
         table = pd.read_csv(folder / figure["tsv"], sep="\t", na_values="n/a")
         assert {"r", "best_stream", "normalized"} <= set(table.columns)
+
+
+def test_flat_maps_have_the_borders_and_names_that_their_captions_tell_of(resolved):
+    folder, content, provenance = listing(resolved, "bunny", "streams")
+    for figure in (m for m in content["maps"] if m["kind"] in ("volume", "inflated", "flat")):
+        svg = (folder / figure["svg"]).read_text()
+        told = "borders of the 4 regions" in figure["caption"]
+        assert told == ("stroke-opacity: 0.7" in svg) == (figure["kind"] == "flat")
+        assert all((f">{name}<" in svg) == told for name in ("back", "front"))
+        assert "not significant (false discovery rate 0.05)" in figure["caption"]
+    assert any("desikan2006" in sentence for sentence in provenance.methods)
+    assert any("taylor2023" in sentence for sentence in provenance.methods)
+
+
+def test_without_regions_and_without_a_test_nothing_is_told_of_either(resolved):
+    _, content, _ = listing(resolved, "haxby2001_slice", "category")
+    (caption,) = [m["caption"] for m in content["maps"] if m["kind"] == "volume"]
+    assert "borders" not in caption
+    assert ("fainter" in caption) == any(m["quantity"] == "q" for m in content["maps"])
 
 
 def test_a_control_gets_its_accuracy_and_nothing_else(resolved):
@@ -178,8 +211,8 @@ def test_sentences_tell_of_a_projection_and_of_ratios_where_there_are_any(resolv
     text = methods("bunny", "streams")
     assert "between the white and the pial surface of fsaverage5" in text
     assert "divided by its noise ceiling only where the ceiling is above 0.2" in text
-    assert methods("bunny", "shifted") == ""
-    assert methods("haxby2001_slice", "category") == ""
+    for dataset, model in (("bunny", "shifted"), ("haxby2001_slice", "category")):
+        assert methods(dataset, model) in ("", TRANSPARENT)
 
 
 def test_images_and_tables_are_of_kinds_of_their_own(resolved):
@@ -206,7 +239,9 @@ def test_a_hemisphere_without_a_usable_ceiling_has_the_figures_of_the_other():
     both = Scores(r, r, shares, ("one",), np.full(4, 0.5), np.array([0.1, 0.1, -0.1, -0.1]))
     right = Scores(*(x[..., 2:] for x in (r, r, shares)), ("one",), r[2:], both.ceiling_low[2:])
     job = SimpleNamespace(
-        names=SimpleNamespace(model="m"), voxels=SimpleNamespace(scores=both), plain=False
+        names=SimpleNamespace(model="m"),
+        voxels=SimpleNamespace(scores=both, opacity=None),
+        plain=False,
     )
     job.competing, job.streams = [], {}
     painted = encoding_maps._paints(job, right)

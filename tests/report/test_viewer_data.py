@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tristream.maps.strips import Brain
+from tristream.maps.surface import middle
 from tristream.report import viewer_data
 from tristream.report.viewer_data import Group, Overlay, contents, packed, quantised, size_of
 from tristream.space.grayordinates import CORTEX, Grayordinates
@@ -59,7 +60,7 @@ def test_a_vertex_shows_the_voxel_that_it_lies_in(block):
         shown = place >= 0
         assert 0.1 < shown.mean() < 0.9
         xyz = block.ijk[place[shown]] @ AFFINE[:3, :3].T + AFFINE[:3, 3]
-        away = np.abs(xyz - viewer_data._middle(side["side"])[shown])
+        away = np.abs(xyz - middle(side["side"])[shown])
         assert away.max() <= 1.5 + 1e-4
         # Left is left: coordinates that are mirrored would be as near to voxels.
         assert (xyz[:, 0].mean() < 0) == (side["side"] == "left")

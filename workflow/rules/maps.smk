@@ -38,6 +38,7 @@ rule maps:
         inference=at("inference"),
         partition=partition_of,
         background=background_of,
+        regions=regions_of,
         meshes=meshes_of,
         lost=nothing_lost("maps"),
     output:
@@ -58,13 +59,14 @@ rule maps:
         ),
         partition=partition_option,
         background=background_option,
+        regions=regions_option,
         meshes=meshes_option,
         code=fingerprint("tristream.maps.encoding_maps"),
     shell:
         "python -m tristream maps draw --settings {params.settings:q}"
         " --subject {wildcards.subject} --encoding {input.encoding:q}"
         " --inference {input.inference:q} {params.partition}"
-        " {params.background} {params.meshes}"
+        " {params.background} {params.regions} {params.meshes}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 

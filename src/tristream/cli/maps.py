@@ -32,6 +32,7 @@ def register(stages: Any) -> None:
         metavar=("PARTITION", "TEST"),
         help="files of `encode partition` and of `inference partition`",
     )
+    draw.add_argument("--regions", type=Path, help="regions of MNI space, outlined on flat maps")
     _add_background(draw)
     add_output(draw, "maps/D/M/sub-S/maps.json")
     draw.set_defaults(run=_draw)
@@ -73,6 +74,7 @@ def _draw(args: argparse.Namespace) -> None:
         output=args.output,
         background=args.background,
         meshes=args.meshes,
+        regions=args.regions,
         partition=args.partition and tuple(args.partition),
         code=args.code,
     )

@@ -19,6 +19,7 @@ from tristream.maps.surface import (
     Hemisphere,
     Side,
     Template,
+    View,
     relief,
     view,
 )
@@ -176,6 +177,7 @@ def surface(
     kind: str,
     rgba: Mapping[Hemisphere, npt.NDArray],
     template: Template = FSAVERAGE5,
+    over_view: Callable[[Any, Hemisphere, View], None] | None = None,
 ) -> Figure:
     """Both hemispheres, inflated (four views) or flat (two).
 
@@ -189,6 +191,8 @@ def surface(
         Hemisphere to painted vertices, (vertices, 4).
     template : Template
         The meshes.
+    over_view : callable, optional
+        Draws on the axes of a side, given its view.
     """
     colours = {side: over(rgba[side], relief(side, template)) for side in HEMISPHERES}
     views = SIDES[kind]
@@ -198,7 +202,10 @@ def surface(
         grid.subgridspec(rows, 2, wspace=0.04, hspace=0.12), views, strict=True
     ):
         axes = figure.add_subplot(cell)
-        axes.imshow(view(side, angle, template).image(colours[side]), interpolation="antialiased")
+        seen = view(side, angle, template)
+        axes.imshow(seen.image(colours[side]), interpolation="antialiased")
+        if over_view is not None:
+            over_view(axes, side, seen)
         axes.axis("off")
         axes.set_title(name, fontsize=8, color="#555555")
     figure.add_subplot(legend)
@@ -232,6 +239,13 @@ def _frame(title: str, width: float, height: float) -> tuple[Figure, Any, Any]:
 def _extent(shown: npt.NDArray, axis: int) -> slice:
     where = np.flatnonzero(shown.any(axis=tuple(a for a in range(3) if a != axis)))
     return slice(where[0], where[-1] + 1) if len(where) else slice(None)
+
+
+def faded(rgba: npt.NDArray, opacity: npt.NDArray | None) -> npt.NDArray:
+    """Painted places (n, 4), as opaque as `opacity` (n,) says; None changes nothing."""
+    if opacity is None:
+        return rgba
+    return np.concatenate([rgba[:, :3], rgba[:, 3:] * np.nan_to_num(opacity)[:, None]], axis=1)
 
 
 def over(rgba: npt.NDArray, below: npt.NDArray) -> npt.NDArray:

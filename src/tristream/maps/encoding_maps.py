@@ -1,7 +1,9 @@
 """Maps of one subject and model: export images, draw figures, list everything in ``maps.json``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ from tristream.maps.map_images import write_gifti, write_nifti
 from tristream.maps.map_list import KIND, Entry, MapList, write_maps
 from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
+from tristream.maps.outlines import SENTENCE as OUTLINED
+from tristream.maps.outlines import Outlines
 from tristream.maps.score_maps import MIN_CEILING, Scores, Voxels, best_stream, read
 from tristream.maps.style import colours_of, save, style, titled
 from tristream.maps.surface import (
@@ -26,14 +30,20 @@ from tristream.maps.surface import (
     NO_MESHES,
     Hemisphere,
     Template,
+    View,
     at_vertices,
     coverage,
     project,
+    sampled,
     sides,
     template_of,
+    whole,
 )
+from tristream.maps.transparency import SENTENCE as TRANSPARENT
+from tristream.maps.transparency import rate_words
 from tristream.maps.variance_maps import variance_maps
 from tristream.results.written import recorded
+from tristream.space.atlas import Regions
 from tristream.store import Omission, Provenance
 
 STREAMS = ("ventral", "dorsal", "auditory")
@@ -107,6 +117,7 @@ def draw(
     output: Path,
     background: Path | None = None,
     meshes: Path | None = None,
+    regions: Path | None = None,
     partition: tuple[Path, Path] | None = None,
     code: str = "",
 ) -> None:
@@ -126,6 +137,8 @@ def draw(
         A run of the subject: its mean lies under slices of volumes that are not in MNI space.
     meshes : Path, optional
         Receipt of the meshes of fsLR, on which grayordinates are drawn.
+    regions : Path, optional
+        The atlas, for MNI volumes: borders of its regions are drawn on flat maps.
     partition : tuple of Path, optional
         The model's unique and shared variance, and the file of their tests.
     code : str
@@ -146,6 +159,8 @@ def draw(
         plain,
     )
     title = f"{settings.dataset}: maps of the encoding model {model}"
+    if voxels.opacity is not None:
+        job.methods.append(TRANSPARENT)
     omitted = list(voxels.omitted)
     with style(), recorded() as written:
         describe_dataset(output.parent.parent, title, voxels.simulated)
@@ -154,7 +169,7 @@ def draw(
         else:
             _volumes(job)
             _volume_figures(job, grey_levels(voxels, job.names.space, background))
-            omitted += _surfaces(job) if job.competing else []
+            omitted += _surfaces(job, regions) if job.competing else []
         if not job.competing:
             what = "stream maps" if voxels.grayordinates else "surface and stream maps"
             omitted.append(Omission(f"{what} of {model}", _why_plain(job, settings)))
@@ -293,18 +308,23 @@ def _volume_figures(job: Job, background: npt.NDArray) -> None:
     columns |= dict(zip("xyz", voxels.xyz.T, strict=True))
     write_map_table(table, _table(job, columns, voxels.scores), COLUMNS, job.provenance)
     for name, (paint, values, title, caption) in _paints(job, voxels.scores).items():
-        colours = paint.rgba(values)
+        colours = figures.faded(paint.rgba(values), voxels.opacity)
         image = np.zeros((*voxels.shape, 4), np.float32)
         image[tuple(voxels.ijk.T)] = colours
         rgba, zooms = to_ras(image, voxels.affine)
         title = titled(f"{title}, sub-{job.names.subject}", voxels.simulated)
+        caption = f"{caption} {_faded_words(voxels)}".strip()
         if job.names.space:
             caption = f"{caption} Axial slices from below; the brain's left is on the left."
         figure = figures.volume(title, rgba, background, zooms)
         _save(job, figures.finish(figure, paint), name, "volume", title, caption, table)
 
 
-def _surfaces(job: Job) -> list[Omission]:
+def _faded_words(voxels: Voxels) -> str:
+    return "" if voxels.opacity is None else rate_words(voxels.rate)
+
+
+def _surfaces(job: Job, regions: Path | None) -> list[Omission]:
     space = job.names.space or "the subject's own grid"
     if not space.startswith("MNI"):
         return [Omission("surface maps", f"the volumes are in {space}, not in MNI space")]
@@ -332,7 +352,14 @@ def _surfaces(job: Job) -> list[Omission]:
         parts.append(_table(job, columns, scores))
     write_map_table(table, pd.concat(parts), COLUMNS, job.provenance)
     job.methods.append(PROJECTED)
-    _surface_figures(job, surfaces, table)
+    shown = None
+    if job.voxels.opacity is not None:
+        rows = sampled(job.voxels, job.voxels.opacity[None])
+        shown = {side: row[0] for side, row in rows.items()}
+    outlines = Outlines.of(Regions.read(regions)) if regions else None
+    if outlines:
+        job.methods.append(OUTLINED)
+    _surface_figures(job, surfaces, shown, table, outlines=outlines)
     return []
 
 
@@ -355,24 +382,41 @@ def _on_surface(job: Job, background: Path | None, meshes: Path | None) -> list[
     template = template_of(job.names.space, meshes)
     if template is None:
         return [Omission("surface figures", NO_MESHES)]
-    _surface_figures(job, at_vertices(job.voxels, template), table, template)
+    shown = None if job.voxels.opacity is None else whole(job.voxels, job.voxels.opacity, template)
+    _surface_figures(job, at_vertices(job.voxels, template), shown, table, template)
     return []
 
 
 def _surface_figures(
     job: Job,
-    surfaces: dict[Hemisphere, Scores],
+    surfaces: Mapping[Hemisphere, Scores],
+    shown: Mapping[Hemisphere, npt.NDArray] | None,
     table: Path,
     template: Template = FSAVERAGE5,
+    outlines: Outlines | None = None,
 ) -> None:
     paints = {side: _paints(job, scores) for side, scores in surfaces.items()}
+    over_view = None
+    if outlines is not None:
+        named = {side: outlines.highest(side, scores.r) for side, scores in surfaces.items()}
+
+        def over_view(axes: Any, side: Hemisphere, seen: View) -> None:
+            outlines.draw(axes, side, seen, named[side])
+
     for kind in ("inflated", "flat"):
+        outlined = over_view if kind == "flat" else None
         for name, (paint, _, title, caption) in paints["left"].items():
-            rgba = {side: paint.rgba(paints[side][name][1]) for side in HEMISPHERES}
+            rgba = {
+                side: figures.faded(paint.rgba(paints[side][name][1]), shown and shown[side])
+                for side in HEMISPHERES
+            }
             title = titled(f"{title}, sub-{job.names.subject}", job.voxels.simulated)
-            caption = f"{caption} {template.name}, {kind}; darker grey: sulci."
-            figure = figures.surface(title, kind, rgba, template)
-            _save(job, figures.finish(figure, paint), name, kind, title, caption, table)
+            told = [caption, _faded_words(job.voxels)]
+            told += [outlines.words()] if outlines and outlined else []
+            told.append(f"{template.name}, {kind}; darker grey: sulci.")
+            figure = figures.surface(title, kind, rgba, template, outlined)
+            words = " ".join(filter(None, told))
+            _save(job, figures.finish(figure, paint), name, kind, title, words, table)
 
 
 def _table(job: Job, columns: dict[str, npt.NDArray], scores: Scores) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from nibabel.affines import apply_affine
 from tristream.encode.ceiling import Ceiling
 from tristream.encode.encoding_file import read_scores
 from tristream.errors import UserError
-from tristream.inference.inference_file import read_inference
+from tristream.inference.inference_file import TestedModel, read_inference
+from tristream.maps.transparency import by_rate
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import Omission
 
@@ -122,6 +123,10 @@ class Voxels:
         Image shape.
     q, significant : (n,) or None
         From the inference; None where it was refused.
+    opacity : (n,) or None
+        What figures are drawn with, see :mod:`tristream.maps.transparency`; None as `q`.
+    rate : float
+        The false discovery rate that was chosen.
     corrected : mapping of str to ndarray of shape (n,)
         Family-wise p by the test's name; empty where there are none.
     variance : mapping of str to (ndarray of shape (n,), str)
@@ -143,6 +148,8 @@ class Voxels:
     simulated: bool
     omitted: tuple[Omission, ...]
     grayordinates: Grayordinates | None = None
+    opacity: npt.NDArray[np.float32] | None = None
+    rate: float = 0.05
     corrected: Mapping[str, Floats] = field(default_factory=dict)
     variance: Mapping[str, tuple[Floats, str]] = field(default_factory=dict)
 
@@ -155,6 +162,7 @@ class Voxels:
             q=None if self.q is None else self.q[chosen],
             significant=None if self.significant is None else self.significant[chosen],
             grayordinates=self.grayordinates and self.grayordinates.take(chosen),
+            opacity=None if self.opacity is None else self.opacity[chosen],
             corrected={name: p[chosen] for name, p in self.corrected.items()},
             variance={name: (v[chosen], what) for name, (v, what) in self.variance.items()},
         )
@@ -208,8 +216,17 @@ def read(encoding: Path, inference: Path) -> Voxels:
         simulated=fit.simulated or inferred.simulated,
         omitted=tuple(dict.fromkeys(fit.omitted + inferred.omitted)),
         grayordinates=scored.grayordinates,
+        opacity=_opacity(tested),
+        rate=tested.fdr,
         corrected={
             **({"p_fwe": found.p_fwe} if found else {}),
             **{f"p_{name}": test.p for name, test in tested.spatial.items()},
         },
     )
+
+
+def _opacity(tested: TestedModel) -> npt.NDArray[np.float32] | None:
+    if (found := tested.found) is None:
+        return None
+    q = found.q_by if tested.procedure == "by" else found.q
+    return by_rate(q, found.significant, tested.fdr)

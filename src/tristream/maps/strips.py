@@ -2,7 +2,7 @@
 
 Small enough for many to stand below each other, and on no background of its own, so that a page
 may be dark. What is not significant is drawn fainter, not left out: a threshold hides how near to
-it a voxel is (Taylor et al. 2023, NeuroImage 270:119965).
+it a voxel is (Taylor et al. 2023, NeuroImage 274:120138).
 """
 
 from collections.abc import Mapping
@@ -42,6 +42,7 @@ from tristream.maps.surface import (
     view,
     whole,
 )
+from tristream.maps.transparency import FAINT
 from tristream.space.grayordinates import Grayordinates
 
 VIEWS: tuple[tuple[Hemisphere, Side], ...] = (
@@ -52,7 +53,6 @@ VIEWS: tuple[tuple[Hemisphere, Side], ...] = (
 )
 VIEW_PIXELS = 230
 FEW_SLICES = 6
-FAINT = 0.3
 # Readable on white and on a dark page.
 TEXT = "#767676"
 # Inches; pages show strips at about their size.

@@ -178,6 +178,14 @@ def sampled(places: Places, rows: npt.NDArray) -> dict[Hemisphere, npt.NDArray[n
     return out
 
 
+@cache
+def middle(side: Hemisphere) -> npt.NDArray[np.floating]:
+    """Half-way between white and pial surface of fsaverage5, (vertices, 3) in mm."""
+    paths = fetch_surf_fsaverage("fsaverage5")
+    found = [load_surf_mesh(paths[f"{kind}_{side}"]).coordinates for kind in ("white", "pial")]
+    return np.asarray(np.mean(found, axis=0))
+
+
 def coverage(surfaces: dict[Hemisphere, Scores]) -> float:
     """Share of cortical vertices that the volume reaches."""
     return reached({side: scores.r for side, scores in surfaces.items()})
@@ -199,10 +207,13 @@ class View:
         Which face each pixel shows; -1 for none.
     faces : (m, 3)
         Vertices of the faces.
+    points : (vertices, 2)
+        Where the vertices stand in the picture, in pixels from the upper left.
     """
 
     face_of_pixel: npt.NDArray[np.int64]
     faces: npt.NDArray[np.int64]
+    points: npt.NDArray[np.float64]
 
     def image(self, colours: npt.NDArray) -> npt.NDArray[np.float32]:
         """RGBA picture from vertex colours (n, 3); transparent where no surface is."""
@@ -230,7 +241,8 @@ def view(
     buffer = _draw(plane[faces[order]], code, low, high, width, height)
     seen = (buffer[..., 0] << 16 | buffer[..., 1] << 8 | buffer[..., 2]) - 1
     seen[seen >= len(faces)] = -1
-    return View(seen, faces)
+    points = (plane - [low[0], high[1]]) / (high - low) * [width, -height] - 0.5
+    return View(seen, faces, points)
 
 
 def _camera(xyz: npt.NDArray, hemisphere: Hemisphere, side: Side) -> tuple[npt.NDArray, ...]:

@@ -15,8 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
-from nilearn.datasets import fetch_surf_fsaverage, load_mni152_template
-from nilearn.surface import load_surf_mesh
+from nilearn.datasets import load_mni152_template
 
 from tristream.maps.background import mean_levels
 from tristream.maps.brain_figures import TWO_SIDED
@@ -30,6 +29,7 @@ from tristream.maps.surface import (
     Template,
     cortex,
     mesh_of,
+    middle,
     relief,
     template_of,
 )
@@ -293,18 +293,10 @@ def _places(brain: Brain, template: Template) -> Iterator[tuple[Hemisphere, npt.
         else:
             table = np.full(brain.shape, -1)
             table[tuple(brain.ijk.T)] = np.arange(len(brain.ijk))
-            voxels = np.rint(apply_affine(np.linalg.inv(brain.affine), _middle(side))).astype(int)
+            voxels = np.rint(apply_affine(np.linalg.inv(brain.affine), middle(side))).astype(int)
             inside = ((voxels >= 0) & (voxels < brain.shape)).all(axis=1) & cortex(side)
             place[inside] = table[tuple(voxels[inside].T)]
         yield side, place
-
-
-@cache
-def _middle(side: Hemisphere) -> npt.NDArray[np.floating]:
-    """Half-way between white and pial surface of fsaverage5, mm."""
-    paths = fetch_surf_fsaverage("fsaverage5")
-    found = [load_surf_mesh(paths[f"{kind}_{side}"]).coordinates for kind in ("white", "pial")]
-    return np.mean(found, axis=0)
 
 
 @cache

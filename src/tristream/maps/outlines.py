@@ -1,0 +1,135 @@
+"""Borders of an atlas's regions on a flat map.
+
+nilearn's ``plot_surf_contours`` recolours the faces of a mesh in three dimensions at a region's
+edge, for each figure anew; here a border is a line through the faces of the plane, which stays
+sharp in an SVG and leaves the map's colours as they are.
+"""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.collections import LineCollection
+from matplotlib.patheffects import withStroke
+
+from tristream.maps.surface import HEMISPHERES, Hemisphere, View, cortex, middle
+from tristream.space.atlas import NOWHERE, Regions
+
+NAMED = 5
+# Pixels that a name takes from its middle to that of another, across and down.
+ROOM = (75, 36)
+INK, HALO = "#1a1a1a", "#ffffff"
+SIDE = ("Left ", "Right ")
+SENTENCE = (
+    "Borders on flat maps are those of the regions of the Harvard-Oxford atlas [@desikan2006], a "
+    "vertex belonging to the region half-way between the white and the pial surface of fsaverage5."
+)
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """Regions of an atlas at the vertices of fsaverage5.
+
+    Attributes
+    ----------
+    labels : mapping
+        Hemisphere to the place of each vertex's region among `names`, -1 for none, (vertices,).
+    names : sequence of str
+    """
+
+    labels: Mapping[Hemisphere, npt.NDArray[np.int16]]
+    names: list[str]
+
+    @classmethod
+    def of(cls, atlas: Regions) -> "Outlines":
+        """The cortex's; an atlas lies in MNI space, and a vertex in the middle of the cortex."""
+        labels = {
+            side: np.where(cortex(side), atlas.at(middle(side)), np.int16(NOWHERE))
+            for side in HEMISPHERES
+        }
+        return cls(labels, atlas.names)
+
+    @property
+    def number(self) -> int:
+        """How many regions have a vertex."""
+        found = np.unique(np.concatenate(list(self.labels.values())))
+        return int((found != NOWHERE).sum())
+
+    def highest(self, side: Hemisphere, values: npt.NDArray) -> list[int]:
+        """The regions of a side with the largest means of values (vertices,), most first."""
+        label, known = self.labels[side], np.isfinite(values)
+        means = {
+            int(one): float(values[inside].mean())
+            for one in np.unique(label[label != NOWHERE])
+            if (inside := (label == one) & known).any()
+        }
+        return sorted(means, key=means.__getitem__, reverse=True)[:NAMED]
+
+    def draw(self, axes: Any, side: Hemisphere, view: View, named: list[int]) -> None:
+        """Lines on a picture of a side, and the names of some regions."""
+        lines = borders(self.labels[side], view.points, view.faces)
+        for colour, width, opacity in ((HALO, 1.1, 0.7), (INK, 0.45, 1.0)):
+            axes.add_collection(
+                LineCollection(list(lines), colors=colour, linewidths=width, alpha=opacity)
+            )
+        drawn = np.zeros(len(view.points), bool)
+        drawn[view.faces] = True
+        taken: list[npt.NDArray] = []
+        for region in named:
+            if not (inside := (self.labels[side] == region) & drawn).any():
+                continue
+            at = np.median(view.points[inside], axis=0)
+            if any((np.abs(at - other) < ROOM).all() for other in taken):
+                continue
+            taken.append(at)
+            name = short(self.names[region])
+            text = axes.text(*at, name, size=4.2, color=INK, ha="center", va="center")
+            text.set_path_effects([withStroke(linewidth=1.2, foreground=HALO)])
+
+    def words(self) -> str:
+        """What was drawn, for a caption."""
+        return (
+            f"Lines: borders of the {self.number} regions of the Harvard-Oxford atlas that reach "
+            "the cortex here. The names are of those with the largest mean test r, as far as there "
+            "is room."
+        )
+
+
+def short(name: str) -> str:
+    """A region's name without its side and what is in brackets, in lines of some letters."""
+    for side in SIDE:
+        name = name.removeprefix(side)
+    return textwrap.fill(name.split(" (")[0], 16)
+
+
+def borders(
+    labels: npt.NDArray[np.integer], points: npt.NDArray[np.floating], faces: npt.NDArray
+) -> npt.NDArray[np.float64]:
+    """Lines between the vertices of different labels.
+
+    A face of two labels has a line between the middles of the edges where they meet; one of three
+    has a line from the middle of each edge to its own middle.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (vertices,)
+    points : ndarray of shape (vertices, 2)
+    faces : ndarray of shape (faces, 3)
+
+    Returns
+    -------
+    ndarray of shape (lines, 2, 2)
+        Start and end of each.
+    """
+    following = np.roll(faces, -1, axis=1)
+    differs = labels[faces] != labels[following]
+    middles = (points[faces] + points[following]) / 2
+    two = differs.sum(axis=1) == 2
+    pairs = middles[two][differs[two]].reshape(-1, 2, 2)
+    three = differs.all(axis=1)
+    centres = np.repeat(points[faces[three]].mean(axis=1), 3, axis=0)
+    stars = np.stack([middles[three].reshape(-1, 2), centres], axis=1)
+    return np.concatenate([pairs, stars])
