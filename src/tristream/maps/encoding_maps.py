@@ -407,7 +407,9 @@ def _surface_figures(
         outlined = over_view if kind == "flat" else None
         for name, (paint, _, title, caption) in paints["left"].items():
             rgba = {
-                side: figures.faded(paint.rgba(paints[side][name][1]), shown and shown[side])
+                side: figures.faded(
+                    paint.rgba(paints[side][name][1]), shown[side] if shown else None
+                )
                 for side in HEMISPHERES
             }
             title = titled(f"{title}, sub-{job.names.subject}", job.voxels.simulated)
