@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from helpers import REPOSITORY, report_tree
 from helpers.browser import violations
+from tristream.config.identification import Identification
 from tristream.config.load import load
 from tristream.config.report import SUMMARY, Report
+from tristream.config.rsa import Rsa
 from tristream.contrast.contrast_file import (
     KIND,
     TABLE,
@@ -25,17 +27,20 @@ from tristream.contrast.contrast_file import (
 )
 from tristream.contrast.contrast_regions import found as regions_found
 from tristream.contrast.contrast_regions import region_table
+from tristream.decode import identification_file
 from tristream.maps.style import style
-from tristream.report import cobidas
+from tristream.report import cobidas, headline
 from tristream.report.brain_strips import draw_strips
 from tristream.report.build import write_pages
 from tristream.report.findings import Findings, find
 from tristream.report.front_page import ENTRIES, Study, front_page
+from tristream.report.item_findings import CELL, ItemFinding
 from tristream.report.pages import dataset_page, subject_page, technical_page
 from tristream.report.sections.brains import FEW
 from tristream.report.similarity import Similarity
 from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
+from tristream.rsa import similarity_table
 from tristream.store import Provenance
 
 VIEW = {"width": 1300, "height": 900}
@@ -46,7 +51,9 @@ MOST_BYTES, MOST_SECONDS = 5 << 20, 1.0
 CONTRASTS = {"early": {"datasets": ["bunny"], "plus": ["clip1"], "minus": ["clip2"]}}
 
 
-def study(folder: Path, dataset: str, subjects: int, models: int = 1, contrasts=None, **report):
+def study(
+    folder: Path, dataset: str, subjects: int, models: int = 1, contrasts=None, decoders=9, **report
+):
     """A study of one dataset with results of models and decoders, and no BOLD."""
     descriptor = yaml.safe_load((REPOSITORY / f"workflow/datasets/{dataset}.yaml").read_text())
     labels = [f"{number + 1:02}" for number in range(subjects)]
@@ -56,7 +63,8 @@ def study(folder: Path, dataset: str, subjects: int, models: int = 1, contrasts=
     demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     first = "streams" if dataset == "bunny" else "category"
     named = {first if k == 0 else f"{first}{k + 1}": demo["models"][first] for k in range(models)}
-    decoders = {k: v for k, v in demo["decoders"].items() if dataset in v["datasets"]}
+    of = [(k, v) for k, v in demo["decoders"].items() if dataset in v["datasets"]]
+    decoders = dict(of[:decoders])
     changes = {
         "datasets": {dataset: {}},
         "models": named,
@@ -199,6 +207,76 @@ def test_contrasts_alone_stand_above_the_fold(browser, tmp_path):
     with opened(browser, folder / "index.html") as (page, _, words):
         assert page.locator("#contrasts figure.multiples tbody tr").count() == 2
         assert words == []
+
+
+def of_items(folder: Path, subjects: int, **analyses):
+    """A study without models and decoders, of two layers and two regions, and its results."""
+    resolved = study(folder, "haxby2001_slice", subjects, models=0, decoders=0)
+    space = next(iter(resolved.study.features))
+    block = {"datasets": ["haxby2001_slice"], "features": [space]}
+    resolved.study.rsa.update({name: Rsa(**block) for name in analyses.get("rsa", ())})
+    named = {name: Identification(**block) for name in analyses.get("identification", ())}
+    resolved.study.identification.update(named)
+    return resolved, Results(resolved, folder / "results/report").layout
+
+
+def values_of(columns, number: int, **more) -> pd.DataFrame:
+    """Eight layers in two regions, the last one highest, and in the first subject alone for sure."""
+    rows = [
+        {**dict.fromkeys(columns, 0.5), "space": "net", "layer": layer, "region": region}
+        for layer in ("one", "two", "three", "four", "five", "six", "seven", "late")
+        for region in ("V1", "LOC")
+    ]
+    table = pd.DataFrame(rows).assign(items=8, **more)
+    table["pairwise" if "pairwise" in columns else "similarity"] = [
+        *np.linspace(0.5, 0.65, 15),
+        0.9,
+    ]
+    for p in ("p_corrected", "pairwise_p_corrected"):
+        if p in columns:
+            table[p] = [*np.linspace(0.9, 0.5, 15), 0.2 if number else 0.01]
+    return table
+
+
+def test_identification_alone_stands_above_the_fold(browser, tmp_path):
+    resolved, layout = of_items(tmp_path, 3, identification=["objects"])
+    for number, subject in enumerate(resolved.subjects["haxby2001_slice"]):
+        where = {"identification": "objects", "dataset": "haxby2001_slice", "subject": subject}
+        paths = [layout.path(f"identification{end}", **where) for end in ("", "_sets")]
+        how = Provenance(identification_file.KIND, False, methods=("Items were identified.",))
+        own = {"set": "seen", "decoder": "ridge", "reliable": np.nan}
+        rows = values_of(identification_file.COLUMNS, number, **own)
+        growing = rows.reindex(columns=list(identification_file.SETS)).assign(n=2)
+        identification_file.write_identification(*paths, rows, growing, how)
+    folder = written(resolved)
+    said = above_the_fold(browser, folder)
+    assert "identification objects sets 8 seen items apart from 90% of wrong candidates" in said
+    assert "corrected p at most 0.05 in 1 of 3 subjects" in said
+    page = (folder / "index.html").read_text()
+    (drawn,) = (folder / "figures/summary/haxby2001_slice").glob("identification_*.tsv")
+    assert len(pd.read_csv(drawn, sep="\t")) == 3 * 16
+    assert "The 6 of 8 layers with the highest values" in page
+    assert "net/late" in page
+    assert "no encoding model has been fitted" in page
+
+
+def test_similarity_alone_stands_above_the_fold(browser, tmp_path):
+    resolved, layout = of_items(tmp_path, 1, rsa=["alike"])
+    path = layout.path("rsa", dataset="haxby2001_slice", rsa="alike")
+    rows = values_of(similarity_table.COLUMNS, 0, subject="01")
+    how = Provenance(similarity_table.KIND, False, methods=("Distances were compared.",))
+    similarity_table.write_similarity(path, rows, how)
+    said = above_the_fold(browser, written(resolved))
+    assert "distances between 8 items in features and in the brain agree by 0.90" in said
+    assert "(net/late, LOC; chance 0.5; corrected p 0.01)" in said
+
+
+def test_imagery_that_does_not_repeat_is_said_to_in_the_first_sentence():
+    cells = pd.DataFrame([["net/late", "V1", 0.9, 0.5, 0.01, 8]], columns=CELL)
+    found = ItemFinding("d", "objects", "01", "imagined", cells, reliable=False)
+    (said,) = headline._identified([found])
+    assert said.endswith("though imagined patterns do not repeat over runs")
+    assert "8 imagined items" in said
 
 
 def above_the_fold(browser, folder: Path) -> str:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -23,9 +24,11 @@ from tristream.encode.encoding_file import read_encoding
 from tristream.encode.training_features import TrainingFeatures
 from tristream.inference.inference_file import read_inference
 from tristream.inference.table_files import BY_REGION, REGION_COLUMNS, write_by_region
+from tristream.report import viewer
 from tristream.report.study_results import Results
 from tristream.report.viewer import FOLDER, LICENCES, NIIVUE, offer
 from tristream.report.voxel_details import MOST_VOXELS
+from tristream.space.grayordinates import CORTEX, Grayordinates
 from tristream.store import Provenance, read_table
 
 WEBGL = [
@@ -162,7 +165,27 @@ def test_a_region_has_its_row_of_the_table_and_leads_to_its_peak(study, browser)
         assert told["mean r"] == "0.765"
         assert told["significant voxels"] == "12"
         assert told["mean R² of dorsal"] == "0.25"
+        assert told["its largest r at (mm)"] == ", ".join(f"{mm:.1f}" for mm in PEAK)
+        assert numbers(page)["voxel at (mm)"] == told["its largest r at (mm)"]
         assert said == []
+
+
+def test_a_region_of_a_surface_leads_to_the_vertex_of_its_largest_r():
+    structure = np.repeat([0, 1, 2], (4, 4, 2))
+    where = Grayordinates(structure, (*CORTEX, "THALAMUS_LEFT"), (4, 4, 0))
+    ijk = np.zeros((10, 3), np.int32)
+    ijk[:8, 0] = [0, 1, 2, 3] * 2
+    ijk[8:] = [[1, 0, 0], [2, 0, 0]]
+    r = np.array([0.1, 0.5, np.nan, 0.2, 0.3, 0.2, 0.4, 0.1, 0.2, 0.9])
+    scored = SimpleNamespace(
+        ijk=ijk, affine=np.eye(4), scores=SimpleNamespace(r=r), grayordinates=where
+    )
+    unknown = dict.fromkeys("xyz", np.nan)
+    for region, expected in ((CORTEX[0], 1), (CORTEX[1], 6), ("all voxels", 9)):
+        assert viewer._peak(pd.Series({"region": region, **unknown}), scored) == expected
+    # A vertex with the indices of the voxel is not it.
+    voxel = {"region": "THALAMUS_LEFT", "x": 2.0, "y": 0.0, "z": 0.0}
+    assert viewer._peak(pd.Series(voxel), scored) == 9
 
 
 def test_a_click_reads_the_response_over_delays_and_the_top_stimuli(study, browser):

@@ -12,6 +12,8 @@ SummarySection = Literal[
     "models",
     "decoders",
     "contrasts",
+    "identification",
+    "similarity",
     "group",
     "warnings",
     "datasets",

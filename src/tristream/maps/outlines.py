@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.collections import LineCollection
-from matplotlib.patheffects import withStroke
 
 from tristream.maps.surface import HEMISPHERES, Hemisphere, View, cortex, middle
 from tristream.space.atlas import NOWHERE, Regions
@@ -86,8 +85,9 @@ class Outlines:
                 continue
             taken.append(at)
             name = short(self.names[region])
-            text = axes.text(*at, name, size=4.2, color=INK, ha="center", va="center")
-            text.set_path_effects([withStroke(linewidth=1.2, foreground=HALO)])
+            # A box: words with a stroke about them would be shapes in an SVG, not words.
+            box = {"boxstyle": "round,pad=0.12", "facecolor": HALO, "alpha": 0.65, "linewidth": 0}
+            axes.text(*at, name, size=4.2, color=INK, ha="center", va="center", bbox=box)
 
     def words(self) -> str:
         """What was drawn, for a caption."""

@@ -17,6 +17,7 @@ from tristream.inference.inference_file import read_inference
 from tristream.inference.table_files import WHOLE, read_by_region
 from tristream.report.declared import Input
 from tristream.report.elements import shown
+from tristream.report.item_findings import ItemFinding, alike, identified
 from tristream.report.study_results import Results
 from tristream.report.workers import make
 
@@ -194,6 +195,8 @@ class Findings:
     groups: Sequence[GroupFinding]
     decoders: Sequence[DecoderFinding]
     contrasts: Sequence[ContrastFinding] = ()
+    identified: Sequence[ItemFinding] = ()
+    alike: Sequence[ItemFinding] = ()
 
     def of_model(self, dataset: str, model: str) -> list[ModelFinding]:
         """Subjects of one model."""
@@ -211,6 +214,8 @@ class Findings:
             [],
             [one for one in self.decoders if (one.dataset, one.subject) == (dataset, subject)],
             [one for one in self.contrasts if (one.dataset, one.subject) == (dataset, subject)],
+            [one for one in self.identified if (one.dataset, one.subject) == (dataset, subject)],
+            [one for one in self.alike if (one.dataset, one.subject) == (dataset, subject)],
         )
 
 
@@ -228,6 +233,8 @@ def find(results: Results, workers: int = 1) -> Findings:
         [one for one in make(results, groups, 1) if one],
         make(results, decoders, 1),
         [_contrast(one, path) for one, path in results.existing("contrast_table")],
+        identified(results),
+        alike(results),
     )
 
 

@@ -17,11 +17,13 @@ from tristream.report.sections import (
     brains,
     contrasts,
     features,
+    identification,
     methods,
     omissions,
     overview,
     power,
     provenance,
+    rsa,
     summary,
     warnings,
 )
@@ -89,6 +91,18 @@ ENTRIES: Mapping[str, Entry] = {
         "",
         "no contrast has been fitted",
         lambda study: contrasts.study(study.results, study.findings, study.strips),
+    ),
+    "identification": Entry(
+        "Items identified",
+        "",
+        "no item was identified",
+        lambda study: identification.study(study.results, study.findings),
+    ),
+    "similarity": Entry(
+        "Representational similarity",
+        "",
+        "no distances between items were compared",
+        lambda study: rsa.study(study.results, study.findings),
     ),
     "group": Entry(
         "All subjects together",

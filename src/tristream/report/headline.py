@@ -13,8 +13,10 @@ from tristream.report.findings import (
     Findings,
     ModelFinding,
 )
+from tristream.report.item_findings import ItemFinding, of_all
 from tristream.report.study_results import Results
 
+LEVEL = 0.05
 MOST = 3
 SIDES = ("above", "below")
 
@@ -26,6 +28,8 @@ def of_study(results: Results, findings: Findings) -> Lead:
         parts = _models(results, findings, dataset)
         parts += _decoders([one for one in findings.decoders if one.dataset == dataset])
         parts += _contrasts([one for one in findings.contrasts if one.dataset == dataset])
+        parts += _identified([one for one in findings.identified if one.dataset == dataset])
+        parts += _alike([one for one in findings.alike if one.dataset == dataset])
         if parts:
             people = f"sub-{subjects[0]}" if len(subjects) == 1 else f"{len(subjects)} subjects"
             sentences.append(f"{dataset}, {people}: {'; '.join(parts)}.")
@@ -36,14 +40,15 @@ def of_subject(results: Results, findings: Findings, dataset: str) -> Lead:
     """The same of one subject, whose findings these are."""
     parts = _models(results, findings, dataset) + _decoders(findings.decoders)
     parts += _contrasts(findings.contrasts)
-    text = f"{'; '.join(parts)}." if parts else "No model, decoder or contrast has a result yet."
+    parts += _identified(findings.identified) + _alike(findings.alike)
+    text = f"{'; '.join(parts)}." if parts else "No analysis of this subject has a result yet."
     return Lead((f"{text[0].upper()}{text[1:]}",))
 
 
 def _nothing(results: Results) -> str:
     there = sum(one.path(results.layout).is_file() for one in results.inputs)
     return (
-        "No encoding model, decoder or contrast has a result yet: "
+        "No model, decoder, contrast, identification or similarity has a result yet: "
         f"{there:,} of the {len(results.inputs):,} files that the report reads are there."
     )
 
@@ -109,3 +114,51 @@ def _contrasts(found: Sequence[ContrastFinding]) -> list[str]:
     if len(names) > MOST:
         parts.append(f"{len(names) - MOST} more contrasts are below")
     return parts
+
+
+def _identified(found: Sequence[ItemFinding]) -> list[str]:
+    names = list(dict.fromkeys((one.name, one.kind) for one in found))
+    parts = []
+    for name, kind in names[:MOST]:
+        own = [one for one in found if (one.name, one.kind) == (name, kind)]
+        right = np.median([float(one.best["value"]) for one in own])
+        items = int(own[0].best["items"])
+        text = (
+            f"identification {name} sets {items} {kind} items apart from {right:.0%} of wrong "
+            f"candidates {_where(own)}"
+        )
+        if not all(one.reliable for one in own):
+            text += ", though imagined patterns do not repeat over runs"
+        parts.append(text)
+    if len(names) > MOST:
+        parts.append(f"{len(names) - MOST} more identifications are below")
+    return parts
+
+
+def _alike(found: Sequence[ItemFinding]) -> list[str]:
+    names = list(dict.fromkeys(one.name for one in found))
+    parts = []
+    for name in names[:MOST]:
+        own = of_all([one for one in found if one.name == name])
+        value = np.median([float(one.best["value"]) for one in own])
+        parts.append(
+            f"similarity {name}: distances between {int(own[0].best['items'])} items in features "
+            f"and in the brain agree by {value:.2f} {_where(own)}"
+        )
+    if len(names) > MOST:
+        parts.append(f"{len(names) - MOST} more similarity analyses are below")
+    return parts
+
+
+def _where(own: Sequence[ItemFinding]) -> str:
+    """Layer and region of the largest value, chance there and p; of several subjects, how many."""
+    chance = np.nanmedian([float(one.best["chance"]) for one in own])
+    beside = f"chance {chance:.2g}" if np.isfinite(chance) else "chance not known"
+    ps = [float(one.best["p"]) for one in own]
+    if len(own) > 1:
+        passed = sum(p <= LEVEL for p in ps)
+        many = f"corrected p at most {LEVEL:g} in {passed} of {len(own)} subjects"
+        return f"at best, as a median over subjects ({beside}; {many})"
+    best = own[0].best
+    p = f"corrected p {ps[0]:.2g}" if np.isfinite(ps[0]) else "no p value"
+    return f"at best ({best['layer']}, {best['region']}; {beside}; {p})"

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from nibabel.affines import apply_affine
 
 from tristream import __version__
 from tristream.contrast.contrast_file import ContrastMap, read_contrast
@@ -194,7 +196,7 @@ def _of_model(
         overlays,
         found.significant if found else None,
         test,
-        _regions(table) if table.is_file() else [],
+        _regions(table, scored) if table.is_file() else [],
         {band: ", ".join(spaces) for band, spaces in block.bands.items()},
         told,
     )
@@ -266,18 +268,29 @@ def _most(values: npt.NDArray) -> float:
     return float(f"{found:.2g}") or 1.0
 
 
-def _regions(path: Path) -> list[dict[str, Any]]:
+def _regions(path: Path, scored: ScoredVoxels) -> list[dict[str, Any]]:
     """Regions of a table, each with its numbers and the place of its largest r."""
     table = read_by_region(path)[0]
     out = []
     for _, row in table.iterrows():
-        at = [float(row[axis]) for axis in "xyz"]
         rows = [(name, shown(row[key])) for key, name in ABOUT.items() if key in row]
         rows += [
             (f"mean R² of {key.removeprefix(BAND)}", shown(row[key]))
             for key in map(str, table.columns)
             if key.startswith(BAND)
         ]
-        known = at if np.isfinite(at).all() else None
-        out.append({"name": str(row["region"]), "at": known, "rows": rows})
+        out.append({"name": str(row["region"]), "place": _peak(row, scored), "rows": rows})
     return out
+
+
+def _peak(row: pd.Series, scored: ScoredVoxels) -> int:
+    """Which of the places a row of the table calls its peak; of structures, the largest r."""
+    at, where = row[list("xyz")].to_numpy(float), scored.grayordinates
+    if np.isfinite(at).all():
+        away = ((apply_affine(scored.affine, scored.ijk) - at) ** 2).sum(axis=1)
+        # Indices of a vertex are none of a volume.
+        return int((away if where is None else np.where(where.on_mesh, np.inf, away)).argmin())
+    r = np.nan_to_num(scored.scores.r, nan=-np.inf)
+    if where is not None and row["region"] in where.names:
+        r = np.where(where.of(str(row["region"])), r, -np.inf)
+    return int(r.argmax())

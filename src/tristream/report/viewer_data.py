@@ -93,7 +93,7 @@ class Group:
     test : str
         What that rests on, in words.
     regions : sequence of dict
-        ``name``, ``at`` (mm, or None), ``rows`` (pairs of what and value).
+        ``name``, ``place`` (of its largest r), ``rows`` (pairs of what and value).
     layers : mapping of str to str
         Band to the layers of features that it holds.
     details : mapping

@@ -441,9 +441,13 @@
     const region = state.group.regions[Number(byId("region").value)];
     row(byId("of-region"), "region", region.name, true);
     for (const [name, value] of region.rows) row(byId("of-region"), name, value);
-    if (region.at && slices) {
+    const { place } = region;
+    const mm = slices ? slices.mmOf(place) : null;
+    if (mm) row(byId("of-region"), "its largest r at (mm)", mm.map((n) => n.toFixed(1)).join(", "));
+    if (seen().mmOf(place)) seen().goTo(seen().mmOf(place));
+    else if (mm) {
       byId("view").value = "volume";
-      show().then(() => slices.goTo(region.at));
+      show().then(() => slices.goTo(mm));
     }
   }
 

@@ -8,8 +8,11 @@ import pandas as pd
 from tristream.decode.identification_file import COLUMNS, SETS, read_identification
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Caution, Heading, Section, Table, facts
+from tristream.report.findings import Findings
 from tristream.report.references import resolve
 from tristream.report.report_figures import MARK, OTHER_COLOURS
+from tristream.report.sections import item_cells
+from tristream.report.sections.item_cells import VALUES
 from tristream.report.study_results import Results
 
 TITLES = {"seen": "Seen items", "imagined": "Imagined items"}
@@ -21,6 +24,34 @@ def names(results: Results, dataset: str) -> list[str]:
     """Identifications of a dataset."""
     blocks = results.resolved.study.identification
     return [name for name, block in blocks.items() if dataset in block.datasets]
+
+
+def study(results: Results, findings: Findings) -> list[Block]:
+    """Every identification on the first page: all subjects as one figure, and their best layers."""
+    blocks: list[Block] = []
+    keys = dict.fromkeys((one.dataset, one.name, one.kind) for one in findings.identified)
+    for dataset, name, kind in keys:
+        own = [
+            one
+            for one in findings.identified
+            if (one.dataset, one.name, one.kind) == (dataset, name, kind)
+        ]
+        title = f"{dataset}, {name}: {TITLES[kind].lower()}"
+        if not all(one.reliable for one in own):
+            text = (
+                "imagined patterns do not repeat over runs in "
+                f"{sum(not one.reliable for one in own)} of {len(own)} subjects: what is "
+                "identified there is no evidence of imagery."
+            )
+            blocks.append(Caution(text))
+        caption = (
+            "Share of wrong candidates that are less like the prediction than the right one, for "
+            f"each layer and region. {VALUES}"
+        )
+        file = f"{dataset}/identification_{name}_{kind}"
+        blocks.append(item_cells.figure(results, own, file, title, caption, "pairwise share"))
+        blocks.append(item_cells.table(own, "#identification"))
+    return blocks
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:

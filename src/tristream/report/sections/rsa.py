@@ -8,7 +8,11 @@ import pandas as pd
 from tristream.report import report_figures as figures
 from tristream.report.declared import rsa_of
 from tristream.report.elements import Block, Heading, Section, Table, facts
+from tristream.report.findings import Findings
+from tristream.report.item_findings import of_all
 from tristream.report.references import resolve
+from tristream.report.sections import item_cells
+from tristream.report.sections.item_cells import VALUES
 from tristream.report.study_results import Results
 from tristream.rsa.similarity_table import ALL, COLUMNS, read_similarity
 
@@ -29,6 +33,22 @@ COLUMNS_SHOWN = {
 def names(results: Results, dataset: str) -> list[str]:
     """Analyses of a dataset."""
     return rsa_of(results.resolved, dataset)
+
+
+def study(results: Results, findings: Findings) -> list[Block]:
+    """Every analysis on the first page: all subjects as one figure, and their best layers."""
+    blocks: list[Block] = []
+    for dataset, name in dict.fromkeys((one.dataset, one.name) for one in findings.alike):
+        own = [one for one in findings.alike if (one.dataset, one.name) == (dataset, name)]
+        title = f"{dataset}, {name}: similarity of items"
+        caption = (
+            "Agreement of the distances between items in each layer with those in the patterns of "
+            f"each region. {VALUES}"
+        )
+        file = f"{dataset}/similarity_{name}"
+        drawn = item_cells.figure(results, of_all(own), file, title, caption, "similarity")
+        blocks += [drawn, item_cells.table(own)]
+    return blocks
 
 
 def section(results: Results, dataset: str) -> Section:
