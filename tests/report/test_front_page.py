@@ -221,7 +221,7 @@ def of_items(folder: Path, subjects: int, **analyses):
 
 
 def values_of(columns, number: int, **more) -> pd.DataFrame:
-    """Eight layers in two regions, the last one highest, and in the first subject alone for sure."""
+    """Eight layers in two regions, the last row highest, and surely so in the first subject."""
     rows = [
         {**dict.fromkeys(columns, 0.5), "space": "net", "layer": layer, "region": region}
         for layer in ("one", "two", "three", "four", "five", "six", "seven", "late")

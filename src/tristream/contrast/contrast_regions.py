@@ -28,6 +28,8 @@ class Found:
         How it was chosen, in words.
     methods : tuple of str
         The same for a methods section.
+    q : ndarray of shape (voxels,) or None
+        Two-sided, where a false discovery rate decided.
     """
 
     above: Bools
@@ -35,6 +37,7 @@ class Found:
     threshold: float
     rule: str
     methods: tuple[str, ...] = ()
+    q: npt.NDArray[np.floating] | None = None
 
 
 def found(result: ContrastMap, threshold: float | None, rate: float | None) -> Found:
@@ -49,6 +52,7 @@ def found(result: ContrastMap, threshold: float | None, rate: float | None) -> F
     rate : float, optional
         The false discovery rate; needed without a threshold.
     """
+    q = None
     if threshold is not None:
         passed, rule = np.abs(result.t) > threshold, f"|t| > {threshold:g}"
         methods = f"Voxels of the contrast count where {rule}, a threshold set beforehand."
@@ -60,7 +64,8 @@ def found(result: ContrastMap, threshold: float | None, rate: float | None) -> F
             f"{rate:g} over all voxels [@benjamini1995]."
         )
         threshold = float(np.abs(result.t[passed]).min()) if passed.any() else np.inf
-    return Found(passed & (result.t > 0), passed & (result.t < 0), threshold, rule, (methods,))
+    above, below = passed & (result.t > 0), passed & (result.t < 0)
+    return Found(above, below, threshold, rule, (methods,), q)
 
 
 def region_table(result: ContrastMap, chosen: Found, atlas: Path | None = None) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +27,9 @@ from tristream.maps.surface import (
     HEMISPHERES,
     MIN_COVERAGE,
     NO_MESHES,
+    PROJECTED,
     Hemisphere,
     Template,
-    View,
     at_vertices,
     coverage,
     project,
@@ -51,10 +50,6 @@ BEST = "stream with the largest share of test R2"
 NORMALIZED = (
     "Test r was divided by its noise ceiling only where the ceiling is above "
     f"{MIN_CEILING} and its lower bound above 0; the ratio was not clipped."
-)
-PROJECTED = (
-    "For display, volumes in MNI space were sampled between the white and the pial surface of "
-    "fsaverage5 [@fischl1999], as a mean over the depth, with nilearn [@nilearn]."
 )
 CORRECTED = {
     "p_fwe": "family-wise p of the voxel",
@@ -398,11 +393,7 @@ def _surface_figures(
     paints = {side: _paints(job, scores) for side, scores in surfaces.items()}
     over_view = None
     if outlines is not None:
-        named = {side: outlines.highest(side, scores.r) for side, scores in surfaces.items()}
-
-        def over_view(axes: Any, side: Hemisphere, seen: View) -> None:
-            outlines.draw(axes, side, seen, named[side])
-
+        over_view = outlines.drawer({side: scores.r for side, scores in surfaces.items()})
     for kind in ("inflated", "flat"):
         outlined = over_view if kind == "flat" else None
         for name, (paint, _, title, caption) in paints["left"].items():

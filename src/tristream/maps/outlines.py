@@ -6,7 +6,7 @@ sharp in an SVG and leaves the map's colours as they are.
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ NAMED = 5
 ROOM = (75, 36)
 INK, HALO = "#1a1a1a", "#ffffff"
 SIDE = ("Left ", "Right ")
+Drawer = Callable[[Any, Hemisphere, View], None]
 SENTENCE = (
     "Borders on flat maps are those of the regions of the Harvard-Oxford atlas [@desikan2006], a "
     "vertex belonging to the region half-way between the white and the pial surface of fsaverage5."
@@ -67,6 +68,15 @@ class Outlines:
         }
         return sorted(means, key=means.__getitem__, reverse=True)[:NAMED]
 
+    def drawer(self, values: Mapping[Hemisphere, npt.NDArray]) -> Drawer:
+        """Draws on a side, with the names of the regions where values (vertices,) are highest."""
+        named = {side: self.highest(side, values[side]) for side in HEMISPHERES}
+
+        def draw(axes: Any, side: Hemisphere, view: View) -> None:
+            self.draw(axes, side, view, named[side])
+
+        return draw
+
     def draw(self, axes: Any, side: Hemisphere, view: View, named: list[int]) -> None:
         """Lines on a picture of a side, and the names of some regions."""
         lines = borders(self.labels[side], view.points, view.faces)
@@ -89,12 +99,12 @@ class Outlines:
             box = {"boxstyle": "round,pad=0.12", "facecolor": HALO, "alpha": 0.65, "linewidth": 0}
             axes.text(*at, name, size=4.2, color=INK, ha="center", va="center", bbox=box)
 
-    def words(self) -> str:
-        """What was drawn, for a caption."""
+    def words(self, what: str = "test r") -> str:
+        """What was drawn, for a caption; `what` the names were chosen by."""
         return (
             f"Lines: borders of the {self.number} regions of the Harvard-Oxford atlas that reach "
-            "the cortex here. The names are of those with the largest mean test r, as far as there "
-            "is room."
+            f"the cortex here. The names are of those with the largest mean {what}, as far as "
+            "there is room."
         )
 
 

@@ -34,6 +34,10 @@ HEMISPHERES: tuple[Hemisphere, Hemisphere] = ("left", "right")
 MIN_COVERAGE = 0.05
 # The space in which fsLR's voxels below the cortex lie.
 BELOW = "MNI152NLin6Asym"
+PROJECTED = (
+    "For display, volumes in MNI space were sampled between the white and the pial surface of "
+    "fsaverage5 [@fischl1999], as a mean over the depth, with nilearn [@nilearn]."
+)
 NO_MESHES = "the meshes of fsLR were not given (--meshes)"
 
 

@@ -43,11 +43,11 @@ def by_size(t: npt.NDArray[np.floating], threshold: float) -> npt.NDArray[np.flo
     return (FAINT + (1 - FAINT) * share).astype(np.float32)
 
 
-def rate_words(rate: float) -> str:
+def rate_words(rate: float, what: str = "r") -> str:
     """What :func:`by_rate` did, for a caption."""
     return (
-        f"Where r is not significant (false discovery rate {rate:g}) colours are the fainter the "
-        f"larger q is, by its logarithm: {100 * FAINT:.0f} % of their opacity at q = 1."
+        f"Where {what} is not significant (false discovery rate {rate:g}) colours are the fainter "
+        f"the larger q is, by its logarithm: {100 * FAINT:.0f} % of their opacity at q = 1."
     )
 
 
