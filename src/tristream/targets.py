@@ -124,6 +124,14 @@ class Targets:
         runs = self.resolved.datasets[dataset].runs_of(subject)
         return [self._at(place, dataset=dataset, subject=subject, run=run) for run in runs]
 
+    def runs_of_all(self, dataset: str, place: str = "bold") -> list[str]:
+        """One file for each run of each chosen subject."""
+        return [
+            path
+            for subject in self.resolved.subjects[dataset]
+            for path in self.runs(dataset, subject, place)
+        ]
+
     def aligned(self, dataset: str, subject: str, pairs: list[tuple[str, str]]) -> list[str]:
         """Aligned features on the timeline that the subject saw."""
         timeline = self.resolved.datasets[dataset].timeline_of(subject)

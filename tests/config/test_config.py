@@ -86,6 +86,10 @@ def test_a_study_may_take_some_of_the_runs(tmp_path):
         (lambda s: s.update(leakage="ignore"), ["leakage", "warn"]),
         (lambda s: s["models"]["streams"]["bands"].update(x=["gone"]), ["bands.x", "gone"]),
         (lambda s: s["decoders"]["svm_blocks"].update(kind="forest"), ["svm_blocks.kind", "ridge"]),
+        (
+            lambda s: s["decoders"]["svm_blocks"].update(across_subjects=True),
+            ["decoders.svm_blocks.across_subjects", "haxby2001_slice has one chosen subject"],
+        ),
         (lambda s: s["models"]["streams"].update(delays=[]), ["streams.delays"]),
         (lambda s: s["inference"].update(fdr=2), ["inference.fdr"]),
         (

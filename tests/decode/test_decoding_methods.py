@@ -10,7 +10,7 @@ import pytest
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import CLASSIFIERS, LINEAR, Classifier
-from tristream.decode.decoding import _to_file, decode
+from tristream.decode.decoding import decode, to_file
 from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples
 
@@ -43,7 +43,7 @@ def made(given: Samples, unit="block", **keys):
     block = DecoderDesign(**{"kind": "ridge", "samples": "volumes", "permutations": 20, **keys})
     settings = DecodeSettings(dataset="d", decoder="which", block=block, unit=unit)
     found = decode(given, block)
-    decoding = _to_file(given, found, settings, "1")
+    decoding = to_file(given, found, settings, "1")
     return methods_of(given, decoding, settings, found.refusal), decoding, settings
 
 

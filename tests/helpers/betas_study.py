@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,15 @@ class Betas:
         drift = 0.5 * np.array([RUNS.index(run) for run, _ in self.trials])[:, None]
         self.responses = (known @ weights + 0.7 * noise + level + drift).astype(np.float32)
 
+    def of_another(self, seed: int) -> "Betas":
+        """Another subject: the same images in another order, the same weights, other noise."""
+        rng, found = np.random.default_rng(seed), copy(self)
+        order = np.concatenate([rng.permutation(self.rows([run])) for run in RUNS])
+        found.trials = [self.trials[n] for n in order]
+        noise = rng.standard_normal(self.responses.shape)
+        found.responses = (self.responses[order] + 2 * noise).astype(np.float32)
+        return found
+
     def image(self, name: str) -> Image.Image:
         """A grey image of known luminance and contrast."""
         rng = np.random.default_rng(int(name[5:]))
@@ -143,8 +153,19 @@ def descriptor(responses: str, table: str, **changes: Any) -> dict[str, Any]:
     return {**found, **changes, "layout": layout}
 
 
-def write_study(folder: Path, betas: Betas, file: str, table: str, **changes: Any) -> Path:
-    """A study of one encoding model and one decoder."""
+def write_study(
+    folder: Path,
+    betas: Betas,
+    file: str,
+    table: str,
+    others: Mapping[str, Betas] | None = None,
+    **changes: Any,
+) -> Path:
+    """A study of one encoding model and one decoder.
+
+    With `others`, of several subjects: names of files then have ``{subject}``, of which 1 is the
+    first's.
+    """
     (folder / "raw").mkdir(parents=True)
     (folder / "images").mkdir()
     (folder / "workflow/datasets").mkdir(parents=True)
@@ -153,8 +174,9 @@ def write_study(folder: Path, betas: Betas, file: str, table: str, **changes: An
     (folder / "light.py").write_text(LIGHT)
     about = {"Name": "betas", "License": "CC0", "Simulated": True}
     (folder / "raw/dataset_description.json").write_text(json.dumps(about))
-    write_table(folder / "raw" / table, betas)
-    write_responses(folder / "raw" / file, betas.responses)
+    for subject, one in {"1": betas, **(others or {})}.items():
+        write_table(folder / "raw" / table.format(subject=subject), one)
+        write_responses(folder / "raw" / file.format(subject=subject), one.responses)
     made = descriptor(file, table, **changes)
     (folder / "workflow/datasets/d.yaml").write_text(yaml.safe_dump(made))
     content = {

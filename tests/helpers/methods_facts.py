@@ -417,7 +417,8 @@ def _counts(group: Any) -> bool:
 
 def decoding_facts(of: Of) -> list[Fact]:
     """Samples, scheme and null of every decoder."""
-    found = [(decoding, p.config) for decoding, p in of.all("decoding", read_decoding)]
+    across = of.all("across_subjects", read_decoding)
+    found = [(d, p.config) for d, p in [*of.all("decoding", read_decoding), *across]]
     held = [(d, c) for d, c in found if d.scheme == "holdout"]
     every = [d for d, _ in found if d.scheme == "leave-one-run-out"]
     grouped = [(d, c) for d, c in found if d.scheme == "groups of runs"]
@@ -432,7 +433,20 @@ def decoding_facts(of: Of) -> list[Fact]:
         for place in ("region_profile", "time_profile")
         for one, _ in of.all(place, read_profile)
     ]
+    left_out = [(d, d.subjects) for d, _ in across if d.subjects is not None]
     return [
+        (
+            r"The ([\d,]+) voxels that all of (\d+) subjects have",
+            {(float(d.n_voxels), float(len(each.names))) for d, each in left_out},
+        ),
+        (
+            r"Each of the (\d+) subjects was tested",
+            _each({float(len(each.names)) for _, each in left_out}),
+        ),
+        (
+            r"training samples of stimuli that it was tested on \(([\d,]+) left",
+            _each({float(d.n_left_out) for d, _ in left_out if d.n_left_out}),
+        ),
         (
             r"mm around each of ([\d,]+) voxels \(a searchlight",
             _each({float(len(one.names)) for one in spheres}),

@@ -1,5 +1,6 @@
 """Run files of random numbers and their index, for tests of later stages."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,6 @@ def write_values(path: Path, values: np.ndarray, simulated: bool = False, **chan
         constant=0,
         simulated=simulated,
         methods=("Made by a test.",),
-        **changes,
     )
-    write_run(path, run, {})
+    write_run(path, replace(run, **changes), {})
     return path

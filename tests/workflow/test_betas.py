@@ -3,6 +3,7 @@
 import re
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,13 +21,17 @@ from helpers.betas_study import (
     label_of,
     write_study,
 )
+from helpers.encoding_facts import number
+from helpers.methods_facts import Of, decoding_facts, study_results, text_of
 from helpers.small_study import commands, edit, run_here
 from tristream.align.samples import read_samples
 from tristream.bold.run_file import read_run
 from tristream.config.decoders import DecoderDesign
 from tristream.decode.decoding import decode
 from tristream.decode.decoding_file import read_decoding
+from tristream.decode.decoding_samples import Samples
 from tristream.decode.identification_file import read_identification
+from tristream.decode.joined_subjects import join_subjects
 from tristream.decode.labelled_arrays import labelled
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.estimators import RidgeCV
@@ -55,6 +60,13 @@ ANALYSES = {
         }
     },
 }
+DESIGN = DecoderDesign(
+    kind="ridge",
+    samples="volumes",
+    standardize="training",
+    regularization=10.0,
+    permutations=0,
+)
 TRAIN = [run for run in RUNS if run not in TEST]
 
 
@@ -64,12 +76,33 @@ def betas() -> Betas:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory, betas: Betas) -> Path:
+def others(betas: Betas) -> dict[str, Betas]:
+    """Two more subjects, who share the code of the first."""
+    return {name: betas.of_another(int(name)) for name in ("2", "3")}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, betas: Betas, others: dict[str, Betas]) -> Path:
     """Encoding, decoding and inference by the workflow's own commands."""
     folder = tmp_path_factory.mktemp("betas") / "study"
-    write_study(folder, betas, "sub-1_betas.nii.gz", "sub-1_trials.tsv")
-    edit(folder / "config.yaml", lambda study: study.update(ANALYSES))
+    write_study(
+        folder,
+        betas,
+        "sub-{subject}_betas.nii.gz",
+        "sub-{subject}_trials.tsv",
+        others,
+        subjects=["1", *others],
+        timelines="own",
+        layout={"space": "MNI152NLin2009cAsym"},
+    )
+
+    def change(study: dict[str, Any]) -> None:
+        study.update(ANALYSES)
+        study["decoders"]["labels"]["across_subjects"] = True
+
+    edit(folder / "config.yaml", change)
     results = ["inference/d/light/sub-1.h5", "decode/d/labels/sub-1.h5"]
+    results += ["decode/d/labels/across_subjects.h5"]
     results += ["rsa/d/alike/similarity.tsv"]
     results += [f"decode/d/{name}/sub-1_identification.tsv" for name in ("seen", "encoded")]
     run_here(folder, commands(folder, *(f"results/{path}" for path in results)))
@@ -139,24 +172,42 @@ def test_driven_voxels_are_found_under_their_ceiling(study: Path) -> None:
     assert (tested.found.p[DRIVEN:] < 0.05).mean() < 0.15
 
 
-def test_decoding_is_that_of_the_functions_on_the_same_arrays(study: Path, betas: Betas) -> None:
+def labelled_trials(betas: Betas) -> Samples:
     names = [name for _, name in betas.trials]
-    samples = labelled(
-        betas.responses, [label_of(name) for name in names], runs_of(betas), items=names, test=TEST
-    )
-    design = DecoderDesign(
-        kind="ridge",
-        samples="volumes",
-        standardize="training",
-        regularization=10.0,
-        permutations=0,
-    )
-    found = decode(samples, design)
+    labels = [label_of(name) for name in names]
+    return labelled(betas.responses, labels, runs_of(betas), items=names, test=TEST)
+
+
+def test_decoding_is_that_of_the_functions_on_the_same_arrays(study: Path, betas: Betas) -> None:
+    found = decode(labelled_trials(betas), DESIGN)
     stored, _ = read_decoding(study / "results/decode/d/labels/sub-1.h5")
     np.testing.assert_allclose(stored.decision, found.decision, atol=1e-5)
     np.testing.assert_array_equal(stored.predicted, found.predicted)
     assert stored.accuracy > 0.8
     assert len(stored.true) == 4 * len(HELD_OUT)
+
+
+def test_each_subject_is_decoded_by_the_others_as_the_functions_do(
+    study: Path, betas: Betas, others: dict[str, Betas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {name: labelled_trials(one) for name, one in {"1": betas, **others}.items()}
+    found = decode(join_subjects(parts), DESIGN)
+    stored, _ = read_decoding(study / "results/decode/d/labels/across_subjects.h5")
+    np.testing.assert_allclose(stored.decision, found.decision, atol=1e-5)
+    np.testing.assert_array_equal(stored.predicted, found.predicted)
+    assert stored.subjects is not None
+    np.testing.assert_array_equal(
+        stored.subjects.accuracy, [one.accuracy for one in found.subjects]
+    )
+    assert stored.subjects.accuracy.min() > 0.7
+    assert stored.scheme == "leave-one-subject-out"
+    monkeypatch.chdir(study)
+    results = study_results(study, study / "workflow/datasets")
+    text = text_of(results)["Decoding: d"]
+    for pattern, wanted in decoding_facts(Of(results, "d")):
+        told = {tuple(map(number, one.groups())) for one in re.finditer(pattern, text)}
+        assert told == wanted, pattern
+    assert "on its held-out runs, by what was fitted to the training runs of the others" in text
 
 
 def test_held_out_images_are_identified_by_jobs_of_the_workflow(study: Path) -> None:

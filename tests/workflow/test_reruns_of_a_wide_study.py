@@ -92,6 +92,13 @@ STUDY: list[Change] = [
     ("config.yaml", "decoders.genre.searchlight", 8, {"searchlight"} | REPORT),
     ("config.yaml", "decoders.genre.regions", "all", {"decode_regions"} | REPORT),
     ("config.yaml", "decoders.genre.times", [-2, 10], {"decode_times"} | REPORT),
+    # Of two subjects, who are decoded by each other, too.
+    (
+        "config.yaml",
+        "decoders.words",
+        {"datasets": ["ds003717"], "kind": "lda", "samples": "blocks", "across_subjects": True},
+        {"samples", "group_decoding", "decode_across_subjects"} | DECODED,
+    ),
     ("config.yaml", "identification.images.regions", ["V2"], IDENTIFIED),
     ("config.yaml", "identification.images.voxels", 100, IDENTIFIED),
     ("config.yaml", "identification.images.alpha", "cv", IDENTIFIED),
@@ -283,6 +290,8 @@ OTHER_JOBS = {
     "identification.images.model",
     *("rsa.alike.datasets", "rsa.alike.features"),
     "decoders.genre.members",
+    # Its dataset has one subject; of another decoder it is tried.
+    "decoders.genre.across_subjects",
     *("contrasts.sounds.datasets", "inference.comparisons", "inference.regions"),
 }
 SECTIONS = {

@@ -1,5 +1,6 @@
 # What was seen, from the brain.
 
+from tristream.config.settings.across_subjects import AcrossSubjectsSettings
 from tristream.config.settings.decode import DecodeSettings
 from tristream.config.settings.identification import IdentificationSettings
 from tristream.config.settings.profile import ProfileSettings
@@ -30,6 +31,33 @@ rule decode:
     shell:
         "python -m tristream decode fit --settings {params.settings:q}"
         " --subject {wildcards.subject} --bold {input.bold:q} --samples {input.samples:q}"
+        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule decode_across_subjects:
+    input:
+        bold=lambda w: TARGETS.runs_of_all(w.dataset),
+        samples=lambda w: TARGETS.subjects("samples", w.dataset),
+    output:
+        at("across_subjects"),
+    log:
+        LAYOUT.log("across_subjects"),
+    benchmark:
+        LAYOUT.benchmark("across_subjects")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("across_subjects"),
+        runtime=minutes("across_subjects"),
+    params:
+        settings=lambda w: settings(
+            AcrossSubjectsSettings, dataset=w.dataset, decoder=w.decoder
+        ),
+        code=fingerprint("tristream.decode.across_subjects"),
+    shell:
+        "python -m tristream decode across-subjects --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 

@@ -25,9 +25,23 @@ def register(stages: Any) -> None:
     fitted.add_argument("--samples", required=True, type=Path, help="the sample index")
     add_output(fitted, "HDF5 file")
     fitted.set_defaults(run=fit)
+    _register_across(actions)
     _register_profile(actions)
     _register_identify(actions)
     _register_univariate(actions)
+
+
+def _register_across(actions: Any) -> None:
+    others = actions.add_parser("across-subjects", help="each subject by what others' runs teach")
+    add_settings(others, "dataset", "decoder")
+    others.add_argument(
+        "--bold", required=True, nargs="+", type=Path, help="the run files of all subjects"
+    )
+    others.add_argument(
+        "--samples", required=True, nargs="+", type=Path, help="the sample index of each subject"
+    )
+    add_output(others, "HDF5 file")
+    others.set_defaults(run=across_subjects)
 
 
 def _register_profile(actions: Any) -> None:
@@ -74,6 +88,18 @@ def fit(args: argparse.Namespace) -> None:
     found = fit_decoder(args.bold, args.samples, args.output, decoder, args.subject, args.code)
     p = f"no p value ({found.refusal})" if found.refusal else f"p = {found.p:.4f}"
     print(f"{decoder.decoder}: accuracy {found.accuracy:.3f}, {p}")
+
+
+def across_subjects(args: argparse.Namespace) -> None:
+    """Decode each subject by the others, write; print the accuracy in each."""
+    from tristream.config.settings.across_subjects import AcrossSubjectsSettings
+    from tristream.decode.across_subjects import fit as fit_across
+
+    decoder = settings(args, AcrossSubjectsSettings)
+    found = fit_across(args.bold, args.samples, args.output, decoder, args.code)
+    p = f"no p value ({found.refusal})" if found.refusal else f"p = {found.p:.4f}"
+    each = ", ".join(f"sub-{one.name} {one.accuracy:.3f}" for one in found.subjects)
+    print(f"{decoder.decoder}: accuracy {found.accuracy:.3f} ({each}), {p}")
 
 
 def profile(args: argparse.Namespace) -> None:

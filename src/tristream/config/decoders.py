@@ -88,6 +88,11 @@ class Decoder(DecoderDesign):
         description="decode also from the single volume at each time between these two, in seconds "
         "after the onset of each block; times before the onset are a check",
     )
+    across_subjects: bool = Field(
+        default=False,
+        description="decode also each subject by what is fitted to the others; their voxels must "
+        "lie on one grid in one space",
+    )
 
     @model_validator(mode="after")
     def _times_rise(self) -> "Decoder":
@@ -97,8 +102,8 @@ class Decoder(DecoderDesign):
 
     @property
     def design(self) -> DecoderDesign:
-        """The decoder without its datasets, and without the parts from which it decodes also."""
-        apart = {"datasets", "searchlight", "regions", "times"}
+        """The decoder without its datasets, and without what it decodes also."""
+        apart = {"datasets", "searchlight", "regions", "times", "across_subjects"}
         return DecoderDesign.model_validate(self.model_dump(exclude=apart))
 
     @property

@@ -12,6 +12,8 @@ FSAVERAGE5, FSLR = "fsaverage5", "fsLR_den-91k"
 SURFACES = (FSAVERAGE5, FSLR)
 # That of each run, which names of files leave out.
 OWN_SPACE = "func"
+# Spaces that each subject has of its own.
+SPACES_OF_ONE = (OWN_SPACE, "T1w", "native")
 
 
 class FmriprepLayout(Section):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +13,16 @@ from tqdm import tqdm
 from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
-from tristream.decode.balanced_accuracy import Balanced, balanced_accuracy
+from tristream.decode.balanced_accuracy import Balanced
 from tristream.decode.classifiers import CLASSIFIERS, LINEAR
-from tristream.decode.decoding_file import KIND, Decoding, Voices, write_decoding
+from tristream.decode.decoding_file import KIND, Decoding, LeftOut, Voices, write_decoding
 from tristream.decode.decoding_methods import methods_of
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.ensemble import TOGETHER, together
 from tristream.decode.fold_samples import FoldSamples
-from tristream.decode.item_exchange import p_value
 from tristream.decode.joined_subjects import people_divisions
 from tristream.decode.label_exchange import LabelExchange, label_exchange
+from tristream.decode.tally import Tally, Voice, p_of_any
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
 
@@ -29,31 +30,6 @@ Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 BATCH = 50
 """Labellings decided on at a time."""
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One classifier of a decoder, or what its classifiers decide together.
-
-    Attributes
-    ----------
-    name : str
-    accuracy : float
-        Share of right predictions among all tested samples.
-    null : ndarray of shape (permutations,)
-        Accuracies under permuted labels; empty where the test was refused or not asked for.
-    balanced : Balanced
-        Mean of the classes' recalls, with its interval.
-    """
-
-    name: str
-    accuracy: float
-    null: np.ndarray
-    balanced: Balanced
-
-    def p_against(self, null: np.ndarray) -> float:
-        """(1 + permutations at least as accurate) / (1 + permutations)."""
-        return p_value(self.accuracy, null)
 
 
 @dataclass(frozen=True)
@@ -69,6 +45,8 @@ class Decoded:
     predicted : ndarray of int, shape (n,)
     voices : tuple of Voice
         The decoder itself; of an ensemble its mean probability, its majority, and its members.
+    subjects : tuple of Voice
+        The decoder in each of several subjects; none where there is one.
     top, top_null : ndarray of shape (classes,)
         Share of samples whose class is among the 1, 2, … with the largest decision values, and the
         mean of that under permuted labels (without these, k / classes).
@@ -89,6 +67,7 @@ class Decoded:
     decision: np.ndarray
     predicted: np.ndarray
     voices: tuple[Voice, ...]
+    subjects: tuple[Voice, ...]
     top: np.ndarray
     top_null: np.ndarray
     patterns: np.ndarray
@@ -120,8 +99,7 @@ class Decoded:
     @property
     def p_any(self) -> np.ndarray:
         """p of each voice, corrected for all: by the largest accuracy under each permutation."""
-        largest = np.max([voice.null for voice in self.voices], axis=0)
-        return np.array([voice.p_against(largest) for voice in self.voices])
+        return p_of_any(self.voices)
 
 
 @dataclass(frozen=True)
@@ -183,7 +161,7 @@ def decode(
     given = under or labellings(samples, decoder)
     plan, labels, refusal = given.plan, given.labels, given.refusal
     thing = plan.thing[samples.unit]
-    tally = _Tally(samples, len(labels), thing, len(plan.label))
+    tally = Tally(samples, len(labels), thing, len(plan.label))
     patterns, left_out = [], 0
     folds = list(divisions(samples, decoder.folds))
     quiet = True if under else None
@@ -204,13 +182,15 @@ def decode(
             if decoder.kind in LINEAR and under is None:
                 own = _decider(replace(fold, test=fold.train), decoder)
                 patterns.append(haufe(fold.train, own(samples.label[None, used])[0, 0]))
-    voices = tally.voices(_names(decoder), plan.of_things(labels))
+    of_things = plan.of_things(labels)
+    voices = tally.voices(_names(decoder), of_things)
     tested = np.flatnonzero(tally.tested)
     return Decoded(
         tested=tested,
         decision=tally.decision[tested],
         predicted=tally.decision[tested].argmax(1),
         voices=voices,
+        subjects=tally.by_subject(of_things),
         top=tally.top[0] / len(tested),
         top_null=(
             np.arange(1, len(samples.classes) + 1) / len(samples.classes)
@@ -237,53 +217,6 @@ def _decider(samples: FoldSamples, decoder: DecoderDesign) -> Callable[[Ints], F
         return lambda labels: fold.decide(labels)[None]
     members = [CLASSIFIERS[kind].fold(samples, decoder, True) for kind in decoder.members]
     return lambda labels: together([one.decide(labels) for one in members])
-
-
-class _Tally:
-    """What was named right, by voice, labelling and exchangeable thing.
-
-    Parameters
-    ----------
-    samples : Samples
-    labellings : int
-    thing : ndarray of int of shape (samples,)
-    things : int
-    """
-
-    def __init__(self, samples: Samples, labellings: int, thing: Ints, things: int) -> None:
-        classes = len(samples.classes)
-        self.samples, self.thing, self.things = samples, thing, things
-        self.tested = np.zeros(len(thing), bool)
-        self.decision = np.zeros((len(thing), classes))
-        self.top = np.zeros((labellings, classes))
-        self.hits: Floats = np.zeros((0, labellings, things))
-
-    def add(self, values: Floats, labels: Ints, part: slice, test: Ints) -> None:
-        """Decision values of some labellings on the test samples of one division."""
-        if not len(self.hits):
-            self.hits = np.zeros((len(values), *self.hits.shape[1:]))
-        if part.start == 0:
-            self.tested[test] = True
-            self.decision[test] = values[0, 0]
-        y = labels[:, self.samples.unit[test]]
-        hit = (values.argmax(-1) == y).astype(float)
-        member = self.thing[test][:, None] == np.arange(self.things)
-        self.hits[:, part] += hit @ member.astype(float)
-        own = np.take_along_axis(values[0], y[..., None], -1)
-        # Classes of equal value have an order, as the largest has for argmax.
-        before = np.arange(values.shape[-1]) < y[..., None]
-        rank = ((values[0] > own) | ((values[0] == own) & before)).sum(-1)
-        self.top[part] += (rank[..., None] <= np.arange(values.shape[-1])).sum(1)
-
-    def voices(self, names: Sequence[str], labels: Ints) -> tuple[Voice, ...]:
-        """What each was worth."""
-        shown = np.bincount(self.thing[self.tested], minlength=self.things)
-        found = []
-        for name, hits in zip(names, self.hits, strict=True):
-            accuracy = hits.sum(1) / self.tested.sum()
-            balanced = balanced_accuracy(hits, shown, labels, self.samples.classes)
-            found.append(Voice(name, float(accuracy[0]), accuracy[1:], balanced))
-        return tuple(found)
 
 
 def haufe(x: Floats, decision: Floats) -> Floats:
@@ -422,6 +355,13 @@ def fit(
         Fingerprint for the provenance.
     """
     given = read_samples(bold, samples, settings.block, settings.unit)
+    return decode_to_file(given, output, settings, subject, code)
+
+
+def decode_to_file(
+    given: Samples, output: Path, settings: DecodeSettings, subject: str, code: str
+) -> Decoded:
+    """Decode samples and write the file of kind ``decoding``; of several subjects without one."""
     found = decode(given, settings.block, settings.decoder)
     omitted = given.omitted
     if found.refusal:
@@ -431,14 +371,15 @@ def fit(
     if found.left_out:
         why = "they show an item that the same fit is tested on, which it would recognise"
         omitted += (Omission(f"{found.left_out} training samples of all fits", why),)
-    decoding = _to_file(given, found, settings, subject)
+    decoding = to_file(given, found, settings, subject)
     methods = methods_of(given, decoding, settings, found.refusal)
     provenance = Provenance(KIND, given.simulated, settings.key(), code, omitted, methods)
     write_decoding(output, decoding, provenance)
     return found
 
 
-def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: str) -> Decoding:
+def to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: str) -> Decoding:
+    """What the file of kind ``decoding`` holds."""
     y, run = given.y[found.tested], given.sample_run[found.tested]
     right = found.predicted == y
     runs = np.unique(run)
@@ -475,7 +416,8 @@ def _to_file(given: Samples, found: Decoded, settings: DecodeSettings, subject: 
         top_chance=found.top_null,
         patterns=found.patterns.astype(np.float32),
         ijk=given.ijk,
-        voices=_voices(found, share),
+        voices=Voices(**_arrays(found.voices, found.refusal, share)),
+        subjects=_left_out(given, found),
         null=found.null,
         p=None if found.refusal else found.p,
     )
@@ -490,17 +432,28 @@ def _scheme(given: Samples, folds: int | None) -> str:
     return "leave-one-run-out" if alone else "groups of runs"
 
 
-def _voices(found: Decoded, share: float) -> Voices:
+def _arrays(voices: Sequence[Voice], refusal: str, *shares: float) -> dict[str, Any]:
     """The voices as arrays; without permutations chance is the share of the commonest class."""
-    voices, none = found.voices, np.full(len(found.voices), np.nan)
-    p = none if found.refusal else np.array([one.p_against(one.null) for one in voices])
-    return Voices(
-        names=[one.name for one in voices],
-        accuracy=np.array([one.accuracy for one in voices]),
-        chance=np.array([share if found.refusal else one.null.mean() for one in voices]),
-        balanced=np.array([one.balanced.value for one in voices]),
-        balanced_low=np.array([one.balanced.low for one in voices]),
-        balanced_high=np.array([one.balanced.high for one in voices]),
-        p=p,
-        p_any=none if found.refusal else found.p_any,
-    )
+    none = np.full(len(voices), np.nan)
+    chance = shares if refusal else [one.null.mean() for one in voices]
+    return {
+        "names": [one.name for one in voices],
+        "accuracy": np.array([one.accuracy for one in voices]),
+        "chance": np.broadcast_to(np.asarray(chance, float), len(voices)),
+        "balanced": np.array([one.balanced.value for one in voices]),
+        "balanced_low": np.array([one.balanced.low for one in voices]),
+        "balanced_high": np.array([one.balanced.high for one in voices]),
+        "p": none if refusal else np.array([one.p_against(one.null) for one in voices]),
+        "p_any": none if refusal else p_of_any(voices),
+    }
+
+
+def _left_out(given: Samples, found: Decoded) -> LeftOut | None:
+    """Each subject, who was decoded by what was fitted to the others."""
+    if not given.joined:
+        return None
+    y, run = given.y[found.tested], given.sample_run[found.tested]
+    own = [y[given.joined.subject[run] == k] for k in range(len(given.joined.subjects))]
+    shares = [float(np.bincount(one).max() / len(one)) for one in own]
+    null = np.stack([one.null for one in found.subjects], axis=1)
+    return LeftOut(**_arrays(found.subjects, found.refusal, *shares), null=null)

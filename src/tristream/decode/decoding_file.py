@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
+
+if TYPE_CHECKING:
+    import h5py
 
 KIND = "decoding"
 ARRAYS = (
@@ -64,14 +67,30 @@ class Voices:
 
 
 @dataclass(frozen=True)
+class LeftOut(Voices):
+    """Each of several subjects, decoded by what was fitted to the others.
+
+    Attributes
+    ----------
+    names : list of str
+        Labels of the subjects.
+    null : ndarray of shape (permutations, subjects)
+        Accuracies of each under permuted labels, which moved alike in all; without rows where
+        there is no p value.
+    """
+
+    null: npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
 class Decoding:
-    """One decoder of one subject.
+    """One decoder of one subject, or of several by one another.
 
     Attributes
     ----------
     decoder, dataset, subject : str
-        Of whom.
-    scheme : {'holdout', 'leave-one-run-out', 'groups of runs'}
+        Of whom; `subject` is empty where there are several.
+    scheme : {'holdout', 'leave-one-run-out', 'groups of runs', 'leave-one-subject-out'}
         What was tested.
     classes : list of str
     run, unit : list of str
@@ -117,6 +136,8 @@ class Decoding:
         Accuracies under permuted labels; empty where `p` is None.
     p : float or None
         None where the test was refused or not asked for; `Provenance.omitted` has the reason.
+    subjects : LeftOut or None
+        Of several subjects, each one; None where there is one.
     """
 
     decoder: str
@@ -153,6 +174,7 @@ class Decoding:
     voices: Voices
     null: npt.NDArray[np.floating]
     p: float | None = None
+    subjects: LeftOut | None = None
 
 
 def write_decoding(path: Path, decoding: Decoding, provenance: Provenance) -> None:
@@ -163,10 +185,10 @@ def write_decoding(path: Path, decoding: Decoding, provenance: Provenance) -> No
         for key in ARRAYS:
             file[key] = getattr(decoding, key)
         file["auc"].attrs["method"] = "one class against the rest, by test run, averaged"
-        voices = file.create_group("voices")
-        write_strings(voices, "names", decoding.voices.names)
-        for key in VOICES:
-            voices[key] = getattr(decoding.voices, key)
+        _write_voices(file.create_group("voices"), decoding.voices)
+        if decoding.subjects is not None:
+            _write_voices(file.create_group("subjects"), decoding.subjects)
+            file["subjects/null"] = decoding.subjects.null
         for key in (*NUMBERS, *TEXTS, *COUNTS):
             file.attrs[key] = getattr(decoding, key)
         file.attrs["n_permutations"] = len(decoding.null)
@@ -190,11 +212,24 @@ def read_decoding(path: Path) -> tuple[Decoding, Provenance]:
             **{key: float(file.attrs[key]) for key in NUMBERS},
             **{key: str(file.attrs[key]) for key in TEXTS},
             **{key: int(file.attrs[key]) for key in COUNTS},
-            "voices": Voices(
-                names=read_strings(file["voices"], "names"),
-                **{key: file["voices"][key][()] for key in VOICES},
-            ),
+            "voices": Voices(**_voices_in(file["voices"])),
             "null": file["null"][()] if "null" in file else np.empty(0),
             "p": float(file.attrs["p"]) if "p" in file.attrs else None,
         }
+        if "subjects" in file:
+            subjects = file["subjects"]
+            content["subjects"] = LeftOut(**_voices_in(subjects), null=subjects["null"][()])
         return Decoding(**content), provenance
+
+
+def _write_voices(group: "h5py.Group", voices: Voices) -> None:
+    write_strings(group, "names", voices.names)
+    for key in VOICES:
+        group[key] = getattr(voices, key)
+
+
+def _voices_in(group: "h5py.Group") -> dict[str, Any]:
+    return {
+        "names": read_strings(group, "names"),
+        **{key: group[key][()] for key in VOICES},
+    }

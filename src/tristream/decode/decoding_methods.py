@@ -4,7 +4,8 @@ from tristream.config.decoders import DecoderDesign
 from tristream.config.settings.decode import DecodeSettings
 from tristream.decode.classifiers import CLASSIFIERS
 from tristream.decode.decoding_file import Decoding
-from tristream.decode.decoding_samples import Samples
+from tristream.decode.decoding_samples import Joined, Samples
+from tristream.decode.joined_subjects import people_divisions
 from tristream.phrases import counted
 
 UNITS = {"block": "block", "round": "block", "item": "item", "time": "time block"}
@@ -44,7 +45,11 @@ def methods_of(
             f"{given.x.shape[1]:,} voxels with the largest F of the labels in its training samples "
             "were used."
         )
-    sentences += [_scheme(given, decoding, settings), _null(decoding, settings, unit, refusal)]
+    if given.joined:
+        sentences += _across(given, given.joined, decoding, settings)
+    else:
+        sentences.append(_scheme(given, decoding, settings) + _untaught(given, decoding, "items"))
+    sentences.append(_null(decoding, settings, unit, refusal))
     sentences.append(_balanced(decoding, unit))
     if len(decoding.patterns):
         sentences.append(
@@ -91,12 +96,40 @@ def _scheme(given: Samples, decoding: Decoding, settings: DecodeSettings) -> str
         )
     else:
         text = f"Each of the {runs} runs was held out once, the decoder fitted to the others."
+    return text
+
+
+def _across(
+    given: Samples, joined: Joined, decoding: Decoding, settings: DecodeSettings
+) -> list[str]:
+    """How voxels of several subjects were matched, and who was tested by whom."""
+    subjects = len(joined.subjects)
+    folds = len(list(people_divisions(given, joined, settings.block.folds))) // subjects
+    if given.test.any():
+        how = "on its held-out runs, by what was fitted to the training runs of the others"
+    elif folds == 1:
+        how = "on all of its runs, by what was fitted to the others"
+    else:
+        how = f"on its runs in {folds} parts, each by what was fitted to the others' other runs"
+    where = f" in the space {joined.space}" if joined.space else ""
+    return [
+        f"The {decoding.n_voxels:,} voxels that all of {subjects} subjects have stood for each "
+        f"other where they lie at one place{where}.",
+        f"Each of the {subjects} subjects was tested {how} (leave-one-subject-out)."
+        + _untaught(given, decoding, "stimuli"),
+    ]
+
+
+def _untaught(given: Samples, decoding: Decoding, things: str) -> str:
+    """Which samples fits did not get."""
+    text = ""
     if given.one_item:
         text += " Each label was that of one item, so that to name it is to know the item again."
     if decoding.n_left_out:
         text += (
-            " No fit was given training samples of items that it was tested on "
-            f"({decoding.n_left_out:,} left out, over all fits), so that it can't recognise items."
+            f" No fit was given training samples of {things} that it was tested on "
+            f"({decoding.n_left_out:,} left out, over all fits), so that it can't recognise "
+            f"{things}."
         )
     return text
 

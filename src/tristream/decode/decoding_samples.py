@@ -31,12 +31,15 @@ class Joined:
     thing : ndarray of int, shape (units,)
         What each unit shows, the same number in all subjects: an item, or the k-th block of a label
         in a run.
+    space : str
+        In which the subjects' voxels lie; empty where that is not known.
     """
 
     subjects: list[str]
     subject: np.ndarray
     same_run: np.ndarray
     thing: np.ndarray
+    space: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tristream.decode.decoding_samples import Joined, Samples
 from tristream.errors import UserError
+from tristream.space.grid import places_in_common
 from tristream.store import Omission
 
 Ints = npt.NDArray[np.integer]
@@ -161,19 +162,13 @@ def _common(
             counts = ", ".join(f"{width:,} of sub-{name}" for name, width in widths.items())
             raise UserError(f"subjects have different numbers of voxels: {counts}; say where")
         return list(map(np.arange, widths.values())), ()
-    shared = places[next(iter(subjects))]
-    for name in subjects:
-        shared = np.intersect1d(shared, places[name])
-    if not len(shared):
+    found = places_in_common([places[name] for name in subjects])
+    shared, fewest = len(found[0]), min(widths.values())
+    if not shared:
         raise UserError("the subjects share no voxel; bring them into one space")
-    found: list[Ints] = []
-    for name in subjects:
-        order = np.argsort(places[name])
-        found.append(order[np.searchsorted(places[name], shared, sorter=order)])
-    fewest = min(widths.values())
-    if len(shared) == max(widths.values()):
+    if shared == max(widths.values()):
         return found, ()
-    what = f"voxels beside {len(shared):,} ({fewest:,} has the subject with the fewest)"
+    what = f"voxels beside {shared:,} ({fewest:,} has the subject with the fewest)"
     return found, (Omission(what, "not all subjects have them"),)
 
 

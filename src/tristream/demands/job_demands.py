@@ -80,6 +80,7 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
     "voxels": lambda s: s.voxels / 1e3,
     "longest*voxels": lambda s: s.longest * s.voxels / 1e6,
     "rows*voxels": lambda s: s.rows * s.voxels / 1e6,
+    "rows*voxels*subjects": lambda s: s.rows * s.voxels * s.subjects / 1e6,
     "trained": lambda s: s.trained / 1e3,
     "tested": lambda s: s.tested / 1e3,
     "held": lambda s: min(s.held, HELD),

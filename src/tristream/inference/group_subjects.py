@@ -11,7 +11,7 @@ from nibabel.affines import apply_affine
 from tristream.inference.shared_stimuli import SubjectNull
 from tristream.inference.table_files import WHOLE
 from tristream.space.atlas import Regions
-from tristream.space.grayordinates import Grayordinates
+from tristream.space.grid import Grid, places_in_common
 from tristream.store import Omission
 
 Floats = npt.NDArray[np.floating]
@@ -19,27 +19,10 @@ Ints = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class Where:
+class Where(Grid):
     """Where the voxels of a subject lie; `regions` of the dataset hold places among them."""
 
-    ijk: npt.NDArray[np.int32]
-    affine: Floats
-    shape: tuple[int, ...]
-    grayordinates: Grayordinates | None
     regions: Mapping[str, Ints] = field(default_factory=dict)
-
-    @property
-    def grid(self) -> tuple[object, ...]:
-        """Shape of the volume, and the structures beside it."""
-        where = self.grayordinates
-        return (self.shape, *((where.names, where.vertices) if where else ()))
-
-    @property
-    def keys(self) -> npt.NDArray[np.int64]:
-        """One number a voxel or vertex, the same in all subjects."""
-        if self.grayordinates is not None:
-            return self.grayordinates.keys(self.ijk)
-        return np.asarray(np.ravel_multi_index(tuple(self.ijk.T), self.shape), np.int64)
 
     def members(self, atlas: Regions | None) -> dict[str, npt.NDArray[np.bool_]]:
         """All voxels, those of each region of dataset and atlas, of each structure of surfaces."""
@@ -123,18 +106,11 @@ def common_places(subjects: Sequence[Subject]) -> list[Ints] | Omission:
         return Omission(what, "there is one value a subject")
     first = all_where[0]
     for name, other in zip((s.name for s in subjects), all_where, strict=True):
-        if other.grid != first.grid or not np.allclose(first.affine, other.affine):
+        if not other.is_that_of(first):
             return Omission(what, f"sub-{name} lies on another grid than sub-{subjects[0].name}")
-    flat = [where.keys for where in all_where]
-    shared = flat[0]
-    for own in flat[1:]:
-        shared = np.intersect1d(shared, own)
-    if not len(shared):
+    places = places_in_common([where.keys for where in all_where])
+    if not len(places[0]):
         return Omission(what, "the subjects' masks share no voxel")
-    places: list[Ints] = []
-    for own in flat:
-        order = np.argsort(own)
-        places.append(order[np.searchsorted(own, np.sort(shared), sorter=order)])
     return places
 
 

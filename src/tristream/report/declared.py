@@ -164,6 +164,8 @@ def _of_groups(targets: Targets, dataset: str) -> Iterator[Input]:
     for decoder, one in study.decoders.items():
         if dataset in one.datasets:
             yield Input.of("group_decoding", dataset=dataset, decoder=decoder)
+            if one.across_subjects:
+                yield Input.of("across_subjects", dataset=dataset, decoder=decoder)
     for contrast, block in study.contrasts.items():
         if dataset in block.datasets:
             yield Input.of("group_contrast", dataset=dataset, contrast=contrast)

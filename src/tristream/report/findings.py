@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tristream.contrast.contrast_file import read_contrast_table
 from tristream.decode.decoding_file import read_decoding
@@ -136,7 +137,7 @@ class DecoderFinding:
     Attributes
     ----------
     dataset, decoder, subject : str
-        Of whom.
+        Of whom; the decoder's name says if it was fitted to other subjects.
     classes : int
         How many there were to choose from.
     accuracy, chance : float
@@ -228,10 +229,15 @@ def find(results: Results, workers: int = 1) -> Findings:
             groups.append(partial(_group, results, dataset, name))
     for one, path in results.existing("decoding"):
         decoders.append(partial(_decoder, one["dataset"], one["decoder"], one["subject"], path))
+    across = [
+        finding
+        for one, path in results.existing("across_subjects")
+        for finding in _across(one["dataset"], one["decoder"], path)
+    ]
     return Findings(
         [one for one in make(results, models, workers) if one],
         [one for one in make(results, groups, 1) if one],
-        make(results, decoders, 1),
+        [*make(results, decoders, 1), *across],
         [_contrast(one, path) for one, path in results.existing("contrast_table")],
         identified(results),
         alike(results),
@@ -305,10 +311,6 @@ def _group(results: Results, dataset: str, model: str) -> GroupFinding | None:
 
 def _decoder(dataset: str, decoder: str, subject: str, path: Path) -> DecoderFinding:
     found = read_decoding(path)[0]
-    null = None
-    if len(found.null):
-        low, high = np.percentile(found.null, [2.5, 97.5])
-        null = (float(low), float(high))
     return DecoderFinding(
         dataset,
         decoder,
@@ -316,9 +318,37 @@ def _decoder(dataset: str, decoder: str, subject: str, path: Path) -> DecoderFin
         len(found.classes),
         found.accuracy,
         found.chance,
-        null,
+        most_of(found.null),
         found.p,
     )
+
+
+def _across(dataset: str, decoder: str, path: Path) -> list[DecoderFinding]:
+    """Each subject, decoded by what was fitted to the others."""
+    found = read_decoding(path)[0]
+    if (each := found.subjects) is None:
+        return []
+    return [
+        DecoderFinding(
+            dataset,
+            f"{decoder} across subjects",
+            subject,
+            len(found.classes),
+            float(each.accuracy[k]),
+            float(each.chance[k]),
+            most_of(each.null[:, k]),
+            None if found.p is None else float(each.p[k]),
+        )
+        for k, subject in enumerate(each.names)
+    ]
+
+
+def most_of(null: npt.NDArray[np.floating]) -> tuple[float, float] | None:
+    """Between which values 95 % of permutations lie; None without them."""
+    if not len(null):
+        return None
+    low, high = np.percentile(null, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _contrast(one: Input, path: Path) -> ContrastFinding:

@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Decoding": (
         "decoding",
+        "across_subjects",
         "searchlight",
         "region_profile",
         "time_profile",
@@ -95,6 +96,7 @@ PLACES = {
     "region_profile": _by("decoder", "subject"),
     "time_profile": _by("decoder", "subject"),
     "group_decoding": _by("decoder"),
+    "across_subjects": _by("decoder"),
     "identification": _by("identification", "subject"),
     "mass_univariate": _by("comparison", "subject", names=("pair",)),
     "dissimilarities": _by("analysis", "subject", names=("rsa",)),

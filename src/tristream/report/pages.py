@@ -13,6 +13,7 @@ from tristream.report.findings import Findings, find
 from tristream.report.front_page import Study, banner, front_page
 from tristream.report.sections import (
     accuracy,
+    across_subjects,
     alignment,
     bold,
     brains,
@@ -133,6 +134,8 @@ def dataset_page(
     ]
     if published.names(results, dataset):
         page.sections.append(published.section(results, dataset))
+    if across_subjects.names(results, dataset):
+        page.sections.append(across_subjects.section(results, dataset))
     if rsa.names(results, dataset):
         page.sections.append(rsa.section(results, dataset))
     if results.models(dataset):

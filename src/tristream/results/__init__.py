@@ -130,6 +130,7 @@ PLACES = {
         Place("selection", "encode/{dataset}/sub-{subject}_selection.tsv", "selection"),
         Place("partition", "partition/{dataset}/{model}/sub-{subject}.h5", "partition"),
         Place("decoding", "decode/{dataset}/{decoder}/sub-{subject}.h5", "decoding"),
+        Place("across_subjects", "decode/{dataset}/{decoder}/across_subjects.h5", "decoding"),
         Place(
             "searchlight",
             "decode/{dataset}/{decoder}/sub-{subject}_searchlight.h5",

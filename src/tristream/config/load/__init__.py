@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tristream.config.base import expand
 from tristream.config.dataset import Dataset
-from tristream.config.layouts import ScanLayout, VolumeTableLayout
+from tristream.config.layouts import SPACES_OF_ONE, ScanLayout, VolumeTableLayout
 from tristream.config.load.questions import check_answered
 from tristream.config.load.yaml_slips import check_slips
 from tristream.config.sources import (
@@ -153,7 +153,28 @@ def resolve(content: Any, path: Path, folders: list[Path]) -> Resolved:
     for name, choice in study.datasets.items():
         datasets[name] = _chosen(descriptor(name, folders, path), choice, path)
         subjects[name] = _subjects(choice.subjects, datasets[name], path)
+    _check_across_subjects(study, datasets, subjects, path)
     return Resolved(study, datasets, subjects)
+
+
+def _check_across_subjects(
+    study: Study, datasets: dict[str, Dataset], subjects: dict[str, list[str]], path: Path
+) -> None:
+    """Refuse decoders of subjects by one another where there is one, or each has its own space."""
+    for name, block in study.decoders.items():
+        for dataset in block.datasets if block.across_subjects else []:
+            where, space = f"{path}: decoders.{name}.across_subjects", datasets[dataset].space
+            if len(subjects[dataset]) < 2:
+                raise UserError(
+                    f"{where}: {dataset} has one chosen subject, and decoding across subjects "
+                    "needs two; choose more, or take the key out"
+                )
+            if space in SPACES_OF_ONE:
+                raise UserError(
+                    f"{where}: subjects of {dataset} lie each in a space of their own "
+                    f"(layout.space: {space}); name one that they share, as MNI152NLin2009cAsym, "
+                    "or take the key out"
+                )
 
 
 def load_study(path: Path | str) -> Study:

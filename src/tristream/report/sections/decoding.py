@@ -1,18 +1,21 @@
 """Decoders: confusion, areas under the curve, accuracy against the null."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.decode.decoding_file import Decoding, read_decoding
+from tristream.decode.decoding_file import Decoding, Voices, read_decoding
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Section, Table, Text, count, facts
 from tristream.report.references import resolve
 from tristream.report.sections.stimuli import cautions_of
 from tristream.report.study_results import Results
 from tristream.store import Provenance
+
+COLUMNS = ("accuracy", "chance", "balanced accuracy", "p", "p of all")
 
 
 def names(results: Results, dataset: str) -> list[str]:
@@ -28,7 +31,7 @@ def section(results: Results, dataset: str, subject: str) -> Section:
         path = results.path("decoding", dataset=dataset, decoder=name, subject=subject)
         blocks.append(Heading(f"Decoder {name}"))
         gone = results.missing(f"Decoder {name}", path)
-        blocks += gone or _decoder(results, dataset, subject, name, path)
+        blocks += gone or blocks_of(results, f"{dataset}/sub-{subject}", f"sub-{subject}", path)
     return Section("decoding", "Decoding", blocks)
 
 
@@ -60,12 +63,22 @@ def holm(p: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return out
 
 
-def _decoder(results: Results, dataset: str, subject: str, name: str, path: Path) -> list[Block]:
+def blocks_of(results: Results, where: str, whose: str, path: Path) -> list[Block]:
+    """All that a file of kind `decoding` holds.
+
+    Parameters
+    ----------
+    results : Results
+    where : str
+        Folder of the figures.
+    whose : str
+        Of which subjects it is, in words.
+    path : Path
+    """
     found, provenance = read_decoding(path)
-    notes = results.read(path, provenance)
-    where, simulated = f"{dataset}/sub-{subject}", provenance.simulated
+    notes, simulated, name = results.read(path, provenance), provenance.simulated, found.decoder
     blocks: list[Block] = [_facts(found, provenance), *_voices(found)]
-    who = f"{name}, sub-{subject}"
+    who = f"{name}, {whose}"
     share = found.confusion / np.maximum(found.confusion.sum(axis=1, keepdims=True), 1)
     classes = found.classes
     labels = ("true class", "predicted class", "share of the row")
@@ -124,32 +137,26 @@ def _voices(found: Decoding) -> list[Block]:
     voices = found.voices
     if len(voices.names) < 2:
         return []
-    rows = [
-        (
-            name,
-            *(float(value) for value in values[:2]),
-            "{:.3f} ({:.3f} to {:.3f})".format(*values[2:5]),
-            *(float(value) if np.isfinite(value) else None for value in values[5:]),
-        )
-        for name, *values in zip(
-            voices.names,
-            voices.accuracy,
-            voices.chance,
-            voices.balanced,
-            voices.balanced_low,
-            voices.balanced_high,
-            voices.p,
-            voices.p_any,
-            strict=True,
-        )
-    ]
     caption = (
         "Each classifier of the ensemble, and what they decide together, on the same held-out "
         "samples; chance is the mean under permuted labels. The last p is corrected for all rows, "
         "by the largest accuracy under each permutation."
     )
-    columns = ("classifier", "accuracy", "chance", "balanced accuracy", "p", "p of all")
-    return [Table(caption, columns, tuple(rows))]
+    rows = tuple(zip(voices.names, *columns_of(voices), strict=True))
+    return [Table(caption, ("classifier", *COLUMNS), rows)]
+
+
+def columns_of(voices: Voices) -> Iterator[list[object]]:
+    """Columns of a table of classifiers or subjects, named by `COLUMNS`."""
+    yield [float(value) for value in voices.accuracy]
+    yield [float(value) for value in voices.chance]
+    intervals = zip(voices.balanced, voices.balanced_low, voices.balanced_high, strict=True)
+    yield [
+        f"{value:.3f} ({low:.3f} to {high:.3f})" if np.isfinite(low) else f"{value:.3f}"
+        for value, low, high in intervals
+    ]
+    for p in (voices.p, voices.p_any):
+        yield [float(value) if np.isfinite(value) else None for value in p]
 
 
 def _top(found: Decoding) -> Block:
