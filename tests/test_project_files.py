@@ -48,6 +48,28 @@ def test_the_conda_recipe_needs_what_the_package_needs():
     assert recipe["about"]["license"] == PROJECT["license"]
 
 
+def test_both_images_copy_and_install_what_the_package_is_built_from():
+    docker, apptainer = text("envs/Dockerfile"), text("envs/apptainer.def")
+    copied = [one.split()[:-1] for one in re.findall(r"^COPY (.+)$", docker, flags=re.MULTILINE)]
+    names = {name for line in copied for name in line}
+    pairs = re.findall(r"^ +(\S+) /opt/tristream/(\S+)$", apptainer, flags=re.MULTILINE)
+    assert {source for source, _ in pairs} == {target for _, target in pairs} == names
+    install = [re.findall(r"python -m pip install .+", one) for one in (docker, apptainer)]
+    assert install[0] == install[1] != []
+    extras = re.findall(r"\.\[([\w,]+)\]", install[0][0])[0].split(",")
+    assert {*extras} <= {*PROJECT["optional-dependencies"]}
+    base = [
+        re.findall(rf"^{one} ?(python:\S+)$", found, flags=re.MULTILINE)
+        for one, found in (("FROM", docker), ("From:", apptainer))
+    ]
+    assert base[0] == base[1] != []
+    # Nothing of what they copy is a link to what they do not, and what the build reads is there.
+    assert {PROJECT["readme"], *PROJECT["license-files"], "pyproject.toml"} <= names
+    for link in (one for name in names for one in (REPOSITORY / name).rglob("*")):
+        if link.is_symlink():
+            assert link.resolve().relative_to(REPOSITORY).parts[0] in names
+
+
 def test_the_changelog_begins_with_this_version():
     (first, *_) = re.findall(r"^## (\S+)", text("CHANGELOG.md"), flags=re.MULTILINE)
     assert first == PROJECT["version"]
