@@ -375,6 +375,20 @@ def test_bfloat16_is_searched_only_for_float32():
     assert nodes.fast_type(cpu, torch.float32) in (torch.float32, torch.bfloat16)
 
 
+@pytest.mark.parametrize(
+    ("known", "quick"),
+    [
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, torch.float32),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({}, torch.float32),
+    ],
+)
+def test_bfloat16_is_searched_where_it_is_faster(monkeypatch, known, quick):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert nodes.fast_type(torch.device("cpu"), torch.float32) == quick
+
+
 @pytest.mark.gpu
 def test_cuda_predicts_as_the_cpu():
     kernels, new_kernels, y, _ = study((600, 300, 40), 1.0)

@@ -20,14 +20,17 @@ TOGETHER = 4
 def fast_type(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     """The type in which candidates are searched: bfloat16 where it is the faster one.
 
-    Only for float32 targets, on a CPU with AMX or AVX512-BF16, or a CUDA device that has it.
+    Only for float32 targets, on a CUDA device that has it, a CPU with AMX, or an AMD with
+    AVX512-BF16: of an Intel without AMX the product takes half as long again as in float32.
     """
     if dtype != torch.float32:
         return dtype
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else dtype
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.bfloat16 if known.get("amx_bf16") or known.get("avx512_bf16") else dtype
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    amd = "AMD" in str(known.get("cpu_name", ""))
+    faster = known.get("amx_bf16") or (amd and known.get("avx512_bf16"))
+    return torch.bfloat16 if faster else dtype
 
 
 def score_nodes(
