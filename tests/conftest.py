@@ -4,6 +4,7 @@ They are kept in the folder that TRISTREAM_TEST_DATA names, by default `data/` o
 (the demo's own cache); the fetch stage locks it, so that parallel test processes share it.
 """
 
+import gc
 import os
 import shutil
 import subprocess
@@ -27,6 +28,15 @@ MEDIA = "docs/_static/medias/getting_started/moviepy_10_minutes"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     quick.add_option(parser)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let no collection of garbage look at what lives as long as the process: imports and tests.
+
+    Four thousand tests are some millions of objects, and nilearn collects with every image it reads.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
