@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let no collection of garbage look at what lives as long as the process: imports and tests.
 
-    Four thousand tests are some millions of objects, and nilearn collects with every image it reads.
+    They are some millions of objects, and nilearn collects with every image that it reads.
     """
     gc.collect()
     gc.freeze()
