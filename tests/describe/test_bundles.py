@@ -7,17 +7,21 @@ Their outputs of fMRIPrep are datasets elsewhere, which can't be reached here: t
 import os
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from helpers import REPOSITORY
+from helpers.event_tables import timelines_of
 from tristream.config.dataset import Dataset
 from tristream.config.load import descriptor
 from tristream.config.load.questions import MARK
 from tristream.describe.descriptor_file import Written, describe
 from tristream.describe.study_folder import make_study
 from tristream.errors import UserError
+from tristream.fetch.receipt import FetchedFile, Receipt
+from tristream.stimuli.timelines import Timeline
 
 BUNDLES = os.environ.get("TRISTREAM_OPENNEURO_BUNDLES")
 SHIPPED = REPOSITORY / "workflow/datasets"
@@ -37,6 +41,30 @@ def described(name: str, folder: Path) -> tuple[Dataset, Written]:
     print(f"{name}: described in {seconds:.1f} s, {len(written.questions)} questions")
     assert seconds < LONGEST
     return descriptor(name, [folder / "out"], written.path, questions=False), written
+
+
+def ships_as(found: Dataset, name: str) -> Dataset:
+    """The descriptor that ships, which agrees with what is found."""
+    ships = descriptor(name, [SHIPPED], SHIPPED)
+    for key in ("tr", "subjects", "timelines", "parts", "split", "exchange"):
+        assert getattr(found, key) == getattr(ships, key), key
+    assert found.events.stimulus == ships.events.stimulus
+    rows, known = (
+        {(row.stimulus, row.kind, row.path, row.match or row.path, row.label) for row in d}
+        for d in (found.stimuli.table, ships.stimuli.table)
+    )
+    assert rows == known
+    return ships
+
+
+def read_as(ships: Dataset, subject: str, folder: Path) -> Timeline:
+    """The real events of a subject, as the descriptor has them read."""
+    root = folder / "data/datasets" / ships.id
+    files = (str(path.relative_to(root)) for path in sorted(root.rglob("*_events.tsv")))
+    listed = tuple(FetchedFile(file, 0) for file in files)
+    listing = Receipt(ships.id, None, {}, "", root, ships.id, "", listed, False)
+    (timeline,) = timelines_of(ships, [subject], listing).values()
+    return timeline
 
 
 def answered(written: Written) -> None:
@@ -93,10 +121,23 @@ if BUNDLES:
         assert {row.kind for row in found.stimuli.table} == {"sound"}
         assert "stimuli/pieman_audio.wav" in {row.path for row in found.stimuli.table}
         assert len(found.stimuli.table) == 28
-        assert found.exchange.unit == "time"
         text = " ".join(written.questions)
-        assert "does the file begin with the `run`" in text
-        assert "1.52 s in sub-" in text
+        assert "did the file begin with its `first` event, with the `run`" in text
+        assert "1.52 s in sub-115" in text
+        ships = ships_as(found, "ds002345")
+        gone = {s: set(found.runs_of(s)) - set(ships.runs_of(s)) for s in found.subjects}
+        assert {s: runs for s, runs in gone.items() if runs} == {
+            "115": {"task-milkyway_part-1", "task-milkyway_part-2"}
+        }
+        assert found.events.without_media_start == ships.events.without_media_start
+        # Music of 22 s, 3 s of silence, and the story, in one file that began 4.5 s late.
+        heard = read_as(ships, "016", tmp_path)["task-notthefallintact_part-1"]
+        assert [(event.onset, event.media_start, event.keep) for event in heard] == [
+            (4.5, 0.0, False),
+            (29.5, 25.0, True),
+        ]
+        (rest,) = read_as(ships, "016", tmp_path)["task-notthefallintact_part-2"]
+        assert (rest.onset, rest.media_start, rest.end) == (329.0, 324.5, 576.5)
 
     def test_images_of_which_test_ones_are_in_every_run(tmp_path):
         """ds004192: ``file_path`` names the picture, ``trial_type`` the kind of trial."""
@@ -114,6 +155,14 @@ if BUNDLES:
         assert by_path["yo-yo/yo-yo_11s.jpg"].stimulus == "yo_yo_11s"
         assert len(by_path) == 8640 + 100 + 100
         assert "8840 of 8840 stimuli are not in the dataset" in " ".join(written.questions)
+        ships = ships_as(found, "ds004192")
+        assert all(found.runs_of(s) == ships.runs_of(s) for s in found.subjects)
+        assert found.events == ships.events
+        seen = read_as(ships, "01", tmp_path)
+        for part, times, images in (("train", 1, 5470), ("test", 12, 100)):
+            runs = [own for run, own in seen.items() if run.endswith(part)]
+            shown = Counter(event.item for run in runs for event in run if event.keep)
+            assert Counter(shown.values()) == {times: images}
 
     def test_a_study_refuses_open_questions_and_takes_answers(tmp_path):
         _, written = described("ds000105", tmp_path)

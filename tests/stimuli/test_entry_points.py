@@ -88,6 +88,13 @@ def test_a_story_whose_music_is_in_the_file(tmp_path: Path) -> None:
     assert [run[0] for run in found] == [(15.0, "story@15")] * 5
 
 
+def test_a_file_that_began_with_its_first_event(tmp_path: Path) -> None:
+    """Its music, then its story, later than the run begins: as in ds002345."""
+    runs = ["4.5\t20\tstory.wav\n27.5\t40\tstory.wav\n", *["12\t60\tstory.wav\n"] * 4]
+    found = starts(tmp_path, 70, runs, without_media_start="first")
+    assert found == [[(0.0, "story"), (23.0, "story@23")], *[[(0.0, "story")]] * 4]
+
+
 def test_whole_files_begin_at_their_beginning(tmp_path: Path) -> None:
     found = starts(tmp_path, 10.4, ["4\t10\tstory.wav\n20\t10\tstory.wav\n"] * 5)
     assert found == [[(0.0, "story")] * 2] * 5

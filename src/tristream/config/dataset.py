@@ -237,7 +237,7 @@ class Dataset(Section):
             "events.shown: the table of trials says what was shown": bool(self.events.shown),
             "events.onset_shift: betas have no times; leave it out": bool(self.events.onset_shift),
             "events.without_media_start: betas have no times; write `beginning`": (
-                self.events.without_media_start in ("run", "continues")
+                self.events.without_media_start in ("run", "first", "continues")
             ),
             "parts.times: betas have no times; deal trials out by `items`": bool(
                 self.parts and self.parts.times

@@ -54,11 +54,12 @@ class Events(Section):
         default=["media_start", "stim_start"],
         description="column with the second at which a film or sound is entered; the first there",
     )
-    without_media_start: Literal["beginning", "run", "continues"] | None = Field(
+    without_media_start: Literal["beginning", "run", "first", "continues"] | None = Field(
         default=None,
         description="where events without a media time enter their film or sound: at its "
-        "`beginning`; it began with the `run`; it `continues` where the event before left off. By "
-        "default only events as long as their file are taken without one",
+        "`beginning`; it began with the `run`, or with its `first` event in the run; it "
+        "`continues` where the event before left off. By default only events as long as their file "
+        "are taken without one",
     )
     onset_shift: float = Field(
         default=0.0,

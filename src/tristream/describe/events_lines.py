@@ -90,11 +90,11 @@ def _events(found: Found, columns: list[str]) -> Iterator[Line]:
         yield Line(f"  media_start: {names}", "second of the film or sound at which it is entered")
     elif _enters_twice(found):
         yield Line(
-            "  without_media_start: run",
+            "  without_media_start: first",
             "",
             "one film or sound is shown by several events of a run, or later than the run begins: "
-            "does the file begin with the `run`, each event at its `beginning`, or does it "
-            "`continues` where the event before left off?",
+            "did the file begin with its `first` event, with the `run`, does each event show its "
+            "`beginning`, or does it `continues` where the event before left off?",
         )
     kinds = [*tables.of_role("kind of event"), *labels]
     if ignored := rest_values(kinds):

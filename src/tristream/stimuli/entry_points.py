@@ -6,7 +6,7 @@ excerpt all look alike in an events file without media times.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tristream.config.events import EventReading
@@ -22,6 +22,23 @@ def entered_at(event: Event, start: float) -> Event:
     """The event with the second of its film or sound at which it begins, which is in its item."""
     item = f"{event.stimulus}@{round(start, 3):g}" if start else event.stimulus
     return replace(event, media_start=start, item=item)
+
+
+def from_first(events: Sequence[Event]) -> list[Event]:
+    """Events without a media time, of files that began with their first event of the run.
+
+    Parameters
+    ----------
+    events : list of Event
+        Of a run, by onset.
+    """
+    began: dict[str, float] = {}
+    out = []
+    for event in events:
+        start = event.onset - began.setdefault(event.stimulus, event.onset)
+        unstated = event.timed and math.isnan(event.media_start)
+        out.append(entered_at(event, start) if unstated else event)
+    return out
 
 
 def continued(runs: Timeline) -> Timeline:
@@ -117,6 +134,6 @@ def _check_whole(event: Event, length: float | None, shown: list[float], where: 
     raise UserError(
         f"{where}: {why}, and does not say from which second: name the column that does in "
         "`events.media_start` of the descriptor, or write `events.without_media_start: beginning` "
-        "(each event starts at second 0), `run` (the film or sound began with the run) or "
-        "`continues` (where the event before left off)"
+        "(each event starts at second 0), `run` (the film or sound began with the run), `first` "
+        "(with its first event of the run) or `continues` (where the event before left off)"
     )

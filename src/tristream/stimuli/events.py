@@ -24,7 +24,7 @@ from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.paths import composed, inside
-from tristream.stimuli.entry_points import continued, entered_at
+from tristream.stimuli.entry_points import continued, entered_at, from_first
 from tristream.stimuli.plain_text import plain_text, unquoted
 from tristream.stimuli.run_parts import dealt_out, in_part
 from tristream.stimuli.shown_films import shown_in
@@ -166,6 +166,8 @@ def read_bids_events(
     pairs = [(_event(row, known, f"{where}: row {n}", reading), row) for n, row in counted.items()]
     pairs.sort(key=lambda pair: pair[0].onset)
     events = _samples_of([event for event, _ in pairs], reading)
+    if reading.without_media_start == "first":
+        events = from_first(events)
     if parts is None or testing is None:
         return events
     tests = [_matches(row, parts.items) for _, row in pairs]
