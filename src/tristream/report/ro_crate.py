@@ -114,7 +114,7 @@ def _graph(
         "license": {"@id": licence} if licence else "No licence was chosen for these results.",
         "hasPart": _references(parts),
         "isBasedOn": _references(sources),
-        "mentions": [{"@id": "#run"}],
+        "mentions": {"@id": "#run"},
     }
     action: Entity = {
         "@id": "#run",
@@ -122,7 +122,7 @@ def _graph(
         "name": "Run of the workflow",
         "instrument": {"@id": HOME},
         "object": _references(sources),
-        "result": [{"@id": "./"}],
+        "result": {"@id": "./"},
     }
     descriptor: Entity = {
         "@id": NAME,
