@@ -12,7 +12,7 @@ from tristream.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = {"frozen": "#8A8A8A", "staged": "#33708F", "joint": "#BB5566"}
+COLOURS = {"frozen": "#B2B2B2", "staged": "#004488", "joint": "#BB5566"}
 WHAT = {"brain": "brain: r of held-out samples", "label": "labels: balanced accuracy"}
 
 

@@ -40,7 +40,7 @@ def draw_training(folder: Path) -> "Figure":
 
 
 def _curves(ax: Any, curve: pd.DataFrame) -> None:
-    ax.plot(curve["epoch"], curve["train_loss"], label="training", color="#8A8A8A")
+    ax.plot(curve["epoch"], curve["train_loss"], label="training", color="#B2B2B2")
     ax.plot(curve["epoch"], curve["validation_loss"], label="validation", color="#BB5566")
     best = curve["epoch"].to_numpy()[curve["validation_loss"].argmin()]
     ax.axvline(best, color="#555555", linewidth=0.8, linestyle=":")

@@ -62,7 +62,7 @@ def _waveform(axes: Axes, sound: npt.NDArray[Any], span: tuple[float, float], ti
     parts = np.array_split(np.asarray(sound, float), max(number, 1))
     low, high = ([f(part) for part in parts] for f in (np.min, np.max))
     time = np.linspace(*span, len(parts))
-    axes.fill_between(time, low, high, color="#33708F", linewidth=0)
+    axes.fill_between(time, low, high, color="#3A6978", linewidth=0)
     axes.set_title(title, fontsize=8, color=INK)
     axes.set_xlabel("seconds")
     axes.locator_params(axis="x", nbins=5)
