@@ -49,6 +49,7 @@ def follow(
     text = (REPOSITORY / f"docs/tutorials/{page}.md").read_text(encoding="utf-8")
     shown = re.findall(r"^```console\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
     monkeypatch.chdir(folder)
+    seconds = []
     for line in re.findall(r"^\$ (.*)$", "".join(shown), flags=re.MULTILINE):
         _, *words = shlex.split(line)
         if line.startswith("cd "):
@@ -56,7 +57,9 @@ def follow(
             monkeypatch.chdir(folder)
         elif words != ["run"]:
             capsys.readouterr()
+            begun = time.monotonic()
             assert main(words) == 0
+            seconds.append(time.monotonic() - begun)
             printed = capsys.readouterr().out
         if words[0] == "describe":
             for one in printed.splitlines():
@@ -67,6 +70,11 @@ def follow(
             # Sizes are those of the headers, not those of a brain.
             assert 0 < max(map(float, asked)) <= MOST_GB
     assert line == "tristream run"
+    with capsys.disabled():
+        print(
+            f"\n{page}: {len(seconds)} commands of a newcomer, median {np.median(seconds):.1f} s, "
+            f"longest {max(seconds):.1f} s"
+        )
     return folder
 
 
@@ -79,9 +87,7 @@ def first_hour(
     folder: Path, page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Path:
     """All commands of a tutorial, and the jobs of its study; the study's folder."""
-    begun = time.monotonic()
     study = follow(folder, page, monkeypatch, capsys)
-    newcomer = time.monotonic() - begun
     judged = disk_use.judged(study)
     call = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--printshellcmds"]
     done = subprocess.run(call, cwd=study, env=environment(), capture_output=True, text=True)
@@ -89,13 +95,7 @@ def first_hour(
     lines = re.findall(
         r"^Shell command: python -m tristream (.*) > \S+ 2>&1$", done.stdout + done.stderr, re.M
     )
-    jobs = [shlex.split(line) for line in lines]
-    run_here(study, jobs)
-    with capsys.disabled():
-        print(
-            f"\n{page}: describe, init and plan {newcomer:.0f} s, {len(jobs)} jobs "
-            f"{time.monotonic() - begun - newcomer:.0f} s"
-        )
+    run_here(study, [shlex.split(line) for line in lines])
     assert (study / "results/report/index.html").is_file()
     assert disk_use.holds(judged, disk_use.used(study))
     return study
@@ -216,7 +216,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _test_trials(folder)
     films = ["offsets", "wrong", "no_events", "one_run"]
     study = {
-        "datasets": {name: {} for name in [*films, "test_trials"]},
+        "datasets": {**{name: {} for name in films}, "test_trials": {"subjects": ["01"]}},
         "features": {
             "luminance": {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 4}},
             "conditions": {"stream": "label", "extractor": "labels"},
@@ -282,7 +282,7 @@ def _one_run(folder: Path) -> None:
 
 
 def _test_trials(folder: Path) -> None:
-    """(f) Test trials in every run, among the others."""
+    """(f) Test trials in every run, among the others; (e) the runs that exist, in a table."""
     root, rng = folder / "bids_test_trials", np.random.default_rng(3)
     bids.write_dataset(root, "Test trials")
     runs = [f"task-see_run-{n}" for n in (1, 2, 3)]
@@ -302,11 +302,15 @@ def _test_trials(folder: Path) -> None:
         folder,
         "test_trials",
         root,
-        runs=runs,
+        subjects=["{01..02}"],
+        timelines={"seen": ["{01..02}"]},
+        runs="test_trials_runs.tsv",
         parts={"items": {"kind": ["test"]}, "gap": 0.0},
         split={"scheme": "holdout", "test": ["*_part-test"]},
         exchange={"unit": "item"},
     )
+    table = "subject\truns\n01\ttask-see_run-{1..3}\n02\ttask-see_run-7\n"
+    (folder / "workflow/datasets/test_trials_runs.tsv").write_text(table)
 
 
 def scores(rows: Path, dataset: str, model: str = "film") -> tuple[float, float]:
