@@ -10,6 +10,7 @@ from helpers.many_subjects import write
 from tristream.config.load import Resolved, load
 from tristream.demands import job_demands
 from tristream.demands.job_demands import HELD, MARGIN, SPARE, TERMS, Demands, Sizes, total
+from tristream.demands.study_shapes import Shapes
 from tristream.encode.disk_arrays import ROOM
 from tristream.results import PLACES
 
@@ -100,6 +101,25 @@ def test_sizes_of_files_take_the_place_of_the_descriptors(study: Path):
     demands = Demands(load("config.yaml"), {})
     assert demands.memory("encoding", WHICH) < before / 2
     assert demands.memory("encoding", WHICH | {"subject": "002"}) == before
+
+
+def test_samples_of_the_inventory_take_the_place_of_volumes(study: Path):
+    """For what is fitted to them; a model of trials reads whole runs."""
+    few = {f"task-film_run-{n}": 20 for n in range(1, 6)}
+    few["task-film_run-6"] = 10_000  # at the most all volumes
+    before, after = (
+        Demands(load("config.yaml"), {}, Shapes(load("config.yaml"), counted))
+        for counted in ({}, {"many": {"main": few}})
+    )
+    assert after.sizes("encoding", WHICH).trained == 5 * 20
+    assert after.sizes("encoding", WHICH).tested == 400
+    assert after.memory("encoding", WHICH) < before.memory("encoding", WHICH)
+    for place in ("trial_model", "bold"):
+        assert after.memory(place, WHICH) == before.memory(place, WHICH)
+    folder = study / "results/stimuli/many"
+    folder.mkdir(parents=True)
+    (folder / "inventory.json").write_text(json.dumps({"samples": {"samples": {"main": few}}}))
+    assert Demands(load("config.yaml"), {}).sizes("encoding", WHICH).trained == 5 * 20
 
 
 def test_jobs_of_an_array_ask_alike(study: Path):

@@ -57,6 +57,15 @@ def test_bold_models_and_predictions_follow_from_volumes_and_voxels(study: Path)
     assert size() - few == SUBJECTS * 2000 * (4 * VOLUMES * values + MODEL_VOXEL)
 
 
+def test_rows_of_trials_are_those_that_events_show(study: Path) -> None:
+    describe(trials={"estimate": "lss"})
+    resolved = load("config.yaml")
+    runs = dict.fromkeys(resolved.datasets["many"].runs, VOLUMES // 4)
+    some = results_bytes(resolved, {}, {}, {"many": {"main": runs}})
+    pages = results_bytes(resolved, {}, {}, {"many": {"main": dict.fromkeys(runs, 0)}})
+    assert 4 * (some - pages) == pytest.approx(size() - pages)
+
+
 def test_images_tell_where_nothing_else_does(study: Path) -> None:
     describe(size=None)
     one, two, three = (size(images * 10**9) for images in (1, 2, 3))

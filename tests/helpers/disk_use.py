@@ -6,6 +6,7 @@ from pathlib import Path
 from tristream.config.load import load
 from tristream.demands.results_size import results_bytes
 from tristream.features.core.space_size import space_sizes
+from tristream.stimuli.events_at_hand import samples_at_hand
 
 FACTOR = 1.5
 
@@ -17,7 +18,8 @@ def judged(study: Path, images: Mapping[str, int] | None = None) -> int:
     judged before the run.
     """
     resolved = load(study / "config.yaml")
-    return results_bytes(resolved, images or {}, space_sizes(resolved))
+    counted = {name: samples_at_hand(resolved, name) for name in resolved.datasets}
+    return results_bytes(resolved, images or {}, space_sizes(resolved), counted)
 
 
 def used(study: Path) -> int:

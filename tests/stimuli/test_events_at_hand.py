@@ -16,7 +16,7 @@ from tristream.config.settings.fetch import FetchDatasetSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.steps import fetch_dataset
-from tristream.stimuli.events_at_hand import check_events, known_later
+from tristream.stimuli.events_at_hand import check_events, known_later, samples_at_hand
 
 
 def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
@@ -26,11 +26,13 @@ def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
     first = make_dataset(program, root)
     faulty = study(tmp_path, str(root), commit=first)
     assert check_events(faulty, "tiny") is None, "nothing is cloned for a plan"
+    assert samples_at_hand(faulty, "tiny") == {}
     (line,) = known_later(faulty, "tiny", None)
     assert line.startswith("tiny: not fetched yet, so its events, runs and sidecars are checked by")
     fetch_dataset(FetchDatasetSettings.of(faulty, dataset="tiny"))
     with pytest.raises(UserError, match=r"run-1_events\.tsv: has neither trial_type nor stim_file"):
         check_events(faulty, "tiny")
+    assert samples_at_hand(faulty, "tiny") == {}
     for path in root.glob("sub-01/func/*_events.tsv"):
         path.write_text("onset\tduration\ttrial_type\n0\t1\tface\n")
     second = save(program, root, "Say what was shown")
@@ -40,6 +42,7 @@ def test_events_in_a_clone_are_read_at_the_pinned_commit_alone(
     listing = check_events(corrected, "tiny")  # its HEAD is a commit now, and was a branch
     assert listing is not None
     assert listing.commit == second
+    assert set(samples_at_hand(corrected, "tiny")["main"].values()) == {1}
     assert check_events(study(tmp_path, str(root), commit=first), "tiny") is None
 
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from tristream.cli.common import add_config, add_stage, study
 if TYPE_CHECKING:
     from tristream.config.load import Resolved
     from tristream.config.sources import ArchiveSource, HubSource
+    from tristream.demands.study_shapes import Samples
     from tristream.fetch.plan import Plan
 
 EXAMPLES = """\
@@ -95,14 +96,15 @@ def run(args: argparse.Namespace) -> int:
     from tristream.config.settings.fetch import FetchDatasetSettings
     from tristream.fetch.plan import plan_study
     from tristream.fetch.steps import listing_at_hand
-    from tristream.stimuli.events_at_hand import known_later
+    from tristream.stimuli.events_at_hand import known_later, samples_at_hand
 
     resolved = study(args)
     plans = plan_study(resolved, list(members(resolved)))
     print("Downloads")
     print(table([("what", "to download", "present", ""), *map(download_row, plans)]))
     print("\nDisk")
-    print(table(disk_rows(resolved, plans)))
+    counted = {name: samples_at_hand(resolved, name) for name in resolved.datasets}
+    print(table(disk_rows(resolved, plans, counted)))
     if wrong := [line for dataset in resolved.datasets for line in faults(resolved, dataset)]:
         print("\nFaults\n" + "\n".join(f"  {line}" for line in wrong))
         return 1
@@ -194,7 +196,9 @@ def download_row(plan: "Plan") -> tuple[str, str, str, str]:
     return plan.dataset, human(plan.download), human(plan.present), plan.summary
 
 
-def disk_rows(resolved: "Resolved", plans: "Sequence[Plan]") -> list[tuple[str, ...]]:
+def disk_rows(
+    resolved: "Resolved", plans: "Sequence[Plan]", counted: "Mapping[str, Samples]"
+) -> list[tuple[str, ...]]:
     """Disk that the run needs, as far as it is known, and what is free."""
     from tristream.demands.results_size import OF_NETWORK, results_bytes
     from tristream.features.core.space_size import space_sizes
@@ -206,7 +210,7 @@ def disk_rows(resolved: "Resolved", plans: "Sequence[Plan]") -> list[tuple[str, 
     sizes = {p.dataset: (p.download or 0) + p.present for p in plans}
     images = {name: sizes[name] for name in resolved.datasets}
     spaces = space_sizes(resolved)
-    needed = results_bytes(resolved, images, spaces)
+    needed = results_bytes(resolved, images, spaces, counted)
     unseen = [name for name, held in images.items() if not held]
     without = f"; {', '.join(unseen)}: judged without images" if unseen else ""
     judged = [name for name, one in spaces.items() if one.medium != "label" and 0 in one.widths]

@@ -29,6 +29,8 @@ STEP = 100
 """MB to which requests are rounded up."""
 HELD = 1074
 """MB of arrays that an encoder keeps in memory: `ROOM` of :mod:`tristream.encode.disk_arrays`."""
+OF_VOLUMES = ("trial_model", "trial_volumes", "bold")
+"""Places whose jobs read whole runs."""
 ARRAYS = ("bold", "aligned")
 """Places whose jobs ask alike: an array of Slurm asks for all what its first job asks."""
 
@@ -135,13 +137,20 @@ class Demands:
         The checked study.
     layers : dict of str to sequence of str
         Layers of each feature space.
+    shapes : Shapes, optional
+        What is known of the data.
     """
 
-    def __init__(self, resolved: "Resolved", layers: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        resolved: "Resolved",
+        layers: Mapping[str, tuple[str, ...]],
+        shapes: Shapes | None = None,
+    ) -> None:
         self._resolved = resolved
         self._layers = layers
         self._layout = Layout(resolved.study.results)
-        self._shapes = Shapes(resolved)
+        self._shapes = shapes or Shapes(resolved)
 
     @cached_property
     def _learned(self) -> dict[str, dict[str, Units]]:
@@ -187,11 +196,13 @@ class Demands:
         else:
             shape = self._shapes.of(dataset, one)
             volumes = shape.volumes
+        # Trials are estimated from all volumes; of other jobs, events say which are samples.
+        seen = shape.samples if one is not None and place not in OF_VOLUMES else volumes
         holdout = about.split.scheme == "holdout"
         tested = {run for run in volumes if not holdout or about.split.is_test(run)}
         trained = {run for run in volumes if not holdout or run not in tested}
         models = [m for m in study.models.values() if dataset in m.datasets]
-        n, t = (sum(volumes[run] for run in runs) for runs in (trained, tested))
+        n, t = (sum(seen[run] for run in runs) for runs in (trained, tested))
         named = [
             study.models[name]
             for key in ("model", "first", "second")

@@ -16,7 +16,7 @@ from tristream.demands.report_size import (
     dataset_pages,
     subject_pages,
 )
-from tristream.demands.study_shapes import Shape, Shapes
+from tristream.demands.study_shapes import Samples, Shape, Shapes
 
 if TYPE_CHECKING:
     from tristream.config.dataset import Dataset
@@ -39,7 +39,10 @@ compressed image of the whole head."""
 
 
 def results_bytes(
-    resolved: "Resolved", images: Mapping[str, int], spaces: Mapping[str, SpaceSize]
+    resolved: "Resolved",
+    images: Mapping[str, int],
+    spaces: Mapping[str, SpaceSize],
+    counted: Mapping[str, Samples] | None = None,
 ) -> int:
     """Bytes that the results take.
 
@@ -53,8 +56,11 @@ def results_bytes(
     spaces : mapping of str to SpaceSize
         Feature spaces of the study, as :func:`tristream.features.core.space_size.space_sizes`
         knows them; what is not among them counts nothing.
+    counted : mapping of dataset to samples
+        As of :class:`tristream.demands.study_shapes.Shapes`.
     """
-    demands, shapes, found = Demands(resolved, {}), Shapes(resolved), STUDY + VIEWER
+    shapes, found = Shapes(resolved, counted), STUDY + VIEWER
+    demands = Demands(resolved, {}, shapes)
     if any(map(resolved.needs_regions, resolved.datasets)):
         found += REGIONS
     for dataset, subjects in resolved.subjects.items():
@@ -110,7 +116,8 @@ def _subject(
     if images and not (shape.exact or about.size):
         bold = images
         voxels = min(voxels, round(bold / BYTES / max(shape.longest, 1)))
-    found = bold * (1 + models + about.chosen_trials)
+    rows = sum(shape.samples.values()) if about.trials is not None else shape.rows
+    found = bold * (models + about.chosen_trials + rows / max(shape.rows, 1))
     if about.source.kind == "simulate":
         found += REPOSITORY + SIMULATED * shape.rows * voxels
     return found + subject_pages(resolved, dataset, shape.rows, voxels)

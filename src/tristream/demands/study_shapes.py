@@ -8,8 +8,8 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ AGAIN = 30.0
 """Seconds after which files that were not there are looked for again."""
 
 
+Samples = Mapping[str, Mapping[str, int]]
+"""Of each timeline and run."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """Sizes of one subject's BOLD.
@@ -43,11 +47,19 @@ class Shape:
         That are analysed.
     exact : bool
         Whether the subject's own files told both.
+    counted : dict of str to int
+        Samples of each run, volumes or trials, as far as events told; empty where they did not.
     """
 
     volumes: dict[str, int]
     voxels: int
     exact: bool = False
+    counted: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """Rows of each run that analyses see: at the most all volumes."""
+        return {run: min(self.counted.get(run, n), n) for run, n in self.volumes.items()}
 
     @property
     def rows(self) -> int:
@@ -67,10 +79,13 @@ class Shapes:
     ----------
     resolved : Resolved
         The checked study.
+    counted : mapping of dataset to samples
+        Samples of each timeline's runs, where events are here before there is an inventory.
     """
 
-    def __init__(self, resolved: "Resolved") -> None:
+    def __init__(self, resolved: "Resolved", counted: Mapping[str, Samples] | None = None) -> None:
         self._resolved = resolved
+        self._counted = dict(counted or {})
         self._layout = Layout(resolved.study.results)
         self._known: dict[tuple[str, str], Shape] = {}
         self._largest: dict[tuple[str, ...], Shape] = {}
@@ -107,7 +122,18 @@ class Shapes:
             values = self._prepared(dataset, subject) or self._images(dataset, subject)
             if values:
                 voxels = min(voxels, math.ceil(values / max(volumes.values())))
-        return Shape(volumes, voxels, bool(checked and told))
+        own = self._samples(dataset).get(about.timeline_of(subject), {})
+        return Shape(volumes, voxels, bool(checked and told), dict(own))
+
+    def _samples(self, dataset: str) -> Samples:
+        """Of the inventory, else of events that are here; read once, as it may be large."""
+        if dataset not in self._counted:
+            path = self._layout.path("inventory", dataset=dataset).with_suffix(".json")
+            found = _json(path).get("samples", {})
+            if not found:
+                return {}
+            self._counted[dataset] = found.get("samples", {})
+        return self._counted[dataset]
 
     def largest(self, datasets: Iterable[str]) -> Shape:
         """The longest run and the most voxels of any subject; nothing where there is no dataset."""

@@ -41,6 +41,22 @@ def known_later(resolved: Resolved, dataset: str, listing: Receipt | None) -> li
     return lines
 
 
+def samples_at_hand(resolved: Resolved, dataset: str) -> dict[str, dict[str, int]]:
+    """Samples of each timeline and run; empty where events are not here, or are faulty."""
+    listing = listing_at_hand(FetchDatasetSettings.of(resolved, dataset=dataset))
+    if listing is None:
+        return {}
+    from tristream.stimuli.sample_counts import count_samples
+
+    settings = InventorySettings.from_descriptor(resolved.datasets[dataset])
+    chosen = {s: settings.timelines[s] for s in resolved.subjects[dataset]}
+    try:
+        timelines, _ = read_timelines(settings.events, chosen, listing, settings.tr)
+        return count_samples(settings, timelines).samples
+    except UserError:
+        return {}
+
+
 def check_events(resolved: Resolved, dataset: str) -> Receipt | None:
     """Read the events of a dataset as the inventory will, if they are here.
 
