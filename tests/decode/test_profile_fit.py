@@ -7,14 +7,18 @@ import pandas as pd
 import pytest
 
 from helpers.run_files import write_values
+from tristream.bold.run_file import read_run
 from tristream.config.decoders import Decoder, DecoderDesign
 from tristream.config.settings.profile import ProfileSettings
 from tristream.decode.decoding_samples import read_samples
 from tristream.decode.profile_file import Profile, read_profile
 from tristream.decode.profile_fit import fit, read_windows
-from tristream.decode.profiles import regions, searchlight
+from tristream.decode.profiles import regions, searchlight, searchlight_in
 from tristream.errors import UserError
 from tristream.space.grayordinates import LEFT, Grayordinates
+from tristream.space.mesh_faces import mesh_middles
+from tristream.space.meshes import FSAVERAGE5_VERTICES
+from tristream.space.neighbourhoods import along_mesh
 from tristream.store import Provenance, write_table
 
 RUNS, BLOCKS, EVERY = 6, 8, 6
@@ -50,6 +54,11 @@ class Study:
         self.samples = folder / "samples.tsv"
         self.table = pd.concat(tables, ignore_index=True)
         self.write()
+
+    def bring(self, **changes) -> None:
+        """Write the run files again, of voxels that lie elsewhere."""
+        for path in self.bold:
+            write_values(path, read_run(path).bold, **changes)
 
     def write(self) -> None:
         write_table(self.samples, self.table, Provenance("samples", False, methods=("Made.",)))
@@ -150,12 +159,37 @@ def test_what_can_not_be_decoded_from_is_one_clear_line(study, tmp_path) -> None
     assert "permutations: 0" in found.refusal
     assert "These accuracies have no p value" in " ".join(written.methods)
     surface = Study(tmp_path)
-    sheet = Grayordinates(np.zeros(VOXELS, np.int8), (LEFT,), (VOXELS,))
-    values = np.random.default_rng(0).standard_normal((BLOCKS * EVERY + 8, VOXELS))
-    for path in surface.bold:
-        write_values(path, values, grayordinates=sheet)
-    with pytest.raises(UserError, match="a searchlight is a sphere in a volume"):
+    surface.bring(grayordinates=Grayordinates(np.zeros(VOXELS, np.int8), (LEFT,), (VOXELS,)))
+    with pytest.raises(UserError, match="no mesh of CORTEX_LEFT is at hand"):
         surface.fit(searchlight=2.0)
+    surface.bring(shape=(VOXELS, 0, 0))
+    with pytest.raises(UserError, match="does not say where its voxels are"):
+        surface.fit(searchlight=2.0)
+
+
+def test_on_a_surface_neighbours_are_those_along_the_mesh(tmp_path) -> None:
+    """Ten vertices about one that know the label, and twenty about one that is far from it."""
+    study, mesh = Study(tmp_path), mesh_middles((FSAVERAGE5_VERTICES,), None)[LEFT]
+    order = [np.argsort(np.linalg.norm(mesh.points - mesh.points[k], axis=1)) for k in (100, 5000)]
+    ijk = np.zeros((VOXELS, 3), np.int32)
+    ijk[:, 0] = [*order[0][:10], *order[1][:20]]
+    where = Grayordinates(np.zeros(VOXELS, np.int8), (LEFT,), (FSAVERAGE5_VERTICES,))
+    study.bring(ijk=ijk, grayordinates=where, shape=(0, 0, 0))
+    block = DESIGN.model_copy(update={"delay": "4 s"})
+    found, written = study.fit(block=block, searchlight=6.0)
+    given = read_samples(study.bold, study.samples, block, "block")
+    direct = searchlight_in(given, along_mesh(mesh, ijk[:, 0], 6.0), block)
+    np.testing.assert_array_equal(found.accuracy, direct.accuracy)
+    np.testing.assert_array_equal(found.p_fwe, direct.p_fwe)
+    assert (found.p_fwe[:10] <= 0.05).all()
+    assert (found.p_fwe[10:] <= 0.05).sum() <= 1
+    assert found.over == "neighbourhoods"
+    assert found.grayordinates is not None
+    assert found.grayordinates.vertices == (FSAVERAGE5_VERTICES,)
+    np.testing.assert_array_equal(found.ijk, ijk)
+    text = " ".join(written.methods)
+    assert "in the vertices within 6 mm of each of 30 vertices, along the edges of the mesh" in text
+    assert "corrected for all 30 neighbourhoods" in text
 
 
 def test_the_decoder_itself_does_not_know_its_parts() -> None:

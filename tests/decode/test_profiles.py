@@ -6,14 +6,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.decoding import SearchLight
+from nilearn.decoding.searchlight import search_light
+from scipy.sparse import lil_matrix
+from scipy.spatial import Delaunay
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import LeaveOneGroupOut
 
 from tristream.config.decoders import DecoderDesign
 from tristream.decode.decoding_samples import Samples
 from tristream.decode.labelled_arrays import labelled
-from tristream.decode.profiles import over_time, regions, searchlight
+from tristream.decode.profiles import over_time, regions, searchlight, searchlight_in
 from tristream.errors import UserError
+from tristream.space.neighbourhoods import Mesh, along_mesh
 
 RIDGE = DecoderDesign(kind="ridge", samples="blocks", regularization=1.0, permutations=39)
 
@@ -50,6 +54,34 @@ def test_the_searchlight_is_nilearns() -> None:
     assert ours.accuracy.max() > 0.7
     assert "permutations: 0" in ours.refusal
     assert np.isnan(ours.p_fwe).all()
+
+
+def test_the_searchlight_along_a_mesh_is_nilearns() -> None:
+    """Of the same neighbourhoods, by the function behind nilearn's examples on surfaces."""
+    rng = np.random.default_rng(0)
+    mesh = Mesh(rng.uniform(0, 20, (90, 3)) * [1, 1, 0.1], np.empty((0, 3), int))
+    mesh = Mesh(mesh.points, Delaunay(mesh.points[:, :2]).simplices)
+    samples, y = noise(rng, 90, signal=12)
+    near = along_mesh(mesh, np.arange(90), 5.0)
+    rows = lil_matrix((90, 90), dtype=bool)
+    for vertex, own in enumerate(near):
+        rows[vertex, own] = True
+    theirs = search_light(
+        samples.x,
+        y,
+        RidgeClassifier(alpha=1.0),
+        rows,
+        groups=samples.sample_run,
+        scoring="accuracy",
+        cv=LeaveOneGroupOut(),
+        n_jobs=1,
+    )
+    ours = searchlight_in(samples, near, RIDGE.model_copy(update={"permutations": 0}))
+    np.testing.assert_allclose(ours.accuracy, theirs, atol=1e-10)
+    np.testing.assert_array_equal(ours.size, [len(own) for own in near])
+    assert 2 < np.median(ours.size) < 45
+    with pytest.raises(UserError, match="89 neighbourhoods for 90 voxels"):
+        searchlight_in(samples, near[1:], RIDGE)
 
 
 def test_one_of_many_regions_without_signal_passes_only_uncorrected() -> None:

@@ -449,7 +449,17 @@ def decoding_facts(of: Of) -> list[Fact]:
         ),
         (
             r"mm around each of ([\d,]+) voxels \(a searchlight",
-            _each({float(len(one.names)) for one in spheres}),
+            _each({float(len(one.names)) for one in spheres if one.grayordinates is None}),
+        ),
+        (
+            r"mm of each of ([\d,]+) vertices, along the edges of the mesh",
+            _each(
+                {
+                    float(one.grayordinates.on_mesh.sum())
+                    for one in spheres
+                    if one.grayordinates is not None
+                }
+            ),
         ),
         (
             r"corrected for all ([\d,]+) \w+ by the largest accuracy under each of ([\d,]+) perm",

@@ -301,6 +301,8 @@ def write_parts(
         over=over,
         decoder=name,
         ijk=ijk,
+        affine=np.diag([3.5, 3.5, 3.5, 1.0]),
+        shape=(10, 10, 1) if len(ijk) else (0, 0, 0),
         times=np.arange(-2.0, 7, times) if times else np.empty(0),
     )
     written = Provenance(PROFILE, False, methods=(f"Decoder {name} was fitted again.",))

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tristream.maps.strips import Brain
-from tristream.maps.surface import middle
 from tristream.report import viewer_data
 from tristream.report.viewer_data import Group, Overlay, contents, packed, quantised, size_of
 from tristream.space.grayordinates import CORTEX, Grayordinates
 from tristream.space.meshes import FSAVERAGE5_VERTICES
+from tristream.space.meshes import fsaverage5_middle as middle
 
 AFFINE = np.array([[-3.0, 0, 0, 78], [0, 3.0, 0, -112], [0, 0, 3.0, -70], [0, 0, 0, 1]])
 

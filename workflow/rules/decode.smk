@@ -65,6 +65,7 @@ rule searchlight:
     input:
         bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=at("samples"),
+        meshes=meshes_of,
     output:
         at("searchlight"),
     log:
@@ -81,10 +82,11 @@ rule searchlight:
         settings=lambda w: settings(
             ProfileSettings, dataset=w.dataset, decoder=w.decoder, parts="searchlight"
         ),
+        meshes=meshes_option,
         code=fingerprint("tristream.decode.profile_fit"),
     shell:
         "python -m tristream decode profile --settings {params.settings:q}"
-        " --bold {input.bold:q} --samples {input.samples:q}"
+        " --bold {input.bold:q} --samples {input.samples:q} {params.meshes}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 

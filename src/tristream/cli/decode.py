@@ -49,6 +49,7 @@ def _register_profile(actions: Any) -> None:
     add_settings(parts, "dataset", "decoder", "parts")
     parts.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
     parts.add_argument("--samples", required=True, type=Path, help="the sample index")
+    parts.add_argument("--meshes", type=Path, help="receipt of the meshes of fsLR")
     add_output(parts, "HDF5 file")
     parts.set_defaults(run=profile)
 
@@ -108,7 +109,8 @@ def profile(args: argparse.Namespace) -> None:
     from tristream.decode.profile_fit import fit as fit_profile
 
     chosen = settings(args, ProfileSettings)
-    found = fit_profile(args.bold, args.samples, args.output, chosen, args.code)
+    files = (args.bold, args.samples, args.output)
+    found = fit_profile(*files, chosen, args.code, args.meshes)
     passed = f"no p value ({found.refusal})"
     if not found.refusal:
         passed = f"{int((found.p_fwe <= 0.05).sum())} of {len(found.names)} with corrected p <= .05"

@@ -77,7 +77,8 @@ class Decoder(DecoderDesign):
     searchlight: float | None = Field(
         default=None,
         gt=0,
-        description="radius in mm: decode also from the sphere around each voxel (volumes alone)",
+        description="radius in mm: decode also from the sphere around each voxel, on surfaces from "
+        "what is near each vertex along the cortex",
     )
     regions: Annotated[list[str], Field(min_length=1)] | Literal["all"] | None = Field(
         default=None,

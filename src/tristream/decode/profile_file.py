@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tristream.space import grayordinates
+from tristream.space.grayordinates import Grayordinates
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "decoding-profile"
-ARRAYS = ("accuracy", "chance", "p", "p_fwe", "largest", "size", "ijk", "times")
+ARRAYS = ("accuracy", "chance", "p", "p_fwe", "largest", "size", "ijk", "affine", "times")
 TEXTS = ("over", "decoder", "refusal")
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -32,11 +34,18 @@ class Profile:
         Voxels of each part.
     refusal : str
         Why there is no p; empty if there is.
-    over : {'spheres', 'regions', 'times'}
+    over : {'spheres', 'neighbourhoods', 'regions', 'times'}
+        Neighbourhoods are those of vertices along their mesh, and spheres of voxels beside them.
     decoder : str
         Its name in the study.
-    ijk : ndarray of int of shape (parts, 3)
-        Where the centres of spheres are, as in the run files; else without rows.
+    ijk : ndarray of int32 of shape (parts, 3)
+        Where the centres of spheres or neighbourhoods are, as in the run files; else without rows.
+    affine : ndarray of shape (4, 4)
+        From indices of voxels to millimetres.
+    shape : tuple of int
+        Of the volume that the voxels are in; zeros where there is none.
+    grayordinates : Grayordinates or None
+        Structures of the centres, where they are not all voxels.
     times : ndarray of shape (parts,)
         Seconds after the onset; empty for spheres and regions.
     """
@@ -51,7 +60,10 @@ class Profile:
     refusal: str
     over: str = ""
     decoder: str = ""
-    ijk: Ints = field(default_factory=lambda: np.empty((0, 3), int))
+    ijk: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 3), np.int32))
+    affine: Floats = field(default_factory=lambda: np.eye(4))
+    shape: tuple[int, ...] = (0, 0, 0)
+    grayordinates: Grayordinates | None = None
     times: Floats = field(default_factory=lambda: np.empty(0))
 
 
@@ -61,6 +73,8 @@ def write_profile(path: Path, found: Profile, provenance: Provenance) -> None:
         for key in ARRAYS:
             file[key] = getattr(found, key)
         write_strings(file, "names", found.names)
+        file["shape"] = found.shape
+        grayordinates.write(file, found.grayordinates)
         for key in TEXTS:
             file.attrs[key] = getattr(found, key)
 
@@ -78,5 +92,7 @@ def read_profile(path: Path) -> tuple[Profile, Provenance]:
             "names": read_strings(file, "names"),
             **{key: str(file.attrs[key]) for key in TEXTS},
             **{key: file[key][()] for key in ARRAYS},
+            "shape": tuple(int(n) for n in file["shape"][()]),
+            "grayordinates": grayordinates.read(file),
         }
         return Profile(**content), provenance

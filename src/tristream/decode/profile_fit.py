@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
@@ -15,10 +14,13 @@ from tristream.decode.decoding_methods import UNITS
 from tristream.decode.decoding_samples import Samples, read_samples
 from tristream.decode.label_exchange import label_exchange
 from tristream.decode.profile_file import KIND, Profile, write_profile
-from tristream.decode.profiles import over_time, regions, searchlight
+from tristream.decode.profiles import over_time, regions, searchlight_in
 from tristream.decode.run_rows import rows_in_order
 from tristream.errors import UserError
 from tristream.phrases import counted
+from tristream.space.grid import Grid
+from tristream.space.mesh_faces import mesh_middles
+from tristream.space.neighbourhoods import neighbourhoods
 from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
@@ -48,6 +50,7 @@ def fit(
     output: Path,
     settings: ProfileSettings,
     code: str = "",
+    meshes: Path | None = None,
 ) -> Profile:
     """Decode one subject from each part and write the file of kind ``decoding-profile``.
 
@@ -60,13 +63,15 @@ def fit(
     settings : ProfileSettings
     code : str
         Fingerprint for the provenance.
+    meshes : Path, optional
+        Receipt of the meshes of fsLR, for a searchlight on grayordinates.
 
     Raises
     ------
     UserError
         If the subject's files don't have the parts that are asked for.
     """
-    given, found, first = _decoded(bold, samples, settings)
+    given, found, first = _decoded(bold, samples, settings, meshes)
     omitted = given.omitted
     if found.refusal:
         omitted += (Omission("p", found.refusal),)
@@ -78,7 +83,7 @@ def fit(
 
 
 def _decoded(
-    bold: Sequence[Path], samples: Path, settings: ProfileSettings
+    bold: Sequence[Path], samples: Path, settings: ProfileSettings, meshes: Path | None
 ) -> tuple[Samples, Profile, str]:
     """What was decoded, and a sentence of what it was decoded from."""
     block, again = settings.block, f"Decoder {settings.decoder} was fitted again"
@@ -98,25 +103,57 @@ def _decoded(
         )
     given, run = read_samples(bold, samples, block, settings.unit), read_runs(bold[:1])[0]
     if settings.searchlight:
-        if run.grayordinates is not None or not all(run.shape):
-            raise UserError(
-                f"{bold[0]}: not all of it are voxels, and a searchlight is a sphere in a volume; "
-                "take out `searchlight`, or name `regions`"
-            )
-        position = nib.affines.apply_affine(run.affine, given.ijk)
-        found = searchlight(given, position, settings.searchlight, block)
-        return (
-            given,
-            replace(found, over="spheres", ijk=given.ijk),
-            (
-                f"{again} in the sphere of {settings.searchlight:g} mm around each of "
-                f"{len(found.names):,} voxels (a searchlight [@kriegeskorte2006]; median "
-                f"{np.median(found.size):g} voxels)."
-            ),
-        )
+        found, text = _searchlight(run, given, settings, bold[0], meshes)
+        return given, found, f"{again} {text}"
     found = regions(given, _columns(run, given, settings, bold[0]), block)
     text = f"{again} in each of {counted(len(found.names), 'region')}."
     return given, replace(found, over="regions"), text
+
+
+def _searchlight(
+    run: Run, given: Samples, settings: ProfileSettings, path: Path, receipt: Path | None
+) -> tuple[Profile, str]:
+    """What is decoded around each voxel or vertex, and a part of a sentence."""
+    radius, where = settings.searchlight, run.grayordinates
+    assert radius is not None
+    if where is None and not all(run.shape):
+        raise UserError(
+            f"{path}: it does not say where its voxels are; take out `searchlight`, or name "
+            "`regions`"
+        )
+    grid = Grid(given.ijk, run.affine, run.shape, where and where.take(given.column))
+    meshes = mesh_middles(where.vertices, receipt) if where is not None else {}
+    lacking = [
+        name
+        for name, vertices in (zip(where.names, where.vertices, strict=True) if where else [])
+        if vertices and name not in meshes
+    ]
+    if lacking:
+        raise UserError(
+            f"{path}: no mesh of {lacking[0]} is at hand, along which a searchlight goes (those of "
+            "fsaverage5 and, by --meshes, fsLR are known); take out `searchlight`"
+        )
+    found = searchlight_in(given, neighbourhoods(grid, meshes, radius), settings.block)
+    found = replace(
+        found,
+        over="spheres" if where is None else "neighbourhoods",
+        ijk=grid.ijk,
+        affine=grid.affine,
+        shape=grid.shape,
+        grayordinates=grid.grayordinates,
+    )
+    what = f"(a searchlight [@kriegeskorte2006]; median {np.median(found.size):g} "
+    if where is None:
+        return found, (
+            f"in the sphere of {radius:g} mm around each of {len(found.names):,} voxels {what}"
+            "voxels)."
+        )
+    below = int((~grid.grayordinates.on_mesh).sum()) if grid.grayordinates else 0
+    spheres = f", and in the sphere around each of {below:,} voxels beside them" if below else ""
+    return found, (
+        f"in the vertices within {radius:g} mm of each of {len(found.names) - below:,} vertices, "
+        f"along the edges of the mesh half-way through the cortex{spheres} {what}places)."
+    )
 
 
 def _columns(

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 from tqdm import tqdm
 
 from tristream.config.decoders import DecoderDesign
@@ -18,6 +17,7 @@ from tristream.decode.decoding import decode, labellings
 from tristream.decode.decoding_samples import Samples
 from tristream.decode.profile_file import Profile
 from tristream.errors import UserError
+from tristream.space.neighbourhoods import spheres
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
@@ -63,10 +63,24 @@ def searchlight(
     """
     if len(position) != samples.x.shape[1]:
         raise UserError(f"{len(position)} positions for {samples.x.shape[1]} voxels")
-    spheres = cKDTree(position).query_ball_point(position, radius)
-    parts = (replace(samples, x=samples.x[:, sorted(own)]) for own in spheres)
-    names = [str(voxel) for voxel in range(len(position))]
-    return _profile(names, samples, parts, decoder)
+    return searchlight_in(samples, spheres(position, radius), decoder)
+
+
+def searchlight_in(samples: Samples, near: Sequence[Ints], decoder: DecoderDesign) -> Profile:
+    """Decode from what is near each voxel or vertex.
+
+    Parameters
+    ----------
+    samples : Samples
+    near : sequence of ndarray of int
+        Columns of `samples.x` that are near each column, as those along a mesh
+        (:func:`tristream.space.neighbourhoods.along_mesh`).
+    decoder : DecoderDesign
+    """
+    if len(near) != samples.x.shape[1]:
+        raise UserError(f"{len(near)} neighbourhoods for {samples.x.shape[1]} voxels")
+    parts = (replace(samples, x=samples.x[:, own]) for own in near)
+    return _profile([str(voxel) for voxel in range(len(near))], samples, parts, decoder)
 
 
 def over_time(

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.collections import LineCollection
 
-from tristream.maps.surface import HEMISPHERES, Hemisphere, View, cortex, middle
+from tristream.maps.surface import HEMISPHERES, Hemisphere, View, cortex
 from tristream.space.atlas import NOWHERE, Regions
+from tristream.space.meshes import fsaverage5_middle as middle
 
 NAMED = 5
 # Pixels that a name takes from its middle to that of another, across and down.

@@ -103,7 +103,7 @@ def fslr(receipt: Path) -> Template:
     UserError
         If the receipt is of something else.
     """
-    left, right, flat_left, flat_right, folds = fslr_files(receipt)
+    left, right, flat_left, flat_right, *_, folds = fslr_files(receipt)
     return Template("fsLR 32k", FSLR_VERTICES, (left, right), (flat_left, flat_right), (folds,))
 
 
@@ -180,14 +180,6 @@ def sampled(places: Places, rows: npt.NDArray) -> dict[Hemisphere, npt.NDArray[n
             )
         out[side] = np.where(cortex(side)[:, None], texture, np.nan).astype(np.float32).T
     return out
-
-
-@cache
-def middle(side: Hemisphere) -> npt.NDArray[np.floating]:
-    """Half-way between white and pial surface of fsaverage5, (vertices, 3) in mm."""
-    paths = fetch_surf_fsaverage("fsaverage5")
-    found = [load_surf_mesh(paths[f"{kind}_{side}"]).coordinates for kind in ("white", "pial")]
-    return np.asarray(np.mean(found, axis=0))
 
 
 def coverage(surfaces: dict[Hemisphere, Scores]) -> float:

@@ -165,12 +165,7 @@ def surroundings(
         runs = read_index(index)
         space = runs.space
         run = runs.files[0] if runs.files[0].is_file() else None
-    return space, run, _meshes(results)
-
-
-def _meshes(results: Results) -> Path | None:
-    path = results.path("meshes") if results.expects("meshes") else None
-    return path if path is not None and path.is_file() else None
+    return space, run, results.meshes
 
 
 def _of_group(results: Results, dataset: str, model: str, full: float) -> dict[str, Figure]:
@@ -184,7 +179,7 @@ def _of_group(results: Results, dataset: str, model: str, full: float) -> dict[s
         return {}
     i, j, k = voxels.shape
     place = voxels.ijk, np.asarray(voxels.affine), (i, j, k), voxels.grayordinates
-    brain = Brain(*place, space, None, _meshes(results))
+    brain = Brain(*place, space, None, results.meshes)
     if not brain.is_drawn:
         return {}
     results.read(path, provenance)

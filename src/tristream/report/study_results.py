@@ -149,6 +149,12 @@ class Results:
         reasons = by_reason(provenance.omitted)
         return [Missing(", ".join(whats), why) for why, whats in reasons.items()]
 
+    @property
+    def meshes(self) -> Path | None:
+        """The receipt of the meshes of fsLR; None where the study has none, or not yet."""
+        path = self.path("meshes") if self.expects("meshes") else None
+        return path if path is not None and path.is_file() else None
+
     def receipt(self, dataset: str) -> Receipt | None:
         """What was fetched of a dataset; None before that."""
         path = self.path("dataset", dataset=dataset)

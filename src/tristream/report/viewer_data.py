@@ -29,11 +29,11 @@ from tristream.maps.surface import (
     Template,
     cortex,
     mesh_of,
-    middle,
     relief,
     template_of,
 )
 from tristream.space.grayordinates import CORTEX
+from tristream.space.meshes import fsaverage5_middle as middle
 
 # Bytes of a page's data; what comes last in the list of overlays is left out beyond them.
 MOST_BYTES = 4_300_000

