@@ -17,6 +17,7 @@ from tristream.config.identification import Identification
 from tristream.config.load import load
 from tristream.config.report import SUMMARY, Report
 from tristream.config.rsa import Rsa
+from tristream.config.univariate import Univariate
 from tristream.contrast.contrast_file import (
     KIND,
     TABLE,
@@ -28,6 +29,7 @@ from tristream.contrast.contrast_file import (
 from tristream.contrast.contrast_regions import found as regions_found
 from tristream.contrast.contrast_regions import region_table
 from tristream.decode import identification_file
+from tristream.decode.mass_univariate_file import read_mass_univariate
 from tristream.maps.style import style
 from tristream.report import cobidas, headline
 from tristream.report.brain_strips import draw_strips
@@ -268,7 +270,21 @@ def test_similarity_alone_stands_above_the_fold(browser, tmp_path):
     similarity_table.write_similarity(path, rows, how)
     said = above_the_fold(browser, written(resolved))
     assert "distances between 8 items in features and in the brain agree by 0.90" in said
-    assert "(net/late, LOC; chance 0.5; corrected p 0.01)" in said
+    assert "(net/late, LOC; chance 0.50; corrected p 0.01)" in said
+
+
+def test_labels_compared_in_voxels_alone_stand_above_the_fold(browser, tmp_path):
+    resolved = study(tmp_path, "haxby2001_slice", 1, models=0, decoders=0)
+    block = Univariate(datasets=["haxby2001_slice"], plus="face", minus="house")
+    resolved.study.univariate["face_house"] = block
+    rng = np.random.default_rng(0)
+    root = tmp_path / "results"
+    report_tree.write_comparison(root, "haxby2001_slice", "face_house", "01", rng)
+    said = above_the_fold(browser, written(resolved))
+    (path,) = root.rglob("face_house/sub-01_univariate.h5")
+    log_p = read_mass_univariate(path)[0].log_p
+    counts = f"{(log_p > 1).sum()} voxels that respond more to face and {(log_p < -1).sum()} to"
+    assert f"comparison face_house finds {counts} house, of {len(log_p)}" in said
 
 
 def test_imagery_that_does_not_repeat_is_said_to_in_the_first_sentence():

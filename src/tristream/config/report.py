@@ -12,6 +12,7 @@ SummarySection = Literal[
     "models",
     "decoders",
     "contrasts",
+    "univariate",
     "identification",
     "similarity",
     "group",

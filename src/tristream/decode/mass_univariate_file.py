@@ -11,6 +11,8 @@ from tristream.store import Provenance, create_h5, open_h5, read_strings, write_
 
 KIND = "mass-univariate"
 ARRAYS = ("t", "log_p", "bonferroni", "within_runs", "ijk")
+SHOWN = 1.0
+"""−log10 of the corrected p above which voxels are counted, as in nilearn's example."""
 Floats = npt.NDArray[np.floating]
 
 

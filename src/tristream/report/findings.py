@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tristream.contrast.contrast_file import read_contrast_table
 from tristream.decode.decoding_file import read_decoding
+from tristream.decode.mass_univariate_file import SHOWN, read_mass_univariate
 from tristream.encode.encoding_file import read_left_out, read_scores
 from tristream.encode.jackknife import Interval
 from tristream.encode.over_ceiling import over_regions
@@ -189,6 +190,30 @@ class ContrastFinding:
 
 
 @dataclass(frozen=True)
+class PairFinding:
+    """Two labels compared in every voxel of one subject.
+
+    Attributes
+    ----------
+    dataset, name, subject : str
+        Of what.
+    plus, minus : str
+        The labels.
+    voxels, first, second : int
+        All; those that respond more to either, by corrected p (the largest t).
+    """
+
+    dataset: str
+    name: str
+    subject: str
+    plus: str
+    minus: str
+    voxels: int
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
 class Findings:
     """What was found in the whole study; each in the order of the study."""
 
@@ -198,6 +223,7 @@ class Findings:
     contrasts: Sequence[ContrastFinding] = ()
     identified: Sequence[ItemFinding] = ()
     alike: Sequence[ItemFinding] = ()
+    pairs: Sequence[PairFinding] = ()
 
     def of_model(self, dataset: str, model: str) -> list[ModelFinding]:
         """Subjects of one model."""
@@ -217,6 +243,7 @@ class Findings:
             [one for one in self.contrasts if (one.dataset, one.subject) == (dataset, subject)],
             [one for one in self.identified if (one.dataset, one.subject) == (dataset, subject)],
             [one for one in self.alike if (one.dataset, one.subject) == (dataset, subject)],
+            [one for one in self.pairs if (one.dataset, one.subject) == (dataset, subject)],
         )
 
 
@@ -241,6 +268,7 @@ def find(results: Results, workers: int = 1) -> Findings:
         [_contrast(one, path) for one, path in results.existing("contrast_table")],
         identified(results),
         alike(results),
+        [_pair(one, path) for one, path in results.existing("mass_univariate")],
     )
 
 
@@ -367,3 +395,10 @@ def _contrast(one: Input, path: Path) -> ContrastFinding:
         rule=found.rule,
         threshold=found.threshold,
     )
+
+
+def _pair(one: Input, path: Path) -> PairFinding:
+    found = read_mass_univariate(path)[0]
+    passed = (int((sign * found.log_p > SHOWN).sum()) for sign in (1, -1))
+    where = one["dataset"], one["pair"], one["subject"]
+    return PairFinding(*where, found.plus, found.minus, len(found.t), *passed)

@@ -18,6 +18,7 @@ from tristream.report.sections import (
     contrasts,
     features,
     identification,
+    mass_univariate,
     methods,
     omissions,
     overview,
@@ -91,6 +92,12 @@ ENTRIES: Mapping[str, Entry] = {
         "",
         "no contrast has been fitted",
         lambda study: contrasts.study(study.results, study.findings, study.strips),
+    ),
+    "univariate": Entry(
+        "Voxel by voxel",
+        "",
+        "no two labels were compared",
+        lambda study: mass_univariate.study(study.results, study.findings),
     ),
     "identification": Entry(
         "Items identified",

@@ -12,6 +12,7 @@ from tristream.report.findings import (
     DecoderFinding,
     Findings,
     ModelFinding,
+    PairFinding,
 )
 from tristream.report.item_findings import ItemFinding, of_all
 from tristream.report.study_results import Results
@@ -28,6 +29,7 @@ def of_study(results: Results, findings: Findings) -> Lead:
         parts = _models(results, findings, dataset)
         parts += _decoders([one for one in findings.decoders if one.dataset == dataset])
         parts += _contrasts([one for one in findings.contrasts if one.dataset == dataset])
+        parts += _pairs([one for one in findings.pairs if one.dataset == dataset])
         parts += _identified([one for one in findings.identified if one.dataset == dataset])
         parts += _alike([one for one in findings.alike if one.dataset == dataset])
         if parts:
@@ -40,7 +42,7 @@ def of_subject(results: Results, findings: Findings, dataset: str) -> Lead:
     """The same of one subject, whose findings these are."""
     parts = _models(results, findings, dataset) + _decoders(findings.decoders)
     parts += _contrasts(findings.contrasts)
-    parts += _identified(findings.identified) + _alike(findings.alike)
+    parts += _pairs(findings.pairs) + _identified(findings.identified) + _alike(findings.alike)
     text = f"{'; '.join(parts)}." if parts else "No analysis of this subject has a result yet."
     return Lead((f"{text[0].upper()}{text[1:]}",))
 
@@ -48,7 +50,7 @@ def of_subject(results: Results, findings: Findings, dataset: str) -> Lead:
 def _nothing(results: Results) -> str:
     there = sum(one.path(results.layout).is_file() for one in results.inputs)
     return (
-        "No model, decoder, contrast, identification or similarity has a result yet: "
+        "No model, decoder, contrast, comparison, identification or similarity has a result yet: "
         f"{there:,} of the {len(results.inputs):,} files that the report reads are there."
     )
 
@@ -116,6 +118,25 @@ def _contrasts(found: Sequence[ContrastFinding]) -> list[str]:
     return parts
 
 
+def _pairs(found: Sequence[PairFinding]) -> list[str]:
+    names = list(dict.fromkeys(one.name for one in found))
+    parts = []
+    for name in names[:MOST]:
+        own = [one for one in found if one.name == name]
+        first, second, of = (
+            f"{np.median([getattr(one, key) for one in own]):,.0f}"
+            for key in ("first", "second", "voxels")
+        )
+        middle = "a median of " if len(own) > 1 else ""
+        parts.append(
+            f"comparison {name} finds {middle}{first} voxels that respond more to {own[0].plus} "
+            f"and {second} to {own[0].minus}, of {of} (corrected p below .1)"
+        )
+    if len(names) > MOST:
+        parts.append(f"{len(names) - MOST} more comparisons are below")
+    return parts
+
+
 def _identified(found: Sequence[ItemFinding]) -> list[str]:
     names = list(dict.fromkeys((one.name, one.kind) for one in found))
     parts = []
@@ -153,7 +174,7 @@ def _alike(found: Sequence[ItemFinding]) -> list[str]:
 def _where(own: Sequence[ItemFinding]) -> str:
     """Layer and region of the largest value, chance there and p; of several subjects, how many."""
     chance = np.nanmedian([float(one.best["chance"]) for one in own])
-    beside = f"chance {chance:.2g}" if np.isfinite(chance) else "chance not known"
+    beside = f"chance {round(chance, 2) + 0:.2f}" if np.isfinite(chance) else "chance not known"
     ps = [float(one.best["p"]) for one in own]
     if len(own) > 1:
         passed = sum(p <= LEVEL for p in ps)

@@ -6,20 +6,39 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from tristream.decode.mass_univariate_file import MassUnivariate, read_mass_univariate
+from tristream.decode.mass_univariate_file import SHOWN, MassUnivariate, read_mass_univariate
 from tristream.report import report_figures as figures
-from tristream.report.elements import Block, Heading, Section, Table, facts
+from tristream.report.elements import Block, Heading, Link, Section, Table, facts
+from tristream.report.findings import Findings
 from tristream.report.references import resolve
 from tristream.report.study_results import Results
 
-SHOWN = 1.0
-"""−log10 of the corrected p above which voxels are counted, as in nilearn's example."""
+FEW = 3
 
 
 def names(results: Results, dataset: str) -> list[str]:
     """Comparisons of a dataset."""
     blocks = results.resolved.study.univariate
     return [name for name, block in blocks.items() if dataset in block.datasets]
+
+
+def study(results: Results, findings: Findings) -> list[Block]:
+    """Every comparison on the first page: maps of the first subjects, counts of all."""
+    blocks: list[Block] = []
+    for dataset, name in dict.fromkeys((one.dataset, one.name) for one in findings.pairs):
+        own = [one for one in findings.pairs if (one.dataset, one.name) == (dataset, name)]
+        for one in own[:FEW]:
+            where = {"dataset": dataset, "pair": name, "subject": one.subject}
+            found, provenance = read_mass_univariate(results.path("mass_univariate", **where))
+            blocks.append(_figure(results, dataset, one.subject, found, provenance.simulated))
+        columns = ("subject", "voxels", f"more for {own[0].plus}", f"more for {own[0].minus}")
+        rows = []
+        for one in own:
+            link = Link(f"sub-{one.subject}", f"{dataset}_sub-{one.subject}.html#univariate")
+            rows.append((link, one.voxels, one.first, one.second))
+        caption = f"Comparison {name}: voxels with a corrected p below .1 (largest t, two-sided)."
+        blocks.append(Table(caption, columns, tuple(rows), folded=len(rows) > 2 * FEW))
+    return blocks
 
 
 def section(results: Results, dataset: str, subject: str) -> Section:
@@ -42,6 +61,13 @@ def _pair(results: Results, dataset: str, subject: str, path: Path) -> list[Bloc
         "Voxels": len(found.t),
         "Runs": len(found.runs),
     }
+    figure = _figure(results, dataset, subject, found, provenance.simulated)
+    return [facts(what), figure, _passed(found), *notes]
+
+
+def _figure(
+    results: Results, dataset: str, subject: str, found: MassUnivariate, simulated: bool
+) -> Block:
     place = f"{dataset}/sub-{subject}/univariate_{found.pair}"
     plane = _plane(found)
     caption = (
@@ -54,8 +80,7 @@ def _pair(results: Results, dataset: str, subject: str, path: Path) -> list[Bloc
         table[key] = np.round(getattr(found, key), 4)
     title = f"{found.plus} over {found.minus}, sub-{subject}"
     drawing = _slices(found, plane)
-    figure = results.figure(drawing, place, title, caption, table, provenance.simulated)
-    return [facts(what), figure, _passed(found), *notes]
+    return results.figure(drawing, place, title, caption, table, simulated)
 
 
 def _plane(found: MassUnivariate) -> int:
