@@ -102,16 +102,19 @@ def blocks_in_other_orders(rng):
 @pytest.mark.parametrize("trap", [shared_clips, blocks_in_other_orders])
 def test_stimuli_that_subjects_share_fool_a_leaky_decoder_alone(trap):
     rng = np.random.default_rng(0)
-    p, accuracy, leaky = [], [], []
+    p, alone, accuracy, leaky = [], [], [], []
     for _ in range(100):
         samples, fooled = trap(rng)
         found = decode(samples, DecoderDesign(**RIDGE))
         p.append(found.p)
+        alone.append(found.subjects[1].p_against(found.subjects[1].null))
         accuracy.append(found.accuracy)
         leaky.append(fooled)
     low, high = stats.binom.interval(0.99, 100, 0.05)
     print(np.mean(np.array(p) <= 0.05), np.mean(accuracy), np.mean(leaky))
     assert low <= (np.array(p) <= 0.05).sum() <= high
+    # Of one left-out subject, too.
+    assert low <= (np.array(alone) <= 0.05).sum() <= high
     assert np.mean(accuracy) < 0.52
     assert np.mean(leaky) >= 0.6
 
