@@ -67,8 +67,8 @@ class World:
         Answers to the features of band b.
     planted : tuple of float
         Answers to the features of band a: voxels take these shares in turn.
-    labels : float
-        Answers to the label of an item.
+    labels : tuple of float
+        Answers to the label of an item; voxels take these shares in turn.
     """
 
     rho: float = 0.4
@@ -78,7 +78,7 @@ class World:
     equal: float = 0.0
     other: float = 0.0
     planted: tuple[float, ...] = ()
-    labels: float = 0.0
+    labels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,12 +285,7 @@ class Subject:
             "planted": features["a"] @ own.standard_normal((COLUMNS, voxels)),
             "labels": source.labels @ own.standard_normal((source.labels.shape[1], voxels)),
         }
-        share = {
-            name: np.full(voxels, float(getattr(world, name) or 0))
-            for name in answered
-            if name != "planted"
-        }
-        share["planted"] = np.resize(world.planted or (0.0,), voxels)
+        share = {name: np.resize(getattr(world, name) or 0.0, voxels) for name in answered}
         left = 1 - sum(share.values())
         out = {run: np.sqrt(left) * self._noise(own, run, world) for run in source.shown}
         for name, values in answered.items():
