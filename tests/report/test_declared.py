@@ -51,15 +51,61 @@ def pages_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_copy_that_holds_only_declared_inputs_gives_equal_pages(resolved):
+@pytest.fixture(scope="module")
+def built(resolved):
+    """A report, and which other files of the results the store and Python opened for it."""
     root = Path(resolved.study.results)
-    build(resolved, root / "report/index.html", "c0de")
-    whole = pages_of(root / "report")
+    opened = set()
+
+    def note(path, mode):
+        if isinstance(path, str | Path) and "r" in mode and Path(path).is_relative_to(root):
+            opened.add(Path(path))
+
+    class Noted(SealedFile):
+        def __init__(self, path):
+            note(path, "r")
+            super().__init__(path)
+
+    real_open, real_read = builtins.open, Path.read_text
+
+    def noting_open(file, mode="r", *args, **options):
+        note(file, mode)
+        return real_open(file, mode, *args, **options)
+
+    def noting_read(self, *args, **options):
+        note(self, "r")
+        return real_read(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patched, style():
+        patched.setattr(store, "SealedFile", Noted)
+        patched.setattr(builtins, "open", noting_open)
+        patched.setattr(Path, "read_text", noting_read)
+        build(resolved, root / "report/index.html", "c0de")
+    opened = {path for path in opened if not path.is_relative_to(root / "report")}
+    return pages_of(root / "report"), opened
+
+
+def with_measured(resolved):
+    """Inputs of the report, and what was measured of the same jobs.
+
+    The latter is not an input, so that its loss repeats no work.
+    """
+    results = Results(resolved, Path(resolved.study.results) / "report")
+    measured = [one.benchmark(results.layout) for one in results.inputs if one.is_measured]
+    return [Path(path) for path in paths(resolved, spaces_of(resolved))] + measured
+
+
+def test_no_other_file_of_the_results_is_opened(resolved, built):
+    _, opened = built
+    assert len(opened) > 40
+    assert opened - set(with_measured(resolved)) == set()
+
+
+def test_a_copy_that_holds_only_declared_inputs_gives_equal_pages(resolved, built):
+    root = Path(resolved.study.results)
+    whole, _ = built
+    listed = with_measured(resolved)
     everything = root.rename(root.with_name("everything"))
-    listed = [Path(path) for path in paths(resolved, spaces_of(resolved))]
-    results = Results(resolved, root / "report")
-    # What was measured of the same jobs is not an input, so that its loss repeats no work.
-    listed += [one.benchmark(results.layout) for one in results.inputs if one.is_measured]
     copied = 0
     for path in listed:
         source = everything / path.relative_to(root)
@@ -72,45 +118,6 @@ def test_a_copy_that_holds_only_declared_inputs_gives_equal_pages(resolved):
     build(resolved, root / "report/index.html", "c0de")
     assert pages_of(root / "report") == whole
     assert len(whole) > 50
-
-
-def test_no_other_file_of_the_results_is_opened(resolved, monkeypatch):
-    """By what the store and Python open, whoever calls them."""
-    root = Path(resolved.study.results)
-    results = Results(resolved, root / "report")
-    allowed = {Path(path) for path in paths(resolved, spaces_of(resolved))}
-    allowed |= {one.benchmark(results.layout) for one in results.inputs if one.is_measured}
-    opened = set()
-
-    def note(path, mode):
-        if isinstance(path, str | Path) and "r" in mode and Path(path).is_relative_to(root):
-            opened.add(Path(path))
-
-    class Noted(SealedFile):
-        def __init__(self, path):
-            note(path, "r")
-            super().__init__(path)
-
-    real = builtins.open
-
-    def noting_open(file, mode="r", *args, **options):
-        note(file, mode)
-        return real(file, mode, *args, **options)
-
-    read_text = Path.read_text
-
-    def noting_read(self, *args, **options):
-        note(self, "r")
-        return read_text(self, *args, **options)
-
-    monkeypatch.setattr(store, "SealedFile", Noted)
-    monkeypatch.setattr(builtins, "open", noting_open)
-    monkeypatch.setattr(Path, "read_text", noting_read)
-    with style():
-        build(resolved, root / "report/index.html", "c0de")
-    opened = {path for path in opened if not path.is_relative_to(root / "report")}
-    assert len(opened) > 40
-    assert opened - allowed == set()
 
 
 def test_what_is_not_declared_has_no_path(resolved):

@@ -62,14 +62,12 @@ def folder(resolved):
     return Path(resolved.study.results) / "report"
 
 
-def test_workers_change_no_page(resolved, folder):
-    other = folder.with_name("made_by_two")
-    build(resolved, other / "index.html", "c0de", workers=2)
-    pages = sorted(path.name for path in folder.glob("*.html"))
-    assert len(pages) > 3
-    for name in pages:
-        here, there = (path.joinpath(name).read_text() for path in (folder, other))
-        assert there.replace(str(other), str(folder)) == here, name
+def test_the_same_results_give_the_same_report_with_more_workers_too(resolved, folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert sum(path.suffix == ".html" for path in before) > 3
+    build(resolved, folder / "index.html", "c0de", workers=2)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path for path in before | after if before.get(path) != after.get(path)} == set()
 
 
 class Links(HTMLParser):
@@ -199,13 +197,6 @@ def test_the_written_study_is_the_study(resolved, folder):
     assert again.study.models == resolved.study.models
     assert again.study.features == resolved.study.features
     assert again.subjects == resolved.subjects
-
-
-def test_the_same_results_give_the_same_report(resolved, folder):
-    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    build(resolved, folder / "index.html", "c0de")
-    after = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert {p.name for p in before if before[p] != after.get(p)} == set()
 
 
 def test_pages_open_in_a_browser_without_a_request_or_a_complaint(folder):
