@@ -58,6 +58,8 @@ def test_questions_have_files_of_their_own(tmp_path, people):
     assert [one.quantity for one in figures] == ["mean", "sd"]
     assert all((output.parent / one.file).is_file() for one in figures)
     assert all((output.parent / one.tsv).is_file() for one in figures)
+    words = "Where the mean, for other stimuli in these subjects, is not significant"
+    assert [words in one.caption for one in figures] == [True, False]
 
 
 def test_grids_of_their_own_have_no_figure_and_no_voxels_no_map(tmp_path):

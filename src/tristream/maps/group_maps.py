@@ -21,9 +21,12 @@ from tristream.maps.map_list import KIND, Entry, MapList, write_maps
 from tristream.maps.map_tables import write_map_table
 from tristream.maps.names import Names, describe_dataset
 from tristream.maps.style import save, style, titled
+from tristream.maps.transparency import by_rate, rate_words
 from tristream.results.written import recorded
 from tristream.store import Omission, Provenance
 
+# Where a file of the group does not say which it was.
+RATE = 0.05
 QUESTIONS = {
     "stimuli": "for other stimuli in these subjects",
     "people": "for other people given these stimuli",
@@ -79,7 +82,8 @@ def _drawn(
             entries += _volumes(place, voxels, maps, given)
             drawn = (settings.space or "").startswith("MNI")
             if drawn:
-                entries += _slices(place, level, voxels, given)
+                rate = float(source.config.get("fdr", RATE))
+                entries += _slices(place, level, voxels, rate, given)
             else:
                 why = "the voxels are not in MNI space: there is no image that all subjects share"
                 omitted += (Omission("figures of the group", why),)
@@ -126,15 +130,16 @@ def _volumes(
 
 
 def _slices(
-    place: Names, level: GroupLevel, voxels: CommonVoxels, given: Provenance
+    place: Names, level: GroupLevel, voxels: CommonVoxels, rate: float, given: Provenance
 ) -> list[Entry]:
-    """Mean and spread over the template."""
+    """Mean and spread over the template; the mean is as transparent as its q is large."""
     entries, table = [], place.table("voxels")
     means, number = voxels.means, len(level.subjects)
     columns = dict(zip("ijk", voxels.ijk.T, strict=True))
     values = pd.DataFrame({**columns, "mean": means.mean.round(4), "sd": means.sd.round(4)})
     write_map_table(table, values, COLUMNS, given)
     background = grey_levels(_Grid(voxels), place.space, None)
+    question = next((one for one in QUESTIONS if getattr(means, one) is not None), None)
     for key, shown, what in (
         ("mean", means.mean, "Mean"),
         ("sd", means.sd, "Standard deviation"),
@@ -143,13 +148,18 @@ def _slices(
         low = -full if key == "mean" and level.measure.startswith("effect") else 0.0
         label = f"{what.lower()} over subjects"
         paint = figures.two_sided(full, label) if low else figures.scale(0, full, label)
+        opacity, faded = None, ""
+        if key == "mean" and question is not None:
+            q = getattr(means, question).q
+            opacity = by_rate(q, q <= rate, rate)
+            faded = f" {rate_words(rate, f'the mean, {QUESTIONS[question]},')}"
         image = np.zeros((*voxels.shape, 4), np.float32)
-        image[tuple(voxels.ijk.T)] = paint.rgba(shown)
+        image[tuple(voxels.ijk.T)] = figures.faded(paint.rgba(shown), opacity)
         rgba, zooms = to_ras(image, np.asarray(voxels.affine))
         title = titled(f"{what} over {number} subjects, {place.model}", given.simulated)
         caption = (
             f"{what} over {number} subjects of the {level.measure}, in the voxels that all have. "
-            f"The scale ends at {full:.2g} (99th percentile). Axial slices from below; the "
+            f"The scale ends at {full:.2g} (99th percentile).{faded} Axial slices from below; the "
             "brain's left is on the left."
         )
         path = place.figure(key, "volume")
