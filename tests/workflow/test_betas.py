@@ -261,7 +261,8 @@ def test_the_tutorial_runs_through_to_the_report(tmp_path: Path) -> None:
     run_here(tmp_path, [lines[0][1:]])
     study = tmp_path / "my_study"
     betas = {"my_betas": (tmp_path / "my_betas/sub-01_betas.npy").stat().st_size}
-    judged = disk_use.judged(study, betas)
+    with chdir(study):
+        judged = disk_use.judged(study, betas)
     run_here(study, [lines[2][1:], *commands(study)])
     assert disk_use.holds(judged, disk_use.used(study))
     results = study / "results"
