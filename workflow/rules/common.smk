@@ -75,6 +75,7 @@ wildcard_constraints:
     second="|".join(STUDY.models) or "none",
     decoder="|".join(STUDY.decoders) or "none",
     identification="|".join(STUDY.identification) or "none",
+    network="|".join(STUDY.networks) or "none",
     pair="|".join(STUDY.univariate) or "none",
     rsa="|".join(STUDY.rsa) or "none",
     contrast="|".join(STUDY.contrasts) or "none",

@@ -3,6 +3,7 @@
 from tristream.config.settings.across_subjects import AcrossSubjectsSettings
 from tristream.config.settings.decode import DecodeSettings
 from tristream.config.settings.identification import IdentificationSettings
+from tristream.config.settings.networks import NetworkSettings
 from tristream.config.settings.profile import ProfileSettings
 from tristream.config.settings.univariate import UnivariateSettings
 
@@ -189,6 +190,38 @@ rule identify:
         " --bold {input.bold:q} --samples {input.samples:q}"
         " --features {input.features:q} --aligned {input.aligned:q} {params.candidates}"
         " --output {output.rows:q} --sets {output.sets:q} --code {params.code} > {log:q} 2>&1"
+
+
+rule train_network:
+    input:
+        bold=lambda w: TARGETS.runs(w.dataset, w.subject),
+        samples=at("samples"),
+        samples_sidecar=LAYOUT.sidecar("samples"),
+        inventory=at("inventory"),
+        inventory_sidecar=LAYOUT.sidecar("inventory"),
+        receipt=at("stimuli_receipt"),
+    output:
+        at("network_regimes"),
+    log:
+        LAYOUT.log("network_regimes"),
+    benchmark:
+        LAYOUT.benchmark("network_regimes")
+    conda:
+        "../envs/tristream.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory("network_regimes"),
+        runtime=minutes("network_regimes"),
+        gpu=int(STUDY.device == "cuda"),
+    params:
+        settings=lambda w: settings(
+            NetworkSettings, dataset=w.dataset, network=w.network, subject=w.subject
+        ),
+        code=fingerprint("tristream.networks.regimes_fit"),
+    shell:
+        "python -m tristream decode network --settings {params.settings:q}"
+        " --bold {input.bold:q} --samples {input.samples:q} --inventory {input.inventory:q}"
+        " --receipt {input.receipt:q} --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule univariate:

@@ -39,6 +39,7 @@ TARGETS = {
     "parts": "`searchlight`, `regions` or `times` of the decoder",
     "decoder": "name of the decoder in the study",
     "identification": "name of the identification in the study",
+    "network": "name of the network in `networks:` of the study",
     "rsa": "name of the analysis in `rsa:` of the study",
     "fused": "space of `fusion:` in the study",
     "pair": "name of the comparison in `univariate:` of the study",

@@ -28,6 +28,7 @@ def register(stages: Any) -> None:
     _register_across(actions)
     _register_profile(actions)
     _register_identify(actions)
+    _register_network(actions)
     _register_univariate(actions)
 
 
@@ -69,6 +70,17 @@ def _register_identify(actions: Any) -> None:
     add_output(found, "table")
     found.add_argument("--sets", required=True, type=Path, help="table of candidate sets to write")
     found.set_defaults(run=identify)
+
+
+def _register_network(actions: Any) -> None:
+    trained = actions.add_parser("network", help="train a network on brain and label together")
+    add_settings(trained, "dataset", "network", "subject")
+    trained.add_argument("--bold", required=True, nargs="+", type=Path, help="the run files")
+    trained.add_argument("--samples", required=True, type=Path, help="the sample index")
+    trained.add_argument("--inventory", required=True, type=Path, help="the dataset's events")
+    trained.add_argument("--receipt", required=True, type=Path, help="receipt of the stimuli")
+    add_output(trained, "HDF5 file")
+    trained.set_defaults(run=network)
 
 
 def _register_univariate(actions: Any) -> None:
@@ -129,6 +141,21 @@ def identify(args: argparse.Namespace) -> None:
         pairwise = cell.found.pairwise
         where = f"{cell.kind}, {cell.layer.space}/{cell.layer.layer}, {cell.region}"
         print(f"{where}: pairwise {pairwise.value:.3f} (chance {pairwise.chance:.3f})")
+
+
+def network(args: argparse.Namespace) -> None:
+    """Train in each regime, write; print brain and label of each."""
+    from tristream.config.settings.networks import NetworkSettings
+    from tristream.networks.regimes_fit import fit as fit_regimes
+
+    chosen = settings(args, NetworkSettings)
+    files = (args.bold, args.samples, args.inventory, args.receipt)
+    found = fit_regimes(*files, args.output, chosen, args.code)
+    for regime, row in found.summary.iterrows():
+        print(
+            f"{found.name}, {regime}: r {row['brain']:.3f} ± {row['brain_se']:.3f}, labels "
+            f"{row['label']:.3f} ± {row['label_se']:.3f} (chance {found.chance:.3f})"
+        )
 
 
 def compare(args: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from tristream.config.inference import Inference
 from tristream.config.layouts import RawLayout
 from tristream.config.leakage import Leakage
 from tristream.config.models import EncodingModel
+from tristream.config.networks import JointNetwork
 from tristream.config.power import Power
 from tristream.config.report import Report
 from tristream.config.rsa import Rsa
@@ -87,6 +88,9 @@ class Study(Section):
     identification: dict[Name, Identification] = Field(
         default={}, description="features decoded, and items identified by them, by name"
     )
+    networks: dict[Name, JointNetwork] = Field(
+        default={}, description="networks trained on brain and label together, by name"
+    )
     univariate: dict[Name, Univariate] = Field(
         default={}, description="two labels compared in every voxel, by name"
     )
@@ -142,6 +146,7 @@ class Study(Section):
             "models": dict(self.models),
             "decoders": dict(self.decoders),
             "identification": dict(self.identification),
+            "networks": dict(self.networks),
             "univariate": dict(self.univariate),
             "rsa": dict(self.rsa),
             "contrasts": dict(self.contrasts),

@@ -88,6 +88,7 @@ def subject_pages(resolved: "Resolved", dataset: str, volumes: int, voxels: int)
     of_models += sum(dataset in one.datasets for one in study.contrasts.values())
     of_decoders = sum(dataset in one.datasets for one in study.decoders.values())
     of_decoders += sum(dataset in one.datasets for one in study.identification.values())
+    of_decoders += sum(dataset in one.datasets for one in study.networks.values())
     of_decoders += sum(dataset in one.datasets for one in study.univariate.values())
     of_decoders += sum(dataset in one.datasets for one in study.rsa.values())
     found = SUBJECT + of_models * MODEL + of_decoders * DECODER

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
 
-from tristream.encode.brain_and_label import REGIMES, BrainAndLabelNetwork
+from tristream.encode.brain_and_label import REGIMES, BrainAndLabelNetwork, Regime
 from tristream.encode.voxel_readout import read, tensors_of
 from tristream.errors import UserError
 from tristream.genre.evaluation import embed
@@ -22,7 +22,7 @@ MEASURES = ("brain", "label")
 
 @dataclass(frozen=True)
 class RegimeComparison:
-    """Three regimes from the same starts, on runs that none of them saw.
+    """Regimes from the same starts, on runs that none of them saw.
 
     Attributes
     ----------
@@ -36,6 +36,8 @@ class RegimeComparison:
         error.
     correlation : dict of str to ndarray of shape (seeds, voxels)
         Regime to r; NaN where a response or its prediction is constant.
+    named : dict of str to ndarray of str, shape (seeds, samples)
+        Regime to the labels that each seed's network gives the held-out samples.
     chance : float
         Balanced accuracy, mean over all permutations of the held-out samples' labels.
     embedding : DataFrame or None
@@ -53,6 +55,7 @@ class RegimeComparison:
     scores: pd.DataFrame
     summary: pd.DataFrame
     correlation: dict[str, Floats]
+    named: dict[str, npt.NDArray[np.str_]]
     chance: float
     embedding: pd.DataFrame | None
     networks: dict[str, BrainAndLabelNetwork]
@@ -70,6 +73,7 @@ def compare_regimes(
     test: Sequence[Any],
     items: Sequence[Any] | None = None,
     seeds: int = 5,
+    regimes: Sequence[Regime] = REGIMES,
 ) -> RegimeComparison:
     """Train a network in each regime from the same starts, and test it on runs held out for good.
 
@@ -89,6 +93,8 @@ def compare_regimes(
         What each sample shows; nothing is learnt from showings of items of the held-out runs.
     seeds : int
         Two at least, for a standard error.
+    regimes : sequence of {'frozen', 'staged', 'joint'}
+        ``frozen``, from which gains count, is among them.
 
     Returns
     -------
@@ -106,6 +112,9 @@ def compare_regimes(
     """
     if seeds < 2:
         raise UserError(f"seeds: {seeds}; a standard error needs two at least")
+    if "frozen" not in regimes:
+        raise UserError("regimes: `frozen` is not among them, from which gains count; add it")
+    chosen = [regime for regime in REGIMES if regime in regimes]
     several = inputs if isinstance(inputs, tuple) else (inputs,)
     arrays = tuple(np.asarray(one) for one in several)
     names, y = np.asarray(labels).astype(str), np.asarray(responses, np.float64)
@@ -114,19 +123,22 @@ def compare_regimes(
     given = (tuple(one[learn] for one in arrays), names[learn], y[learn], np.asarray(runs)[learn])
     shown_items = None if items is None else np.asarray(items)[learn]
     rows: list[dict[str, Any]] = []
-    correlation: dict[str, list[Floats]] = {regime: [] for regime in REGIMES}
+    correlation: dict[str, list[Floats]] = {regime: [] for regime in chosen}
+    named: dict[str, list[npt.NDArray[np.str_]]] = {regime: [] for regime in chosen}
     first: dict[str, BrainAndLabelNetwork] = {}
     for seed in range(network.seed, network.seed + seeds):
-        fitted = _fit_regimes(network, seed, given, shown_items)
+        fitted = _fit_regimes(network, chosen, seed, given, shown_items)
         first = first or fitted
         for regime, one in fitted.items():
             correlation[regime].append(column_correlation(one.predict(shown), y[held]))
-            rows.append(_row(one, regime, correlation[regime][-1], shown, names[held]))
+            named[regime].append(one.predict_label(shown))
+            rows.append(_row(one, regime, correlation[regime][-1], named[regime][-1], names[held]))
     scores = pd.DataFrame(rows)
     return RegimeComparison(
         scores=scores,
         summary=summarise(scores),
         correlation={regime: np.stack(values) for regime, values in correlation.items()},
+        named={regime: np.stack(values) for regime, values in named.items()},
         chance=1 / len(set(names[held])),
         embedding=_embedded(first, shown, names[held], network.seed),
         networks=first,
@@ -150,7 +162,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         gain = table.sub(table["frozen"], axis=0)
         columns[measure], columns[f"{measure}_se"] = table.mean(), table.sem()
         columns[f"{measure}_gain"], columns[f"{measure}_gain_se"] = gain.mean(), gain.sem()
-    return pd.DataFrame(columns).loc[list(REGIMES)]
+    return pd.DataFrame(columns).loc[list(dict.fromkeys(scores["regime"]))]
 
 
 def _split(
@@ -179,12 +191,16 @@ def _split(
 
 
 def _fit_regimes(
-    network: BrainAndLabelNetwork, seed: int, given: tuple[Any, ...], items: Any
+    network: BrainAndLabelNetwork,
+    regimes: Sequence[Regime],
+    seed: int,
+    given: tuple[Any, ...],
+    items: Any,
 ) -> dict[str, BrainAndLabelNetwork]:
     """Each regime from where labels alone led with this seed."""
     frozen = clone(network).set_params(regime="frozen", seed=seed).fit(*given, items=items)
     fitted = {"frozen": frozen}
-    for regime in REGIMES[1:]:
+    for regime in regimes[1:]:
         start = {"network": frozen.label_network_, "label_epochs": 0, "classes": frozen.classes_}
         layers = frozen.model_.layers
         one = clone(network).set_params(regime=regime, seed=seed, layers=layers, **start)
@@ -196,14 +212,14 @@ def _row(
     network: BrainAndLabelNetwork,
     regime: str,
     r: Floats,
-    shown: tuple[npt.NDArray[Any], ...],
+    named: npt.NDArray[np.str_],
     names: npt.NDArray[np.str_],
 ) -> dict[str, Any]:
     return {
         "seed": network.seed,
         "regime": regime,
         "brain": float(np.nanmean(r)) if np.isfinite(r).any() else 0.0,
-        "label": float(balanced_accuracy_score(names, network.predict_label(shown))),
+        "label": float(balanced_accuracy_score(names, named)),
         "best_epoch": network.best_epoch_,
         "left_out": network.left_out_,
     }

@@ -185,8 +185,9 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     decoders = [name for name, one in study.decoders.items() if dataset in one.datasets]
     identified = [name for name, one in study.identification.items() if dataset in one.datasets]
     compared = [name for name, one in study.univariate.items() if dataset in one.datasets]
+    trained = [name for name, one in study.networks.items() if dataset in one.datasets]
     alike = rsa_of(resolved, dataset)
-    if models or decoders or identified or compared or alike:
+    if models or decoders or identified or trained or compared or alike:
         yield Input.of("samples", **where)
     if model_layers(targets, dataset) and descriptor.trials is None:
         yield Input.of("lagscan", **where)
@@ -208,6 +209,8 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
             yield Input.of(place, **where, identification=name)
     for name in alike:
         yield Input.of("dissimilarities", **where, rsa=name)
+    for name in trained:
+        yield Input.of("network_regimes", **where, network=name)
     for name in compared:
         yield Input.of("mass_univariate", **where, pair=name)
     for contrast, block in study.contrasts.items():

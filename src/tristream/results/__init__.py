@@ -60,6 +60,7 @@ KINDS = {
         Kind("decoding", "tristream.decode.decoding_file", computed=True),
         Kind("identification", "tristream.decode.identification_file", computed=True),
         Kind("decoding-profile", "tristream.decode.profile_file", computed=True),
+        Kind("network-regimes", "tristream.networks.regimes_file", computed=True),
         Kind("mass-univariate", "tristream.decode.mass_univariate_file", computed=True),
         Kind("dissimilarities", "tristream.rsa.dissimilarity_file", computed=True),
         Kind("rsa", "tristream.rsa.similarity_table", computed=True),
@@ -155,6 +156,11 @@ PLACES = {
             "identification_sets",
             "decode/{dataset}/{identification}/sub-{subject}_candidate_sets.tsv",
             "identification",
+        ),
+        Place(
+            "network_regimes",
+            "decode/{dataset}/{network}/sub-{subject}_regimes.h5",
+            "network-regimes",
         ),
         Place(
             "mass_univariate",
