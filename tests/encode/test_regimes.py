@@ -143,6 +143,12 @@ def test_items_of_held_out_runs_are_not_learnt_from():
         assert own.embedding is None
         assert len(draw_regimes(own).axes) == 2
     np.testing.assert_array_equal(*predicted)
+    # Fewer regimes leave the others as they are.
+    few = {"regimes": ["joint", "frozen"], "seeds": 2}
+    fewer = compare_regimes(quick, x, labels, y, run, test=[5], items=items, **few)
+    assert list(fewer.summary.index) == ["frozen", "joint"]
+    np.testing.assert_array_equal(fewer.correlation["joint"], own.correlation["joint"])
+    assert len(draw_regimes(fewer).axes) == 2
 
 
 def test_figure_has_all_regimes(found, tmp_path):
@@ -162,6 +168,7 @@ def test_figure_has_all_regimes(found, tmp_path):
         ({"test": []}, "test: name the runs"),
         ({"test": [9]}, "there is no run 9; there are 0, 1, 2"),
         ({"test": [0], "seeds": 1}, "seeds: 1"),
+        ({"test": [0], "regimes": ["joint"]}, "`frozen` is not among them"),
         ({"test": range(6)}, "no sample is left to learn from"),
         ({"test": range(5)}, "runs: there is one"),
         ({"test": [0], "items": np.zeros(N)}, "no sample is left to learn from"),

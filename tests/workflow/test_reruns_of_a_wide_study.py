@@ -16,6 +16,7 @@ from tristream.config.feature_spaces import FeatureSpace
 from tristream.config.identification import Identification
 from tristream.config.inference import Inference
 from tristream.config.models import EncodingModel
+from tristream.config.networks import JointNetwork
 from tristream.config.rsa import Rsa
 
 pytestmark = pytest.mark.xdist_group("wide")
@@ -28,12 +29,14 @@ PARTITION = {"partition", "partition_test", "maps"}
 STREAMS = FIT | {"compare", "recovery", "identify_by_encoder"} | PARTITION
 ALIGNED = {"align", "lagscan"} | STREAMS
 DECODED = {"decode"} | REPORT
+TRAINED = {"train_network"} | REPORT
 AUDITED = {
     "leakage",
     "samples",
     "lagscan",
     "decode",
     "identify",
+    "train_network",
     "dissimilarities",
     "rsa",
 } | STREAMS
@@ -110,6 +113,19 @@ STUDY: list[Change] = [
     ("config.yaml", "identification.images.seed", 1, IDENTIFIED),
     ("config.yaml", "identification.responses.delay", "1 TR", ENCODED),
     ("config.yaml", "identification.responses.permutations", 100, ENCODED),
+    ("config.yaml", "networks.sounds.network", "tcn", TRAINED),
+    ("config.yaml", "networks.sounds.regimes", ["frozen", "joint"], TRAINED),
+    ("config.yaml", "networks.sounds.samples", "blocks", TRAINED),
+    ("config.yaml", "networks.sounds.test", ["*_run-01"], TRAINED),
+    ("config.yaml", "networks.sounds.regions", ["A1"], TRAINED),
+    ("config.yaml", "networks.sounds.voxels", 100, TRAINED),
+    ("config.yaml", "networks.sounds.delay", 3, TRAINED),
+    ("config.yaml", "networks.sounds.inputs", {"frames": 64}, TRAINED),
+    ("config.yaml", "networks.sounds.training", {"epochs": 5}, TRAINED),
+    ("config.yaml", "networks.sounds.seeds", 3, TRAINED),
+    ("config.yaml", "networks.sounds.seed", 1, TRAINED),
+    ("config.yaml", "networks.sounds.permutations", 100, TRAINED),
+    ("config.yaml", "networks.sounds.pictures", 1, TRAINED),
     ("config.yaml", "rsa.alike.regions", ["V2"], MEASURED),
     ("config.yaml", "rsa.alike.items", "all", MEASURED),
     ("config.yaml", "rsa.alike.imagined", ["ses-imageryTest*"], MEASURED),
@@ -186,7 +202,7 @@ DESCRIPTORS: list[Change] = [
         MUSIC,
         "layout.distortion",
         False,
-        {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT,
+        {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | TRAINED | FIT,
     ),
     (OBJECTS, "layout.high_pass", 100.0, TRIALS),
     (OBJECTS, "trials.shift", 2.0, TRIALS),
@@ -212,13 +228,15 @@ ALL_BOLD = {
     "samples",
     "decode",
     "identify",
+    "train_network",
     "dissimilarities",
     "rsa",
     "contrast",
     "contrast_maps",
 } | ALIGNED
-RESAMPLED = {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | FIT
-MEDIA = {"features", "decode", "identify", "contrast", "contrast_maps"} | MEASURED | SIMULATED
+RESAMPLED = {"check", "bold", "bold_index", "align", "lagscan", "samples", "decode"} | TRAINED | FIT
+OPENED = {"features", "decode", "identify", "train_network"} | MEASURED | SIMULATED
+MEDIA = {"contrast", "contrast_maps"} | OPENED
 # A module to which a constant is appended, and the rules that rerun.
 CODE: list[tuple[str, set[str]]] = [
     ("align/delays.py", {"power"} | STREAMS),
@@ -243,6 +261,8 @@ CODE: list[tuple[str, set[str]]] = [
     ("encode/solvers/ridge.py", {"power"} | STREAMS),
     # Contrasts are drawn by what draws encodings, which knows their ceilings.
     ("encode/ceiling.py", {"power", "contrast_maps"} | STREAMS),
+    ("encode/joint_training.py", TRAINED),
+    ("networks/network_inputs.py", TRAINED),
     ("encode/partition/variance.py", PARTITION | REPORT),
     ("features/spaces/gammatone.py", {"features"} | ALIGNED),
     ("features/spaces/optical_flow/fields.py", {"features"} | SIMULATED),
@@ -262,7 +282,7 @@ CODE: list[tuple[str, set[str]]] = [
     ("inference/people.py", {"group", "power"} | REPORT),
     ("maps/brain_figures.py", {"maps", "contrast_maps"} | REPORT),
     ("maps/strips.py", REPORT),
-    ("media/films.py", {"features", "decode", "identify"} | MEASURED | SIMULATED),
+    ("media/films.py", OPENED),
     ("media/sounds.py", MEDIA),
     ("media/clocks.py", MEDIA),
     ("media/containers.py", MEDIA),
@@ -289,6 +309,7 @@ OTHER_JOBS = {
     *("identification.images.datasets", "identification.images.features"),
     "identification.images.model",
     *("rsa.alike.datasets", "rsa.alike.features"),
+    "networks.sounds.datasets",
     "decoders.genre.members",
     # Its dataset has one subject; of another decoder it is tried.
     "decoders.genre.across_subjects",
@@ -299,6 +320,7 @@ SECTIONS = {
     "models.streams": EncodingModel,
     "decoders.genre": Decoder,
     "identification.images": Identification,
+    "networks.sounds": JointNetwork,
     "rsa.alike": Rsa,
     "contrasts.sounds": Contrast,
     "inference": Inference,

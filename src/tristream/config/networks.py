@@ -8,6 +8,33 @@ from tristream.config.base import Name, Section
 from tristream.config.delays import DecoderDelay
 
 
+class NetworkInputs(Section):
+    """What a network is given of a film, an image or a sound: keys of the other kind are not used.
+
+    `frames` is of sound, the others are of pictures.
+    """
+
+    frames: int = Field(default=128, ge=16, description="spectra of a window of sound, 23 ms apart")
+    size: int = Field(default=64, ge=16, description="pixels of a side of a frame")
+    stack: int = Field(default=10, ge=1, description="flow fields at once")
+    fps: float = Field(default=12.0, gt=0, description="frames of a film per second")
+
+
+class NetworkTraining(Section):
+    """How a network learns labels, then labels and voxels."""
+
+    weight: float = Field(
+        default=1.0, gt=0, description="of the voxels' squared error beside the cross-entropy"
+    )
+    label_epochs: int = Field(default=30, ge=0, description="the most on labels alone")
+    epochs: int = Field(default=30, ge=1, description="the most on labels and voxels")
+    patience: int = Field(
+        default=8, ge=1, description="epochs without a lower loss of a left-out training run"
+    )
+    learning_rate: float = Field(default=1e-3, gt=0, description="of AdamW")
+    batch: int = Field(default=32, ge=2, description="samples of a batch, about")
+
+
 class NetworkDesign(Section):
     """A network, its voxels and its training, whichever datasets it learns."""
 
@@ -42,20 +69,8 @@ class NetworkDesign(Section):
     delay: DecoderDelay | None = Field(
         default=None, description="how much later than the stimulus a volume is: `decoders`"
     )
-    frames: int = Field(default=128, ge=16, description="spectra of a window of sound, 23 ms apart")
-    size: int = Field(default=64, ge=16, description="pixels of a side of a frame")
-    stack: int = Field(default=10, ge=1, description="flow fields at once")
-    fps: float = Field(default=12.0, gt=0, description="frames of a film per second")
-    weight: float = Field(
-        default=1.0, gt=0, description="of the voxels' squared error beside the cross-entropy"
-    )
-    label_epochs: int = Field(default=30, ge=0, description="the most on labels alone")
-    epochs: int = Field(default=30, ge=1, description="the most on labels and voxels")
-    patience: int = Field(
-        default=8, ge=1, description="epochs without a lower loss of a left-out training run"
-    )
-    learning_rate: float = Field(default=1e-3, gt=0, description="of AdamW")
-    batch: int = Field(default=32, ge=2, description="samples of a batch, about")
+    inputs: NetworkInputs = Field(default=NetworkInputs(), description="what it is given")
+    training: NetworkTraining = Field(default=NetworkTraining(), description="how it learns")
     seeds: int = Field(
         default=5, ge=2, description="networks of each regime, over which standard errors are"
     )

@@ -111,7 +111,7 @@ def _scores(figure: "Figure", place: Any, scores: pd.DataFrame, chance: float) -
 def _embeddings(figure: "Figure", place: Any, embedded: pd.DataFrame) -> None:
     from matplotlib import colormaps
 
-    names = [column.removesuffix("_x") for column in embedded if column.endswith("_x")]
+    names = [one.removesuffix("_x") for one in map(str, embedded) if one.endswith("_x")]
     axes = _axes(figure, place, len(names))
     colours = colormaps["tab10" if embedded["label"].nunique() <= 10 else "tab20"]
     for ax, name in zip(axes, names, strict=True):

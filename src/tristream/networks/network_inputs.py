@@ -15,10 +15,8 @@ from tristream.fetch.receipt import Receipt
 from tristream.stimuli.timelines import Event
 
 Floats = npt.NDArray[np.float32]
-MEDIA = {
-    "two_stream": ("film", "image"),
-    **dict.fromkeys(("lstm", "crnn", "tcn"), ("sound", "film")),
-}
+HEARD = ("sound", "film")
+MEDIA = {"two_stream": ("film", "image"), "lstm": HEARD, "crnn": HEARD, "tcn": HEARD}
 """Network to the kinds of stimuli that it can open."""
 LENGTH = 64
 """Images that are read at once."""
@@ -61,7 +59,7 @@ def read_inputs(
     receipt : Receipt
         Where they lie.
     block : NetworkDesign
-        Its `network`, and of frames its `size`, `stack` and `fps`, of sound its `frames`.
+        Its `network` and `inputs` are used.
 
     Returns
     -------
@@ -99,7 +97,7 @@ def _windows(moments: Sequence[Moment], paths: Mapping[str, Path], block: Networ
     from tristream.media.sounds import read_sound
 
     function, columns = INPUTS[NETWORKS[block.network].inputs]
-    out = np.empty((len(moments), block.frames, columns), np.float32)
+    out = np.empty((len(moments), block.inputs.frames, columns), np.float32)
     for name, places in _by_stimulus(moments).items():
         sound = read_sound(paths[name], RATE)
         heard: dict[tuple[float, float, float], Floats] = {}
@@ -109,7 +107,7 @@ def _windows(moments: Sequence[Moment], paths: Mapping[str, Path], block: Networ
             key = (start, seconds, moment.at)
             if key not in heard:
                 part = sound[round(start * RATE) : round((start + seconds) * RATE)]
-                heard[key] = function(around(part, moment.at, block.frames))
+                heard[key] = function(around(part, moment.at, block.inputs.frames))
             out[place] = heard[key]
     return out
 
@@ -132,9 +130,9 @@ def _frames_and_flow(
 ) -> tuple[Floats, Floats]:
     from tristream.features.core.frames import frame_batches
 
-    size = (block.size, block.size)
+    size = (block.inputs.size, block.inputs.size)
     frames = np.zeros((len(moments), 3, *size), np.float32)
-    flow = np.zeros((len(moments), 2 * block.stack, *size), np.float32)
+    flow = np.zeros((len(moments), 2 * block.inputs.stack, *size), np.float32)
     by_stimulus = _by_stimulus(moments)
     images = [name for name, own in by_stimulus.items() if moments[own[0]].event.kind == "image"]
     files = tuple(paths[name] for name in images)
@@ -155,10 +153,12 @@ def _of_film(path: Path, times: Sequence[float], block: NetworkDesign) -> tuple[
     from tristream.features.spaces.two_stream.samples import samples
 
     wanted = np.asarray(times)
-    shape = Shape((), block.fps, block.size, block.stack, False)
+    shape = Shape((), block.inputs.fps, block.inputs.size, block.inputs.stack, False)
     nearest = np.full(len(wanted), np.inf)
-    frames = np.zeros((len(wanted), 3, block.size, block.size), np.float32)
-    flow = np.zeros((len(wanted), 2 * block.stack, block.size, block.size), np.float32)
+    frames = np.zeros((len(wanted), 3, block.inputs.size, block.inputs.size), np.float32)
+    flow = np.zeros(
+        (len(wanted), 2 * block.inputs.stack, block.inputs.size, block.inputs.size), np.float32
+    )
     for centres, images, flows in samples(path, shape):
         if not len(centres):
             continue
@@ -169,8 +169,8 @@ def _of_film(path: Path, times: Sequence[float], block: NetworkDesign) -> tuple[
         frames[closer], flow[closer] = images[place[closer]], flows[place[closer]]
     if not np.isfinite(nearest).all():
         raise UserError(
-            f"{path}: is shorter than {block.stack + 1} frames at {block.fps:g} a second; lower "
-            "`stack`"
+            f"{path}: is shorter than {block.inputs.stack + 1} frames at {block.inputs.fps:g} a "
+            "second; lower `inputs.stack`"
         )
     return frames, flow
 

@@ -125,7 +125,7 @@ def read_regimes(path: Path) -> tuple[NetworkRegimes, Provenance]:
             "null": pd.DataFrame.from_dict(null, orient="index", columns=list(NULL)).rename_axis(
                 "regime"
             ),
-            "embedding": _embedding(file),
+            "embedding": _embedding(file, regimes),
             "pictures": [
                 _picture(file[f"pictures/{number}"], regimes)
                 for number in range(len(file.get("pictures", {})))
@@ -134,10 +134,10 @@ def read_regimes(path: Path) -> tuple[NetworkRegimes, Provenance]:
         return NetworkRegimes(**content), provenance
 
 
-def _embedding(file: Any) -> pd.DataFrame | None:
+def _embedding(file: Any, regimes: list[str]) -> pd.DataFrame | None:
     if "embedding" not in file:
         return None
-    names = [name for name in file["embedding"] if name != "label"]
+    names = [f"{name}_{axis}" for name in ("first", *regimes) for axis in "xy"]
     columns: dict[str, Any] = {"label": read_strings(file, "embedding/label")}
     return pd.DataFrame(columns | {name: file[f"embedding/{name}"][()] for name in names})
 

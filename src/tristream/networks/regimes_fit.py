@@ -80,14 +80,15 @@ def read_given(
 
 def network_of(block: NetworkDesign, device: str) -> BrainAndLabelNetwork:
     """The network of a block, not fitted."""
+    training = block.training
     return BrainAndLabelNetwork(
         block.network,
-        weight=block.weight,
-        label_epochs=block.label_epochs,
-        epochs=block.epochs,
-        patience=block.patience,
-        learning_rate=block.learning_rate,
-        batch=block.batch,
+        weight=training.weight,
+        label_epochs=training.label_epochs,
+        epochs=training.epochs,
+        patience=training.patience,
+        learning_rate=training.learning_rate,
+        batch=training.batch,
         device=device,
         seed=block.seed,
     )

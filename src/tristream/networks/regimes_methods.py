@@ -56,8 +56,9 @@ def _network(shown: ShownSamples, found: NetworkRegimes, block: NetworkDesign) -
         f"Network {found.name} was {KINDS[found.network]} with random first weights.",
         f"It learned to name {len(found.classes)} labels from what was shown, and by a linear "
         f"readout of its layer{'s' * (len(LAYERS[found.network]) > 1)} {layers} to predict the "
-        f"{counted(len(found.column), 'voxel')}{where}{chosen} (cross-entropy and {block.weight:g} "
-        "times the squared error of z-scored voxels) [@federer2020; @safarani2021].",
+        f"{counted(len(found.column), 'voxel')}{where}{chosen} (cross-entropy and "
+        f"{block.training.weight:g} times the squared error of z-scored voxels) [@federer2020; "
+        "@safarani2021].",
     ]
 
 
@@ -74,13 +75,13 @@ def _samples(
         text.append(f"Responses were taken {shown.delay:g} s after what was shown.")
     if not shown.one_item:
         text.append("Nothing was learned from other showings of items of held-out runs.")
-    kinds = {moment.event.kind for moment in moments}
+    kinds, given = {moment.event.kind for moment in moments}, block.inputs
     if found.network != "two_stream":
-        text.append(f"A sample was the window of {block.frames} spectra around its moment.")
+        text.append(f"A sample was the window of {given.frames} spectra around its moment.")
     elif "film" in kinds:
         text.append(
-            f"A sample was the frame at its moment and {counted(block.stack, 'field')} of flow, at "
-            f"{block.fps:g} frames per second, {block.size} x {block.size} pixels."
+            f"A sample was the frame at its moment and {counted(given.stack, 'field')} of flow, at "
+            f"{given.fps:g} frames per second, {given.size} x {given.size} pixels."
         )
     if "image" in kinds:
         text.append("The flow of images is zero.")
@@ -92,12 +93,12 @@ def _training(found: NetworkRegimes, block: NetworkDesign) -> list[str]:
     seeds = found.scores["seed"].nunique()
     told = "; ".join(f"{regime}: {REGIMES[regime]}" for regime in regimes)
     labels = (
-        f"Each of {seeds} seeds learned labels alone first, for {block.label_epochs} epochs at "
-        "most; then, in each regime from there: "
+        f"Each of {seeds} seeds learned labels alone first, for {block.training.label_epochs} "
+        "epochs at most; then, in each regime from there: "
     )
     return [
         f"{labels}{told}.",
-        f"Training on both had {block.epochs} epochs at most.",
+        f"Training on both had {block.training.epochs} epochs at most.",
         "One run of those that were learned from, drawn by the seed, ended training and chose the "
         "penalty of the readout, and in each regime the readout was fitted once more by ridge "
         "regression.",

@@ -122,10 +122,10 @@ def read_shown(
         later = volumes_later(block.delay, run)
         part = _labelled(own, run, later, events.get(run.run, []))
         shared = index.presentations(table, run.run)
-        found = index.mean_rows(run.run, part["row"].to_numpy(), shared, signal.__getitem__)
+        rows = index.mean_rows(run.run, part["row"].to_numpy(), shared, signal.__getitem__)
         if block.samples == "blocks":
-            found, part = _blocks(found, part)
-        values.append(found)
+            rows, part = _blocks(rows, part)
+        values.append(rows)
         parts.append(part)
     labelled = pd.concat(parts, ignore_index=True)
     classes = sorted(set(labelled["label"]))

@@ -29,6 +29,7 @@ from tristream.report.sections import (
     identification,
     inference,
     mass_univariate,
+    networks,
     omissions,
     power,
     published,
@@ -176,6 +177,7 @@ def subject_page(
         (decoding.names, decoding.section),
         (decoding_profiles.names, decoding_profiles.section),
         (identification.names, identification.section),
+        (networks.names, networks.section),
         (mass_univariate.names, mass_univariate.section),
     ):
         if names(results, dataset):
