@@ -25,7 +25,7 @@ DESIGN = {
     "inputs": {"frames": 16},
     "voxels": 8,
     "seeds": 2,
-    "training": {"label_epochs": 3, "epochs": 3, "learning_rate": 1e-2},
+    "training": {"label_epochs": 6, "epochs": 2, "learning_rate": 3e-3, "batch": 12},
     "permutations": 200,
 }
 

@@ -67,9 +67,8 @@ def shown(study, **changes):
 def test_workflow_and_python_give_the_same_numbers(study, written):
     found, _ = written
     windows, labels, items, runs, responses = by_hand(study)
-    network = BrainAndLabelNetwork(
-        "tcn", label_epochs=3, epochs=3, learning_rate=1e-2, device="cpu"
-    )
+    how = {"label_epochs": 6, "epochs": 2, "learning_rate": 3e-3, "batch": 12}
+    network = BrainAndLabelNetwork("tcn", **how, device="cpu")
     test = ["task-music_run-5"]
     y = responses[:, found.column]
     same = compare_regimes(network, windows, labels, y, runs, test=test, items=items, seeds=2)
@@ -137,7 +136,7 @@ def test_methods_say_what_was_done(written):
     assert "8 voxels with the largest F of the labels in the samples that were learned" in text
     assert "96 samples (volumes) of 4 runs were learned from, and 24 of 1 held-out run" in text
     assert "Responses were taken 2 s after what was shown." in text
-    assert "Each of 2 seeds learned labels alone first, for 3 epochs at most" in text
+    assert "Each of 2 seeds learned labels alone first, for 6 epochs at most" in text
     assert "200 permutations of the labels of held-out items" in text
 
 

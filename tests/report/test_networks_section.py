@@ -90,5 +90,5 @@ def test_what_a_network_does_not_have_is_left_out(results):
 
 def test_a_network_that_was_not_trained_is_named(results):
     assert "Network films" in " ".join(map(str, section(results, "bunny", "01").blocks))
-    places = {one.place for one in declared(results.resolved, {})}
+    places = {one.place for one in declared(results.resolved, results.spaces)}
     assert "network_regimes" in places

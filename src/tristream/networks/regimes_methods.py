@@ -56,8 +56,8 @@ def _network(shown: ShownSamples, found: NetworkRegimes, block: NetworkDesign) -
         f"Network {found.name} was {KINDS[found.network]} with random first weights.",
         f"It learned to name {len(found.classes)} labels from what was shown, and by a linear "
         f"readout of its layer{'s' * (len(LAYERS[found.network]) > 1)} {layers} to predict the "
-        f"{counted(len(found.column), 'voxel')}{where}{chosen} (cross-entropy and "
-        f"{block.training.weight:g} times the squared error of z-scored voxels) [@federer2020; "
+        f"{counted(len(found.column), 'voxel')}{where}{chosen} (the loss is cross-entropy plus "
+        f"{block.training.weight:g} × the squared error of z-scored voxels) [@federer2020; "
         "@safarani2021].",
     ]
 
@@ -91,10 +91,10 @@ def _samples(
 def _training(found: NetworkRegimes, block: NetworkDesign) -> list[str]:
     regimes = list(found.correlation)
     seeds = found.scores["seed"].nunique()
-    told = "; ".join(f"{regime}: {REGIMES[regime]}" for regime in regimes)
+    told = listed(f"{regime} ({REGIMES[regime]})" for regime in regimes)
     labels = (
         f"Each of {seeds} seeds learned labels alone first, for {block.training.label_epochs} "
-        "epochs at most; then, in each regime from there: "
+        "epochs at most; from there it went on as "
     )
     return [
         f"{labels}{told}.",
