@@ -28,7 +28,7 @@ def moment(name, kind, at, start=math.nan):
 
 @pytest.fixture
 def receipt(tmp_path):
-    """A film whose grey rises by 20 a second, and whose texture goes right by 12 pixels a second."""
+    """A film: its grey rises by 20 a second, its texture goes right by 12 pixels a second."""
     texture = np.kron(np.random.default_rng(0).uniform(-40, 40, (8, 8)), np.ones((8, 8)))
     texture -= texture.mean()
     times = np.arange(72) / 12
