@@ -30,7 +30,7 @@ class NetworkRegimes:
     classes : list of str
         Labels of all samples.
     test : list of str
-        Held-out runs.
+        Runs that are held out.
     learnt, tested : int
         Samples that were learnt from, the run that ended training included, and held-out ones.
     scores : DataFrame

@@ -38,7 +38,7 @@ def _network(results: Results, dataset: str, subject: str, path: Path) -> list[B
     where, who = f"{dataset}/sub-{subject}", f"{found.name}, sub-{subject}"
     what = {
         "How": resolve(" ".join(provenance.methods)),
-        "Held-out runs": ", ".join(found.test),
+        "Runs held out": ", ".join(found.test),
         "Samples learned from, held out": f"{found.learnt:,}, {found.tested:,}",
         "Voxels": len(found.column),
         "Labels": len(found.classes),
@@ -111,7 +111,7 @@ def _layers(
     if found.embedding is None:
         return []
     caption = (
-        f"{ONE_SEED} Held-out samples in the layers that voxels are read from, by t-SNE: with "
+        f"{ONE_SEED} The held-out samples in the layers that voxels are read from, by t-SNE: with "
         "first weights, and after each regime; coloured by label. Distances between far groups "
         "mean little."
     )
