@@ -5,12 +5,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.browser import (
+    FLAGS,
+    MOST_BYTES,
+    MOST_SECONDS,
+    VIEW,
+    above_the_fold,
+    load_time,
+    violations,
+)
 from helpers.small_study import REPO
 
 pytestmark = pytest.mark.demo
@@ -120,9 +130,8 @@ def test_every_page_shows_its_figures_offline():
     from playwright.sync_api import sync_playwright
 
     assert len(pages()) >= 4
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         for path in pages():
             page = browser.new_page()
             requests: list[str] = []
@@ -143,6 +152,24 @@ def test_every_page_shows_its_figures_offline():
             assert all(url.startswith("file:") for url in requests), path
             page.close()
         browser.close()
+
+
+def test_the_first_page_begins_with_what_was_found_quickly_and_for_everyone(axe):
+    from playwright.sync_api import sync_playwright
+
+    path = RESULTS / "report/index.html"
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        page = browser.new_page(viewport=VIEW, bypass_csp=True)
+        requests: list[str] = []
+        assert load_time(page, path) < MOST_SECONDS
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri(), wait_until="load")
+        assert "held-out samples right" in above_the_fold(page)
+        assert violations(page, axe) == []
+        browser.close()
+    files = [Path(unquote(urlparse(url).path)) for url in requests if url.startswith("file:")]
+    assert sum(file.stat().st_size for file in files) < MOST_BYTES
 
 
 def test_simulated_pages_say_so_and_measured_ones_do_not():

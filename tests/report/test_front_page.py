@@ -12,7 +12,8 @@ from playwright.sync_api import sync_playwright
 from pydantic import ValidationError
 
 from helpers import REPOSITORY, report_tree
-from helpers.browser import violations
+from helpers import browser as browser_helpers
+from helpers.browser import FLAGS, MOST_BYTES, MOST_SECONDS, VIEW, load_time, violations
 from tristream.config.identification import Identification
 from tristream.config.load import load
 from tristream.config.report import SUMMARY, Report
@@ -44,11 +45,6 @@ from tristream.report.study_results import Results
 from tristream.report.thresholds import all_checks
 from tristream.rsa import similarity_table
 from tristream.store import Provenance
-
-VIEW = {"width": 1300, "height": 900}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-MOST_BYTES, MOST_SECONDS = 5 << 20, 1.0
-
 
 CONTRASTS = {"early": {"datasets": ["bunny"], "plus": ["clip1"], "minus": ["clip2"]}}
 
@@ -176,16 +172,6 @@ def opened(browser, path: Path, **options):
     page.close()
 
 
-def load_time(browser, path: Path) -> float:
-    """Milliseconds of the quickest of three loads: what else the machine does is not the page's."""
-    times = []
-    for _ in range(3):
-        with opened(browser, path) as (page, _, _):
-            duration = "performance.getEntriesByType('navigation')[0].duration"
-            times.append(page.evaluate(duration))
-    return min(times)
-
-
 @pytest.mark.parametrize("size", ["one", "ten", "sixty"])
 def test_what_was_found_stands_above_the_fold(browser, request, size):
     above_the_fold(browser, request.getfixturevalue(size))
@@ -297,14 +283,7 @@ def test_imagery_that_does_not_repeat_is_said_to_in_the_first_sentence():
 
 def above_the_fold(browser, folder: Path) -> str:
     with opened(browser, folder / "index.html") as (page, _, _):
-        sentence = page.locator(".lead p").first
-        assert any(sign.isdigit() for sign in sentence.inner_text())
-        picture = page.locator("main img").first
-        for box in (sentence.bounding_box(), picture.bounding_box()):
-            assert box["y"] >= 0
-            assert box["y"] + box["height"] <= VIEW["height"]
-        assert picture.evaluate("image => image.naturalWidth") > 300
-        return sentence.inner_text()
+        return browser_helpers.above_the_fold(page)
 
 
 @pytest.mark.parametrize("size", ["one", "ten", "sixty"])
@@ -313,7 +292,8 @@ def test_pages_are_quick_and_small_and_ask_for_nothing_else(browser, request, si
     paths = sorted(folder.glob("*.html"))
     assert len(paths) == 5
     for path in paths:
-        assert load_time(browser, path) < 1000 * MOST_SECONDS, path
+        with opened(browser, path) as (page, _, _):
+            assert load_time(page, path) < MOST_SECONDS, path
         with opened(browser, path) as (page, asked, said):
             assert said == [], path
             assert all(urlparse(url).scheme in ("file", "data") for url in asked), path
