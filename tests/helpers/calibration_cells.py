@@ -128,7 +128,7 @@ def measure(
     found: list[Found] = []
     for _, one in draws(design, test, cell.world, number, folder, seed):
         if one.refused:
-            return Rates(number, refused=one.refused)
+            return Rates(number, refused=one.refused.replace(f"{folder}/", ""))
         found.append(one)
     null = rates_of(found)
     many = round(share * number) if cell.planted else 0
