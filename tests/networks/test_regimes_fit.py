@@ -121,6 +121,8 @@ def test_the_file_gives_back_what_was_found(written):
     pd.testing.assert_frame_equal(again.null, found.null)
     pd.testing.assert_frame_equal(again.embedding, found.embedding)
     assert again.titles == found.titles
+    best = found.column[found.correlation["frozen"][0].argmax()]
+    assert {one.voxel for one in again.pictures} == {best}
     assert [one.label for one in again.pictures] == ["bright", "dull"]
     for one, other in zip(again.pictures, found.pictures, strict=True):
         np.testing.assert_allclose(one.of_label["joint"], other.of_label["joint"], rtol=1e-6)

@@ -33,6 +33,8 @@ VOLUME, SURFACE, COVERED = 0.10e6, 0.63e6, 300
 """Slices and surface of a subject's viewer; voxels below which no surface is drawn."""
 MODEL, DECODER = 0.25e6, 0.15e6
 """Figures and tables of a model, or contrast; of a decoder or another analysis."""
+NETWORK = 1.2e6
+"""Figures and tables of a network of brain and label: most are three stimuli with their maps."""
 MODEL_VOXEL, DECODER_VOXEL = 220.0, 60.0
 """Of each voxel: its row in the tables, maps, tests and the viewer; decoding patterns and tSNR."""
 
@@ -88,10 +90,10 @@ def subject_pages(resolved: "Resolved", dataset: str, volumes: int, voxels: int)
     of_models += sum(dataset in one.datasets for one in study.contrasts.values())
     of_decoders = sum(dataset in one.datasets for one in study.decoders.values())
     of_decoders += sum(dataset in one.datasets for one in study.identification.values())
-    of_decoders += sum(dataset in one.datasets for one in study.networks.values())
     of_decoders += sum(dataset in one.datasets for one in study.univariate.values())
     of_decoders += sum(dataset in one.datasets for one in study.rsa.values())
     found = SUBJECT + of_models * MODEL + of_decoders * DECODER
+    found += NETWORK * sum(dataset in one.datasets for one in study.networks.values())
     found += voxels * (of_models * MODEL_VOXEL + of_decoders * DECODER_VOXEL)
     if about.trials is None:
         found += CARPET + CELL * min(voxels, CELLS[0]) * min(volumes, CELLS[1])

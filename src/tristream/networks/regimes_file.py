@@ -46,7 +46,7 @@ class NetworkRegimes:
     embedding : DataFrame or None
         t-SNE of held-out samples, before training and after each regime.
     pictures : list of Picture
-        Grad-CAM of some of them.
+        Grad-CAM of some of them; `voxel` is one of `column`.
     titles : list of str
         What each picture shows, in words.
     """

@@ -1,7 +1,7 @@
 """Regimes of one network, trained on one subject's samples and tested on held-out runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +151,7 @@ def fit(
         raise UserError(f"{samples}: networks.{settings.network}: {error}") from None
     shown = given.shown
     tested = np.flatnonzero(shown.test)
-    pictures, without = _pictures(compared, block.pictures)
+    pictures, without = _pictures(compared, block.pictures, shown)
     found = NetworkRegimes(
         name=settings.network,
         network=block.network,
@@ -186,14 +186,20 @@ def _moved(shown: ShownSamples, tested: npt.NDArray[np.intp]) -> list[str]:
     return [f"{shown.run[k]}/{shown.event[k].onset:g}" for k in tested]
 
 
-def _pictures(found: RegimeComparison, number: int) -> tuple[list[Picture], list[Omission]]:
-    """Grad-CAM of a held-out sample of each label, one that is named rightly if there is."""
+def _pictures(
+    found: RegimeComparison, number: int, shown: ShownSamples
+) -> tuple[list[Picture], list[Omission]]:
+    """Grad-CAM of a held-out sample of each label, one that is named rightly if there is.
+
+    Voxels have the numbers of the run files.
+    """
     right = rightly_named(found)
     chosen = []
     for label in np.unique(found.labels)[:number]:
         own = np.flatnonzero(found.labels == label)
         chosen.append(int(own[np.argmax(right[own])]))
     try:
-        return [picture(found, sample) for sample in chosen], []
+        made = [picture(found, sample) for sample in chosen]
+        return [replace(one, voxel=int(shown.column[one.voxel])) for one in made], []
     except UserError as error:
         return [], [Omission("Grad-CAM", str(error))]
