@@ -61,7 +61,7 @@ def test_slices_and_surfaces_are_drawn_and_say_how_they_fade(drawn):
         ]
         assert any("taylor2023" in sentence for sentence in provenance.methods)
         (flat,) = [one for one in listed.maps if one.kind == "flat"]
-        assert ">half<" in (folder / flat.svg).read_text()
+        assert ">1 half" in (folder / flat.svg).read_text()
 
 
 def test_vertices_have_the_t_of_their_hemisphere(drawn):

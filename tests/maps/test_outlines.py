@@ -60,17 +60,17 @@ def test_points_of_a_view_are_where_its_faces_are_seen():
         assert np.median(away) < 3
 
 
-def test_names_are_those_of_the_highest_means_once_in_a_place(halves):
+def test_numbers_and_names_are_those_of_the_highest_means(halves):
     values = np.where(halves.labels["right"] == 3, 0.4, 0.1)
     assert halves.highest("right", values) == [3, 2]
     values[:] = np.nan
     assert halves.highest("right", values) == []
     axes = plt.figure().add_subplot()
-    halves.draw(axes, "right", view("right", "flat"), [3, 3, 2])
-    assert [text.get_text() for text in axes.texts] == ["f", "b"]
+    halves.draw(axes, "right", view("right", "flat"), [3, 2])
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "1 f, 2 b"]
     plt.close(axes.figure)
 
 
 def test_a_name_has_no_side_and_no_brackets():
     assert short("Left Heschl's Gyrus (includes H1 and H2)") == "Heschl's Gyrus"
-    assert short("Right Superior Temporal Gyrus") == "Superior\nTemporal Gyrus"
+    assert short("Right Superior Temporal Gyrus") == "Superior Temporal Gyrus"

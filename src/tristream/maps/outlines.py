@@ -19,8 +19,8 @@ from tristream.space.atlas import NOWHERE, Regions
 from tristream.space.meshes import fsaverage5_middle as middle
 
 NAMED = 5
-# Pixels that a name takes from its middle to that of another, across and down.
-ROOM = (75, 36)
+# Letters of a line below a flat map.
+WIDE = 74
 INK, HALO = "#1a1a1a", "#ffffff"
 SIDE = ("Left ", "Right ")
 Drawer = Callable[[Any, Hemisphere, View], None]
@@ -79,7 +79,7 @@ class Outlines:
         return draw
 
     def draw(self, axes: Any, side: Hemisphere, view: View, named: list[int]) -> None:
-        """Lines on a picture of a side, and the names of some regions."""
+        """Lines on a picture of a side, numbers in some regions, and their names below."""
         lines = borders(self.labels[side], view.points, view.faces)
         for colour, width, opacity in ((HALO, 1.1, 0.7), (INK, 0.45, 1.0)):
             axes.add_collection(
@@ -87,33 +87,32 @@ class Outlines:
             )
         drawn = np.zeros(len(view.points), bool)
         drawn[view.faces] = True
-        taken: list[npt.NDArray] = []
-        for region in named:
-            if not (inside := (self.labels[side] == region) & drawn).any():
-                continue
+        seen = [one for one in named if ((self.labels[side] == one) & drawn).any()]
+        # A disc: figures with a stroke about them would be shapes in an SVG, not text.
+        disc = {"boxstyle": "circle,pad=0.15", "facecolor": HALO, "alpha": 0.8, "linewidth": 0}
+        place = {"ha": "center", "va": "center", "size": 4.5, "color": INK}
+        for number, region in enumerate(seen, start=1):
+            inside = (self.labels[side] == region) & drawn
             at = np.median(view.points[inside], axis=0)
-            if any((np.abs(at - other) < ROOM).all() for other in taken):
-                continue
-            taken.append(at)
-            name = short(self.names[region])
-            # A box: words with a stroke about them would be shapes in an SVG, not words.
-            box = {"boxstyle": "round,pad=0.12", "facecolor": HALO, "alpha": 0.65, "linewidth": 0}
-            axes.text(*at, name, size=4.2, color=INK, ha="center", va="center", bbox=box)
+            axes.text(*at, str(number), bbox=disc, **place)
+        key = ", ".join(f"{n} {short(self.names[one])}" for n, one in enumerate(seen, start=1))
+        below = {"transform": axes.transAxes, "ha": "center", "va": "top", "size": 5.5}
+        axes.text(0.5, -0.01, textwrap.fill(key, WIDE), color=INK, **below)
 
     def words(self, what: str = "test r") -> str:
         """What was drawn, for a caption; `what` the names were chosen by."""
         return (
             f"Lines: borders of the {self.number} regions of the Harvard-Oxford atlas that reach "
-            f"the cortex here. The names are of those with the largest mean {what}, as far as "
-            "there is room."
+            f"the cortex here. Numbers: the {NAMED} of each side, or fewer, with the largest mean "
+            f"{what}, from 1 down."
         )
 
 
 def short(name: str) -> str:
-    """A region's name without its side and what is in brackets, in lines of some letters."""
+    """A region's name without its side and what is in brackets."""
     for side in SIDE:
         name = name.removeprefix(side)
-    return textwrap.fill(name.split(" (")[0], 16)
+    return name.split(" (")[0]
 
 
 def borders(
