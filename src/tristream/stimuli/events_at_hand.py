@@ -3,6 +3,8 @@
 Plans and dry runs ask, so nothing is fetched, and no library is imported that parsing does without.
 """
 
+from math import isnan
+
 from tristream.config.load import Resolved
 from tristream.config.settings.fetch import FetchDatasetSettings, FetchSubjectSettings
 from tristream.config.settings.stimuli import InventorySettings
@@ -42,7 +44,10 @@ def known_later(resolved: Resolved, dataset: str, listing: Receipt | None) -> li
 
 
 def samples_at_hand(resolved: Resolved, dataset: str) -> dict[str, dict[str, int]]:
-    """Samples of each timeline and run; empty where events are not here, or are faulty."""
+    """Samples of each timeline and run; empty where events are not here, or are faulty.
+
+    Empty, too, where how long a film lasts is not in the events but in the film.
+    """
     listing = listing_at_hand(FetchDatasetSettings.of(resolved, dataset=dataset))
     if listing is None:
         return {}
@@ -52,9 +57,12 @@ def samples_at_hand(resolved: Resolved, dataset: str) -> dict[str, dict[str, int
     chosen = {s: settings.timelines[s] for s in resolved.subjects[dataset]}
     try:
         timelines, _ = read_timelines(settings.events, chosen, listing, settings.tr)
-        return count_samples(settings, timelines).samples
     except UserError:
         return {}
+    events = [event for runs in timelines.values() for run in runs.values() for event in run]
+    if any(isnan(event.duration) for event in events):
+        return {}
+    return count_samples(settings, timelines).samples
 
 
 def check_events(resolved: Resolved, dataset: str) -> Receipt | None:
