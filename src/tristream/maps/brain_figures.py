@@ -26,6 +26,8 @@ from tristream.maps.surface import (
 
 SLICES = 12
 TWO_SIDED = "RdBu_r"
+# Inches for three lines of names between a flat map and its key.
+NAMES = 0.28
 SIDES: Mapping[str, tuple[tuple[Hemisphere, Side, str], ...]] = {
     "inflated": (
         ("left", "lateral", "left, lateral"),
@@ -192,12 +194,13 @@ def surface(
     template : Template
         The meshes.
     over_view : callable, optional
-        Draws on the axes of a side, given its view.
+        Draws on the axes of a side, given its view, and writes up to three lines below.
     """
     colours = {side: over(rgba[side], relief(side, template)) for side in HEMISPHERES}
     views = SIDES[kind]
     rows = len(views) // 2
-    figure, legend, grid = _frame(title, 6.2, 2.1 * rows if kind == "inflated" else 2.9)
+    height = 2.1 * rows if kind == "inflated" else 2.9
+    figure, legend, grid = _frame(title, 6.2, height, NAMES if over_view else 0.0)
     for cell, (side, angle, name) in zip(
         grid.subgridspec(rows, 2, wspace=0.04, hspace=0.12), views, strict=True
     ):
@@ -218,9 +221,11 @@ def finish(figure: Figure, paint: Paint) -> Figure:
     return figure
 
 
-def _frame(title: str, width: float, height: float) -> tuple[Figure, Any, Any]:
-    figure = plt.figure(figsize=(max(width, 5.5), height + 1.25), layout=None)
-    total = height + 1.25
+def _frame(title: str, width: float, height: float, below: float = 0.0) -> tuple[Figure, Any, Any]:
+    """A figure, where its key goes, and the grid of pictures with `below` (inches) under it."""
+    total = height + below + 1.25
+    figure = plt.figure(figsize=(max(width, 5.5), total), layout=None)
+    gap = below + 0.08
     outer = figure.add_gridspec(
         2,
         3,
@@ -230,7 +235,7 @@ def _frame(title: str, width: float, height: float) -> tuple[Figure, Any, Any]:
         right=0.98,
         top=1 - 0.5 / total,
         bottom=0.5 / total,
-        hspace=0.05,
+        hspace=2 * gap / (total - 1 - gap),
     )
     figure.suptitle(title, y=1 - 0.08 / total, va="top")
     return figure, outer[1, 1], outer[0, :]
