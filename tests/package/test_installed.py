@@ -1,8 +1,8 @@
 """The package as a user installs it: in an empty environment, from a wheel, away from the clone.
 
-A study is described, set up and really run, as is the one that `tristream init` writes by itself; of
-the demo, which takes ten minutes, the plan is made. Tests of the source archive run on the installed
-package.
+A study is described, set up and really run, as is the one that `tristream init` writes by itself;
+of the demo, which takes ten minutes, the plan is made. Tests of the source archive run on the
+installed package.
 """
 
 import os
