@@ -1,6 +1,7 @@
 """What was found, in the sentences that begin a page: one a dataset, each with its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from tristream.report.findings import (
 from tristream.report.item_findings import ItemFinding, of_all
 from tristream.report.study_results import Results
 
+T = TypeVar("T")
 LEVEL = 0.05
 MOST = 3
 SIDES = ("above", "below")
@@ -100,75 +102,72 @@ def _decoders(found: Sequence[DecoderFinding]) -> list[str]:
     return [f"{who} of held-out samples right (chance {listed(chances)})"]
 
 
+def _each(
+    found: Sequence[T], key: Callable[[T], object], sentence: Callable[[list[T]], str], what: str
+) -> list[str]:
+    """A sentence about each of the first few that have a name, and how many more there are."""
+    groups: dict[object, list[T]] = {}
+    for one in found:
+        groups.setdefault(key(one), []).append(one)
+    parts = [sentence(own) for own in list(groups.values())[:MOST]]
+    if len(groups) > MOST:
+        parts.append(f"{len(groups) - MOST} more {what} are below")
+    return parts
+
+
 def _contrasts(found: Sequence[ContrastFinding]) -> list[str]:
-    names = list(dict.fromkeys(one.contrast for one in found))
-    parts = []
-    for name in names[:MOST]:
-        own = [one for one in found if one.contrast == name]
+    def sentence(own: list[ContrastFinding]) -> str:
         above, below = (np.median([getattr(one, side) for one in own]) for side in SIDES)
         middle = "a median of " if len(own) > 1 else ""
         of = f"{np.median([one.voxels for one in own]):,.0f}"
         rule = f", {own[0].rule}" if len({one.rule for one in own}) == 1 else ""
-        parts.append(
-            f"contrast {name} finds {middle}{above:,.0f} voxels for its first side and "
+        return (
+            f"contrast {own[0].contrast} finds {middle}{above:,.0f} voxels for its first side and "
             f"{below:,.0f} for its second, of {of}{rule}"
         )
-    if len(names) > MOST:
-        parts.append(f"{len(names) - MOST} more contrasts are below")
-    return parts
+
+    return _each(found, lambda one: one.contrast, sentence, "contrasts")
 
 
 def _pairs(found: Sequence[PairFinding]) -> list[str]:
-    names = list(dict.fromkeys(one.name for one in found))
-    parts = []
-    for name in names[:MOST]:
-        own = [one for one in found if one.name == name]
+    def sentence(own: list[PairFinding]) -> str:
         first, second, of = (
             f"{np.median([getattr(one, key) for one in own]):,.0f}"
             for key in ("first", "second", "voxels")
         )
         middle = "a median of " if len(own) > 1 else ""
-        parts.append(
-            f"comparison {name} finds {middle}{first} voxels that respond more to {own[0].plus} "
-            f"and {second} to {own[0].minus}, of {of} (corrected p below .1)"
+        return (
+            f"comparison {own[0].name} finds {middle}{first} voxels that respond more to "
+            f"{own[0].plus} and {second} to {own[0].minus}, of {of} (corrected p below .1)"
         )
-    if len(names) > MOST:
-        parts.append(f"{len(names) - MOST} more comparisons are below")
-    return parts
+
+    return _each(found, lambda one: one.name, sentence, "comparisons")
 
 
 def _identified(found: Sequence[ItemFinding]) -> list[str]:
-    names = list(dict.fromkeys((one.name, one.kind) for one in found))
-    parts = []
-    for name, kind in names[:MOST]:
-        own = [one for one in found if (one.name, one.kind) == (name, kind)]
+    def sentence(own: list[ItemFinding]) -> str:
         right = np.median([float(one.best["value"]) for one in own])
-        items = int(own[0].best["items"])
         text = (
-            f"identification {name} sets {items} {kind} items apart from {right:.0%} of wrong "
-            f"candidates {_where(own)}"
+            f"identification {own[0].name} sets {int(own[0].best['items'])} {own[0].kind} items "
+            f"apart from {right:.0%} of wrong candidates {_where(own)}"
         )
         if not all(one.reliable for one in own):
             text += ", though imagined patterns do not repeat over runs"
-        parts.append(text)
-    if len(names) > MOST:
-        parts.append(f"{len(names) - MOST} more identifications are below")
-    return parts
+        return text
+
+    return _each(found, lambda one: (one.name, one.kind), sentence, "identifications")
 
 
 def _alike(found: Sequence[ItemFinding]) -> list[str]:
-    names = list(dict.fromkeys(one.name for one in found))
-    parts = []
-    for name in names[:MOST]:
-        own = of_all([one for one in found if one.name == name])
-        value = np.median([float(one.best["value"]) for one in own])
-        parts.append(
-            f"similarity {name}: distances between {int(own[0].best['items'])} items in features "
-            f"and in the brain agree by {value:.2f} {_where(own)}"
+    def sentence(own: list[ItemFinding]) -> str:
+        subjects = of_all(own)
+        value = np.median([float(one.best["value"]) for one in subjects])
+        return (
+            f"similarity {own[0].name}: distances between {int(subjects[0].best['items'])} items "
+            f"in features and in the brain agree by {value:.2f} {_where(subjects)}"
         )
-    if len(names) > MOST:
-        parts.append(f"{len(names) - MOST} more similarity analyses are below")
-    return parts
+
+    return _each(found, lambda one: one.name, sentence, "similarity analyses")
 
 
 def _where(own: Sequence[ItemFinding]) -> str:
