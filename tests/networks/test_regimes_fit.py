@@ -13,8 +13,10 @@ from tristream.encode.regimes import compare_regimes
 from tristream.errors import UserError
 from tristream.genre.sound_inputs import RATE, log_mel, window_samples
 from tristream.media.sounds import read_sound
+from tristream.networks.network_inputs import Moment
 from tristream.networks.regimes_file import read_regimes
 from tristream.networks.regimes_fit import fit, held_out, read_given
+from tristream.networks.regimes_methods import methods_of
 from tristream.networks.shown_samples import read_shown, with_voxels
 
 
@@ -94,6 +96,15 @@ def test_voxels_are_chosen_by_training_samples_alone(study, written):
     finally:
         study.bold[held] = before
     np.testing.assert_array_equal(again.column, found.column)
+
+
+def test_as_many_voxels_as_there_are_were_not_chosen(study, written):
+    found, _ = written
+    everything = shown(study, voxels=12)
+    moments = [Moment(event, 3.0) for event in everything.event]
+    whole = replace(found, column=everything.column)
+    text = methods_of(everything, moments, whole, study.settings(voxels=12).block)
+    assert "predict the 12 voxels (the loss" in " ".join(text)
 
 
 def test_windows_are_of_the_moment_that_was_heard(study):

@@ -47,7 +47,7 @@ def methods_of(
 def _network(shown: ShownSamples, found: NetworkRegimes, block: NetworkDesign) -> list[str]:
     chosen = (
         " with the largest F of the labels in the samples that were learned from"
-        if block.voxels == len(found.column)
+        if shown.ranked
         else ""
     )
     where = f" of {listed(block.regions)}" if block.regions else ""

@@ -45,6 +45,8 @@ class ShownSamples:
         Seconds by which responses were taken later: whole volumes.
     simulated : bool
     omitted : tuple of Omission
+    ranked : bool
+        Whether the voxels are those with the largest F of the labels.
     """
 
     y: npt.NDArray[np.float32]
@@ -58,6 +60,7 @@ class ShownSamples:
     delay: float = 0.0
     simulated: bool = False
     omitted: tuple[Omission, ...] = ()
+    ranked: bool = False
 
     @property
     def item(self) -> list[str]:
@@ -254,4 +257,4 @@ def with_voxels(shown: ShownSamples, count: int | None) -> ShownSamples:
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = np.nan_to_num(f_classif(shown.y[learn].astype(float), labels)[0], nan=-1.0)
     best = np.sort(np.argsort(-strength, kind="stable")[:count])
-    return replace(shown, y=shown.y[:, best], column=shown.column[best])
+    return replace(shown, y=shown.y[:, best], column=shown.column[best], ranked=True)
