@@ -86,14 +86,22 @@ def dataset_pages(resolved: "Resolved", dataset: str, spaces: list[SpaceSize]) -
 def subject_pages(resolved: "Resolved", dataset: str, volumes: int, voxels: int) -> float:
     """Bytes of a subject's page, viewer, and the figures and tables of its analyses."""
     study, about = resolved.study, resolved.datasets[dataset]
-    of_models = sum(dataset in one.datasets for one in study.models.values())
-    of_models += sum(dataset in one.datasets for one in study.contrasts.values())
-    of_decoders = sum(dataset in one.datasets for one in study.decoders.values())
-    of_decoders += sum(dataset in one.datasets for one in study.identification.values())
-    of_decoders += sum(dataset in one.datasets for one in study.univariate.values())
-    of_decoders += sum(dataset in one.datasets for one in study.rsa.values())
+    models, contrasts, decoders, identifications, pairs, analyses, networks = (
+        sum(dataset in one.datasets for one in section.values())
+        for section in (
+            study.models,
+            study.contrasts,
+            study.decoders,
+            study.identification,
+            study.univariate,
+            study.rsa,
+            study.networks,
+        )
+    )
+    of_models = models + contrasts
+    of_decoders = decoders + identifications + pairs + analyses
     found = SUBJECT + of_models * MODEL + of_decoders * DECODER
-    found += NETWORK * sum(dataset in one.datasets for one in study.networks.values())
+    found += NETWORK * networks
     found += voxels * (of_models * MODEL_VOXEL + of_decoders * DECODER_VOXEL)
     if about.trials is None:
         found += CARPET + CELL * min(voxels, CELLS[0]) * min(volumes, CELLS[1])

@@ -6,6 +6,7 @@ from tristream.config.base import Name, Section
 from tristream.config.settings.base import Settings, named
 
 if TYPE_CHECKING:
+    from tristream.config.dataset import Dataset
     from tristream.config.load import Resolved
 
 
@@ -15,6 +16,12 @@ class StimulusFile(Section):
     stimulus: Name
     kind: Literal["film", "sound", "image"]
     path: str
+
+    @classmethod
+    def all_of(cls, dataset: "Dataset") -> list[Self]:
+        """Those of a dataset, in the order of its table."""
+        rows = dataset.stimuli.table
+        return [cls(stimulus=row.stimulus, kind=row.kind, path=row.path) for row in rows]
 
 
 class FeatureSettings(Settings):
@@ -43,8 +50,5 @@ class FeatureSettings(Settings):
             module=block.module,
             options=block.options,
             device=resolved.study.device,
-            stimuli=[
-                StimulusFile(stimulus=row.stimulus, kind=row.kind, path=row.path)
-                for row in dataset.stimuli.table
-            ],
+            stimuli=StimulusFile.all_of(dataset),
         )

@@ -51,9 +51,6 @@ class NetworkSettings(Settings):
             network=network,
             timeline=about.timeline_of(targets["subject"]),
             block=block.design,
-            stimuli=[
-                StimulusFile(stimulus=row.stimulus, kind=row.kind, path=row.path)
-                for row in about.stimuli.table
-            ],
+            stimuli=StimulusFile.all_of(about),
             device=resolved.study.device,
         )

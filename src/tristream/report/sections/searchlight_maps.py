@@ -11,12 +11,11 @@ from tristream.config.layouts import FSLR
 from tristream.decode.profile_file import Profile
 from tristream.maps import brain_figures
 from tristream.maps.map_images import write_cifti, write_gifti, write_nifti
-from tristream.maps.surface import HEMISPHERES, template_of, whole
+from tristream.maps.surface import FSAVERAGE5, template_of, whole
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Link, Table
 from tristream.report.study_results import Results
-from tristream.space.grayordinates import CORTEX
-from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES
+from tristream.space.meshes import FSLR_VERTICES
 from tristream.store import Provenance
 
 FAINT = 0.35
@@ -69,10 +68,7 @@ def _written(
         write_cifti(path, values, found, what, provenance)
         return [path]
     paths = []
-    for side, structure in zip(HEMISPHERES, CORTEX, strict=True):
-        here = places.of(structure)
-        texture = np.full(FSAVERAGE5_VERTICES, np.nan, np.float32)
-        texture[found.ijk[here, 0]] = values[here]
+    for side, texture in whole(found, values, FSAVERAGE5).items():
         paths.append(stem.with_name(f"{stem.name}_hemi-{side[0].upper()}.shape.gii"))
         write_gifti(paths[-1], texture, what, side, provenance.simulated)
     return paths
