@@ -82,6 +82,13 @@ def test_the_model_is_near_what_choices_for_trials_took(runs, volumes, voxels, s
     assert seconds / 1.2 < judged < 2 * seconds
 
 
+@pytest.mark.parametrize(("volumes", "voxels", "threads"), [(200, 5000, 1), (984, 80_000, 4)])
+def test_a_long_fit_asks_for_several_threads(study: Path, volumes, voxels, threads):
+    demands = Demands(resized(study, volumes, voxels), {})
+    assert demands.threads("encoding", WHICH) == threads
+    assert demands.threads("aligned", WHICH) == 1
+
+
 def test_each_try_asks_for_more_memory_and_time(study: Path):
     demands = Demands(load("config.yaml"), {})
     for place in ("encoding", "bold", "inference", "report"):

@@ -119,6 +119,11 @@ def memory(place, **targets):
     )
 
 
+def threads(place):
+    """Threads for the job that writes a place, from sizes."""
+    return lambda wildcards: DEMANDS.threads(place, dict(wildcards))
+
+
 def minutes(place, **targets):
     """Minutes for the job that writes a place, from sizes; more with each try."""
     return lambda wildcards, attempt: DEMANDS.minutes(

@@ -22,7 +22,7 @@ rule encode:
     priority: 2
     conda:
         "../envs/tristream.yaml"
-    threads: 1
+    threads: threads("encoding")
     resources:
         mem_mb=memory("encoding"),
         runtime=minutes("encoding"),
@@ -52,7 +52,7 @@ rule partition:
     priority: 3
     conda:
         "../envs/tristream.yaml"
-    threads: 1
+    threads: threads("partition")
     resources:
         mem_mb=memory("partition"),
         runtime=minutes("partition"),

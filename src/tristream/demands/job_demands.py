@@ -27,6 +27,9 @@ SLOWER, STARTS = 4.0, 10
 """Times that another machine may be slower, and minutes for imports from a busy file system."""
 STEP = 100
 """MB to which requests are rounded up."""
+LONG, SHARED = 900, 4
+"""Seconds from which a job divides its work, and the threads that it then asks for: large products
+lose little by it, and a study of one subject leaves no core idle."""
 HELD = 1074
 """MB of arrays that an encoder keeps in memory: `ROOM` of :mod:`tristream.encode.disk_arrays`."""
 OF_VOLUMES = ("trial_model", "trial_volumes", "bold")
@@ -177,8 +180,15 @@ class Demands:
 
     def minutes(self, place: str, wildcards: Mapping[str, str], attempt: int = 1) -> int:
         """Minutes that a job asks for; as many again with each further try."""
-        seconds = total(self._learned[place]["time"], self.sizes(place, wildcards))
+        seconds = self._seconds(place, wildcards)
         return math.ceil((seconds * SLOWER / 60 + STARTS) * attempt)
+
+    def threads(self, place: str, wildcards: Mapping[str, str]) -> int:
+        """Threads that a job asks for; Snakemake gives no more than there are cores."""
+        return SHARED if self._seconds(place, wildcards) > LONG else 1
+
+    def _seconds(self, place: str, wildcards: Mapping[str, str]) -> float:
+        return total(self._learned[place]["time"], self.sizes(place, wildcards))
 
     def sizes(self, place: str, wildcards: Mapping[str, str]) -> Sizes:
         """The sizes of a job; of the largest subject where it has none, or several."""
