@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from PIL import Image
 
 from helpers import REPOSITORY, disk_use
 from helpers import small_bids as bids
@@ -31,6 +32,8 @@ RUN_SECONDS = 90.0
 DRIVEN = bids.DRIVEN * bids.SHAPE[1] * bids.SHAPE[2]
 RATE = 8000
 MOST_GB = 3.0
+# Descriptors of the same pictures: labels of the table, labels of a column.
+PICTURES = ["table_labels", "column_labels"]
 
 
 def answer(path: Path) -> None:
@@ -214,9 +217,14 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _no_events(folder)
     _one_run(folder)
     _test_trials(folder)
+    _labels_of_pictures(folder)
     films = ["offsets", "wrong", "no_events", "one_run"]
     study = {
-        "datasets": {**{name: {} for name in films}, "test_trials": {"subjects": ["01"]}},
+        "datasets": {
+            **{name: {} for name in films},
+            "test_trials": {"subjects": ["01"]},
+            **{n: {} for n in PICTURES},
+        },
         "features": {
             "luminance": {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 4}},
             "conditions": {"stream": "label", "extractor": "labels"},
@@ -225,9 +233,18 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "film": {"datasets": films, "bands": {"light": ["luminance"]}},
             "label": {"datasets": ["test_trials"], "bands": {"labels": ["conditions"]}},
         },
+        "decoders": {
+            "shown": {
+                "datasets": PICTURES,
+                "kind": "ridge",
+                "samples": "volumes",
+                "permutations": 0,
+            }
+        },
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**study, "inference": {"regions": False}}))
     targets = [f"results/encode/{name}/film/sub-01.h5" for name in films]
+    targets += [f"results/decode/{name}/shown/sub-01.h5" for name in PICTURES]
     run_here(folder, commands(folder, *targets, "results/encode/test_trials/label/sub-01.h5"))
     return folder
 
@@ -313,10 +330,67 @@ def _test_trials(folder: Path) -> None:
     (folder / "workflow/datasets/test_trials_runs.tsv").write_text(table)
 
 
+def _labels_of_pictures(folder: Path) -> None:
+    """(k) Pictures with dashes in their names; what they show stands in a table, not in the events.
+
+    The first descriptor takes it from there, the second says that another column has it.
+    """
+    root, rng = folder / "bids_pictures", np.random.default_rng(5)
+    bids.write_dataset(root, "Pictures")
+    kinds = ["yo-yo", "cut-out"]
+    names = [f"{kind}/{kind}_{n:02}s.jpg" for kind in kinds for n in range(1, 7)]
+    for name in names:
+        path = root / "stimuli" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path)
+    runs = [f"task-see_run-{n}" for n in (1, 2, 3)]
+    for run in runs:
+        shown = [
+            {"onset": 3 + 9 * n, "duration": 6, "trial_type": name.split("/")[0], "file": name}
+            for n, name in enumerate(rng.permutation(names).tolist())
+        ]
+        events = [{**one, "trial_type": rng.choice(["exp", "more"])} for one in shown]
+        bids.write_run(root, run, bids.shown_course(shown, kinds, 120), events)
+    table = [
+        {
+            "stimulus": Path(name).stem.replace("-", "_"),
+            "kind": "image",
+            "path": f"stimuli/{name}",
+            "match": name,
+            "label": name.split("/")[0],
+        }
+        for name in names
+    ]
+    stimuli = {"source": {"kind": "dataset"}, "table": table}
+    for dataset, column in zip(PICTURES, ({}, {"label": "trial_type"}), strict=True):
+        film_descriptor(
+            folder,
+            dataset,
+            root,
+            runs=runs,
+            stimuli=stimuli,
+            events={"stimulus": "{file}", **column},
+            exchange={"unit": "block"},
+        )
+
+
 def scores(rows: Path, dataset: str, model: str = "film") -> tuple[float, float]:
     """Median test r of the driven voxels, and of the others."""
     r = read_encoding(rows / f"results/encode/{dataset}/{model}/sub-01.h5")[0].scores.r
     return float(np.median(r[:DRIVEN])), float(np.median(r[DRIVEN:]))
+
+
+def test_what_pictures_show_is_what_the_table_says(rows):
+    """Not a column of the events that nobody named, of which the voxels know nothing."""
+    told, column = (
+        read_decoding(rows / f"results/decode/{name}/shown/sub-01.h5")[0] for name in PICTURES
+    )
+    assert sorted(told.classes) == ["cut-out", "yo-yo"]
+    assert told.accuracy > 0.8
+    assert sorted(column.classes) == ["exp", "more"]
+    assert column.accuracy < 0.65
+    samples, _ = read_samples(rows / "results/align/table_labels/sub-01_samples.tsv")
+    assert "yo_yo_01s" in set(samples["item"])
 
 
 @pytest.mark.parametrize("dataset", ["offsets", "no_events", "one_run"])

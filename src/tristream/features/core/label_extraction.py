@@ -29,7 +29,10 @@ def extract_labels(
     table = listed.table
     items = sorted(set(table.loc[table["kind"] == "label", "item"].dropna().astype(str)))
     if not items:
-        raise UserError(f"{path}: names no labels; {job.extractor.name} has nothing to describe")
+        raise UserError(
+            f"{path}: all events are stimuli, none is a label alone; {job.extractor.name} has "
+            "nothing to describe (labels of stimuli are read by `decoders`)"
+        )
     found = job.extractor.function(items, job.layers, job.space.options)
     for output in outputs:
         layer = output.stem
