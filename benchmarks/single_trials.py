@@ -1,11 +1,9 @@
 """Single trials of a rapid design: time and memory of a subject's choices, and of one run's trials.
 
-    OMP_NUM_THREADS=1 python benchmarks/single_trials.py [--voxels 4096] [--whole 50000]
-        [--runs 30] [--volumes 300]
+    OMP_NUM_THREADS=1 python benchmarks/single_trials.py [--voxels 4096] [--runs 30] [--volumes 300]
 
 Thirty runs (sessions of ten) of 300 volumes of 1.5 s, in each 97 images of 0.5 s every 4.5 s, 20 of
-them in every run. `--voxels` are computed; what `--whole` take is scaled, as voxels are solved in
-chunks of 2,048: the designs once, everything else by the number of voxels.
+them in every run; voxels are solved in chunks of 2,048.
 """
 
 import argparse
@@ -89,7 +87,6 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--voxels", type=int, default=2 * BLOCK)
-    parser.add_argument("--whole", type=int, default=50_000)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--volumes", type=int, default=300)
     args = parser.parse_args()
@@ -112,19 +109,13 @@ def main() -> None:
         run = read_run(paths[0])
         estimated(run.bold, designs_of(run, shown[0], [], SHOWN), choices)
         one = time.process_time() - start
-    share = args.whole / args.voxels
-    of_all = args.runs * one * share / 60
     print(
         f"{args.runs} runs of {args.volumes} volumes, {len(shown[0])} trials each; "
-        f"{args.voxels:,} voxels computed"
+        f"{args.voxels:,} voxels"
     )
     print(f"designs {designs:.1f} s, choices {chosen:.1f} s, trials of a run {one:.2f} s (CPU)")
     print(f"memory {most:,.0f} MB, of which {before:,.0f} before")
     print(f"{choices.components} components, median fraction {np.median(choices.fraction):.2f}")
-    print(
-        f"scaled to {args.whole:,} voxels: choices {(designs + chosen * share) / 60:.1f} min, "
-        f"trials of all runs {of_all:.1f} min; memory as it is, of the choices"
-    )
 
 
 if __name__ == "__main__":

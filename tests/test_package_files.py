@@ -40,6 +40,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel):
         "tristream/workflow/envs/tristream.yaml",
         "tristream/workflow/rules/common.smk",
         "tristream/workflow/datasets/haxby2001_slice.yaml",
+        "tristream/workflow/demo.yaml",
         "tristream/workflow/schemas/config.schema.json",
         "tristream/workflow/profiles/slurm/config.yaml",
         "tristream/references.bib",

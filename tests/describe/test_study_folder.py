@@ -75,9 +75,20 @@ def test_every_shipped_descriptor_gives_a_study_that_can_be_read(name, tmp_path)
     )
 
 
-def test_nothing_is_overwritten(tmp_path, capsys):
+def test_the_demo_is_that_of_the_repository(tmp_path, capsys):
+    assert main(["init", str(tmp_path / "demo"), "--demo"]) == 0
+    assert "Snakefile, config.yaml and .gitignore were written" in capsys.readouterr().out
+    text = (tmp_path / "demo/config.yaml").read_text()
+    assert text == (REPOSITORY / "config.yaml").read_text()
+    assert {"haxby2001_slice", "bunny"} <= set(load(tmp_path / "demo/config.yaml").datasets)
+    assert main(["init", str(tmp_path / "demo"), "--demo"]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("of", [[], ["--demo"]])
+def test_nothing_is_overwritten(tmp_path, capsys, of):
     (tmp_path / "config.yaml").write_text("mine")
-    assert main(["init", str(tmp_path)]) == 2
+    assert main(["init", str(tmp_path), *of]) == 2
     assert "config.yaml: is there already" in capsys.readouterr().err
     assert (tmp_path / "config.yaml").read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == ["config.yaml"]

@@ -1,6 +1,7 @@
 """A study folder anywhere: the workflow as a module, a configuration, a descriptor."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -42,7 +43,7 @@ rule default:
         rules.all.input,
 """
 IGNORED = "results/\ndata/\n.snakemake/\n"
-DEMO = "haxby2001_slice"
+FIRST = "haxby2001_slice"
 
 
 def make_study(folder: Path, dataset: str | None = None) -> list[str]:
@@ -66,26 +67,49 @@ def make_study(folder: Path, dataset: str | None = None) -> list[str]:
     UserError
         If a file to write is there already, or the descriptor can't be read.
     """
-    place = _descriptor_file(dataset or DEMO)
+    place = _descriptor_file(dataset or FIRST)
     found = descriptor(place.stem, [place.parent], place, questions=False)
     home = folder / DESCRIPTORS
-    copied = [place, *_tables(place)]
-    targets = {folder / "Snakefile", folder / "config.yaml", folder / ".gitignore"}
-    targets |= {home / one.name for one in copied if (home / one.name).resolve() != one.resolve()}
-    if there := sorted(path for path in targets if path.exists()):
+    copies = {home / one.name: one for one in [place, *_tables(place)]}
+    copies = {to: one for to, one in copies.items() if to.resolve() != one.resolve()}
+    _write(folder, first_config(found, _labelled(found), _silent(found)), copies)
+    return [*open_questions(home / place.name), *open_questions(folder / "config.yaml")]
+
+
+def make_demo(folder: Path) -> None:
+    """Write a folder of the demo study, whose descriptors are those that ship.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there; nothing in it is overwritten.
+
+    Raises
+    ------
+    UserError
+        If a file to write is there already.
+    """
+    _write(folder, (WORKFLOW / "demo.yaml").read_text(encoding="utf-8"), {})
+
+
+def _write(folder: Path, config: str, copies: Mapping[Path, Path]) -> None:
+    """The files of a study, and copies of others by where they go."""
+    texts = {
+        folder / "config.yaml": config,
+        folder / "Snakefile": SNAKEFILE.format(version=__version__),
+        folder / ".gitignore": IGNORED,
+    }
+    if there := sorted(path for path in [*texts, *copies] if path.exists()):
         raise UserError(
             f"{there[0]}: is there already, and nothing is overwritten; name another folder, or "
             "move the file away"
         )
-    home.mkdir(parents=True, exist_ok=True)
-    for one in copied:
-        if home / one.name in targets:
-            shutil.copyfile(one, home / one.name)
-    text = first_config(found, _labelled(found), _silent(found))
-    (folder / "config.yaml").write_text(text, encoding="utf-8")
-    (folder / "Snakefile").write_text(SNAKEFILE.format(version=__version__), encoding="utf-8")
-    (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
-    return [*open_questions(home / place.name), *open_questions(folder / "config.yaml")]
+    for path in [*texts, *copies]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for path, one in copies.items():
+        shutil.copyfile(one, path)
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
 
 
 def _descriptor_file(dataset: str) -> Path:
