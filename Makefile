@@ -1,10 +1,16 @@
 # One line each; the plain equivalents stand in README.md.
-.PHONY: demo test test-faults test-slurm package check check-code check-tests lint site bench reference check-demo clean
+.PHONY: demo demo-wheel test test-faults test-slurm package check check-code check-tests lint site bench reference check-demo clean
 PYTHON ?= python3
 BIN := .venv/bin
 
 demo: .venv/ready  ## run the demo study; a second call says there is nothing to do
 	$(BIN)/python -m tristream run
+
+demo-wheel: .venv-wheel/ready  ## the demo as a user installs it, away from the clone, into which its results then move
+	rm -rf .venv-wheel/demo results .snakemake && mkdir -p data
+	.venv-wheel/bin/tristream init .venv-wheel/demo --demo && ln -s ../../data .venv-wheel/demo/data
+	cd .venv-wheel/demo && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" tristream run
+	mv .venv-wheel/demo/results .venv-wheel/demo/.snakemake .
 
 test: export OMP_NUM_THREADS = 1
 test: .venv/ready-test .venv-fmriprep/ready  ## all tests but those that need a GPU, `make test-faults`, `make test-slurm`, `make package`
@@ -19,7 +25,7 @@ test-faults: .venv/ready-test  ## a study that is killed 20 times, every job of 
 	$(BIN)/python -m pytest -m faults -s --durations=0 -n 2 --dist loadgroup tests/study tests/faults/test_disks.py $(PYTEST)
 
 package: export OMP_NUM_THREADS = 1
-package: .venv/ready-test  ## wheel and source archive, installed in an empty environment: a study, quick tests
+package: .venv-wheel/ready  ## wheel and source archive, installed in an empty environment: a study, quick tests
 	$(BIN)/python -m pytest -m package -s --durations=5 tests/package $(PYTEST)
 
 check: .venv/ready-test  ## within a minute: lint, format, types and the quick tests of what changed
@@ -64,6 +70,12 @@ clean:  ## delete the results; downloads stay
 
 .venv/ready-docs: .venv/ready-test
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
+	touch $@
+
+# Anew for each change of what it holds.
+.venv-wheel/ready: .venv/ready-test pyproject.toml $(shell find src workflow -name __pycache__ -prune -o -type f -print)
+	rm -rf .venv-wheel
+	PYTHONPATH=tests $(BIN)/python -m helpers.installed_package .venv-wheel
 	touch $@
 
 # fMRIPrep, which the tests run in a process of its own: over .venv, so that it brings little.

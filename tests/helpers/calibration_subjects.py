@@ -6,7 +6,7 @@ package's: inventory, splits, sample index, alignment of features, fits.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tristream.bold.trials import as_trials
 from tristream.config.models import EncodingModel
 from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.config.settings.partition import PartitionSettings
+from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.partition.nested_models import partition_subject
 from tristream.features.core.feature_file import About, create_features
@@ -42,6 +43,8 @@ from tristream.store import Provenance
 
 BANDS = ("a", "b")
 COLUMNS = 4
+# Voxels by which bands are balanced, angles that are tried first, and how often it is tried.
+MANY, ANGLES, TRIES = 2400, (-0.15, 0.15), 4
 CUT_OFF = 128.0
 WRITTEN = ("Made by a simulation.",)
 
@@ -61,8 +64,9 @@ class World:
     shared : float
         The same, alike in all subjects.
     equal : float
-        Answers to the features of both bands, alike; neither band predicts them better. Of items,
-        band b then has the features that band a has of each item's partner.
+        Answers to the features of both bands, by all voxels alike, and as much to each as leaves
+        neither the better one (see `Subject.balance`). Of items, band b then has the features that
+        band a has of each item's partner.
     other : float
         Answers to the features of band b.
     planted : tuple of float
@@ -237,6 +241,31 @@ class Subject:
 
     def draw(self, seed: int, world: World) -> None:
         """Write new features and new BOLD; what was fitted before is forgotten."""
+        self._draw(seed, world, self.balance(seed, world) if world.equal else 0.0)
+
+    def balance(self, seed: int, world: World) -> float:
+        """Which of the two bands is to be answered more, and by how much: an angle.
+
+        Given the features that were drawn and the order that was shown, answers to both bands
+        alike leave one of them a little better, which a test of the mean over voxels sees. The
+        angle at which neither is, in the mean over many voxels that differ in noise alone.
+        """
+        many = Subject(self.design, self.folder / "many", MANY, 1000 + self.number)
+
+        def better(angle: float) -> float:
+            many._draw(seed, replace(world, planted=()), angle)
+            one, other = (read_encoding(many.encoding(band))[0].scores.r for band in BANDS)
+            return float((one - other).mean())
+
+        angles = list(ANGLES)
+        found = [better(angle) for angle in angles]
+        while len(angles) < TRIES:
+            (a, b), (x, y) = angles[-2:], found[-2:]
+            angles.append(float(np.clip(b - y * (b - a) / (y - x), -np.pi / 4, np.pi / 4)))
+            found.append(better(angles[-1]))
+        return angles[int(np.argmin(np.abs(found)))]
+
+    def _draw(self, seed: int, world: World, angle: float) -> None:
         self._fitted = {}
         common = np.random.default_rng([seed, 0])
         own = np.random.default_rng([seed, 1, self.number])
@@ -244,7 +273,10 @@ class Subject:
         if world.equal and not self.source.timed:
             features["b"] = features["a"][self.source.partners]
         self.drawn = features
-        for run, y in self._answers(common, own, world, features).items():
+        alike = self._alike(features, angle)
+        direction = np.random.default_rng([seed, 2]).standard_normal((alike.shape[1], 1))
+        equal = np.repeat(alike @ direction, self.voxels, axis=1)
+        for run, y in self._answers(common, own, world, features, equal).items():
             self._write_run(run, y)
         if not self.samples.exists():
             self._write_samples()
@@ -272,15 +304,15 @@ class Subject:
         own: np.random.Generator,
         world: World,
         features: Mapping[str, np.ndarray],
+        equal: np.ndarray,
     ) -> dict[str, np.ndarray]:
         """BOLD of every run before cleaning, (volumes, voxels)."""
         source, voxels = self.source, self.voxels
         shared = source.draw(common, voxels)
-        alike = self._alike(features)
         answered = {
             "shared": shared,
             "items": source.draw(own, voxels),
-            "equal": alike @ own.standard_normal((alike.shape[1], voxels)),
+            "equal": equal,
             "other": features["b"] @ own.standard_normal((COLUMNS, voxels)),
             "planted": features["a"] @ own.standard_normal((COLUMNS, voxels)),
             "labels": source.labels @ own.standard_normal((source.labels.shape[1], voxels)),
@@ -297,17 +329,18 @@ class Subject:
                 out[run] += np.sqrt(share[name]) / size * y
         return out
 
-    def _alike(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What both bands predict alike, (rows of the source, columns).
+    def _alike(self, features: Mapping[str, np.ndarray], angle: float) -> np.ndarray:
+        """What both bands predict, alike at an angle of 0, (rows of the source, columns).
 
-        Partners are answered alike, and each band predicts as the other does with partners
+        Partners are then answered alike, and each band predicts as the other does with partners
         changed over. Of films these lie halfway between the principal vectors of the two spans.
         """
+        of_a, of_b = np.cos(np.pi / 4 - angle), np.sin(np.pi / 4 - angle)
         if not self.source.timed:
-            return features["a"] + features["b"]
+            return of_a * features["a"] + of_b * features["b"]
         a, b = (np.linalg.qr(x - x.mean(0))[0] for x in (features[band] for band in BANDS))
         left, _, right = np.linalg.svd(a.T @ b)
-        return a @ left + b @ right.T
+        return of_a * (a @ left) + of_b * (b @ right.T)
 
     def _noise(self, rng: np.random.Generator, run: str, world: World) -> np.ndarray:
         volumes = len(self.design.times(run))
