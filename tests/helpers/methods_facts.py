@@ -38,6 +38,7 @@ from tristream.inference.encoding import (
 from tristream.inference.group_file import read_group
 from tristream.inference.inference_file import MANY, Draws, read_inference
 from tristream.inference.intersubject_file import read_intersubject
+from tristream.networks.regimes_file import read_regimes
 from tristream.report.methods import gather
 from tristream.report.references import library, short
 from tristream.report.study_results import Results
@@ -416,7 +417,7 @@ def _counts(group: Any) -> bool:
 
 
 def decoding_facts(of: Of) -> list[Fact]:
-    """Samples, scheme and null of every decoder."""
+    """Samples, scheme and null of every decoder, and what networks learned."""
     across = of.all("across_subjects", read_decoding)
     found = [(d, p.config) for d, p in [*of.all("decoding", read_decoding), *across]]
     held = [(d, c) for d, c in found if d.scheme == "holdout"]
@@ -512,6 +513,54 @@ def decoding_facts(of: Of) -> list[Fact]:
         (r"Each of the (\d+) runs was held out once", _each({float(len(d.runs)) for d in every})),
         (r"under ([\d,]+) random permutations", _each({float(len(d.null)) for d in tested})),
         (r"has no p value", _when(len(tested) < len(found))),
+        *network_facts(of),
+    ]
+
+
+NETWORKS = {
+    "two_stream": "a network of two streams",
+    "lstm": "a recurrent network",
+    "crnn": "a convolutional recurrent network",
+    "tcn": "a temporal convolutional network",
+}
+
+
+def network_facts(of: Of) -> list[Fact]:
+    """Kind, labels, voxels, samples, seeds, regimes and chance of networks of brain and label."""
+    read = of.all("network_regimes", read_regimes)
+    found = [(one, one.scores["seed"].nunique(), p.config["block"]) for one, p in read]
+    runs = len({run.run for run in of.runs()})
+    return [
+        *(
+            (
+                rf"Network (\w+) was {words} ",
+                _each({n.name for n, *_ in found if n.network == kind}),
+            )
+            for kind, words in NETWORKS.items()
+        ),
+        (r"It learned to name (\d+) labels", _each({float(len(n.classes)) for n, *_ in found})),
+        (r"predict the ([\d,]+) voxels?", _each({float(len(n.column)) for n, *_ in found})),
+        (
+            r"([\d,]+) samples? \([\w ]+\) of (\d+) runs? were learned from, and ([\d,]+) of (\d+)",
+            {
+                (float(n.learnt), float(runs - len(n.test)), float(n.tested), float(len(n.test)))
+                for n, *_ in found
+            },
+        ),
+        (r"Each of (\d+) seeds learned labels", _each({float(seeds) for _, seeds, _ in found})),
+        *(
+            (
+                rf"\b{regime} \((?:the|readout)",
+                _when(any(regime in n.correlation for n, *_ in found)),
+            )
+            for regime in ("frozen", "staged", "joint")
+        ),
+        (
+            r"measured by ([\d,]+) permutations of the labels",
+            _each({float(block["permutations"]) for *_, block in found}),
+        ),
+        (r"embedded by t-SNE", _when(any(n.embedding is not None for n, *_ in found))),
+        (r"mapped by Grad-CAM", _when(any(n.pictures for n, *_ in found))),
     ]
 
 

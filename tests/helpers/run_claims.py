@@ -80,7 +80,9 @@ FACTS: dict[str, Callable[[Run], bool]] = {
     r"averaged within a run": lambda run: (
         run.trials is not None and bool(run.trials.averaged.max() > 1)
     ),
-    r"stand for the start of its acquisition": lambda run: run.start_time == 0,
+    r"stand for the start of its acquisition": lambda run: (
+        run.start_time == 0 and "timing" not in run.sources
+    ),
     r"vertex of fsaverage5": lambda run: (
         run.grayordinates is not None and run.space == "fsaverage5"
     ),
