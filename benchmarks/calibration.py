@@ -33,7 +33,10 @@ SHARED = World(rho=0.4, shared=0.3)
 OTHER = World(rho=0.4, other=0.2)
 USELESS = "a band without use makes predictions worse: its unique variance is expected below zero"
 # Where every run shows all labels, features of labels predict answers to them: an effect.
-ITEM_DESIGNS = ("bunny", "ds001246", "ds003720", "items, no rest", "items, rest")
+ITEM_DESIGNS = (
+    *("bunny", "ds001246", "ds003720"),
+    *("items, no rest", "items, rest", "test items in every run"),
+)
 ALL = (
     "bunny",
     "ds000105",
@@ -44,6 +47,7 @@ ALL = (
     "items, rest",
     "blocks, no rest",
     "unequal runs and labels",
+    "test items in every run",
     "localizer",
     "few blocks",
 )

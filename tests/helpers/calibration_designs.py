@@ -24,6 +24,7 @@ from tristream.fetch.archive import fetch_archive
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.simulate.preset import load_preset
 from tristream.stimuli.events import events_of_subject
+from tristream.stimuli.run_parts import dealt_out
 from tristream.stimuli.timelines import Event, Timeline
 
 DESCRIPTORS = REPOSITORY / "workflow" / "datasets"
@@ -299,3 +300,28 @@ def few_blocks(_: Path) -> Design:
     rng = np.random.default_rng(5)
     runs = [[(n, n, 20.0, 12.0) for n in _ordered(rng, "abc")] for _ in range(3)]
     return made("few blocks", runs, "block", "leave-one-run-out")
+
+
+@design("test items in every run")
+def tests_in_every_run(_: Path) -> Design:
+    """Eight test items among the trials of every run, as ds004192 has them; others come once."""
+    rng, timeline = np.random.default_rng(6), {}
+    for number in range(6):
+        tested = [True] * 8 + [False] * 24
+        rows, again, onset = [], iter(rng.permutation(8)), 6.0
+        for k, test in enumerate(rng.permutation(tested).tolist()):
+            item = f"t{next(again)}" if test else f"i{number}-{k}"
+            rows.append(Event(onset, 4.0, item, "image", item, label="ab"[k % 2]))
+            onset += 8.0
+        held = [row.item.startswith("t") for row in rows]
+        for part in ("train", "test"):
+            name = f"run-{number + 1:02}_part-{part}"
+            timeline[name] = dealt_out(rows, held, 9.0, part == "test")
+    return Design(
+        name="test items in every run",
+        tr=2.0,
+        timeline=timeline,
+        split=Split(scheme="holdout", test=["*_part-test"]),
+        exchange=Exchange(unit="item"),
+        delays=(1, 2, 3),
+    )

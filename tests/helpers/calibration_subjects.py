@@ -25,6 +25,7 @@ from tristream.bold.high_pass import high_pass_cosines
 from tristream.bold.run_file import Run, write_run
 from tristream.bold.trials import as_trials
 from tristream.config.models import EncodingModel
+from tristream.config.runs import whole_run
 from tristream.config.settings.align import AlignSettings, SamplesSettings
 from tristream.config.settings.partition import PartitionSettings
 from tristream.encode.encoding_file import read_encoding
@@ -319,7 +320,10 @@ class Subject:
         }
         share = {name: np.resize(getattr(world, name) or 0.0, voxels) for name in answered}
         left = 1 - sum(share.values())
-        out = {run: np.sqrt(left) * self._noise(own, run, world) for run in source.shown}
+        # Parts of a run have its noise.
+        wholes = {whole_run(run): run for run in source.shown}
+        noises = {whole: self._noise(own, run, world) for whole, run in wholes.items()}
+        out = {run: np.sqrt(left) * noises[whole_run(run)] for run in source.shown}
         for name, values in answered.items():
             if not share[name].any():
                 continue
