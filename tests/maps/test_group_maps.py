@@ -28,7 +28,7 @@ def drawn(folder, space, whole=True, people=True):
         "test correlation", names, table, 0.05, 0.95, 0, voxels=voxels if whole else None
     )
     omitted = () if people else (Omission(PEOPLE, "5 subjects"), Omission("counts", "no p"))
-    given = Provenance("group", True, omitted=omitted, methods=("Done.",))
+    given = Provenance("group", True, {"fdr": 0.05}, omitted=omitted, methods=("Done.",))
     write_group(folder / "group.h5", group, given)
     settings = GroupMapsSettings(
         dataset="bunny", section="models", name="streams", task="film", space=space

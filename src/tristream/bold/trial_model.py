@@ -25,8 +25,8 @@ NO_REPEATS = (
     "several training runs, or write `estimate: lss`"
 )
 DEALT_OUT = (
-    "Trials of these runs that are held out shared a regressor a duration, so that what they show "
-    "chose neither components nor fractions."
+    "Held-out trials of these runs shared one regressor for each duration, so that neither "
+    "components nor fractions were chosen by their responses."
 )
 
 

@@ -25,8 +25,6 @@ from tristream.maps.transparency import by_rate, rate_words
 from tristream.results.written import recorded
 from tristream.store import Omission, Provenance
 
-# Where a file of the group does not say which it was.
-RATE = 0.05
 QUESTIONS = {
     "stimuli": "for other stimuli in these subjects",
     "people": "for other people given these stimuli",
@@ -82,7 +80,7 @@ def _drawn(
             entries += _volumes(place, voxels, maps, given)
             drawn = (settings.space or "").startswith("MNI")
             if drawn:
-                rate = float(source.config.get("fdr", RATE))
+                rate = float(source.config["fdr"])
                 entries += _slices(place, level, voxels, rate, given)
             else:
                 why = "the voxels are not in MNI space: there is no image that all subjects share"

@@ -184,7 +184,7 @@ def _of_group(results: Results, dataset: str, model: str, full: float) -> dict[s
         return {}
     results.read(path, provenance)
     test, number = voxels.means.stimuli or voxels.means.people, len(level.subjects)
-    significant = None if test is None else test.q <= float(provenance.config.get("fdr", 0.05))
+    significant = None if test is None else test.q <= float(provenance.config["fdr"])
     r = np.tanh(voxels.means.mean)
     faint = FAINT if significant is not None else ""
     head = titled(f"{number} subjects, {model}: mean test r", simulated)

@@ -317,7 +317,7 @@ def _group(results: Results, dataset: str, model: str) -> GroupFinding | None:
     level, provenance = read_group(path)
     voxels, share = level.voxels, level.prevalence
     tests = (voxels.means.stimuli, voxels.means.people) if voxels else (None, None)
-    fdr = float(provenance.config.get("fdr", LEVEL))
+    fdr = float(provenance.config["fdr"])
     stimuli, people = (None if test is None else int((test.q <= fdr).sum()) for test in tests)
     regions = None
     if level.regions is not None and (test := level.regions.means.stimuli) is not None:
