@@ -9,7 +9,7 @@ and predictions are Σ_d (I − Q Q') S_d Z w_d, as far as centring. Under a hae
 rows of its functions take the place of the shifts, and weights at delays are mixtures of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,26 +76,79 @@ def primal_weights(
     dict of ``space/layer`` to ndarray of shape (delays or basis functions, columns, voxels)
         For standardised features; constant columns have weight zero.
     """
-    about, fitted = encoding.about, encoding.fitted
-    index = encoding.bands.index(band)
+    weights = _duals(encoding, band, voxels)
+    return {one.label: one.weights(weights) for one in _layers(encoding, features, band)}
+
+
+@dataclass(frozen=True)
+class _Duals:
+    """Dual weights of a band.
+
+    Attributes
+    ----------
+    by_run : dict of str to ndarray of shape (volumes, voxels)
+        See :func:`_spread`.
+    gamma : ndarray of shape (voxels,)
+    """
+
+    by_run: dict[str, Floats]
+    gamma: Floats
+
+
+def _duals(encoding: Encoding, band: str, voxels: Ints) -> _Duals:
+    fitted, index = encoding.fitted, encoding.bands.index(band)
     dual = fitted.dual[index] if fitted.dual.ndim == 3 else fitted.dual
     spread = _spread(encoding, columns(dual, voxels).astype(np.float64))
-    gamma = fitted.gamma[index, voxels]
+    return _Duals(spread, fitted.gamma[index, voxels])
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A layer's training features, ready for any voxels.
+
+    Attributes
+    ----------
+    label : str
+        ``space/layer``.
+    standard : dict of str to ndarray of shape (volumes, varying columns)
+        Standardised, by run.
+    varies : ndarray of bool of shape (columns,)
+    lead : int
+        Volumes before each run at which nothing was shown.
+    share : float
+        Of the layer in the kernel of its band.
+    taps : ndarray of shape (delays or basis functions, lags)
+    """
+
+    label: str
+    standard: dict[str, Floats]
+    varies: npt.NDArray[np.bool_]
+    lead: int
+    share: float
+    taps: npt.NDArray[np.float64]
+
+    def weights(self, duals: _Duals) -> npt.NDArray[np.float64]:
+        """Primal weights, (delays or basis functions, columns, voxels)."""
+        found = np.zeros((len(self.taps), len(self.varies), len(duals.gamma)))
+        for name, z in self.standard.items():
+            led = np.pad(duals.by_run[name], ((self.lead, 0), (0, 0)))
+            for k, response in enumerate(self.taps):
+                found[k, self.varies] += z.T @ transposed(led, response)
+        return found * self.share * duals.gamma
+
+
+def _layers(
+    encoding: Encoding, features: Callable[[str], Mapping[str, Floats]], band: str
+) -> Iterator[_Layer]:
+    """The layers of a band, one after the other."""
+    about, taps = encoding.about, response_taps(encoding)
     spaces = about["layout"][band]
-    taps = response_taps(encoding)
-    out = {}
     for layers in spaces:
         for label in layers:
             lead = Form.of(about).lead(label, about["delays"])
             standard, varies = _standardised(encoding, features(label), lead)
             share = 1 / (len(spaces) * len(layers) * _kernel_scale(encoding, standard, taps))
-            found = np.zeros((len(taps), len(varies), len(voxels)))
-            for name, z in standard.items():
-                for k, response in enumerate(taps):
-                    led = np.pad(spread[name], ((lead, 0), (0, 0)))
-                    found[k, varies] += z.T @ transposed(led, response)
-            out[label] = found * share * gamma
-    return out
+            yield _Layer(label, standard, varies, lead, share, taps)
 
 
 def response_taps(encoding: Encoding) -> npt.NDArray[np.float64]:
@@ -192,19 +245,20 @@ def response_curves(
         Voxels at a time.
     """
     taps = response_taps(encoding)
-    basis = Form.of(encoding.about).basis is not None
-    norms, curves = [], []
-    for start in range(0, len(voxels), chunk):
-        own = primal_weights(encoding, features, band, voxels[start : start + chunk])
-        # (voxels, k, k): inner products over features of the weights at two delays.
-        gram = sum(np.einsum("kpv,lpv->vkl", w, w, optimize=True) for w in own.values())
-        if basis:
-            gram = taps.T @ gram @ taps
-        norms.append(np.sqrt(np.einsum("vkk->kv", gram).clip(0)))
-        _, vectors = np.linalg.eigh(gram)
-        first = vectors[..., -1].T
-        curves.append(first * np.where(first.sum(0) < 0, -1, 1))
-    return Curves(np.concatenate(norms, 1), np.concatenate(curves, 1))
+    # (voxels, k, k): inner products over features of the weights at two delays.
+    gram = np.zeros((len(voxels), len(taps), len(taps)))
+    for layer in _layers(encoding, features, band):
+        for start in range(0, len(voxels), chunk):
+            own = slice(start, start + chunk)
+            w = layer.weights(_duals(encoding, band, voxels[own]))
+            gram[own] += np.einsum("kpv,lpv->vkl", w, w, optimize=True)
+    if Form.of(encoding.about).basis is not None:
+        gram = taps.T @ gram @ taps
+    _, vectors = np.linalg.eigh(gram)
+    first = vectors[..., -1].T
+    return Curves(
+        np.sqrt(np.einsum("vkk->kv", gram).clip(0)), first * np.where(first.sum(0) < 0, -1, 1)
+    )
 
 
 def write_responses(

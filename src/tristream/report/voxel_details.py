@@ -6,7 +6,6 @@ encoding holds as weights of training volumes, take longer to make than all othe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -201,8 +200,7 @@ def _responses(encoding: Encoding, path: Path, places: Ints) -> Responses:
     source = TrainingFeatures(encoding, path)
     lengths, curves = [], []
     for band in encoding.bands:
-        # Its files are read once for all voxels, and those of one band are held at a time.
-        found = response_curves(encoding, cache(source), band, places)
+        found = response_curves(encoding, source, band, places)
         length = np.sqrt((found.norm**2).sum(0))
         lengths.append(length)
         curves.append(np.where(length > 0, found.curve, np.nan))
