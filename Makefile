@@ -7,7 +7,8 @@ demo: .venv/ready  ## run the demo study; a second call says there is nothing to
 	$(BIN)/python -m tristream run
 
 demo-wheel: .venv-wheel/ready  ## the demo as a user installs it, away from the clone, into which its results then move
-	rm -rf .venv-wheel/demo results .snakemake && mkdir -p data
+	@test ! -e results || { echo "results/ is there and stays; make clean deletes it"; exit 1; }
+	rm -rf .venv-wheel/demo .snakemake && mkdir -p data
 	.venv-wheel/bin/tristream init .venv-wheel/demo --demo && ln -s ../../data .venv-wheel/demo/data
 	cd .venv-wheel/demo && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" tristream run
 	mv .venv-wheel/demo/results .venv-wheel/demo/.snakemake .
