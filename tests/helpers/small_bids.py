@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import nibabel as nib
 import numpy as np
+import yaml
 
 TR = 1.5
 SHAPE = (5, 4, 3)
@@ -79,6 +81,26 @@ def write_run(
         text = "\n".join(["\t".join(columns), *lines]) + "\n"
         (raw / f"sub-{subject}_{run}_events.tsv").write_text(text)
     (raw / f"sub-{subject}_{run}_bold.nii.gz").write_bytes(b"")  # its name alone is read
+
+
+def write_descriptor(folder: Path, name: str, root: Path, **changes: Any) -> None:
+    """A descriptor of a dataset's folder, of one subject, in the study of `folder`."""
+    content: dict[str, Any] = {
+        "id": name,
+        "title": name,
+        "licence": "CC0",
+        "citation": "none",
+        "source": {"kind": "folder", "path": str(root)},
+        "layout": {"kind": "fmriprep", "space": SPACE},
+        "tr": TR,
+        "subjects": ["01"],
+        "split": {"scheme": "leave-one-run-out"},
+        "exchange": {"unit": "time"},
+        **changes,
+    }
+    place = folder / "workflow/datasets" / f"{name}.yaml"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(yaml.safe_dump(content))
 
 
 def write_faces(root: Path, subjects: Sequence[str] = ("01",)) -> None:

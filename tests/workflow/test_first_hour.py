@@ -185,26 +185,6 @@ def shown(stimulus: str, late: float = 0.0) -> list[dict[str, Any]]:
     ]
 
 
-def film_descriptor(folder: Path, name: str, root: Path, **changes: Any) -> None:
-    """A descriptor of a folder whose films lie in its own ``stimuli/``."""
-    content: dict[str, Any] = {
-        "id": name,
-        "title": name,
-        "licence": "CC0",
-        "citation": "none",
-        "source": {"kind": "folder", "path": str(root)},
-        "layout": {"kind": "fmriprep", "space": bids.SPACE},
-        "tr": bids.TR,
-        "subjects": ["01"],
-        "split": {"scheme": "leave-one-run-out"},
-        "exchange": {"unit": "time"},
-        **changes,
-    }
-    place = folder / "workflow/datasets" / f"{name}.yaml"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(yaml.safe_dump(content))
-
-
 def film_row(name: str) -> dict[str, str]:
     return {"stimulus": name, "kind": "film", "path": f"stimuli/{name}.mp4"}
 
@@ -264,7 +244,7 @@ def _offsets(folder: Path) -> None:
                 {**one, "media_start": max(one["media_start"], 0)} for one in shown("film", late)
             ]
         }
-        film_descriptor(folder, name, root, stimuli=table, events=events, runs=list(ENTRIES))
+        bids.write_descriptor(folder, name, root, stimuli=table, events=events, runs=list(ENTRIES))
 
 
 def _no_events(folder: Path) -> None:
@@ -277,7 +257,7 @@ def _no_events(folder: Path) -> None:
         "table": [{**film_row(name), "path": f"stimuli/task-{name}.mp4"} for name in names],
     }
     runs = [f"task-{name}" for name in names]
-    film_descriptor(folder, "no_events", root, stimuli=table, events=events, runs=runs)
+    bids.write_descriptor(folder, "no_events", root, stimuli=table, events=events, runs=runs)
 
 
 def _one_run(folder: Path) -> None:
@@ -286,7 +266,7 @@ def _one_run(folder: Path) -> None:
     bids.write_dataset(root, "One run")
     bids.write_film(root / "stimuli/film.mp4", level)
     bids.write_run(root, "task-film", bids.film_course(level, FILM_SECONDS, 0, 0), None)
-    film_descriptor(
+    bids.write_descriptor(
         folder,
         "one_run",
         root,
@@ -315,7 +295,7 @@ def _test_trials(folder: Path) -> None:
         ]
         course = bids.shown_course(events, ["a", "b", "c"], 150)
         bids.write_run(root, run, course, events)
-    film_descriptor(
+    bids.write_descriptor(
         folder,
         "test_trials",
         root,
@@ -363,7 +343,7 @@ def _labels_of_pictures(folder: Path) -> None:
     ]
     stimuli = {"source": {"kind": "dataset"}, "table": table}
     for dataset, column in zip(PICTURES, ({}, {"label": "trial_type"}), strict=True):
-        film_descriptor(
+        bids.write_descriptor(
             folder,
             dataset,
             root,

@@ -38,26 +38,16 @@ def write_music(root: Path) -> None:
         bids.write_run(root, f"task-music_run-{run}", course, events)
 
 
-def descriptor_of(root: Path) -> dict[str, Any]:
-    """Its descriptor."""
+def described(root: Path) -> dict[str, Any]:
+    """What its descriptor says beyond that of any small dataset."""
+    clips = sorted((root / "stimuli").glob("*.wav"))
+    table = [
+        {"stimulus": path.stem, "kind": "sound", "path": f"stimuli/{path.name}", "match": path.name}
+        for path in clips
+    ]
     return {
-        "id": "music",
-        "title": "Bright and dull",
-        "licence": "CC0",
-        "citation": "none",
-        "source": {"kind": "folder", "path": str(root)},
-        "layout": {"kind": "fmriprep", "space": bids.SPACE},
-        "tr": bids.TR,
-        "subjects": ["01"],
         "runs": [f"task-music_run-{run}" for run in range(1, RUNS + 1)],
-        "stimuli": {
-            "source": {"kind": "dataset"},
-            "table": [
-                {"stimulus": path.stem, "kind": "sound", "path": f"stimuli/{path.name}"}
-                | {"match": path.name}
-                for path in sorted((root / "stimuli").glob("*.wav"))
-            ],
-        },
+        "stimuli": {"source": {"kind": "dataset"}, "table": table},
         "events": {"stimulus": "{stim_file}", "label": "trial_type"},
         "split": {"scheme": "holdout", "test": [f"task-music_run-{RUNS}"]},
         "exchange": {"unit": "item"},
@@ -69,9 +59,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Finished."""
     folder = tmp_path_factory.mktemp("network_study")
     write_music(folder / "bids")
-    place = folder / "workflow/datasets/music.yaml"
-    place.parent.mkdir(parents=True)
-    place.write_text(yaml.safe_dump(descriptor_of(folder / "bids")))
+    bids.write_descriptor(folder, "music", folder / "bids", **described(folder / "bids"))
     block = {**DESIGN, "datasets": ["music"], "delay": f"{bids.LAG} s"}
     content = {"datasets": ["music"], "features": {}, "models": {}, "networks": {"genre": block}}
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
