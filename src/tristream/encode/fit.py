@@ -28,6 +28,7 @@ from tristream.encode.encoding_file import (
 )
 from tristream.encode.encoding_methods import methods_of
 from tristream.encode.fit_inputs import Floats, Inputs, read_inputs
+from tristream.encode.freed_memory import return_freed_memory
 from tristream.encode.jackknife import FEWEST_UNITS, Groups, z_left_out
 from tristream.encode.model_kind import Model, penalties
 from tristream.encode.models import attributes_of, fit_model
@@ -82,6 +83,7 @@ def fit_subject(
     UserError
         If inputs are missing or do not fit together.
     """
+    return_freed_memory()
     inputs = read_inputs(settings.block, aligned, bold, samples, beside(output))
     device = choose_device(settings.device)
     encoding, omitted = fit_encoding(inputs, settings.block, device)

@@ -14,6 +14,7 @@ from tristream.device import choose_device
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit import beside, tested
 from tristream.encode.fit_inputs import Inputs, read_inputs
+from tristream.encode.freed_memory import return_freed_memory
 from tristream.encode.jackknife import FEWEST_UNITS
 from tristream.encode.mixture import Mixture
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
@@ -56,6 +57,7 @@ def partition_subject(
         If inputs do not fit together.
     """
     full, provenance = read_encoding(encoding, whole=False)
+    return_freed_memory()
     inputs = read_inputs(settings.block, aligned, bold, samples, beside(output))
     chosen = [band for band in full.bands if band in settings.bands]
     if len(chosen) < len(settings.bands):
