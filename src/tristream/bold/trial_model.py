@@ -25,7 +25,7 @@ NO_REPEATS = (
     "several training runs, or write `estimate: lss`"
 )
 DEALT_OUT = (
-    "Held-out trials of these runs shared one regressor for each duration, so that neither "
+    "The held-out trials of these runs shared one regressor for each duration, so that neither "
     "components nor fractions were chosen by their responses."
 )
 
