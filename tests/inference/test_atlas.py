@@ -117,7 +117,7 @@ def test_features_of_items_move_and_no_pieces_of_answers(tmp_path, scheme):
 
     design = items_with_answers_that_reach_on(scheme)
     world = World(rho=0.0 if scheme == "holdout" else 0.4, items=0.3)
-    rates, wrong = both(design, "encoder", world, pieces, tmp_path, number=6, voxels=60)
+    rates, wrong = both(design, "encoder", world, pieces, tmp_path, number=12, voxels=60)
     assert holds(rates)
     assert wrong > (0.08 if scheme == "holdout" else 0.25)
 
