@@ -213,7 +213,7 @@ class FlippedInBothRoles(PairedTest):
     null = "signs of the difference flipped unit by unit, in test and training data"
     exactness = (
         "These p values are approximate: in simulations p was at most .05 in 2 to 4 % of voxels "
-        "where neither model predicted anything, and in 4 to 7 % where both predicted equally "
+        "where neither model predicted anything, and in 4 to 8 % where both predicted equally "
         "well and every run showed the same few labels.",
     )
 
