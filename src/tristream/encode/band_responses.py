@@ -28,6 +28,8 @@ from tristream.errors import UserError
 from tristream.store import Provenance, write_table
 
 KIND = "weights"
+# Voxels whose dual weights are read at a time, and for which features are standardised once.
+BLOCK = 2048
 COLUMNS = {
     "region": "label of the region; `all` for every voxel that is predicted",
     "band": "band of the model",
@@ -93,6 +95,11 @@ class _Duals:
 
     by_run: dict[str, Floats]
     gamma: Floats
+
+    def only(self, voxels: slice) -> "_Duals":
+        """Those of some voxels."""
+        own = {name: dual[:, voxels] for name, dual in self.by_run.items()}
+        return _Duals(own, self.gamma[voxels])
 
 
 def _duals(encoding: Encoding, band: str, voxels: Ints) -> _Duals:
@@ -247,17 +254,21 @@ def response_curves(
     taps = response_taps(encoding)
     # (voxels, k, k): inner products over features of the weights at two delays.
     gram = np.zeros((len(voxels), len(taps), len(taps)))
-    for layer in _layers(encoding, features, band):
-        for start in range(0, len(voxels), chunk):
-            own = slice(start, start + chunk)
-            w = layer.weights(_duals(encoding, band, voxels[own]))
-            gram[own] += np.einsum("kpv,lpv->vkl", w, w, optimize=True)
+    for first in range(0, len(voxels), BLOCK):
+        block = slice(first, first + BLOCK)
+        duals, found = _duals(encoding, band, voxels[block]), gram[block]
+        for layer in _layers(encoding, features, band):
+            for start in range(0, len(found), chunk):
+                own = slice(start, start + chunk)
+                w = layer.weights(duals.only(own))
+                found[own] += np.einsum("kpv,lpv->vkl", w, w, optimize=True)
     if Form.of(encoding.about).basis is not None:
         gram = taps.T @ gram @ taps
     _, vectors = np.linalg.eigh(gram)
-    first = vectors[..., -1].T
+    strongest = vectors[..., -1].T
     return Curves(
-        np.sqrt(np.einsum("vkk->kv", gram).clip(0)), first * np.where(first.sum(0) < 0, -1, 1)
+        np.sqrt(np.einsum("vkk->kv", gram).clip(0)),
+        strongest * np.where(strongest.sum(0) < 0, -1, 1),
     )
 
 
