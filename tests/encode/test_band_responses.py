@@ -6,6 +6,7 @@ import pytest
 
 from helpers.encoding_files import SPACES, VOXELS, encode_settings, model, write_study
 from tristream.cli import main
+from tristream.encode import band_responses
 from tristream.encode.band_responses import (
     _convolved,
     _standardised,
@@ -131,6 +132,16 @@ def test_response_curves_show_the_planted_response(fitted):
     assert np.corrcoef(curves.norm.mean(1), np.abs(RESPONSE))[0, 1] > 0.95
     silent = response_curves(encoding, source, "dorsal", np.arange(THIRD))
     assert silent.norm.mean() < 0.3 * curves.norm.mean()
+
+
+def test_curves_do_not_depend_on_how_many_voxels_are_read_at_once(fitted, monkeypatch):
+    _, path, encoding = fitted
+    source = TrainingFeatures(encoding, path)
+    whole = response_curves(encoding, source, "ventral", np.arange(THIRD))
+    monkeypatch.setattr(band_responses, "BLOCK", 4)
+    parts = response_curves(encoding, source, "ventral", np.arange(THIRD), chunk=3)
+    np.testing.assert_allclose(parts.norm, whole.norm, rtol=1e-9)
+    np.testing.assert_allclose(parts.curve, whole.curve, atol=1e-9)
 
 
 def test_table_has_the_regions_of_an_image(fitted, tmp_path, capsys):
