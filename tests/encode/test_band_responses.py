@@ -144,6 +144,35 @@ def test_curves_do_not_depend_on_how_many_voxels_are_read_at_once(fitted, monkey
     np.testing.assert_allclose(parts.curve, whole.curve, atol=1e-9)
 
 
+@pytest.mark.parametrize("columns", [0, 500])
+def test_curves_are_those_of_the_weights_with_fewer_columns_than_volumes_and_with_more(
+    fitted, columns
+):
+    _, path, encoding = fitted
+    source, voxels = TrainingFeatures(encoding, path), np.arange(0, VOXELS, 7)
+    assert sum(len(run.projection) for run in encoding.fitted.runs.values()) < 500
+
+    def widened(label):
+        rng = np.random.default_rng(1)
+        return {
+            name: np.hstack([x, rng.standard_normal((len(x), columns))])
+            for name, x in source(label).items()
+        }
+
+    for band in encoding.bands:
+        weights = np.concatenate(
+            list(primal_weights(encoding, widened, band, voxels).values()), axis=1
+        )
+        if Form.of(encoding.about).basis is not None:
+            weights = np.einsum("kd,kpv->dpv", response_taps(encoding), weights)
+        curves = response_curves(encoding, widened, band, voxels)
+        assert np.allclose(curves.norm, np.linalg.norm(weights, axis=1), rtol=1e-6)
+        strongest = np.linalg.svd(weights.transpose(2, 0, 1), full_matrices=False)[0][..., 0]
+        # Without weights any direction is as strong.
+        some = curves.norm.any(0)
+        assert np.allclose(np.abs(curves.curve[:, some]), np.abs(strongest.T[:, some]), atol=1e-5)
+
+
 def test_table_has_the_regions_of_an_image(fitted, tmp_path, capsys):
     kind, path, encoding = fitted
     labels = np.zeros(encoding.shape, np.int16)

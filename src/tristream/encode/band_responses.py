@@ -9,7 +9,7 @@ and predictions are Σ_d (I − Q Q') S_d Z w_d, as far as centring. Under a hae
 rows of its functions take the place of the shifts, and weights at delays are mixtures of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from tristream.errors import UserError
 from tristream.store import Provenance, write_table
 
 KIND = "weights"
-# Voxels whose dual weights are read at a time, and for which features are standardised once.
+# Voxels whose dual weights are read at a time.
 BLOCK = 2048
 COLUMNS = {
     "region": "label of the region; `all` for every voxel that is predicted",
@@ -158,6 +158,28 @@ def _layers(
             yield _Layer(label, standard, varies, lead, share, taps)
 
 
+def _compact(layers: Iterable[_Layer]) -> list[_Layer]:
+    """Layers that begin alike as one, of no more columns than volumes.
+
+    Weights have other columns, and the same inner products over them: those of features Z depend on
+    Z Z' alone, which is R' R with the QR decomposition of Z'.
+    """
+    roots: dict[int, _Layer] = {}
+    for layer in layers:
+        names = list(layer.standard)
+        ends = np.cumsum([len(layer.standard[name]) for name in names])[:-1]
+        root = layer.share * np.concatenate([layer.standard[name] for name in names]).T
+        if layer.lead in roots:
+            before = roots[layer.lead].standard
+            root = np.concatenate([np.concatenate([before[name] for name in names]).T, root])
+        if root.shape[0] > root.shape[1]:
+            root = np.linalg.qr(root, mode="r")
+        standard = dict(zip(names, np.split(root.T, ends), strict=True))
+        varies = np.ones(len(root), bool)
+        roots[layer.lead] = replace(layer, standard=standard, varies=varies, share=1.0)
+    return list(roots.values())
+
+
 def response_taps(encoding: Encoding) -> npt.NDArray[np.float64]:
     """Weight of each lag, (delays or basis functions, lags)."""
     basis = Form.of(encoding.about).basis
@@ -251,13 +273,13 @@ def response_curves(
     chunk : int
         Voxels at a time.
     """
-    taps = response_taps(encoding)
+    taps, layers = response_taps(encoding), _compact(_layers(encoding, features, band))
     # (voxels, k, k): inner products over features of the weights at two delays.
     gram = np.zeros((len(voxels), len(taps), len(taps)))
     for first in range(0, len(voxels), BLOCK):
         block = slice(first, first + BLOCK)
         duals, found = _duals(encoding, band, voxels[block]), gram[block]
-        for layer in _layers(encoding, features, band):
+        for layer in layers:
             for start in range(0, len(found), chunk):
                 own = slice(start, start + chunk)
                 w = layer.weights(duals.only(own))
