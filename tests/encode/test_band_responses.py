@@ -16,6 +16,7 @@ from tristream.encode.band_responses import (
     write_responses,
 )
 from tristream.encode.bands import Form, band_kernels
+from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.training_features import TrainingFeatures
@@ -65,6 +66,11 @@ def fitted(request, tmp_path_factory):
     return request.param, output, read_encoding(output)[0]
 
 
+def duals_of(fitted):
+    _, path, encoding = fitted
+    return read_dual_weights(path, encoding.fitted)
+
+
 def test_weights_predict_what_the_dual_weights_predict(fitted):
     """Training data are predicted as residuals are penalty times dual weights."""
     _, path, encoding = fitted
@@ -73,7 +79,9 @@ def test_weights_predict_what_the_dual_weights_predict(fitted):
     about, runs = encoding.about, encoding.fitted.runs
     predicted = 0
     for band in encoding.bands:
-        for label, weights in primal_weights(encoding, source, band, voxels).items():
+        for label, weights in primal_weights(
+            encoding, duals_of(fitted), source, band, voxels
+        ).items():
             lead = Form.of(about).lead(label, about["delays"])
             standard, varies = _standardised(encoding, source(label), lead)
             parts = []
@@ -88,18 +96,18 @@ def test_weights_predict_what_the_dual_weights_predict(fitted):
             predicted = predicted + np.concatenate(parts)
     predicted = predicted - predicted.mean(0)
     if about["model_kind"] == "stacking":
-        duals = encoding.fitted.dual[..., voxels] * encoding.fitted.alpha[:, None, voxels]
+        duals = duals_of(fitted)[..., voxels] * encoding.fitted.alpha[:, None, voxels]
         # Each band's residual is its penalty times its dual weights.
         mixed = (encoding.fitted.gamma[:, None, voxels] * duals).sum(0)
         expected = training(fitted, voxels) - mixed
     elif about["select"] == "best":
-        mixed = encoding.fitted.dual[:, voxels] * encoding.fitted.alpha[voxels]
+        mixed = duals_of(fitted)[:, voxels] * encoding.fitted.alpha[voxels]
         expected = training(fitted, voxels) - mixed
     else:
         form = Form.of(about)
         given = source, about["layout"], runs, list(runs), [], about["delays"]
         kernels = band_kernels(*given, form=form).train.numpy()
-        weights = encoding.fitted.dual[..., voxels] * encoding.fitted.gamma[:, None, voxels]
+        weights = duals_of(fitted)[..., voxels] * encoding.fitted.gamma[:, None, voxels]
         expected = np.einsum("bij,bjv->iv", kernels, weights)
     # Kernels have a mean diagonal of 1; rounding grows as penalties fall below that.
     penalty = np.atleast_2d(encoding.fitted.alpha)[:, voxels].min(0)
@@ -122,7 +130,9 @@ def training(fitted, voxels):
 def test_response_curves_show_the_planted_response(fitted):
     kind, path, encoding = fitted
     source = TrainingFeatures(encoding, path)
-    curves = response_curves(encoding, source, "ventral", np.arange(THIRD), chunk=5)
+    curves = response_curves(
+        encoding, duals_of(fitted), source, "ventral", np.arange(THIRD), chunk=5
+    )
     mean = curves.curve.mean(1)
     if kind == "spm":
         # Another response than planted: that of the basis, not negative at its peak.
@@ -130,16 +140,18 @@ def test_response_curves_show_the_planted_response(fitted):
         return
     assert np.corrcoef(mean, RESPONSE)[0, 1] > 0.98
     assert np.corrcoef(curves.norm.mean(1), np.abs(RESPONSE))[0, 1] > 0.95
-    silent = response_curves(encoding, source, "dorsal", np.arange(THIRD))
+    silent = response_curves(encoding, duals_of(fitted), source, "dorsal", np.arange(THIRD))
     assert silent.norm.mean() < 0.3 * curves.norm.mean()
 
 
 def test_curves_do_not_depend_on_how_many_voxels_are_read_at_once(fitted, monkeypatch):
     _, path, encoding = fitted
     source = TrainingFeatures(encoding, path)
-    whole = response_curves(encoding, source, "ventral", np.arange(THIRD))
+    whole = response_curves(encoding, duals_of(fitted), source, "ventral", np.arange(THIRD))
     monkeypatch.setattr(band_responses, "BLOCK", 4)
-    parts = response_curves(encoding, source, "ventral", np.arange(THIRD), chunk=3)
+    parts = response_curves(
+        encoding, duals_of(fitted), source, "ventral", np.arange(THIRD), chunk=3
+    )
     np.testing.assert_allclose(parts.norm, whole.norm, rtol=1e-9)
     np.testing.assert_allclose(parts.curve, whole.curve, atol=1e-9)
 
@@ -161,11 +173,11 @@ def test_curves_are_those_of_the_weights_with_fewer_columns_than_volumes_and_wit
 
     for band in encoding.bands:
         weights = np.concatenate(
-            list(primal_weights(encoding, widened, band, voxels).values()), axis=1
+            list(primal_weights(encoding, duals_of(fitted), widened, band, voxels).values()), axis=1
         )
         if Form.of(encoding.about).basis is not None:
             weights = np.einsum("kd,kpv->dpv", response_taps(encoding), weights)
-        curves = response_curves(encoding, widened, band, voxels)
+        curves = response_curves(encoding, duals_of(fitted), widened, band, voxels)
         assert np.allclose(curves.norm, np.linalg.norm(weights, axis=1), rtol=1e-6)
         strongest = np.linalg.svd(weights.transpose(2, 0, 1), full_matrices=False)[0][..., 0]
         # Without weights any direction is as strong.

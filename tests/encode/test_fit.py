@@ -24,6 +24,7 @@ from helpers.encoding_files import (
 from tristream.encode import prediction_scores as scores
 from tristream.encode.bands import Form, band_kernels
 from tristream.encode.ceiling import ceiling, repeat_power
+from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.fit_inputs import read_inputs, shifted
@@ -261,12 +262,13 @@ def test_leave_one_run_out_predicts_every_run_once(tmp_path):
     assert encoding.scores.r == pytest.approx(np.tanh(np.arctanh(per_run).mean(0)), abs=1e-5)
     assert encoding.scores.r[: 2 * THIRD].mean() > 0.5
     assert abs(encoding.scores.r[2 * THIRD :].mean()) < 0.1
-    assert encoding.fitted.dual.shape[-2] == sum(len(y) - 4 for y in study["y"].values())
+    dual = read_dual_weights(tmp_path / "encoding.h5", encoding.fitted)
+    assert dual.shape[-2] == sum(len(y) - 4 for y in study["y"].values())
 
 
 def test_test_runs_leave_no_trace_in_the_fit(tmp_path, holdout):
     """Other test features and BOLD: the same hyperparameters and weights."""
-    _, _, encoding, _ = holdout
+    folder, _, encoding, _ = holdout
 
     def change(study):
         rng = np.random.default_rng(9)
@@ -277,8 +279,12 @@ def test_test_runs_leave_no_trace_in_the_fit(tmp_path, holdout):
                     study["x"][name][label] = 10 * x + 100
 
     other, _ = fit(tmp_path, write_study(tmp_path, change=change))
-    for key in ("gamma", "alpha", "cv", "dual", "intercept"):
+    for key in ("gamma", "alpha", "cv", "intercept"):
         assert np.array_equal(getattr(other.fitted, key), getattr(encoding.fitted, key))
+    assert np.array_equal(
+        read_dual_weights(tmp_path / "encoding.h5", other.fitted),
+        read_dual_weights(folder / "encoding.h5", encoding.fitted),
+    )
     assert not np.allclose(other.scores.r, encoding.scores.r)
 
 

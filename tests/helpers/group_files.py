@@ -83,7 +83,7 @@ def write_subject(
         tests=tests,
         scores=Scores(r, r**2, r[None] ** 2),
         ceiling=None,
-        fitted=Fitted(none, none[0], none[0], none, none[0], {}, 0.0),
+        fitted=Fitted(none, none[0], none[0], none[0], {}, 0.0),
         about={"subject": subject, "scheme": scheme, "tr": 1.0, "model": "m"},
     )
     write_encoding(paths[0], encoding, Provenance("encoding", simulated=True, methods=("Done.",)))

@@ -257,7 +257,6 @@ def fitted(rng: np.random.Generator, bands: int, r2: np.ndarray) -> Fitted:
         gamma=rng.dirichlet(np.ones(bands), n).T,
         alpha=10.0 ** rng.integers(0, 8, n),
         cv=r2 + 0.01 * rng.standard_normal(n),
-        dual=np.empty((0, n)),
         intercept=np.zeros(n),
         runs={},
         edge=0.0,

@@ -10,6 +10,7 @@ import yaml
 from helpers import REPOSITORY, report_tree
 from tristream.align.samples import COLUMNS, KIND
 from tristream.config.load import Resolved
+from tristream.encode.dual_weights import write_dual_weights
 from tristream.encode.encoding_file import TrainingRun, read_encoding, write_encoding
 from tristream.hashing import hash_file
 from tristream.report.study_results import Results
@@ -79,13 +80,15 @@ def give_weights(
         **{key: np.arange(VOLUMES) // BLOCK for key in ("unit", "item")},
         projection=np.empty((VOLUMES, 0)),
     )
+    fitted = replace(found.fitted, cv=cv, runs=runs)
+    write_dual_weights(path, dual, fitted, provenance)
     write_encoding(
         path,
         replace(
             found,
             tests={"main": held_out},
             scores=replace(found.scores, r=r),
-            fitted=replace(found.fitted, cv=cv, dual=dual, runs=runs),
+            fitted=fitted,
             about=found.about | {"layout": layout, "features": features, "components": 0},
         ),
         provenance,

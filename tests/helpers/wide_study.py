@@ -28,6 +28,7 @@ for word in "$@"; do
       case "$word" in *.*) touch "$word" ;; *) mkdir -p "$word" ;; esac
       case "$word" in *.tsv) touch "${word%.tsv}.json" ;; esac
       case "$word" in */report/index.html) touch results/report/files.json ;; esac
+      case "$word" in results/encode/*.h5) touch "${word%.h5}_weights.h5" ;; esac
       case "$word" in results/power/*.h5) touch "${word%.h5}.tsv" "${word%.h5}.json" ;; esac
   esac
 done

@@ -10,6 +10,7 @@ from helpers.calibration_designs import Design, made
 from helpers.calibration_subjects import BANDS, Subject, World
 from tristream.align.aligned import read_aligned
 from tristream.align.resample import resample_items
+from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import Encoding, HeldOut, read_encoding
 from tristream.encode.prediction_scores import correlation, fisher_mean
 from tristream.encode.tap_predictions import tap_predictions
@@ -138,7 +139,8 @@ def test_a_rearrangement_is_what_is_predicted_of_the_moved_events(subject: Subje
         for run, values in read_aligned(path).items():
             np.testing.assert_allclose(values, plain[band][run], atol=1e-5)
     if encoding.about["scheme"] == "holdout":
-        by_hand = _of_held_out(encoding, plain, changed)
+        dual = read_dual_weights(subject.encoding(), encoding.fitted)
+        by_hand = _of_held_out(encoding, dual, plain, changed)
         taps = tap_predictions(encoding, subject.encoding())
         null = MovedFeatures(runs_of(encoding), taps, moves, 0)
         found = null.values(0, 1, np.arange(VOXELS))[0]
@@ -150,7 +152,7 @@ def test_a_rearrangement_is_what_is_predicted_of_the_moved_events(subject: Subje
     assert np.abs(z[1] - z[0]).max() > 0.1
 
 
-def _of_held_out(encoding: Encoding, plain: dict, changed: dict) -> np.ndarray:
+def _of_held_out(encoding: Encoding, dual: np.ndarray, plain: dict, changed: dict) -> np.ndarray:
     train = list(encoding.fitted.runs)
     by_hand = ByHand.of(encoding, plain, train)
     features = {b: {**changed[b], **{r: plain[b][r] for r in train}} for b in plain}
@@ -161,7 +163,7 @@ def _of_held_out(encoding: Encoding, plain: dict, changed: dict) -> np.ndarray:
         for v, weights in enumerate(encoding.fitted.gamma.T.astype(float)):
             for band, own in enumerate(np.diag(weights)):
                 x, new = by_hand.design(features, test, own)
-                prediction[:, v] += new @ (x.T @ encoding.fitted.dual[band, :, v])
+                prediction[:, v] += new @ (x.T @ dual[band, :, v])
         # How much longer it gets is a mean over voxels.
         length = np.linalg.norm(test.prediction - test.prediction.mean(0), axis=0)
         longer = np.linalg.norm(prediction - prediction.mean(0), axis=0) / length

@@ -92,7 +92,7 @@ def test_predictions_are_those_of_the_workflow(events):
         held={run.name: run.features[0] for run in runs},
         items=("labels/identity",),
     )
-    theirs, _ = fit_encoding(inputs, model, "cpu")
+    theirs, _, _ = fit_encoding(inputs, model, "cpu")
     ours = fit_encoder(
         design.train,
         [bold[run.name][run.rows] for run in design.train],

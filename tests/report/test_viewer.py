@@ -20,6 +20,7 @@ from helpers import report_tree
 from helpers.browser import violations
 from helpers.weighted_voxels import TR, give_weights, two_models
 from tristream.encode.band_responses import response_curves
+from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.training_features import TrainingFeatures
 from tristream.inference.inference_file import read_inference
@@ -210,8 +211,9 @@ def test_a_click_reads_the_response_over_delays_and_the_top_stimuli(study, brows
     table = read_table(folder / FOLDER / link, "figure")[0]
     row = table[(table[list("ijk")] == fitted.ijk[place]).all(axis=1)].iloc[0]
     source = TrainingFeatures(fitted, encoding(resolved))
+    dual = read_dual_weights(encoding(resolved), fitted.fitted)
     for band in fitted.bands:
-        curves = response_curves(fitted, source, band, np.array([place]))
+        curves = response_curves(fitted, dual, source, band, np.array([place]))
         told = dict(one.split(" s ") for one in read[f"HRF of {band}"].split(", "))
         assert [float(s) for s in told] == [TR * delay for delay in fitted.about["delays"]]
         curve = np.array([float(value) for value in told.values()])

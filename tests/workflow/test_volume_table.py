@@ -5,6 +5,7 @@ neighbour's features loses most of what can be predicted.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -13,15 +14,17 @@ import pytest
 import yaml
 from scipy.stats import norm
 
-from helpers.small_study import commands, run_here
+from helpers.small_study import commands, edit, planned, run_here, snakemake
 from tristream.align.aligned import align_features, read_aligned
 from tristream.bold.run_file import Run, read_run
 from tristream.config.load import load
 from tristream.config.settings.align import AlignSettings
+from tristream.encode.dual_weights import weights_path
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.estimators import RidgeCV
 from tristream.encode.fit import fit_encoding
 from tristream.encode.fit_inputs import read_inputs
+from tristream.inference.inference_file import read_inference
 
 TR, VOLUMES, SHAPE = 2.0, 60, (12, 10, 5)
 LABELS = [f"picture{n}" for n in range(6)]
@@ -135,9 +138,33 @@ def test_rows_that_hold_a_part_of_the_volume_before_find_few(study: Path, tmp_pa
     align_features(mixed, features, inventory, bold, tmp_path / "mixed.h5")
     design = resolved.study.models["pictures"].design
     samples = study / "results/align/d/sub-1_samples.tsv"
-    encoding, _ = fit_encoding(
+    encoding, _, _ = fit_encoding(
         read_inputs(design, [tmp_path / "mixed.h5"], bold, samples), design, "cpu"
     )
     count = int(shown(study, RUNS[-1]).any(axis=1).sum())
     right = found(by_api(study), count)
     assert found(encoding.scores.r, count)[:DRIVEN].sum() < 0.7 * right[:DRIVEN].sum()
+
+
+def test_weights_that_are_not_kept_go_after_tests_have_read_them(
+    study: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    shutil.copytree(study, folder)
+    edit(folder / "config.yaml", lambda content: content.update(keep_weights=False))
+    (folder / "results/encode/d/pictures/sub-1.h5").unlink()
+    jobs = planned(folder)
+    assert (jobs["encode"], jobs["inference"], jobs["report"]) == (1, 1, 1)
+    snakemake(folder)
+    fitted = folder / "results/encode/d/pictures/sub-1.h5"
+    assert fitted.is_file()
+    assert not weights_path(fitted).exists()
+    assert read_inference(folder / "results/inference/d/pictures/sub-1.h5")[0].found is not None
+    pages = "".join(page.read_text() for page in (folder / "results/report").rglob("*.html"))
+    assert "the dual weights of sub-1.h5 are not there" in pages
+    assert planned(folder) == {}
+    # Whoever wants them has them made again, and what stands on them.
+    edit(folder / "config.yaml", lambda content: content.update(keep_weights=True))
+    again = planned(folder)
+    assert (again["encode"], again["inference"], again["report"]) == (1, 1, 1)
+    assert "bold" not in again

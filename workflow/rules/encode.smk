@@ -14,7 +14,8 @@ rule encode:
         bold=lambda w: TARGETS.runs(w.dataset, w.subject),
         samples=at("samples"),
     output:
-        at("encoding"),
+        encoding=at("encoding"),
+        weights=kept_weights(at("dual_weights")),
     log:
         LAYOUT.log("encoding"),
     benchmark:
@@ -34,12 +35,12 @@ rule encode:
         "python -m tristream encode fit --settings {params.settings:q}"
         " --subject {wildcards.subject} --aligned {input.aligned:q}"
         " --bold {input.bold:q} --samples {input.samples:q}"
-        " --output {output:q} --code {params.code} > {log:q} 2>&1"
+        " --output {output.encoding:q} --code {params.code} > {log:q} 2>&1"
 
 
 rule partition:
     input:
-        encoding=rules.encode.output,
+        encoding=rules.encode.output.encoding,
         aligned=rules.encode.input.aligned,
         bold=rules.encode.input.bold,
         samples=rules.encode.input.samples,
@@ -70,7 +71,8 @@ rule partition:
 # What the next two read of the study stands in the encoding files.
 rule responses:
     input:
-        encoding=rules.encode.output,
+        encoding=rules.encode.output.encoding,
+        weights=rules.encode.output.weights,
         aligned=rules.encode.input.aligned,
     output:
         table=at("responses"),

@@ -74,6 +74,11 @@ def dropped():
     ]
 
 
+def kept_weights(path):
+    """Dual weights, which go after their last use unless the study keeps them."""
+    return path if STUDY.keep_weights else temp(path)
+
+
 def preset_of(wildcards):
     return RESOLVED.datasets[wildcards.dataset].source.preset
 

@@ -73,6 +73,12 @@ class Study(Section):
     results: str = Field(default="results", description="folder of all that the workflow makes")
     data: str = Field(default="data", description="folder of downloads and clones")
     keep_raw: bool = Field(default=True, description="false: drop annexed content after its use")
+    keep_weights: bool = Field(
+        default=True,
+        description="false: drop the dual weights of encoding models after tests have read them; "
+        "they are the larger half of a model, and what shows responses over delays and predicts "
+        "new stimuli",
+    )
     datasets: dict[Name, DatasetChoice] = Field(
         default={}, description="datasets by the name of their descriptor; a list takes all"
     )

@@ -99,7 +99,8 @@ def _of_models(resolved: "Resolved", demands: Demands, dataset: str, subject: st
         if dataset in model.datasets:
             where = {"dataset": dataset, "subject": subject, "model": name}
             sizes = demands.sizes("encoding", where)
-            kept = sizes.trained * _duals(model) + sizes.tested * (2 + len(model.bands))
+            duals = _duals(model) if resolved.study.keep_weights else 0
+            kept = sizes.trained * duals + sizes.tested * (2 + len(model.bands))
             found += kept / max(sizes.rows, 1)
     return found
 

@@ -19,7 +19,8 @@ import pandas as pd
 
 from tristream.encode.bands import Form
 from tristream.encode.disk_arrays import columns
-from tristream.encode.encoding_file import Encoding, read_encoding, stored_weights
+from tristream.encode.dual_weights import read_dual_weights
+from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.label_image import regions_of
 from tristream.encode.solvers.kernels import Scaler
@@ -57,7 +58,11 @@ class Curves:
 
 
 def primal_weights(
-    encoding: Encoding, features: Callable[[str], Mapping[str, Floats]], band: str, voxels: Ints
+    encoding: Encoding,
+    dual: Floats,
+    features: Callable[[str], Mapping[str, Floats]],
+    band: str,
+    voxels: Ints,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Weights of one band for some voxels.
 
@@ -65,6 +70,8 @@ def primal_weights(
     ----------
     encoding : Encoding
         A ridge model of linear kernels, without principal components.
+    dual : ndarray of shape (n, voxels), or (bands, n, voxels)
+        Its dual weights, see :func:`tristream.encode.dual_weights.read_dual_weights`.
     features : callable
         ``space/layer`` to training run to undelayed features, see
         :class:`tristream.encode.training_features.TrainingFeatures`.
@@ -78,7 +85,7 @@ def primal_weights(
     dict of ``space/layer`` to ndarray of shape (delays or basis functions, columns, voxels)
         For standardised features; constant columns have weight zero.
     """
-    weights = _duals(encoding, band, voxels)
+    weights = _duals(encoding, dual, band, voxels)
     return {one.label: one.weights(weights) for one in _layers(encoding, features, band)}
 
 
@@ -102,10 +109,10 @@ class _Duals:
         return _Duals(own, self.gamma[voxels])
 
 
-def _duals(encoding: Encoding, band: str, voxels: Ints) -> _Duals:
+def _duals(encoding: Encoding, dual: Floats, band: str, voxels: Ints) -> _Duals:
     fitted, index = encoding.fitted, encoding.bands.index(band)
-    dual = fitted.dual[index] if fitted.dual.ndim == 3 else fitted.dual
-    spread = _spread(encoding, columns(dual, voxels).astype(np.float64))
+    own = dual[index] if dual.ndim == 3 else dual
+    spread = _spread(encoding, columns(own, voxels).astype(np.float64))
     return _Duals(spread, fitted.gamma[index, voxels])
 
 
@@ -128,7 +135,7 @@ class _Layer:
     """
 
     label: str
-    standard: dict[str, Floats]
+    standard: Mapping[str, Floats]
     varies: npt.NDArray[np.bool_]
     lead: int
     share: float
@@ -173,7 +180,7 @@ def _compact(layers: Iterable[_Layer]) -> list[_Layer]:
             before = roots[layer.lead].standard
             root = np.concatenate([np.concatenate([before[name] for name in names]).T, root])
         if root.shape[0] > root.shape[1]:
-            root = np.linalg.qr(root, mode="r")
+            root = np.asarray(np.linalg.qr(root, mode="r"))
         standard = dict(zip(names, np.split(root.T, ends), strict=True))
         varies = np.ones(len(root), bool)
         roots[layer.lead] = replace(layer, standard=standard, varies=varies, share=1.0)
@@ -255,6 +262,7 @@ def transposed(x: Floats, response: Floats) -> Floats:
 
 def response_curves(
     encoding: Encoding,
+    dual: Floats,
     features: Callable[[str], Mapping[str, Floats]],
     band: str,
     voxels: Ints,
@@ -268,7 +276,7 @@ def response_curves(
 
     Parameters
     ----------
-    encoding, features, band, voxels
+    encoding, dual, features, band, voxels
         As for :func:`primal_weights`.
     chunk : int
         Voxels at a time.
@@ -278,7 +286,7 @@ def response_curves(
     gram = np.zeros((len(voxels), len(taps), len(taps)))
     for first in range(0, len(voxels), BLOCK):
         block = slice(first, first + BLOCK)
-        duals, found = _duals(encoding, band, voxels[block]), gram[block]
+        duals, found = _duals(encoding, dual, band, voxels[block]), gram[block]
         for layer in layers:
             for start in range(0, len(found), chunk):
                 own = slice(start, start + chunk)
@@ -306,7 +314,7 @@ def write_responses(
     Parameters
     ----------
     encoding : Path
-        A ridge model; its aligned training features must be where they were.
+        A ridge model; its dual weights and aligned training features must be where they were.
     output : Path
         A TSV.
     regions : Path, optional
@@ -322,9 +330,8 @@ def write_responses(
         If the model has no weights of features, or its features are gone or have changed.
     """
     fitted, provenance = read_encoding(encoding, whole=False)
-    weights = stored_weights(encoding)
-    fitted = replace(fitted, fitted=replace(fitted.fitted, dual=weights))
     _check(fitted, encoding)
+    dual = read_dual_weights(encoding, fitted.fitted)
     source = TrainingFeatures(fitted, encoding)
     labels = regions_of(fitted, regions)
     chosen = {name: own & (fitted.fitted.cv > threshold) for name, own in labels.items()}
@@ -334,7 +341,7 @@ def write_responses(
     delays, tr = delays_of(fitted), fitted.about["tr"]
     rows = []
     for band in fitted.bands:
-        curves = response_curves(fitted, source, band, used)
+        curves = response_curves(fitted, dual, source, band, used)
         for name, mask in chosen.items():
             own = mask[used]
             for k, delay in enumerate(delays if own.any() else []):

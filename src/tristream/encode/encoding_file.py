@@ -31,8 +31,6 @@ Ints = npt.NDArray[np.integer]
 KIND = "encoding"
 # What a test run holds of every volume and voxel, and is read where it is asked for.
 MAPPED = ("prediction", "y", "picked")
-# Rows of dual weights that are written at a time.
-ROWS = 512
 CEILING = ("r", "low", "explainable", "halves")
 
 
@@ -196,11 +194,9 @@ class Fitted:
     ----------
     gamma, alpha, cv : ndarray of shape (bands, voxels), (voxels,), (voxels,)
         Chosen hyperparameters, as of :class:`HeldOut`; and the cross-validated R² of the best.
-    dual : ndarray of shape (n, voxels), or (bands, n, voxels)
-        Dual weights over the used training volumes, runs in order.
     intercept : ndarray of shape (voxels,)
     runs : dict of str to TrainingRun
-        In the order of the dual weights.
+        In the order of its dual weights, which :mod:`tristream.encode.dual_weights` reads.
     edge : float
         Share of voxels whose penalty is the smallest or largest of the grid.
     network : dict of str to ndarray
@@ -214,7 +210,6 @@ class Fitted:
     gamma: Floats
     alpha: Floats
     cv: Floats
-    dual: Floats
     intercept: Floats
     runs: Mapping[str, TrainingRun]
     edge: float
@@ -364,12 +359,6 @@ def _left_out(file: h5py.File) -> LeftOut | None:
 
 
 def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
-    dual = group.create_dataset("dual", fitted.dual.shape, np.float32)
-    # Some rows at a time: in one piece they would be copied.
-    for band in np.ndindex(fitted.dual.shape[:-2]):
-        for start in range(0, dual.shape[-2], ROWS):
-            dual[*band, start : start + ROWS] = fitted.dual[*band, start : start + ROWS]
-            forget(fitted.dual)
     group["intercept"] = fitted.intercept.astype(np.float32)
     group.attrs["edge_share"] = fitted.edge
     runs = group.create_group("runs", track_order=True)
@@ -402,13 +391,13 @@ def _mixture(parent: h5py.Group) -> Mixture | None:
 
 
 def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]:
-    """Read an `encoding` file: weights at once, test runs when they are asked for.
+    """Read an `encoding` file: test runs when they are asked for.
 
     Parameters
     ----------
     path : Path
     whole : bool
-        Without it `dual` and `band_prediction`, which are most of its bytes, have no rows.
+        Without it `band_prediction`, which is most of its bytes, has no rows.
 
     Raises
     ------
@@ -417,16 +406,8 @@ def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]
     """
     with open_h5(path, KIND) as (file, provenance):
         tests = _StoredTests(path, tuple(file["test"]), whole)
-        found = Encoding(tests=tests, fitted=_fitted(file, whole), **_scored(file))
+        found = Encoding(tests=tests, fitted=_fitted(file), **_scored(file))
         return replace(found, left_out=_left_out(file)), provenance
-
-
-def stored_weights(path: Path) -> Floats:
-    """Dual weights of an `encoding` file, read from it where they are asked for.
-
-    They may be larger than all that a test needs beside them.
-    """
-    return read_mapped(path, KIND, "model/dual")
 
 
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
@@ -497,14 +478,13 @@ def _rows(data: h5py.Dataset, wanted: bool) -> npt.NDArray:
     return np.asarray(data[()] if wanted else data[:0])
 
 
-def _fitted(file: h5py.File, whole: bool) -> Fitted:
+def _fitted(file: h5py.File) -> Fitted:
     model, hyper = file["model"], file["hyper"]
     residuals = None
     if "residuals" in model:
         residuals = Residuals(**{f.name: model["residuals"][f.name][()] for f in fields(Residuals)})
     return Fitted(
         **{key: hyper[key][()] for key in ("gamma", "alpha", "cv")},
-        dual=_rows(model["dual"], whole),
         intercept=model["intercept"][()],
         runs={
             name: TrainingRun(*(run[key][()] for key in ("rows", "projection", "stimulated")))

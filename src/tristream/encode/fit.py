@@ -15,6 +15,7 @@ from tristream.config.settings.encode import EncodeSettings
 from tristream.device import choose_device
 from tristream.encode.ceiling import Power
 from tristream.encode.disk_arrays import DiskArrays
+from tristream.encode.dual_weights import write_dual_weights
 from tristream.encode.encoding_file import (
     KIND,
     Encoding,
@@ -61,7 +62,7 @@ def fit_subject(
     output: Path,
     code: str = "",
 ) -> None:
-    """Fit one model of one subject and write its `encoding` file.
+    """Fit one model of one subject and write its `encoding` file, its dual weights beside it.
 
     Parameters
     ----------
@@ -86,12 +87,13 @@ def fit_subject(
     return_freed_memory()
     inputs = read_inputs(settings.block, aligned, bold, samples, beside(output))
     device = choose_device(settings.device)
-    encoding, omitted = fit_encoding(inputs, settings.block, device)
+    encoding, dual, omitted = fit_encoding(inputs, settings.block, device)
     about = {"model": settings.model, "dataset": settings.dataset, "subject": subject}
     encoding = replace(encoding, about={**about, "device": device, **encoding.about})
     provenance = Provenance(
         KIND, inputs.simulated, settings.key(), code, tuple(omitted), methods_of(encoding)
     )
+    write_dual_weights(output, dual, encoding.fitted, provenance)
     write_encoding(output, encoding, provenance)
 
 
@@ -103,13 +105,13 @@ def beside(output: Path) -> DiskArrays:
 
 def fit_encoding(
     inputs: Inputs, model: EncodingDesign, device: str
-) -> tuple[Encoding, list[Omission]]:
+) -> tuple[Encoding, Floats, list[Omission]]:
     """Fit on the training runs, predict the test runs, score.
 
     With test runs (holdout), hyperparameters are chosen by leave-one-training-run-out, and the
     predictions and BOLD of repeats are averaged over the volumes that all of them use. Without,
     each run is predicted once by a model chosen and fitted on all others, and the hyperparameters
-    and weights stored are those of a last fit on all runs.
+    and weights stored are those of a last fit on all runs. The dual weights come second.
     """
     inputs, groups, train = _divided(inputs)
     scheme = "holdout" if groups else "leave-one-run-out"
@@ -139,7 +141,7 @@ def fit_encoding(
     if without is None:
         why = f"{len(left_out)} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted.append(Omission("interval of r", why))
-    return encoding, omitted
+    return encoding, fitted.dual, omitted
 
 
 def tested(inputs: Inputs, model: EncodingDesign, device: str) -> dict[str, HeldOut]:
@@ -277,7 +279,6 @@ def _to_file(fitted: Model, inputs: Inputs, train: Sequence[str], model: Encodin
         gamma=fitted.gamma,
         alpha=fitted.alpha,
         cv=fitted.cv,
-        dual=fitted.dual,
         intercept=fitted.intercept,
         runs={
             name: TrainingRun(run.rows, run.projection, run.stimulated)

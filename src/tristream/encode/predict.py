@@ -11,6 +11,7 @@ import torch
 from tristream.align.resample import Piece, resample_timed
 from tristream.config.models import Network
 from tristream.encode.bands import Form, band_kernels
+from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import Encoding, TrainingRun, read_encoding
 from tristream.encode.fit_inputs import Floats
 from tristream.encode.network_model import network_features
@@ -55,7 +56,7 @@ def predict_stimulus(
     ----------
     encoding : Path
         A fitted model. The aligned training features that it names must be where they were, for
-        the model is stored as weights of the training volumes.
+        the model is stored as weights of the training volumes, beside it.
     features : sequence of Path
         Feature files of the new stimulus, one for every ``space/layer`` of the model.
     output : Path
@@ -68,10 +69,10 @@ def predict_stimulus(
     Raises
     ------
     UserError
-        If a feature file is missing or of another width than in training, or the training
-        features have changed.
+        If a feature file is missing or of another width than in training, the training features
+        have changed, or the dual weights were not kept.
     """
-    fitted, provenance = read_encoding(encoding)
+    fitted, provenance = read_encoding(encoding, whole=False)
     if fitted.about["control"] != "none":
         raise UserError(f"{encoding}: is a control, fitted to predict nothing; choose a model")
     labels = [label for spaces in fitted.about["layout"].values() for s in spaces for label in s]
@@ -91,8 +92,11 @@ def predict_stimulus(
                 "extract both with the same options"
             )
         training[label][NEW] = values
-    made = _predict_network if fitted.fitted.network else _predict
-    prediction = made(fitted, training, len(times))
+    if fitted.fitted.network:
+        prediction = _predict_network(fitted, training, len(times))
+    else:
+        dual = read_dual_weights(encoding, fitted.fitted)
+        prediction = _predict(fitted, dual, training, len(times))
     simulated = provenance.simulated or any(layer.simulated for layer in new.values())
     config = {"model": fitted.about["model"], "subject": fitted.about["subject"]}
     with create_h5(output, Provenance("prediction", simulated, config, code)) as file:
@@ -103,7 +107,9 @@ def predict_stimulus(
         grayordinates.write(file, fitted.grayordinates)
 
 
-def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes: int) -> Floats:
+def _predict(
+    encoding: Encoding, dual: Floats, features: dict[str, dict[str, Floats]], volumes: int
+) -> Floats:
     about, model = encoding.about, encoding.fitted
     everything = np.arange(volumes)
     new = TrainingRun(everything, np.zeros((volumes, 0)), np.ones(volumes, bool))
@@ -119,8 +125,7 @@ def _predict(encoding: Encoding, features: dict[str, dict[str, Floats]], volumes
         form=Form.of(about),
     )
     # Stacking has dual weights of its own for each band.
-    shape = (len(model.gamma), *model.dual.shape[-2:])
-    duals = torch.from_numpy(model.dual).expand(shape)
+    duals = torch.from_numpy(np.array(dual)).expand(len(model.gamma), *dual.shape[-2:])
     weights = torch.from_numpy(model.gamma)[:, None]
     parts = kernels.test[NEW].to(duals.dtype) @ duals * weights
     return parts.sum(0).numpy() + model.intercept

@@ -22,7 +22,8 @@ import torch
 from tristream.encode.band_responses import response_taps, transposed
 from tristream.encode.bands import Form
 from tristream.encode.disk_arrays import columns
-from tristream.encode.encoding_file import Encoding, HeldOut, TrainingRun, stored_weights
+from tristream.encode.dual_weights import read_dual_weights
+from tristream.encode.encoding_file import Encoding, HeldOut, TrainingRun
 from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.kernel_frame import Frame
 from tristream.encode.shown_features import presented, regained, switched
@@ -105,17 +106,17 @@ def tap_predictions(encoding: Encoding, path: Path) -> list[TapPredictions]:
     Parameters
     ----------
     encoding : Encoding
-        Of linear kernels. Its weights are read from the file when they are asked for.
+        Of linear kernels. Its dual weights are read from their file when they are asked for.
     path : Path
         Its file.
 
     Raises
     ------
     UserError
-        If the features are gone or have changed since.
+        If the dual weights are gone, or the features are or have changed since.
     """
     tests = list(encoding.tests.values())
-    dual, taps = stored_weights(path), response_taps(encoding)
+    dual, taps = read_dual_weights(path, encoding.fitted), response_taps(encoding)
     kernels, lead = _kernels(encoding, path, tests, taps)
     return [
         TapPredictions(timed, items, encoding.fitted.gamma, dual, taps, lead, test)

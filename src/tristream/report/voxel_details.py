@@ -5,7 +5,7 @@ encoding holds as weights of training volumes, take longer to make than all othe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import pandas as pd
 from tristream.align.aligned import read_aligned
 from tristream.align.samples import exchange_unit, read_samples
 from tristream.encode.disk_arrays import columns
-from tristream.encode.encoding_file import Encoding, HeldOut, read_encoding, stored_weights
+from tristream.encode.dual_weights import read_dual_weights
+from tristream.encode.encoding_file import Encoding, HeldOut, read_encoding
 from tristream.errors import UserError
 from tristream.report.study_results import Results
 from tristream.report.viewer_data import packed, packed_numbers
@@ -196,11 +197,11 @@ def _responses(encoding: Encoding, path: Path, places: Ints) -> Responses:
     from tristream.encode.band_responses import delays_of, response_curves
     from tristream.encode.training_features import TrainingFeatures
 
-    encoding = replace(encoding, fitted=replace(encoding.fitted, dual=stored_weights(path)))
+    dual = read_dual_weights(path, encoding.fitted)
     source = TrainingFeatures(encoding, path)
     lengths, curves = [], []
     for band in encoding.bands:
-        found = response_curves(encoding, source, band, places)
+        found = response_curves(encoding, dual, source, band, places)
         length = np.sqrt((found.norm**2).sum(0))
         lengths.append(length)
         curves.append(np.where(length > 0, found.curve, np.nan))
