@@ -36,13 +36,13 @@ class Case:
 
 def predicted(tap, order):
     """A run of presentations in another order, (samples, voxels)."""
-    shown = tap.of_presentations(np.arange(tap.dual.shape[-1]))[:, [*order, len(order)]]
-    return delayed(tap, tap.presented @ shown)
+    shown = tap.of_presentations(tap.weights(np.arange(tap.dual.shape[-1])))
+    return delayed(tap, tap.presented @ shown[:, [*order, len(order)]])
 
 
 def predicted_by_volumes(tap, order, one):
     """The same of features that change from volume to volume."""
-    values = tap.of_volumes(np.arange(tap.dual.shape[-1]))
+    values = tap.of_volumes(tap.weights(np.arange(tap.dual.shape[-1])))
     moved = values.copy()
     for place, unit in enumerate(order):
         own, sources = one.filled(0, place)

@@ -29,6 +29,9 @@ from tristream.encode.kernel_frame import Frame
 from tristream.encode.shown_features import presented, regained, switched
 from tristream.encode.training_features import TrainingFeatures
 
+# Share of the largest square sum over rows below which single precision holds nothing.
+NEGLIGIBLE = 1e-13
+
 
 @dataclass(frozen=True)
 class TapPredictions:
@@ -56,24 +59,30 @@ class TapPredictions:
     lead: int
     test: HeldOut
 
-    def of_volumes(self, voxels: Ints) -> npt.NDArray[np.float32]:
+    def weights(self, voxels: Ints) -> torch.Tensor:
+        """Dual weights times band weights, (bands, training samples, voxels)."""
+        duals = self.dual if self.dual.ndim == 3 else [self.dual] * len(self.gamma)
+        parts = [
+            torch.from_numpy(columns(dual, voxels) * gamma[voxels]).float()
+            for dual, gamma in zip(duals, self.gamma, strict=True)
+        ]
+        return torch.stack(parts)
+
+    def of_volumes(self, weights: torch.Tensor) -> npt.NDArray[np.float32]:
         """What the timed features of each volume add, (taps, lead + volumes, voxels)."""
-        return self._predicted(self.timed, voxels)
+        return _predicted(self._timed, weights)
 
-    def of_presentations(self, voxels: Ints) -> npt.NDArray[np.float32]:
+    def of_presentations(self, weights: torch.Tensor) -> npt.NDArray[np.float32]:
         """What each presentation adds while it is on, (taps, presentations + 1, voxels)."""
-        return self._predicted(self.items, voxels)
+        return _predicted(self._items, weights)
 
-    def _predicted(self, kernels: torch.Tensor, voxels: Ints) -> npt.NDArray[np.float32]:
-        bands, taps, rows, _ = kernels.shape
-        out = torch.zeros(taps * rows, len(voxels))
-        if not rows:
-            return np.zeros((taps, 0, len(voxels)), np.float32)
-        for band in range(bands):
-            dual = self.dual[band] if self.dual.ndim == 3 else self.dual
-            weighted = torch.from_numpy(columns(dual, voxels) * self.gamma[band, voxels])
-            out += kernels[band].flatten(0, 1) @ weighted.float()
-        return out.view(taps, rows, -1).numpy()
+    @cached_property
+    def _timed(self) -> list["_Product"]:
+        return [_Product.of(kernels) for kernels in self.timed]
+
+    @cached_property
+    def _items(self) -> list["_Product"]:
+        return [_Product.of(kernels) for kernels in self.items]
 
     def against(self, data: Floats) -> npt.NDArray[np.float64]:
         """What undelayed predictions are multiplied with, where delayed ones are with the data.
@@ -98,6 +107,45 @@ class TapPredictions:
     def presented(self) -> npt.NDArray[np.float64]:
         """Shares of each presentation and of nothing, (lead + volumes, presentations + 1)."""
         return presented(next(iter(self.test.whole.values())), self.lead)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """Kernels of a band as a product over fewer columns than they have rows, where there is one.
+
+    Rows of kernels of linear features are sums of no more parts than the features have columns.
+
+    Attributes
+    ----------
+    left : Tensor of shape (rows, parts) or None
+        None: each row is a part.
+    right : Tensor of shape (taps, parts, training samples)
+    """
+
+    left: torch.Tensor | None
+    right: torch.Tensor
+
+    @classmethod
+    def of(cls, kernels: torch.Tensor) -> "_Product":
+        """From kernels (taps, rows, training samples)."""
+        _, rows, samples = kernels.shape
+        flat = kernels.double().swapaxes(0, 1).flatten(1)
+        size, parts = torch.linalg.eigh(flat @ flat.T)
+        parts = parts[:, size > NEGLIGIBLE * size.max()] if rows else parts
+        if parts.shape[1] * (rows + samples) >= rows * samples:
+            return cls(None, kernels)
+        return cls(parts.float(), (parts.T @ kernels.double()).float())
+
+    def __matmul__(self, weights: torch.Tensor) -> torch.Tensor:
+        """With weights (training samples, voxels), (taps, rows, voxels)."""
+        taps, parts, _ = self.right.shape
+        found = (self.right.flatten(0, 1) @ weights).view(taps, parts, weights.shape[1])
+        return found if self.left is None else self.left @ found
+
+
+def _predicted(bands: Sequence[_Product], weights: torch.Tensor) -> npt.NDArray[np.float32]:
+    pairs = zip(bands, weights, strict=True)
+    return sum((band @ own for band, own in pairs), start=torch.zeros(())).numpy()
 
 
 def tap_predictions(encoding: Encoding, path: Path) -> list[TapPredictions]:

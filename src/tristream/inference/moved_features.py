@@ -63,6 +63,7 @@ class MovedFeatures(MovedPredictions):
     ) -> None:
         super().__init__(runs, moves, seed)
         self.taps = taps
+        self._read: tuple[np.ndarray, Ints, torch.Tensor] | None = None
         self._lengths = [
             RearrangedLengths(tap, run.prediction, [s for s in moves.sets if k in s.showings], k)
             for k, (run, tap) in enumerate(zip(runs, taps, strict=True))
@@ -74,6 +75,13 @@ class MovedFeatures(MovedPredictions):
         pairs = zip(self._lengths, drawn.rows, strict=True)
         return replace(drawn, longer=[lengths.of(rows) for lengths, rows in pairs])
 
+    def _weights(self, tap: TapPredictions, voxels: Ints) -> torch.Tensor:
+        """Those of a run; all runs of a model have the same, which are read once."""
+        if self._read is not None and self._read[0] is tap.dual and self._read[1] is voxels:
+            return self._read[2]
+        self._read = (tap.dual, voxels, tap.weights(voxels))
+        return self._read[2]
+
     def _table(self, run: int, voxels: Ints) -> Part:
         """What is looked up in a run (rows, voxels), and what is added to every sum (voxels,)."""
         one, tap = self.runs[run], self.taps[run]
@@ -81,7 +89,8 @@ class MovedFeatures(MovedPredictions):
         length = np.sqrt((centred(one.prediction[:, voxels]) ** 2).sum(0))
         # A prediction that does not vary correlates with nothing, wherever it comes from.
         data = tap.against(y) / np.where(length > 0, length, np.inf)
-        timed, items = tap.of_volumes(voxels), tap.of_presentations(voxels)
+        weights = self._weights(tap, voxels)
+        timed, items = tap.of_volumes(weights), tap.of_presentations(weights)
         # What a presentation's features are multiplied with, were they on in each place.
         on = np.einsum("ktv,tu->kuv", data, tap.presented, optimize=True)
         constant = np.einsum("tv,tv->v", y, prediction)

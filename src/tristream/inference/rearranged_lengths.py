@@ -120,7 +120,8 @@ def _parts(
     """
     voxels = np.arange(0, prediction.shape[1], max(1, prediction.shape[1] // VOXELS))
     length = np.sqrt((centred(prediction[:, voxels]) ** 2).sum(0))
-    timed, items = tap.of_volumes(voxels), tap.of_presentations(voxels)
+    weights = tap.weights(voxels)
+    timed, items = tap.of_volumes(weights), tap.of_presentations(weights)
     # A prediction that does not vary has no part in the mean.
     both = np.concatenate([timed, items], axis=1) / np.where(length > 0, length, np.inf)
     left, size, _ = np.linalg.svd(both.reshape(-1, len(voxels)), full_matrices=False)

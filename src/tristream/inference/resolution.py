@@ -21,10 +21,12 @@ What is rearranged, and which statistic follows, is the caller's: a :class:`Null
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from tristream.inference.tail_fit import tail_p
 
@@ -297,15 +299,17 @@ def count_reached(
         Is raised to the largest statistic of each permutation.
     """
     counts = np.zeros(len(voxels), np.int64)
-    for low in range(start, stop, ROWS):
-        high = min(low + ROWS, stop)
-        for first in range(0, len(voxels), COLUMNS):
-            part = voxels[first : first + COLUMNS]
-            values = null.values(low, high, part)
-            limit = (observed[part] - TOLERANCE).astype(values.dtype)
-            counts[first : first + COLUMNS] += np.count_nonzero(values >= limit, axis=0)
-            if null_max is not None:
-                np.maximum(null_max[low:high], values.max(1), out=null_max[low:high])
+    # Rows one after the other: what was drawn serves all voxels.
+    blocks = product(range(start, stop, ROWS), range(0, len(voxels), COLUMNS))
+    number = math.ceil((stop - start) / ROWS) * math.ceil(len(voxels) / COLUMNS)
+    told = f"permutations {start + 1} to {stop}"
+    for low, first in tqdm(blocks, told, number, unit="block", mininterval=5, delay=5):
+        high, part = min(low + ROWS, stop), voxels[first : first + COLUMNS]
+        values = null.values(low, high, part)
+        limit = (observed[part] - TOLERANCE).astype(values.dtype)
+        counts[first : first + COLUMNS] += np.count_nonzero(values >= limit, axis=0)
+        if null_max is not None:
+            np.maximum(null_max[low:high], values.max(1), out=null_max[low:high])
     return counts
 
 
