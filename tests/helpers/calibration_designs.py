@@ -159,7 +159,7 @@ def shipped(
 
 @design("bunny")
 def bunny(_: Path) -> Design:
-    """The demo's film: clips shown three times in their run, a test clip in two runs."""
+    """The demo's film: clips shown twice in their run, a test clip in two runs."""
     dataset, preset = descriptor("bunny", [DESCRIPTORS], Path("config.yaml")), load_preset("bunny")
     timeline = {
         run.run: [

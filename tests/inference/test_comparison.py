@@ -178,6 +178,22 @@ def test_a_model_that_holds_more_is_found_better_where_runs_are_left_out_in_turn
     assert right > 0.5
 
 
+def test_items_that_recur_do_not_narrow_the_null(tmp_path):
+    """With a narrower one 8 % of true nulls passed at .05 (docs/calibration.md)."""
+    pair = nested(tmp_path, responses(("net/early",)))
+    blocks, items = pair.units, tuple(own % 7 for own in pair.units)
+    assert not pair.recurs
+    recurring = replace(pair, units=items)
+    assert recurring.recurs
+    narrow, wide = (
+        FlippedInBothRoles().nulls(one, {"all": np.ones(len(pair.first.ijk), bool)}, 0)
+        for one in (replace(pair, units=blocks), recurring)
+    )
+    assert (narrow[0].width <= narrow[2]).all()
+    assert narrow[0].width.min() < 0.95 * narrow[2]
+    assert all((null.width == wide[2]).all() for null in wide[:2])
+
+
 def test_models_of_other_data_are_refused(encodings, tmp_path):
     other = tmp_path / "other.h5"
     other.write_bytes(encodings["one"].read_bytes())
