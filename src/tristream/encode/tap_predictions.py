@@ -61,12 +61,9 @@ class TapPredictions:
 
     def weights(self, voxels: Ints) -> torch.Tensor:
         """Dual weights times band weights, (bands, training samples, voxels)."""
-        duals = self.dual if self.dual.ndim == 3 else [self.dual] * len(self.gamma)
-        parts = [
-            torch.from_numpy(columns(dual, voxels) * gamma[voxels]).float()
-            for dual, gamma in zip(duals, self.gamma, strict=True)
-        ]
-        return torch.stack(parts)
+        bands = self.dual if self.dual.ndim == 3 else self.dual[None]
+        dual = np.stack([columns(band, voxels) for band in bands])
+        return torch.from_numpy(dual * self.gamma[:, None, voxels]).float()
 
     def of_volumes(self, weights: torch.Tensor) -> npt.NDArray[np.float32]:
         """What the timed features of each volume add, (taps, lead + volumes, voxels)."""
