@@ -9,6 +9,7 @@ import torch
 from helpers.encoding_files import encode_settings, model, write_study
 from tristream.encode import fit
 from tristream.encode.disk_arrays import DiskArrays, forget
+from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 
@@ -55,7 +56,7 @@ def test_a_fit_on_disk_and_in_parts_equals_one_in_memory(tmp_path, monkeypatch, 
     for module, name in (("fit", "CHUNK"), ("ridge_models", "CHUNK"), ("repeats", "CHUNK")):
         monkeypatch.setattr(f"tristream.encode.{module}.{name}", 7)
     monkeypatch.setattr("tristream.encode.repeats.READ", 7)
-    monkeypatch.setattr("tristream.encode.encoding_file.ROWS", 11)
+    monkeypatch.setattr("tristream.encode.dual_weights.ROWS", 11)
     monkeypatch.setattr("tristream.encode.solvers.banded_ridge.RESTORED", 7)
     fit_subject(settings, "01", *files, tmp_path / "parts.h5")
     assert rooms == [tmp_path]
@@ -63,8 +64,14 @@ def test_a_fit_on_disk_and_in_parts_equals_one_in_memory(tmp_path, monkeypatch, 
     assert len(whole.ijk) > 7
     for key in ("r", "r2", "band_r2", "low", "high"):
         same(getattr(whole.scores, key), getattr(parts.scores, key))
-    for key in ("gamma", "alpha", "cv", "dual", "intercept"):
+    for key in ("gamma", "alpha", "cv", "intercept"):
         same(getattr(whole.fitted, key), getattr(parts.fitted, key))
+    same(
+        *(
+            read_dual_weights(tmp_path / f"{name}.h5", encoding.fitted)
+            for name, encoding in (("whole", whole), ("parts", parts))
+        )
+    )
     for key in ("variance", "samples"):
         if whole.fitted.residuals is not None:
             same(getattr(whole.fitted.residuals, key), getattr(parts.fitted.residuals, key))

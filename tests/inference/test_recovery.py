@@ -92,8 +92,7 @@ class Simulation:
             scores=Scores(correlation(unit.y, unit.prediction), split.sum(0), split),
             ceiling=None,
             fitted=Fitted(
-                np.ones((4, voxels)) / 4, *np.ones((2, voxels)), np.zeros((1, voxels)),
-                np.zeros(voxels), {}, 0.0,
+                np.ones((4, voxels)) / 4, *np.ones((2, voxels)), np.zeros(voxels), {}, 0.0,
             ),
             about={
                 "model": name,

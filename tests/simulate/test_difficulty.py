@@ -162,7 +162,7 @@ def test_volumes_stand_where_start_time_says(world: World):
     assert preset.film.onset > 0
     assert preset.film.onset % preset.tr != 0
     run = preset.runs[1]
-    assert len(preset.onsets(run)) == run.shows == 3
+    assert len(preset.onsets(run)) == run.shows == 2
     pulse = np.zeros((len(world.drive.times), 1))
     pulse[np.isclose(world.drive.times, run.media_start + 20)] = 1
     found = responses(preset, run, world.drive.times, pulse, np.array([6.0]))[0, :, 0]
