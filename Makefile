@@ -74,7 +74,7 @@ clean:  ## delete the results; downloads stay
 	touch $@
 
 # Anew for each change of what it holds.
-.venv-wheel/ready: .venv/ready-test pyproject.toml $(shell find src workflow -name __pycache__ -prune -o -type f -print)
+.venv-wheel/ready: .venv/ready-test pyproject.toml config.yaml $(shell find src workflow -name __pycache__ -prune -o -type f -print)
 	rm -rf .venv-wheel
 	PYTHONPATH=tests $(BIN)/python -m helpers.installed_package .venv-wheel
 	touch $@
