@@ -15,7 +15,7 @@ from tristream.config.settings.encode import EncodeSettings
 from tristream.device import choose_device
 from tristream.encode.ceiling import Power
 from tristream.encode.disk_arrays import DiskArrays
-from tristream.encode.dual_weights import write_dual_weights
+from tristream.encode.dual_weights import weights_path, write_dual_weights
 from tristream.encode.encoding_file import (
     KIND,
     Encoding,
@@ -94,7 +94,12 @@ def fit_subject(
         KIND, inputs.simulated, settings.key(), code, tuple(omitted), methods_of(encoding)
     )
     write_dual_weights(output, dual, encoding.fitted, provenance)
-    write_encoding(output, encoding, provenance)
+    try:
+        write_encoding(output, encoding, provenance)
+    except BaseException:
+        # Of no use alone, and in the way where there was no room.
+        weights_path(output).unlink()
+        raise
 
 
 def beside(output: Path) -> DiskArrays:
