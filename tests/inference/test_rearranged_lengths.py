@@ -9,7 +9,7 @@ from helpers.power_designs import block, write_events
 from tristream.bold.cleaning import project_out
 from tristream.inference import rearranged_lengths
 from tristream.inference.moved_features import MovedFeatures, exchange_of_items
-from tristream.inference.rearranged_lengths import RearrangedLengths
+from tristream.inference.rearranged_lengths import RearrangedLengths, spaced
 from tristream.power.design import read_design
 from tristream.power.detection import Analysis
 
@@ -31,7 +31,13 @@ class Case:
 
     def lengths(self):
         sets = self.moves.sets
-        return RearrangedLengths(self.taps[0], self.runs[0].prediction, sets, 0)
+        return lengths_of(self.taps[0], self.runs[0].prediction, sets)
+
+
+def lengths_of(tap, prediction, sets):
+    """Of the first run."""
+    weights = tap.weights(spaced(prediction.shape[1]))
+    return RearrangedLengths(tap, weights, prediction, sets, 0)
 
 
 def predicted(tap, order):
@@ -87,7 +93,7 @@ def test_films_in_other_orders(tmp_path, monkeypatch):
     rows = MovedFeatures(case.runs, case.taps, case.moves)._draw(0, 5).rows[0]
     by_hand = mean_lengths(lambda o: predicted_by_volumes(film, o, one), drawn, one.size)
     prediction = predicted_by_volumes(film, np.arange(one.size), one)
-    lengths = RearrangedLengths(film, prediction, case.moves.sets, 0)
+    lengths = lengths_of(film, prediction, case.moves.sets)
     np.testing.assert_allclose(lengths.of(rows), by_hand, rtol=4e-3)
 
 

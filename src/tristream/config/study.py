@@ -76,7 +76,7 @@ class Study(Section):
     keep_weights: bool = Field(
         default=True,
         description="false: drop the dual weights of encoding models after tests have read them; "
-        "they are the larger half of a model, and what shows responses over delays and predicts "
+        "they are half of a model or more, and what shows responses over delays and predicts "
         "new stimuli",
     )
     datasets: dict[Name, DatasetChoice] = Field(

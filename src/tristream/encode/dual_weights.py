@@ -1,7 +1,7 @@
 """The home of the `dual-weights` file: a model as weights of its training volumes.
 
 With the aligned features it predicts new stimuli, has weights of features, and its test runs with
-presentations in other places. It is the larger half of what a fit writes and lies beside the
+presentations in other places. It is half of what a fit writes, or more, and lies beside the
 `encoding` file, so that a study of many voxels can do without it (``keep_weights: false``).
 """
 

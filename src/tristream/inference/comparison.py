@@ -248,13 +248,11 @@ class FlippedInBothRoles(PairedTest):
         total = parts_of_pair(pair.first, pair.second, pair.paths, pair.units, seed)
         parts = total.summing_to(pair.difference)
         means, of_pairs = region_means(parts, regions), region_means(total.pairs, regions)
-        if pair.recurs:
-            of_voxels, of_regions = np.ones(parts.shape[1]), np.ones(means.shape[1])
-        else:
-            of_voxels, of_regions = width(parts, total.pairs), width(means, of_pairs)
+        # Without pairs nothing is subtracted.
+        counted = float(not pair.recurs)
         return (
-            SignFlips(parts, wider * of_voxels, seed),
-            SignFlips(means, wider * of_regions, seed),
+            SignFlips(parts, wider * width(parts, counted * total.pairs), seed),
+            SignFlips(means, wider * width(means, counted * of_pairs), seed),
             wider,
         )
 

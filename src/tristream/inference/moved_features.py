@@ -25,7 +25,7 @@ from tristream.encode.prediction_scores import centred
 from tristream.encode.tap_predictions import TapPredictions
 from tristream.inference.moved_predictions import Drawn, Ints, MovedPredictions, Part
 from tristream.inference.permutation import PredictedRun, unit_length
-from tristream.inference.rearranged_lengths import RearrangedLengths
+from tristream.inference.rearranged_lengths import RearrangedLengths, spaced
 
 # Relative difference of two ways to the same prediction that rounding explains.
 ROUNDING = 1e-3
@@ -64,10 +64,11 @@ class MovedFeatures(MovedPredictions):
         super().__init__(runs, moves, seed)
         self.taps = taps
         self._read: tuple[np.ndarray, Ints, torch.Tensor] | None = None
-        self._lengths = [
-            RearrangedLengths(tap, run.prediction, [s for s in moves.sets if k in s.showings], k)
-            for k, (run, tap) in enumerate(zip(runs, taps, strict=True))
-        ]
+        self._lengths = []
+        voxels = spaced(runs[0].prediction.shape[1])
+        for k, (run, tap) in enumerate(zip(runs, taps, strict=True)):
+            weights, own = self._weights(tap, voxels), [s for s in moves.sets if k in s.showings]
+            self._lengths.append(RearrangedLengths(tap, weights, run.prediction, own, k))
         self.forget()
 
     def _draw(self, start: int, stop: int) -> Drawn:

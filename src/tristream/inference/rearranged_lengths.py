@@ -31,6 +31,11 @@ SHARE, PARTS, NUMBERS = 0.999, 8, 4e7
 BATCH = 256
 
 
+def spaced(voxels: int) -> Ints:
+    """The voxels over which lengths are means, of so many."""
+    return np.arange(0, voxels, max(1, voxels // VOXELS))
+
+
 class RearrangedLengths:
     """Root mean square length over voxels, relative to that of what was shown.
 
@@ -41,6 +46,8 @@ class RearrangedLengths:
     ----------
     tap : TapPredictions
         Of the run.
+    weights : Tensor
+        Its weights of the voxels :func:`spaced`.
     prediction : ndarray of shape (samples, voxels)
         As stored.
     sets : sequence of ExchangeSet
@@ -50,12 +57,17 @@ class RearrangedLengths:
     """
 
     def __init__(
-        self, tap: TapPredictions, prediction: Floats, sets: Sequence[ExchangeSet], run: int
+        self,
+        tap: TapPredictions,
+        weights: torch.Tensor,
+        prediction: Floats,
+        sets: Sequence[ExchangeSet],
+        run: int,
     ) -> None:
         self._tap = tap
         pairs = sum(one.size**2 for one in sets)
         most = int(NUMBERS / (max(pairs, 1) * max(len(prediction), 1)))
-        timed, items = _parts(tap, prediction, max(1, min(PARTS, most)))
+        timed, items = _parts(tap, weights, prediction, max(1, min(PARTS, most)))
         rest = shown = self._predicted(timed[None], items[None])
         rows = [np.empty((0, len(prediction) * items.shape[2]), np.float32)]
         for one in sets:
@@ -112,15 +124,14 @@ def _moved(values: Floats, own: Ints, sources: Ints, lead: int = 0) -> npt.NDArr
 
 
 def _parts(
-    tap: TapPredictions, prediction: Floats, number: int
+    tap: TapPredictions, weights: torch.Tensor, prediction: Floats, number: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Undelayed predictions by volumes and presentations, (taps, rows, parts) each.
 
     Principal parts of predictions of length one have nearly the covariance of the voxels.
     """
-    voxels = np.arange(0, prediction.shape[1], max(1, prediction.shape[1] // VOXELS))
+    voxels = spaced(prediction.shape[1])
     length = np.sqrt((centred(prediction[:, voxels]) ** 2).sum(0))
-    weights = tap.weights(voxels)
     timed, items = tap.of_volumes(weights), tap.of_presentations(weights)
     # A prediction that does not vary has no part in the mean.
     both = np.concatenate([timed, items], axis=1) / np.where(length > 0, length, np.inf)
