@@ -10,6 +10,8 @@ from tristream.encode import band_responses
 from tristream.encode.band_responses import (
     _convolved,
     _standardised,
+    curves_of_best,
+    delays_of,
     primal_weights,
     response_curves,
     response_taps,
@@ -218,8 +220,33 @@ def test_what_has_no_weights_is_refused(tmp_path):
         fit_subject(encode_settings(model(**changes), "m"), "01", *files, path)
         with pytest.raises(UserError, match=match):
             write_responses(path, tmp_path / "out.tsv")
+        encoding, provenance = read_encoding(path)
+        assert encoding.curves is None
+        assert [match in o.why for o in provenance.omitted if "over delays" in o.what] == [True]
     fit_subject(encode_settings(model(), "m"), "01", *files, path)
     with pytest.raises(UserError, match="R² above 2"):
         write_responses(path, tmp_path / "out.tsv", threshold=2)
     with pytest.raises(UserError, match="can't be read as an image"):
         write_responses(path, tmp_path / "out.tsv", regions=study["samples"])
+
+
+def test_a_fit_keeps_the_curves_of_the_voxels_that_training_data_predict_best(fitted, monkeypatch):
+    _, path, encoding = fitted
+    source, dual, kept = TrainingFeatures(encoding, path), duals_of(fitted), encoding.curves
+    assert kept.places.tolist() == list(range(VOXELS))
+    assert kept.seconds.tolist() == [encoding.about["tr"] * k for k in delays_of(encoding)]
+    for number, band in enumerate(encoding.bands):
+        curves = response_curves(encoding, dual, source, band, np.arange(VOXELS))
+        length = np.sqrt((curves.norm**2).sum(0))
+        expected = np.where(length > 0, curves.curve, np.nan)
+        assert np.allclose(kept.length[number], length, rtol=1e-4)
+        assert np.allclose(kept.curve[number], expected, atol=1e-4, equal_nan=True)
+    samples = sum(len(run.rows) for run in encoding.fitted.runs.values())
+    products = samples * sum(SPACES.values()) * len(kept.seconds)
+    monkeypatch.setattr(band_responses, "FEWEST_VOXELS", 7)
+    monkeypatch.setattr(band_responses, "MOST_PRODUCTS", 7.5 * products)
+    best = curves_of_best(encoding, dual, source).places
+    assert sorted(encoding.fitted.cv[best]) == sorted(encoding.fitted.cv)[-7:]
+    monkeypatch.setattr(band_responses, "FEWEST_VOXELS", 8)
+    omitted = curves_of_best(encoding, dual, source)
+    assert "`tristream encode weights` writes them by region" in omitted.why

@@ -10,8 +10,11 @@ import yaml
 from helpers import REPOSITORY, report_tree
 from tristream.align.samples import COLUMNS, KIND
 from tristream.config.load import Resolved
+from tristream.encode.band_responses import curves_of_best
 from tristream.encode.dual_weights import write_dual_weights
 from tristream.encode.encoding_file import TrainingRun, read_encoding, write_encoding
+from tristream.encode.training_features import TrainingFeatures
+from tristream.encode.voxel_curves import VoxelCurves
 from tristream.hashing import hash_file
 from tristream.report.study_results import Results
 from tristream.store import Provenance, write_table
@@ -82,17 +85,16 @@ def give_weights(
     )
     fitted = replace(found.fitted, cv=cv, runs=runs)
     write_dual_weights(path, dual, fitted, provenance)
-    write_encoding(
-        path,
-        replace(
-            found,
-            tests={"main": held_out},
-            scores=replace(found.scores, r=r),
-            fitted=fitted,
-            about=found.about | {"layout": layout, "features": features, "components": 0},
-        ),
-        provenance,
+    encoding = replace(
+        found,
+        tests={"main": held_out},
+        scores=replace(found.scores, r=r),
+        fitted=fitted,
+        about=found.about | {"layout": layout, "features": features, "components": 0},
     )
+    curves = curves_of_best(encoding, dual, TrainingFeatures(encoding, path))
+    assert isinstance(curves, VoxelCurves)
+    write_encoding(path, replace(encoding, curves=curves), provenance)
     _write_samples(root / f"align/bunny/sub-{subject}_samples.tsv", test)
 
 

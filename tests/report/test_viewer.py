@@ -23,12 +23,12 @@ from tristream.encode.band_responses import response_curves
 from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.training_features import TrainingFeatures
+from tristream.encode.voxel_curves import MOST_VOXELS
 from tristream.inference.inference_file import read_inference
 from tristream.inference.table_files import BY_REGION, REGION_COLUMNS, write_by_region
 from tristream.report import viewer
 from tristream.report.study_results import Results
 from tristream.report.viewer import FOLDER, LICENCES, NIIVUE, offer
-from tristream.report.voxel_details import MOST_VOXELS
 from tristream.space.grayordinates import CORTEX, Grayordinates
 from tristream.store import Provenance, read_table
 

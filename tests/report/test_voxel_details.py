@@ -7,10 +7,11 @@ import pytest
 
 from helpers import report_tree
 from helpers.weighted_voxels import give_weights, two_models
+from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.errors import UserError
-from tristream.report import voxel_details
 from tristream.report.study_results import Results
 from tristream.report.voxel_details import details, top_stimuli
+from tristream.store import Omission
 
 
 def held_out(y, run, rows):
@@ -58,42 +59,37 @@ def results(tmp_path_factory):
     return Results(resolved, folder / "results/report")
 
 
-def test_those_voxels_are_kept_that_training_data_predict_best(results, monkeypatch):
-    monkeypatch.setattr(voxel_details, "MOST_VOXELS", 40)
+def test_the_voxels_of_the_responses_have_top_stimuli_too(results):
     found = details(results, "bunny", "streams", "01")
-    assert len(found.places) == 40
-    assert 7 in found.places
-    assert (np.diff(found.places) > 0).all()
+    encoding, _ = read_encoding(path_of(results))
     assert not found.why
-    assert found.responses.curve.shape == (len(found.bands), len(found.responses.seconds), 40)
-    assert np.allclose((found.responses.curve**2).sum(axis=1), 1)
+    assert np.array_equal(found.places, encoding.curves.places)
+    each = len(found.bands), len(encoding.curves.seconds), len(found.places)
+    assert found.responses.curve.shape == each
+    assert found.stimuli.index.shape[1] == len(found.places)
 
 
-def test_what_takes_long_or_has_no_file_is_absent_and_says_why(results, monkeypatch):
-    monkeypatch.setattr(voxel_details, "MOST_PRODUCTS", 1e3)
-    found = details(results, "bunny", "streams", "01")
-    assert found.responses is None
-    assert "tristream encode weights" in found.why["responses"]
-    assert found.stimuli is not None
+def test_what_is_absent_says_why(results):
+    path = path_of(results)
+    before = path.read_bytes()
+    encoding, provenance = read_encoding(path)
+    about = {key: value for key, value in encoding.about.items() if key != "omitted"}
+    encoding = replace(encoding.in_memory(), curves=None, about=about)
     samples = results.path("samples", dataset="bunny", subject="01")
     samples.rename(samples.with_name("away"))
-    try:
+    for omitted, why in (
+        ((Omission("responses over delays", "takes long"),), "takes long"),
+        ((), "fitted by an earlier version"),
+    ):
+        write_encoding(path, encoding, replace(provenance, omitted=omitted))
         found = details(results, "bunny", "streams", "01")
-    finally:
-        samples.with_name("away").rename(samples)
-    assert found.stimuli is None
-    assert "there is no align/bunny/sub-01_samples.tsv" in found.why["stimuli"]
+        assert found.responses is None
+        assert why in found.why["responses"]
+        assert "there is no align/bunny/sub-01_samples.tsv" in found.why["stimuli"]
+        assert 7 in found.places
+    samples.with_name("away").rename(samples)
+    path.write_bytes(before)
 
 
-def test_features_that_have_changed_since_are_not_taken(results):
-    space, layer = results.targets.layers_of_model("streams")[0]
-    path = results.path("aligned", dataset="bunny", timeline="main", space=space, layer=layer)
-    before = path.read_bytes()
-    other = next(one for one in path.parent.parent.glob("*/*.h5") if one != path)
-    path.write_bytes(other.read_bytes())
-    try:
-        found = details(results, "bunny", "streams", "01")
-    finally:
-        path.write_bytes(before)
-    assert found.responses is None
-    assert "has changed since" in found.why["responses"]
+def path_of(results):
+    return results.path("encoding", dataset="bunny", model="streams", subject="01")

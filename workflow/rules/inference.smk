@@ -21,7 +21,7 @@ rule inference:
         encoding=at("encoding"),
         # Read where they change places; the encoding names them, and its weights lie beside it.
         aligned=rules.encode.input.aligned,
-        weights=at("dual_weights"),
+        weights=moved_weights,
         meshes=meshes_of,
     output:
         at("inference"),
@@ -170,7 +170,7 @@ rule partition_test:
 rule group:
     input:
         encodings=lambda w: TARGETS.subjects("encoding", w.dataset, model=w.model),
-        weights=lambda w: TARGETS.subjects("dual_weights", w.dataset, model=w.model),
+        weights=moved_weights_of_all,
         inferences=lambda w: TARGETS.subjects("inference", w.dataset, model=w.model),
         aligned=aligned_of_all,
         samples=lambda w: TARGETS.subjects("samples", w.dataset),

@@ -79,6 +79,30 @@ def kept_weights(path):
     return path if STUDY.keep_weights else temp(path)
 
 
+def wanted_weights():
+    """Dual weights of all models, in a study that keeps them."""
+    return [
+        path
+        for model, block in STUDY.models.items()
+        for dataset in block.datasets
+        for path in TARGETS.subjects("dual_weights", dataset, model=model)
+        if STUDY.keep_weights
+    ]
+
+
+def moved_weights(wildcards):
+    """Dual weights of a model whose test predicts again what was moved: all but films."""
+    moves = RESOLVED.datasets[wildcards.dataset].exchange.unit != "time"
+    return LAYOUT.path("dual_weights", **wildcards) if moves else []
+
+
+def moved_weights_of_all(wildcards):
+    """The same of all chosen subjects."""
+    moves = RESOLVED.datasets[wildcards.dataset].exchange.unit != "time"
+    dataset, model = wildcards.dataset, wildcards.model
+    return TARGETS.subjects("dual_weights", dataset, model=model) if moves else []
+
+
 def preset_of(wildcards):
     return RESOLVED.datasets[wildcards.dataset].source.preset
 

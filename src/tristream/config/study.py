@@ -74,10 +74,10 @@ class Study(Section):
     data: str = Field(default="data", description="folder of downloads and clones")
     keep_raw: bool = Field(default=True, description="false: drop annexed content after its use")
     keep_weights: bool = Field(
-        default=True,
-        description="false: drop the dual weights of encoding models after tests have read them; "
-        "they are half of a model or more, and what shows responses over delays and predicts "
-        "new stimuli",
+        default=False,
+        description="true: keep the dual weights of encoding models, with which they predict new "
+        "stimuli and tests can be made again without a new fit; they are as large as the BOLD that "
+        "a model was fitted to, or larger",
     )
     datasets: dict[Name, DatasetChoice] = Field(
         default={}, description="datasets by the name of their descriptor; a list takes all"

@@ -25,12 +25,16 @@ from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.label_image import regions_of
 from tristream.encode.solvers.kernels import Scaler
 from tristream.encode.training_features import TrainingFeatures
+from tristream.encode.voxel_curves import OMITTED, VoxelCurves, best_voxels
 from tristream.errors import UserError
-from tristream.store import Provenance, write_table
+from tristream.store import Omission, Provenance, write_table
 
 KIND = "weights"
 # Voxels whose dual weights are read at a time.
 BLOCK = 2048
+# Products of a weight and a feature, some seconds, for curves that a fit keeps.
+MOST_PRODUCTS = 5e10
+FEWEST_VOXELS = 20
 COLUMNS = {
     "region": "label of the region; `all` for every voxel that is predicted",
     "band": "band of the model",
@@ -300,6 +304,53 @@ def response_curves(
         np.sqrt(np.einsum("vkk->kv", gram).clip(0)),
         strongest * np.where(strongest.sum(0) < 0, -1, 1),
     )
+
+
+def curves_of_best(
+    encoding: Encoding, dual: Floats, features: Callable[[str], Mapping[str, Floats]]
+) -> VoxelCurves | Omission:
+    """Responses over delays of the voxels that training data predict best.
+
+    Parameters
+    ----------
+    encoding, dual, features
+        As for :func:`primal_weights`.
+
+    Returns
+    -------
+    VoxelCurves or Omission
+        Of 2,000 voxels or fewer, so that they take some seconds.
+    """
+    if why := weightless(encoding):
+        return Omission(OMITTED, why)
+    samples, columns = _size(encoding, features)
+    most = int(MOST_PRODUCTS / (samples * columns * len(delays_of(encoding))))
+    if most < FEWEST_VOXELS:
+        why = (
+            f"weights of {columns:,} columns over {samples:,} samples take long to make; "
+            "`tristream encode weights` writes them by region"
+        )
+        return Omission(OMITTED, why)
+    places = best_voxels(encoding.fitted.cv, most)
+    lengths, curves = [], []
+    for band in encoding.bands:
+        found = response_curves(encoding, dual, features, band, places)
+        length = np.sqrt((found.norm**2).sum(0))
+        lengths.append(length)
+        curves.append(np.where(length > 0, found.curve, np.nan))
+    seconds = encoding.about["tr"] * np.array(delays_of(encoding))
+    return VoxelCurves(places, seconds, np.array(lengths), np.array(curves))
+
+
+def _size(encoding: Encoding, features: Callable[[str], Mapping[str, Floats]]) -> tuple[int, int]:
+    """Training samples of a model, and columns of its bands as :func:`_compact` leaves them."""
+    runs = encoding.fitted.runs
+    first, columns = next(iter(runs)), 0
+    volumes = sum(len(run.projection) for run in runs.values())
+    for spaces in encoding.about["layout"].values():
+        own = sum(features(label)[first].shape[1] for layers in spaces for label in layers)
+        columns += min(own, volumes)
+    return sum(len(run.rows) for run in runs.values()), columns
 
 
 def write_responses(

@@ -2,7 +2,7 @@
 
 With the aligned features it predicts new stimuli, has weights of features, and its test runs with
 presentations in other places. It is half of what a fit writes, or more, and lies beside the
-`encoding` file, so that a study of many voxels can do without it (``keep_weights: false``).
+`encoding` file; it goes when tests have read it, unless the study has ``keep_weights: true``.
 """
 
 import hashlib
@@ -73,8 +73,8 @@ def read_dual_weights(encoding: Path, fitted: Fitted) -> Floats:
     path = weights_path(encoding)
     if not path.is_file():
         raise UserError(
-            f"{path}: the dual weights of {encoding.name} are not there (`keep_weights: false` "
-            "drops them after their last use); make them again with `keep_weights: true`"
+            f"{path}: the dual weights of {encoding.name} are not there: they go after their "
+            "last use; make them again with `keep_weights: true`"
         )
     with open_h5(path, KIND) as (file, _):
         if file.attrs["fit"] != _identity(fitted):

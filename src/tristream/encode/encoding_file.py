@@ -15,6 +15,7 @@ from tristream.encode.disk_arrays import forget
 from tristream.encode.jackknife import Groups
 from tristream.encode.mixture import Mixture
 from tristream.encode.residuals import Residuals
+from tristream.encode.voxel_curves import VoxelCurves
 from tristream.space import grayordinates
 from tristream.space.grayordinates import Grayordinates
 from tristream.store import (
@@ -243,6 +244,8 @@ class Encoding:
         The file's attributes.
     left_out : LeftOut or None
         None with too few exchange units.
+    curves : VoxelCurves or None
+        None where the file's provenance says why.
     """
 
     bands: list[str]
@@ -256,6 +259,7 @@ class Encoding:
     about: dict[str, Any]
     grayordinates: Grayordinates | None = None
     left_out: LeftOut | None = None
+    curves: VoxelCurves | None = None
 
     def in_memory(self) -> "Encoding":
         """The same with all test runs open, where each would be whenever it is asked for."""
@@ -326,6 +330,9 @@ def write_encoding(path: Path, encoding: Encoding, provenance: Provenance) -> No
                 for own in fields(WholeRun):
                     group[f"whole/{run}/{own.name}"] = getattr(volumes, own.name)
         _write_fitted(file.create_group("model"), encoding.fitted)
+        if encoding.curves is not None:
+            for own in fields(VoxelCurves):
+                file[f"curves/{own.name}"] = getattr(encoding.curves, own.name)
 
 
 def _write_left_out(group: h5py.Group, left_out: LeftOut) -> None:
@@ -356,6 +363,12 @@ def _left_out(file: h5py.File) -> LeftOut | None:
     power = Power(group["signal"][()], group["power"][()]) if "power" in group else None
     groups = Groups((), group["stratum"][()], bool(group.attrs["touching"]))
     return LeftOut(groups, group["z"][()], power)
+
+
+def _curves(file: h5py.File) -> VoxelCurves | None:
+    if "curves" not in file:
+        return None
+    return VoxelCurves(**{own.name: file["curves"][own.name][()] for own in fields(VoxelCurves)})
 
 
 def _write_fitted(group: h5py.Group, fitted: Fitted) -> None:
@@ -407,7 +420,7 @@ def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]
     with open_h5(path, KIND) as (file, provenance):
         tests = _StoredTests(path, tuple(file["test"]), whole)
         found = Encoding(tests=tests, fitted=_fitted(file), **_scored(file))
-        return replace(found, left_out=_left_out(file)), provenance
+        return replace(found, left_out=_left_out(file), curves=_curves(file)), provenance
 
 
 def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:

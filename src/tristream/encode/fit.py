@@ -13,6 +13,7 @@ from tristream.bold.cleaning import shared_projection
 from tristream.config.models import EncodingDesign
 from tristream.config.settings.encode import EncodeSettings
 from tristream.device import choose_device
+from tristream.encode.band_responses import curves_of_best
 from tristream.encode.ceiling import Power
 from tristream.encode.disk_arrays import DiskArrays
 from tristream.encode.dual_weights import weights_path, write_dual_weights
@@ -90,6 +91,11 @@ def fit_subject(
     encoding, dual, omitted = fit_encoding(inputs, settings.block, device)
     about = {"model": settings.model, "dataset": settings.dataset, "subject": subject}
     encoding = replace(encoding, about={**about, "device": device, **encoding.about})
+    curves = curves_of_best(encoding, dual, inputs.features)
+    if isinstance(curves, Omission):
+        omitted.append(curves)
+    else:
+        encoding = replace(encoding, curves=curves)
     provenance = Provenance(
         KIND, inputs.simulated, settings.key(), code, tuple(omitted), methods_of(encoding)
     )

@@ -194,8 +194,6 @@ def _of_subject(targets: Targets, dataset: str, subject: str) -> Iterator[Input]
     for model in models:
         for place in ("encoding", "inference", "region_table", "cluster_table", "maps"):
             yield Input.of(place, **where, model=model)
-        if study.keep_weights:
-            yield Input.of("dual_weights", **where, model=model)
         if model in study.inference.partition:
             yield Input.of("partition", **where, model=model)
             yield Input.of("partition_test", **where, model=model)

@@ -1,58 +1,31 @@
 """What the viewer tells of single voxels beside their maps: responses over delays, top stimuli.
 
-Made for the voxels that training data predict best: weights of features, which a file of an
-encoding holds as weights of training volumes, take longer to make than all other numbers.
+Of the voxels that training data predict best, for which the fit kept its responses.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.align.aligned import read_aligned
 from tristream.align.samples import exchange_unit, read_samples
 from tristream.encode.disk_arrays import columns
-from tristream.encode.dual_weights import read_dual_weights
 from tristream.encode.encoding_file import Encoding, HeldOut, read_encoding
+from tristream.encode.voxel_curves import OMITTED, VoxelCurves, best_voxels
 from tristream.errors import UserError
 from tristream.report.study_results import Results
 from tristream.report.viewer_data import packed, packed_numbers
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-MOST_VOXELS = 2000
-# Products of a weight and a feature: some seconds a model and subject.
-MOST_PRODUCTS = 5e10
-FEWEST_VOXELS = 20
+EARLIER = "the model was fitted by an earlier version; fit it again"
 TOP = 3
 # Where the response of a haemodynamic basis is largest, seconds.
 PEAK = 5.0
 MOST_NAMES = 2
-
-
-@dataclass(frozen=True)
-class Responses:
-    """Weights over delays, as of :func:`tristream.encode.band_responses.response_curves`.
-
-    Attributes
-    ----------
-    seconds : list of float
-        The delays.
-    length : ndarray of shape (bands, voxels)
-        Length of a band's weights over all features and delays.
-    curve : ndarray of shape (bands, delays, voxels)
-        Response along a voxel's strongest pattern of features, of length one, its sum positive;
-        NaN where a band has no weight.
-    """
-
-    seconds: list[float]
-    length: Floats
-    curve: Floats
 
 
 @dataclass(frozen=True)
@@ -87,7 +60,7 @@ class Details:
     places : ndarray of int of shape (voxels,)
         Which of the analysed voxels.
     bands : list of str
-    responses : Responses or None
+    responses : VoxelCurves or None
     stimuli : TopStimuli or None
     why : dict of str to str
         What is None, and why.
@@ -95,7 +68,7 @@ class Details:
 
     places: Ints
     bands: list[str]
-    responses: Responses | None = None
+    responses: VoxelCurves | None = None
     stimuli: TopStimuli | None = None
     why: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,7 +80,7 @@ class Details:
         }
         if (found := self.responses) is not None:
             out["responses"] = {
-                "seconds": found.seconds,
+                "seconds": _seconds(found),
                 "bands": [{"name": band, "colour": colours[band]} for band in self.bands],
                 "curve": packed_numbers(found.curve),
                 "length": packed_numbers(found.length, precise=True),
@@ -128,7 +101,7 @@ class Details:
             for number, band in enumerate(self.bands):
                 found[f"{band}, length"] = self.responses.length[number]
                 curve = self.responses.curve[number].round(6)
-                for seconds, values in zip(self.responses.seconds, curve, strict=True):
+                for seconds, values in zip(_seconds(self.responses), curve, strict=True):
                     found[f"{band}, {seconds:g} s"] = values
         if (top := self.stimuli) is not None:
             names = np.array(top.names, object)
@@ -137,6 +110,10 @@ class Details:
                 found[f"measured {rank + 1}"] = top.measured[rank].round(6)
                 found[f"predicted {rank + 1}"] = top.predicted[rank].round(6)
         return pd.DataFrame(found)
+
+
+def _seconds(curves: VoxelCurves) -> list[float]:
+    return [float(one) for one in curves.seconds.round(3)]
 
 
 def details(results: Results, dataset: str, model: str, subject: str) -> Details:
@@ -150,63 +127,19 @@ def details(results: Results, dataset: str, model: str, subject: str) -> Details
         Of whom.
     """
     path = results.path("encoding", dataset=dataset, model=model, subject=subject)
-    encoding, _ = read_encoding(path, whole=False)
-    cv = np.where(np.isfinite(encoding.fitted.cv), encoding.fitted.cv, -np.inf)
-    order = np.argsort(-cv, kind="stable")[: min(MOST_VOXELS, int(np.isfinite(cv).sum()))]
-    why: dict[str, str] = {}
-    responses, stimuli = None, None
+    encoding, provenance = read_encoding(path, whole=False)
+    why, stimuli = {}, None
+    if encoding.curves is None:
+        known = (one.why for one in provenance.omitted if one.what == OMITTED)
+        why["responses"] = next(known, EARLIER)
+        places = best_voxels(encoding.fitted.cv)
+    else:
+        places = encoding.curves.places
     try:
-        order = order[: _affordable(results, encoding, dataset, subject)]
-        responses = _responses(encoding, path, np.sort(order))
-    except UserError as error:
-        why["responses"] = str(error)
-    try:
-        stimuli = _top_stimuli(results, encoding, dataset, subject, np.sort(order))
+        stimuli = _top_stimuli(results, encoding, dataset, subject, places)
     except UserError as error:
         why["stimuli"] = str(error)
-    return Details(np.sort(order), encoding.bands, responses, stimuli, why)
-
-
-def _affordable(results: Results, encoding: Encoding, dataset: str, subject: str) -> int:
-    """Of how many voxels weights can be made in some seconds."""
-    # It imports torch, which no other part of a report waits for.
-    from tristream.encode.band_responses import delays_of, weightless
-
-    if why := weightless(encoding):
-        raise UserError(why)
-    timeline = results.resolved.datasets[dataset].timeline_of(subject)
-    width = 0
-    for label in chain.from_iterable(chain(*encoding.about["layout"].values())):
-        space, layer = label.split("/")
-        where = {"dataset": dataset, "timeline": timeline, "space": space, "layer": layer}
-        path = results.path("aligned", **where)
-        if gone := results.missing(f"Responses of sub-{subject} to {label}", path):
-            raise UserError(gone[0].why)
-        width += next(iter(read_aligned(path).values())).shape[1]
-    samples = sum(len(run.rows) for run in encoding.fitted.runs.values())
-    number = int(MOST_PRODUCTS / max(samples * width * len(delays_of(encoding)), 1))
-    if number < FEWEST_VOXELS:
-        raise UserError(
-            f"weights of {width:,} columns over {samples:,} samples take long to make; "
-            "`tristream encode weights` writes them by region"
-        )
-    return number
-
-
-def _responses(encoding: Encoding, path: Path, places: Ints) -> Responses:
-    from tristream.encode.band_responses import delays_of, response_curves
-    from tristream.encode.training_features import TrainingFeatures
-
-    dual = read_dual_weights(path, encoding.fitted)
-    source = TrainingFeatures(encoding, path)
-    lengths, curves = [], []
-    for band in encoding.bands:
-        found = response_curves(encoding, dual, source, band, places)
-        length = np.sqrt((found.norm**2).sum(0))
-        lengths.append(length)
-        curves.append(np.where(length > 0, found.curve, np.nan))
-    seconds = [round(float(encoding.about["tr"]) * delay, 3) for delay in delays_of(encoding)]
-    return Responses(seconds, np.array(lengths), np.array(curves))
+    return Details(places, encoding.bands, encoding.curves, stimuli, why)
 
 
 def _top_stimuli(
