@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tristream.config.sources import ArchiveSource
+from tristream.errors import UserError
 from tristream.fetch import index
 
 CONFIG = """\
@@ -59,4 +61,23 @@ def test_without_pip_its_variables_are_read(config: Path, monkeypatch: pytest.Mo
     failed = subprocess.CompletedProcess([], 1, "", "No module named pip")
     monkeypatch.setattr(index.subprocess, "run", lambda *_, **__: failed)
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://six.invalid/simple")
-    assert index._pip_settings()["index_urls"] == [index.PYPI, "https://six.invalid/simple"]
+    assert index._pip_settings()["index_urls"] == [
+        index.default_index(),
+        "https://six.invalid/simple",
+    ]
+
+
+def test_no_index_asks_nobody(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ArchiveSource(
+        kind="archive", package="six", version="1", sha256="0" * 64, members=["a"], licence="MIT"
+    )
+    assert [one["type"] for one in index._finder(source).sources] == ["index"] * 3
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "gone"))
+    assert index._finder(source).sources == []
+    with pytest.raises(UserError, match="not on the package index"):
+        index.download(source, tmp_path)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    assert index._finder(source).sources == [{"url": str(tmp_path), "type": "find_links"}]

@@ -152,6 +152,10 @@ def test_weights_that_are_not_kept_go_after_tests_have_read_them(
     folder = tmp_path / "study"
     shutil.copytree(study, folder)
     fitted = folder / "results/encode/d/pictures/sub-1.h5"
+    fitted.unlink()
+    jobs = planned(folder)
+    assert (jobs["encode"], jobs["inference"], jobs["report"]) == (1, 1, 1)
+    snakemake(folder)
     assert fitted.is_file()
     assert not weights_path(fitted).exists()
     assert read_inference(folder / "results/inference/d/pictures/sub-1.h5")[0].found is not None

@@ -21,7 +21,6 @@ from tristream.fetch.file_lock import lock
 from tristream.hashing import hash_file
 
 ATTEMPTS = 4
-PYPI = "https://pypi.org/simple"
 
 
 def download(source: ArchiveSource, data: Path) -> Path:
@@ -179,14 +178,26 @@ def _finder(source: ArchiveSource) -> Any:
     )
     session.auth = MultiDomainBasicAuth(index_urls=settings["index_urls"])
     every = [":all:"]
-    return PackageFinder(
+    places = [place for place in settings["find_links"] if _exists(place)]
+    finder = PackageFinder(
         session=session,
         index_urls=settings["index_urls"],
-        find_links=[place for place in settings["find_links"] if _exists(place)],
+        find_links=places,
         ignore_compatibility=True,
         no_binary=every if source.form == "sdist" else [],
         only_binary=every if source.form == "wheel" else [],
     )
+    if not (settings["index_urls"] or places):
+        # It takes the public index where it is given none; `no-index` means none.
+        finder.sources.clear()
+    return finder
+
+
+def default_index() -> str:
+    """The public index, which pip and ``unearth`` ask unless they are told another."""
+    from unearth import PackageFinder
+
+    return str(PackageFinder().sources[0]["url"])
 
 
 def _exists(place: str) -> bool:
@@ -196,10 +207,10 @@ def _exists(place: str) -> bool:
 def _pip_settings() -> dict[str, Any]:
     """What ``pip download`` would be told by pip's configuration files and environment."""
     options = _pip_options()
-    indexes = [options.get("index-url", PYPI), *options.get("extra-index-url", "").split()]
     without = options.get("no-index", "").lower() in ("1", "true", "yes", "on", "y", "t")
+    first = options.get("index-url") or default_index()
     return {
-        "index_urls": [] if without else indexes,
+        "index_urls": [] if without else [first, *options.get("extra-index-url", "").split()],
         "find_links": options.get("find-links", "").split(),
         "trusted_hosts": options.get("trusted-host", "").split(),
         "cert": options.get("cert"),
