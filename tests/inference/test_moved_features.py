@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from helpers.calibration_designs import Design, made
 from helpers.calibration_subjects import BANDS, Subject, World
@@ -17,7 +18,7 @@ from tristream.encode.tap_predictions import tap_predictions
 from tristream.inference import rearranged_lengths
 from tristream.inference.moved_features import MovedFeatures, exchange_of_items
 from tristream.inference.moved_predictions import LIMIT
-from tristream.inference.refit_features import Shared, refitted_features_z
+from tristream.inference.refit_features import Shared, _factor, refitted_features_z
 from tristream.inference.tested_runs import features_can_move, runs_of
 
 VOXELS = 9
@@ -194,3 +195,14 @@ def test_features_that_are_not_those_of_the_fit_are_noticed(tmp_path):
     other = [replace(run, prediction=run.prediction[::-1]) for run in runs]
     with pytest.raises(ValueError, match="differ from the stored ones"):
         MovedFeatures(other, taps, moves).values(0, 1, np.arange(VOXELS))
+
+
+@pytest.mark.parametrize("columns", [3, 40, 90])
+def test_a_kernel_is_taken_apart_into_as_many_columns_as_its_rank(columns):
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.standard_normal((80, columns)) * np.logspace(0, -2, columns))
+    kernel = x @ x[:60].T
+    found = _factor(kernel)
+    assert found.shape == (80, min(columns, 60))
+    assert torch.allclose(found @ found[:60].T, kernel, atol=1e-9)
+    assert _factor(torch.zeros(80, 60, dtype=torch.float64)).shape == (80, 0)

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.linalg.lapack import dpstrf
 from tqdm import tqdm
 
 from tristream.align.exchange import Exchange
@@ -347,13 +348,19 @@ class _Sums:
 
 
 def _factor(kernel: torch.Tensor) -> torch.Tensor:
-    """A matrix whose inner products of rows with training rows are a kernel (m, n), (m, rank)."""
-    width = kernel.shape[1]
+    """A matrix whose inner products of rows with training rows are a kernel (m, n), (m, rank).
+
+    By Cholesky with pivots, which ends at the rank: labels have as many columns as classes.
+    """
+    own = kernel[: kernel.shape[1]]
     if not kernel.any():
         return kernel[:, :0]
-    values, vectors = torch.linalg.eigh(kernel[:width])
-    kept = values > max(SMALLEST * float(values[-1]), 0.0)
-    return kernel @ (vectors[:, kept] * values[kept].rsqrt())
+    lower, pivots, rank, _ = dpstrf(
+        own.numpy(), tol=SMALLEST * float(own.diagonal().max()), lower=1
+    )
+    root = torch.from_numpy(lower[:rank, :rank]).tril()
+    rows = kernel[:, torch.from_numpy(pivots[:rank].astype(np.int64) - 1)]
+    return torch.linalg.solve_triangular(root, rows.T, upper=False).T.contiguous()
 
 
 def _ridge(x: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
