@@ -21,8 +21,9 @@ REPO = REPOSITORY
 
 
 def write(folder: Path, change=None, descriptor=None) -> Path:
-    """The demo study in `folder`, with `change` applied to it and `descriptor` to bunny."""
+    """The demo study of both subjects in `folder`, changed, and its descriptor of bunny."""
     study = yaml.safe_load((REPO / "config.yaml").read_text())
+    study["datasets"]["bunny"]["subjects"] = "all"
     if change:
         change(study)
     (folder / "workflow/datasets").mkdir(parents=True)
@@ -39,7 +40,7 @@ def write(folder: Path, change=None, descriptor=None) -> Path:
 def test_the_demo_study_loads():
     resolved = load(REPO / "config.yaml")
     assert set(resolved.datasets) == {"haxby2001_slice", "bunny"}
-    assert resolved.subjects["bunny"] == ["01", "02"]
+    assert resolved.subjects["bunny"] == ["01"]
     assert len(resolved.datasets["haxby2001_slice"].runs) == 12
 
 

@@ -59,8 +59,9 @@ BUNNY_STREAMS = ["ventral", "dorsal", "auditory", "unmodelled", "none"]
 
 
 def write_study(folder: Path, **changes: object) -> Path:
-    """Write the demo study with results below `folder`; return the path of its config."""
+    """Write the demo study of both subjects, results below `folder`; return its config's path."""
     study = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    study["datasets"]["bunny"]["subjects"] = "all"
     study |= {"results": str(folder / "results"), **changes}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(study, sort_keys=False))
