@@ -234,7 +234,8 @@ def test_a_fit_keeps_the_curves_of_the_voxels_that_training_data_predict_best(fi
     _, path, encoding = fitted
     source, dual, kept = TrainingFeatures(encoding, path), duals_of(fitted), encoding.curves
     assert kept.places.tolist() == list(range(VOXELS))
-    assert kept.seconds.tolist() == [encoding.about["tr"] * k for k in delays_of(encoding)]
+    tr = encoding.about["tr"]
+    assert kept.seconds.tolist() == [round(tr * delay, 3) for delay in delays_of(encoding)]
     for number, band in enumerate(encoding.bands):
         curves = response_curves(encoding, dual, source, band, np.arange(VOXELS))
         length = np.sqrt((curves.norm**2).sum(0))

@@ -1,7 +1,4 @@
-"""What the viewer tells of single voxels beside their maps: responses over delays, top stimuli.
-
-Of the voxels that training data predict best, for which the fit kept its responses.
-"""
+"""What the viewer tells of single voxels beside their maps: responses over delays, top stimuli."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +77,7 @@ class Details:
         }
         if (found := self.responses) is not None:
             out["responses"] = {
-                "seconds": _seconds(found),
+                "seconds": found.seconds.tolist(),
                 "bands": [{"name": band, "colour": colours[band]} for band in self.bands],
                 "curve": packed_numbers(found.curve),
                 "length": packed_numbers(found.length, precise=True),
@@ -101,7 +98,7 @@ class Details:
             for number, band in enumerate(self.bands):
                 found[f"{band}, length"] = self.responses.length[number]
                 curve = self.responses.curve[number].round(6)
-                for seconds, values in zip(_seconds(self.responses), curve, strict=True):
+                for seconds, values in zip(self.responses.seconds, curve, strict=True):
                     found[f"{band}, {seconds:g} s"] = values
         if (top := self.stimuli) is not None:
             names = np.array(top.names, object)
@@ -110,10 +107,6 @@ class Details:
                 found[f"measured {rank + 1}"] = top.measured[rank].round(6)
                 found[f"predicted {rank + 1}"] = top.predicted[rank].round(6)
         return pd.DataFrame(found)
-
-
-def _seconds(curves: VoxelCurves) -> list[float]:
-    return [float(one) for one in curves.seconds.round(3)]
 
 
 def details(results: Results, dataset: str, model: str, subject: str) -> Details:
