@@ -51,10 +51,14 @@ def test_bold_models_and_predictions_follow_from_volumes_and_voxels(study: Path)
     about, bands = resolved.datasets["many"], len(resolved.study.models["one"].bands)
     assert about.split.scheme == "holdout"
     test = sum(about.split.is_test(run) for run in about.runs)
-    values = RUNS + (RUNS - test) + test * (2 + bands)
+    values = RUNS + test * (2 + bands)
     few = size()
     describe(size={"volumes": VOLUMES, "voxels": 3000})
-    assert size() - few == SUBJECTS * 2000 * (4 * VOLUMES * values + MODEL_VOXEL)
+    many = size()
+    assert many - few == SUBJECTS * 2000 * (4 * VOLUMES * values + MODEL_VOXEL)
+    with Path("config.yaml").open("a") as file:
+        file.write("keep_weights: true\n")
+    assert size() - many == SUBJECTS * 3000 * 4 * VOLUMES * (RUNS - test)
 
 
 def test_rows_of_trials_are_those_that_events_show(study: Path) -> None:

@@ -75,7 +75,7 @@ Change = tuple[str, str, Any, set[str]]
 STUDY: list[Change] = [
     ("config.yaml", "title", "Another", REPORT),
     ("config.yaml", "report", {"sections": ["group", "brains"], "single_file": True}, REPORT),
-    ("config.yaml", "keep_weights", True, STREAMS),
+    ("config.yaml", "keep_weights", False, REPORT),
     ("config.yaml", "leakage", "drop", AUDITED),
     ("config.yaml", "features.cochlea.stream", "dorsal", COLOURS | PARTITION),
     ("config.yaml", "features.cochlea.options", {"channels": 5}, {"features"} | ALIGNED),

@@ -161,6 +161,11 @@ def test_weights_that_are_not_kept_go_after_tests_have_read_them(
     assert read_inference(folder / "results/inference/d/pictures/sub-1.h5")[0].found is not None
     assert read_encoding(fitted)[0].curves is not None
     assert planned(folder) == {}
+    # Another test of items reads them again.
+    edit(folder / "config.yaml", lambda content: content.update(inference={"fdr": 0.1}))
+    again = planned(folder)
+    assert (again["encode"], again["inference"]) == (1, 1)
+    edit(folder / "config.yaml", lambda content: content.pop("inference"))
     # Whoever wants them has them made again, and what stands on them.
     edit(folder / "config.yaml", lambda content: content.update(keep_weights=True))
     again = planned(folder)
