@@ -1,4 +1,4 @@
-"""The demo's results against the thresholds that its README and report name."""
+"""Results of the demo and its second subject against the thresholds that README and report name."""
 
 import json
 import shutil

@@ -1,7 +1,7 @@
 """The package as a user installs it: in an empty environment, from a wheel, away from the clone.
 
 A study is described, set up and really run, as is the one that `tristream init` writes by itself;
-the demo, which takes ten minutes, is run there by `make demo-wheel`. Tests of the source archive
+the demo, which takes five minutes, is run there by `make demo-wheel`. Tests of the source archive
 run on the installed package.
 """
 
