@@ -13,7 +13,7 @@ demo-wheel: .venv-wheel/ready  ## the demo as a user installs it, away from the 
 	cd .venv-wheel/demo && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" tristream run
 	mv .venv-wheel/demo/results .venv-wheel/demo/.snakemake .
 
-demo-group: .venv/ready  ## after the demo: its second subject, and the group; nothing else runs again
+demo-group: .venv/ready  ## after the demo: its second subject, the group, and what joins both; nothing else runs again
 	sed 's/subjects: \["01"\]/subjects: all/' config.yaml > results/both_subjects.yaml
 	$(BIN)/python -m tristream run --config results/both_subjects.yaml
 

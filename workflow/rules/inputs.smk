@@ -90,17 +90,22 @@ def wanted_weights():
     ]
 
 
+def moves_units(dataset):
+    """Whether tests predict again what was moved, for which they read weights: all but films."""
+    return RESOLVED.datasets[dataset].exchange.unit != "time"
+
+
 def moved_weights(wildcards):
-    """Dual weights of a model whose test predicts again what was moved: all but films."""
-    moves = RESOLVED.datasets[wildcards.dataset].exchange.unit != "time"
-    return LAYOUT.path("dual_weights", **wildcards) if moves else []
+    """Dual weights of a model, where its test reads them."""
+    moved = moves_units(wildcards.dataset)
+    return LAYOUT.path("dual_weights", **wildcards) if moved else []
 
 
 def moved_weights_of_all(wildcards):
     """The same of all chosen subjects."""
-    moves = RESOLVED.datasets[wildcards.dataset].exchange.unit != "time"
     dataset, model = wildcards.dataset, wildcards.model
-    return TARGETS.subjects("dual_weights", dataset, model=model) if moves else []
+    moved = moves_units(dataset)
+    return TARGETS.subjects("dual_weights", dataset, model=model) if moved else []
 
 
 def preset_of(wildcards):

@@ -338,7 +338,7 @@ def curves_of_best(
         length = np.sqrt((found.norm**2).sum(0))
         lengths.append(length)
         curves.append(np.where(length > 0, found.curve, np.nan))
-    # To the millisecond: 3 * 0.7 is no 2.1.
+    # To the millisecond: in floats, 3 * 0.7 is not 2.1.
     seconds = (encoding.about["tr"] * np.array(delays_of(encoding))).round(3)
     return VoxelCurves(places, seconds, np.array(lengths), np.array(curves))
 
