@@ -25,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import torch
 from scipy.signal import fftconvolve, gammatone, hilbert
@@ -40,6 +39,7 @@ from tristream.features.spaces.modulation.filters import CHANNELS, PER_OCTAVE, t
 from tristream.features.spaces.musicnn.checkpoint import read_checkpoint
 from tristream.features.spaces.musicnn.network import TEMPORAL, Musicnn
 from tristream.fetch.archive import fetch_archive
+from tristream.media.librosa_loader import load_librosa
 from tristream.media.sounds import read_sound
 
 FILM = ArchiveSource(
@@ -183,11 +183,13 @@ def acoustics_pair(path: Path) -> Pair:
         return {layer: np.concatenate([b[layer].values for b in blocks]) for layer in layers}
 
     def peer() -> dict[str, np.ndarray]:
-        y, found = read_sound(path, RATE), librosa.feature
+        y, found = read_sound(path, RATE), load_librosa().feature
         common: dict[str, Any] = {"y": y, "sr": RATE, "hop_length": 160}
         mfcc = found.mfcc(**common, n_fft=1024, n_mels=64, n_mfcc=13)
         parts = {
-            "logmel": librosa.power_to_db(found.melspectrogram(**common, n_fft=1024, n_mels=64)),
+            "logmel": load_librosa().power_to_db(
+                found.melspectrogram(**common, n_fft=1024, n_mels=64)
+            ),
             "mfcc": np.concatenate([mfcc, found.delta(mfcc), found.delta(mfcc, order=2)]),
             "chroma": found.chroma_stft(**common, n_fft=4096, tuning=0),
             "centroid": found.spectral_centroid(**common, n_fft=1024),

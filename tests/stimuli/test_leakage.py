@@ -6,7 +6,6 @@ from itertools import takewhile
 from pathlib import Path
 
 import cv2
-import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +16,7 @@ from tristream.config.settings.stimuli import LeakageSettings
 from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.media.films import frames
+from tristream.media.librosa_loader import load_librosa
 from tristream.media.sounds import read_sound
 from tristream.stimuli import audio_prints, frame_prints
 from tristream.stimuli.audit_methods import LIKENESSES
@@ -142,7 +142,7 @@ def planted(excerpt: tuple[list[np.ndarray], np.ndarray], tmp_path_factory) -> P
     write_film(root / "mirrored.mp4", [p[:, ::-1] for p in pictures], noise)
     write_film(root / "shifted.mp4", part(excerpt, 0.3, LENGTH)[0], noise)
     for semitones in (-2, -1, 1, 2):
-        pitched = librosa.effects.pitch_shift(sound, sr=RATE, n_steps=semitones)
+        pitched = load_librosa().effects.pitch_shift(sound, sr=RATE, n_steps=semitones)
         write_film(root / f"pitched{semitones:+d}.mp4", black, pitched)
     write_film(root / "resounded.mp4", black, sound * 0.3, crf=36)
     write_film(root / "elsewhere.mp4", *part(excerpt, LENGTH, 2 * LENGTH))

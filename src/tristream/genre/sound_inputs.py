@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tristream.media.librosa_loader import load_librosa
+
 RATE = 22_050
 """Hz, that of GTZAN."""
 N_FFT = 2048
@@ -61,8 +63,7 @@ def descriptors(window: Floats) -> Floats:
         13 mel-frequency cepstral coefficients, the spectral centroid (Hz), 12 pitch classes, 7
         values of spectral contrast (dB).
     """
-    import librosa
-
+    librosa = load_librosa()
     magnitude = _spectrum(window)
     power = magnitude**2
     mel = librosa.feature.melspectrogram(S=power, sr=RATE)
@@ -88,16 +89,14 @@ def log_mel(window: Floats) -> Floats:
     -------
     ndarray of float32, (frames, 64)
     """
-    import librosa
-
+    librosa = load_librosa()
     power = _spectrum(window) ** 2
     mel = librosa.feature.melspectrogram(S=power, sr=RATE, n_mels=MEL_BANDS)
     return _decibel(mel).T.astype(np.float32)
 
 
 def _spectrum(window: Floats) -> NDArray[np.floating]:
-    import librosa
-
+    librosa = load_librosa()
     return np.abs(librosa.stft(window, n_fft=N_FFT, hop_length=HOP, center=False))
 
 

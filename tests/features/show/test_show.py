@@ -3,7 +3,6 @@
 from itertools import islice
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -20,6 +19,7 @@ from tristream.features.show.shown_space import find_space, some_rows
 from tristream.features.show.traces import traces
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.media.films import frame_at, frames
+from tristream.media.librosa_loader import load_librosa
 from tristream.media.media_contents import media_info
 from tristream.media.sounds import read_sound
 from tristream.store import Provenance
@@ -59,7 +59,9 @@ def test_the_preview_of_musicnn_is_its_window(trailer: Path) -> None:
     found = get("musicnn")
     assert found.preview is not None
     sound = read_sound(trailer, 16_000, 0, 30)
-    mel = librosa.feature.melspectrogram(y=sound, sr=16_000, n_fft=512, hop_length=256, n_mels=96)
+    mel = load_librosa().feature.melspectrogram(
+        y=sound, sr=16_000, n_fft=512, hop_length=256, n_mels=96
+    )
     seen = found.preview(trailer, found.options(), 12.4, None)
     expected = np.log10(10_000 * mel[:, 688 : 688 + 187] + 1)  # the window from 11 s on
     np.testing.assert_allclose(seen.values, expected, atol=1e-3)

@@ -20,6 +20,7 @@ from tristream.features.spaces.acoustics import (
     column_names,
     envelope,
 )
+from tristream.media.librosa_loader import load_librosa
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,7 @@ def test_depth_and_rate_of_modulation() -> None:
 
 def test_descriptors_are_librosas() -> None:
     """One frame in ten, computed by librosa from the sound itself."""
-    import librosa
-
+    librosa = load_librosa()
     sound = np.random.default_rng(2).standard_normal(RATE * 2).astype(np.float32) * 0.1
     spectrum = librosa.stft(sound, n_fft=1024, hop_length=160, pad_mode="constant")
     magnitude = np.abs(spectrum)[:, :200]

@@ -12,13 +12,12 @@ from tristream.features.core.audio.short_time import FRAMES, HOP, RATE, STEP, sa
 from tristream.features.core.audio.sound_stream import Track, averaged, overlapping
 from tristream.features.core.previews import waveform
 from tristream.features.core.registry import Block, extractor
-from tristream.fetch.file_lock import lock
+from tristream.media.librosa_loader import load_librosa
 
 N_MELS = 64
 WINDOW = 800
 """Frames that tempo is estimated from: 8 s."""
 CHUNK = 6000
-COMPILING = Path.home() / ".cache" / "tristream" / "librosa.lock"
 NAMES = {
     "onset": ["onset strength"],
     "tempo": ["beats per minute", "pulse clarity"],
@@ -79,8 +78,7 @@ def onset_strength(track: Track, chunk: float = 60.0) -> Iterator[NDArray]:
     ndarray of float32, (frames,)
         At 100 Hz.
     """
-    import librosa
-
+    librosa = load_librosa()
     for frames in spectra(track, N_MELS, chunk, margin=1):
         found = librosa.onset.onset_strength(
             S=frames.levels[:, :N_MELS].T, sr=RATE, hop_length=HOP, center=False
@@ -101,8 +99,7 @@ def local_tempo(onsets: NDArray, options: Options, chunk: int = CHUNK) -> Iterat
     ------
     ndarray, (samples, 2)
     """
-    import librosa
-
+    librosa = load_librosa()
     half = WINDOW // 2
     for piece in overlapping(iter([onsets]), len(onsets), chunk, half, half):
         windows = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[FRAMES // 2 :: FRAMES]
@@ -126,18 +123,14 @@ def beats(onsets: NDArray, tempo: NDArray) -> NDArray:
     tempo : ndarray, (samples,)
         Beats per minute.
     """
-    import librosa
-
-    # librosa compiles here and keeps the result on disk; two processes that do so at once, on a
-    # fresh installation, crash each other.
-    with lock(COMPILING):
-        _, found = librosa.beat.beat_track(
-            onset_envelope=onsets,
-            sr=RATE,
-            hop_length=HOP,
-            bpm=np.repeat(tempo, FRAMES)[: len(onsets)],
-            units="time",
-        )
+    librosa = load_librosa("beat")
+    _, found = librosa.beat.beat_track(
+        onset_envelope=onsets,
+        sr=RATE,
+        hop_length=HOP,
+        bpm=np.repeat(tempo, FRAMES)[: len(onsets)],
+        units="time",
+    )
     return np.asarray(found, np.float64)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tristream.features.core.audio.sound_stream import Track, averaged
+from tristream.media.librosa_loader import load_librosa
 
 RATE = 16_000
 N_FFT = 1024
@@ -72,8 +73,7 @@ def spectra(track: Track, n_mels: int, chunk: float = 60.0, margin: int = 0) -> 
     margin : int
         Frames before and after the chunk's own, as far as the sound goes.
     """
-    import librosa
-
+    librosa = load_librosa()
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     mel = librosa.filters.mel(sr=RATE, n_fft=N_FFT, n_mels=n_mels, norm=None)
     bands = np.concatenate([mel * (4 / window.sum() ** 2), _carrier_filters(window)])

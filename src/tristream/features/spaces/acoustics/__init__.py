@@ -21,6 +21,7 @@ from tristream.features.core.audio.short_time import (
 from tristream.features.core.audio.sound_stream import Track, averaged, decibel
 from tristream.features.core.registry import Block, Preview, extractor
 from tristream.features.spaces.acoustics import descriptors as describe
+from tristream.media.librosa_loader import load_librosa
 
 MODULATIONS = ((1.0, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0))
 """Hz; one octave each."""
@@ -83,8 +84,7 @@ class Options(Section):
 def column_names(layer: str, options: Options, p: int) -> list[str]:
     """What each column of a layer is."""
     if layer == "logmel":
-        import librosa
-
+        librosa = load_librosa()
         centres = librosa.mel_frequencies(options.n_mels + 2, fmax=RATE / 2)[1:-1]
         return [f"{f:.0f} Hz" for f in centres]
     if layer == "mfcc":
@@ -203,8 +203,7 @@ def _rms_spectrum(frames: Frames, options: Options) -> np.ndarray:
 
 
 def _chroma(frames: Frames, options: Options) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     first = frames.around - CHROMA_FFT // 2
     piece = frames.sound[first : first + (frames.count - 1) * HOP + CHROMA_FFT]
     spectrum = librosa.stft(piece, n_fft=CHROMA_FFT, hop_length=HOP, center=False)
@@ -212,8 +211,7 @@ def _chroma(frames: Frames, options: Options) -> np.ndarray:
 
 
 def _centroid(frames: Frames, options: Options) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     magnitude = np.sqrt(frames.power[:, frames.inner])
     return averaged(librosa.feature.spectral_centroid(S=magnitude, sr=RATE).T, FRAMES)
 
@@ -223,15 +221,13 @@ def _contrast(frames: Frames, options: Options) -> np.ndarray:
 
 
 def _flatness(frames: Frames, options: Options) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     magnitude = np.sqrt(frames.power[:, frames.inner])
     return averaged(librosa.feature.spectral_flatness(S=magnitude).T, FRAMES)
 
 
 def _zero_crossing(frames: Frames, options: Options) -> np.ndarray:
-    import librosa
-
+    librosa = load_librosa()
     first = frames.around - HOP // 2
     piece = frames.sound[first - 1 : first + frames.count * HOP]
     crossings = librosa.zero_crossings(piece, pad=False)[1:].astype(np.float32)

@@ -5,6 +5,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from tristream.media.librosa_loader import load_librosa
+
 CONTRAST_BANDS = 6
 CONTRAST_LOWEST = 200.0
 QUANTILE = 0.02
@@ -30,8 +32,7 @@ def cepstrum(mel: NDArray, count: int) -> NDArray:
     -------
     ndarray, (frames, 3 * count)
     """
-    import librosa
-
+    librosa = load_librosa()
     coefficients = librosa.feature.mfcc(S=mel.T, n_mfcc=count)
     deltas = [
         librosa.feature.delta(coefficients, width=DELTA_WIDTH, order=order, mode="nearest")
@@ -92,8 +93,7 @@ def harmonic_percussive(power: NDArray) -> tuple[NDArray, NDArray]:
     ----------
     Fitzgerald D (2010). Harmonic/percussive separation using median filtering. DAFx-10.
     """
-    import librosa
-
+    librosa = load_librosa()
     harmonic, percussive = librosa.decompose.hpss(np.sqrt(power), kernel_size=MEDIAN)
     return harmonic**2, percussive**2
 
@@ -110,8 +110,7 @@ def chroma(power: NDArray, rate: int, n_fft: int) -> NDArray:
     ndarray, (frames, 12)
         C, C#, … B; tuned to 440 Hz.
     """
-    import librosa
-
+    librosa = load_librosa()
     return librosa.feature.chroma_stft(S=power, sr=rate, n_fft=n_fft, tuning=0.0).T
 
 

@@ -18,6 +18,7 @@ from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.features.core.audio.sound_stream import Track
 from tristream.features.core.registry import Block, Preview, extractor, numbered
+from tristream.media.librosa_loader import load_librosa
 
 if TYPE_CHECKING:
     import torch
@@ -168,8 +169,7 @@ def log_mel(sound: np.ndarray) -> np.ndarray:
     -------
     ndarray of float32, shape (frames, 96)
     """
-    import librosa
-
+    librosa = load_librosa()
     mel = librosa.feature.melspectrogram(
         y=sound, sr=RATE, n_fft=N_FFT, hop_length=HOP, n_mels=96, center=False
     )
