@@ -8,12 +8,9 @@ no category between training and test, so that a decoder of categories takes the
 run left out at a time.
 """
 
-import io
 import json
 import re
-import shutil
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,13 +22,11 @@ import pytest
 import yaml
 from nibabel.affines import apply_affine
 
-from helpers import disk_use
+from helpers import disk_use, synthetic_datasets
 from helpers.methods_facts import lies, linked, own, plant, study_results
-from helpers.small_study import REPO, commands, run_here
-from tristream.cli import main
+from helpers.small_study import commands, run_here
 from tristream.simulate.synthetic.settings import ITEM, LABEL, NONE, region_at
 
-DESCRIPTORS = REPO / "workflow/datasets"
 FIT = {
     "delays": ["2 TR", "3 TR", "4 TR", "5 TR"],
     "alphas": {"lowest": -1, "highest": 5, "number": 7},
@@ -113,10 +108,7 @@ def results(
     tmp_path_factory: pytest.TempPathFactory, trailer: Path, program: Callable[..., str]
 ) -> Path:
     """Everything that the workflow makes of the synthetic datasets."""
-    folder = tmp_path_factory.mktemp("study")
-    shutil.unpack_archive(REPO / "tests/data/openneuro_events.tar.gz", folder / "real")
-    (folder / "archive").mkdir()
-    (folder / "workflow/datasets").mkdir(parents=True)
+    folder = synthetic_datasets.begin(tmp_path_factory.mktemp("study"))
     study = {
         "datasets": {
             name: synthesise(folder, name, choice, trailer, program)
@@ -151,21 +143,12 @@ def synthesise(
     folder: Path, name: str, choice: Choice, film: Path, program: Callable[..., str]
 ) -> dict[str, Any]:
     """Write a synthetic dataset and its descriptor; return its block of config.yaml."""
-    real, own = choice.of or name, folder / "workflow/datasets"
-    described = yaml.safe_load((DESCRIPTORS / f"{real}.yaml").read_text())
-    described |= {"title": INNOCENT, "subjects": [choice.subject], "missing": {}}
-    described |= choice.described
-    if choice.resolution:
-        described["layout"]["resolution"] = choice.resolution
-    (own / f"{name}.yaml").write_text(yaml.safe_dump(described))
-    for table in DESCRIPTORS.glob(f"{real}_*.tsv"):
-        (own / table.name).write_bytes(table.read_bytes())
-    call = ["simulate", "like", "--dataset", name, "--datasets", str(own)]
-    call += ["--output", str(folder / "archive" / name), "--from", str(folder / "real" / real)]
-    call += ["--scale", str(choice.scale), "--film", str(film)]
-    with redirect_stdout(io.StringIO()) as printed:
-        assert main([*call, "--subjects", choice.subject, "--runs", *choice.runs]) == 0
-    found: dict[str, Any] = yaml.safe_load(printed.getvalue())["datasets"][name]
+    changes = {"title": INNOCENT, "subjects": [choice.subject], **choice.described}
+    options = ["--scale", str(choice.scale), "--film", str(film), "--subjects", choice.subject]
+    options += ["--runs", *choice.runs]
+    found = synthetic_datasets.synthesise(
+        folder, name, changes, options, choice.of, choice.resolution
+    )
     found["source"]["commit"] = renamed(folder / "archive" / name / "raw", program)
     return found
 

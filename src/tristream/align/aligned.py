@@ -54,6 +54,8 @@ class AlignedInfo:
         Seconds of the run at which the rows stand.
     simulated : bool
         Whether a simulation went into it.
+    blank : frozenset of str
+        Runs that show nothing which has features, such as those of imagery: all are zero.
     """
 
     space: str
@@ -63,6 +65,7 @@ class AlignedInfo:
     tr: float
     times: dict[str, npt.NDArray[np.float64]]
     simulated: bool
+    blank: frozenset[str] = frozenset()
 
 
 class AlignedFile:
@@ -93,6 +96,7 @@ class AlignedFile:
             tr=float(attrs["tr"]),
             times={run: self._file["times"][run][()] for run in self._file["times"]},
             simulated=self.provenance.simulated,
+            blank=frozenset(run for run in self.runs if self._file["runs"][run].attrs["blank"]),
         )
 
 
@@ -181,7 +185,8 @@ def align_features(
         given, about = source.provenance, source.about
         simulated = given.simulated or listed.provenance.simulated
         simulated = simulated or any(run.simulated for run in runs)
-        layer = _layer(source, settings.by_volume)
+        every = [event for run in runs for event in events[run.run]]
+        layer = _layer(source, every, settings.by_volume)
         methods = merged(layer.sentences(run, events[run.run]) for run in runs)
         provenance = Provenance(KIND, simulated, settings.key(), code, given.omitted, methods)
         with create_h5(output, provenance) as file:
@@ -192,6 +197,8 @@ def align_features(
             for run in runs:
                 at_rows = layer.at_trials if run.trials else layer.at_volumes
                 file[f"runs/{run.run}"] = at_rows(run, events[run.run])
+                shown = layer.shown(run, events[run.run])
+                file[f"runs/{run.run}"].attrs["blank"] = not shown
                 file[f"times/{run.run}"] = run.time
 
 
@@ -205,13 +212,13 @@ class _Timed:
 
     def sentences(self, run: Run, events: Sequence[Event]) -> list[str]:
         """What :meth:`at_volumes` or :meth:`at_trials` does with a run."""
-        shown = self._shown(events)
+        shown = self.shown(run, events)
         kinds = " or ".join(sorted({event.kind for event in shown}))
         if not shown:
             return ["Features are zero in runs that show nothing that has them."]
         if run.trials:
             text = [f"Each trial took the mean of the features over its {kinds}."]
-            if any(not self._shown(here) for here in trial_events(run, events)):
+            if any(not self.shown(run, here) for here in trial_events(run, events)):
                 text.append("Features of trials without one are zero.")
             return text
         text = [f"Features were taken as linear between their samples and {AVERAGED}."]
@@ -219,11 +226,12 @@ class _Timed:
             text.append(f"Outside of each {kinds} they take their mean over what the run shows.")
         return text
 
-    def _shown(self, events: Sequence[Event]) -> list[Event]:
+    def shown(self, run: Run, events: Sequence[Event]) -> list[Event]:
+        """Events that have features."""
         return [e for e in events if e.timed and e.stimulus not in self.absent]
 
     def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
-        shown = self._shown(events)
+        shown = self.shown(run, events)
         if not shown:
             width = next(iter(self.stimuli.values())).values.shape[1]
             return np.zeros((run.n_volumes, width), np.float32)
@@ -235,7 +243,7 @@ class _Timed:
         width = next(iter(self.stimuli.values())).values.shape[1]
         out = np.zeros((run.n_volumes, width), np.float32)
         for row, here in enumerate(trial_events(run, events)):
-            if shown := self._shown(here):
+            if shown := self.shown(run, here):
                 out[row] = mean_over(self._piece(run.run, shown[0]))
         return out
 
@@ -263,22 +271,27 @@ class _Timed:
 
 @dataclass(frozen=True)
 class _Items:
-    """Features of labels or images; `by_volume`: of the volumes that a table labels."""
+    """Features of labels or images.
+
+    `images`: of images, so that events that name a label alone (imagery) have none; `by_volume`: of
+    the volumes that a table labels.
+    """
 
     path: Path
     vectors: Mapping[str, npt.NDArray[np.float64]]
     width: int
+    images: bool = False
     by_volume: bool = False
 
     def sentences(self, run: Run, events: Sequence[Event]) -> list[str]:
         """What :meth:`at_volumes` or :meth:`at_trials` does with a run."""
-        shown = self._shown(run, events)
+        shown = self.shown(run, events)
         kinds = " or ".join(sorted({event.kind for event in shown}))
         if not shown:
             return ["Features are zero in runs that show nothing that has them."]
         if run.trials:
             text = [f"Each trial took the features of its {kinds}."]
-            if any(not self._shown(run, here) for here in trial_events(run, events)):
+            if any(not self.shown(run, here) for here in trial_events(run, events)):
                 text.append("Features of trials without one are zero.")
             return text
         if self.by_volume:
@@ -292,7 +305,7 @@ class _Items:
         ]
 
     def at_volumes(self, run: Run, events: Sequence[Event]) -> npt.NDArray[np.float32]:
-        shown = self._shown(run, events)
+        shown = self.shown(run, events)
         onsets, durations = (
             np.array([getattr(e, n) for e in shown]) for n in ("onset", "duration")
         )
@@ -307,13 +320,16 @@ class _Items:
         """The features of each trial's item; zero for trials without one."""
         out = np.zeros((run.n_volumes, self.width), np.float32)
         for row, here in enumerate(trial_events(run, events)):
-            shown = self._shown(run, here)
+            shown = self.shown(run, here)
             if shown:
                 out[row] = self.vectors[shown[0].item]
         return out
 
-    def _shown(self, run: Run, events: Sequence[Event]) -> list[Event]:
+    def shown(self, run: Run, events: Sequence[Event]) -> list[Event]:
+        """Events that have features; refuses items that lack them."""
         shown = [e for e in events if not e.timed and e.item]
+        if self.images:
+            shown = [e for e in shown if e.kind == "image" or e.item in self.vectors]
         unknown = sorted({e.item for e in shown} - set(self.vectors))
         if unknown:
             raise UserError(
@@ -328,10 +344,13 @@ def merged(lists: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for own in lists for text in own))
 
 
-def _layer(source: FeatureFile, by_volume: bool = False) -> _Timed | _Items:
+def _layer(
+    source: FeatureFile, events: Sequence[Event], by_volume: bool = False
+) -> _Timed | _Items:
     if source.about.timed:
         absent = frozenset(o.what for o in source.provenance.omitted)
         return _Timed(source.path, source.stimuli, absent)
     values = np.asarray(source.item_values[()], np.float64)
     vectors = dict(zip(source.items, values, strict=True))
-    return _Items(source.path, vectors, values.shape[1], by_volume)
+    images = any(event.kind == "image" and event.item in vectors for event in events)
+    return _Items(source.path, vectors, values.shape[1], images, by_volume)

@@ -56,7 +56,8 @@ def _add_like(actions: Any) -> None:
         "--ceiling",
         type=float,
         default=0.5,
-        help="effect size: correlation of signal and one run's data in voxels with a signal",
+        help="effect size: correlation of signal and one run's data in voxels with a signal; 0: "
+        "noise alone (default: 0.5)",
     )
     like.add_argument("--seed", type=int, default=0, help="fixes everything that is random")
     like.add_argument(

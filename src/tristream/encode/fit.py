@@ -148,7 +148,7 @@ def fit_encoding(
         grayordinates=inputs.grayordinates,
         left_out=without,
     )
-    omitted = [measured] if isinstance(measured, Omission) else []
+    omitted = [*inputs.omitted, *([measured] if isinstance(measured, Omission) else [])]
     if without is None:
         why = f"{len(left_out)} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted.append(Omission("interval of r", why))

@@ -24,9 +24,11 @@ from tristream.config.models import EncodingDesign
 from tristream.encode.disk_arrays import DiskArrays
 from tristream.errors import UserError
 from tristream.space.grayordinates import Grayordinates
+from tristream.store import Omission
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
+NOTHING_SHOWN = "it shows nothing of which the model has features"
 Layout = dict[str, list[list[str]]]
 """Band to spaces, each a list of ``space/layer``."""
 
@@ -114,6 +116,8 @@ class Inputs:
         The exchangeable unit of the samples.
     arrays : DiskArrays
         Makes arrays of all voxels.
+    omitted : tuple of Omission
+        Runs that show nothing of which any band has features.
     """
 
     runs: dict[str, Run]
@@ -130,6 +134,7 @@ class Inputs:
     items: tuple[str, ...] = ()
     exchange: Unit = "time"
     arrays: DiskArrays = field(default_factory=DiskArrays)
+    omitted: tuple[Omission, ...] = ()
 
     def features(self, label: str) -> dict[str, Floats]:
         """Undelayed features of ``space/layer``, run by run, each (volumes, p).
@@ -203,8 +208,9 @@ def read_inputs(
     layout, files, infos = _spaces(model, aligned)
     for path in files.values():
         check_times(path, heads)
+    blank = [name for name in runs if all(name in infos[label].blank for label in files)]
     return Inputs(
-        runs=runs,
+        runs={name: run for name, run in runs.items() if name not in blank},
         layout=layout,
         files=files,
         ijk=heads[0].ijk,
@@ -220,6 +226,7 @@ def read_inputs(
         items=tuple(sorted(label for label in files if infos[label].sampling == "item")),
         exchange=exchange_unit(provenance),
         arrays=arrays or DiskArrays(),
+        omitted=tuple(Omission(f"run {name}", NOTHING_SHOWN) for name in blank),
     )
 
 

@@ -48,7 +48,8 @@ class SubjectResponses:
     edge : float
         Of the images' voxels (mm).
     latents : dict, optional
-        What stand-in media show; without, each item is a random vector.
+        What stand-in media show, and what imagined categories stand for; without, each item is a
+        random vector.
     starts : dict of str to float, optional
         Seconds from the start of a TR to what a volume stands for; its middle by default.
     continuous : bool
@@ -170,14 +171,17 @@ def _label_drive(events: Sequence[Event], labels: Sequence[str], clock: Array) -
 
 
 def _item_drive(events: Sequence[Event], latents: Latents | None, size: int, clock: Array) -> Array:
-    """What is shown of each item: its medium's course, or a vector that stands for it."""
+    """What is shown of each item: its medium's course, or a vector that stands for it.
+
+    A cue to imagine, which is modelled and no sample, shows nothing.
+    """
     drive = np.zeros((len(clock), size))
     for event in events:
         during = _during(event)
         if latents is None:
             name = zlib.crc32(event.item.encode())
             drive[during] = np.random.default_rng([name, 1]).standard_normal(size)
-        elif event.stimulus in latents:
+        elif event.stimulus in latents and (event.keep or event.kind != "label"):
             times, values = latents[event.stimulus]
             since = clock[during] - event.onset
             start = 0.0 if np.isnan(event.media_start) else event.media_start

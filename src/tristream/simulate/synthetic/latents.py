@@ -1,6 +1,6 @@
 """Few measures of each stimulus that a simulated brain can follow."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from tristream.media.films import frames
 from tristream.media.sounds import sound
 from tristream.media.still_images import read_image
 from tristream.paths import resolve_inside
+from tristream.stimuli.timelines import Event
 
 Array = npt.NDArray[np.float64]
 Latents = dict[str, tuple[Array, Array]]
@@ -22,6 +23,8 @@ BANDS = ((60, 300), (300, 1200), (1200, 4000), (4000, 10_000))
 MEASURED, HEARD = 4, 22_000
 # Edge of a film's pictures when their light is measured (pixels).
 SMALL = 16
+# How strong the answer to what is imagined is, relative to what is seen.
+IMAGERY = 0.5
 
 
 def media_latents(folder: Path, descriptor: Dataset, only: set[str] | None = None) -> Latents:
@@ -63,6 +66,36 @@ def media_latents(folder: Path, descriptor: Dataset, only: set[str] | None = Non
         spread[spread < 1e-9] = np.inf
         found |= {name: (times, (some - mean) / spread) for name, (times, some) in own.items()}
     return found
+
+
+def imagined_latents(
+    latents: Latents, table: Sequence[Stimulus], events: Iterable[Event]
+) -> Latents:
+    """What events stand for that name a category alone, as those of imagery do.
+
+    Parameters
+    ----------
+    latents : dict of str to (times, values)
+        Of the stimuli that are shown.
+    table : sequence of Stimulus
+        Tells their categories.
+    events : iterable of Event
+
+    Returns
+    -------
+    dict of str to (times, values)
+        Of each such category of which stimuli are shown: the mean of their measures, `IMAGERY`
+        times as strong, shape (1, 4), at 0.
+    """
+    means: dict[str, list[Array]] = {}
+    for row in table:
+        if row.label and row.stimulus in latents:
+            means.setdefault(row.label, []).append(latents[row.stimulus][1].mean(axis=0))
+    named = {event.stimulus for event in events if event.kind == "label" and event.keep}
+    return {
+        name: (np.zeros(1), IMAGERY * np.mean(means[name], axis=0, keepdims=True))
+        for name in sorted(named & means.keys())
+    }
 
 
 def rows_of(descriptor: Dataset, only: set[str] | None) -> list[Stimulus]:

@@ -39,12 +39,10 @@ from tristream.simulate.synthetic import fmriprep_outputs as fmriprep
 from tristream.simulate.synthetic import one_image_outputs as one_image
 from tristream.simulate.synthetic import spm_outputs as spm
 from tristream.simulate.synthetic.event_responses import (
-    AUTOCORRELATION,
-    PEAK,
     Latents,
     SubjectResponses,
 )
-from tristream.simulate.synthetic.latents import media_latents
+from tristream.simulate.synthetic.latents import imagined_latents, media_latents
 from tristream.simulate.synthetic.minimal_outputs import write_description, write_minimal_subject
 from tristream.simulate.synthetic.raw_outputs import write_raw_subject
 from tristream.simulate.synthetic.raw_scans import acquisition_of
@@ -53,12 +51,11 @@ from tristream.simulate.synthetic.run_lengths import starts_of, volumes_of
 from tristream.simulate.synthetic.settings import (
     BACK,
     FRONT,
-    ITEM,
-    LABEL,
     Brain,
     SyntheticSettings,
 )
 from tristream.simulate.synthetic.stand_ins import SECONDS, write_media
+from tristream.simulate.synthetic.synthetic_methods import methods
 from tristream.simulate.synthetic.synthetic_truth import (
     KIND,
     SyntheticTruth,
@@ -129,10 +126,10 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
     for pattern in patterns:
         if not any(fnmatchcase(run, pattern) for run in dataset.runs):
             raise UserError(f"{dataset.id}: no run {pattern!r}; the first is {dataset.runs[0]}")
-    if wish.scale < 1 or not 0 < wish.ceiling < 1:
+    if wish.scale < 1 or not 0 <= wish.ceiling < 1:
         raise UserError(
             f"--scale {wish.scale:g} --ceiling {wish.ceiling:g}: the scale is 1 or more, the "
-            "ceiling lies between 0 and 1"
+            "ceiling 0 (noise alone) or more, and less than 1"
         )
     runs = tuple(r for r in dataset.runs if any(fnmatchcase(r, p) for p in patterns))
     if dataset.events.without_media_start == "continues" and runs != tuple(
@@ -202,6 +199,9 @@ def write_synthetic(
     remove(scratch)
     events = _events(dataset, settings, raw)
     latents = _media(dataset, events, made, film, settings.seed)
+    imagined = _imagined(dataset, events, latents)
+    if latents is not None:
+        latents = {**latents, **imagined}
     events = {
         subject: {run: _ended(own, latents) for run, own in runs.items()}
         for subject, runs in events.items()
@@ -221,7 +221,9 @@ def write_synthetic(
             responses = _responses(dataset, own, subject, events[subject], raw, latents)
             brain = _write_subject(raw, home, dataset, own, subject, responses)
         truths[subject] = SyntheticTruth(responses.labels, responses.courses, brain)
-    write_synthetic_truth(made / TRUTH, _provenance(dataset, settings, truths, code), truths)
+    write_synthetic_truth(
+        made / TRUTH, _provenance(dataset, settings, truths, code, imagined), truths
+    )
     commits = {}
     for folder in (raw, derivatives):
         if folder.is_dir():
@@ -259,7 +261,11 @@ def config_lines(
 
 
 def _provenance(
-    dataset: Dataset, settings: SyntheticSettings, truths: Mapping[str, SyntheticTruth], code: str
+    dataset: Dataset,
+    settings: SyntheticSettings,
+    truths: Mapping[str, SyntheticTruth],
+    code: str,
+    imagined: Latents,
 ) -> Provenance:
     config = {
         "dataset": settings.dataset,
@@ -269,43 +275,8 @@ def _provenance(
         "back": BACK,
         "front": FRONT,
     }
-    return Provenance(KIND, True, config, code, methods=methods(dataset, settings, truths))
-
-
-def methods(
-    dataset: Dataset, settings: SyntheticSettings, truths: Mapping[str, SyntheticTruth]
-) -> tuple[str, ...]:
-    """What was simulated, as sentences."""
-    followed = [
-        text
-        for region, text in ((LABEL, "the labels of events"), (ITEM, "the items that are shown"))
-        if any(courses.size for t in truths.values() for courses in t.courses[region].values())
-    ]
-    coarser = f", with voxels {settings.scale:g} times as long" if settings.scale != 1 else ""
-    trials = isinstance(dataset.layout, BetasLayout)
-    what = "responses to trials" if trials else "BOLD"
-    whose = "Trials" if trials else "Events"
-    common = (
-        f"The {what} {'are' if trials else 'is'} simulated; no measurement was made.",
-        f"{whose} and names are those of {dataset.title}; tristream simulate wrote the images for "
-        f"{len(truths)} subject{'s' * (len(truths) > 1)} (seed {settings.seed}){coarser}.",
-    )
-    maps = f"In regions of their own, smooth random maps follow {' and '.join(followed)}"
-    if trials:
-        return (
-            *common,
-            f"{maps}, trial by trial; elsewhere there is noise alone.",
-            f"The correlation of the noise-free signal with the responses is {settings.ceiling:g} "
-            "where there is a signal; noise is independent over trials and smooth in space.",
-        )
-    return (
-        *common,
-        f"{maps}, convolved with a double-gamma haemodynamic response [@glover1999] that peaks "
-        f"after {PEAK:g} s; elsewhere there is noise alone.",
-        f"The correlation of the noise-free signal with one run's data is {settings.ceiling:g} "
-        f"where there is a signal; noise is autocorrelated ({AUTOCORRELATION:g} at lag one) and "
-        "smooth in space, with slow drifts.",
-    )
+    text = methods(dataset, settings, truths, imagined)
+    return Provenance(KIND, True, config, code, methods=text)
 
 
 def _home(dataset: Dataset, raw: Path, derivatives: Path) -> Path | None:
@@ -371,6 +342,14 @@ def _media(
     found = media_latents(fetch_stimuli(wanted).root, dataset, shown)
     shutil.rmtree(made / "source", ignore_errors=True)
     return found
+
+
+def _imagined(
+    dataset: Dataset, events: Mapping[str, Mapping[str, list[Event]]], latents: Latents | None
+) -> Latents:
+    """What categories stand for that events name alone, where there are stimuli of them."""
+    every = (event for runs in events.values() for own in runs.values() for event in own)
+    return imagined_latents(dict(latents or {}), dataset.stimuli.table, every)
 
 
 def _ended(events: Sequence[Event], latents: Latents | None) -> list[Event]:

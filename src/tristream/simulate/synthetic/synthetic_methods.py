@@ -1,0 +1,54 @@
+"""What was simulated in the name of a dataset, as sentences."""
+
+from collections.abc import Mapping
+
+from tristream.config.dataset import Dataset
+from tristream.config.layouts import BetasLayout
+from tristream.simulate.synthetic.event_responses import AUTOCORRELATION, PEAK, Latents
+from tristream.simulate.synthetic.latents import IMAGERY
+from tristream.simulate.synthetic.settings import ITEM, LABEL, SyntheticSettings
+from tristream.simulate.synthetic.synthetic_truth import SyntheticTruth
+
+
+def methods(
+    dataset: Dataset,
+    settings: SyntheticSettings,
+    truths: Mapping[str, SyntheticTruth],
+    imagined: Latents,
+) -> tuple[str, ...]:
+    """Sentences for the methods text; `imagined` is what imagined categories stand for."""
+    followed = [
+        text
+        for region, text in ((LABEL, "the labels of events"), (ITEM, "the items that are shown"))
+        if any(courses.size for t in truths.values() for courses in t.courses[region].values())
+    ]
+    coarser = f", with voxels {settings.scale:g} times as long" if settings.scale != 1 else ""
+    trials = isinstance(dataset.layout, BetasLayout)
+    what = "responses to trials" if trials else "BOLD"
+    whose = "Trials" if trials else "Events"
+    common: tuple[str, ...] = (
+        f"The {what} {'are' if trials else 'is'} simulated; no measurement was made.",
+        f"{whose} and names are those of {dataset.title}; tristream simulate wrote the images for "
+        f"{len(truths)} subject{'s' * (len(truths) > 1)} (seed {settings.seed}){coarser}.",
+    )
+    if imagined:
+        common += (
+            f"What is imagined is one of {len(imagined)} categories, which events name alone, and "
+            f"is answered like the mean of the category's stimuli, {IMAGERY:g} times as strongly.",
+        )
+    maps = f"In regions of their own, smooth random maps follow {' and '.join(followed)}"
+    if trials:
+        return (
+            *common,
+            f"{maps}, trial by trial; elsewhere there is noise alone.",
+            f"The correlation of the noise-free signal with the responses is {settings.ceiling:g} "
+            "where there is a signal; noise is independent over trials and smooth in space.",
+        )
+    return (
+        *common,
+        f"{maps}, convolved with a double-gamma haemodynamic response [@glover1999] that peaks "
+        f"after {PEAK:g} s; elsewhere there is noise alone.",
+        f"The correlation of the noise-free signal with one run's data is {settings.ceiling:g} "
+        f"where there is a signal; noise is autocorrelated ({AUTOCORRELATION:g} at lag one) and "
+        "smooth in space, with slow drifts.",
+    )
