@@ -12,6 +12,7 @@ from helpers.feature_files import write_features
 from tristream.align.aligned import align_features, check_times, read_aligned, read_info
 from tristream.align.delays import delay
 from tristream.config.settings.align import AlignSettings
+from tristream.errors import UserError
 from tristream.store import Omission
 
 WORLD = World(voxels=2, shown=65.0)
@@ -112,6 +113,31 @@ def test_a_film_without_sound_leaves_its_runs_empty(tmp_path: Path) -> None:
     got = read_aligned(aligned(tmp_path))[FIRST]
     assert got.shape == (WORLD.volumes, 4)
     assert not got.any()
+    assert read_info(tmp_path / "aligned.h5").blank == set(WORLD.names)
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_runs_of_labels_alone_are_blank_for_images_and_refused_for_labels(
+    tmp_path: Path, images: bool
+) -> None:
+    """What is imagined has no picture; a label without features is a fault."""
+    table = WORLD.inventory().assign(kind="image", stimulus="cat.jpg", item="cat.jpg")
+    table = table.assign(media_start=np.nan, duration=10.0)
+    last = table["run"] == WORLD.names[-1]
+    table.loc[last, ["kind", "stimulus", "item"]] = ["label", "dog", "dog"]
+    if not images:
+        table.loc[~last, ["kind", "stimulus", "item"]] = ["label", "cat.jpg", "cat.jpg"]
+    write_stage_files(tmp_path, WORLD, table)
+    write_features(tmp_path / "features.h5", "drive/all", items=["cat.jpg"], values=np.ones((1, 4)))
+    if not images:
+        with pytest.raises(UserError, match=r"holds no features of dog, shown in"):
+            aligned(tmp_path)
+        return
+    path = aligned(tmp_path)
+    assert read_info(path).blank == {WORLD.names[-1]}
+    got = read_aligned(path)
+    assert not got[WORLD.names[-1]].any()
+    assert got[FIRST].any()
 
 
 def test_delays_shift_and_never_wrap() -> None:

@@ -288,6 +288,21 @@ def test_test_runs_leave_no_trace_in_the_fit(tmp_path, holdout):
     assert not np.allclose(other.scores.r, encoding.scores.r)
 
 
+def test_a_run_without_features_is_left_out_and_named(tmp_path):
+    """A test run in which every band is blank, as of imagery; a band alone leaves none out."""
+    study = write_study(tmp_path)
+    *others, last = [name for name in study["y"] if "test" in name]
+    for number, path in enumerate(study["aligned"]):
+        with h5py.File(path, "r+") as file:
+            file[f"runs/{last}"].attrs["blank"] = True
+            if number:
+                file[f"runs/{others[0]}"].attrs["blank"] = True
+    inputs = read_inputs(model(), study["aligned"], study["bold"], study["samples"])
+    assert last not in inputs.runs
+    assert others[0] in inputs.runs
+    assert [one.what for one in inputs.omitted] == [f"run {last}"]
+
+
 def test_shifted_features_predict_nothing(tmp_path, holdout):
     _, study, *_ = holdout
     encoding, _ = fit(tmp_path, study, model(control="shifted"))

@@ -96,7 +96,7 @@ class AlignedFile:
             tr=float(attrs["tr"]),
             times={run: self._file["times"][run][()] for run in self._file["times"]},
             simulated=self.provenance.simulated,
-            blank=frozenset(run for run in self.runs if self._file["runs"][run].attrs["blank"]),
+            blank=frozenset(run for run in self.runs if "blank" in self._file["runs"][run].attrs),
         )
 
 
@@ -197,8 +197,8 @@ def align_features(
             for run in runs:
                 at_rows = layer.at_trials if run.trials else layer.at_volumes
                 file[f"runs/{run.run}"] = at_rows(run, events[run.run])
-                shown = layer.shown(run, events[run.run])
-                file[f"runs/{run.run}"].attrs["blank"] = not shown
+                if not layer.shown(run, events[run.run]):
+                    file[f"runs/{run.run}"].attrs["blank"] = True
                 file[f"times/{run.run}"] = run.time
 
 
