@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from himalaya.kernel_ridge import MultipleKernelRidgeCV
 from scipy.special import softmax
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import PredefinedSplit
 
+from helpers.real_series import haxby_series, localizer_series
 from tristream.encode.estimators import BandedRidgeCV
 from tristream.encode.solvers import averaging, banded_ridge, ridge
 
@@ -94,6 +97,44 @@ def test_it_predicts_better_than_the_best_candidate(monkeypatch, solver, noise):
             poor.append(r2(new_y, all_alike.predict(new)) - known)
     assert np.mean(gain) > 0
     assert not poor or np.mean(poor) < min(np.mean(gain), 0)
+
+
+@pytest.mark.parametrize("name", ["haxby", "localizer"])
+def test_real_bold_is_predicted_as_well_as_by_gradient_descent(request, name):
+    """himalaya's better solver, and the best candidate, on a run of a real scan."""
+    read = {"haxby": haxby_series, "localizer": localizer_series}[name]
+    series = read(request.getfixturevalue(name))
+    train, new = series.held_out(3, 3)
+    kernels = series.kernels(train).astype(np.float32)
+    y = series.targets.astype(np.float32)
+    y -= y[train].mean(0)
+    runs, few = series.runs[train], slice(None, None, 5)
+
+    def score(model, voxels=slice(None), **options):
+        fitted = model.fit(kernels[:, train], y[train, voxels], **options)
+        return r2(y[new, voxels], np.asarray(fitted.predict(kernels[:, new])))
+
+    mean, best = (
+        score(
+            BandedRidgeCV(kernel="precomputed", alphas=np.logspace(-1, 5, 20), select=select),
+            runs=runs,
+        )
+        for select in ("average", "best")
+    )
+    descent = MultipleKernelRidgeCV(
+        kernels="precomputed",
+        cv=PredefinedSplit(np.unique(runs, return_inverse=True)[1]),
+        solver="hyper_gradient",
+        solver_params={
+            "progress_bar": False,
+            "max_iter": 100,
+            "hyper_gradient_method": "direct",
+            "initial_deltas": "ridgecv",
+        },
+    )
+    assert mean[few].mean() >= score(descent, few).mean() - 5e-4
+    assert mean.mean() >= best.mean()
+    assert mean.mean() > 0.15
 
 
 @pytest.mark.parametrize("solver", ["exact", "skeleton"])

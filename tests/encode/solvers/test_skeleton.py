@@ -1,11 +1,11 @@
 """The skeleton keeps its promise: what it loses to scoring every candidate."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from scipy.signal import lfilter
 
+from helpers.real_series import haxby_series, localizer_series
 from tristream.encode.solvers import banded_ridge, coverage, nodes, problem, shortlist, skeleton
 
 RUNS = np.repeat(np.arange(5), [30, 46, 28, 41, 35])
@@ -184,61 +184,16 @@ def test_penalties_far_beyond_the_kernels_lose_nothing(score):
     check(kernels, new_kernels, y, new_y, RUNS, score, candidates=15, alphas=alphas)
 
 
-def standardised(series, runs):
-    """Voxels without the mean of each run, with unit variance."""
-    for run in np.unique(runs):
-        series[runs == run] -= series[runs == run].mean(0)
-    return series / np.where(series.std(0) > 0, series.std(0), 1)
-
-
-def delayed(design, delays):
-    return np.hstack(
-        [np.roll(design, d, axis=0) * (np.arange(len(design)) >= d)[:, None] for d in delays]
-    )
-
-
-def check_real(features, series, train, new, runs, score):
-    grams = []
-    for x in features:
-        x = x - x[train].mean(0)
-        gram = x @ x[train].T
-        grams.append(gram / np.trace(gram[train]) * len(train))
-    grams = torch.from_numpy(np.stack(grams))
-    y = torch.from_numpy(series.astype(np.float32))
-    check(grams[:, train], grams[:, new], y[train], y[new], runs[train], score, candidates=12)
-
-
 @pytest.mark.parametrize("score", ["r2", "correlation"])
-def test_real_bold(haxby, score):
-    """Haxby's slice: labels of its blocks, and neighbouring voxels as features."""
-    bold = nib.load(haxby / "bold.nii.gz").get_fdata()
-    mask = nib.load(haxby / "mask.nii.gz").get_fdata().reshape(bold.shape[:3]) > 0
-    lines = (haxby / "attributes_literal.txt").read_text().split("\n")
-    labels, chunks = zip(*[line.split()[:2] for line in lines if line.strip()], strict=True)
-    chunks = np.array(chunks).astype(float).astype(int)
-    series = standardised(bold[mask].T, chunks)
-    design = (np.array(labels)[:, None] == np.unique(labels)).astype(float)
-    features = [delayed(design, (1, 2)), series[:, ::7], series[:, 3::50]]
-    train, new = np.flatnonzero(chunks < 3), np.flatnonzero(chunks == 3)
-    check_real(features, np.delete(series, np.s_[::7], axis=1), train, new, chunks, score)
-
-
-@pytest.mark.parametrize("score", ["r2", "correlation"])
-def test_real_bold_of_a_localizer(localizer, score):
-    """Sounds and films as events, and neighbouring voxels, in four parts of one scan."""
-    bold = nib.load(localizer / "real_data_vol_4_regions_BOLD.nii.gz").get_fdata()
-    mask = nib.load(localizer / "real_data_vol_4_regions_mask.nii.gz").get_fdata() > 0
-    parts = np.arange(bold.shape[-1]) // 32
-    series = standardised(bold[mask].T, parts)
-    design = np.zeros((len(parts), 3))
-    for line in (localizer / "paradigm_loc_av_d.csv").read_text().splitlines():
-        _, name, onset, *_ = line.split()
-        column = ("audio", "video", "damier").index(name.strip('"'))
-        design[int(float(onset) // 2.4), column] += 1
-    features = [delayed(design, range(1, 6)), series[:, ::40], series[:, 3::300]]
-    train, new = np.flatnonzero(parts < 3), np.flatnonzero(parts == 3)
-    rest = np.delete(series, np.s_[::40], axis=1)[:, ::5]
-    check_real(features, rest, train, new, parts, score)
+@pytest.mark.parametrize("name", ["haxby", "localizer"])
+def test_real_bold(request, name, score):
+    read = {"haxby": haxby_series, "localizer": localizer_series}[name]
+    series = read(request.getfixturevalue(name))
+    train, new = series.held_out(3, 3)
+    grams = torch.from_numpy(series.kernels(train))
+    y = torch.from_numpy(series.targets.astype(np.float32))
+    runs = series.runs[train]
+    check(grams[:, train], grams[:, new], y[train], y[new], runs, score, candidates=12)
 
 
 @pytest.mark.parametrize("least", [0.0, 0.02, 0.1])
