@@ -116,28 +116,36 @@ def test_a_film_without_sound_leaves_its_runs_empty(tmp_path: Path) -> None:
     assert read_info(tmp_path / "aligned.h5").blank == set(WORLD.names)
 
 
-@pytest.mark.parametrize("images", [True, False])
-def test_runs_of_labels_alone_are_blank_for_images_and_refused_for_labels(
-    tmp_path: Path, images: bool
-) -> None:
-    """What is imagined has no picture; a label without features is a fault."""
-    table = WORLD.inventory().assign(kind="image", stimulus="cat.jpg", item="cat.jpg")
-    table = table.assign(media_start=np.nan, duration=10.0)
-    last = table["run"] == WORLD.names[-1]
-    table.loc[last, ["kind", "stimulus", "item"]] = ["label", "dog", "dog"]
-    if not images:
-        table.loc[~last, ["kind", "stimulus", "item"]] = ["label", "cat.jpg", "cat.jpg"]
-    write_stage_files(tmp_path, WORLD, table)
-    write_features(tmp_path / "features.h5", "drive/all", items=["cat.jpg"], values=np.ones((1, 4)))
-    if not images:
-        with pytest.raises(UserError, match=r"holds no features of dog, shown in"):
-            aligned(tmp_path)
-        return
+PICTURES = WORLD.inventory().assign(
+    kind="image", stimulus="cat.jpg", item="cat.jpg", media_start=np.nan, duration=10.0
+)
+LAST = PICTURES["run"] == WORLD.names[-1]
+IMAGINED = {"kind": "label", "stimulus": "dog", "item": "dog"}
+
+
+def pictures(folder: Path, table: pd.DataFrame) -> None:
+    """An experiment that shows one image, and features of that."""
+    write_stage_files(folder, WORLD, table)
+    write_features(folder / "features.h5", "drive/all", items=["cat.jpg"], values=np.ones((1, 4)))
+
+
+def test_runs_of_labels_alone_are_blank_for_images(tmp_path: Path) -> None:
+    """What is imagined has no picture."""
+    pictures(tmp_path, pd.concat([PICTURES[~LAST], PICTURES[LAST].assign(**IMAGINED)]))
     path = aligned(tmp_path)
     assert read_info(path).blank == {WORLD.names[-1]}
     got = read_aligned(path)
     assert not got[WORLD.names[-1]].any()
     assert got[FIRST].any()
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_a_label_without_features_is_refused(tmp_path: Path, kind: str) -> None:
+    """Where the run shows images, too, and where the features are of labels."""
+    shown = PICTURES.assign(kind=kind)
+    pictures(tmp_path, pd.concat([shown, shown[LAST].assign(onset=30.0, **IMAGINED)]))
+    with pytest.raises(UserError, match=r"holds no features of dog, shown in"):
+        aligned(tmp_path)
 
 
 def test_delays_shift_and_never_wrap() -> None:

@@ -273,8 +273,8 @@ class _Timed:
 class _Items:
     """Features of labels or images.
 
-    `images`: of images, so that events that name a label alone (imagery) have none; `by_volume`: of
-    the volumes that a table labels.
+    `images`: of images; runs whose events name labels alone, as of imagery, have none. `by_volume`:
+    of the volumes that a table labels.
     """
 
     path: Path
@@ -328,8 +328,8 @@ class _Items:
     def shown(self, run: Run, events: Sequence[Event]) -> list[Event]:
         """Events that have features; refuses items that lack them."""
         shown = [e for e in events if not e.timed and e.item]
-        if self.images:
-            shown = [e for e in shown if e.kind == "image" or e.item in self.vectors]
+        if self.images and not any(event.kind == "image" for event in shown):
+            return [event for event in shown if event.item in self.vectors]
         unknown = sorted({e.item for e in shown} - set(self.vectors))
         if unknown:
             raise UserError(
