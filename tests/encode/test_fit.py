@@ -29,6 +29,7 @@ from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.fit_inputs import read_inputs, shifted
 from tristream.encode.jackknife import groups_of
+from tristream.errors import UserError
 from tristream.store import open_h5
 
 THIRD = VOXELS // 3
@@ -301,6 +302,12 @@ def test_a_run_without_features_is_left_out_and_named(tmp_path):
     assert last not in inputs.runs
     assert others[0] in inputs.runs
     assert [one.what for one in inputs.omitted] == [f"run {last}"]
+    for path in study["aligned"]:
+        with h5py.File(path, "r+") as file:
+            for values in file["runs"].values():
+                values.attrs["blank"] = True
+    with pytest.raises(UserError, match="no run shows anything that has these features"):
+        read_inputs(model(), study["aligned"], study["bold"], study["samples"])
 
 
 def test_shifted_features_predict_nothing(tmp_path, holdout):

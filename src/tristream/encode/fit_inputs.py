@@ -209,6 +209,11 @@ def read_inputs(
     for path in files.values():
         check_times(path, heads)
     blank = [name for name in runs if all(name in infos[label].blank for label in files)]
+    if len(blank) == len(runs):
+        raise UserError(
+            f"{', '.join(map(str, files.values()))}: no run shows anything that has these "
+            "features; name other spaces in the model's bands"
+        )
     return Inputs(
         runs={name: run for name, run in runs.items() if name not in blank},
         layout=layout,
