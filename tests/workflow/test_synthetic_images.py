@@ -30,7 +30,7 @@ from tristream.features.core.registry import Block, extractor
 
 
 @extractor(
-    "light",
+    "picture_light",
     media="film",
     images=True,
     layers=("grid",),
@@ -38,7 +38,7 @@ from tristream.features.core.registry import Block, extractor
     window=lambda layer, options: 0.25,
     methods="mean light of each cell of a 4 x 4 grid over the picture",
 )
-def light(path, layers, options, weights, device):
+def picture_light(path, layers, options, weights, device):
     """Mean light of each cell of a 4 x 4 grid over the picture."""
     from tristream.features.core.frames import frame_batches
 
@@ -64,7 +64,9 @@ def results(tmp_path_factory: pytest.TempPathFactory, trailer: Path) -> Path:
             )
             for name, signal in SIGNALS.items()
         },
-        "features": {"light": {"stream": "ventral", "extractor": "light", "module": "light.py"}},
+        "features": {
+            "light": {"stream": "ventral", "extractor": "picture_light", "module": "light.py"}
+        },
         "identification": {
             "objects": {
                 "datasets": list(SIGNALS),
