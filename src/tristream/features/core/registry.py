@@ -455,12 +455,17 @@ def get(name: str, module: str | None = None) -> Extractor:
     return _in(importlib.import_module(f"{SPACES}.{name}"))[name]
 
 
-@cache
 def _of_file(path: str) -> dict[str, Extractor]:
-    file = Path(path)
+    """Extractors of the file `path`, which is imported once wherever its relative path leads to."""
+    found = _imported(Path(path).resolve(), path)
+    return {name: replace(one, module=path) for name, one in found.items()}
+
+
+@cache
+def _imported(file: Path, path: str) -> dict[str, Extractor]:
     if file.suffix != ".py" or not file.is_file():
         raise UserError(f"{path}: no such .py file (`module` is relative to where you run)")
-    digest = hash_text(str(file.resolve()))[:12]
+    digest = hash_text(str(file))[:12]
     spec = importlib.util.spec_from_file_location(f"tristream_user_{digest}", file)
     if spec is None or spec.loader is None:
         raise UserError(f"{path}: can't be imported as a Python module")
@@ -472,7 +477,7 @@ def _of_file(path: str) -> dict[str, Extractor]:
         raise UserError(
             f"{path}: can't be imported: {type(error).__name__}: {error}; fix the module"
         ) from None
-    return {name: replace(one, module=path) for name, one in _in(module).items()}
+    return _in(module)
 
 
 def _in(module: ModuleType) -> dict[str, Extractor]:
