@@ -1,8 +1,7 @@
 """What lets a careless decoder find labels in noise does not let this one.
 
 Each trap is data without any answer to the labels. A decoder that leaks is fooled by it in this
-same test; the defence is named. Of 200 data sets (100 where each chooses its voxels anew), as many
-pass at .05 as chance alone lets pass.
+same test; the defence is named. Of 200 data sets, as many pass at .05 as chance alone lets pass.
 """
 
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from tristream.decode.decoding import decode
 from tristream.decode.decoding_samples import Samples
 from tristream.decode.labelled_arrays import labelled
 
+REPEATS = 200
 RIDGE = {"kind": "ridge", "samples": "volumes", "regularization": 10.0}
 Trap = Callable[[np.random.Generator], tuple[Samples, float]]
 
@@ -76,28 +76,26 @@ def ranked_voxels(rng: np.random.Generator) -> tuple[Samples, float]:
 
 
 @pytest.mark.parametrize(
-    ("trap", "repeats", "keys"),
+    ("trap", "keys"),
     [
-        (run_offsets, 200, {"permutations": 39}),
-        (repeated_clips, 200, {"permutations": 39}),
-        (carry_over, 200, {"permutations": 39}),
+        (run_offsets, {"permutations": 39}),
+        (repeated_clips, {"permutations": 39}),
+        (carry_over, {"permutations": 39}),
         # Each labelling chooses its own voxels: fewer of them, in fewer folds, for time.
-        (ranked_voxels, 100, {"permutations": 19, "folds": 2, "voxels": 10, "kind": "svm"}),
+        (ranked_voxels, {"permutations": 19, "folds": 2, "voxels": 10, "kind": "svm"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_trap_fools_a_leaky_decoder_alone(
-    trap: Trap, repeats: int, keys: dict[str, object]
-) -> None:
+def test_a_trap_fools_a_leaky_decoder_alone(trap: Trap, keys: dict[str, object]) -> None:
     rng = np.random.default_rng(0)
     p, accuracy, leaky = [], [], []
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         samples, fooled = trap(rng)
         found = decode(samples, DecoderDesign(**RIDGE | keys))
         p.append(found.p)
         accuracy.append(found.accuracy)
         leaky.append(fooled)
-    low, high = stats.binom.interval(0.99, repeats, 0.05)
+    low, high = stats.binom.interval(0.99, REPEATS, 0.05)
     assert low <= (np.array(p) <= 0.05).sum() <= high
     assert np.mean(accuracy) < 0.52
     assert np.mean(leaky) >= 0.6

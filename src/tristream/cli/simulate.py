@@ -61,6 +61,14 @@ def _add_like(actions: Any) -> None:
     )
     like.add_argument("--seed", type=int, default=0, help="fixes everything that is random")
     like.add_argument(
+        "--features",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="feature files of layers that the brain follows, from its lowest part to its highest, "
+        "in place of light or loudness; of stimuli that the same call wrote without them",
+    )
+    like.add_argument(
         "--from",
         dest="given",
         type=Path,
@@ -83,7 +91,13 @@ def _like(args: argparse.Namespace) -> None:
 
     dataset = descriptor(args.dataset, [Path(args.datasets or DESCRIPTORS)], Path("--dataset"))
     wish = Wish(
-        tuple(args.subjects), tuple(args.runs), args.scale, args.ceiling, args.seed, args.data
+        tuple(args.subjects),
+        tuple(args.runs),
+        args.scale,
+        args.ceiling,
+        args.seed,
+        args.data,
+        tuple(args.features),
     )
     print(write_synthetic(dataset, wish, args.output, args.given, args.film, args.code), end="")
 

@@ -148,6 +148,16 @@ def test_own_module(tmp_path: Path) -> None:
     assert len(fingerprint(checked.extractor.module)) == 12
 
 
+def test_own_modules_of_one_name_are_those_of_their_studies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ramp", "slope"):
+        own_file(tmp_path / name, OWN.replace("ramp", name))
+        monkeypatch.chdir(tmp_path / name)
+        assert list(registry.known("ramp.py")) == [name]
+        assert registry.get(name, "ramp.py").module == "ramp.py"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [("def broken(:\n", "SyntaxError"), ("import no_such_package\n", "no_such_package")],

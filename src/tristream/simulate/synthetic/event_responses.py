@@ -15,7 +15,14 @@ from scipy.signal import fftconvolve, lfilter
 from tristream.simulate.haemodynamics import hrf
 from tristream.simulate.noise import FWHM_PER_SD, cosines
 from tristream.simulate.signals import STEP
-from tristream.simulate.synthetic.settings import ITEM, LABEL, Array, SyntheticSettings, region_at
+from tristream.simulate.synthetic.settings import (
+    ITEM,
+    LABEL,
+    Array,
+    SyntheticSettings,
+    layer_at,
+    region_at,
+)
 from tristream.stimuli.timelines import Event
 
 WAVES = 400
@@ -112,8 +119,11 @@ class SubjectResponses:
         size = self.settings.ceiling
         for name, weights in self._weights.items():
             here = region == name
+            own = waves[here] @ weights
+            if name == ITEM and self.settings.features:
+                own *= _followed(worlds[here], len(self.settings.features), own.shape[1])
             deviation[:, here] *= np.sqrt(1 - size**2)
-            deviation[:, here] += size * self._signal(name, run, waves[here] @ weights)
+            deviation[:, here] += size * self._signal(name, run, own)
         return np.asarray(deviation)
 
     def _courses(
@@ -159,6 +169,12 @@ class SubjectResponses:
         """A stream of its own for each thing, so that a choice of runs changes no other."""
         name = "/".join([self.subject, *what])
         return np.random.default_rng([self.settings.seed, zlib.crc32(name.encode())])
+
+
+def _followed(worlds: Array, layers: int, columns: int) -> npt.NDArray[np.bool_]:
+    """Which columns, those of its own layer, each point follows: (n, columns)."""
+    own = layer_at(worlds, layers)[:, None] == np.arange(layers)
+    return np.repeat(own, columns // layers, axis=1)
 
 
 def _label_drive(events: Sequence[Event], labels: Sequence[str], clock: Array) -> Array:

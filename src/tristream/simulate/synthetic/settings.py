@@ -43,6 +43,9 @@ class SyntheticSettings:
         Fixes everything that is random.
     data : Path
         Folder of downloads, where the places of fsLR's vertices are looked for.
+    features : tuple of Path
+        Feature files of layers that items are answered by, from the lowest part of the brain that
+        follows items to the highest; by default it follows a few measures of each stimulus.
     """
 
     dataset: str
@@ -52,6 +55,7 @@ class SyntheticSettings:
     ceiling: float = 0.5
     seed: int = 0
     data: Path = Path("data")
+    features: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,10 @@ def region_at(worlds: Array) -> npt.NDArray[np.str_]:
     """Region of points (n, 3), MNI mm: labels at the back, items in front, noise between."""
     y = worlds[:, 1]
     return np.where(y < BACK, LABEL, np.where(y > FRONT, ITEM, NONE))
+
+
+def layer_at(worlds: Array, count: int) -> npt.NDArray[np.int64]:
+    """Layer of points (n, 3), MNI mm, by their height: equal shares of a ball, the lowest 0."""
+    height = np.clip((worlds[:, 2] - CENTRE[2]) / RADII[2], -1, 1)
+    below = (2 + 3 * height - height**3) / 4
+    return np.minimum((below * count).astype(np.int64), count - 1)

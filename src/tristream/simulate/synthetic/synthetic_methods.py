@@ -1,11 +1,12 @@
 """What was simulated in the name of a dataset, as sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tristream.config.dataset import Dataset
 from tristream.config.layouts import BetasLayout
 from tristream.simulate.synthetic.event_responses import AUTOCORRELATION, PEAK, Latents
 from tristream.simulate.synthetic.latents import IMAGERY
+from tristream.simulate.synthetic.layer_latents import LEADING
 from tristream.simulate.synthetic.settings import ITEM, LABEL, SyntheticSettings
 from tristream.simulate.synthetic.synthetic_truth import SyntheticTruth
 
@@ -15,8 +16,13 @@ def methods(
     settings: SyntheticSettings,
     truths: Mapping[str, SyntheticTruth],
     imagined: Latents,
+    layers: Sequence[str],
 ) -> tuple[str, ...]:
-    """Sentences for the methods text; `imagined` is what imagined categories stand for."""
+    """Sentences for the methods text.
+
+    `imagined` is what imagined categories stand for, `layers` what items are answered by in place
+    of a few measures.
+    """
     followed = [
         text
         for region, text in ((LABEL, "the labels of events"), (ITEM, "the items that are shown"))
@@ -35,6 +41,11 @@ def methods(
         common += (
             f"What is imagined is one of {len(imagined)} categories, which events name alone, and "
             f"is answered like the mean of the category's stimuli, {IMAGERY:g} times as strongly.",
+        )
+    if layers:
+        common += (
+            f"Items are answered, from the lowest part of their region to its highest, by the "
+            f"{LEADING} leading principal components of {', '.join(layers)}.",
         )
     maps = f"In regions of their own, smooth random maps follow {' and '.join(followed)}"
     if trials:

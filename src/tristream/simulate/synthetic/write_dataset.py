@@ -43,6 +43,7 @@ from tristream.simulate.synthetic.event_responses import (
     SubjectResponses,
 )
 from tristream.simulate.synthetic.latents import imagined_latents, media_latents
+from tristream.simulate.synthetic.layer_latents import layer_latents
 from tristream.simulate.synthetic.minimal_outputs import write_description, write_minimal_subject
 from tristream.simulate.synthetic.raw_outputs import write_raw_subject
 from tristream.simulate.synthetic.raw_scans import acquisition_of
@@ -88,7 +89,7 @@ OneImage = VolumeTableLayout | ScanLayout
 class Wish:
     """What the user asks for; empty subjects and patterns of runs take all.
 
-    `data` is the folder of downloads.
+    `data` is the folder of downloads, `features` are files of layers that items are answered by.
     """
 
     subjects: tuple[str, ...] = ()
@@ -97,6 +98,7 @@ class Wish:
     ceiling: float = 0.5
     seed: int = 0
     data: Path = Path("data")
+    features: tuple[Path, ...] = ()
 
 
 def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
@@ -140,9 +142,8 @@ def chosen(dataset: Dataset, wish: Wish) -> SyntheticSettings:
             "that are taken are needed; take the first ones"
         )
     subjects = wish.subjects or tuple(dataset.subjects)
-    return SyntheticSettings(
-        dataset.id, subjects, runs, wish.scale, wish.ceiling, wish.seed, wish.data
-    )
+    rest = wish.scale, wish.ceiling, wish.seed, wish.data, wish.features
+    return SyntheticSettings(dataset.id, subjects, runs, *rest)
 
 
 def write_synthetic(
@@ -199,13 +200,21 @@ def write_synthetic(
     remove(scratch)
     events = _events(dataset, settings, raw)
     latents = _media(dataset, events, made, film, settings.seed)
-    imagined = _imagined(dataset, events, latents)
-    if latents is not None:
-        latents = {**latents, **imagined}
     events = {
         subject: {run: _ended(own, latents) for run, own in runs.items()}
         for subject, runs in events.items()
     }
+    layers: list[str] = []
+    if settings.features and latents is None:
+        raise UserError(
+            f"{dataset.id}: --features are of films, sounds or pictures, and the runs show labels "
+            "alone; leave it out"
+        )
+    if settings.features and latents:
+        layers, latents = layer_latents(settings.features, latents)
+    imagined = _imagined(dataset, events, latents)
+    if latents is not None:
+        latents = {**latents, **imagined}
     if dataset.derivatives is not None:
         repository.create(derivatives, settings.seed + 1)
     if home := _home(dataset, raw, derivatives):
@@ -222,7 +231,7 @@ def write_synthetic(
             brain = _write_subject(raw, home, dataset, own, subject, responses)
         truths[subject] = SyntheticTruth(responses.labels, responses.courses, brain)
     write_synthetic_truth(
-        made / TRUTH, _provenance(dataset, settings, truths, code, imagined), truths
+        made / TRUTH, _provenance(dataset, settings, truths, code, imagined, layers), truths
     )
     commits = {}
     for folder in (raw, derivatives):
@@ -266,6 +275,7 @@ def _provenance(
     truths: Mapping[str, SyntheticTruth],
     code: str,
     imagined: Latents,
+    layers: Sequence[str],
 ) -> Provenance:
     config = {
         "dataset": settings.dataset,
@@ -274,8 +284,9 @@ def _provenance(
         "seed": settings.seed,
         "back": BACK,
         "front": FRONT,
+        "layers": list(layers),
     }
-    text = methods(dataset, settings, truths, imagined)
+    text = methods(dataset, settings, truths, imagined, layers)
     return Provenance(KIND, True, config, code, methods=text)
 
 
