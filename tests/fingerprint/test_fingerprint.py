@@ -25,7 +25,7 @@ def _fresh():
 
 
 def _clear() -> None:
-    for cached in (module.fingerprint, module.closure, module._code):
+    for cached in (module._fingerprint, module.closure, module._code):
         cached.cache_clear()
 
 
@@ -33,6 +33,16 @@ def test_comments_and_docstrings_change_nothing(tmp_path):
     first = of(tmp_path, CODE)
     assert of(tmp_path, "# a comment\n" + CODE.replace("Say", "Tell").replace("Doc", "D")) == first
     assert of(tmp_path, CODE.replace("+ 1", "+ 2")) != first
+
+
+def test_a_relative_path_is_of_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    found = []
+    for name, code in (("a", CODE), ("b", CODE.replace("+ 1", "+ 2")), ("c", CODE)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.py").write_text(code)
+        monkeypatch.chdir(tmp_path / name)
+        found.append(fingerprint("tristream.errors", "x.py"))
+    assert found[0] == found[2] != found[1]
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ PLUMBING = (
 )
 
 
-@cache
 def fingerprint(*modules: str) -> str:
     """Hash the code of `modules` and of all package modules that they reach by import.
 
@@ -49,7 +48,17 @@ def fingerprint(*modules: str) -> str:
         Twelve hexadecimal digits, equal for equal code: comments, blank lines and docstrings
         change nothing.
     """
-    parts = (f"{Path(name).name}\n{_code(name)[0]}\n" for name in sorted(closure(*modules)))
+    # A relative path leads elsewhere in another folder: what is remembered of it would be wrong.
+    return _fingerprint(
+        *(str(Path(name).resolve()) if name.endswith(".py") else name for name in modules)
+    )
+
+
+@cache
+def _fingerprint(*modules: str) -> str:
+    # Where a file lies does not change its hash.
+    names = sorted((Path(name).name, name) for name in closure(*modules))
+    parts = (f"{own}\n{_code(name)[0]}\n" for own, name in names)
     return hash_text("".join(parts))[:12]
 
 

@@ -39,7 +39,7 @@ def layer_latents(paths: Sequence[Path], shown: Collection[str]) -> tuple[list[s
     Raises
     ------
     UserError
-        If a file is no feature file, lacks a stimulus or has the same values for all.
+        If a file holds no features, lacks a stimulus or has the same values for all.
     """
     labels: list[str] = []
     layers: list[Latents] = []
