@@ -182,7 +182,7 @@ def test_names_that_are_not_one_a_column(study: FilmStudy) -> None:
     ):
         text = OWN.format(body=body).replace('methods="', f'names=lambda *_: {names}, methods="')
         module.write_text(text)
-        registry._of_file.cache_clear()
+        registry._imported.cache_clear()
         study.write_config({"own": {"stream": "dorsal", "extractor": "own", "module": str(module)}})
         assert words in fails(study, "own", "a")
 

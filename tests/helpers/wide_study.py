@@ -41,7 +41,7 @@ from tristream import fingerprint
 
 def forget(code):
     if code:
-        for cached in (fingerprint.fingerprint, fingerprint.closure, fingerprint._code):
+        for cached in (fingerprint._fingerprint, fingerprint.closure, fingerprint._code):
             cached.cache_clear()
 
 snakefile, changes = sys.argv[1], json.load(sys.stdin)

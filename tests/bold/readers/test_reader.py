@@ -62,9 +62,9 @@ def test_a_changed_reader_changes_no_other_key(monkeypatch: pytest.MonkeyPatch) 
         return (f"{code}x" if name == reader_module("fmriprep_minimal") else code), imports
 
     monkeypatch.setattr(module, "_code", changed)
-    module.fingerprint.cache_clear()
+    module._fingerprint.cache_clear()
     try:
         found = {k: fingerprint("tristream.bold.prepare", reader_module(k)) for k in KINDS}
     finally:
-        module.fingerprint.cache_clear()
+        module._fingerprint.cache_clear()
     assert {kind for kind in KINDS if found[kind] != keys[kind]} == {"fmriprep_minimal"}
