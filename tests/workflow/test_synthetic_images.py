@@ -208,5 +208,8 @@ def test_what_is_imagined_is_said_to_be_simulated_so(results: Path) -> None:
     with h5py.File(results.parent / "archive/strong/truth.h5") as file:
         assert "What is imagined is one of 50 categories" in file.attrs["methods"]
         assert "leading principal components" not in file.attrs["methods"]
+    with h5py.File(results.parent / "archive/none/truth.h5") as file:
+        assert "There is noise alone" in file.attrs["methods"]
+        assert "imagined" not in file.attrs["methods"]
     with h5py.File(results.parent / "archive/falling/truth.h5") as file:
         assert "components of levels/level5, levels/level4, " in file.attrs["methods"]

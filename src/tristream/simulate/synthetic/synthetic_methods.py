@@ -23,43 +23,63 @@ def methods(
     `imagined` is what imagined categories stand for, `layers` what items are answered by in place
     of a few measures.
     """
+    coarser = f", with voxels {settings.scale:g} times as long" if settings.scale != 1 else ""
+    trials = isinstance(dataset.layout, BetasLayout)
+    if trials:
+        are, whose, what = "responses to trials are", "Trials", "the responses"
+        noise = "independent over trials and smooth in space"
+    else:
+        are, whose, what = "BOLD is", "Events", "one run's data"
+        noise = f"autocorrelated ({AUTOCORRELATION:g} at lag one) and smooth in space"
+        noise += ", with slow drifts"
+    written = (
+        f"The {are} simulated; no measurement was made.",
+        f"{whose} and names are those of {dataset.title}; tristream simulate wrote the images for "
+        f"{len(truths)} subject{'s' * (len(truths) > 1)} (seed {settings.seed}){coarser}.",
+    )
+    if not settings.ceiling:
+        return (*written, f"There is noise alone, {noise}.")
+    return (
+        *written,
+        *_followed(settings, truths, imagined, layers, trials=trials),
+        f"The correlation of the noise-free signal with {what} is {settings.ceiling:g} where there "
+        f"is a signal; noise is {noise}.",
+    )
+
+
+def _followed(
+    settings: SyntheticSettings,
+    truths: Mapping[str, SyntheticTruth],
+    imagined: Latents,
+    layers: Sequence[str],
+    *,
+    trials: bool,
+) -> list[str]:
+    """What voxels follow, and how."""
     followed = [
         text
         for region, text in ((LABEL, "the labels of events"), (ITEM, "the items that are shown"))
         if any(courses.size for t in truths.values() for courses in t.courses[region].values())
     ]
-    coarser = f", with voxels {settings.scale:g} times as long" if settings.scale != 1 else ""
-    trials = isinstance(dataset.layout, BetasLayout)
-    what = "responses to trials" if trials else "BOLD"
-    whose = "Trials" if trials else "Events"
-    common: tuple[str, ...] = (
-        f"The {what} {'are' if trials else 'is'} simulated; no measurement was made.",
-        f"{whose} and names are those of {dataset.title}; tristream simulate wrote the images for "
-        f"{len(truths)} subject{'s' * (len(truths) > 1)} (seed {settings.seed}){coarser}.",
-    )
+    said = []
     if imagined:
-        common += (
+        said.append(
             f"What is imagined is one of {len(imagined)} categories, which events name alone, and "
-            f"is answered like the mean of the category's stimuli, {IMAGERY:g} times as strongly.",
+            f"is answered like the mean of the category's stimuli, {IMAGERY:g} times as strongly."
         )
     if layers:
-        common += (
+        said.append(
             f"Items are answered, from the lowest part of their region to its highest, by the "
-            f"{LEADING} leading principal components of {', '.join(layers)}.",
+            f"{LEADING} leading principal components of {', '.join(layers)}."
         )
-    maps = f"In regions of their own, smooth random maps follow {' and '.join(followed)}"
-    if trials:
-        return (
-            *common,
-            f"{maps}, trial by trial; elsewhere there is noise alone.",
-            f"The correlation of the noise-free signal with the responses is {settings.ceiling:g} "
-            "where there is a signal; noise is independent over trials and smooth in space.",
-        )
-    return (
-        *common,
-        f"{maps}, convolved with a double-gamma haemodynamic response [@glover1999] that peaks "
-        f"after {PEAK:g} s; elsewhere there is noise alone.",
-        f"The correlation of the noise-free signal with one run's data is {settings.ceiling:g} "
-        f"where there is a signal; noise is autocorrelated ({AUTOCORRELATION:g} at lag one) and "
-        "smooth in space, with slow drifts.",
+    how = (
+        "trial by trial"
+        if trials
+        else "convolved with a double-gamma haemodynamic response [@glover1999] that peaks after "
+        f"{PEAK:g} s"
     )
+    said.append(
+        f"In regions of their own, smooth random maps follow {' and '.join(followed)}, {how}; "
+        "elsewhere there is noise alone."
+    )
+    return said
