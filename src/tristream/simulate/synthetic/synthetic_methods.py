@@ -61,15 +61,15 @@ def _followed(
         for region, text in ((LABEL, "the labels of events"), (ITEM, "the items that are shown"))
         if any(courses.size for t in truths.values() for courses in t.courses[region].values())
     ]
-    said = []
+    sentences = []
     if imagined:
-        said.append(
+        sentences.append(
             f"What is imagined is one of {len(imagined)} categories, which events name alone, and "
             f"is answered like the mean of the category's stimuli, {IMAGERY:g} times as strongly."
         )
     if layers:
-        said.append(
-            f"Items are answered, from the lowest part of their region to its highest, by the "
+        sentences.append(
+            "Items are answered, from the lowest part of their region to its highest, by the "
             f"{LEADING} leading principal components of {', '.join(layers)}."
         )
     how = (
@@ -78,8 +78,8 @@ def _followed(
         else "convolved with a double-gamma haemodynamic response [@glover1999] that peaks after "
         f"{PEAK:g} s"
     )
-    said.append(
+    sentences.append(
         f"In regions of their own, smooth random maps follow {' and '.join(followed)}, {how}; "
         "elsewhere there is noise alone."
     )
-    return said
+    return sentences
