@@ -7,6 +7,9 @@ import pytest
 from scipy import signal
 
 from tristream.align.exchange import sign_units
+from tristream.bold.cleaning import projection_basis
+from tristream.bold.high_pass import high_pass_cosines
+from tristream.inference import sign_widening as sign_widening_module
 from tristream.inference.permutation import PredictedRun, unit_length
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.sign_widening import sign_widening
@@ -69,6 +72,36 @@ def test_error_rate_and_power_where_neighbours_touch(kind):
     assert np.mean([(p_values(run, kind, widen=False) <= 0.05).mean() for run in none]) > 0.065
     better = compared(rng, 300, 400, 15, first=0.7)
     assert (p_values(better, kind) <= 0.05).mean() > 0.8
+
+
+def test_error_rate_where_a_filter_makes_data_unlike_half_a_minute_later(monkeypatch):
+    """Presentations of 6 s in runs of 3 min without what is slower than 128 s."""
+    rng = np.random.default_rng(0)
+    time = 2 * (np.arange(90) + 0.5)
+    slowest = projection_basis(90, high_pass_cosines(time, 128))
+
+    def filtered(rho):
+        series = slow(rng, (90, 400), rho)
+        return series - slowest @ (slowest.T @ series)
+
+    runs = [
+        PredictedRun(
+            filtered(0.7),
+            unit_length(filtered(0.8)) - unit_length(filtered(0.8)),
+            (time // 6).astype(int),
+        )
+        for _ in range(12)
+    ]
+
+    def rate():
+        return np.mean([(p_values(run, "block") <= 0.05).mean() for run in runs])
+
+    assert 0.03 < rate() < 0.06
+    # The rule before: neighbours alone.
+    monkeypatch.setattr(
+        sign_widening_module, "products_of_distant", lambda y, *_: np.zeros(y.shape[1])
+    )
+    assert rate() > 0.065
 
 
 def test_showings_of_an_item_change_their_sign_together():

@@ -11,7 +11,7 @@ Test data that were held out have no part in the fit, and the part of a unit is 
 samples of the product of the data with the difference of the (normed) predictions. What is compared
 are the models as they were fitted. Under leave-one-run-out a unit has its part as training data,
 too (:mod:`tristream.encode.unit_parts`), to first order: how often true nulls pass was measured
-(docs/calibration.md). Where neighbours touch, the null is widened
+(docs/calibration.md). Where units of one run share noise, the null is widened
 (:mod:`tristream.inference.sign_widening`).
 
 Eleven units have 1,024 patterns of signs (one and its opposite are the same). Of fewer units that

@@ -61,7 +61,7 @@ class ComparedModels:
     ijk, grayordinates
         Where the voxels lie.
     widening : float
-        How many times wider the null was made where neighbouring units share noise.
+        How many times wider the null was made where units of one run share noise.
     found : Difference or None
         None where there are no p values.
     draws : Draws or None

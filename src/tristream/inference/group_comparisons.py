@@ -161,7 +161,7 @@ def _with_nulls(
         patterns(len(names), 2),
         f"flipping the sign of the difference in each of {len(names)} {what}",
         widening=wider,
-        too_narrow="Neighbouring units share noise, and their signs do not",
+        too_narrow="Units of one run share noise, and their signs do not",
     )
     if shared.refusal or len(subjects) < 2:
         return shared, list(subjects)

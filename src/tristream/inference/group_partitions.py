@@ -115,7 +115,7 @@ def _shared(
         patterns(count, 1),
         f"flipping the sign of what each of {count} {UNITS[by_unit[0].unit]} adds",
         widening=tuple(float(one.widening[place]) for one in by_unit),
-        too_narrow="Neighbouring units share noise, and their signs do not",
+        too_narrow="Units of one run share noise, and their signs do not",
     )
 
 

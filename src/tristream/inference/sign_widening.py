@@ -1,10 +1,12 @@
-"""How much too narrow a null of signs is where units that touch share noise.
+"""How much too narrow a null of signs is where units of one run share noise.
 
-Signs of units are drawn independently, but the noise of units that touch is not. In a film the
-variance of a difference without signal is the sum over lags of the products of the autocovariances
-of data and difference of predictions, as for a correlation (:mod:`tristream.inference.widening`),
-and is compared with the squares of the units' parts. Elsewhere what follows a unit is another
-presentation, and the products of parts of neighbours are counted as they are. Both are means over
+Signs of units are drawn independently, but the noise of units that follow each other is not. In a
+film the variance of a difference without signal is the sum over lags of the products of the
+autocovariances of data and difference of predictions, as for a correlation
+(:mod:`tristream.inference.widening`), and is compared with the squares of the units' parts.
+Elsewhere what follows a unit is another presentation, and the products of parts of neighbours are
+counted as they are; of presentations that are further apart, which a high-pass filter makes unlike
+in data and predictions, products are expected from the autocovariances, too. All are means over
 voxels: one voxel's own ratio would be too uncertain to use.
 """
 
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.neighbours import products_of_neighbours
+from tristream.encode.neighbours import products_of_distant, products_of_neighbours
 from tristream.inference.permutation import PredictedRun, circular_products, unit_length
 from tristream.inference.tested_runs import TIME
 from tristream.inference.widening import lost_by_shifts
@@ -40,10 +42,12 @@ def sign_widening(runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str
         part = slice(start, start + CHUNK)
         parts = np.zeros((count, min(CHUNK, voxels - start)))
         for run, own in zip(runs, units, strict=True):
-            product = unit_length(run.y[:, part]) * run.prediction[:, part]
-            np.add.at(parts, own, product)
+            y, prediction = unit_length(run.y[:, part]), run.prediction[:, part]
+            np.add.at(parts, own, y * prediction)
             if unit != TIME:
-                wanted += float(products_of_neighbours(product, run.unit, own).sum())
+                near = products_of_neighbours(y * prediction, run.unit, own)
+                far = products_of_distant(y, prediction, run.unit, own)
+                wanted += float((near + far).sum())
         squares += float((parts**2).sum())
     wanted = sum(_of_film(run) for run in runs) if unit == TIME else squares + wanted
     return float(np.sqrt(max(1.0, wanted / squares))) if squares > 0 else 1.0

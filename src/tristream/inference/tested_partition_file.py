@@ -29,7 +29,7 @@ class TestedSet:
     region_value, region_p, region_p_fwe, region_q : ndarray of shape (regions,)
         Of the mean over the voxels of each region.
     widening : float
-        How many times wider the null was made where neighbouring units share noise.
+        How many times wider the null was made where units of one run share noise.
     draws : Draws
         How many permutations the voxels got.
     """

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.encode.disk_arrays import forget
+from tristream.encode.neighbours import autocovariance
 from tristream.inference.permutation import (
     Placed,
     PredictedRun,
@@ -94,7 +95,7 @@ def lost_by_shifts(run: PredictedRun, chunk: int = 512) -> float:
         square = circular_products(y, prediction) ** 2
         shifted += float(square.mean(0).sum())
         cleaned += float((square / _kept(prediction, run.projection)).mean(0).sum())
-        products = _autocovariance(y, len(lags)) * _autocovariance(prediction, len(lags))
+        products = autocovariance(y, len(lags)) * autocovariance(prediction, len(lags))
         bartlett += float(weight @ products.sum(1))
         forget(run.y, run.prediction)
     return bartlett / shifted * cleaned / shifted if shifted > 0 else 1.0
@@ -111,12 +112,6 @@ def _kept(prediction: Doubles, projection: npt.NDArray[np.floating] | None) -> D
             kept -= circular_products(basis[:, None], prediction) ** 2
     # Half as a limit: a prediction within the projection predicts nothing.
     return np.maximum(kept / np.maximum(kept[0], 0.5), 0.5)
-
-
-def _autocovariance(x: Doubles, lags: int) -> Doubles:
-    """Sums of products of a series of length one with itself `lags` later, (lags, voxels)."""
-    spectrum = np.abs(np.fft.rfft(x, 2 * len(x), axis=0)) ** 2
-    return np.fft.irfft(spectrum, 2 * len(x), axis=0)[:lags]
 
 
 def _about_the_mean(y: Doubles, prediction: Doubles, rows: Ints) -> Doubles:

@@ -197,7 +197,7 @@ def signs_widened(factor: float) -> list[str]:
     if growth <= 0.05:
         return []
     return [
-        "Units that touch share noise, and their signs do not; the null was therefore widened "
+        "Units of one run share noise, and their signs do not; the null was therefore widened "
         "until its variance, as a mean over voxels, was that of a difference without signal "
         f"[@afyouni2019]. The standard deviation of the null grew by {growth:.1f} %."
     ]

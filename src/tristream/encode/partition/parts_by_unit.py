@@ -28,7 +28,7 @@ class PartsByUnit:
     parts : ndarray of shape (sets, units, voxels)
         They add up to the commonality coefficients of the sets.
     widening : ndarray of shape (sets,)
-        How many times wider a null of signs has to be, since units that touch share noise.
+        How many times wider a null of signs has to be, since neighbouring units share noise.
     pairs : ndarray of shape (sets, signs, voxels), optional
         Under leave-one-run-out: sums over pairs of units, see :mod:`tristream.encode.unit_parts`.
     """
