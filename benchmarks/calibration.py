@@ -56,8 +56,12 @@ NAMED_ITEMS = ("ds003720", "items, no rest", "items, rest")
 
 def cells() -> list[Cell]:
     """Every cell."""
-    out = [Cell(d, "encoder", null, world) for d in ALL for null, world in NOISE.items()]
-    out += [Cell(d, "encoder", "answers to items", ITEMS) for d in ITEM_DESIGNS]
+    out = [
+        Cell(d, "encoder", null, world, of_items=d in ITEM_DESIGNS)
+        for d in ALL
+        for null, world in NOISE.items()
+    ]
+    out += [Cell(d, "encoder", "answers to items", ITEMS, of_items=True) for d in ITEM_DESIGNS]
     for design in ALL:
         equal = World(rho=0.4, equal=0.2)
         out += [Cell(design, "model comparison", null, NOISE[null]) for null in ("AR .4", "AR .7")]

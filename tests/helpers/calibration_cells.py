@@ -34,6 +34,9 @@ class Cell:
         Field of the world that `planted` is put into.
     conservative : str
         Why its rates may be lower; empty where they should not be.
+    of_items : bool
+        Whether voxels without effect may answer items, as strongly as those with one: of items that
+        the model has not seen, answers alone are no effect.
     """
 
     design: str
@@ -43,6 +46,7 @@ class Cell:
     planted: tuple[float, ...] = SHARES
     effect: str = "planted"
     conservative: str = ""
+    of_items: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Rates:
         Realisations with a false positive; empty where one thing is tested.
     power, oracle : float
         Share of planted effects with p at most .05, and of those whose statistic is beyond the
-        95th percentile of the same statistic without effect.
+        95th percentile of the same statistic without effect, see :class:`Cell`.
     refused : str
     """
 
@@ -137,8 +141,15 @@ def measure(
     driven = replace(cell.world, **{cell.effect: cell.planted})
     other = [one for _, one in draws(design, test, driven, many, folder, seed + 100_000)]
     power = float(np.mean([(one.p <= LEVEL + ROUNDING).mean() for one in other]))
-    observed = (np.concatenate([one.observed for one in each]) for each in (found, other))
-    return replace(null, power=power, oracle=beyond(*observed))
+    if not cell.of_items:
+        observed = (np.concatenate([one.observed for one in each]) for each in (found, other))
+        return replace(null, power=power, oracle=beyond(*observed))
+    unrelated = replace(cell.world, items=tuple(cell.world.items + s for s in cell.planted))
+    same = [one for _, one in draws(design, test, unrelated, many, folder, seed + 200_000)]
+    effect, without = (np.stack([one.observed for one in each]) for each in (other, same))
+    shares = len(cell.planted)
+    oracle = [beyond(without[:, k::shares], effect[:, k::shares]) for k in range(shares)]
+    return replace(null, power=power, oracle=float(np.mean(oracle)))
 
 
 def rates_of(found: Sequence[Found]) -> Rates:

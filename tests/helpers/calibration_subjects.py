@@ -60,8 +60,9 @@ class World:
         Autocorrelation of the noise at a lag of one TR.
     smooth : float
         Standard deviation of a kernel that noise is smoothed with, in voxels.
-    items : float
-        Answers to each item, or moment of a film, that have nothing to do with the features.
+    items : float, or tuple of float
+        Answers to each item, or moment of a film, that have nothing to do with the features; of
+        several shares voxels take one in turn.
     shared : float
         The same, alike in all subjects.
     equal : float
@@ -78,7 +79,7 @@ class World:
 
     rho: float = 0.4
     smooth: float = 0.0
-    items: float = 0.0
+    items: float | tuple[float, ...] = 0.0
     shared: float = 0.0
     equal: float = 0.0
     other: float = 0.0
