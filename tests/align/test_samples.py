@@ -102,6 +102,18 @@ def test_time_blocks_of_film(seconds: int, lengths: list[int]) -> None:
     assert number[0] == 1
 
 
+def test_time_blocks_of_all_volumes_go_on_between_events() -> None:
+    table = run_samples(
+        volumes(20, 2.0),
+        blocks((0, 2, "a", "a"), (28, 2, "b", "b")),
+        Exchange(unit="time", seconds=20),
+        between=True,
+    )
+    run = WORLD.names[0]
+    assert table["unit"].tolist() == [f"{run}/1"] * 10 + [f"{run}/2"] * 10
+    assert table["keep"].all()
+
+
 def test_time_blocks_stay_whole_at_fractional_tr() -> None:
     number = time_blocks(0.7 + 0.8 * np.arange(100), 20)
     assert set(np.unique(number, return_counts=True)[1]) == {25}

@@ -18,7 +18,8 @@ from tristream.encode.tap_predictions import tap_predictions
 from tristream.inference import rearranged_lengths
 from tristream.inference.moved_features import MovedFeatures, exchange_of_items
 from tristream.inference.moved_predictions import LIMIT
-from tristream.inference.refit_features import Shared, _factor, refitted_features_z
+from tristream.inference.refit_features import _factor, refitted_features_z
+from tristream.inference.shared_hyperparameters import SharedHyperparameters
 from tristream.inference.tested_runs import features_can_move, runs_of
 
 VOXELS = 9
@@ -177,7 +178,7 @@ def _of_folds(encoding: Encoding, plain: dict, changed: dict) -> np.ndarray:
     z = []
     for name, test in encoding.tests.items():
         train = [other for other in encoding.tests if other != name]
-        shared = Shared.of(test, encoding.fitted.cv)
+        shared = SharedHyperparameters.of(test, encoding.fitted.cv)
         x, new = ByHand.of(encoding, plain, train).design(changed, test, shared.gamma)
         y = np.concatenate([encoding.tests[n].y for n in train]).astype(float)
         dual = np.linalg.solve(x @ x.T + shared.alpha * np.eye(len(y)), y - y.mean(0))

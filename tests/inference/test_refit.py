@@ -14,6 +14,7 @@ from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation
 from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
+from tristream.inference import encoding as inference
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.inference_file import read_inference
 from tristream.inference.permutation import exchange_of_runs
@@ -25,12 +26,11 @@ from tristream.store import open_h5
 SETTINGS = model(candidates=3, alphas={"lowest": -1, "highest": 4, "number": 6})
 
 
-def fit(folder, change=None, select="average"):
+def fit(folder, change=None):
     study = write_study(folder, scheme="leave-one-run-out", change=change)
     path = folder / "encoding.h5"
     inputs = (study["aligned"], study["bold"], study["samples"])
-    settings = encode_settings(SETTINGS.model_copy(update={"select": select}))
-    fit_subject(settings, "01", *inputs, path)
+    fit_subject(encode_settings(SETTINGS), "01", *inputs, path)
     return path
 
 
@@ -45,42 +45,39 @@ def kernel_ridge(train, new, y, gamma, alpha):
     return np.einsum("b,bij->ij", gamma, new) @ np.linalg.solve(penalised, y - y.mean())
 
 
-@pytest.mark.parametrize("select", ["average", "best"])
-def test_null_equals_fitting_the_permuted_data(driven, tmp_path, select):
-    """One permutation, by kernel ridge written out; of a mean of models by each of them."""
-    driven = driven if select == "average" else fit(tmp_path, select=select)
+def test_null_equals_fitting_the_permuted_data(driven):
+    """As they are and one permutation, by kernel ridge written out."""
     encoding, _ = read_encoding(driven)
     moves = exchange_of_runs(runs_of(encoding), "time")
     found = refit_null(encoding, driven, moves, permutations=2, seed=1)
     orders = _row_orders(encoding, moves, 2, 1)
     features = TrainingFeatures(encoding, driven)
     names = list(encoding.tests)
-    assert found.observed == pytest.approx(encoding.scores.r, abs=1e-5)
-    z, wrong = [], []
-    for name in names:
-        train = [other for other in names if other != name]
-        about = encoding.about
-        kernels = band_kernels(
-            features, about["layout"], encoding.fitted.runs, train, [name], about["delays"]
-        )
-        y = np.vstack([encoding.tests[n].y[orders[n][2]] for n in train]).astype(float)
-        test = encoding.tests[name]
-        matrices = kernels.train.numpy(), kernels.test[name].numpy()
-        prediction, of_best = np.zeros((2, *test.y.shape))
-        for v in range(test.y.shape[1]):
-            models = test.models
-            for k, share in zip(models.index[:, v], models.share[:, v], strict=True):
-                one = models.gamma[:, k], models.alpha[k]
-                prediction[:, v] += share * kernel_ridge(*matrices, y[:, v], *one)
-            one = test.gamma[:, v].astype(float), float(test.alpha[v])
-            of_best[:, v] = kernel_ridge(*matrices, y[:, v], *one)
-        data = test.y[orders[name][2]]
-        z.append(np.arctanh(correlation(data, prediction)))
-        wrong.append(np.arctanh(correlation(data, of_best)))
-    z, wrong = (np.mean(own, 0) for own in (z, wrong))
-    assert np.sort(found.every[1]) == pytest.approx(np.sort(np.tanh(z)), abs=1e-4)
-    # One model under the mean weights and the best penalty is another one.
-    assert (np.abs(z - wrong).max() > 1e-2) == (select == "average")
+    about, cv = encoding.about, np.maximum(encoding.fitted.cv, 0).astype(float)
+    for number, given in ((0, found.observed), (2, found.every[1])):
+        z, of_best = [], []
+        for name in names:
+            train = [other for other in names if other != name]
+            kernels = band_kernels(
+                features, about["layout"], encoding.fitted.runs, train, [name], about["delays"]
+            )
+            y = np.vstack([encoding.tests[n].y[orders[n][number]] for n in train]).astype(float)
+            test = encoding.tests[name]
+            matrices = kernels.train.numpy(), kernels.test[name].numpy()
+            gamma = test.gamma.astype(float) @ cv / cv.sum()
+            alpha = np.exp(test.models.log_alpha @ cv / cv.sum())
+            own, best = np.zeros((2, *test.y.shape))
+            for v in range(test.y.shape[1]):
+                own[:, v] = kernel_ridge(*matrices, y[:, v], gamma, alpha)
+                one = test.gamma[:, v].astype(float), float(test.alpha[v])
+                best[:, v] = kernel_ridge(*matrices, y[:, v], *one)
+            data = test.y[orders[name][number]]
+            z.append(np.arctanh(correlation(data, own)))
+            of_best.append(np.arctanh(correlation(data, best)))
+        z, of_best = (np.mean(each, 0) for each in (z, of_best))
+        assert np.sort(given) == pytest.approx(np.sort(np.tanh(z)), abs=1e-4)
+        # Each voxel's own hyperparameters are another model.
+        assert np.abs(z - of_best).max() > 1e-2
 
 
 def test_blocks_move_within_their_run(driven):
@@ -100,7 +97,8 @@ def test_driven_voxels_are_significant_and_others_are_not(driven, tmp_path):
     infer_encoding(driven, inferring(permutations=300), output)
     with open_h5(output, "inference") as (file, _):
         assert file["significant"][:16].mean() > 0.9
-        assert file["significant"][16:].sum() == 0
+        # One in twenty of what is significant may be false.
+        assert file["significant"][16:].sum() <= 1
         assert "all folds refitted" in file.attrs["null"]
 
 
@@ -122,6 +120,17 @@ def test_refitting_keeps_the_error_rate_and_moving_predictions_does_not(tmp_path
     moved = permutation_test(runs, moves, 200)
     assert 0.03 < (refitted.p < 0.05).mean() < 0.075
     assert (moved.p < 0.05).mean() > 0.09
+
+
+def test_short_runs_have_no_p(driven, tmp_path, monkeypatch):
+    """How much noise blocks of time share can't be known."""
+    shortest = min(len(test.y) for test in read_encoding(driven)[0].tests.values())
+    monkeypatch.setattr(inference, "FEWEST_OF_RUN", shortest + 1)
+    assert infer_encoding(driven, inferring(permutations=20), tmp_path / "none.h5").found is None
+    (omitted, *_) = read_inference(tmp_path / "none.h5")[1].omitted
+    assert f"has {shortest} samples" in omitted.why
+    monkeypatch.setattr(inference, "FEWEST_OF_RUN", shortest)
+    assert infer_encoding(driven, inferring(permutations=20), tmp_path / "some.h5").found
 
 
 def test_changed_features_are_refused(tmp_path):

@@ -341,7 +341,7 @@ def run_samples(
         filled = _shares(run, events)
     if between:
         keep |= pd.isna(item)
-        moved, unit = (pd.Series(column).ffill().to_numpy() for column in (moved, unit))
+        moved, unit = (pd.Series(own).ffill().to_numpy(copy=True) for own in (moved, unit))
     if by_time:
         shown = np.logical_or.reduce([rows for _, rows in _rows(run, events)]) | between
         unit[shown] = [f"{run.run}/{k}" for k in time_blocks(run.time[shown], exchange.seconds)]

@@ -244,7 +244,7 @@ class FlippedInBothRoles(PairedTest):
         from tristream.encode.unit_parts import width
         from tristream.inference.fold_parts import parts_of_pair
 
-        wider = sign_widening(pair.runs, pair.units, pair.unit)
+        wider = sign_widening(pair.runs, pair.units, pair.unit, distant=False)
         total = parts_of_pair(pair.first, pair.second, pair.paths, pair.units, seed)
         parts = total.summing_to(pair.difference)
         means, of_pairs = region_means(parts, regions), region_means(total.pairs, regions)

@@ -156,7 +156,7 @@ def _with_nulls(
     units = [pair.units(names, settings) for pair in pairs]
     moves = exchange_of_runs(list(pairs[0].runs.values()), settings.unit)
     what = wording.units(settings.unit, moves, float(pairs[0].first.about["tr"]))
-    wider = _widening(subjects, pairs, units, settings)
+    wider = _widening(subjects, pairs, units, settings, nested)
     shared = Shared(
         patterns(len(names), 2),
         f"flipping the sign of the difference in each of {len(names)} {what}",
@@ -196,13 +196,14 @@ def _widening(
     pairs: Sequence[Compared],
     units: Sequence[Sequence[Ints]],
     settings: GroupSettings,
+    nested: bool,
 ) -> tuple[float, ...]:
     """How many times wider each subject's null is made: as that of the mean over subjects."""
     places = common_places(subjects)
     names = list(pairs[0].first.tests)
     if isinstance(places, Omission) or not _same_samples(pairs, units):
         return tuple(
-            sign_widening(list(pair.runs.values()), own, settings.unit)
+            sign_widening(list(pair.runs.values()), own, settings.unit, distant=not nested)
             for pair, own in zip(pairs, units, strict=True)
         )
     means = [
@@ -213,7 +214,8 @@ def _widening(
         )
         for name in names
     ]
-    return (sign_widening(means, units[0], settings.unit),) * len(pairs)
+    factor = sign_widening(means, units[0], settings.unit, distant=not nested)
+    return (factor,) * len(pairs)
 
 
 def _same_samples(pairs: Sequence[Compared], units: Sequence[Sequence[Ints]]) -> bool:

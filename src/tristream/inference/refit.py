@@ -5,14 +5,13 @@ correlations depend on each other: what two runs share by chance counts twice. M
 about, run by run, breaks that and makes the null too narrow (by a factor of about the root of two:
 13 % of voxels of pure noise were called significant at .05). Here blocks of the *data* change
 places within their runs, once, and the permuted runs go through all folds, as test and as training
-data. The hyperparameters of each fold stay as they were chosen on the data, which leaves the test
-slightly liberal (6 % of the same noise at .05); since the features stay too, a fold is one matrix
-that turns training data into predictions.
+data. All voxels of a fold share hyperparameters
+(:mod:`tristream.inference.shared_hyperparameters`); since the features stay too, a fold is one
+matrix that turns training data into predictions.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +27,13 @@ from tristream.encode.solvers.penalised import penalised_factor
 from tristream.encode.solvers.problem import mix_sparse
 from tristream.inference.permutation import unit_length
 from tristream.inference.resolution import StoredNull
+from tristream.inference.shared_hyperparameters import SharedHyperparameters
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 LIMIT = 1 - 1e-6
 # Voxels, and columns (voxels times permutations), predicted at a time.
-VOXELS, COLUMNS = 16, 4096
-# Bytes of operators of single models that are kept for other voxels.
-OPERATORS = 2**29
+VOXELS, COLUMNS = 64, 4096
 
 
 def refit_null(
@@ -128,19 +126,25 @@ def _add_fold(
     widening: float,
 ) -> None:
     """Add one fold's Fisher z to `total`, (1 + permutations, voxels)."""
-    tests = encoding.tests
+    test = encoding.tests[name]
+    shared = SharedHyperparameters.of(test, encoding.fitted.cv)
+    kernel, new = (
+        mix_sparse(list(own), shared.gamma) for own in (kernels.train, kernels.test[name])
+    )
+    operator = prediction_operator(kernel, new, shared.alpha).float()
     moved_from = {run: torch.from_numpy(own) for run, own in orders.items()}
-    for voxels, operators in _operators(encoding, name, kernels):
-        y = torch.from_numpy(unit_length(tests[name].y[:, voxels]).astype(np.float32)).T
-        data = [torch.from_numpy(tests[other].y[:, voxels]).T for other in train]
-        batch = max(1, COLUMNS // len(voxels))
+    for first in range(0, total.shape[1], VOXELS):
+        voxels = slice(first, first + VOXELS)
+        y = torch.from_numpy(unit_length(test.y[:, voxels]).astype(np.float32)).T
+        data = [torch.from_numpy(encoding.tests[other].y[:, voxels].copy()).T for other in train]
+        batch = max(1, COLUMNS // len(y))
         for start in range(0, len(total), batch):
             part = slice(start, start + batch)
             # (voxels, samples, permutations) of each training run, one under the other
             moved = torch.cat(
                 [d[:, moved_from[n][part].T] for n, d in zip(train, data, strict=True)], dim=1
             )
-            predicted = operators @ moved
+            predicted = operator @ moved
             predicted -= predicted.mean(1, keepdim=True)
             norm = torch.linalg.vector_norm(predicted, dim=1)
             product = (predicted * y[:, moved_from[name][part].T]).sum(1)
@@ -149,34 +153,6 @@ def _add_fold(
             r[:, 1 if start == 0 else 0 :] *= widening
             r = r.clamp(-LIMIT, LIMIT)
             total[part, voxels] += torch.arctanh(r).T.numpy()
-
-
-def _operators(
-    encoding: Encoding, name: str, kernels: BandKernels
-) -> Iterator[tuple[Ints, torch.Tensor]]:
-    """A few voxels, and what turns their training data into their predictions, (voxels, m, n).
-
-    Of a mean of ridge models it is the mean of theirs.
-    """
-    models, train, new = encoding.tests[name].models, list(kernels.train), list(kernels.test[name])
-    m, n = new[0].shape
-
-    @lru_cache(max(VOXELS, OPERATORS // (4 * m * n)))
-    def operator(number: int) -> torch.Tensor:
-        gamma, alpha = models.gamma[:, number], float(models.alpha[number])
-        mixed = mix_sparse(train, gamma), mix_sparse(new, gamma)
-        return prediction_operator(*mixed, alpha).float()
-
-    # Voxels with the same models one after the other.
-    order = np.lexsort(models.index[::-1])
-    for start in range(0, len(order), VOXELS):
-        voxels = np.sort(order[start : start + VOXELS])
-        mean = torch.zeros(len(voxels), m, n)
-        for own, voxel in zip(mean, voxels, strict=True):
-            for number, share in zip(models.index[:, voxel], models.share[:, voxel], strict=True):
-                if share:
-                    own.add_(operator(int(number)), alpha=float(share))
-        yield voxels, mean
 
 
 def prediction_operator(kernel: torch.Tensor, new: torch.Tensor, alpha: float) -> torch.Tensor:

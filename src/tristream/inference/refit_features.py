@@ -2,11 +2,8 @@
 
 Every run is test data once and training data otherwise, so what is rearranged goes through all
 folds. The features of blocks, or of items in all runs alike, change places, times and data stay
-(why: :mod:`tristream.inference.moved_features`), and every fold is fitted again. Hyperparameters of
-a voxel that were chosen on the data as they are would fit these better than rearranged ones (6 to
-8 % of voxels without effect passed at .05); to search again for each rearrangement takes days. So
-the model of the test has one weight a band and one penalty for all voxels of a fold, on which a
-single voxel's noise has next to no influence.
+(why: :mod:`tristream.inference.moved_features`), and every fold is fitted again, under the
+hyperparameters of all its voxels (:mod:`tristream.inference.shared_hyperparameters`).
 
 Features are needed by their inner products alone: with K = U U' the kernel of undelayed features of
 all bands under their weights, U takes the place of the features. Of items it has few columns.
@@ -28,7 +25,7 @@ from tristream.align.exchange import Exchange
 from tristream.encode.band_responses import response_taps
 from tristream.encode.bands import Form
 from tristream.encode.convolution import convolved
-from tristream.encode.encoding_file import Encoding, HeldOut
+from tristream.encode.encoding_file import Encoding
 from tristream.encode.fit_inputs import Floats, Ints
 from tristream.encode.kernel_frame import Frame
 from tristream.encode.shown_features import presented, regained, switched
@@ -36,26 +33,11 @@ from tristream.encode.solvers.kernels import project_rows
 from tristream.encode.training_features import TrainingFeatures
 from tristream.inference.permutation import unit_length
 from tristream.inference.resolution import StoredNull
+from tristream.inference.shared_hyperparameters import SharedHyperparameters
 
 LIMIT = 1 - 1e-6
 # Directions of features with less than this share of the largest variance are rounding.
 SMALLEST = 1e-9
-
-
-@dataclass(frozen=True)
-class Shared:
-    """Hyperparameters of a fold: `gamma` (bands,) and `alpha`, of all voxels."""
-
-    gamma: npt.NDArray[np.float64]
-    alpha: float
-
-    @classmethod
-    def of(cls, test: HeldOut, cv: Floats) -> "Shared":
-        """Means over voxels (of the logarithm of the penalty), by their cross-validated R²."""
-        weight = np.maximum(cv, 0).astype(np.float64)
-        weight = weight / weight.sum() if weight.any() else np.full(len(cv), 1 / len(cv))
-        alpha = float(np.exp(test.models.log_alpha @ weight))
-        return cls(test.gamma.astype(np.float64) @ weight, alpha)
 
 
 def refitted_features(
@@ -242,7 +224,7 @@ class _Fold:
         )
         whole = {run: tests[run].first for run in (*train, name)}
         taps = response_taps(encoding)
-        shared = Shared.of(tests[name], encoding.fitted.cv)
+        shared = SharedHyperparameters.of(tests[name], encoding.fitted.cv)
         leads = {label: form.lead(label, about["delays"]) for label in features}
         lead = max(leads.values())
         position = torch.cat([torch.arange(lead + length) for length in frame.lengths])

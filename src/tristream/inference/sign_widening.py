@@ -24,7 +24,9 @@ Ints = npt.NDArray[np.integer]
 CHUNK = 512
 
 
-def sign_widening(runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str) -> float:
+def sign_widening(
+    runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str, *, distant: bool = True
+) -> float:
     """Standard deviation of a difference without signal over that of its parts; at least one.
 
     Parameters
@@ -35,6 +37,9 @@ def sign_widening(runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str
         What changes its sign as a whole.
     unit : {'block', 'round', 'item', 'time'}
         What a unit is.
+    distant : bool
+        Whether presentations that are further apart count. Under leave-one-run-out the squares of
+        parts in both roles are too large already (:mod:`tristream.encode.unit_parts`).
     """
     voxels, count = runs[0].y.shape[1], 1 + max(int(own.max()) for own in units)
     squares = wanted = 0.0
@@ -45,9 +50,9 @@ def sign_widening(runs: Sequence[PredictedRun], units: Sequence[Ints], unit: str
             y, prediction = unit_length(run.y[:, part]), run.prediction[:, part]
             np.add.at(parts, own, y * prediction)
             if unit != TIME:
-                near = products_of_neighbours(y * prediction, run.unit, own)
-                far = products_of_distant(y, prediction, run.unit, own)
-                wanted += float((near + far).sum())
+                wanted += float(products_of_neighbours(y * prediction, run.unit, own).sum())
+            if unit != TIME and distant:
+                wanted += float(products_of_distant(y, prediction, run.unit, own).sum())
         squares += float((parts**2).sum())
     wanted = sum(_of_film(run) for run in runs) if unit == TIME else squares + wanted
     return float(np.sqrt(max(1.0, wanted / squares))) if squares > 0 else 1.0
