@@ -8,6 +8,7 @@ from tristream.encode.jackknife import block_sums
 Ints = npt.NDArray[np.integer]
 # Noise reaches the next presentation and the next but one, as in the intervals' jackknife.
 LAGS = 2
+# So much of a product's variance at most is given back, which subtracting the mean takes.
 MOST_TAKEN = 0.25
 
 

@@ -217,8 +217,7 @@ class RefittedFolds(EncodingTest):
     @property
     def refusal(self) -> str:
         """Where folds can't be fitted again, or there are too few samples or rearrangements."""
-        short, why = self._short(), why_not_refitted(self.encoding, self.moves)
-        return why or short or super().refusal
+        return why_not_refitted(self.encoding, self.moves) or self._short() or super().refusal
 
     def _short(self) -> str:
         """Of runs of 16 to 32 samples 6 to 8 % of voxels without effect had p at most .05."""

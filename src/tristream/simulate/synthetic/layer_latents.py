@@ -33,8 +33,8 @@ def layer_latents(paths: Sequence[Path], shown: Collection[str]) -> tuple[list[s
         ``space/layer`` of each file.
     dict of str to (times, values)
         Of each stimulus: seconds, (n,), those of the first file; and `LEADING` measures a layer,
-        (n, layers * `LEADING`), of mean 0 and variance 1 over all rows of the layer's file. A layer
-        of fewer dimensions has zeros instead. Images have one row, at 0.
+        (n, layers * `LEADING`), of mean 0 and variance 1 over all rows of these stimuli. A layer of
+        fewer dimensions has zeros instead. Images have one row, at 0.
 
     Raises
     ------

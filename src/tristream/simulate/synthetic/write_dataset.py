@@ -205,12 +205,12 @@ def write_synthetic(
         for subject, runs in events.items()
     }
     layers: list[str] = []
-    if settings.features and latents is None:
-        raise UserError(
-            f"{dataset.id}: --features are of films, sounds or pictures, and the runs show labels "
-            "alone; leave it out"
-        )
-    if settings.features and latents:
+    if settings.features:
+        if latents is None:
+            raise UserError(
+                f"{dataset.id}: --features are of films, sounds or pictures, and the runs show "
+                "labels alone; leave it out"
+            )
         layers, latents = layer_latents(settings.features, latents)
     imagined = _imagined(dataset, events, latents)
     if latents is not None:
