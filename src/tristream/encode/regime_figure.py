@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from tristream.encode.regime_pictures import Picture, picture, rightly_named
-from tristream.encode.regimes import RegimeComparison, summarise
+from tristream.encode.regime_summary import summarise
 from tristream.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from tristream.encode.regimes import RegimeComparison
 
 COLOURS = {"frozen": "#B2B2B2", "staged": "#004488", "joint": "#BB5566"}
 WHAT = {"brain": "brain: r of held-out samples", "label": "labels: balanced accuracy"}
@@ -18,7 +20,7 @@ WIDTH, HEIGHT = 10, 2.6
 """Of a row of panels, inches."""
 
 
-def draw_regimes(found: RegimeComparison, sample: int | None = None) -> "Figure":
+def draw_regimes(found: "RegimeComparison", sample: int | None = None) -> "Figure":
     """Draw what the regimes predict, t-SNE of their layers, and Grad-CAM of one stimulus.
 
     Parameters
@@ -123,7 +125,7 @@ def _embeddings(figure: "Figure", place: Any, embedded: pd.DataFrame) -> None:
     axes[-1].legend(fontsize=7, markerscale=0.8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def _picture(found: RegimeComparison, sample: int) -> Picture | None:
+def _picture(found: "RegimeComparison", sample: int) -> Picture | None:
     """None for a network without maps."""
     try:
         return picture(found, sample)

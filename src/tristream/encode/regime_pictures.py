@@ -1,13 +1,15 @@
 """Where in a held-out stimulus the evidence lies, in each regime: Grad-CAM of label and voxel."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tristream.encode.regimes import RegimeComparison
 from tristream.errors import UserError
+
+if TYPE_CHECKING:
+    from tristream.encode.regimes import RegimeComparison
 
 Floats = npt.NDArray[np.floating]
 
@@ -39,12 +41,12 @@ class Picture:
     of_voxel: dict[str, Floats]
 
 
-def rightly_named(found: RegimeComparison) -> npt.NDArray[np.bool_]:
+def rightly_named(found: "RegimeComparison") -> npt.NDArray[np.bool_]:
     """Which held-out samples all regimes of the first seed name rightly, (n,)."""
     return np.all([named[0] == found.labels for named in found.named.values()], axis=0)
 
 
-def picture(found: RegimeComparison, sample: int) -> Picture:
+def picture(found: "RegimeComparison", sample: int) -> Picture:
     """Grad-CAM of one held-out stimulus (Selvaraju et al. 2017).
 
     Parameters

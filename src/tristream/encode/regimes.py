@@ -11,13 +11,13 @@ from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
 
 from tristream.encode.brain_and_label import REGIMES, BrainAndLabelNetwork, Regime
+from tristream.encode.regime_summary import summarise
 from tristream.encode.voxel_readout import read, tensors_of
 from tristream.errors import UserError
 from tristream.genre.evaluation import embed
 
 Floats = npt.NDArray[np.floating]
 FEWEST_EMBEDDED = 10
-MEASURES = ("brain", "label")
 
 
 @dataclass(frozen=True)
@@ -152,17 +152,6 @@ def column_correlation(predicted: Floats, measured: Floats) -> Floats:
     a, b = predicted - predicted.mean(0), measured - measured.mean(0)
     norm = np.sqrt((a**2).sum(0) * (b**2).sum(0))
     return np.divide((a * b).sum(0), norm, out=np.full(len(norm), np.nan), where=norm > 1e-12)
-
-
-def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds, and gains on the frozen network of the same seed."""
-    columns = {}
-    for measure in MEASURES:
-        table = scores.pivot(index="seed", columns="regime", values=measure)
-        gain = table.sub(table["frozen"], axis=0)
-        columns[measure], columns[f"{measure}_se"] = table.mean(), table.sem()
-        columns[f"{measure}_gain"], columns[f"{measure}_gain_se"] = gain.mean(), gain.sem()
-    return pd.DataFrame(columns).loc[list(dict.fromkeys(scores["regime"]))]
 
 
 def _split(

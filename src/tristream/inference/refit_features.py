@@ -38,6 +38,9 @@ from tristream.inference.shared_hyperparameters import SharedHyperparameters
 LIMIT = 1 - 1e-6
 # Directions of features with less than this share of the largest variance are rounding.
 SMALLEST = 1e-9
+# Numbers of all permutations that are fitted at a time, for each of a few arrays: 4 MB, which a
+# processor holds at hand.
+AT_ONCE = 2**19
 
 
 def refitted_features(
@@ -92,8 +95,9 @@ def refitted_features_z(
     names = list(encoding.tests)
     for name in tqdm(names, desc="refit", unit="run", mininterval=5, file=sys.stderr):
         fold = _Fold.of(encoding, name, features)
-        for number in range(1 + permutations):
-            total[number] += fold.z({run: own.number(number) for run, own in sources.items()})
+        for start in range(0, 1 + permutations, fold.at_once):
+            part = slice(start, start + fold.at_once)
+            total[part] += fold.z({run: own.part(part) for run, own in sources.items()})
     return total / np.float32(len(names))
 
 
@@ -105,9 +109,9 @@ class _Sources:
     volumes: Ints
     presentations: Ints
 
-    def number(self, number: int) -> tuple[Ints, Ints]:
-        """Of one permutation."""
-        return self.volumes[number], self.presentations[number]
+    def part(self, part: slice) -> tuple[Ints, Ints]:
+        """Of some permutations."""
+        return self.volumes[part], self.presentations[part]
 
 
 def _sources(
@@ -158,22 +162,24 @@ class _RunFeatures:
         return own.view(len(own), *moved.shape[1:])
 
     def taken(self, shown: torch.Tensor, sources: tuple[Ints, Ints]) -> torch.Tensor:
-        """Delayed features with others in their place, (samples, taps * columns).
+        """Delayed features with others in their place, (permutations, samples, taps * columns).
 
         Parameters
         ----------
         shown : Tensor of shape (samples, taps, presentations + 1)
             :meth:`delayed` of the shares of presentations.
         sources : tuple of ndarray of int
-            From :meth:`_Sources.number`.
+            From :meth:`_Sources.part`.
         """
         volumes, presentations = (torch.from_numpy(own) for own in sources)
-        parts = [(shown @ self.items[presentations]).flatten(1)]
+        items = self.items[presentations]
+        size = len(items), len(shown), shown.shape[1] * items.shape[2]
+        parts = [(shown.flatten(0, 1) @ items).view(size)]
         if self.timed.shape[1]:
-            lead = len(self.timed) - len(volumes)
-            moved = torch.cat([self.timed[:lead], self.timed[lead:][volumes]])
-            parts.append(self.delayed(moved).flatten(1))
-        return torch.cat(parts, dim=1)
+            lead = len(self.timed) - volumes.shape[1]
+            moved = (torch.cat([self.timed[:lead], self.timed[lead:][own]]) for own in volumes)
+            parts.append(torch.stack([self.delayed(one).flatten(1) for one in moved]))
+        return torch.cat(parts, dim=2)
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,14 @@ class _Fold:
     test: torch.Tensor
 
     @cached_property
+    def at_once(self) -> int:
+        """Permutations at a time: many small ones, or one that is large."""
+        if self.sums is None:
+            return 1
+        columns = next(own.items.shape[1] * shown.shape[1] for own, shown in self.runs.values())
+        return max(AT_ONCE // (columns * (self.train.shape[1] + len(self.train)) or 1), 1)
+
+    @cached_property
     def sums(self) -> "_Sums | None":
         """If all training runs have features of presentations alone, and few of these."""
         *training, _ = self.runs.items()
@@ -206,11 +220,11 @@ class _Fold:
             return None
         y = self.train.split([len(shown) for _, (_, shown) in training])
         products = [
-            (shown.flatten(1).T @ part).view(*shown.shape[1:], part.shape[1])
+            (shown.flatten(1).T @ part).view(*shown.shape[1:], part.shape[1]).transpose(0, 1)
             for (_, (_, shown)), part in zip(training, y, strict=True)
         ]
         of_run = {name: _RunSums.of(shown) for name, (_, shown) in training}
-        return _Sums(of_run, torch.cat(products, 1))
+        return _Sums(of_run, torch.cat(products))
 
     @classmethod
     def of(
@@ -257,28 +271,33 @@ class _Fold:
         )
 
     def z(self, sources: Mapping[str, tuple[Ints, Ints]]) -> npt.NDArray[np.float32]:
-        """Fisher z of each voxel, with features taken from `sources`."""
+        """Fisher z (permutations, voxels), with features taken from `sources`."""
         name, (run, shown) = list(self.runs.items())[-1]
         test = run.taken(shown, sources[name])
         weights = self._weights(sources)
         # Less its mean over the test, as the data are.
-        test = test - test.mean(0)
-        length = ((test.T @ test @ weights) * weights).sum(0).clamp(min=0).sqrt()
-        product = ((test.T @ self.test) * weights).sum(0)
+        test = test - test.mean(1, keepdim=True)
+        length = ((test.mT @ test @ weights) * weights).sum(1).clamp(min=0).sqrt()
+        product = ((test.mT @ self.test) * weights).sum(1)
         r = torch.where(length > 0, product / length, 0.0)
         return np.asarray(torch.arctanh(r.clamp(-LIMIT, LIMIT)).numpy(), np.float32)
 
     def _weights(self, sources: Mapping[str, tuple[Ints, Ints]]) -> torch.Tensor:
-        """Ridge weights (columns, voxels) of training features taken from `sources`."""
+        """Ridge weights (permutations, columns, voxels) of training features from `sources`."""
         *training, _ = self.runs.items()
         if self.sums is None:
-            train = torch.cat([run.taken(shown, sources[name]) for name, (run, shown) in training])
-            return _ridge(train - train.mean(0), self.train, self.alpha)
+            taken = [run.taken(shown, sources[name]) for name, (run, shown) in training]
+            train = torch.cat(taken, dim=1)
+            return _ridge(train - train.mean(1, keepdim=True), self.train, self.alpha)
         items = {name: run.items[torch.from_numpy(sources[name][1])] for name, (run, _) in training}
         sums = [self.sums.of_run[name].taken(own) for name, own in items.items()]
         gram, total = (torch.stack(parts).sum(0) for parts in zip(*sums, strict=True))
-        product = (torch.cat(list(items.values())).T @ self.sums.products).flatten(0, 1)
-        gram = gram - torch.outer(total, total) / len(self.train)
+        shown = torch.cat(list(items.values()), dim=1)
+        # As one large product: small ones, for each permutation and tap, take several times longer.
+        product = shown.mT.flatten(0, 1) @ self.sums.products.flatten(1)
+        size = len(shown), shown.shape[2], *self.sums.products.shape[1:]
+        product = product.view(size).transpose(1, 2).flatten(1, 2)
+        gram = gram - total[:, :, None] * total[:, None] / len(self.train)
         return _solved(gram, product, self.alpha)
 
 
@@ -304,12 +323,14 @@ class _RunSums:
         return cls(shown.sum(0), (flat.T @ flat).view(*size, *size))
 
     def taken(self, items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gram matrix and sum of :meth:`_RunFeatures.taken` with features `items` of the
-        presentations (presentations + 1, columns)."""
-        columns = self.shares.shape[0] * items.shape[1]
-        half = (self.squares @ items).movedim(1, -1)  # taps, taps, columns, presentations
-        gram = (half @ items).permute(0, 3, 1, 2)
-        return gram.reshape(columns, columns), (self.shares @ items).flatten()
+        """Gram matrices and sums of :meth:`_RunFeatures.taken`, of features `items` of the
+        presentations, (permutations, presentations + 1, columns)."""
+        taps, presentations = self.shares.shape
+        columns = taps * items.shape[2]
+        half = self.squares.flatten(0, 2) @ items
+        half = half.view(len(items), taps, presentations, columns)
+        gram = (items.mT[:, None] @ half).view(len(items), columns, columns)
+        return gram, (self.shares @ items).flatten(1)
 
 
 @dataclass(frozen=True)
@@ -321,7 +342,7 @@ class _Sums:
     Attributes
     ----------
     of_run : dict of str to _RunSums
-    products : Tensor of shape (taps, presentations + 1 of all runs, voxels)
+    products : Tensor of shape (presentations + 1 of all runs, taps, voxels)
         Of delayed shares with the data.
     """
 
@@ -346,14 +367,14 @@ def _factor(kernel: torch.Tensor) -> torch.Tensor:
 
 
 def _ridge(x: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
-    """Weights of ridge regression, by the smaller of the two systems, (columns, voxels)."""
-    samples, columns = x.shape
-    if columns <= samples:
-        return _solved(x.T @ x, x.T @ y, alpha)
-    return x.T @ _solved(x @ x.T, y, alpha)
+    """Weights of ridge regression on each x, by the smaller system, (…, columns, voxels)."""
+    if x.shape[-1] <= x.shape[-2]:
+        return _solved(x.mT @ x, x.mT @ y, alpha)
+    return x.mT @ _solved(x @ x.mT, y, alpha)
 
 
 def _solved(gram: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
-    """(gram + alpha I)^-1 y, in the memory of `gram`."""
-    gram.diagonal().add_(max(alpha, SMALLEST * float(gram.trace())))
+    """(gram + alpha I)^-1 y of each gram, in the memory of `gram`."""
+    diagonal = gram.diagonal(dim1=-2, dim2=-1)
+    diagonal.add_((SMALLEST * diagonal.sum(-1, keepdim=True)).clamp(min=alpha))
     return torch.cholesky_solve(y, torch.linalg.cholesky(gram))

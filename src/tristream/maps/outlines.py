@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.collections import LineCollection
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path as Outline
 
 from tristream.maps.surface import HEMISPHERES, Hemisphere, View, cortex
 from tristream.space.atlas import NOWHERE, Regions
@@ -81,9 +82,11 @@ class Outlines:
     def draw(self, axes: Any, side: Hemisphere, view: View, named: list[int]) -> None:
         """Lines on a picture of a side, numbers in some regions, and their names below."""
         lines = borders(self.labels[side], view.points, view.faces)
+        # One path: as many as lines would be most of an SVG, and of the time to write it.
+        path = Outline(lines.reshape(-1, 2), [Outline.MOVETO, Outline.LINETO] * len(lines))
         for colour, width, opacity in ((HALO, 1.1, 0.7), (INK, 0.45, 1.0)):
-            axes.add_collection(
-                LineCollection(list(lines), colors=colour, linewidths=width, alpha=opacity)
+            axes.add_patch(
+                PathPatch(path, fill=False, edgecolor=colour, linewidth=width, alpha=opacity)
             )
         drawn = np.zeros(len(view.points), bool)
         drawn[view.faces] = True

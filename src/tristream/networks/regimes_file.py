@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tristream.encode.regime_pictures import Picture
-from tristream.encode.regimes import summarise
+from tristream.encode.regime_summary import summarise
 from tristream.store import Provenance, create_h5, open_h5, read_strings, write_strings
 
 KIND = "network-regimes"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
+from pybtex.backends.plaintext import Backend
 from pybtex.database import BibliographyData, Entry, parse_string
 from pybtex.style.formatting.unsrt import Style
 
@@ -68,7 +69,8 @@ def listed(keys: Iterable[str]) -> list[str]:
     """Formatted entries, each once, by first author and year."""
     ordered = sorted(set(keys), key=lambda key: short(key).casefold())
     formatted = Style().format_entries([entry_of(key) for key in ordered])
-    lines = [entry.text.render_as("text") for entry in formatted]
+    backend = Backend()  # by its name, each entry would look for it among all that is installed
+    lines = [entry.text.render(backend) for entry in formatted]
     return [line.replace(", and others", ", et al") for line in lines]
 
 

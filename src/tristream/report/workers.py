@@ -1,9 +1,12 @@
 """Jobs of the report, made by several processes at once."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from tristream.report.study_results import Results, Source
 from tristream.store import Omission
@@ -36,8 +39,10 @@ def make(results: Results, jobs: Sequence[Callable[[], T]], workers: int) -> lis
     if workers < 2 or len(jobs) < 2 or multiprocessing.get_start_method() == "spawn":
         done = [_one(number) for number in range(len(jobs))]
     else:
-        with multiprocessing.get_context("fork").Pool(min(workers, len(jobs))) as pool:
-            done = pool.map(_one, range(len(jobs)), chunksize=1)
+        fork = multiprocessing.get_context("fork")
+        with fork.Pool(min(workers, len(jobs)), _one_thread) as pool:
+            # The last ones first: pages of subjects, which take longest.
+            done = pool.map(_one, reversed(range(len(jobs))), chunksize=1)[::-1]
     results.sources, results.omitted = before
     for _, sources, omitted in done:
         results.sources |= sources
@@ -45,6 +50,12 @@ def make(results: Results, jobs: Sequence[Callable[[], T]], workers: int) -> lis
             known = results.omitted.setdefault(omission, [])
             known += [file for file in files if file not in known]
     return [made for made, _, _ in done]
+
+
+def _one_thread() -> None:
+    """Each worker computes on one thread: as many as there are workers is what the job has."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # for libraries that are still to be loaded
+    threadpool_limits(1)
 
 
 def _one(number: int) -> tuple[Any, Sources, Omitted]:
