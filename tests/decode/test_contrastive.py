@@ -137,6 +137,7 @@ def test_the_seed_decides_and_nothing_else():
         (lambda x, y, run: (x, y[run], run), "shows one item alone"),
         (lambda x, y, run: (x, y[:, :1], run), "one unit"),
         (lambda x, y, run: (x * np.nan, y, run), "no column is finite"),
+        (lambda x, y, run: (x * 0 + 0.1, y, run), "no voxel varies"),
         (lambda x, y, run: (x, y, run[:9]), "9 runs are given for 400"),
     ],
 )

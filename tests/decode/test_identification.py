@@ -187,6 +187,8 @@ def test_similarity_is_a_correlation():
         (np.ones((1, 2)), np.ones((1, 2)), None, "one item"),
         (np.full((3, 2), np.nan), np.ones((3, 2)), None, "not finite"),
         (np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 5)), "have 2 units"),
+        (np.ones((3, 2)), np.ones((3, 2)), [[1.0]], "have 2 units"),
+        (np.ones((3, 1)), np.ones((3, 1)), None, "have one unit"),
     ],
 )
 def test_faulty_features_are_refused(predicted, true, others, message):

@@ -214,3 +214,19 @@ def test_what_can_not_be_joined_is_refused():
         decode(join_subjects(same), DecoderDesign(**RIDGE))
     with pytest.raises(UserError, match="give 4 at most"):
         decode(joined(data, y), DecoderDesign(**RIDGE | {"folds": 5}))
+
+
+def test_voxels_that_one_subject_lacks_do_not_move_the_others_of_all():
+    rng = np.random.default_rng(9)
+    y, data = balanced(rng), noise(rng)
+    data["a"][0, 0] = data["b"][0, 7] = np.nan
+    parts = {name: labelled(data[name], y, RUN) for name in ("a", "b")}
+    with pytest.raises(UserError, match=r"sub-b: other voxels are left .* give `places`"):
+        join_subjects(parts)
+    samples = join_subjects(parts, {name: one.column for name, one in parts.items()})
+    kept = np.setdiff1d(np.arange(VOXELS), [0, 7])
+    for k, name in enumerate(parts):
+        np.testing.assert_array_equal(samples.x[k * N : (k + 1) * N], data[name][:, kept])
+    np.testing.assert_array_equal(samples.column, kept)
+    with pytest.raises(UserError, match="places: 20 for 19 voxels of sub-a"):
+        join_subjects(parts, dict.fromkeys(parts, np.arange(VOXELS)))

@@ -53,6 +53,7 @@ def test_unequal_units_exchange_among_equals() -> None:
     samples = design([[0, 1, 0, 1]] * 2, [[9, 9, 4, 4]] * 2)
     plan = label_exchange(samples)
     assert "equal length" in plan.described
+    assert "keep" not in plan.described
     drawn = plan.draw(0, 100, seed=0)
     for units in ([0, 1], [2, 3], [4, 5], [6, 7]):
         assert (np.sort(drawn[:, units], 1) == [0, 1]).all()
@@ -123,6 +124,7 @@ def test_all_showings_of_an_item_have_one_label() -> None:
 def test_an_item_that_was_shown_more_often_keeps_its_label() -> None:
     samples = design([[0, 1, 0, 1, 1]], items=[[0, 1, 2, 3, 3]])
     plan = label_exchange(samples)
+    assert "(1 of 4 have none to exchange theirs with and keep it)" in plan.described
     assert (plan.draw(0, 20, seed=0)[:, 3:] == 1).all()
     assert 10**plan.log10_distinct == pytest.approx(3)
 

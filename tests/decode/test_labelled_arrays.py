@@ -1,6 +1,7 @@
 """Arrays give what files give; what is wrong with them is one clear line."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tristream.config.decoders import DecoderDesign
@@ -133,3 +134,43 @@ def test_what_can_not_be_decoded_is_one_clear_line(labels, keys, test, message) 
 def test_wrong_blocks_are_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DecoderDesign(samples="blocks", **keys)
+
+
+def test_voxels_that_are_left_out_are_told_and_keep_their_number() -> None:
+    x = data()
+    x[3, 0] = np.nan
+    found = labelled(x, LABEL, RUN)
+    np.testing.assert_array_equal(found.column, np.arange(1, 10))
+    assert [one.what for one in found.omitted] == ["1 of 10 voxels"]
+    whole = labelled(data(), LABEL, RUN)
+    np.testing.assert_array_equal(whole.column, np.arange(10))
+    assert whole.omitted == ()
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "", pd.NA])
+@pytest.mark.parametrize("name", ["labels", "runs", "blocks", "items"])
+def test_a_sample_without_a_name_is_refused(name: str, missing: object) -> None:
+    given = {"labels": LABEL, "runs": RUN, "blocks": np.arange(24), "items": np.arange(24)}
+    given[name] = pd.Series(given[name], dtype=object)
+    labelled(data(), **given)
+    given[name][5] = missing
+    with pytest.raises(UserError, match=f"^{name}: sample 5 has none; leave out"):
+        labelled(data(), **given)
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^labels: has shape \(24, 1\); expected one value"):
+        labelled(data(), LABEL[:, None], RUN)
+    with pytest.raises(UserError, match=r"^roi: has shape \(0, 10\); expected samples, voxels"):
+        labelled(data()[:0], [], [], where="roi")
+    with pytest.raises(UserError, match=r"^x: has shape \(24,\)"):
+        labelled(data()[:, 0], LABEL, RUN)
+
+
+def test_a_refused_test_has_no_p() -> None:
+    found = decode(labelled(data(), LABEL, RUN), DECODER)
+    assert found.refusal
+    assert np.isnan(found.p)
+    assert np.isnan(found.p_any).all()
+    tested = decode(labelled(data(), LABEL, RUN), DECODER.model_copy(update={"permutations": 99}))
+    assert tested.p == tested.p_any[0] == 0.01

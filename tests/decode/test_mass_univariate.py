@@ -134,3 +134,14 @@ def test_what_can_not_be_compared_is_one_clear_line() -> None:
         mass_univariate(apart, BLOCK)
     with pytest.raises(ValueError, match="the same label"):
         UnivariateDesign(plus="face", minus="face")
+
+
+def test_a_voxel_that_does_not_vary_has_no_t() -> None:
+    samples = noise(11, np.random.default_rng(3))
+    x = samples.x.copy()
+    x[:, 4] = 0.1  # of which sums are not exact
+    found = mass_univariate(replace(samples, x=x), BLOCK)
+    others = np.arange(40) != 4
+    for values in (found.t, found.log_p, found.within_runs, found.bonferroni):
+        assert np.isnan(values[4])
+        assert np.isfinite(values[others]).all()

@@ -119,5 +119,50 @@ def test_time_shows_when_the_label_is_known() -> None:
     found = over_time(samples, windows, [-2.5, 0, 2.5, 5, 7.5], RIDGE)
     assert found.names[0] == "-2.5 s"
     assert (found.p_fwe <= 0.05).tolist() == [False, False, True, True, False]
-    with pytest.raises(UserError, match="48 blocks and 5 times for 48 samples and 4 times"):
+    with pytest.raises(UserError, match=r"\(48, 5, 10\); expected 48 blocks, 4 times"):
         over_time(samples, windows, [0, 1, 2, 3], RIDGE)
+    with pytest.raises(UserError, match=r"shape \(48, 5\); expected 48 blocks, 5 times, voxels"):
+        over_time(samples, windows[..., 0], [-2.5, 0, 2.5, 5, 7.5], RIDGE)
+
+
+def test_a_window_that_is_not_finite_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    samples, _ = noise(rng, 10)
+    windows = rng.standard_normal((48, 2, 10))
+    windows[7, 1, 3] = np.nan
+    with pytest.raises(UserError, match="windows: 1 of 10 voxels are not finite"):
+        over_time(samples, windows, [0, 2.5], RIDGE)
+
+
+def test_regions_are_of_the_voxels_that_were_given_whichever_were_left_out() -> None:
+    rng = np.random.default_rng(1)
+    whole, y = noise(rng, 10, signal=3)
+    x, run = whole.x.copy(), np.repeat(np.arange(6), 8)
+    x[5, 0] = np.nan
+    parts = {"first": np.arange(3), "rest": np.arange(3, 10)}
+    found = regions(labelled(x, y, run), parts, RIDGE)
+    np.testing.assert_array_equal(found.size, [2, 7])
+    alone = regions(labelled(x[:, 1:3], y, run), {"first": np.arange(2)}, RIDGE)
+    assert found.accuracy[0] == alone.accuracy[0]
+    # Places in what is left would be another region.
+    moved = regions(labelled(x[:, 1:4], y, run), {"first": np.arange(3)}, RIDGE)
+    assert moved.size[0] == 3
+    with pytest.raises(UserError, match="region 'gone': it has no voxel with data"):
+        regions(labelled(x, y, run), {"gone": np.array([0, 99])}, RIDGE)
+
+
+def test_spheres_without_a_place_or_a_voxel_are_refused() -> None:
+    samples, _ = noise(np.random.default_rng(0), 5)
+    position = np.arange(15.0).reshape(5, 3)
+    for radius in (-1.0, np.nan):
+        with pytest.raises(UserError, match=f"radius: {radius:g} mm"):
+            searchlight(samples, position, radius, RIDGE)
+    with pytest.raises(UserError, match=r"6 positions for 5 voxels; .* position\[samples.column\]"):
+        searchlight(samples, np.zeros((6, 3)), 4.0, RIDGE)
+    position[2, 1] = np.nan
+    with pytest.raises(UserError, match="position: some are not finite"):
+        searchlight(samples, position, 4.0, RIDGE)
+    near = [np.array([voxel]) for voxel in range(5)]
+    near[3] = np.arange(0)
+    with pytest.raises(UserError, match="nothing is near voxel 3"):
+        searchlight_in(samples, near, RIDGE)

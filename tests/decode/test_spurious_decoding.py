@@ -67,3 +67,14 @@ def test_collapsed_predictions_show():
     found = audit(collapsed, true, rng.standard_normal((20, 50)))
     assert found.dimensions_predicted == pytest.approx(1)
     assert found.dimensions_true > 15
+
+
+def test_what_nothing_was_learned_from_is_refused():
+    true, training, _, _ = clustered(np.random.default_rng(0))
+    allowed = np.ones((16, 80), bool)
+    allowed[3] = False
+    with pytest.raises(ValueError, match="test item 3 was fitted to none"):
+        audit(true, true, training, allowed=allowed)
+    training[0, 0] = np.nan
+    with pytest.raises(ValueError, match="training holds NaN"):
+        audit(true, true, training)

@@ -111,6 +111,22 @@ def test_leave_one_run_out_has_no_p() -> None:
     assert "hold test runs out" in found.through.refusal
 
 
+def test_one_item_is_told_from_no_other() -> None:
+    world = World(1.0)
+    last = [k for k, run in enumerate(world.runs) if run == "test0"]
+    keep = [k for k, run in enumerate(world.runs) if run.startswith("train")] + last[:1]
+    with pytest.raises(UserError, match="items: one alone is tested"):
+        decode_through(
+            world.x[keep],
+            world.last[keep],
+            [world.labels[k] for k in keep],
+            [world.runs[k] for k in keep],
+            world.head,
+            items=[world.items[k] for k in keep],
+            test=["test0"],
+        )
+
+
 def test_heads_that_do_not_fit_are_refused() -> None:
     world = World(1.0)
     given = (world.labels, world.runs)

@@ -117,8 +117,8 @@ class ContrastiveDecoder(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If arrays don't fit each other or are not finite, there is one run, fewer than two
-            units, or a left-out run that shows one item, or all but one.
+            If arrays don't fit each other or are not finite, no voxel varies, there is one run,
+            fewer than two units, or a left-out run that shows one item, or all but one.
         """
         x, target = checked_samples(X, y)
         if target.shape[1] < 2:
@@ -133,6 +133,8 @@ class ContrastiveDecoder(RegressorMixin, BaseEstimator):
             )
         self.n_features_in_ = x.shape[1]
         self.x_mean_, self.x_scale_ = moments(x)
+        if not (np.ptp(x, axis=0) > 0).any():
+            raise ValueError("no voxel varies over the training samples")
         self.y_mean_, self.y_scale_ = moments(target)
         item = np.unique(target, axis=0, return_inverse=True)[1].ravel()
         wanted, self._norm = _directions((target - self.y_mean_) / self.y_scale_)

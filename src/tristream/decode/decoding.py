@@ -93,13 +93,14 @@ class Decoded:
 
     @property
     def p(self) -> float:
-        """p of the accuracy."""
-        return self.voices[0].p_against(self.null)
+        """p of the accuracy; NaN where it was refused."""
+        return float("nan") if self.refusal else self.voices[0].p_against(self.null)
 
     @property
     def p_any(self) -> np.ndarray:
-        """p of each voice, corrected for all: by the largest accuracy under each permutation."""
-        return p_of_any(self.voices)
+        """p of each voice, corrected for all: by the largest accuracy under each permutation; NaN
+        where it was refused."""
+        return np.full(len(self.voices), np.nan) if self.refusal else p_of_any(self.voices)
 
 
 @dataclass(frozen=True)

@@ -102,9 +102,11 @@ def identify(
     Raises
     ------
     ValueError
-        If arrays don't fit each other, are not finite, or hold fewer than two items.
+        If arrays don't fit each other, are not finite, or hold fewer than two items or units.
     """
     check_alike(predicted, true)
+    if np.shape(true)[1] < 2:
+        raise ValueError("features have one unit; a correlation over units needs two at least")
     candidates = true if others is None else np.concatenate([true, _fitting(others, true)])
     return identified(similarity(predicted, candidates), ways, exchange, permutations, seed)
 
@@ -212,6 +214,7 @@ def check_alike(predicted: Floats, true: Floats) -> None:
 
 
 def _fitting(others: Floats, true: Floats) -> Floats:
+    others = np.asarray(others)
     if others.ndim != 2 or others.shape[1] != true.shape[1]:
         raise ValueError(
             f"other candidates have shape {others.shape}, but features have {true.shape[1]} units"

@@ -101,6 +101,9 @@ def identify_subject(
         for region, voxels in units.regions.items():
             out.gates[region] = _gate(units, split, voxels, design)
     for layer in layers:
+        if layer.values.shape[1] < 2:
+            name = f"{layer.space}/{layer.layer}"
+            raise ValueError(f"{name} has one unit, and a pattern needs two; take out the layer")
         folds = list(_folds(split, run, layer.names))
         out.left_out = max(out.left_out, sum(lost for _, _, lost in folds))
         for region, voxels in units.regions.items():

@@ -36,7 +36,8 @@ def join_subjects(
         :func:`tristream.decode.decoding_samples.read_samples`. Runs of one name are the same run.
     places : mapping of str to ndarray of int of shape (voxels,), optional
         Where each subject's columns lie, by a number that is the same in all. Columns that not all
-        have are left out. Default: columns stand for each other by their order.
+        have are left out. Default: columns stand for each other by their order, of all or of the
+        same ones.
 
     Returns
     -------
@@ -161,7 +162,17 @@ def _common(
         if len(set(widths.values())) > 1:
             counts = ", ".join(f"{width:,} of sub-{name}" for name, width in widths.items())
             raise UserError(f"subjects have different numbers of voxels: {counts}; say where")
+        column = next(iter(subjects.values())).column
+        for name, one in subjects.items():
+            if not np.array_equal(one.column, column):
+                raise UserError(
+                    f"sub-{name}: other voxels are left than of the subject before it, so that "
+                    "their order tells nothing; give `places`, such as each one's `column`"
+                )
         return list(map(np.arange, widths.values())), ()
+    for name, width in widths.items():
+        if len(places[name]) != width:
+            raise UserError(f"places: {len(places[name])} for {width} voxels of sub-{name}")
     found = places_in_common([places[name] for name in subjects])
     shared, fewest = len(found[0]), min(widths.values())
     if not shared:

@@ -114,6 +114,9 @@ def label_exchange(samples: Samples) -> LabelExchange:
     elif alike:
         text += ", runs that repeat each other alike"
     text += ", alike in all subjects" if samples.joined else ""
+    things = thing.max() + 1
+    if kept := things - sum(len(members) for _, members in found):
+        text += f" ({kept} of {things} have none to exchange theirs with and keep it)"
     label = np.zeros(thing.max() + 1, int)
     label[thing] = samples.label
     return LabelExchange(

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from tristream.decode.decoding_samples import Samples
 from tristream.errors import UserError
+from tristream.store import Omission
 
 Floats = npt.NDArray[np.floating]
 
@@ -44,20 +46,23 @@ def labelled(
     Returns
     -------
     Samples
-        Without voxels that are not finite in every sample.
+        Without voxels that are not finite in every sample; its `column` tells which are left.
 
     Raises
     ------
     UserError
-        If lengths differ, a block or an item has two labels, there are fewer than two labels, no
-        voxel is finite, or a run of `test` is not there.
+        If shapes do not fit, a sample lacks a label, run, block or item, a block or an item has
+        two labels, there are fewer than two labels, no voxel is finite, or a run of `test` is not
+        there.
     """
     x = np.asarray(x, float)
+    if x.ndim != 2 or not len(x):
+        raise UserError(f"{where}: has shape {x.shape}; expected samples, voxels")
     given = {"labels": labels, "runs": runs, "blocks": blocks, "items": items}
     for name, values in given.items():
-        if values is not None and len(values) != len(x):
-            raise UserError(f"{name}: {len(values)} values for {len(x)} samples of {where}")
-    good = np.isfinite(x).all(0)
+        if values is not None:
+            _check_names(name, values, len(x), where)
+    good = np.asarray(np.isfinite(x).all(0))
     if not good.any():
         raise UserError(f"{where}: no voxel has finite values in all samples; leave it out")
     run_names, run = _numbered(runs)
@@ -95,7 +100,29 @@ def labelled(
         exchange="block" if items is None else "item",
         one_item=items is not None and len(names) == len(classes),
         item_names=item_names,
+        column=np.flatnonzero(good),
+        omitted=_left_out(good),
     )
+
+
+def _check_names(name: str, values: Sequence[Any], samples: int, where: str) -> None:
+    """Refuse what is not one name for each sample."""
+    if len(values) != samples:
+        raise UserError(f"{name}: {len(values)} values for {samples} samples of {where}")
+    given = np.asarray(values, object)
+    if given.ndim != 1:
+        raise UserError(f"{name}: has shape {given.shape}; expected one value for each sample")
+    lacking = np.array([bool(pd.isna(value)) or value == "" for value in given])
+    if lacking.any():
+        raise UserError(
+            f"{name}: sample {int(lacking.argmax())} has none; leave out samples without one"
+        )
+
+
+def _left_out(good: npt.NDArray[np.bool_]) -> tuple[Omission, ...]:
+    if good.all():
+        return ()
+    return (Omission(f"{(~good).sum()} of {good.size} voxels", "not finite in some sample"),)
 
 
 def _numbered(values: Sequence[Any]) -> tuple[list[str], npt.NDArray[np.intp]]:

@@ -159,7 +159,7 @@ def _searchlight(
 def _columns(
     run: Run, given: Samples, settings: ProfileSettings, path: Path
 ) -> dict[str, npt.NDArray[np.intp]]:
-    """Columns of the samples of each region."""
+    """Voxels of each region."""
     known = ", ".join(run.regions) or "none"
     wanted = settings.regions
     if not wanted:
@@ -171,10 +171,7 @@ def _columns(
     if unknown or not names:
         what = f"region {unknown[0]!r}" if unknown else "named region"
         raise UserError(f"{path}: has no {what} (it has {known}); correct `regions`")
-    return {
-        name: np.flatnonzero(np.isin(given.column, run.regions[name])).astype(np.intp)
-        for name in names
-    }
+    return {name: np.asarray(run.regions[name], np.intp) for name in names}
 
 
 def read_windows(bold: Sequence[Path], samples: Path, settings: ProfileSettings) -> Windows:

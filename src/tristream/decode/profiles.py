@@ -30,19 +30,22 @@ def regions(samples: Samples, voxels: Mapping[str, Ints], decoder: DecoderDesign
     ----------
     samples : Samples
     voxels : dict of str to ndarray of int
-        Columns of `samples.x` of each region.
+        Voxels of each region, as `samples.column` numbers them: columns of what was given, some of
+        which may have been left out.
     decoder : DecoderDesign
         Its `voxels`, if given, are chosen within each region.
 
     Raises
     ------
     UserError
-        If a region has no voxel.
+        If a region has no voxel with data.
     """
-    for name, own in voxels.items():
-        if not len(own):
+    column = samples.column if len(samples.column) else np.arange(samples.x.shape[1])
+    own = [np.flatnonzero(np.isin(column, region)) for region in voxels.values()]
+    for name, columns in zip(voxels, own, strict=True):
+        if not len(columns):
             raise UserError(f"region {name!r}: it has no voxel with data; leave it out")
-    parts = (replace(samples, x=samples.x[:, own]) for own in voxels.values())
+    parts = (replace(samples, x=samples.x[:, columns]) for columns in own)
     return _profile(list(voxels), samples, parts, decoder)
 
 
@@ -60,9 +63,21 @@ def searchlight(
         In mm; voxels at this distance belong to the sphere.
     decoder : DecoderDesign
         Quick is a ridge classifier without `voxels`.
+
+    Raises
+    ------
+    UserError
+        If positions don't fit the voxels or are not finite, or `radius` is negative.
     """
     if len(position) != samples.x.shape[1]:
-        raise UserError(f"{len(position)} positions for {samples.x.shape[1]} voxels")
+        raise UserError(
+            f"{len(position)} positions for {samples.x.shape[1]} voxels; those of voxels that were "
+            "left out don't belong here: take position[samples.column]"
+        )
+    if not np.isfinite(position).all():
+        raise UserError("position: some are not finite; each voxel needs its place in mm")
+    if not radius >= 0:
+        raise UserError(f"radius: {radius:g} mm; expected 0 or more")
     return searchlight_in(samples, spheres(position, radius), decoder)
 
 
@@ -76,9 +91,16 @@ def searchlight_in(samples: Samples, near: Sequence[Ints], decoder: DecoderDesig
         Columns of `samples.x` that are near each column, as those along a mesh
         (:func:`tristream.space.neighbourhoods.along_mesh`).
     decoder : DecoderDesign
+
+    Raises
+    ------
+    UserError
+        If there are not as many neighbourhoods as voxels, or one is empty.
     """
     if len(near) != samples.x.shape[1]:
         raise UserError(f"{len(near)} neighbourhoods for {samples.x.shape[1]} voxels")
+    if empty := [voxel for voxel, own in enumerate(near) if not len(own)]:
+        raise UserError(f"near: nothing is near voxel {empty[0]}; it should be near itself")
     parts = (replace(samples, x=samples.x[:, own]) for own in near)
     return _profile([str(voxel) for voxel in range(len(near))], samples, parts, decoder)
 
@@ -97,12 +119,21 @@ def over_time(
     times : sequence of float
         In seconds after the onset.
     decoder : DecoderDesign
+
+    Raises
+    ------
+    UserError
+        If windows don't fit samples and times, or are not finite.
     """
-    if windows.shape[:2] != (len(samples.x), len(times)):
+    expected = (len(samples.x), len(times))
+    if windows.ndim != 3 or windows.shape[:2] != expected:
         raise UserError(
-            f"windows: {windows.shape[0]} blocks and {windows.shape[1]} times for "
-            f"{len(samples.x)} samples and {len(times)} times"
+            f"windows: has shape {windows.shape}; expected {expected[0]} blocks, {expected[1]} "
+            "times, voxels"
         )
+    bad = ~np.isfinite(windows).all((0, 1))
+    if bad.any():
+        raise UserError(f"windows: {bad.sum()} of {bad.size} voxels are not finite; leave them out")
     parts = (replace(samples, x=windows[:, place]) for place in range(len(times)))
     return _profile([f"{time:g} s" for time in times], samples, parts, decoder)
 

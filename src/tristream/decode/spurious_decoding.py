@@ -92,11 +92,21 @@ def audit(
         (leave-one-run-out); all, by default.
     seed : int
         Of the random draws.
+
+    Raises
+    ------
+    ValueError
+        If arrays don't fit each other or are not finite, or `allowed` leaves a test item none.
     """
     check_alike(predicted, true)
     candidates = true if others is None else np.concatenate([true, others])
+    if not np.isfinite(training).all():
+        raise ValueError("training holds NaN or infinite features")
     if allowed is None:
         allowed = np.ones((len(true), len(training)), bool)
+    if not allowed.any(1).all():
+        item = int((~allowed.any(1)).argmax())
+        raise ValueError(f"allowed: the decoder of test item {item} was fitted to none")
     # Similarities of all training items: a draw is then a choice of rows.
     of_training = similarity(training, candidates)
     rng = np.random.default_rng(seed)

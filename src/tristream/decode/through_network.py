@@ -183,6 +183,8 @@ def decode_through(
     ours = head.scores(predicted)[:, columns].argmax(1)
     theirs = decode(samples, design.model_copy(update={"permutations": 0}), "genre").predicted
     right = samples.y[tested]
+    if len(np.unique(item[tested])) < 2:
+        raise UserError("items: one alone is tested; to set items apart takes two at least")
     names, place = np.unique(item[tested], return_inverse=True)
     run = samples.sample_run[tested]
     exchange = item_exchange([place[run == one] for one in np.unique(run)])
