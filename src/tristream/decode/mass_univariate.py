@@ -43,15 +43,21 @@ def mass_univariate(samples: Samples, block: UnivariateDesign, pair: str = "") -
     Raises
     ------
     UserError
-        If a label is not there, or fewer than two runs have both.
+        If a label is not there, fewer than two runs have both, or no voxel varies.
     """
     plus, minus, runs = _means(samples, block)
     condition = np.repeat([1.0, -1.0], len(plus))[:, None]
     means = np.concatenate([plus, minus])
-    # Of one that doesn't vary, rounding alone would make a t.
-    still = np.ptp(means, axis=0) <= 1e-9 * np.abs(means).max(0)
-    means[:, still] = 0
-    plus, minus = np.split(means, 2)
+    # Of a voxel that doesn't vary, rounding alone would make a t.
+    varies = np.ptp(means, axis=0) > 1e-9 * np.abs(means).max(0)
+    if not varies.any():
+        raise UserError("no voxel varies over the runs' means; leave the comparison out")
+
+    def whole(values: Floats) -> Floats:
+        out = np.full(means.shape[1], np.nan)
+        out[varies] = values
+        return out
+
     keys = {
         "n_perm": block.permutations,
         "two_sided_test": True,
@@ -59,16 +65,17 @@ def mass_univariate(samples: Samples, block: UnivariateDesign, pair: str = "") -
         "n_jobs": 1,
         "output_type": "dict",
     }
-    free = permuted_ols(condition, means, model_intercept=True, **keys)
+    free = permuted_ols(condition, means[:, varies], model_intercept=True, **keys)
     sign = np.sign(free["t"][0])
     log_p = sign * free["logp_max_t"][0]
     if arrangements(len(runs)) < FEWEST_DISTINCT:
         log_p = np.full(len(sign), np.nan)
-    bonferroni = np.minimum(f_regression(means, condition[:, 0])[1] * means.shape[1], 1)
-    within = np.full(means.shape[1], np.nan)
+    p = f_regression(means[:, varies], condition[:, 0])[1]
+    bonferroni = np.minimum(p * means.shape[1], 1)
+    within = np.full(len(sign), np.nan)
     if swaps(len(runs)) >= FEWEST_DISTINCT:
         ones = np.ones((len(runs), 1))
-        swapped = permuted_ols(ones, plus - minus, model_intercept=False, **keys)
+        swapped = permuted_ols(ones, (plus - minus)[:, varies], model_intercept=False, **keys)
         within = np.sign(swapped["t"][0]) * swapped["logp_max_t"][0]
     return MassUnivariate(
         pair=pair,
@@ -76,10 +83,10 @@ def mass_univariate(samples: Samples, block: UnivariateDesign, pair: str = "") -
         minus=block.minus,
         runs=runs,
         permutations=block.permutations,
-        t=free["t"][0],
-        log_p=log_p,
-        bonferroni=sign * -np.log10(np.maximum(bonferroni, 1e-300)),
-        within_runs=within,
+        t=whole(free["t"][0]),
+        log_p=whole(log_p),
+        bonferroni=whole(sign * -np.log10(np.maximum(bonferroni, 1e-300))),
+        within_runs=whole(within),
         ijk=samples.ijk,
     )
 
