@@ -1,7 +1,7 @@
 """Bytes for one of our parsers, led by the lines of it that they reach.
 
-``python -m helpers.guided_fuzz PARSER CORPUS OPTION …`` (options of libFuzzer) runs until time is up,
-or until the parser raises anything but the line that a user is told.
+``python -m helpers.guided_fuzz PARSER CORPUS OPTION …`` (options of libFuzzer) runs until time is
+up, or until the parser raises anything but the line that a user is told.
 """
 
 import contextlib
