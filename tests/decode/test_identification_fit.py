@@ -52,6 +52,19 @@ def test_imagery_with_patterns_passes_the_gate(tmp_path):
     assert imagined.set_index("region").loc["V1", "pairwise"] > 0.8
 
 
+def test_imagery_of_which_nothing_is_repeated_is_not_reliable_and_says_why(tmp_path):
+    study = Study(tmp_path, imagery=0.7)
+    run, first = study.table["run"], study.table["label"].isin(["new0", "new1"])
+    once = run == np.where(first, "ses-imagery_run-0", "ses-imagery_run-1")
+    study.table["keep"] = ~run.str.startswith("ses-imagery") | once
+    rows, _, provenance = study.fit()
+    imagined = rows[rows["set"] == "imagined"]
+    assert (imagined["reliable"] == "no").all()
+    assert imagined[["reliability", "reliability_threshold", "reliability_p"]].isna().all().all()
+    why = {one.what: one.why for one in provenance.omitted}
+    assert "no item occurs in two runs" in why["reliability of imagined patterns in V1"]
+
+
 def test_noise_lies_inside_the_interval_of_permuted_items(tmp_path):
     rows, sets, _ = Study(tmp_path, signal=0.0).fit(permutations=2000)
     seen = rows[rows["set"] == "seen"]
@@ -188,7 +201,8 @@ def test_methods_tell_what_was_done(found):
         "permuted 999 times",
         "took the mean features of the images of their label",
         "[@shirakawa2025]",
-        "identification of imagined items is not taken as evidence",
+        "permuted within each run (p by the largest of all 2 regions in each permutation); where p "
+        "exceeds .05 or there is none, identification of imagined items is not taken as evidence",
     ):
         assert part in text
     assert "later" not in text

@@ -275,10 +275,24 @@ def test_labels_compared_in_voxels_alone_stand_above_the_fold(browser, tmp_path)
 
 def test_imagery_that_does_not_repeat_is_said_to_in_the_first_sentence():
     cells = pd.DataFrame([["net/late", "V1", 0.9, 0.5, 0.01, 8]], columns=CELL)
-    found = ItemFinding("d", "objects", "01", "imagined", cells, reliable=False)
+    found = ItemFinding("d", "objects", "01", "imagined", cells, closed=("V1",))
     (said,) = headline._identified([found])
     assert said.endswith("though imagined patterns do not repeat over runs")
     assert "8 imagined items" in said
+
+
+def test_the_first_sentence_takes_the_best_of_regions_whose_imagined_patterns_repeat():
+    rows = [["net/c5", "V1", 0.55, 0.5, 0.3, 10], ["net/c5", "FFA", 0.9, 0.5, 0.01, 10]]
+    cells = pd.DataFrame(rows, columns=CELL)
+    finding = ItemFinding("d", "objects", "01", "imagined", cells, closed=("FFA",))
+    (said,) = headline._identified([finding])
+    assert "apart from 55% of wrong candidates at best (net/c5, V1; " in said
+    assert said.endswith("of the regions where imagined patterns repeat over runs")
+    # Where all repeat, the largest of all is taken, and nothing is added.
+    (said,) = headline._identified([ItemFinding("d", "objects", "01", "imagined", cells)])
+    assert said.endswith(
+        "apart from 90% of wrong candidates at best (net/c5, FFA; chance 0.50; corrected p 0.01)"
+    )
 
 
 def above_the_fold(browser, folder: Path) -> str:

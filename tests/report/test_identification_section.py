@@ -1,5 +1,7 @@
 """Identification in a report: the gate comes first, and the audit stands beside each figure."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -9,9 +11,12 @@ from tristream.config.identification import Identification
 from tristream.decode.identification_file import write_identification
 from tristream.report.declared import declared
 from tristream.report.elements import Caution, Figure, Heading, Table
+from tristream.report.findings import Findings
+from tristream.report.item_findings import identified
 from tristream.report.methods import gather
-from tristream.report.sections.identification import section
+from tristream.report.sections.identification import section, study
 from tristream.report.study_results import Results
+from tristream.store import Omission
 
 DATASET = "haxby2001_slice"
 
@@ -78,6 +83,42 @@ def test_reliable_imagery_is_no_caution(results, tables):
     write(results, good, growing, provenance)
     blocks = section(results, DATASET, "1").blocks
     assert not any("imagery" in b.text for b in blocks if isinstance(b, Caution))
+
+
+def test_regions_that_failed_are_marked_where_another_passed(results, tables):
+    rows, growing, provenance = tables
+    imagined = rows["set"] == "imagined"
+    gates = rows["region"].map({"V1": "yes", "LOC": "no"}).where(imagined)
+    why = Omission("reliability of imagined patterns in LOC", "no item occurs in two runs")
+    mixed = rows.assign(reliable=gates), growing, replace(provenance, omitted=(why,))
+    write(results, *mixed)
+    blocks = section(results, DATASET, "1").blocks
+    where = [isinstance(b, Heading) and b.text.startswith("Imagined") for b in blocks].index(True)
+    seen, own = blocks[:where], blocks[where:]
+    (caution,) = [b.text for b in own if isinstance(b, Caution) and "imagery" in b.text]
+    assert "over runs in LOC (no item occurs in two runs): " in caution
+    table = [b for b in own if isinstance(b, Table)][-1]
+    assert {row[1] for row in table.rows} == {"V1", "LOC †"}
+    captions = [b.caption for b in own if isinstance(b, Figure)] + [table.caption]
+    assert len(captions) == 3
+    assert all("† imagined patterns from there are not shown" in one for one in captions)
+    # Negative control: seen items have no gate.
+    assert not any("†" in str(b) for b in seen)
+
+
+def test_the_first_page_takes_the_best_of_regions_that_passed(results, tables):
+    rows, growing, provenance = tables
+    imagined = rows["set"] == "imagined"
+    share = rows["region"].map({"V1": 0.55, "LOC": 0.9}).where(imagined, rows["pairwise"])
+    for passed, best in ((("V1",), "V1"), (("V1", "LOC"), "LOC"), ((), "LOC †")):
+        gates = rows["region"].isin(passed).map({True: "yes", False: "no"}).where(imagined)
+        given = rows.assign(reliable=gates, pairwise=share, pairwise_p_corrected=0.01)
+        write(results, given, growing, provenance)
+        found = [one for one in identified(results) if one.kind == "imagined"]
+        drawn, table = study(results, Findings((), (), (), identified=found))[-2:]
+        assert [row[2] for row in table.rows] == [best]
+        closed = len(passed) < 2
+        assert ("left out" in table.caption) == ("no p counts" in drawn.caption) == closed
 
 
 def test_what_an_encoder_identifies_is_told_in_its_own_words(results, tables):

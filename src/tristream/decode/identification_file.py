@@ -55,9 +55,12 @@ COLUMNS = {
     "drawn_high": "97.5th percentile of the draws",
     "category_pairwise": "Pairwise, of the mean training item of the right category; n/a: none",
     "reliability": "Of imagined patterns: mean correlation of an item's in halves of the runs",
-    "reliability_threshold": "What 5 % of permutations of items within runs exceed",
-    "reliability_p": "p of the reliability",
-    "reliable": "Whether it is significant at .05; n/a where nothing was imagined",
+    "reliability_threshold": "What 5 % of permutations of items within runs exceed in the region "
+    "where each is largest",
+    "reliability_p": "p of the reliability against the largest of all regions in each permutation; "
+    "n/a: the omissions say why",
+    "reliable": "Whether it is significant at .05 (no, where it has no p); n/a where nothing was "
+    "imagined",
 }
 SETS = {
     **{name: COLUMNS[name] for name in ("set", "space", "layer", "region", "decoder")},
@@ -66,6 +69,11 @@ SETS = {
         "best", "Share of items whose right candidate is the most similar of n, mean of all sets"
     ),
 }
+
+
+def gate_of(region: str) -> str:
+    """What an omission is called that says why a region's imagined patterns have no p."""
+    return f"reliability of imagined patterns in {region}"
 
 
 def write_identification(

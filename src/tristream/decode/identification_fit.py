@@ -16,10 +16,14 @@ from tristream.config.settings.identification import IdentificationSettings
 from tristream.decode.contrastive import ContrastiveDecoder
 from tristream.decode.feature_decoder import FeatureDecoder, average_showings
 from tristream.decode.identification import WAYS, Identification, identify, profile_correlation
-from tristream.decode.identification_file import KIND, write_identification
+from tristream.decode.identification_file import KIND, gate_of, write_identification
 from tristream.decode.identification_methods import Done, methods_of
 from tristream.decode.item_exchange import Matched, item_exchange, p_value
-from tristream.decode.pattern_reliability import Reliability, pattern_reliability
+from tristream.decode.pattern_reliability import (
+    Reliability,
+    corrected_over_regions,
+    pattern_reliability,
+)
 from tristream.decode.shown_units import ShownFeatures, ShownUnits, read_targets, read_units
 from tristream.decode.spurious_decoding import SpuriousAudit, audit
 from tristream.decode.unit_ridge import moments
@@ -98,8 +102,7 @@ def identify_subject(
     out = Outcome()
     split, run = np.array(units.split), np.array(units.run)
     if "imagined" in split:
-        for region, voxels in units.regions.items():
-            out.gates[region] = _gate(units, split, voxels, design)
+        out.gates = _gates(units, split, design)
     for layer in layers:
         if layer.values.shape[1] < 2:
             name = f"{layer.space}/{layer.layer}"
@@ -241,6 +244,15 @@ def _exchange(names: npt.NDArray[Any], run: npt.NDArray[Any], items: Sequence[st
     return item_exchange([number[run == one] for one in dict.fromkeys(run.tolist())])
 
 
+def _gates(
+    units: ShownUnits, split: npt.NDArray[Any], design: IdentificationDesign
+) -> dict[str, Reliability | str]:
+    """Reliability of imagined patterns in each region, corrected for all, or why there is none."""
+    found = {name: _gate(units, split, own, design) for name, own in units.regions.items()}
+    tested = {name: one for name, one in found.items() if isinstance(one, Reliability)}
+    return found | corrected_over_regions(tested)
+
+
 def _gate(
     units: ShownUnits,
     split: npt.NDArray[Any],
@@ -275,7 +287,8 @@ def corrected(cells: Sequence[Cell]) -> list[float]:
         if cell.found.pairwise.p is None:
             out.append(float("nan"))
             continue
-        largest = np.max([one.found.pairwise.null for one in own], axis=0)
+        tested = [one.found.pairwise.null for one in own if one.found.pairwise.p is not None]
+        largest = np.max(tested, axis=0)
         out.append(p_value(cell.found.pairwise.value, largest))
     return out
 
@@ -408,7 +421,7 @@ def _omitted(units: ShownUnits, outcome: Outcome) -> tuple[Omission, ...]:
     for region, gate in outcome.gates.items():
         why = gate if isinstance(gate, str) else gate.refusal
         if why:
-            found.append(Omission(f"reliability of imagined patterns in {region}", why))
+            found.append(Omission(gate_of(region), why))
     if outcome.left_out:
         why = "they show an item that the same fit is tested on, which it would recognise"
         found.append(Omission(f"{outcome.left_out} training presentations of all fits", why))

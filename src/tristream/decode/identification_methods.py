@@ -61,10 +61,17 @@ def methods_of(done: Done) -> tuple[str, ...]:
         sentences.append(
             "Imagined items were identified by themselves. Before that the mean patterns of each "
             "in random halves of the runs were correlated, the mean over items taken out of each "
-            "run, and compared with those of items permuted within each run; where p exceeds .05, "
+            "run, and compared with those of items permuted within each run"
+            f"{_over_regions(len(units.regions))}; where p exceeds .05 or there is none, "
             "identification of imagined items is not taken as evidence."
         )
     return tuple(sentences)
+
+
+def _over_regions(regions: int) -> str:
+    if regions == 1:
+        return ""
+    return f" (p by the largest of all {regions} regions in each permutation)"
 
 
 def _decoder(settings: IdentificationSettings) -> str:

@@ -96,6 +96,8 @@ def matched(
     """
     value = float(np.diagonal(table).mean())
     refusal = refused(exchange, permutations)
+    if not refusal and not np.isfinite(value):
+        refusal = "the mean over items is not finite"
     if not permutations or not exchange.sets:
         nan = float("nan")
         return Matched(value, nan, nan, nan, None, refusal, np.empty(0))
@@ -122,8 +124,14 @@ def drawn(exchange: Exchange, items: int, start: int, stop: int, seed: int) -> I
 
 
 def p_value(value: float, null: Floats) -> float:
-    """(1 + null values at least as large) / (1 + null values); rounding is not a difference."""
-    return float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))
+    """(1 + null values at least as large) / (1 + null values); rounding is not a difference.
+
+    NaN where `value` is not finite. A null value that is NaN counts as large: it is not known to
+    be smaller, and a p value must not gain from what is not known.
+    """
+    if not np.isfinite(value):
+        return float("nan")
+    return float((1 + (~(null < value - 1e-12)).sum()) / (1 + len(null)))
 
 
 def refused(exchange: Exchange, permutations: int) -> str:

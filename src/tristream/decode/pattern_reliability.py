@@ -5,10 +5,11 @@ all. Runs are split into halves, each item's pattern is averaged over a half, an
 of the same item are correlated over voxels.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from math import comb, factorial
+from math import comb, factorial, prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tristream.align.exchange import FEWEST_DISTINCT
 from tristream.decode.item_exchange import p_value
 
 Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
 SPLITS = 50
 PERMUTATIONS = 2_000
 ALPHA = 0.05
@@ -31,14 +33,15 @@ class Reliability:
     Attributes
     ----------
     value : float
-        Correlation of an item's patterns in two halves of the runs, mean over items and splits.
+        Correlation of an item's patterns in two halves of the runs, mean over items and splits;
+        NaN where none is defined.
     threshold : float
-        What is exceeded by 5 % of permutations of the items within each run.
+        What is exceeded by 5 % of permutations of the items within each run; NaN without p.
     p : float or None
         None where `refusal` says why.
     refusal : str
     items, runs, splits : int
-        How many went into it.
+        How many went into it; of items, those of two runs or more.
     null : ndarray of shape (permutations,)
     """
 
@@ -68,7 +71,8 @@ def pattern_reliability(
 
     In each run an item's showings are averaged, and the mean over items is taken out of each
     voxel: what all items share is not reliability of items. Under the null hypothesis an item in
-    one run has nothing to do with the same item in another.
+    one run has nothing to do with the same item in another. An item of one run only counts for the
+    mean of its run, and changes places with none.
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ def pattern_reliability(
     """
     _, place = np.unique(np.asarray(item), return_inverse=True)
     _, number = np.unique(np.asarray(run), return_inverse=True)
-    items, runs = place.max() + 1, number.max() + 1
+    items, runs = int(place.max()) + 1, int(number.max()) + 1
     if runs < 2:
         raise ValueError("patterns of one run only: reliability needs two runs at least")
     if items < 2:
@@ -99,24 +103,73 @@ def pattern_reliability(
     halves = run_halves(runs, np.random.default_rng(seed))
     own = np.tile(np.arange(items), (1, runs, 1))
     value = float(_reliability(products, own, halves)[0])
-    distinct = int(np.prod([float(factorial(int(n))) for n in there.sum(1)[1:]]))
-    refusal = ""
-    if distinct < FEWEST_DISTINCT:
-        refusal = f"only {distinct} distinct rearrangements of items within runs exist"
+    repeated = there & (there.sum(0) > 1)
+    refusal = _refusal(repeated, value, permutations)
     null = np.empty(0)
-    if not refusal and permutations:
-        orders = _orders(there, permutations, np.random.default_rng((seed, 1)))
+    if not refusal:
+        orders = _orders(repeated, permutations, np.random.default_rng((seed, 1)))
         null = np.concatenate([_reliability(products, order, halves) for order in orders])
     return Reliability(
         value=value,
-        threshold=float(np.quantile(null, 1 - ALPHA)) if len(null) else float("nan"),
-        p=p_value(value, null) if len(null) else None,
+        threshold=float("nan") if refusal else float(np.quantile(null, 1 - ALPHA)),
+        p=None if refusal else p_value(value, null),
         refusal=refusal,
-        items=int(items),
-        runs=int(runs),
+        items=int(repeated.any(0).sum()),
+        runs=runs,
         splits=len(halves),
         null=null,
     )
+
+
+def corrected_over_regions(found: Mapping[str, Reliability]) -> dict[str, Reliability]:
+    """The same, p and threshold by the largest of all regions in each permutation.
+
+    Parameters
+    ----------
+    found : mapping of str to Reliability
+        Region to what :func:`pattern_reliability` gave for the same items, runs and seed, so that
+        the same permutation goes through all regions. Those without p stay as they are.
+    """
+    nulls = [one.null for one in found.values() if not one.refusal]
+    if not nulls:
+        return dict(found)
+    largest = np.max(nulls, axis=0)
+    threshold = float(np.quantile(largest, 1 - ALPHA))
+    return {
+        region: one
+        if one.refusal
+        else replace(one, threshold=threshold, p=p_value(one.value, largest))
+        for region, one in found.items()
+    }
+
+
+def _refusal(repeated: Bools, value: float, permutations: int) -> str:
+    """Why there is no p value; empty if there is one.
+
+    Parameters
+    ----------
+    repeated : ndarray of bool of shape (runs, items)
+        Which items each run shows, of those that two runs show or more.
+    value : float
+    permutations : int
+    """
+    if not permutations:
+        return "no permutations were asked for"
+    if not repeated.any():
+        return "no item occurs in two runs, so that no pattern can repeat"
+    if not np.isfinite(value):
+        return "no item has a pattern unlike the mean of its run in both halves of the runs"
+    distinct = _distinct(repeated)
+    if distinct < FEWEST_DISTINCT:
+        return f"only {distinct} distinct rearrangements of items within runs exist"
+    return ""
+
+
+def _distinct(repeated: Bools) -> int:
+    """Rearrangements that differ in more than the names of items that occur in the same runs."""
+    names = Counter(map(tuple, repeated.T[repeated.any(0)].tolist()))
+    orders = prod(factorial(count) for count in repeated.sum(1).tolist())
+    return orders // prod(factorial(count) for count in names.values())
 
 
 def _by_run(
@@ -125,7 +178,7 @@ def _by_run(
     number: npt.NDArray[np.integer],
     items: int,
     runs: int,
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+) -> tuple[Floats, Bools]:
     """Mean of each item in each run, less that of the run; zero where it was not shown."""
     total = np.zeros((runs, items, patterns.shape[1]))
     np.add.at(total, (number, place), patterns)
@@ -133,8 +186,11 @@ def _by_run(
     np.add.at(count, (number, place), 1)
     there = count > 0
     means = total / np.maximum(count, 1)[:, :, None]
-    means -= means.sum(1, keepdims=True) / there.sum(1)[:, None, None]
+    centre = means.sum(1, keepdims=True) / there.sum(1)[:, None, None]
+    means -= centre
     means[~there] = 0
+    # What rounding leaves of equal patterns repeats from run to run.
+    means[np.abs(means) <= 1e-12 * np.abs(centre)] = 0
     return means, there
 
 
@@ -153,7 +209,7 @@ def run_halves(runs: int, rng: np.random.Generator) -> Floats:
 
 
 def _orders(
-    there: npt.NDArray[np.bool_], permutations: int, rng: np.random.Generator
+    there: Bools, permutations: int, rng: np.random.Generator
 ) -> Iterator[npt.NDArray[np.integer]]:
     """Items of each run in random order, (permutations, runs, items), in batches."""
     runs, items = there.shape
@@ -167,7 +223,7 @@ def _orders(
 
 
 def _reliability(products: Floats, order: npt.NDArray[np.integer], halves: Floats) -> Floats:
-    """Mean correlation of halves for each order of the items.
+    """Mean correlation of halves for each order of the items; NaN where none is defined.
 
     Parameters
     ----------
@@ -184,5 +240,7 @@ def _reliability(products: Floats, order: npt.NDArray[np.integer], halves: Float
     ahead, behind = blocks @ first.T, blocks @ second.T
     cross = np.einsum("sr,oirs->ois", first, behind)
     size = np.einsum("sr,oirs->ois", first, ahead) * np.einsum("sr,oirs->ois", second, behind)
-    together = np.divide(cross, np.sqrt(size), out=np.full_like(cross, np.nan), where=size > 0)
-    return np.asarray(np.nanmean(together, axis=(1, 2)))
+    known = size > 0
+    total = np.divide(cross, np.sqrt(size), out=np.zeros_like(cross), where=known).sum((1, 2))
+    count = known.sum((1, 2))
+    return np.divide(total, count, out=np.full(len(order), np.nan), where=count > 0)

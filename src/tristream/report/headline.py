@@ -153,6 +153,8 @@ def _identified(found: Sequence[ItemFinding]) -> list[str]:
         )
         if not all(one.reliable for one in own):
             text += ", though imagined patterns do not repeat over runs"
+        elif any(one.closed for one in own):
+            text += ", of the regions where imagined patterns repeat over runs"
         return text
 
     return _each(found, lambda one: (one.name, one.kind), sentence, "identifications")

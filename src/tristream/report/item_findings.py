@@ -1,6 +1,6 @@
 """What identifications and similarity analyses found: a value for every layer and region."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from tristream.report.study_results import Results
 from tristream.rsa.similarity_table import ALL, read_similarity
 
 CELL = ["layer", "region", "value", "chance", "p", "items"]
+UNRELIABLE = "†"
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class ItemFinding:
     cells : DataFrame
         A row a layer and region: `layer`, `region`, `value`, `chance` (mean under exchanged
         items), `p` (against the largest of all rows in each permutation), `items`.
-    reliable : bool
-        False where imagined patterns do not repeat over runs in any region.
+    closed : tuple of str
+        Regions where imagined patterns are not shown to be reliable over runs.
     """
 
     dataset: str
@@ -36,13 +37,23 @@ class ItemFinding:
     subject: str
     kind: str
     cells: pd.DataFrame
-    reliable: bool = True
+    closed: tuple[str, ...] = ()
+
+    @property
+    def reliable(self) -> bool:
+        """False where imagined patterns do not repeat over runs in any region."""
+        return not self.cells["region"].isin(self.closed).all()
 
     @property
     def best(self) -> pd.Series:
-        """The row with the largest value; its p is corrected for being chosen."""
-        values = self.cells["value"].to_numpy(float)
-        return self.cells.iloc[int(np.argmax(np.nan_to_num(values, nan=-np.inf)))]
+        """The row with the largest value; its p is corrected for being chosen.
+
+        Of the regions where imagined patterns are reliable, if there are any: what is identified
+        elsewhere is not evidence of imagery.
+        """
+        cells = self.cells[~self.cells["region"].isin(self.closed)] if self.reliable else self.cells
+        values = cells["value"].to_numpy(float)
+        return cells.iloc[int(np.argmax(np.nan_to_num(values, nan=-np.inf)))]
 
 
 def identified(results: Results) -> list[ItemFinding]:
@@ -51,7 +62,6 @@ def identified(results: Results) -> list[ItemFinding]:
     for one, path in results.existing("identification"):
         rows = read_identification(path)[0]
         for kind, own in rows.groupby("set", sort=False):
-            gates = own["reliable"].dropna()
             out.append(
                 ItemFinding(
                     one["dataset"],
@@ -59,10 +69,26 @@ def identified(results: Results) -> list[ItemFinding]:
                     one["subject"],
                     str(kind),
                     _cells(own, own["pairwise"], own["pairwise_chance"], "pairwise_p_corrected"),
-                    gates.empty or bool((gates == "yes").any()),
+                    unreliable_regions(own),
                 )
             )
     return out
+
+
+def unreliable_regions(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Regions of an identification whose imagined patterns are not reliable; none of seen items.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns `region` and `reliable`, as of :mod:`tristream.decode.identification_file`.
+    """
+    return tuple(rows.loc[rows["reliable"] == "no", "region"].unique())
+
+
+def marked(region: str, closed: Collection[str]) -> str:
+    """Name of a region as it is shown, with `UNRELIABLE` where its imagined patterns are not."""
+    return f"{region} {UNRELIABLE}" if region in closed else region
 
 
 def alike(results: Results) -> list[ItemFinding]:

@@ -1,23 +1,32 @@
 """Identification of what was seen or imagined, with what it would score without the brain."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tristream.decode.identification_file import COLUMNS, SETS, read_identification
+from tristream.decode.identification_file import (
+    COLUMNS,
+    SETS,
+    gate_of,
+    read_identification,
+)
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Caution, Heading, Section, Table, facts
 from tristream.report.findings import Findings
+from tristream.report.item_findings import UNRELIABLE, marked, unreliable_regions
 from tristream.report.references import resolve
 from tristream.report.report_figures import MARK, OTHER_COLOURS
 from tristream.report.sections import item_cells
 from tristream.report.sections.item_cells import VALUES
 from tristream.report.study_results import Results
+from tristream.store import Provenance
 
 TITLES = {"seen": "Seen items", "imagined": "Imagined items"}
 COLLAPSED = 0.5
 """Of the dimensions of true features; with fewer, predictions have collapsed."""
+CLOSED = f" {UNRELIABLE} imagined patterns from there are not shown to be reliable over runs."
 
 
 def names(results: Results, dataset: str) -> list[str]:
@@ -79,19 +88,21 @@ def _identification(results: Results, where: str, name: str, path: Path, sets: P
         own = own.reset_index(drop=True)
         blocks.append(Heading(f"{TITLES[str(kind)]}, {name}"))
         if kind == "imagined":
-            blocks += _gate(own)
+            blocks += _gate(own, provenance)
         blocks += _cautions(own)
         title = f"{TITLES[str(kind)]}, {name}"
         file = f"{where}/identification_{name}_{kind}"
         blocks.append(_by_region(results, file, title, own, simulated))
         of_kind = growing[growing["set"] == kind].reset_index(drop=True)
-        blocks.append(_growing(results, file, title, of_kind, simulated))
+        closed = unreliable_regions(own)
+        blocks.append(_growing(results, file, title, of_kind, closed, simulated))
         blocks += _tables(results, own, path)
     return [*blocks, *notes]
 
 
-def _gate(rows: pd.DataFrame) -> list[Block]:
+def _gate(rows: pd.DataFrame, provenance: Provenance) -> list[Block]:
     """Whether imagined patterns repeat, before any figure of identifying them."""
+    refusals = {one.what: one.why for one in provenance.omitted}
     gates = rows.drop_duplicates("region")
     columns = ("region", "reliability", "reliability_threshold", "reliability_p", "reliable")
     cells = gates[list(columns)].astype(object)
@@ -99,16 +110,20 @@ def _gate(rows: pd.DataFrame) -> list[Block]:
     caption = (
         "Reliability of imagined patterns: the correlation of an item's mean pattern in one half "
         "of the runs with that in the other, and what 5 % of permutations of the items within runs "
-        "exceed. Only where it is exceeded can a figure below be of imagery."
+        "exceed, by the largest of all regions in each permutation. Only where it is exceeded can "
+        "a figure below be of imagery."
     )
     blocks: list[Block] = [
         Table(caption, ("region", "reliability", "threshold", "p", "reliable"), shown)
     ]
-    failed = gates.loc[gates["reliable"] != "yes", "region"].tolist()
+    failed = []
+    for region in unreliable_regions(rows):
+        why = refusals.get(gate_of(region))
+        failed.append(f"{region} ({why})" if why else region)
     if failed:
         text = (
-            f"imagined patterns are not reliable over runs in {', '.join(failed)}: identification "
-            "of imagined items from there is no evidence of imagery, whatever its p."
+            f"imagined patterns are not shown to be reliable over runs in {', '.join(failed)}: "
+            "identification of imagined items from there is no evidence of imagery, whatever its p."
         )
         blocks.append(Caution(text))
     return blocks
@@ -163,7 +178,9 @@ def _by_region(
     table = rows.assign(name=_layer(rows)).pivot(index="name", columns="region", values="pairwise")
     table = table.loc[_layer(rows).unique(), rows["region"].unique()]
     labels = ("layer", "region", "pairwise identification")
-    drawing = figures.heatmap(table.to_numpy(), list(table.index), list(table.columns), labels)
+    closed = unreliable_regions(rows)
+    shown = [marked(region, closed) for region in table.columns]
+    drawing = figures.heatmap(table.to_numpy(), list(table.index), shown, labels)
     low, high = rows["pairwise_low"].min(), rows["pairwise_high"].max()
     chance = ""
     if np.isfinite(low):
@@ -176,18 +193,27 @@ def _by_region(
     caption = (
         f"Share of wrong candidates that are less like the {like} than the right one, "
         f"mean over {rows['items'].max()} items, for each layer and region.{chance}"
+        f"{CLOSED if closed else ''}"
     )
     return results.figure(drawing, file, title, caption, rows, simulated, COLUMNS)
 
 
-def _growing(results: Results, file: str, title: str, rows: pd.DataFrame, simulated: bool) -> Block:
+def _growing(
+    results: Results,
+    file: str,
+    title: str,
+    rows: pd.DataFrame,
+    closed: Sequence[str],
+    simulated: bool,
+) -> Block:
     """Share that is named right among more and more candidates, mean over layers."""
+    named = rows.assign(region=rows["region"].map(lambda region: marked(region, closed)))
     if rows["decoder"].nunique() > 1:
-        rows = rows.assign(region=rows["region"] + ", " + rows["decoder"])
-    means = rows.groupby(["region", "n"], sort=False)[["best", "best_chance"]].mean().reset_index()
+        named["region"] += ", " + rows["decoder"]
+    means = named.groupby(["region", "n"], sort=False)[["best", "best_chance"]].mean().reset_index()
     sizes = np.sort(rows["n"].unique())
     lines, colours = {}, {}
-    for number, region in enumerate(rows["region"].unique()):
+    for number, region in enumerate(named["region"].unique()):
         own = means[means["region"] == region].set_index("n").reindex(sizes)
         lines[region] = own["best"].to_numpy()
         colours[region] = OTHER_COLOURS[number % len(OTHER_COLOURS)]
@@ -201,6 +227,7 @@ def _growing(results: Results, file: str, title: str, rows: pd.DataFrame, simula
     caption = (
         "Share of items whose right candidate is the most similar of n, mean over all sets of n "
         "and over layers, for each region and decoder, and the same under permuted identity."
+        f"{CLOSED if closed else ''}"
     )
     return results.figure(
         drawing, f"{file}_sets", f"{title}: growing sets", caption, rows, simulated, SETS
@@ -230,7 +257,9 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
         "dimensions_predicted": "dimensions predicted",
         "dimensions_true": "true",
     }
+    closed = unreliable_regions(rows)
     cells = rows[list(columns)].astype(object)
+    cells["region"] = [marked(region, closed) for region in rows["region"]]
     body = cells.where(cells.notna(), None).to_numpy()
     shown = tuple((name, *row) for name, row in zip(_layer(rows), body.tolist(), strict=True))
     first = rows.iloc[0]
@@ -245,5 +274,6 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
         f"{first['items']} items ({first['showings']} showings) among {first['candidates']} "
         f"candidates. {without} Item to response: pairwise, of the responses to all items for each "
         "item. Dimensions: participation ratio over the items."
+        f"{CLOSED if closed else ''}"
     )
     return [Table(caption, ("layer", *columns.values()), shown, results.link(path))]

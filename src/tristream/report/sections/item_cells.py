@@ -8,7 +8,7 @@ import pandas as pd
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Link, Table
 from tristream.report.findings import LEVEL
-from tristream.report.item_findings import ItemFinding
+from tristream.report.item_findings import UNRELIABLE, ItemFinding, marked
 from tristream.report.study_results import Results
 from tristream.rsa.similarity_table import ALL
 
@@ -18,6 +18,10 @@ MOST_LAYERS = 6
 VALUES = (
     f"* p of at most {LEVEL:g}, corrected for all layers and regions; of several subjects the "
     "median, and in how many that is so."
+)
+CLOSED = (
+    f"{UNRELIABLE} imagined patterns from there are not shown to be reliable over runs, so that no "
+    "p counts; of several subjects, in how many."
 )
 
 
@@ -30,8 +34,8 @@ def figure(
     label: str,
 ) -> Block:
     """Medians over subjects of every layer in every region; of many layers the highest ones."""
-    rows = pd.concat([one.cells.assign(subject=one.subject) for one in found])
-    rows["passed"] = rows["p"] <= LEVEL
+    rows = pd.concat([_of_subject(one) for one in found])
+    rows["passed"] = (rows["p"] <= LEVEL) & rows["reliable"]
     cells = rows.groupby(["layer", "region"], sort=False)
     values, passed = (
         table.loc[rows["layer"].unique(), rows["region"].unique()]
@@ -47,11 +51,29 @@ def figure(
             text[place] += f" {count:.0f}/{len(found)}"
         elif count:
             text[place] += "*"
-    names = list(map(str, values.index)), list(map(str, values.columns))
+    names = list(map(str, values.index)), [_region(str(name), found) for name in values.columns]
     drawing = figures.heatmap(values.to_numpy(float), *names, ("layer", "region", label), text=text)
-    table = rows.drop(columns="passed").rename(columns={"p": "p_corrected"})
+    closed = any(one.closed for one in found)
+    if closed:
+        caption = f"{caption} {CLOSED}"
+    table = rows.drop(columns=["passed"] if closed else ["passed", "reliable"])
+    table = table.rename(columns={"p": "p_corrected"})
     simulated = results.simulated(found[0].dataset)
     return results.figure(drawing, f"summary/{file}", title, caption, table, simulated)
+
+
+def _of_subject(one: ItemFinding) -> pd.DataFrame:
+    reliable = ~one.cells["region"].isin(one.closed)
+    return one.cells.assign(subject=one.subject, reliable=reliable)
+
+
+def _region(name: str, found: Sequence[ItemFinding]) -> str:
+    """The region, and in how many of several subjects its imagined patterns are not reliable."""
+    count = sum(name in one.closed for one in found)
+    if not count:
+        return name
+    of_several = f" {count}/{len(found)}" if len(found) > 1 else ""
+    return f"{name} {UNRELIABLE}{of_several}"
 
 
 def table(found: Sequence[ItemFinding], anchor: str = "") -> Table:
@@ -64,9 +86,15 @@ def table(found: Sequence[ItemFinding], anchor: str = "") -> Table:
         p = float(best["p"])
         cells = (float(best["value"]), float(best["chance"]))
         shown = tuple(value if np.isfinite(value) else None for value in (*cells, p))
-        rows.append((Link(who, page), best["layer"], best["region"], int(best["items"]), *shown))
+        region = marked(best["region"], one.closed)
+        rows.append((Link(who, page), best["layer"], region, int(best["items"]), *shown))
     columns = ("subject", "layer", "region", "items", "value", "chance", "corrected p")
     caption = "The highest of all layers and regions, of every subject; p is corrected for that."
+    if any(one.closed for one in found):
+        caption += (
+            f" Regions where imagined patterns are not shown to be reliable over runs "
+            f"({UNRELIABLE}) are left out where a subject has others."
+        )
     return Table(caption, columns, tuple(rows), folded=len(rows) > FEW)
 
 
