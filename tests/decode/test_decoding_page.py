@@ -18,6 +18,8 @@ def test_the_examples_run_as_they_stand():
     assert found.pairwise.value > 0.8
     assert found.ways[2].chance > found.ways[10].chance > found.ways[100].chance
     assert names["within_runs"].pairwise.p < 0.001
+    assert names["in_turn"].pairwise.p is None
+    assert names["in_turn"].candidates == 10
     assert names["mean_profile"].value > 0.3
     assert len(names["profile"]) == 60
     assert not names["gate"].passed

@@ -8,7 +8,7 @@ from scipy.stats import binom, spearmanr
 
 from tristream.decode.feature_decoder import FeatureDecoder, average_showings
 from tristream.decode.identification import identified, identify, profile_correlation, similarity
-from tristream.decode.item_exchange import all_exchange, item_exchange, matched
+from tristream.decode.item_exchange import IN_TURN, all_exchange, item_exchange, matched
 
 SIMILAR = np.array([[0.9, 0.1, 0.2, 0.3], [0.5, 0.4, 0.6, 0.1], [0.2, 0.2, 0.2, 0.9]])
 """Three items among four candidates: best of all, third, tied worst."""
@@ -149,6 +149,69 @@ def test_noise_is_rejected_at_its_level_and_voxels_ranked_on_all_rows_are_caught
     assert binom.ppf(0.005, repeats, 0.95) <= inside
     assert np.mean(honest) == pytest.approx(0.5, abs=0.01)
     assert fooled >= 0.6 * leaky
+
+
+def run_decoded(x, y, train, test):
+    """A run predicted by ridge regression on the others."""
+    mean_x, mean_y = x[train].mean(0), y[train].mean(0)
+    kernel = (x[train] - mean_x) @ (x[train] - mean_x).T + 10 * np.eye(train.sum())
+    dual = np.linalg.solve(kernel, y[train] - mean_y)
+    return (x[test] - mean_x) @ (x[train] - mean_x).T @ dual + mean_y
+
+
+def test_runs_left_out_in_turn_have_no_p_as_permuting_without_fitting_again_rejects_too_often():
+    repeats, items = 150, 8
+    run = np.repeat(np.arange(6), items)
+    exchange = item_exchange([np.flatnonzero(run == one) for one in range(6)])
+    rejected = {"in turn": 0, "for good": 0}
+    for repeat in range(repeats):
+        rng = np.random.default_rng(repeat)
+        x, y = rng.standard_normal((len(run), 100)), rng.standard_normal((len(run), 40))
+        folds = [run_decoded(x, y, run != one, run == one) for one in range(6)]
+        predicted, null = np.concatenate(folds), {"permutations": 299, "seed": repeat}
+        # The old rule, as if what each run trained had stayed.
+        old = profile_correlation(predicted, y, exchange, **null)[1]
+        held = profile_correlation(folds[0], y[run == 0], **null)[1]
+        rejected["in turn"] += old.p <= 0.05
+        rejected["for good"] += held.p <= 0.05
+    low, high = binom.ppf([0.005, 0.995], repeats, 0.05)
+    assert rejected["in turn"] > high
+    assert low <= rejected["for good"] <= high
+    found = identify(predicted, y, None, (2, 5), exchange, **null, in_turn=True)
+    profile = profile_correlation(predicted, y, exchange, **null, in_turn=True)[1]
+    for one in (found.pairwise, found.top5, *found.ways.values(), profile):
+        assert one.p is None
+        assert one.refusal == IN_TURN
+        assert np.isnan([one.low, one.high]).all()
+        assert len(one.null) == 0
+    usual = identify(predicted, y, None, (2, 5), exchange, **null)
+    assert (profile.value, profile.chance) == (old.value, old.chance)
+    for n, one in usual.ways.items():
+        assert (found.ways[n].value, found.ways[n].chance) == (one.value, one.chance)
+
+
+def test_candidates_of_a_run_are_identified_as_if_there_were_no_other_run():
+    rng = np.random.default_rng(0)
+    run = np.repeat([0, 1], [6, 9])
+    true, others = rng.standard_normal((15, 8)), rng.standard_normal((4, 8))
+    predicted = true + rng.standard_normal(true.shape)
+    among = np.hstack([run[:, None] == run, np.ones((15, 4), bool)])
+    found = identify(predicted, true, others, (2, 5), permutations=0, among=among)
+    alone = [
+        identify(predicted[run == one], true[run == one], others, (2, 5, 10), permutations=0)
+        for one in (0, 1)
+    ]
+    assert np.allclose(found.score, np.concatenate([one.score for one in alone]))
+    assert np.allclose(found.rank, np.concatenate([one.rank for one in alone]))
+    assert found.candidates == 10
+    assert sorted(found.ways) == [2, 5, 10]
+    for n in (2, 5, 10):
+        mean = (6 * alone[0].ways[n].value + 9 * alone[1].ways[n].value) / 15
+        assert found.ways[n].value == pytest.approx(mean)
+    top5 = (6 * alone[0].top5.value + 9 * alone[1].top5.value) / 15
+    assert found.top5.value == pytest.approx(top5)
+    with pytest.raises(ValueError, match="no candidate but itself"):
+        identify(predicted, true, permutations=0, among=np.eye(15, dtype=bool))
 
 
 def test_the_planted_order_of_layers_and_regions_comes_back():

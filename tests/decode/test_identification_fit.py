@@ -8,6 +8,7 @@ from helpers.identification_study import Study
 from tristream.decode.contrastive import ContrastiveDecoder
 from tristream.decode.feature_decoder import FeatureDecoder
 from tristream.decode.identification import identify, profile_correlation
+from tristream.decode.item_exchange import IN_TURN
 from tristream.errors import UserError
 
 CORRECTED = ["pairwise_p_corrected"]
@@ -178,17 +179,75 @@ def test_categories_that_are_trained_show_in_the_audit(tmp_path):
     assert rows["category_pairwise"].between(0, 1).all()
 
 
-def test_leave_one_run_out_never_trains_on_what_it_tests(tmp_path):
-    study = Study(tmp_path)
+def left_out_in_turn(study):
+    """Seven runs, each of ten items of its own."""
     keep = study.table["run"].str.startswith(("ses-train", "ses-test_run-0"))
     study.table = study.table[keep].assign(split="each")
     study.bold = {run: x for run, x in study.bold.items() if run in set(study.table["run"])}
+    return study
+
+
+def test_leave_one_run_out_never_trains_on_what_it_tests(tmp_path):
+    study = left_out_in_turn(Study(tmp_path))
     rows, _, provenance = study.fit(imagined=[], alpha="cv", permutations=2000)
     own = rows[(rows["layer"] == "early") & (rows["region"] == "V1")]
     assert own["pairwise"].item() > 0.9
     assert own["items"].item() == 70
+    assert own["candidates"].item() == 10
     assert own["drawn_pairwise"].item() == pytest.approx(0.5, abs=0.02)
     assert any("Each run was held out once" in text for text in provenance.methods)
+
+
+def test_leave_one_run_out_has_values_and_chance_but_no_p(tmp_path):
+    study = left_out_in_turn(Study(tmp_path, signal=0.0))
+    rows, sets, provenance = study.fit(imagined=[])
+    tested = rows.filter(regex="^(profile|pairwise|best|top5|response|first_response)(_|$)")
+    refused = tested.filter(regex="_(p|low|high|p_corrected)$")
+    assert refused.shape == (4, 19)
+    assert refused.isna().all(axis=None)
+    assert tested.drop(columns=refused.columns).notna().all(axis=None)
+    assert rows["pairwise_chance"].to_numpy() == pytest.approx(0.5, abs=0.02)
+    # Items of the other runs trained the decoder, so that they are no candidates.
+    assert sets["n"].max() == 10
+    (omitted,) = [one for one in provenance.omitted if one.what.startswith("p of")]
+    assert omitted.why == IN_TURN
+    text = " ".join(provenance.methods)
+    for part in (
+        "among the items of its run as that whose features, z-scored by all presentations,",
+        "over the 1 showing of an item in a run",
+        f"There is neither p value nor interval: {IN_TURN}.",
+    ):
+        assert part in text
+    assert "p is (1 +" not in text
+
+
+def test_leave_one_run_out_names_all_items_where_candidates_are_trained(tmp_path):
+    study = left_out_in_turn(Study(tmp_path))
+    rows, _, provenance = study.fit(imagined=[], candidates="trained")
+    assert (rows["candidates"] == 70).all()
+    assert rows["pairwise_p"].isna().all()
+    assert "among the items of all runs" in " ".join(provenance.methods)
+
+
+def test_a_run_of_one_item_has_no_candidates_if_it_is_left_out_in_turn(tmp_path):
+    study = left_out_in_turn(Study(tmp_path))
+    alone = study.table["run"] == "ses-train_run-0"
+    study.table.loc[alone, "item"] = "train00"
+    with pytest.raises(UserError, match=r"a run shows one item, .* hold runs out for good"):
+        study.fit(imagined=[])
+
+
+def test_imagined_items_are_tested_where_seen_runs_are_left_out_in_turn(tmp_path):
+    study = Study(tmp_path, imagery=0.7)
+    seen = study.table["run"].str.startswith(("ses-train", "ses-test_run-0"))
+    imagined = study.table["run"].str.startswith("ses-imagery")
+    study.table = study.table[seen | imagined].assign(split="each")
+    study.bold = {run: x for run, x in study.bold.items() if run in set(study.table["run"])}
+    rows, _, provenance = study.fit()
+    assert rows.loc[rows["set"] == "imagined", "pairwise_low"].notna().all()
+    assert rows.loc[rows["set"] == "seen", "pairwise_low"].isna().all()
+    text = " ".join(provenance.methods)
+    assert "Of imagined items, which trained no decoder: Under the null hypothesis" in text
 
 
 def test_methods_tell_what_was_done(found):

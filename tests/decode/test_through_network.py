@@ -9,6 +9,7 @@ import torch
 
 from tristream.config.decoders import DecoderDesign
 from tristream.decode.decoding import decode
+from tristream.decode.item_exchange import IN_TURN
 from tristream.decode.labelled_arrays import labelled
 from tristream.decode.through_network import Head, decode_through, read_head
 from tristream.errors import UserError
@@ -108,7 +109,10 @@ def test_leave_one_run_out_has_no_p() -> None:
     )
     assert found.through.value > 0.5
     assert found.through.p is None
-    assert "hold test runs out" in found.through.refusal
+    for one in (found.through, found.direct, found.profile):
+        assert one.refusal == IN_TURN
+        assert np.isnan([one.low, one.high]).all()
+        assert np.isfinite(one.chance)
 
 
 def test_one_item_is_told_from_no_other() -> None:

@@ -12,6 +12,7 @@ from tristream.config.identification import IdentificationDesign
 from tristream.config.settings.identification import IdentificationSettings
 from tristream.decode.identification import identify
 from tristream.decode.identification_file import read_identification
+from tristream.decode.item_exchange import IN_TURN
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
@@ -37,11 +38,11 @@ def fitted(request, tmp_path_factory):
     fit_subject(settings, "01", aligned, study["bold"], study["samples"], path)
     bold = study["bold"][-1]
     write_run(bold, replace(read_run(bold), regions=REGIONS), {})
-    return study, path
+    return study, path, request.param == "leave-one-run-out"
 
 
 def found(fitted, folder, unit="time", **options):
-    study, encoding = fitted
+    study, encoding, _ = fitted
     given = {"delay": f"{DELAY} s", "permutations": 999, **options}
     settings = IdentificationSettings(
         dataset="planted",
@@ -61,15 +62,22 @@ def test_blocks_are_identified_where_the_model_predicts(fitted, tmp_path):
     driven, others = rows.to_dict("records")
     assert driven["pairwise"] > 0.9
     assert driven["response"] > 0.9
-    assert driven["pairwise_p_corrected"] <= 0.01
     assert driven["mean_pairwise"] == pytest.approx(0.5)
-    # What the model can't predict: inside what permuted items give.
-    for name in ("pairwise", "response", "profile"):
-        assert others[f"{name}_low"] <= others[name] <= others[f"{name}_high"]
+    if fitted[2]:
+        refused = rows.filter(regex="^(profile|pairwise|best|top5|.*response)_(low|high|p.*)$")
+        assert refused.shape == (2, 19)
+        assert refused.isna().all(axis=None)
+        assert [one.why for one in provenance.omitted if one.what.startswith("p of")] == [IN_TURN]
+    else:
+        assert driven["pairwise_p_corrected"] <= 0.01
+        # What the model can't predict: inside what permuted items give.
+        for name in ("pairwise", "response", "profile"):
+            assert others[f"{name}_low"] <= others[name] <= others[f"{name}_high"]
     assert rows["pairwise_chance"].to_numpy() == pytest.approx(0.5, abs=0.02)
     grown = sets[sets["region"] == "driven"]
     assert grown["best"].is_monotonic_decreasing
-    assert grown["n"].max() == driven["candidates"] == driven["items"]
+    assert grown["n"].max() == driven["candidates"]
+    assert (driven["candidates"] < driven["items"]) == fitted[2]
     text = " ".join(provenance.methods)
     for part in (
         "volumes of a time block, taken 2 s later",
@@ -77,20 +85,25 @@ def test_blocks_are_identified_where_the_model_predicts(fitted, tmp_path):
         "voxels of driven, others, with the responses that encoding model streams predicts",
         "[@kay2008]",
         "permuted 999 times",
-        "largest figure of all regions",
+        f"neither p value nor interval: {IN_TURN}"
+        if fitted[2]
+        else "largest figure of all regions",
+        "predicts for all items of its run" if fitted[2] else "predicts for all of them",
     ):
         assert part in text
 
 
 def test_numbers_are_those_of_the_api(fitted, tmp_path):
     rows, _, _ = found(fitted, tmp_path, regions=["driven"])
-    measured, predicted = [], []
-    for held in read_encoding(fitted[1])[0].tests.values():
+    measured, predicted, run = [], [], []
+    for name, held in read_encoding(fitted[1])[0].tests.items():
         block = (held.rows - DELAY) // BLOCK
         for number in range(block.min(), block.max() + 1):
             measured.append(held.y[block == number][:, :8].mean(0))
             predicted.append(held.prediction[block == number][:, :8].mean(0))
-    expected = identify(np.array(measured), np.array(predicted), permutations=0)
+            run.append(name)
+    among = np.equal.outer(run, run) if fitted[2] else None
+    expected = identify(np.array(measured), np.array(predicted), permutations=0, among=among)
     assert rows["items"].item() == len(measured)
     assert rows["pairwise"].item() == pytest.approx(expected.pairwise.value, abs=1e-9)
     assert rows["top5"].item() == pytest.approx(expected.top5.value, abs=1e-9)

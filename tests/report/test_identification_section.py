@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,12 +10,14 @@ from helpers import report_tree
 from helpers.identification_study import Study
 from tristream.config.identification import Identification
 from tristream.decode.identification_file import write_identification
+from tristream.report import headline, item_findings
 from tristream.report.declared import declared
 from tristream.report.elements import Caution, Figure, Heading, Table
 from tristream.report.findings import Findings
 from tristream.report.item_findings import identified
 from tristream.report.methods import gather
 from tristream.report.sections.identification import section, study
+from tristream.report.sections.item_cells import WITHOUT_P
 from tristream.report.study_results import Results
 from tristream.store import Omission
 
@@ -131,6 +134,20 @@ def test_what_an_encoder_identifies_is_told_in_its_own_words(results, tables):
     assert "less like the measured response than the right one" in captions
     assert "Mean item: pairwise, of the mean response to all items as that to each" in captions
     assert "predicted features" not in captions
+
+
+def test_runs_left_out_in_turn_show_chance_and_no_interval(results, tables):
+    rows, growing, provenance = tables
+    gone = rows.filter(regex="_(low|high|p|p_corrected)$").columns.drop(["drawn_low", "drawn_high"])
+    write(results, rows.assign(**dict.fromkeys(gone, np.nan)), growing, provenance)
+    captions = [b.caption for b in section(results, DATASET, "1").blocks if isinstance(b, Figure)]
+    assert any("Under permuted identity the mean is" in caption for caption in captions)
+    assert "95 %" not in " ".join(captions)
+    (seen, _) = found = item_findings.identified(results)
+    text = " ".join(b.caption for b in study(results, Findings([], [], [], identified=found))[:1])
+    assert WITHOUT_P in text
+    assert "no p value" in headline._identified([seen])[0]
+    assert headline._identified([seen, replace(seen, subject="2")])[0].endswith("no p values)")
 
 
 def test_networks_stand_beside_ridge_regression(results, tables):

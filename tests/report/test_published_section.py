@@ -68,6 +68,19 @@ def test_own_numbers_of_the_same_measures_stand_below(results, tmp_path):
     assert "0.876 ± .02" in html
 
 
+def test_pairwise_figures_are_shown_where_candidates_are_the_tested_items(results, tmp_path):
+    space = next(iter(results.resolved.study.features))
+    block = Identification(datasets=[DATASET], features=[space], candidates="trained")
+    results.resolved.study.identification["objects"] = block
+    rows, sets, provenance = Study(tmp_path / "study").fit(candidates="trained")
+    where = {"dataset": DATASET, "identification": "objects", "subject": "1"}
+    paths = [results.path(place, **where) for place in ("identification", "identification_sets")]
+    write_identification(*paths, rows, sets, provenance)
+    (table,) = published.section(results, DATASET).blocks
+    assert {row[1] for row in table.rows[3:]} == {"named right"}
+    assert "depends on which candidates there are" in table.caption
+
+
 def test_without_identification_there_is_no_section(results):
     assert published.names(results, DATASET) == []
 

@@ -17,6 +17,8 @@ from tristream.align.exchange import Exchange
 from tristream.decode.item_exchange import PERMUTATIONS, Matched, all_exchange, matched
 
 Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.integer]
 WAYS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -40,7 +42,7 @@ class Identification:
     rank : ndarray of shape (items,)
         Of the right candidate, from 1; of ties the mean.
     candidates : int
-        Items that were tested, and others.
+        Items that were tested, and others; the fewest, where items have unequal numbers of them.
     """
 
     pairwise: Matched
@@ -75,6 +77,8 @@ def identify(
     exchange: Exchange | None = None,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    in_turn: bool = False,
+    among: Bools | None = None,
 ) -> Identification:
     """Identify each item among all items and others.
 
@@ -98,17 +102,26 @@ def identify(
         :func:`tristream.decode.item_exchange.item_exchange`; all, by default.
     permutations, seed : int
         Of the null.
+    in_turn : bool
+        Whether runs were left out in turn, so that items that are tested in one fold trained the
+        decoder of another. Permuted identity without fitting again then rejects too often: there
+        is no p value and no interval, and `refusal` says why.
+    among : ndarray of bool of shape (items, items + others), optional
+        Which candidates an item has, itself among them, where these differ: of runs that are left
+        out in turn the items of its run, as the others trained its decoder. All, by default.
 
     Raises
     ------
     ValueError
-        If arrays don't fit each other, are not finite, or hold fewer than two items or units.
+        If arrays don't fit each other, are not finite, hold fewer than two items or units, or an
+        item has no candidate but itself.
     """
     check_alike(predicted, true)
     if np.shape(true)[1] < 2:
         raise ValueError("features have one unit; a correlation over units needs two at least")
     candidates = true if others is None else np.concatenate([true, _fitting(others, true)])
-    return identified(similarity(predicted, candidates), ways, exchange, permutations, seed)
+    similar = similarity(predicted, candidates)
+    return identified(similar, ways, exchange, permutations, seed, in_turn, among)
 
 
 def identified(
@@ -117,47 +130,57 @@ def identified(
     exchange: Exchange | None = None,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    in_turn: bool = False,
+    among: Bools | None = None,
 ) -> Identification:
     """The same from similarities (items, candidates), item i being candidate i."""
-    items, count = similar.shape
-    exchange = exchange or all_exchange(items)
-    rank = rankdata(similar, axis=1)[:, :items]
+    items = len(similar)
+    among = np.ones(similar.shape, bool) if among is None else among
+    count = among.sum(1, keepdims=True)
+    if count.min() < 2:
+        raise ValueError("an item has no candidate but itself: two are needed at least")
+    rank, lowest, highest = (_ranks(similar, among, ties) for ties in ("average", "min", "max"))
     pairwise = (rank - 1) / (count - 1)
-    lowest = rankdata(similar, "min", axis=1)[:, :items].astype(int)
-    highest = rankdata(similar, "max", axis=1)[:, :items].astype(int)
     # Of ties those at the top share the places that are left.
-    among_five = (highest - (count - min(5, count))) / (highest - lowest + 1)
-    sizes = sorted({n for n in ways if 1 < n < count} | {count})
+    among_five = (highest - (count - np.minimum(5, count))) / (highest - lowest + 1)
+    fewest = int(count.min())
+    null = (exchange or all_exchange(items), permutations, seed, in_turn)
     return Identification(
-        pairwise=matched(pairwise, exchange, permutations, seed),
-        top5=matched(among_five.clip(0, 1), exchange, permutations, seed),
+        pairwise=matched(pairwise, *null),
+        top5=matched(among_five.clip(0, 1), *null),
         ways={
-            n: matched(_best_of(n, count, lowest, highest), exchange, permutations, seed)
-            for n in sizes
+            n: matched(_best_of(n, count, lowest.astype(int), highest.astype(int)), *null)
+            for n in sorted({n for n in ways if 1 < n < fewest} | {fewest})
         },
         score=np.diagonal(pairwise).copy(),
-        rank=count + 1 - np.diagonal(rank),
-        candidates=count,
+        rank=count[:, 0] + 1 - np.diagonal(rank),
+        candidates=fewest,
     )
 
 
-def _best_of(
-    n: int, count: int, lowest: npt.NDArray[np.integer], highest: npt.NDArray[np.integer]
-) -> Floats:
+def _ranks(similar: Floats, among: Bools, ties: str) -> Floats:
+    """Rank of each item among the candidates in its row, from 1, the least similar.
+
+    Of items that are not among them it means nothing.
+    """
+    ranks = rankdata(np.where(among, similar, -np.inf), ties, axis=1)[:, : len(similar)]
+    return np.maximum(ranks - (~among).sum(1, keepdims=True), 1)
+
+
+def _best_of(n: int, count: Ints, lowest: Ints, highest: Ints) -> Floats:
     """Probability that a candidate is the best of n, the others drawn without replacement.
 
     With L worse candidates it is C(L, n - 1) / C(count - 1, n - 1). Of ties one comes first at
     random; the mean over their places is a sum along a diagonal of Pascal's triangle.
     """
-    worse = np.arange(count + 1)
-    below = np.zeros(count + 1)
-    enough = worse >= n
-    below[enough] = np.exp(_log_choose(worse[enough], n) - _log_choose(count - 1, n - 1))
-    return (below[highest] - below[lowest - 1]) / (highest - lowest + 1)
+    worse = np.arange(n, count.max() + 1)
+    below = np.zeros((len(count), count.max() + 1))
+    below[:, n:] = np.exp(_log_choose(worse, n) - _log_choose(count - 1, n - 1))
+    upper, lower = (np.take_along_axis(below, one, 1) for one in (highest, lowest - 1))
+    return np.asarray((upper - lower) / (highest - lowest + 1))
 
 
-def _log_choose(n: npt.ArrayLike, k: int) -> Floats:
-    n = np.asarray(n, float)
+def _log_choose(n: Ints, k: int) -> Floats:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 
@@ -167,13 +190,14 @@ def profile_correlation(
     exchange: Exchange | None = None,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    in_turn: bool = False,
 ) -> tuple[Floats, Matched]:
     """Correlation over items of each unit's predicted with its true values.
 
     Parameters
     ----------
     predicted, true : ndarray of shape (items, units)
-    exchange, permutations, seed
+    exchange, permutations, seed, in_turn
         As of :func:`identify`.
 
     Returns
@@ -191,7 +215,8 @@ def profile_correlation(
         raise ValueError("no unit varies in both predicted and true features")
     # Element (i, j) is the part of the mean correlation, times items, that i adds if it is j.
     table = a[vary].T @ b[vary] * (len(true) / vary.sum())
-    return units, matched(table, exchange or all_exchange(len(true)), permutations, seed)
+    exchange = exchange or all_exchange(len(true))
+    return units, matched(table, exchange, permutations, seed, in_turn)
 
 
 def check_alike(predicted: Floats, true: Floats) -> None:

@@ -9,9 +9,9 @@ from tristream.store import Provenance, read_table, write_table
 KIND = "identification"
 NULL = {
     "chance": "mean under permuted identity of the items",
-    "low": "2.5th percentile under permuted identity",
-    "high": "97.5th percentile under permuted identity",
-    "p": "(1 + permutations at least as large) / (1 + permutations); n/a: too few rearrangements",
+    "low": "2.5th percentile under permuted identity; n/a: runs were left out in turn",
+    "high": "97.5th percentile under permuted identity; n/a: runs were left out in turn",
+    "p": "(1 + permutations at least as large) / (1 + permutations); n/a: `omitted` says why",
 }
 
 
@@ -31,7 +31,7 @@ COLUMNS = {
     "items": "Items that were identified, averages over their showings",
     "showings": "Their showings",
     "training": "Presentations that decoders were fitted to (the most, of several fits)",
-    "candidates": "Among how many an item is identified",
+    "candidates": "Among how many an item is identified (the fewest, of unequal sets)",
     **_tested(
         "profile",
         "Correlation over items of predicted and true values, mean over the units that vary",

@@ -109,13 +109,16 @@ def identify_subject(
             raise ValueError(f"{name} has one unit, and a pattern needs two; take out the layer")
         folds = list(_folds(split, run, layer.names))
         out.left_out = max(out.left_out, sum(lost for _, _, lost in folds))
+        rows = _rows(layer.names, split, run, design.candidates)
         for region, voxels in units.regions.items():
             for name in WAYS_TO_DECODE if design.contrastive else WAYS_TO_DECODE[:1]:
                 make = partial(_decoder, name, design, device)
-                decoded, epochs = _decode(units.x[:, voxels], layer, folds, split, run, make)
+                decoded, epochs = _decode(
+                    units.x[:, voxels], layer.values, rows, folds, split, run, make
+                )
                 out.epochs += epochs
                 for kind, one in decoded.items():
-                    cell = _cell(kind, one, layer, folds, split, run, units, design)
+                    cell = _cell(kind, one, layer, rows, folds, split, run, units, design)
                     out.cells.append(Cell(kind, layer, region, name, len(voxels), *cell))
     return out
 
@@ -156,9 +159,24 @@ def _folds(
         yield train & ~known, test, int(known.sum())
 
 
+def _rows(
+    names: npt.NDArray[Any], split: npt.NDArray[Any], run: npt.NDArray[Any], candidates: str
+) -> npt.NDArray[Any]:
+    """Name of what each presentation is averaged into: an item.
+
+    Runs that are left out in turn are tested by themselves, as the items of the others trained the
+    decoder: an item that several of them show is then one in each.
+    """
+    if candidates == "trained":
+        return names
+    in_run = np.char.add(np.char.add(run.astype(str), "/"), names.astype(str))
+    return np.where(split == "each", in_run, names)
+
+
 def _decode(
     x: npt.NDArray[np.float32],
-    layer: ShownFeatures,
+    y: npt.NDArray[np.float32],
+    rows: npt.NDArray[Any],
     folds: Sequence[tuple[Bools, Bools, int]],
     split: npt.NDArray[Any],
     run: npt.NDArray[Any],
@@ -170,11 +188,11 @@ def _decode(
     out = {}
     for kind, own in kinds.items():
         if own.any():
-            items, showings = np.unique(layer.names[own], return_counts=True)
-            total = np.zeros((len(items), layer.values.shape[1]))
+            items, showings = np.unique(rows[own], return_counts=True)
+            total = np.zeros((len(items), y.shape[1]))
             out[kind] = Decoded(items.tolist(), total, showings)
     for train, test, _ in folds:
-        decoder = make().fit(x[train], layer.values[train], runs=run[train])
+        decoder = make().fit(x[train], y[train], runs=run[train])
         if isinstance(decoder, ContrastiveDecoder):
             epochs += [member.epoch for member in decoder.members_]
         for kind, decoded in out.items():
@@ -182,9 +200,9 @@ def _decode(
             if mine.any():
                 # Of a linear decoder the prediction of a mean is the mean of predictions; a network
                 # is given the mean, which is less noisy.
-                means, shown = average_showings(x[mine], layer.names[mine].tolist())
+                means, shown = average_showings(x[mine], rows[mine].tolist())
                 places = np.searchsorted(decoded.items, shown)
-                count = np.unique(layer.names[mine], return_counts=True)[1]
+                count = np.unique(rows[mine], return_counts=True)[1]
                 for part, predicted in decoder.predict_units(means):
                     decoded.total[places, part] += count[:, None] * predicted
     return out, epochs
@@ -199,6 +217,7 @@ def _cell(
     kind: str,
     decoded: Decoded,
     layer: ShownFeatures,
+    rows: npt.NDArray[Any],
     folds: Sequence[tuple[Bools, Bools, int]],
     split: npt.NDArray[Any],
     run: npt.NDArray[Any],
@@ -209,19 +228,24 @@ def _cell(
     own = _of_kind(kind, split)
     used = split == "each" if "each" in split else folds[0][0]
     mean, scale = moments(layer.values[used])
-    true = (average_showings(layer.values[own], layer.names[own].tolist())[0] - mean) / scale
+    true = (average_showings(layer.values[own], rows[own].tolist())[0] - mean) / scale
     training, trained = average_showings(layer.values[used], layer.names[used].tolist())
     training = (training - mean) / scale
     predicted = (decoded.predicted - mean) / scale
-    allowed = np.array(trained) != np.array(decoded.items)[:, None]
+    name_of = dict(zip(rows[own].tolist(), layer.names[own].tolist(), strict=True))
+    names = [name_of[item] for item in decoded.items]
+    shown_in = _incidence(decoded.items, rows[own], run[own], run)
     others = None if layer.others is None else (layer.others - mean) / scale
     if design.candidates == "trained":
-        others = training[~np.isin(trained, decoded.items)]
-    exchange = _exchange(layer.names[own], run[own], decoded.items)
-    null = (exchange, design.permutations, design.seed)
+        others = training[~np.isin(trained, names)]
+    in_turn = kind == "seen" and "each" in split
+    among = _same_run(shown_in, others) if in_turn and design.candidates != "trained" else None
+    exchange = _exchange(rows[own], run[own], decoded.items)
+    null = (exchange, design.permutations, design.seed, in_turn)
     _, profile = profile_correlation(predicted, true, *null)
-    found = identify(predicted, true, others, WAYS, *null)
-    back = identify(true, predicted, None, (), *null)
+    found = identify(predicted, true, others, WAYS, *null, among)
+    back_among = None if among is None else among[:, : len(true)]
+    back = identify(true, predicted, None, (), *null, back_among)
     label = dict(zip(layer.names.tolist(), units.label, strict=True))
     # Labels that are the names of the items tell no category.
     known = any(label[name] not in ("", name) for name in trained)
@@ -230,13 +254,46 @@ def _cell(
         true,
         training,
         others,
-        [label[name] for name in decoded.items] if known else None,
+        [label[name] for name in names] if known else None,
         [label[name] for name in trained] if known else None,
-        allowed,
+        _known_to(shown_in, trained, layer.names, run),
         design.seed,
+        among,
     )
     most = max(int(train.sum()) for train, _, _ in folds)
     return most, decoded, profile, found, back, checked
+
+
+def _incidence(
+    items: Sequence[str], shown: npt.NDArray[Any], run: npt.NDArray[Any], every: npt.NDArray[Any]
+) -> Floats:
+    """1 where a run (columns; of all) shows an item (rows, sorted), else 0."""
+    runs = np.unique(every)
+    found = np.zeros((len(items), len(runs)))
+    found[np.searchsorted(items, shown), np.searchsorted(runs, run)] = 1
+    return found
+
+
+def _known_to(
+    shown_in: Floats, trained: Sequence[str], names: npt.NDArray[Any], run: npt.NDArray[Any]
+) -> Bools:
+    """Training items that a decoder of each item was fitted to: not those that its runs show."""
+    again = np.isin(names, trained)
+    trained_in = _incidence(trained, names[again], run[again], run)
+    return shown_in @ trained_in.T < shown_in.sum(1, keepdims=True)
+
+
+def _same_run(shown_in: Floats, others: Floats | None) -> Bools:
+    """Candidates of each item: those of its run, and others."""
+    among = shown_in @ shown_in.T > 0
+    if others is not None:
+        among = np.hstack([among, np.ones((len(among), len(others)), bool)])
+    if among.sum(1).min() < 2:
+        raise ValueError(
+            "a run shows one item, and of runs that are left out in turn an item is identified "
+            "among those of its run: hold runs out for good, or take `candidates: trained`"
+        )
+    return among
 
 
 def _exchange(names: npt.NDArray[Any], run: npt.NDArray[Any], items: Sequence[str]) -> Exchange:
@@ -400,9 +457,17 @@ def fit(
     except ValueError as error:
         raise UserError(f"{samples}: identification {settings.identification}: {error}") from None
     first = outcome.cells[0]
-    averaged = max(layer.averaged for layer in layers)
-    showings, epochs = first.decoded.showings, tuple(outcome.epochs)
-    done = Done(settings, units, first.found, showings, outcome.left_out, averaged, epochs)
+    imagined = [cell.found for cell in outcome.cells if cell.kind == "imagined"]
+    done = Done(
+        settings,
+        units,
+        first.found,
+        imagined[0] if imagined else None,
+        first.decoded.showings,
+        outcome.left_out,
+        max(layer.averaged for layer in layers),
+        tuple(outcome.epochs),
+    )
     provenance = Provenance(
         KIND, units.simulated, settings.key(), code, _omitted(units, outcome), methods_of(done)
     )

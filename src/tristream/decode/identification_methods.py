@@ -23,6 +23,8 @@ class Done:
     units : ShownUnits
     found : Identification
         Of one layer and region; what is told of it is the same for all.
+    imagined : Identification or None
+        The same of imagined items.
     showings : ndarray of int
         Of each item.
     left_out, averaged : int
@@ -34,6 +36,7 @@ class Done:
     settings: IdentificationSettings
     units: ShownUnits
     found: Identification
+    imagined: Identification | None
     showings: npt.NDArray[np.integer]
     left_out: int
     averaged: int
@@ -44,13 +47,16 @@ def methods_of(done: Done) -> tuple[str, ...]:
     """Decoder, samples, folds, identification, null, audit and gate."""
     design, units = done.settings.block, done.units
     sentences = [_decoder(done.settings), *_networks(done), _samples(done), _folds(done)]
-    sentences.append(_identified(design))
+    sentences.append(_identified(design, "each" in units.split))
     if done.averaged:
         sentences.append(
             "Items without features of their own took the mean features of the images of their "
             "label that were shown."
         )
-    sentences.append(null_of(done.found, done.settings.block.seed))
+    sentences.append(null_of(done.found, design))
+    if done.imagined and "each" in units.split:
+        null = null_of(done.imagined, design)
+        sentences.append(f"Of imagined items, which trained no decoder: {null}")
     sentences.append(
         "Beside each figure stand the share of items whose category was trained, the participation "
         "ratios of predicted and of true features over the items, and what the mean training item, "
@@ -142,31 +148,46 @@ def _folds(done: Done) -> str:
         )
     few, many = int(done.showings.min()), int(done.showings.max())
     often = counted(many, "showing") if few == many else f"{few} to {many} showings"
-    return f"{text} Predictions were averaged over the {often} of an item."
+    by_run = "each" in done.units.split and done.settings.block.candidates != "trained"
+    where = " in a run" if by_run else ""
+    return f"{text} Predictions were averaged over the {often} of an item{where}."
 
 
-def _identified(design: IdentificationDesign) -> str:
+def _identified(design: IdentificationDesign, in_turn: bool) -> str:
+    tested = "the items of its run" if in_turn else "the tested items"
     among = {
-        "tested": "among the tested items",
-        "trained": "among the tested and the training items",
-    }.get(design.candidates, "among the tested items and others that were never shown")
+        "tested": tested,
+        # Of runs that are left out in turn all items are tested, and all train.
+        "trained": "the items of all runs" if in_turn else "the tested and the training items",
+    }.get(design.candidates, f"{tested} and others that were never shown")
+    scaled = "all presentations" if in_turn else "the training presentations"
     return (
-        f"An item was identified {among} as that whose features, z-scored by the training "
-        "presentations, correlated most with those predicted; pairwise identification is the share "
+        f"An item was identified among {among} as that whose features, z-scored by {scaled}, "
+        "correlated most with those predicted; pairwise identification is the share "
         "of wrong candidates that correlated less. The other way, the prediction that belongs to "
         "an item was found among those of all items."
     )
 
 
-def null_of(found: Identification, seed: int, over: str = "layers and regions") -> str:
+def null_of(
+    found: Identification, design: IdentificationDesign, over: str = "layers and regions"
+) -> str:
     """How chance was measured; `over` is what p are corrected for."""
     pairwise = found.pairwise
-    if not len(pairwise.null):
+    if np.isnan(pairwise.chance):
         return f"Identification has neither p value nor measured chance: {pairwise.refusal}."
+    permuted = (
+        f"the identity of items was permuted {design.permutations:,} times among those shown in "
+        f"the same runs (seed {design.seed})"
+    )
+    if np.isnan(pairwise.low):
+        return (
+            f"To measure chance, {permuted}, of which it is the mean. There is neither p value nor "
+            f"interval: {pairwise.refusal}."
+        )
     text = (
-        "Under the null hypothesis the identity of items was permuted "
-        f"{len(pairwise.null):,} times among those shown in the same runs (seed {seed}); "
-        "chance is the mean, and the interval the central 95 % of these"
+        f"Under the null hypothesis {permuted}; chance is the mean, and the interval the central "
+        "95 % of these"
     )
     if pairwise.refusal:
         return f"{text}. There is no p value: {pairwise.refusal}."

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tristream.decode.identification import check_alike, identified, similarity
 
 Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
 DRAWS = 200
 
 
@@ -73,8 +74,9 @@ def audit(
     others: Floats | None = None,
     categories: Sequence[str] | None = None,
     training_categories: Sequence[str] | None = None,
-    allowed: npt.NDArray[np.bool_] | None = None,
+    allowed: Bools | None = None,
     seed: int = 0,
+    among: Bools | None = None,
 ) -> SpuriousAudit:
     """Audit an identification; arrays as :func:`tristream.decode.identification.identify` got them.
 
@@ -92,6 +94,8 @@ def audit(
         (leave-one-run-out); all, by default.
     seed : int
         Of the random draws.
+    among : ndarray of bool of shape (items, items + others), optional
+        Which candidates an item has.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def audit(
     of_training = similarity(training, candidates)
     rng = np.random.default_rng(seed)
     orders = (np.where(allowed, rng.random(allowed.shape), -1).argmax(1) for _ in range(DRAWS))
-    draws = [_score(of_training[order]) for order in orders]
+    draws = [_score(of_training[order], among) for order in orders]
     pairwise, best = np.array([(one.pairwise, one.best) for one in draws]).T
     low, high = np.percentile(pairwise, (2.5, 97.5))
     shared, by_category = float("nan"), None
@@ -121,13 +125,13 @@ def audit(
         shared = float(known.mean())
         if known.any():
             means = _means(np.where(known[:, None], allowed & same, allowed), training)
-            by_category = _score(similarity(means, candidates))
+            by_category = _score(similarity(means, candidates), among)
     return SpuriousAudit(
         shared_categories=shared,
         dimensions_predicted=dimensions(predicted),
         dimensions_true=dimensions(true),
         items=len(true),
-        mean=_score(similarity(_means(allowed, training), candidates)),
+        mean=_score(similarity(_means(allowed, training), candidates), among),
         drawn=WithoutBrain(float(pairwise.mean()), float(best.mean()), float(low), float(high)),
         category=by_category,
     )
@@ -141,10 +145,10 @@ def dimensions(values: Floats) -> float:
     return float(np.trace(gram)) ** 2 / squares if squares > 0 else 0.0
 
 
-def _means(chosen: npt.NDArray[np.bool_], training: Floats) -> Floats:
+def _means(chosen: Bools, training: Floats) -> Floats:
     return (chosen / chosen.sum(1, keepdims=True)) @ training
 
 
-def _score(similar: Floats) -> WithoutBrain:
-    found = identified(similar, ways=(), permutations=0)
+def _score(similar: Floats, among: Bools | None) -> WithoutBrain:
+    found = identified(similar, ways=(), permutations=0, among=among)
     return WithoutBrain(found.pairwise.value, found.ways[found.candidates].value)

@@ -24,9 +24,6 @@ from tristream.genre.description import read_description
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
-REFUSAL = (
-    "what is tested in one run trains for another: hold test runs out for good to have a p value"
-)
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,8 @@ def decode_through(
         What was heard; no decoder is fitted to showings of what it is tested on. Default: each
         presentation was of something else.
     test : sequence, optional
-        Runs that are held out for good. Default: every run in turn, without p values.
+        Runs that are held out for good. Default: every run in turn, without p values and
+        intervals.
     voxels, alpha : int or None; float or 'cv'
         Of the :class:`~tristream.decode.feature_decoder.FeatureDecoder`.
     direct : DecoderDesign, optional
@@ -188,10 +186,10 @@ def decode_through(
     names, place = np.unique(item[tested], return_inverse=True)
     run = samples.sample_run[tested]
     exchange = item_exchange([place[run == one] for one in np.unique(run)])
-    null = (exchange, permutations, seed)
+    null = (exchange, permutations, seed, not samples.test.any())
     of_item = right[np.unique(place, return_index=True)[1]]
     tables = [_table(one, place, of_item) for one in (ours, theirs)]
-    through, directly = (_tested(matched(table, *null), samples) for table in tables)
+    through, directly = (matched(table, *null) for table in tables)
     gain = np.diagonal(tables[0] - tables[1])
     _, profile = profile_correlation(_means(predicted, place), _means(last[tested], place), *null)
     own = head.scores(last[tested])[:, columns].argmax(1)
@@ -203,7 +201,7 @@ def decode_through(
         difference=float(gain.mean()),
         error=float(gain.std(ddof=1) / np.sqrt(len(names))),
         own=float(np.diagonal(_table(own, place, of_item)).mean()),
-        profile=_tested(profile, samples),
+        profile=profile,
         predicted=[samples.classes[one] for one in ours],
         predicted_directly=[samples.classes[one] for one in theirs],
     )
@@ -243,10 +241,3 @@ def _means(values: Floats, place: Ints) -> Floats:
 def _table(named: Ints, place: Ints, of_item: Ints) -> Floats:
     """Share of item i's samples that would be right if it were item j, (items, items)."""
     return _means((named[:, None] == of_item[None]).astype(float), place)
-
-
-def _tested(one: Matched, samples: Samples) -> Matched:
-    """Without its p where what is tested also trains."""
-    if samples.test.any() or one.p is None:
-        return one
-    return Matched(one.value, one.chance, one.low, one.high, None, REFUSAL, one.null)

@@ -16,7 +16,7 @@ from tristream.align.samples import read_samples
 from tristream.bold.run_file import Run, read_run
 from tristream.config.settings.identification import IdentificationSettings
 from tristream.decode.feature_decoder import average_showings
-from tristream.decode.identification import identify, profile_correlation
+from tristream.decode.identification import WAYS, identify, profile_correlation
 from tristream.decode.identification_file import KIND, write_identification
 from tristream.decode.identification_fit import Cell, Decoded, Outcome, tables
 from tristream.decode.identification_methods import null_of
@@ -44,6 +44,8 @@ class Presentations:
         What each shows, and the test run or group of repeats.
     showings : list of int
         Runs that were averaged.
+    in_turn : bool
+        Whether runs were left out in turn, so that the model of one was fitted to the others.
     training : int
         Presentations that the model was fitted to (the most, of several fits).
     left_out : int
@@ -58,6 +60,7 @@ class Presentations:
     item: list[str]
     test: list[str]
     showings: list[int]
+    in_turn: bool
     training: int
     left_out: int
     shared_labels: float
@@ -108,6 +111,12 @@ def identify_by_encoder(
             f"{encoding}: identification {settings.identification}: {why} can be identified"
             f"{left if shown.left_out else ''}; two are needed, so hold out runs that show others"
         )
+    if shown.in_turn and (lone := _alone(shown)):
+        raise UserError(
+            f"{encoding}: identification {settings.identification}: one item of {lone} can be "
+            "identified, among the items of its run, as runs were left out in turn; hold out runs "
+            "for good"
+        )
     out = Outcome(left_out=shown.left_out)
     for region, voxels in _regions(shown, run, design.regions, bold).items():
         out.cells.append(_cell(shown, region, voxels, settings))
@@ -147,10 +156,11 @@ def _presentations(
     item: list[str] = []
     label: list[str] = []
     tests: list[str] = []
-    training, left_out, known_labels = 0, 0, set()
+    training, left_out, in_turn, known_labels = 0, 0, False, set()
     for test, held in fitted.tests.items():
         trained = _trained(fitted, table, held)
         training = max(training, trained["unit"].nunique())
+        in_turn |= not set(held.runs).isdisjoint(fitted.fitted.runs)
         known = set(trained["item"])
         known_labels |= set(trained["label"])
         for rows, name, own_label in _shown(table, held, later, samples):
@@ -172,10 +182,17 @@ def _presentations(
         item=item,
         test=tests,
         showings=showings,
+        in_turn=in_turn,
         training=training,
         left_out=left_out,
         shared_labels=float(np.mean(shared)) if tells else float("nan"),
     )
+
+
+def _alone(shown: Presentations) -> str:
+    """The first test run of which one item is left, which then has no wrong candidate."""
+    items = pd.Series(shown.item).groupby(shown.test).nunique()
+    return str(items.idxmin()) if items.min() < 2 else ""
 
 
 def _trained(fitted: Encoding, table: pd.DataFrame, held: HeldOut) -> pd.DataFrame:
@@ -240,13 +257,15 @@ def _cell(
     exchange = item_exchange(
         [np.repeat(number[test == one], often[test == one]) for one in dict.fromkeys(shown.test)]
     )
-    null = (exchange, design.permutations, design.seed)
-    found = identify(
-        measured, predicted, None, exchange=exchange, permutations=null[1], seed=null[2]
-    )
-    ignorant = identify(
-        np.broadcast_to(measured.mean(0), measured.shape), predicted, ways=(), permutations=0
-    )
+    null = (exchange, design.permutations, design.seed, shown.in_turn)
+    among = None
+    if shown.in_turn:
+        # No item is in two of these runs: the models of both would have been fitted to it.
+        own = test[np.unique(number, return_index=True)[1]]
+        among = own[:, None] == own
+    found = identify(measured, predicted, None, WAYS, *null, among)
+    same = np.broadcast_to(measured.mean(0), measured.shape)
+    ignorant = identify(same, predicted, ways=(), permutations=0, among=among)
     nothing = WithoutBrain(float("nan"), float("nan"))
     return Cell(
         kind="seen",
@@ -258,7 +277,7 @@ def _cell(
         decoded=Decoded(items, measured, np.bincount(number, weights=often).astype(int)),
         profile=profile_correlation(measured, predicted, *null)[1],
         found=found,
-        back=identify(predicted, measured, None, (), *null),
+        back=identify(predicted, measured, None, (), *null, among),
         checked=SpuriousAudit(
             shared_categories=shown.shared_labels,
             dimensions_predicted=dimensions(predicted),
@@ -289,14 +308,15 @@ def _methods(
     sentences = [
         f"Identification {settings.identification}: the response to each item of the test runs "
         f"(the mean of the {rows} of a {unit}{later}, over {often}) was correlated, over "
-        f"voxels{where}, with the responses that encoding model {design.model} predicts for all of "
-        "them, and the item with the largest correlation taken [@kay2008]; pairwise identification "
-        "is the share of wrong items that correlated less. The other way, the response that "
-        "belongs to a prediction was found among those to all items."
+        f"voxels{where}, with the responses that encoding model {design.model} predicts for "
+        f"{'all items of its run' if shown.in_turn else 'all of them'}, and the item with the "
+        "largest correlation taken [@kay2008]; pairwise identification is the share of wrong items "
+        "that correlated less. The other way, the response that belongs to a prediction was found "
+        "among those to the same items."
     ]
     if shown.left_out:
         sentences.append(
             f"{shown.left_out} presentations of items that the model was fitted to were left out."
         )
-    sentences.append(null_of(first.found, design.seed, "regions"))
+    sentences.append(null_of(first.found, design, "regions"))
     return tuple(sentences)

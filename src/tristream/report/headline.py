@@ -180,6 +180,8 @@ def _where(own: Sequence[ItemFinding]) -> str:
     if len(own) > 1:
         passed = sum(p <= LEVEL for p in ps)
         many = f"corrected p at most {LEVEL:g} in {passed} of {len(own)} subjects"
+        if not np.isfinite(ps).any():
+            many = "no p values"
         return f"at best, as a median over subjects ({beside}; {many})"
     best = own[0].best
     p = f"corrected p {ps[0]:.2g}" if np.isfinite(ps[0]) else "no p value"

@@ -19,7 +19,6 @@ from tristream.report.item_findings import UNRELIABLE, marked, unreliable_region
 from tristream.report.references import resolve
 from tristream.report.report_figures import MARK, OTHER_COLOURS
 from tristream.report.sections import item_cells
-from tristream.report.sections.item_cells import VALUES
 from tristream.report.study_results import Results
 from tristream.store import Provenance
 
@@ -55,7 +54,7 @@ def study(results: Results, findings: Findings) -> list[Block]:
             blocks.append(Caution(text))
         caption = (
             "Share of wrong candidates that are less like the prediction than the right one, for "
-            f"each layer and region. {VALUES}"
+            "each layer and region."
         )
         file = f"{dataset}/identification_{name}_{kind}"
         blocks.append(item_cells.figure(results, own, file, title, caption, "pairwise share"))
@@ -182,13 +181,12 @@ def _by_region(
     shown = [marked(region, closed) for region in table.columns]
     drawing = figures.heatmap(table.to_numpy(), list(table.index), shown, labels)
     low, high = rows["pairwise_low"].min(), rows["pairwise_high"].max()
-    chance = ""
-    if np.isfinite(low):
-        mean = rows["pairwise_chance"]
-        chance = (
-            f" Under permuted identity the mean is {mean.min():.3f} to {mean.max():.3f}, and 95 % "
-            f"lie within {low:.3f} to {high:.3f} (the widest interval of all)."
-        )
+    chance, mean = "", rows["pairwise_chance"]
+    if np.isfinite(mean).any():
+        chance = f" Under permuted identity the mean is {mean.min():.3f} to {mean.max():.3f}"
+        if np.isfinite(low):
+            chance += f", and 95 % lie within {low:.3f} to {high:.3f} (the widest interval of all)"
+        chance += "."
     like = "measured response" if _encoded(rows) else "predicted features"
     caption = (
         f"Share of wrong candidates that are less like the {like} than the right one, "

@@ -23,6 +23,10 @@ CLOSED = (
     f"{UNRELIABLE} imagined patterns from there are not shown to be reliable over runs, so that no "
     "p counts; of several subjects, in how many."
 )
+WITHOUT_P = (
+    "Of several subjects the median. Without p values: the pages of the subjects say why under "
+    "“How”."
+)
 
 
 def figure(
@@ -35,6 +39,8 @@ def figure(
 ) -> Block:
     """Medians over subjects of every layer in every region; of many layers the highest ones."""
     rows = pd.concat([_of_subject(one) for one in found])
+    tested = rows["p"].notna().any()
+    caption = f"{caption} {VALUES if tested else WITHOUT_P}"
     rows["passed"] = (rows["p"] <= LEVEL) & rows["reliable"]
     cells = rows.groupby(["layer", "region"], sort=False)
     values, passed = (
@@ -47,7 +53,7 @@ def figure(
         values, passed = (table[table.index.isin(kept)] for table in (values, passed))
     text = np.vectorize("{:.2f}".format)(values.to_numpy(float)).astype(object)
     for place, count in np.ndenumerate(passed.to_numpy()):
-        if len(found) > 1:
+        if tested and len(found) > 1:
             text[place] += f" {count:.0f}/{len(found)}"
         elif count:
             text[place] += "*"

@@ -31,8 +31,9 @@ def section(results: Results, dataset: str) -> Section:
     caption = (
         "Published numbers as their sources give them, and this study's own of the same measures: "
         "means over subjects of seen items, of every layer, region and decoder. Pairwise "
-        "identification does not depend on the number of candidates; shares named right are of "
-        "sets of the same size. Chance of one's own is measured."
+        "identification depends on which candidates there are, and is shown where these are the "
+        "tested items; shares named right are of sets of the same size. Chance of one's own is "
+        "measured."
     )
     blocks: list[Block] = [Table(caption, COLUMNS, tuple(rows))]
     return Section("published", "Yours beside published", blocks)
@@ -48,13 +49,15 @@ def _ours(
     results: Results, dataset: str, name: str, wanted: set[tuple[str, int]]
 ) -> Iterator[tuple[object, ...]]:
     """Rows of one identification, means over the subjects that have run."""
+    block = results.resolved.study.identification[name]
+    among_tested = block.candidates == "tested"
     tables = [
         _seen(results, dataset, name, "identification"),
         _seen(results, dataset, name, "sets"),
     ]
     for measure in MEASURES:
         sizes = {n for one, n in wanted if one == measure}
-        if not sizes:
+        if not sizes or (measure == "pairwise" and not among_tested):
             continue
         rows = tables[1 if measure == "best" else 0]
         if measure == "best" and len(rows):

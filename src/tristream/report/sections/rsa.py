@@ -12,7 +12,6 @@ from tristream.report.findings import Findings
 from tristream.report.item_findings import of_all
 from tristream.report.references import resolve
 from tristream.report.sections import item_cells
-from tristream.report.sections.item_cells import VALUES
 from tristream.report.study_results import Results
 from tristream.rsa.similarity_table import ALL, COLUMNS, read_similarity
 
@@ -43,7 +42,7 @@ def study(results: Results, findings: Findings) -> list[Block]:
         title = f"{dataset}, {name}: similarity of items"
         caption = (
             "Agreement of the distances between items in each layer with those in the patterns of "
-            f"each region. {VALUES}"
+            "each region."
         )
         file = f"{dataset}/similarity_{name}"
         drawn = item_cells.figure(results, of_all(own), file, title, caption, "similarity")
