@@ -1,7 +1,10 @@
 """Safe joins inside a dataset root: text from a dataset never reaches outside the dataset."""
 
+import errno
+import os
 import unicodedata
 from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 from tristream.errors import UserError
 
@@ -42,6 +45,29 @@ def resolve_inside(root: Path, relative: str) -> Path:
     if not target.is_relative_to(home) and not any(map(target.is_relative_to, annexes)):
         raise UserError(f"{root}: the link {relative!r} leaves the dataset; it is not followed")
     return target
+
+
+def open_unlinked(path: Path, mode: str, encoding: str | None = None) -> IO[Any]:
+    """Open a file, but not through a link: where others may write, it could lead to any file.
+
+    Raises
+    ------
+    UserError
+        If a link stands in the file's place.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW, 0o666)
+
+    try:
+        return open(path, mode, encoding=encoding, opener=opener)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UserError(
+            f"{path}: is a link where a plain file belongs, and is not followed; delete it and "
+            "run again"
+        ) from None
 
 
 def composed(name: str) -> str:

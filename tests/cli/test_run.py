@@ -114,6 +114,16 @@ def test_a_second_run_is_told_which_one_is_at_work(tmp_path: Path) -> None:
         assert held is not None
 
 
+def test_a_link_in_place_of_the_lock_is_refused(tmp_path: Path) -> None:
+    victim, results = tmp_path / "victim.txt", tmp_path / "results"
+    victim.write_text("precious")
+    results.mkdir()
+    (results / ".lock").symlink_to(victim)
+    with pytest.raises(UserError, match=r"results/\.lock: is a link"), lock(results):
+        pass
+    assert victim.read_text() == "precious"
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
 def test_a_file_system_without_locks_is_not_another_run(
     tmp_path: Path,

@@ -157,6 +157,16 @@ def nested_settings(source: DataladSource, data: Path, folder: str) -> FetchData
     )
 
 
+def test_a_link_in_place_of_a_half_clone_is_deleted_and_not_followed(upstream, tmp_path):
+    place, folder = tmp_path / "data" / "tiny", tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+    place.parent.mkdir()
+    place.with_name(".tiny.cloning").symlink_to(folder)
+    check_out(upstream[1], place)
+    assert not place.is_symlink()
+    assert (folder.stat().st_mode & 0o777, [*folder.iterdir()]) == (0o500, [])
+
+
 def test_a_half_clone_is_made_again(upstream, tmp_path):
     place = tmp_path / "data" / "tiny"
     half = place.with_name(".tiny.cloning")
@@ -326,6 +336,18 @@ def test_an_interrupted_download_is_made_whole(index, tmp_path, half):
     root, _ = fetch_archive(source, tmp_path / "data")
     assert (root / "film").read_bytes() == b"film" * 5000
     assert not part.exists()
+
+
+def test_a_download_goes_through_no_link(index, tmp_path):
+    source = sdist(index, "film")
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    part = tmp_path / "data" / "archives" / source.sha256 / "tiny-1.0.tar.gz.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to(victim)
+    with pytest.raises(UserError, match=r"^\S*\.part: is a link where a plain file belongs"):
+        fetch_archive(source, tmp_path / "data")
+    assert victim.read_text() == "precious"
 
 
 @pytest.fixture

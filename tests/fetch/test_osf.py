@@ -165,6 +165,17 @@ def test_a_download_that_broke_off_goes_on(osf, tmp_path):
     assert 128_000 < first <= 256_000
 
 
+def test_a_download_goes_through_no_link(osf, tmp_path):
+    victim, root = tmp_path / "victim.txt", tmp_path / "words"
+    victim.write_text("precious")
+    root.mkdir()
+    (root / ".big.wmv.part").symlink_to(victim)
+    place = origin(osf, root)
+    with pytest.raises(UserError, match=r"\.big\.wmv\.part: is a link where a plain file belongs"):
+        place.bring(place.listing(), ["big.wmv"])
+    assert victim.read_text() == "precious"
+
+
 def test_other_content_than_the_osf_states_is_discarded(osf, tmp_path):
     osf.sent["/films/big.wmv"] = FILES["/films/big.wmv"][::-1]
     place = origin(osf, tmp_path / "words")

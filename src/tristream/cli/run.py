@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from tristream.cli.common import add_stage
 from tristream.errors import UserError
+from tristream.paths import open_unlinked
 
 # Seconds that interrupted jobs have to end by themselves.
 PATIENCE = 30.0
@@ -91,13 +92,14 @@ def lock(results: Path) -> Iterator[IO[str] | None]:
     Raises
     ------
     UserError
-        If another run holds it (the error names it), or if the folder can't be written to.
+        If another run holds it (the error names it), if the folder can't be written to, or if the
+        lock is a link.
     """
     import fcntl
 
     try:
         results.mkdir(parents=True, exist_ok=True)
-        file = (results / ".lock").open("a+", encoding="utf-8")
+        file = open_unlinked(results / ".lock", "a+", encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"{results}: can't be written to ({error.strerror}); make it writable, or name another "

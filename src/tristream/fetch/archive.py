@@ -20,7 +20,7 @@ from tristream.fetch.file_lock import lock
 from tristream.fetch.index import download
 from tristream.fetch.receipt import FetchedFile
 from tristream.hashing import hash_file
-from tristream.paths import inside
+from tristream.paths import inside, open_unlinked
 from tristream.store import atomic_path
 
 NESTED = "!/"
@@ -99,7 +99,7 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
 
 
 def _place(stream: IO[bytes], target: Path, archive: Path, member: str) -> None:
-    with atomic_path(target) as temporary, temporary.open("wb") as file:
+    with atomic_path(target) as temporary, open_unlinked(temporary, "wb") as file:
         _copy(stream, file, archive, member)
 
 

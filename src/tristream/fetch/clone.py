@@ -53,7 +53,17 @@ def is_at(root: Path, commit: str) -> bool:
     return False
 
 
-def check_out(source: DataladSource, root: Path) -> str:
+def beside(root: Path, home: Path | None, pattern: str) -> Path:
+    """Where a file or folder lies that belongs to the clone `root`: never in a dataset.
+
+    A dataset could ship a link of that name. What belongs to a clone within a dataset lies beside
+    that dataset, `home`.
+    """
+    home = home or root
+    return home.with_name(pattern.format("+".join((home.name, *root.relative_to(home).parts))))
+
+
+def check_out(source: DataladSource, root: Path, home: Path | None = None) -> str:
     """Clone the dataset to `root` if needed and check out its pinned commit.
 
     A clone is made under another name and renamed when whole, so an interrupted one is made
@@ -66,6 +76,8 @@ def check_out(source: DataladSource, root: Path) -> str:
         Address and commit or tag.
     root : Path
         Where the clone belongs.
+    home : Path, optional
+        The dataset whose folder `root` is, where it is nested.
 
     Returns
     -------
@@ -81,7 +93,7 @@ def check_out(source: DataladSource, root: Path) -> str:
     wanted = pinned(source)
     address = git_address(source.url)
     if not (root / ".git").exists():
-        _clone(address, root)
+        _clone(address, root, beside(root, home, ".{}.cloning"))
     moved = call("git", "remote", "get-url", "origin", at=root).stdout.strip() != address
     git(root, "remote", "set-url", "origin", address)
     # A tag of another origin may name another commit; a whole hash can't.
@@ -99,8 +111,8 @@ def git_address(url: str) -> str:
     return url if scheme else str(Path(url).expanduser().absolute())
 
 
-def _clone(address: str, root: Path) -> None:
-    half = root.with_name(f".{root.name}.cloning")
+def _clone(address: str, root: Path, half: Path) -> None:
+    _make_room(root, address)
     remove(half)
     half.parent.mkdir(parents=True, exist_ok=True)
     done = call("datalad", "-l", "critical", "-f", "json", "clone", address, str(half.absolute()))
@@ -113,6 +125,20 @@ def _clone(address: str, root: Path) -> None:
             "network, then run again"
         )
     os.replace(half, root)
+
+
+def _make_room(root: Path, address: str) -> None:
+    """Only an empty folder may be where a clone belongs, as git leaves one for a subdataset."""
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        free = not os.path.lexists(root) or (not root.is_symlink() and not any(root.iterdir()))
+    except (FileExistsError, NotADirectoryError):
+        free = False
+    if not free:
+        raise UserError(
+            f"{root}: has content of its own where {address} is to be cloned; move it away, or, if "
+            "a dataset ships it, drop `derivatives` from the descriptor"
+        )
 
 
 def _find(root: Path, wanted: str) -> str | None:
@@ -154,8 +180,12 @@ def _switch(root: Path, commit: str) -> None:
         force = ["--force"] if under_way.exists() else []
         under_way.touch()
         git(root, "checkout", "--quiet", "--detach", *force, commit)
+        # Fills unlocked files whose content is here; git-annex's own hook for it is off.
+        call("git", "annex", "smudge", "--update", at=root)
         under_way.unlink()
-    changed = git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
+    # Git would run in subdatasets, too, by settings of theirs.
+    only = ("--untracked-files=no", "--ignore-submodules=all")
+    changed = git(root, "status", "--porcelain", *only).splitlines()
     if changed:
         raise UserError(
             f"{root / changed[0][3:]}: differs from commit {commit[:12]}; undo the change with "
@@ -164,12 +194,15 @@ def _switch(root: Path, commit: str) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Delete a repository, whose annex is write-protected."""
+    """Delete a repository, whose annex is write-protected; links are deleted, not followed."""
 
     def unlock(function: Callable[[str], Any], path: str, _: object) -> None:
         for place in (os.path.dirname(path), path):
-            os.chmod(place, os.stat(place).st_mode | stat.S_IRWXU)
+            if not os.path.islink(place):
+                os.chmod(place, os.stat(place).st_mode | stat.S_IRWXU)
         function(path)
 
-    if folder.exists():
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
         shutil.rmtree(folder, onerror=unlock)

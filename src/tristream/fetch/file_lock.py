@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tristream.errors import UserError
+from tristream.paths import open_unlinked
 
 
 @contextmanager
@@ -14,12 +15,13 @@ def lock(path: Path) -> Iterator[None]:
     Raises
     ------
     UserError
-        If the file system has no locks: two processes could write into one clone.
+        If the file system has no locks: two processes could write into one clone. If `path` is a
+        link.
     """
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with open_unlinked(path, "a+") as file:  # which changes no file that is there
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:

@@ -2,12 +2,14 @@
 
 Git refuses such clones, as their configuration names programs (``core.fsmonitor``, filters, hooks)
 that it would run as whoever calls it. Here they are used if their configuration sets nothing but
-what git, git-annex and DataLad write into every clone; hooks are turned off.
+what git, git-annex and DataLad write into every clone, and nothing leads git to another
+repository. Hooks are off in all clones: colleagues may have written them into one that they share.
 """
 
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from tristream.errors import UserError
@@ -31,12 +33,23 @@ HARMLESS = {
     r"filter\.annex\.process": r"git-annex filter-process",
     r"datalad\.dataset\.id": WORDS,
 }
-QUIET = (("core.hooksPath", os.devnull), ("core.fsmonitor", "false"))
+# For every clone: no program that lies in it, and nothing that git would do in subdatasets.
+QUIET = (
+    ("core.hooksPath", os.devnull),
+    ("core.fsmonitor", "false"),
+    ("submodule.recurse", "false"),
+    ("fetch.recurseSubmodules", "false"),
+)
+# By these git reads another configuration than `.git/config`; no clone of ours has them.
+REDIRECTS = ("commondir", "gitdir", "config.worktree", "worktrees")
+CONTENT = (Path("objects"), Path("annex/objects"))  # what no command runs, and much of it
+REMEDY = "name a data folder of your own by `data:` in config.yaml, or have its owner remove it"
 
 
 def is_foreign(clone: Path) -> bool:
-    """Whether the clone, its repository or its configuration belongs to another user."""
-    places = (clone, clone / ".git", clone / ".git/config")
+    """Whether the clone, its repository or what configures it belongs to another user."""
+    repository = clone / ".git"
+    places = (clone, repository, *(repository / name for name in ("config", *REDIRECTS)))
     return any(place.stat().st_uid != os.getuid() for place in places if place.exists())
 
 
@@ -46,15 +59,35 @@ def check_harmless(clone: Path) -> None:
     Raises
     ------
     UserError
-        Naming the key.
+        Naming the key, or what leads to another repository.
     """
-    remedy = "name a data folder of your own by `data:` in config.yaml, or have its owner remove it"
+    if place := _leads_elsewhere(clone):
+        raise UserError(
+            f"{place}: belongs to another user and leads to a repository elsewhere; {REMEDY}"
+        )
+    _check_configuration(clone / ".git/config")
+
+
+def _leads_elsewhere(clone: Path) -> Path | None:
+    """What makes git read, or write, other places than the folder ``.git``."""
     repository = clone / ".git"
     if repository.is_symlink() or not repository.is_dir():
-        raise UserError(
-            f"{repository}: belongs to another user and leads to a repository elsewhere; {remedy}"
-        )
-    config = repository / "config"
+        return repository
+    # Git takes the clone itself for a repository if `.git` is none.
+    redirects = (clone / "HEAD", *(repository / name for name in REDIRECTS))
+    found = next((place for place in redirects if os.path.lexists(place)), None)
+    return found or next(_links(repository), None)
+
+
+def _links(repository: Path) -> Iterator[Path]:
+    """Links in a repository, content aside: git and git-annex make none, but write through them."""
+    for folder, inner, files in os.walk(repository):
+        here = Path(folder)
+        yield from (here / name for name in (*inner, *files) if (here / name).is_symlink())
+        inner[:] = [n for n in inner if (here / n).relative_to(repository) not in CONTENT]
+
+
+def _check_configuration(config: Path) -> None:
     listed = subprocess.run(
         ["git", "config", "--file", str(config.resolve()), "--list", "-z"],
         cwd="/",
@@ -64,7 +97,7 @@ def check_harmless(clone: Path) -> None:
         errors="surrogateescape",
     )
     if listed.returncode:
-        raise UserError(f"{config}: can't be read ({' '.join(listed.stderr.split())}); {remedy}")
+        raise UserError(f"{config}: can't be read ({' '.join(listed.stderr.split())}); {REMEDY}")
     for entry in filter(None, listed.stdout.split("\0")):
         key, _, value = entry.partition("\n")
         if not any(
@@ -73,5 +106,5 @@ def check_harmless(clone: Path) -> None:
         ):
             raise UserError(
                 f"{config}: belongs to another user and sets {key}, by which programs could be run "
-                f"in your name; {remedy}"
+                f"in your name; {REMEDY}"
             )

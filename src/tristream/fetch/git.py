@@ -37,19 +37,20 @@ def environment(clone: Path | None = None) -> dict[str, str]:
     env["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), env.get("PATH", os.defpath)])
     env["GIT_TERMINAL_PROMPT"] = "0"
     env["LC_ALL"] = "C.UTF-8"
-    foreign: list[tuple[str, str]] = []
+    there: list[tuple[str, str]] = []
     if clone is not None:
         # Where the clone is gone, git must not find the repository around the data folder.
         env["GIT_CEILING_DIRECTORIES"] = str(clone.resolve().parent)
+        there += QUIET
         if is_foreign(clone):
             check_harmless(clone)
-            foreign = [("safe.directory", str(clone.resolve())), *QUIET]
+            there.append(("safe.directory", str(clone.resolve())))
     settings = [
         ("user.name", "tristream"),
         ("user.email", "tristream@localhost"),
         ("annex.private", "true"),
         ("advice.detachedHead", "false"),
-        *foreign,
+        *there,
     ]
     first = int(env.get("GIT_CONFIG_COUNT") or 0)
     for number, (key, value) in enumerate(settings, start=first):

@@ -19,6 +19,7 @@ from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
 from tristream.fetch.file_lock import lock
 from tristream.hashing import hash_file
+from tristream.paths import open_unlinked
 
 ATTEMPTS = 4
 
@@ -99,6 +100,8 @@ def _receive(session: Any, link: Any, part: Path, name: str) -> None:
         try:
             _stream(session, link.url_without_fragment, part, link.filename)
             return
+        except UserError:
+            raise
         except Exception as error:  # unearth's HTTP client has exceptions of its own
             if attempt == ATTEMPTS - 1:
                 raise UserError(
@@ -126,7 +129,7 @@ def _stream(session: Any, url: str, part: Path, filename: str) -> None:
         bar = tqdm(
             desc=filename, total=total, initial=start, unit="B", unit_scale=True, mininterval=5
         )
-        with bar, part.open("ab" if goes_on else "wb") as file:
+        with bar, open_unlinked(part, "ab" if goes_on else "wb") as file:
             for chunk in reply.iter_bytes():
                 file.write(chunk)
                 bar.update(len(chunk))

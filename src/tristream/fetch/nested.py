@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tristream.errors import UserError
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.sources import FolderOrigin, Listing, Origin
 from tristream.paths import resolve_inside
@@ -64,9 +65,14 @@ class NestedOrigin:
         return (*self.outer.methods(what, own), *self.inner.methods("Derivatives were", other))
 
     def _stay_inside(self, root: Path) -> None:
-        """Where a clone is made, the dataset's own text and links must not lead out of it."""
-        if not isinstance(self.inner, FolderOrigin):
-            resolve_inside(root, self.folder)
+        """Where a clone is made, links that the dataset ships must not lead elsewhere."""
+        if isinstance(self.inner, FolderOrigin):
+            return
+        if resolve_inside(root, self.folder) != root.resolve() / self.folder:
+            raise UserError(
+                f"{root / self.folder}: the dataset ships a link here, where its derivatives are "
+                "to be cloned; drop `derivatives` from the descriptor, or tell its maintainers"
+            )
 
     def _down(self, path: str) -> str:
         return f"{self.folder}/{path}"

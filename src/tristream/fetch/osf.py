@@ -19,7 +19,7 @@ from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile
 from tristream.fetch.sources import Listing
 from tristream.hashing import hash_file
-from tristream.paths import inside
+from tristream.paths import inside, open_unlinked
 
 ALGORITHMS = ("sha256", "md5")  # of those that the OSF states, the first
 CHUNK = 1 << 16  # bytes; no more is lost when a download breaks off
@@ -103,7 +103,7 @@ class OsfOrigin:
             have = 0
         with _one_line(self.source, f"{file.path} did not arrive whole"), open_at(have) as reply:
             reply.raise_for_status()
-            with part.open("ab" if reply.status_code == 206 else "wb") as content:
+            with open_unlinked(part, "ab" if reply.status_code == 206 else "wb") as content:
                 for chunk in reply.iter_content(CHUNK):
                     content.write(chunk)
         if not _whole(part, file):

@@ -11,7 +11,7 @@ from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.archive import fetch_archive
-from tristream.fetch.clone import check_out
+from tristream.fetch.clone import beside, check_out
 from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile
 from tristream.hashing import hash_file
@@ -102,6 +102,8 @@ class DataladOrigin:
         Address and pinned commit.
     root : Path
         Where the clone is.
+    home : Path, optional
+        The dataset whose folder `root` is, where it is nested.
     metadata : tuple of str
         Ends of the names of small files that are brought when the files are listed.
     accept : dict
@@ -110,13 +112,14 @@ class DataladOrigin:
 
     source: DataladSource
     root: Path
+    home: Path | None = None
     metadata: tuple[str, ...] = METADATA
     accept: Mapping[str, str] = field(default_factory=dict)
 
     def listing(self) -> Listing:
         """Clone if needed, check out the commit, list its files."""
-        with lock(self.root.with_suffix(".lock")):
-            commit = check_out(self.source, self.root)
+        with lock(beside(self.root, self.home, "{}.lock")):
+            commit = check_out(self.source, self.root, self.home)
             files, omitted = annex.list_files(self.root)
             small = [f for f in files if f.annexed and f.path.endswith(self.metadata)]
             annex.get(self.root, small, self.accept)
@@ -126,8 +129,8 @@ class DataladOrigin:
 
     def bring(self, listing: Listing, paths: Sequence[str]) -> list[FetchedFile]:
         """Get the content of `paths` and compare it with the annex keys."""
-        with lock(self.root.with_suffix(".lock")):
-            commit = check_out(self.source, self.root)
+        with lock(beside(self.root, self.home, "{}.lock")):
+            commit = check_out(self.source, self.root, self.home)
             if commit != listing.commit:
                 raise UserError(
                     f"{self.root}: the listing is of commit {listing.commit[:12]}, but "

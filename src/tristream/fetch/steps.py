@@ -9,7 +9,7 @@ from tristream.config.sources import ArchiveSource, DataladSource, FolderSource,
 from tristream.errors import UserError
 from tristream.fetch import annex
 from tristream.fetch.archive import unpacked
-from tristream.fetch.clone import is_at
+from tristream.fetch.clone import beside, is_at
 from tristream.fetch.contents import description, subject_files
 from tristream.fetch.file_lock import lock
 from tristream.fetch.known import recall, remember
@@ -47,11 +47,12 @@ def origin_of(settings: FetchDatasetSettings) -> Origin:
         return origin
     inner = open_origin(settings.derivatives, f"{settings.dataset}/{folder}", data)
     if isinstance(inner, DataladOrigin):
-        inside(data / "datasets" / settings.dataset, folder)  # refuses what leads out
+        home = data / "datasets" / settings.dataset
+        inside(home, folder)  # refuses what leads out
         start = f"{folder}/"
         theirs = {p.removeprefix(start): c for p, c in accept.items() if p.startswith(start)}
         # Events and descriptions that all subjects need are the outer dataset's.
-        inner = replace(inner, metadata=(), accept=theirs)
+        inner = replace(inner, home=home, metadata=(), accept=theirs)
     return NestedOrigin(origin, folder, inner)
 
 
@@ -246,7 +247,7 @@ def drop(receipts: Sequence[Receipt], code: str = "") -> Dropped:
     kept: list[Omission] = []
     for receipt in receipts:
         for clone, annexed in clones_of(receipt).items():
-            with lock(clone.with_suffix(".lock")):
+            with lock(beside(clone, receipt.root, "{}.lock")):
                 gone, stayed = annex.drop(clone, annexed)
             folder = clone.relative_to(receipt.root)
             dropped += [(folder / path).as_posix() for path in gone]
