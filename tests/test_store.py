@@ -1,8 +1,11 @@
 """Files say what they are, appear whole or not at all, and are refused when they don't."""
 
 import os
+import struct
 import subprocess
 import sys
+import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -21,6 +24,7 @@ from tristream.store import (
     read_table,
     write_json,
     write_strings,
+    write_summed,
     write_table,
 )
 
@@ -231,13 +235,45 @@ def strange(path: Path, kind: str) -> None:
             file.create_virtual_dataset("group/out", layout)
         elif kind == "declared":
             file.create_dataset("group/out", (10**9,), "f4", chunks=(10**6,))
+        elif kind == "deep groups":
+            file.create_group("/".join("a" * 3000))
+        elif kind == "a cycle":
+            file["group/back"] = file["/"]
+        elif kind == "a second name":
+            file["out"] = file["values"]
+        elif kind == "packed texts":
+            packed_texts(file)
+        elif kind == "sequences":
+            file.create_dataset("out", (3,), h5py.vlen_dtype(np.dtype("f8")))
+        elif kind == "texts that nobody wrote":
+            file.create_dataset("out", (3,), h5py.string_dtype(), fillvalue="x" * 1000)
+        elif kind == "texts of an attribute":
+            file.attrs["out"] = ["x", "y"]
         else:
             file.create_dataset("out", (10**4, 10**4), "f8", chunks=(100, 100), compression=4)
+
+
+def packed_texts(file: h5py.File) -> None:
+    """Ten thousand references to one text, in a few bytes."""
+    text = h5py.string_dtype()
+    one = file.create_dataset("one", (1,), text, chunks=(1,))
+    one[0] = "x" * 60_000
+    many = file.create_dataset("out", (10_000,), text, chunks=(10_000,), compression="gzip")
+    file.flush()
+    reference = one.id.read_direct_chunk((0,))[1]
+    many.id.write_direct_chunk((0,), zlib.compress(reference * 10_000))
 
 
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
+        ("deep groups", "a/a/a/a/a/a/a/a/a lies in more than 8 groups"),
+        ("a cycle", "group/back is there under another name"),
+        ("a second name", "is there under another name"),
+        ("packed texts", "one is neither numbers nor texts in one piece"),
+        ("sequences", "out is neither numbers nor texts in one piece"),
+        ("texts that nobody wrote", "out is neither numbers nor texts in one piece"),
+        ("texts of an attribute", "an attribute of the file is not one number or text"),
         ("external link", "group/out is a link"),
         ("soft link", "out is a link"),
         ("external storage", "out keeps its values in other files"),
@@ -250,6 +286,113 @@ def test_a_file_that_reaches_out_of_itself_is_refused(tmp_path, kind, words):
     strange(tmp_path / "a.h5", kind)
     with pytest.raises(UserError, match=words), open_h5(tmp_path / "a.h5", GIVEN.kind):
         pass
+
+
+def test_one_text_that_stands_for_many_is_refused(tmp_path):
+    """As `write_strings` lays texts out, but each refers to the first."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        write_strings(file, "names", ["x" * 10_000, *[""] * 999])
+        place = file["names"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place : place + 16_000] = content[place : place + 16] * 1000
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        assert len(file["names"][999]) == 10_000
+    with (
+        pytest.raises(UserError, match="names declares texts of 10000000 bytes, more than the"),
+        open_h5(path, GIVEN.kind),
+    ):
+        pass
+
+
+def test_chunks_that_share_their_bytes_are_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("x", (30, 2000), "f8", chunks=(1, 2000), compression="gzip")
+        data[0] = np.random.default_rng(0).random(2000)
+        data[1:] = np.arange(1, 30)[:, None]
+        chunks = [data.id.get_chunk_info(index) for index in range(30)]
+    content = path.read_bytes()
+    first = struct.pack("<II", chunks[0].size, 0)
+    for row, chunk in enumerate(chunks[1:], 1):
+        key = struct.pack("<QQQ", row, 0, 0)
+        old = struct.pack("<II", chunk.size, 0) + key + struct.pack("<Q", chunk.byte_offset)
+        assert content.count(old) == 1
+        content = content.replace(old, first + key + struct.pack("<Q", chunks[0].byte_offset))
+    path.write_bytes(content)
+    with h5py.File(path) as file:
+        assert (file["x"][0] == file["x"][29]).all()
+    with (
+        pytest.raises(UserError, match="x shares its bytes with other values"),
+        open_h5(path, GIVEN.kind),
+    ):
+        pass
+
+
+def test_many_groups_are_looked_through_in_linear_time(tmp_path):
+    """A hundred chains of groups as deep as is allowed, and many in one."""
+    with create_h5(tmp_path / "a.h5", GIVEN) as file:
+        for name in range(1000):
+            file.create_group(f"{name}/" + "/".join("abcdef"))
+    start = time.process_time()
+    with open_h5(tmp_path / "a.h5", GIVEN.kind) as (file, _):
+        assert len(file) == 1000
+    assert time.process_time() - start < 10
+
+
+# Attributes of HDF5 that are not what tristream writes.
+ODD = {
+    "kind": np.array([1, 2]),
+    "simulated": np.array([True, False]),
+    "schema_version": 1.5,
+    "code": h5py.Empty("f"),
+    "config": ["{", "[1,2]", np.bytes_(b"\xff\xff"), "[" * 200_000, h5py.Empty("f"), 3.0],
+    "omitted": ["[{}]", "[1]", "3", '[{"what": "x"}]', '{"what": 1}'],
+    "methods": ["3", '"text"', "null", '{"a": 1}'],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (name, value)
+        for name, odd in ODD.items()
+        for value in (odd if isinstance(odd, list) else [odd])
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_provenance_that_nobody_here_wrote_is_one_line(tmp_path, name, value):
+    path = tmp_path / "a.h5"
+    with create_h5(path, GIVEN):
+        pass
+    with h5py.File(path, "a") as file:
+        file.attrs[name] = value
+    with (
+        pytest.raises(UserError, match=rf"a\.h5: its {name} is not what tristream wrote; make"),
+        open_h5(path, GIVEN.kind),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("simulated", "no"),
+        ("config", [1]),
+        ("omitted", [{"a": 1}]),
+        ("omitted", {"what": "x"}),
+        ("methods", "text"),
+        ("text_columns", [[1]]),
+        ("text_columns", 3),
+    ],
+)
+def test_a_sidecar_that_nobody_here_wrote_is_one_line(tmp_path, name, value):
+    write_table(tmp_path / "a.tsv", pd.DataFrame({"x": [1, 2]}), GIVEN)
+    stored = read_json(tmp_path / "a.json", GIVEN.kind)[0]
+    write_summed(tmp_path / "a.json", {**stored, name: value})
+    with pytest.raises(UserError, match=rf"a\.json: its {name} is not what tristream wrote"):
+        read_table(tmp_path / "a.tsv", GIVEN.kind)
 
 
 def test_deflated_zeros_are_read(tmp_path):

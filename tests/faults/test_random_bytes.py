@@ -1,6 +1,7 @@
 """Every parser of bytes of ours on bytes of anybody: an answer or a line, in bounded time."""
 
 import io
+import json
 import struct
 import zlib
 from collections.abc import Callable
@@ -10,14 +11,25 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
+from helpers.feature_files import write_features
 from helpers.parsed_bytes import HEADS, bundle
 from tristream.bold.resampling.transforms import read_affines, read_composite
 from tristream.errors import UserError
+from tristream.features.core.feature_file import open_features
 from tristream.features.spaces.musicnn.checkpoint import DATA, INDEX, read_checkpoint
 from tristream.fetch.annex import parse_key
 from tristream.media.file_ends import bytes_missing, ends_openly, unclosed
+from tristream.store import (
+    Omission,
+    Provenance,
+    read_summed,
+    read_table,
+    write_summed,
+    write_table,
+)
 from tristream.store.block_sums import MAGIC as SUMS
 from tristream.store.block_sums import Damaged, SealedFile
 
@@ -134,6 +146,66 @@ def test_a_composite_that_reaches_out_of_itself_is_refused(tmp_path):
             else:
                 group.create_dataset("TransformParameters", (10**9,), "f4", chunks=(10**6,))
         assert "stranger's" in line(path, read_composite), kind
+
+
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+)
+JSON = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+GIVEN = Provenance("regions", True, {"tr": 2.0}, "abc", (Omission("p", "few"),), ("It was read.",))
+
+
+@BOUNDED
+@given(data=st.data(), value=JSON)
+def test_sidecars_of_tables(tmp_path, data, value):
+    """Whoever writes a sidecar writes its checksum."""
+    write_table(tmp_path / "a.tsv", pd.DataFrame({"x": [1, 2], "y": ["a", "b"]}), GIVEN)
+    stored = read_summed(tmp_path / "a.json")
+    key = data.draw(st.sampled_from([*stored, "other"]))
+    write_summed(tmp_path / "a.json", {**stored, key: value})
+    line(tmp_path / "a.tsv", lambda path: read_table(path, GIVEN.kind))
+
+
+@BOUNDED
+@given(changes=CHANGES)
+def test_bytes_of_sidecars(tmp_path, changes):
+    write_table(tmp_path / "a.tsv", pd.DataFrame({"x": [1, 2]}), GIVEN)
+    path = tmp_path / "a.json"
+    path.write_bytes(damaged(path.read_bytes(), changes))
+    line(tmp_path / "a.tsv", lambda path: read_table(path, GIVEN.kind))
+
+
+# What an attribute may hold: JSON, numbers, bytes, arrays, nothing.
+ATTRIBUTES = (
+    JSON.map(json.dumps)
+    | st.text(max_size=20).map(lambda text: text.replace("\0", ""))
+    | st.integers(-(2**40), 2**40)
+    | st.booleans()
+    | st.floats()
+    | st.binary(min_size=1, max_size=8).map(np.bytes_)
+    | st.lists(st.floats(), max_size=3).map(np.array)
+    | st.just(h5py.Empty("f"))
+)
+
+
+@BOUNDED
+@given(data=st.data(), value=ATTRIBUTES)
+def test_attributes_of_features(tmp_path, data, value):
+    path = write_features(tmp_path / "a.h5", "s/a", items=["x", "y"], values=np.ones((2, 1)))
+    with h5py.File(path, "a") as file:
+        name = data.draw(st.sampled_from([*file.attrs, "cost", "fit", "notes"]))
+        file.attrs[name] = value
+    with suppress(UserError), open_features(path) as features:
+        assert features.provenance.kind == "features"
+        assert isinstance(features.item_notes, dict)
 
 
 @BOUNDED

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from tristream.errors import UserError
 from tristream.features.core.feature_file import open_features
 from tristream.features.core.networks.load_network import load_network
 from tristream.fetch.receipt import Receipt
-from tristream.fetch.weights import fetch_network, hub_folder, network_files
+from tristream.fetch.weights import _licence, fetch_network, hub_folder, network_files
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 PINNED = {"model": "owner/name", "revision": REVISION}
@@ -136,6 +138,63 @@ def test_folders_that_hold_no_network(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(UserError, match=r"only pytorch_model\.bin, which is not opened"):
         network_files(tmp_path)
+
+
+ALIASES = "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefgh"))
+
+
+@pytest.mark.parametrize(
+    ("header", "licence"),
+    [
+        (b"license: apache-2.0\nlanguage: [en]", "apache-2.0"),
+        (b"license: 'other'\nlicense_name: x", "other"),
+        (b"license:", ""),
+        (b"license: [mit, gpl]", ""),
+        (b"license: 1.0", ""),
+        (b"license: \xff", ""),
+        (b"license: " + b"x" * 200, ""),
+        (b"[" * 3000, ""),
+        (b"license: " + b"{a: " * 3000, ""),
+        (f"a: &a [x]\n{ALIASES}license: *h".encode(), ""),
+        (f"a: &a {{x: 1}}\n{ALIASES}<<: *h\nlicense: mit".encode(), "mit"),
+        (b'license: "\\UFFFFFFFF"', ""),
+        (b"license: &a [*a]", ""),
+        (b"license: *a", ""),
+        (b"? [license]\n: mit", ""),
+        (b"%YAML " + b"9" * 5000 + b".1\nlicense: mit", ""),
+        (b"a: " + b"x" * 70_000 + b"\nlicense: mit", ""),
+        (b"\0", ""),
+        (b"", ""),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_licences_of_model_cards(header: bytes, licence: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(b"---\n" + header + b"\n---\n# A network\n")
+    start = time.process_time()
+    assert _licence(tmp_path) == licence
+    assert time.process_time() - start < 5
+
+
+ODD_CONFIGS: dict[str, dict[str, object]] = {
+    "width in a list": {"hidden_size": [1]},
+    "activation in a list": {"hidden_act": [1]},
+    "patches of nothing": {"patch_size": 0},
+    "type in a list": {"model_type": [1]},
+    "heads of nothing": {"num_attention_heads": 0},
+    "layers as text": {"num_hidden_layers": "many"},
+    "no image": {"image_size": None},
+    "names as a number": {"id2label": 3},
+}
+
+
+@pytest.mark.parametrize("kind", ODD_CONFIGS)
+def test_descriptions_in_which_anything_stands(kind: str, tmp_path: Path) -> None:
+    folder = tiny_networks.save(tiny_networks.IMAGE["vit"], tmp_path / "net")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | ODD_CONFIGS[kind]))
+    with pytest.raises(UserError, match="can't be loaded as AutoModel") as caught:
+        load_network(folder)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["damaged", "other shape", "headless", "own code"])

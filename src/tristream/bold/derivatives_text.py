@@ -1,11 +1,9 @@
 """Which fMRIPrep made the outputs of a dataset, in words for a methods section."""
 
-import json
-from typing import Any
-
 from tristream.errors import UserError
 from tristream.fetch.contents import DESCRIPTION
 from tristream.fetch.receipt import Receipt
+from tristream.json_text import read_object
 
 
 def fmriprep_cited(receipt: Receipt, derivatives: str) -> str:
@@ -33,11 +31,12 @@ def fmriprep_version(receipt: Receipt, derivatives: str) -> str:
     if path not in {file.path for file in receipt.files}:
         return ""
     place = receipt.path(path)
+    wrong = "can't be read as a description"
+    content = read_object(place, wrong, "fix it")
     try:
-        content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8-sig"))
         # `PipelineDescription` is what fMRIPrep wrote before BIDS had `GeneratedBy`.
         makers = [*content.get("GeneratedBy", []), content.get("PipelineDescription", {})]
         named = [m for m in makers if str(m.get("Name", "")).lower() == "fmriprep"]
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{place}: can't be read as a description ({error}); fix it") from None
+    except (TypeError, AttributeError) as error:
+        raise UserError(f"{place}: {wrong} ({error}); fix it") from None
     return str(named[0].get("Version", "")) if named else ""

@@ -1,6 +1,5 @@
 """What is wrong with the images of a study, told by its plan, where they are here already."""
 
-import json
 from collections.abc import Iterator
 
 from tristream.bold.check_subject import RunTimes, check_subject
@@ -14,6 +13,7 @@ from tristream.errors import UserError
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import run_files, sidecars, subject_files
 from tristream.fetch.receipt import Receipt
+from tristream.json_text import parse
 from tristream.stimuli.events_at_hand import check_events
 
 
@@ -72,7 +72,7 @@ def _stated_times(resolved: Resolved, dataset: str, subject: str, listing: Recei
             path = listing.root / sidecar
             if path.is_file() and not absent_content(path):
                 try:
-                    times[run] = 0, float(json.loads(path.read_text("utf-8-sig"))["StartTime"])
+                    times[run] = 0, float(parse(path.read_text("utf-8-sig"))["StartTime"])
                 except (ValueError, TypeError, KeyError):
                     continue  # the check of the subject's files tells
     return times

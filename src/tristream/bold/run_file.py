@@ -16,6 +16,7 @@ from tristream.store import (
     Omission,
     Provenance,
     create_h5,
+    json_attribute,
     open_h5,
     provenance_of,
     read_strings,
@@ -213,8 +214,8 @@ def read_run(path: Path | str, *, signal: bool = True, voxels: slice = slice(Non
     """
     with open_h5(path, KIND) as (file, provenance):
         try:
-            return _from_file(file, signal, voxels, provenance)
-        except (KeyError, OSError) as error:
+            return _from_file(file, Path(path), signal, voxels, provenance)
+        except (KeyError, OSError, TypeError, ValueError) as error:
             raise UserError(f"{path}: not a whole run ({error}); delete it and run again") from None
 
 
@@ -247,7 +248,9 @@ def read_some_voxels(path: Path | str, voxels: Sequence[slice]) -> npt.NDArray[n
     return np.concatenate(parts, axis=1)
 
 
-def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provenance) -> Run:
+def _from_file(
+    file: h5py.File, path: Path, signal: bool, voxels: slice, provenance: Provenance
+) -> Run:
     attrs = file.attrs
     return Run(
         subject=str(attrs["subject"]),
@@ -274,7 +277,7 @@ def _from_file(file: h5py.File, signal: bool, voxels: slice, provenance: Provena
         regions={name: members[()] for name, members in file.get("regions", {}).items()},
         trials=_trials(file),
         percent=attrs.get("standardized") == "percent",
-        sources=json.loads(attrs.get("sources", "{}")),
+        sources=json_attribute(file, "sources", path, {}),
         own_mask=int(attrs["own_mask"]) if "own_mask" in attrs else None,
         grayordinates=grayordinates.read(file, voxels),
     )

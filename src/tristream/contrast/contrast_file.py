@@ -15,6 +15,7 @@ from tristream.store import (
     Omission,
     Provenance,
     create_h5,
+    json_attribute,
     open_h5,
     read_json,
     read_strings,
@@ -142,7 +143,7 @@ def read_contrast(path: Path | str) -> ContrastMap:
             regions={name: members[()] for name, members in file.get("regions", {}).items()},
             dof=float(file.attrs["dof"]),
             runs=read_strings(file, "runs"),
-            conditions=json.loads(file.attrs["conditions"]),
+            conditions=json_attribute(file, "conditions", Path(path)),
             provenance=provenance,
             grayordinates=grayordinates.read(file),
         )

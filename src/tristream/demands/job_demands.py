@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tristream.demands.study_shapes import Shapes
+from tristream.json_text import parse
 from tristream.results import Layout
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def _size(path: Path) -> float:
 def _received(receipt: Path) -> float:
     """MB of the files that a receipt lists; 0 if it is not there yet."""
     try:
-        files = json.loads(receipt.read_text(encoding="utf-8"))["files"]
+        files = parse(receipt.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):
         return 0.0
     return sum(file.get("size") or 0 for file in files) / 1e6

@@ -4,7 +4,6 @@ Read while the DAG is planned, thousands of times, so nothing but small JSON fil
 each once.
 """
 
-import json
 import math
 import re
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tristream.json_text import parse
 from tristream.results import Layout
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Shapes:
 def _json(path: Path) -> dict[str, Any]:
     """A file of results, empty where it is not there (yet, or no longer)."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

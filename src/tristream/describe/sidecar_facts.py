@@ -1,6 +1,5 @@
 """What sidecars, and headers where images are here, say of the time between volumes."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ from tristream.describe.run_list import RunList
 from tristream.errors import UserError
 from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.fetch.receipt import Receipt
+from tristream.json_text import parse
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def about(listing: Receipt) -> dict[str, object]:
     """The dataset's own description; empty if it has none that can be read."""
     try:
         text = listing.path("dataset_description.json").read_text(encoding="utf-8-sig")
-        found = json.loads(text)
+        found = parse(text)
     except (UserError, OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -21,6 +21,7 @@ from tristream.space.grayordinates import Grayordinates
 from tristream.store import (
     Provenance,
     create_h5,
+    json_attribute,
     open_h5,
     read_mapped,
     read_strings,
@@ -419,7 +420,7 @@ def read_encoding(path: Path, whole: bool = True) -> tuple[Encoding, Provenance]
     """
     with open_h5(path, KIND) as (file, provenance):
         tests = _StoredTests(path, tuple(file["test"]), whole)
-        found = Encoding(tests=tests, fitted=_fitted(file), **_scored(file))
+        found = Encoding(tests=tests, fitted=_fitted(file), **_scored(file, path))
         return replace(found, left_out=_left_out(file), curves=_curves(file)), provenance
 
 
@@ -433,10 +434,10 @@ def read_scores(path: Path) -> tuple[ScoredVoxels, Provenance]:
     """
     with open_h5(path, KIND) as (file, provenance):
         hyper = {key: file["hyper"][key][()] for key in ("gamma", "alpha", "cv")}
-        return ScoredVoxels(**hyper, **_scored(file)), provenance
+        return ScoredVoxels(**hyper, **_scored(file, path)), provenance
 
 
-def _scored(file: h5py.File) -> dict[str, Any]:
+def _scored(file: h5py.File, path: Path) -> dict[str, Any]:
     """What both readers want."""
     ceiling = None
     if "ceiling" in file:
@@ -446,7 +447,7 @@ def _scored(file: h5py.File) -> dict[str, Any]:
         **{key: file[key][()] for key in ("ijk", "affine", "shape")},
         "scores": Scores(**{key: values[()] for key, values in file["scores"].items()}),
         "ceiling": ceiling,
-        "about": {key: _plain(value) for key, value in file.attrs.items()},
+        "about": {key: _plain(file, key, path) for key in file.attrs},
         "grayordinates": grayordinates.read(file),
     }
 
@@ -510,8 +511,9 @@ def _fitted(file: h5py.File) -> Fitted:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Attributes as they were before writing."""
+def _plain(file: h5py.File, name: str, path: Path) -> Any:
+    """An attribute as it was before writing."""
+    value = file.attrs[name]
     if isinstance(value, str) and value[:1] in ("[", "{"):
-        return json.loads(value)
+        return json_attribute(file, name, path)
     return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,5 @@
 """What a dataset states about itself, and which of its files one subject needs."""
 
-import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from tristream.errors import UserError
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.minimal_files import minimal_anatomy, minimal_run
 from tristream.fetch.other_names import as_listed, similar
+from tristream.json_text import read_object
 from tristream.paths import resolve_inside
 
 DESCRIPTION = "dataset_description.json"
@@ -311,13 +311,7 @@ def description(root: Path, listed: Iterable[str]) -> dict[str, Any]:
     path = resolve_inside(root, DESCRIPTION)
     if why := absent_content(root / DESCRIPTION):
         raise UserError(f"{root / DESCRIPTION}: its content is not present: {why}")
-    try:
-        stated = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: can't be read as JSON ({error})") from None
-    if not isinstance(stated, dict):
-        raise UserError(f"{path}: must hold a JSON object")
-    return stated
+    return read_object(path, "can't be read as JSON", "fix it")
 
 
 def _if_there(paths: list[str], there: set[str]) -> list[str]:

@@ -1,11 +1,10 @@
 """What the sidecars of raw images say, by the inheritance principle of BIDS."""
 
-import json
 from typing import Any
 
-from tristream.errors import UserError
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import Receipt
+from tristream.json_text import read_object
 
 
 def raw_sidecar(subject: str, run: str, receipt: Receipt) -> dict[str, Any]:
@@ -18,9 +17,5 @@ def raw_sidecar(subject: str, run: str, receipt: Receipt) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for name in inherited(f"{raw_run(subject, run)}_bold.json", receipt.find("_bold.json")):
-        path = receipt.path(name)
-        try:
-            merged |= json.loads(path.read_text(encoding="utf-8-sig"))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path}: not a usable sidecar ({error}); fix it") from None
+        merged |= read_object(receipt.path(name), "not a usable sidecar", "fix it")
     return merged

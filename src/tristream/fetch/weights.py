@@ -15,6 +15,7 @@ from tristream.errors import UserError
 from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.hashing import hash_file
+from tristream.json_text import parse
 
 # What says how a network is built and how its input is prepared.
 DESCRIPTIONS = (
@@ -25,6 +26,8 @@ DESCRIPTIONS = (
 )
 PATTERNS = (*DESCRIPTIONS, "*.safetensors", "*.safetensors.index.json")
 MANIFEST = "fetched.json"
+# Bytes of a model card that are read, characters of a licence's name, and the kind of its node.
+CARD, LICENCE, TEXT = 1 << 16, 100, "tag:yaml.org,2002:str"
 
 
 def hub_folder(source: HubSource, data: Path) -> Path:
@@ -64,7 +67,7 @@ def network_files(folder: Path) -> list[str]:
 def _check_index(index: Path) -> None:
     """Parts of the weights are files beside their index, and nothing else."""
     try:
-        named = {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
+        named = {str(name) for name in parse(index.read_bytes())["weight_map"].values()}
     except (ValueError, KeyError, AttributeError, TypeError):
         raise UserError(
             f"{index}: does not list files of weights; fetch the network again"
@@ -175,11 +178,17 @@ def _licence(folder: Path) -> str:
     import yaml
 
     card = folder / "README.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    if not card.is_file():
+        return ""
+    with card.open("rb") as file:
+        text = file.read(CARD).decode("utf-8", errors="ignore")
     if not text.startswith("---"):
         return ""
     try:
-        header = yaml.safe_load(text.split("---")[1])
-    except yaml.YAMLError:
+        # The nodes alone: values that refer to each other can stand for any amount of text.
+        header = yaml.compose(text.split("---")[1], yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         return ""
-    return str(header.get("license", "")) if isinstance(header, dict) else ""
+    pairs = header.value if isinstance(header, yaml.MappingNode) else []
+    named = [value for key, value in pairs if key.value == "license" and value.tag == TEXT]
+    return named[0].value if named and len(named[0].value) <= LICENCE else ""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from tristream.errors import UserError
+from tristream.json_text import parse
 from tristream.store import atomic_path
 
 NAME = "checkpoint.safetensors"
@@ -82,7 +83,7 @@ def read(
         return Progress()
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["training"])
+            about = parse(file.metadata()["training"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if about["asked"] != asked:
             raise UserError(

@@ -1,11 +1,11 @@
 """What a network is, and what its folder says of it; read while a study is parsed."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
+from tristream.json_text import parse
 
 MODEL = "genre_network"
 CONFIG, TENSORS = "config.json", "model.safetensors"
@@ -83,7 +83,7 @@ def read_description(folder: Path) -> Description:
     """
     path = folder / CONFIG
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse(path.read_text(encoding="utf-8"))
         if content["model_type"] != MODEL or content["network"] not in LAYERS:
             raise KeyError("model_type")
         shape = Shape(content["network"], tuple(content["classes"]), int(content["frames"]))

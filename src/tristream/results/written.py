@@ -3,11 +3,12 @@
 A rule can't declare such files, and Snakemake misses what a rule declares alone.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tristream.json_text import parse
 
 # Sets of the blocks of `recorded` at work.
 _recording: list[set[Path]] = []
@@ -40,7 +41,7 @@ def lost(listing: Path | str) -> list[str]:
     """Files of a `listing` that are gone, itself too, or shorter than when it was written."""
     listing = Path(listing)
     try:
-        stored = json.loads(listing.read_text(encoding="utf-8")).get("files", {})
+        stored = parse(listing.read_text(encoding="utf-8")).get("files", {})
     except FileNotFoundError:
         return [listing.name]
     except (OSError, ValueError, AttributeError):
@@ -58,7 +59,7 @@ def _is_whole(path: Path, size: int) -> bool:
 def listed(listing: Path) -> dict[str, int]:
     """What :func:`sizes` put into a listing; nothing of a file that is none or is damaged."""
     try:
-        found = json.loads(listing.read_text(encoding="utf-8")).get("files", {})
+        found = parse(listing.read_text(encoding="utf-8")).get("files", {})
         return {str(name): int(size) for name, size in found.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

@@ -15,103 +15,28 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tristream import __version__
-from tristream.errors import UserError, masked
-from tristream.results import KINDS
+from tristream import json_text
+from tristream.errors import UserError
 from tristream.results.written import note
 from tristream.store.block_sums import SealedFile, seal
+from tristream.store.provenance import SCHEMA_VERSION as SCHEMA_VERSION
+from tristream.store.provenance import Omission as Omission
+from tristream.store.provenance import Provenance as Provenance
+from tristream.store.provenance import not_ours as not_ours
+from tristream.store.provenance import without_secrets
 from tristream.store.spreadsheets import as_written, harmless, is_number
+from tristream.store.strange_files import refuse_strange
 
 if TYPE_CHECKING:
     import h5py
     import numpy.typing as npt
     import pandas as pd
 
-SCHEMA_VERSION = 1
 # The last key of JSON files: SHA-256 of all others, sorted, as Python writes them.
 CHECKSUM = "checksum"
-# Bytes that one stored byte can stand for in a deflated array, and what needs no storing.
-DEFLATED, EMPTY = 1100, 1 << 20
-
-
-@dataclass(frozen=True)
-class Omission:
-    """Something that a reader may look for and will not find, and the reason."""
-
-    what: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What a file is and how it came about.
-
-    Attributes
-    ----------
-    kind : str
-        The file's contract, e.g. ``features`` or ``bold`` (see ``docs/files.md``).
-    simulated : bool
-        Whether the measured data in it, or any that went into it, are simulated.
-    config : dict
-        The config keys that the stage read, as plain JSON types.
-    code : str
-        Fingerprint of the code that wrote it.
-    omitted : list of Omission
-        What is not in the file, and why.
-    methods : list of str
-        Sentences for a methods section: what was done to make this file, as it was done.
-        Papers and software are cited as ``[@key; @key]``, keys of ``references.bib``.
-    """
-
-    kind: str
-    simulated: bool
-    config: dict[str, Any] = field(default_factory=dict)
-    code: str = ""
-    omitted: tuple[Omission, ...] = ()
-    methods: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON types, with the versions of layout and package.
-
-        Raises
-        ------
-        ValueError
-            If the kind of file must tell what was done, and does not: see `tristream.results`.
-        """
-        kind = KINDS.get(self.kind)
-        if kind is not None and kind.computed and not self.methods:
-            raise ValueError(f"a file of kind {self.kind!r} needs sentences for the methods text")
-        about = {"schema_version": SCHEMA_VERSION, "tristream_version": __version__, **asdict(self)}
-        return {key: _masked(value) for key, value in about.items()}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any], path: Path, kind: str) -> "Provenance":
-        """Check the provenance in `path`; refuse the file when a part is missing or wrong."""
-        missing = [k for k in ("kind", "schema_version", "simulated") if k not in stored]
-        if missing:
-            raise UserError(
-                f"{path}: does not say {', '.join(missing)}; it was not written by tristream, "
-                "or is damaged: delete it and run again"
-            )
-        if stored["kind"] != kind:
-            raise UserError(f"{path}: holds {stored['kind']!r}, not {kind!r}")
-        if stored["schema_version"] != SCHEMA_VERSION:
-            raise UserError(
-                f"{path}: layout version {stored['schema_version']}, this tristream reads "
-                f"{SCHEMA_VERSION}: delete it and run again"
-            )
-        return cls(
-            kind=kind,
-            simulated=bool(stored["simulated"]),
-            config=dict(stored.get("config", {})),
-            code=str(stored.get("code", "")),
-            omitted=tuple(Omission(**o) for o in stored.get("omitted", [])),
-            methods=tuple(str(sentence) for sentence in stored.get("methods", [])),
-        )
 
 
 @contextmanager
@@ -323,47 +248,57 @@ def read_mapped(path: Path, kind: str, name: str) -> "npt.NDArray[Any]":
         return np.memmap(path, data.dtype, "r", offset, data.shape)
 
 
-def refuse_strange(file: "h5py.File", path: Path) -> None:
-    """Refuse what sound files never hold and a stranger's may use to harm.
-
-    Links and storage outside the file read what the user may read and its author may not; an array
-    that is declared and not stored fills the memory.
-
-    Raises
-    ------
-    UserError
-        Naming what is wrong.
-    """
-    import h5py
-
-    def strange(name: str, link: Any) -> str | None:
-        if not isinstance(link, h5py.HardLink):
-            return f"{name} is a link to somewhere else"
-        one = file.get(name)
-        if not isinstance(one, h5py.Dataset):
-            return None
-        if one.external or one.is_virtual:
-            return f"{name} keeps its values in other files"
-        if one.nbytes > DEFLATED * one.id.get_storage_size() + EMPTY:
-            return f"{name} declares {one.size} values and holds next to none"
-        return None
-
-    if found := file.visititems_links(strange):
-        raise UserError(
-            f"{path}: {found}, which no file of tristream or ITK does: it is damaged, or a "
-            "stranger's; delete it and run again"
-        )
-
-
 def _h5_provenance(file: "h5py.File", path: Path, kind: str) -> Provenance:
     stored: dict[str, Any] = {}
     for key in ("kind", "schema_version", "simulated", "code"):
         if key in file.attrs:
-            stored[key] = file.attrs[key]
+            value = _attribute(file, key, path)
+            stored[key] = value.item() if getattr(value, "shape", None) == () else value
+            if not isinstance(stored[key], bool | int | str):
+                raise not_ours(path, key)
     for key in ("config", "omitted", "methods"):
         if key in file.attrs:
-            stored[key] = json.loads(file.attrs[key])
+            stored[key] = json_attribute(file, key, path)
     return Provenance.from_json(stored, path, kind)
+
+
+def json_attribute(
+    group: "h5py.Group", name: str, path: Path, default: dict[str, Any] | list[Any] | None = None
+) -> Any:
+    """What an attribute holds as JSON.
+
+    Parameters
+    ----------
+    group : Group
+        An open file, or a group of it.
+    name : str
+        The attribute.
+    path : Path
+        The file, for the message.
+    default : dict or list, optional
+        Stands for an attribute that is not there; what is there must be of its type.
+
+    Raises
+    ------
+    UserError
+        If it is not there and has no default, is not JSON, or of another type.
+    """
+    if default is not None and name not in group.attrs:
+        return default
+    try:
+        content = json_text.parse(_attribute(group, name, path))
+    except (ValueError, TypeError):
+        raise not_ours(path, name) from None
+    if default is not None and not isinstance(content, type(default)):
+        raise not_ours(path, name)
+    return content
+
+
+def _attribute(group: "h5py.Group", name: str, path: Path) -> Any:
+    try:
+        return group.attrs[name]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+        raise not_ours(path, name) from None
 
 
 def provenance_of(path: Path | str, kind: str) -> Provenance:
@@ -399,7 +334,7 @@ def write_json(path: Path | str, content: Mapping[str, Any], provenance: Provena
 
 def write_summed(path: Path | str, content: Mapping[str, Any]) -> None:
     """Write JSON with a checksum of its own values."""
-    plain = _masked(json.loads(json.dumps(content, default=_plain)))
+    plain = without_secrets(json.loads(json.dumps(content, default=_plain)))
     with atomic_path(path) as temporary:
         text = json.dumps({**plain, CHECKSUM: _sum(plain)}, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -413,14 +348,9 @@ def read_summed(path: Path) -> dict[str, Any]:
     UserError
         If it is missing, not JSON, or other values than those that were written.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the stage that writes it has not run") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); delete it and run again") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: no JSON object; delete it and run again")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; the stage that writes it has not run")
+    content = json_text.read_object(path)
     # Its key or its value is enough to know the checksum by: one of them may be damaged.
     last, stored = next(reversed(content.items()), ("", ""))
     if last == CHECKSUM or str(stored).startswith("sha256:"):
@@ -431,17 +361,6 @@ def read_summed(path: Path) -> dict[str, Any]:
                 "changed by hand; delete it and run again"
             )
     return content
-
-
-def _masked(value: Any) -> Any:
-    """The same without secrets of addresses: results go to other people."""
-    if isinstance(value, str):
-        return masked(value) if "://" in value else value
-    if isinstance(value, Mapping):
-        return {key: _masked(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(one) for one in value]
-    return value
 
 
 def _sum(content: Mapping[str, Any]) -> str:
@@ -525,11 +444,18 @@ def read_table(path: Path | str, kind: str) -> tuple["pd.DataFrame", Provenance]
             f"{sidecar(path).name} says {stored.get('rows', 'nothing')}), cut off or changed by "
             "hand: delete both files and run again"
         )
-    text = dict.fromkeys(stored.get("text_columns", []), str)
+    text = _text_columns(stored, sidecar(path))
     table = pd.read_csv(
         io.BytesIO(content), sep="\t", keep_default_na=False, na_values=["n/a"], dtype=text
     )
     return as_written(table), provenance
+
+
+def _text_columns(stored: Mapping[str, Any], path: Path) -> dict[str, type[str]]:
+    names = stored.get("text_columns", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise not_ours(path, "text_columns")
+    return dict.fromkeys(names, str)
 
 
 def _plain(value: Any) -> Any:

@@ -3,12 +3,10 @@
 The BOLD is read in a volume, or on a surface (:mod:`tristream.bold.surfaces`).
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +34,7 @@ from tristream.errors import UserError
 from tristream.fetch.contents import run_files, sidecars
 from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
+from tristream.json_text import read_object
 from tristream.store import Omission
 
 NOT_ALIGNED = (
@@ -268,16 +267,15 @@ def _files(settings: ReadSettings, run: str, receipt: Receipt) -> RunFiles:
 
 def _timing(files: RunFiles, header: float | None, tr: float) -> tuple[float, tuple[Omission, ...]]:
     """Check the TR, and find where in its acquisition a volume stands (s)."""
+    unusable = "not a usable sidecar"
+    sidecar = read_object(files.sidecar, unusable, "fix it") if files.sidecar else {}
     try:
-        sidecar: dict[str, Any] = (
-            json.loads(files.sidecar.read_text(encoding="utf-8-sig")) if files.sidecar else {}
-        )
         trs = {"header": header, "descriptor": tr} if header else {"descriptor": tr}
         if "RepetitionTime" in sidecar:
             trs["sidecar"] = float(sidecar["RepetitionTime"])
         start = float(sidecar.get("StartTime", math.nan))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{files.sidecar}: not a usable sidecar ({error}); fix it") from None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{files.sidecar}: {unusable} ({error}); fix it") from None
     noted = check_same_tr(files.bold, trs)
     if "StartTime" not in sidecar:
         start, assumed = middle_of_scan(files.sidecar or files.bold, sidecar, tr, UNSTATED)

@@ -19,7 +19,7 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from tristream.errors import UserError
-from tristream.store import refuse_strange
+from tristream.store.strange_files import refuse_strange
 
 Array = npt.NDArray[np.float64]
 

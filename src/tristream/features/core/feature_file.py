@@ -17,7 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.errors import UserError
-from tristream.store import Omission, Provenance, create_h5, open_h5, read_strings, write_strings
+from tristream.store import (
+    Omission,
+    Provenance,
+    create_h5,
+    json_attribute,
+    not_ours,
+    open_h5,
+    read_strings,
+    write_strings,
+)
 
 KIND = "features"
 Sampling = Literal["timed", "item"]
@@ -89,8 +98,8 @@ class About:
 class StimulusFeatures:
     """Rows of one film or sound."""
 
-    def __init__(self, group: h5py.Group) -> None:
-        self._group = group
+    def __init__(self, path: Path, group: h5py.Group) -> None:
+        self._path, self._group = path, group
 
     @cached_property
     def times(self) -> Floats:
@@ -110,7 +119,7 @@ class StimulusFeatures:
     @property
     def notes(self) -> dict[str, Any]:
         """What the extractor noted of its pass, such as ``busy``."""
-        return _json(self._group, "notes")
+        return _json(self._group, "notes", self._path)
 
 
 class FeatureFile:
@@ -120,15 +129,15 @@ class FeatureFile:
         self.path = path
         self.provenance = provenance
         self._file = file
-        cost = _json(file, "cost")
+        cost = _json(file, "cost", path)
         self.about = About(
             space=str(file.attrs["space"]),
             layer=str(file.attrs["layer"]),
             extractor=str(file.attrs["extractor"]),
             sampling="timed" if file.attrs["sampling"] == "timed" else "item",
-            options=_json(file, "options"),
-            weights=json.loads(file.attrs.get("weights", "[]")),
-            fit=_json(file, "fit"),
+            options=_json(file, "options", path),
+            weights=json_attribute(file, "weights", path, []),
+            fit=_json(file, "fit", path),
             cost=Cost(**{**cost, "layers": tuple(cost["layers"])}) if cost else None,
         )
 
@@ -146,7 +155,7 @@ class FeatureFile:
     def stimuli(self) -> dict[str, StimulusFeatures]:
         """Films and sounds in order; none where rows are labels or images."""
         groups = self._file.get("stimuli", {})
-        return {name: StimulusFeatures(groups[name]) for name in groups}
+        return {name: StimulusFeatures(self.path, groups[name]) for name in groups}
 
     @cached_property
     def items(self) -> list[str]:
@@ -161,7 +170,7 @@ class FeatureFile:
     @property
     def item_notes(self) -> dict[str, Any]:
         """What the extractor noted of its pass over images."""
-        return _json(self._file, "notes")
+        return _json(self._file, "notes", self.path)
 
     @property
     def all_values(self) -> list[h5py.Dataset]:
@@ -181,7 +190,11 @@ def open_features(path: Path | str) -> Iterator[FeatureFile]:
         If it is missing, damaged, or not a feature file.
     """
     with open_h5(path, KIND) as (file, provenance):
-        yield FeatureFile(Path(path), file, provenance)
+        try:
+            features = FeatureFile(Path(path), file, provenance)
+        except (KeyError, TypeError, ValueError):
+            raise not_ours(Path(path), "description of features") from None
+        yield features
 
 
 class FeatureWriter:
@@ -273,5 +286,6 @@ def create_features(
         yield FeatureWriter(path, file)
 
 
-def _json(group: h5py.Group, name: str) -> dict[str, Any]:
-    return dict(json.loads(group.attrs.get(name, "{}")))
+def _json(group: h5py.Group, name: str, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json_attribute(group, name, path, {})
+    return found

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tristream.errors import UserError
-from tristream.store import Provenance, create_h5, open_h5
+from tristream.store import Provenance, create_h5, json_attribute, open_h5
 
 KIND = "fusion"
 Arrays = dict[str, npt.NDArray[Any]]
@@ -85,7 +85,7 @@ def read_fit(path: Path, method: Mapping[str, Any] | None = None) -> Fit:
             arrays[name] = np.asarray(item[()])
 
     with open_h5(path, KIND) as (file, provenance):
-        stored = json.loads(file.attrs["method"])
+        stored = json_attribute(file, "method", path)
         if method is not None and stored != method:
             raise UserError(f"{path}: was fitted with other options than the study's; fit it again")
         file["arrays"].visititems(keep)
@@ -94,7 +94,7 @@ def read_fit(path: Path, method: Mapping[str, Any] | None = None) -> Fit:
             method=stored,
             arrays=arrays,
             samples=int(file.attrs["samples"]),
-            stimuli=json.loads(file.attrs["stimuli"]),
-            quality=json.loads(file.attrs["quality"]),
+            stimuli=json_attribute(file, "stimuli", path),
+            quality=json_attribute(file, "quality", path),
             simulated=provenance.simulated,
         )

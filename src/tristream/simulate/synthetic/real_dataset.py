@@ -1,6 +1,5 @@
 """The text of the real dataset: events, sidecars and descriptions, byte for byte."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tristream.fetch.contents import DESCRIPTION, filled_path, inherited, raw_ru
 from tristream.fetch.git import git
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import open_origin
+from tristream.json_text import read_object
 from tristream.simulate.bids_text import save_json
 from tristream.simulate.synthetic.settings import SyntheticSettings
 
@@ -125,7 +125,7 @@ def _copy(wanted: set[str], real: Receipt, raw: Path) -> None:
 def _describe(dataset: Dataset, settings: SyntheticSettings, real: Receipt, raw: Path) -> None:
     stated: dict[str, Any] = {"BIDSVersion": "1.10.0"}
     if DESCRIPTION in {file.path for file in real.files}:
-        stated |= json.loads(real.path(DESCRIPTION).read_text(encoding="utf-8-sig"))
+        stated |= read_object(real.path(DESCRIPTION), "can't be read as JSON", "fix it")
     stated |= {
         "Name": f"Synthetic dataset after {stated.get('Name', dataset.title)}",
         "Simulated": True,

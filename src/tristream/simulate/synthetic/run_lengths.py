@@ -1,6 +1,5 @@
 """How long the runs of a synthetic dataset are, and when in their TR volumes are acquired."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from tristream.config.layouts import (
     VolumeTableLayout,
 )
 from tristream.fetch.contents import inherited, raw_run
+from tristream.json_text import read_object
 from tristream.stimuli.timelines import Event
 
 # Lengths that events don't tell: volumes of a run.
@@ -99,7 +99,7 @@ def stated_of(raw: Path, subject: str, run: str) -> dict[str, Any]:
     stated: dict[str, Any] = {}
     there = [p.relative_to(raw).as_posix() for p in raw.rglob("*_bold.json")]
     for name in inherited(f"{raw_run(subject, run)}_bold.json", there):
-        stated |= json.loads((raw / name).read_text(encoding="utf-8-sig"))
+        stated |= read_object(raw / name, "not a usable sidecar", "fix it")
     return stated
 
 

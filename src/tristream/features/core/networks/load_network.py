@@ -1,12 +1,12 @@
 """Load a network from a folder: safetensors only, no code of the model's, no network."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
 from tristream.fetch.weights import network_files
+from tristream.json_text import read_object
 
 # Weights that stand for what is hidden in training, and are used then alone; some published
 # networks (wav2vec2-base-960h) come without them.
@@ -49,8 +49,6 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
     network_files(folder)
     refuse_foreign_code(folder / "config.json")
     transformers = import_transformers()
-    from safetensors import SafetensorError
-
     try:
         network, loading = getattr(transformers, kind).from_pretrained(
             str(folder),
@@ -61,7 +59,7 @@ def load_network(folder: Path, kind: str = "AutoModel", device: str = "cpu", **o
             dtype="float32",
             **options,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except Exception as error:  # whatever comes of a description in which anything may stand
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{folder}: can't be loaded as {kind} ({reason}); fetch the network again"
@@ -85,10 +83,7 @@ def refuse_foreign_code(path: Path) -> None:
     UserError
         Naming the key.
     """
-    try:
-        pending: list[Any] = [json.loads(path.read_bytes())]
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
+    pending: list[Any] = [read_object(path, remedy="fetch the network again")]
     while pending:
         one = pending.pop()
         if not isinstance(one, dict | list):

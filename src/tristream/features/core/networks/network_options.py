@@ -1,6 +1,5 @@
 """Which network: a model of the hub at a pinned commit, or a folder; and what its config says."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from pydantic import Field, model_validator
 from tristream.config.base import Section
 from tristream.config.sources import FolderSource, HubSource
 from tristream.errors import UserError
+from tristream.json_text import read_object
 
 
 class NetworkOptions(Section):
@@ -61,14 +61,11 @@ def read_config(folder: Path | None) -> dict[str, Any]:
         If there is none, or it is not one of ``transformers``.
     """
     path = (folder or Path()) / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise UserError(
             f"{path}: no such file; give a folder that save_pretrained of transformers wrote"
-        ) from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
-    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        )
+    config = read_object(path, remedy="fetch the network again")
+    if not isinstance(config.get("model_type"), str):
         raise UserError(f"{path}: names no model_type; it is not a config of transformers")
     return config

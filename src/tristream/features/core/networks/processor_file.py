@@ -1,12 +1,12 @@
 """What a network's folder says of the size of its pictures; light, for the check of config.yaml."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
+from tristream.json_text import read_object
 
 FILES = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 # Processors whose `size: 224` means the shortest edge, not a square; those that crop by default.
@@ -57,8 +57,19 @@ def sizes_of(
     Raises
     ------
     UserError
-        If it does not say the size.
+        If it does not say the size, or says it by anything but numbers.
     """
+    try:
+        return _sizes_of(config, path)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: its size or crop_size can't be used ({error}); fetch the network again"
+        ) from None
+
+
+def _sizes_of(
+    config: Mapping[str, Any], path: Path
+) -> tuple[str, dict[str, int], tuple[int, int] | None]:
     family = _family(config)
     if family == "VJEPA2":
         # Its processor forgets `size` and resizes by the crop.
@@ -87,10 +98,7 @@ def read_processor(folder: Path) -> tuple[Path, dict[str, Any]]:
         path = folder / name
         if not path.is_file():
             continue
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: not valid JSON ({error}); fetch the network again") from None
+        config = read_object(path, remedy="fetch the network again")
         for part in ("image_processor", "video_processor"):
             if isinstance(config.get(part), dict):
                 return path, config[part]

@@ -9,7 +9,6 @@ that have no long memory (the convolutions of wav2vec 2 with layer normalisation
 recurrence is carried on, equal one pass of the whole sound.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from tristream.errors import UserError
 from tristream.features.core.audio.sound_stream import Track
 from tristream.features.core.networks.network_options import read_config
+from tristream.json_text import read_object
 
 AST, CLAP, WHISPER, ENCODEC = "audio-spectrogram-transformer", "clap", "whisper", "encodec"
 SPEECH = ("wav2vec2", "hubert", "wavlm")
@@ -157,21 +157,21 @@ class Preparation:
         path = folder / PREPARATION
         if not path.is_file() and (folder / PROCESSOR).is_file():
             path = folder / PROCESSOR  # of transformers 5: with the processor of words
-        try:
-            json.loads(path.read_text(encoding="utf-8"))
-            made = import_transformers().AutoFeatureExtractor.from_pretrained(
-                str(folder), local_files_only=True, trust_remote_code=False
-            )
-        except FileNotFoundError:
+        if not path.exists():
             raise UserError(
                 f"{path}: no such file; save the network's feature extractor there with "
                 "save_pretrained"
-            ) from None
-        except (ValueError, OSError) as error:
+            )
+        read_object(path, remedy="fetch the network again")
+        try:
+            made = import_transformers().AutoFeatureExtractor.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
+            self.rate = int(made.sampling_rate)
+        except Exception as error:  # whatever comes of a file in which anything may stand
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{path}: can't be used ({reason}); fetch the network again") from None
         self.extractor: Any = made
-        self.rate = int(made.sampling_rate)
 
     def __call__(self, windows: Sequence[NDArray]) -> dict[str, Any]:
         """What the network is given for windows of one length."""

@@ -114,7 +114,7 @@ class NetworkDetector:
             self._processor = import_transformers().AutoImageProcessor.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False
             )
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever comes of a file in which anything may stand
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"{folder}: says not how images are prepared ({reason}); save its image "

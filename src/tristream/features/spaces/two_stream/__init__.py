@@ -6,7 +6,6 @@ Simonyan K, Zisserman A (2014). Two-stream convolutional networks for action rec
 NeurIPS.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydantic import Field
 from tristream.config.base import Section
 from tristream.config.sources import FolderSource
 from tristream.features.core.registry import Block, Preview, extractor, numbered
+from tristream.json_text import read_object
 
 LAYERS = (
     *("spatial_conv", "spatial", "spatial_scores"),
@@ -35,8 +35,7 @@ class TwoStreamOptions(Section):
 
 
 def _config(options: TwoStreamOptions) -> dict[str, object]:
-    config: dict[str, object] = json.loads((Path(options.folder) / "config.json").read_text())
-    return config
+    return read_object(Path(options.folder) / "config.json")
 
 
 def _names(layer: str, options: TwoStreamOptions, p: int) -> list[str]:

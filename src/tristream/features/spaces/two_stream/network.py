@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from tristream.errors import UserError
+from tristream.json_text import parse
 from tristream.store import atomic_path
 
 CHANNELS = (16, 32, 64)
@@ -156,7 +157,7 @@ def read_shape(folder: Path) -> Shape:
     """
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse(path.read_text(encoding="utf-8"))
         if config["model_type"] != MODEL:
             raise KeyError("model_type")
         return Shape(
