@@ -1,6 +1,8 @@
 """Descriptors of folders made on the spot: raw, with outputs of fMRIPrep, and hostile."""
 
+import gzip
 import json
+import struct
 from pathlib import Path
 
 import nibabel as nib
@@ -62,6 +64,20 @@ def test_sizes_are_those_of_the_headers_that_are_here(tmp_path):
     found = descriptor("tiny", [tmp_path / "out"], written.path, questions=False)
     assert (found.size.volumes, found.size.voxels) == (40, np.prod(bids.SHAPE))
     assert "by the headers of 2 images" in written.path.read_text()
+
+
+@pytest.mark.parametrize("tr", [np.nan, np.inf, -2.0])
+def test_a_header_whose_tr_is_not_a_time_states_none(tmp_path, tr):
+    root = tmp_path / "tiny"
+    for run in ("task-see_run-1", "task-see_run-2"):
+        raw_run(root, "01", run, EVENTS)
+        image = nib.Nifti1Image(np.ones((4, 4, 4, 9), np.float32), np.eye(4))
+        content = bytearray(image.to_bytes())
+        struct.pack_into("<f", content, 92, tr)
+        path = root / f"sub-01/func/sub-01_{run}_bold.nii.gz"
+        path.write_bytes(gzip.compress(content))
+    text = described(root, tmp_path / "out").path.read_text()
+    assert f"{MARK}what is the repetition time (s)? no sidecar and no header says" in text
 
 
 def test_a_whole_image_counts_as_a_brain_alone(tmp_path):

@@ -222,6 +222,26 @@ ADDRESSES = (
     f"https://example.org/a?X-Amz-Signature={SECRET}&x=1",
     f"http://example.org/a?x=1&access_token={SECRET}#y",
     f"ssh://git:{SECRET}@example.org/x",
+    f"https://someone:p@{SECRET}@example.org/data.git",
+    f'https://someone:p"{SECRET}@example.org/data.git',
+    *(
+        f"https://example.org/a?{key}={SECRET}&x=1"
+        for key in ("pat", "pwd", "jwt", "code", "access")
+    ),
+    f"https://example.org/a?x=1;jwt={SECRET}",
+    f"https://example.org/a#token={SECRET}",
+    f"https://example.org/a#access_token={SECRET}&state=1",
+    f"https://example.org/a?TOKEN%3D{SECRET}",
+)
+TOKENS = (
+    "ghp_0123456789abcdefghij0123456789abcdef",
+    "github_pat_11ABCDEFG0123456789_abcdefghijklmnop",
+    "hf_abcdefghijABCDEFGHIJabcdefghijABCD",
+    "glpat-abcdefghij0123456789",
+    "pypi-AgEIcHlwaS5vcmcabcdefghij",
+    "xoxb-123456789012-abcdefghij",
+    "AKIAIOSFODNN7EXAMPLE",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.SflKxwRJSMeKKF2QT4",
 )
 
 
@@ -241,6 +261,60 @@ def test_secrets_of_addresses_stay_out_of_results_and_messages(tmp_path, address
 def test_addresses_without_secrets_and_other_text_stay():
     for text in ("https://example.org/a?x=1&key", "me@example.org", "a@b://c", "file:///x@y/z"):
         assert masked(text) == text
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=lambda token: token[:4])
+def test_tokens_are_known_by_their_shape(token):
+    for text in (f"https://example.org/{token}/a.git", f"remote: {token} expired", f"'{token}'"):
+        assert token not in masked(text)
+        assert masked(text) == text.replace(token, "***")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Authorization: Bearer {SECRET}",
+        f"{{'authorization': 'Basic {SECRET}=='}}",
+        f"Proxy-Authorization: Basic {SECRET}",
+        f"PRIVATE-TOKEN: {SECRET}",
+        f'-H "X-Api-Key: {SECRET}"',
+        f'password="my {SECRET}"',
+        f"{{'password': '{SECRET}'}}",
+        f"passphrase={SECRET}",
+        f'{{"url": "https:\\/\\/someone:{SECRET}@example.org\\/data.git"}}',
+    ],
+)
+def test_secrets_of_headers_and_settings_stay_out_of_messages(text):
+    assert SECRET not in masked(text)
+    assert masked(masked(text)) == masked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://doi.org/10.1038/s41586-020-2314-9",
+        "https://example.org/code/token/access.py?page=2#tokens",
+        "https://example.org/a?zipcode=12&compact=1&path=x&barcode=3#section-2",
+        "https://www.npmjs.com/package/@niivue/niivue@0.69.0",
+        '["https://example.org", "me@example.org"]',
+        "<a href='https://example.org'>me@example.org</a>",
+        "results/code/token=3/sub-01_desc-code_bold.nii.gz",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "MD5E-s12--d41d8cd98f00b204e9800998ecf8427e.nii.gz",
+        "hf_hub_download, ghp_short, AKIA, eyJ, glpat-x, sk-learn; a bearer of news",
+        "tokens: class\naccess: open\ncode: 7\npassword: ask the owner; Authorization: none",
+        "PWD=/home/me; the access code of a session",
+    ],
+)
+def test_what_only_looks_like_a_secret_stays(text):
+    assert masked(text) == text
+
+
+def test_scripts_and_templates_of_the_report_are_not_masked():
+    for path in (Path(tristream.report.__file__).parent).rglob("*.*"):
+        if path.suffix in (".js", ".css", ".html"):
+            text = path.read_text(encoding="utf-8")
+            assert masked(text) == text, path.name
 
 
 def test_a_terminal_is_not_steered_by_names():

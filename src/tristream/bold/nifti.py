@@ -12,6 +12,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from tqdm import tqdm
 
+from tristream.bold.nifti_header import check_affine, check_sizes, stored_header
 from tristream.config.runs import Trims
 from tristream.errors import UserError
 from tristream.store import Omission
@@ -42,9 +43,11 @@ def open_image(path: Path, dimensions: int) -> nib.Nifti1Image:
     Raises
     ------
     UserError
-        If it can't be read, or has not the wanted number of dimensions.
+        If it can't be read, its header makes no sense, or it has not the wanted number of
+        dimensions.
     """
     try:
+        stored = stored_header(path)
         # Kept open, a compressed file is read through once instead of once a block.
         image = nib.load(path, keep_file_open=True)
     except DAMAGED as error:
@@ -54,6 +57,8 @@ def open_image(path: Path, dimensions: int) -> nib.Nifti1Image:
     if not isinstance(image, nib.Nifti1Image):
         raise UserError(f"{path}: is {type(image).__name__}, not NIfTI")
     _check_header(path, image)
+    check_sizes(path, stored)
+    check_affine(path, image.affine)
     if image.ndim != dimensions:
         raise UserError(
             f"{path}: has {image.ndim} dimensions {image.shape}, expected {dimensions}: "
@@ -140,7 +145,7 @@ def check_same_tr(path: Path, values: dict[str, float]) -> tuple[Omission, ...]:
     Raises
     ------
     UserError
-        If two of them do.
+        If two of them do, or one is not a number.
     """
     header, sidecar = values.get("header"), values.get("sidecar")
     unset = header == 1 or abs((header or 0) / 1000 - (sidecar or 0)) <= TR_TOLERANCE
@@ -148,7 +153,9 @@ def check_same_tr(path: Path, values: dict[str, float]) -> tuple[Omission, ...]:
         rest = {name: value for name, value in values.items() if name != "header"}
         why = f"it holds {header:g}; the sidecar's {sidecar:g} s was taken"
         return (*check_same_tr(path, rest), Omission("TR of the image's header", why))
-    if max(values.values()) - min(values.values()) > TR_TOLERANCE:
+    # Comparisons with NaN are false, whatever it is compared with.
+    known = all(map(math.isfinite, values.values()))
+    if not known or max(values.values()) - min(values.values()) > TR_TOLERANCE:
         listed = ", ".join(f"{name} {value:g} s" for name, value in values.items())
         raise UserError(f"{path}: the TR is not the same everywhere ({listed}); fix what is wrong")
     return ()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tristream.bold.image_checks import check_whole
 from tristream.bold.nifti import BLOCK, DAMAGED, PROBE, damaged
+from tristream.bold.nifti_header import check_affine, stored_header
 from tristream.errors import UserError
 from tristream.space.grayordinates import CORTEX, Grayordinates, from_axis, hemispheres, same
 from tristream.space.meshes import FSAVERAGE5_VERTICES, FSLR_VERTICES, fsaverage5_cortex
@@ -139,6 +140,7 @@ def _read_gifti(path: Path, hemisphere: str) -> npt.NDArray[np.float32]:
 
 def _open_cifti(path: Path) -> Series:
     try:
+        stored_header(path)
         image = nib.load(path)
     except DAMAGED as error:
         raise damaged(path, error) from None
@@ -159,6 +161,8 @@ def _open_cifti(path: Path) -> Series:
                 f"{FSLR_VERTICES:,}; fix layout.space"
             )
     has_voxels = models.affine is not None
+    if has_voxels:
+        check_affine(path, models.affine)
     return Series(
         path,
         image.dataobj,

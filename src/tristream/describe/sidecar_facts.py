@@ -1,5 +1,6 @@
 """What sidecars, and headers where images are here, say of the time between volumes."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -63,9 +64,10 @@ def _of_a_header(listing: Receipt) -> float | None:
     images = (p for p in sorted(listing.listed) if p.endswith(("_bold.nii", "_bold.nii.gz")))
     for path in images:
         try:
-            return round(header_tr(open_image(listing.path(path), 4)), 6) or None
+            tr = round(header_tr(open_image(listing.path(path), 4)), 6)
         except UserError:
             continue
+        return tr if 0 < tr < math.inf else None
     return None
 
 

@@ -4,18 +4,27 @@ Only the members that a descriptor names are read. Text inside the archive decid
 member's place on disk follows from the descriptor, links and special files are refused.
 """
 
+import bz2
+import errno
+import gzip
 import json
+import lzma
+import math
+import os
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tristream.config.sources import ArchiveSource
 from tristream.errors import UserError
+from tristream.fetch.bounded_stream import BoundedStream
 from tristream.fetch.file_lock import lock
 from tristream.fetch.index import download
 from tristream.fetch.receipt import FetchedFile
@@ -25,6 +34,23 @@ from tristream.store import atomic_path
 
 NESTED = "!/"
 MAX_BYTES = 16 << 30  # of one member: films fit, a decompression bomb fills no disk
+LIMIT = "TRISTREAM_MOST_UNPACKED_GIB"  # environment variable that sets another limit
+BLOCK = 1 << 20
+# What `tarfile`, `zipfile` and the decompressors raise for archives that are cut, changed, or of a
+# kind that they can't read. RuntimeError holds NotImplementedError and RecursionError, ValueError
+# names that are not UTF-8.
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(RuntimeError, ValueError, OverflowError, IndexError, struct.error),
+)
+# Errors of the system that come of a position that is not in the archive; others are of the disk.
+NOT_OF_THE_DISK = (None, errno.EINVAL)
+DECOMPRESSED: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+    b"\x5d\0\0": lzma.open,
+}
 
 
 def fetch_archive(source: ArchiveSource, data: Path) -> tuple[Path, list[FetchedFile]]:
@@ -51,7 +77,7 @@ def fetch_archive(source: ArchiveSource, data: Path) -> tuple[Path, list[Fetched
     Raises
     ------
     UserError
-        If the download fails, its sha256 is wrong, or a member is missing or unsafe.
+        If the download fails, its sha256 is wrong, it is damaged, or a member is missing or unsafe.
     """
     root = data / "datasets" / source.sha256[:12]
     manifest = root.with_suffix(".json")
@@ -60,6 +86,7 @@ def fetch_archive(source: ArchiveSource, data: Path) -> tuple[Path, list[Fetched
         wanted = [m for m in source.members if not _unchanged(inside(root, m), known.get(m))]
         if wanted:
             archive = download(source, data)
+            _check_whole(archive)
             for member in wanted:
                 _unpack(archive, member, inside(root, member))
                 known[member] = hash_file(inside(root, member))
@@ -83,19 +110,54 @@ def _unchanged(path: Path, digest: str | None) -> bool:
     return digest is not None and path.is_file() and hash_file(path) == digest
 
 
+def _check_whole(archive: Path) -> None:
+    """Read a compressed tar to its end, where its checksum is: `tarfile` stops at the member."""
+    if zipfile.is_zipfile(archive):
+        return
+    with _readable(archive), _opened(archive) as stream:
+        while stream.read(BLOCK):
+            pass
+
+
+def _opened(archive: Path) -> IO[bytes]:
+    """A tar, unpacked on the fly if it is compressed."""
+    with archive.open("rb") as file:
+        start = file.read(8)
+    unpack = (unpack for magic, unpack in DECOMPRESSED.items() if start.startswith(magic))
+    stream: IO[bytes] = next(unpack, open)(archive, "rb")
+    return stream
+
+
+@contextmanager
+def _readable(archive: Path, where: str = "") -> Iterator[None]:
+    """Tell in one line what is wrong with an archive; errors of the disk are left as they are."""
+    try:
+        yield
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno not in NOT_OF_THE_DISK:
+            raise
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{archive}: is damaged{where}, or of a kind that is not read ({why}); it is what the "
+            "descriptor pins: pin a version that is whole"
+        ) from None
+
+
 def _unpack(archive: Path, member: str, target: Path) -> None:
     outer, _, inner = member.partition(NESTED)
-    with _member(archive, outer) as stream:
+    with _readable(archive, f" at {member}"), _member(archive, outer) as stream:
         if not inner:
             _place(stream, target, archive, member)
             return
         with tempfile.TemporaryFile(dir=archive.parent) as nested:
             _copy(stream, nested, archive, outer)
-            try:
-                with zipfile.ZipFile(nested) as file, _zip_member(file, inner, archive) as content:
-                    _place(content, target, archive, member)
-            except zipfile.BadZipFile as error:
-                raise UserError(f"{archive.name}: {outer} is not a zip ({error})") from None
+            if not zipfile.is_zipfile(nested):
+                raise UserError(
+                    f"{archive.name}: {outer} is not a zip; name members of zips alone by "
+                    f"{NESTED!r} in the descriptor"
+                )
+            with _zip(nested) as file, _zip_member(file, inner, archive) as content:
+                _place(content, target, archive, member)
 
 
 def _place(stream: IO[bytes], target: Path, archive: Path, member: str) -> None:
@@ -104,38 +166,63 @@ def _place(stream: IO[bytes], target: Path, archive: Path, member: str) -> None:
 
 
 def _copy(stream: IO[bytes], file: IO[bytes], archive: Path, member: str) -> None:
+    most = _most_bytes()
     total = 0
-    while chunk := stream.read(1 << 20):
+    while chunk := stream.read(BLOCK):
         total += len(chunk)
-        if total > MAX_BYTES:
+        if total > most:
             raise UserError(
-                f"{archive.name}: {member} is larger than {MAX_BYTES >> 30} GiB; not unpacked"
+                f"{archive.name}: {member} is larger than {most / 2**30:.3g} GiB; not unpacked: if "
+                f"it is what you want, set {LIMIT} in the environment to the GiB that it may have"
             )
         file.write(chunk)
+
+
+def _most_bytes() -> int:
+    """Size that a member may have."""
+    stated = os.environ.get(LIMIT)
+    if stated is None:
+        return MAX_BYTES
+    try:
+        gib = float(stated)
+    except ValueError:
+        gib = math.nan
+    if not 0 < gib < math.inf:
+        raise UserError(f"{LIMIT} is {stated!r} in the environment; give a number of GiB, as 32")
+    return int(gib * 2**30)
 
 
 @contextmanager
 def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
     """A regular file of a wheel (a zip) or an sdist (a tar, its own top folder left out)."""
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as file:
+        with archive.open("rb") as stored, _zip(stored) as file:
             top = "" if archive.suffix == ".whl" else _top(file.namelist())
             with _zip_member(file, top + name, archive) as stream:
                 yield stream
         return
-    try:
-        with tarfile.open(archive) as tar:
-            info = next(
-                (i for i in tar if i.name.removeprefix("./").partition("/")[2] == name), None
-            )
-            if info is None:
-                raise _missing(archive, name)
-            content = tar.extractfile(info) if info.isreg() else None
-            if content is None:
-                raise _special(archive, name)
-            yield content
-    except tarfile.TarError as error:
-        raise UserError(f"{archive}: can't be read as an archive ({error})") from None
+    with _opened(archive) as unpacked:
+        bounded = BoundedStream(unpacked)
+        bounded.count_headers(True)
+        with tarfile.open(fileobj=bounded, mode="r:") as tar:
+            yield _tar_member(tar, name, archive, bounded)
+
+
+def _tar_member(
+    tar: tarfile.TarFile, name: str, archive: Path, bounded: BoundedStream
+) -> IO[bytes]:
+    info = next((i for i in tar if i.name.removeprefix("./").partition("/")[2] == name), None)
+    if info is None:
+        raise _missing(archive, name)
+    content = tar.extractfile(info) if info.isreg() else None
+    if content is None:
+        raise _special(archive, name)
+    bounded.count_headers(False)
+    return content
+
+
+def _zip(stream: IO[bytes]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(BoundedStream(stream))
 
 
 def _top(names: list[str]) -> str:
