@@ -60,3 +60,10 @@ def test_a_decoder_counts_numbers_as_seconds_as_it_did() -> None:
     assert decoder(delay=5).delay == decoder(delay="5 s").delay == "5 s"
     assert decoder(delay=0).delay == "0 s"
     assert decoder().delay is None
+
+
+@pytest.mark.parametrize("given", ["0-1000000000 s", ["2 s", "1001 TR"], "9" * 400 + " s"])
+def test_delays_that_no_response_has(given: Any) -> None:
+    """A list of every volume between them would fill the memory."""
+    with pytest.raises(ValidationError, match="is too late: write a delay of 1000 s or TR at most"):
+        delays(given)

@@ -187,3 +187,26 @@ def test_a_design_of_blocks_is_seen(tmp_path):
     written = described(root, tmp_path / "out")
     found = descriptor("blocks", [tmp_path / "out"], written.path, questions=False)
     assert found.exchange.unit == "block"
+
+
+@pytest.mark.parametrize("time", ["1e300", "inf", "nan", "n/a"])
+@pytest.mark.parametrize("runs", [2, 3])
+def test_times_that_no_run_reaches_say_nothing_of_the_design(tmp_path, time, runs):
+    """The inventory names their row; here they are no pauses, and no lengths."""
+    root = tmp_path / "odd"
+    for number in range(1, runs + 1):
+        rows = "".join(f"{8 * n}\t{time}\t{'ab'[n // 4]}\n" for n in range(8))
+        raw_run(root, "01", f"task-see_run-{number}", f"{EVENTS.partition(chr(10))[0]}\n{rows}")
+    written = described(root, tmp_path / "out")
+    assert "exchange: {unit: item}" in written.path.read_text()
+
+
+def test_films_that_begin_at_an_unknown_time(tmp_path):
+    root = tmp_path / "films"
+    (root / "stimuli").mkdir(parents=True)
+    (root / "stimuli/film.mp4").write_bytes(b"")
+    rows = "n/a\t100\tfilm.mp4\n8\t100\tfilm.mp4\n"
+    for number in (1, 2, 3):
+        text = f"onset\tduration\tstim_file\n{rows}"
+        raw_run(root, "01", f"task-see_run-{number}", text)
+    assert "without_media_start" in described(root, tmp_path / "out").path.read_text()

@@ -3,7 +3,9 @@
 Each gives the right features, or one clear line and no file.
 """
 
+import struct
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from PIL import Image
 
 from helpers.features_study import FilmStudy
 from helpers.films import flash_film, make_film
+from helpers.odd_films import film
 from tristream.cli import main
 from tristream.errors import UserError
 from tristream.features.core.feature_file import open_features
 from tristream.media.media_contents import media_info
+from tristream.media.sounds import read_sound
 
 LOW = {"stream": "nuisance", "extractor": "lowlevel", "options": {"fps": 12}}
 SOUND = {"stream": "auditory", "extractor": "acoustics", "layers": ["logmel"]}
@@ -276,3 +280,102 @@ def test_a_clock_that_jumps_by_days_is_not_followed(tmp_path: Path) -> None:
     assert media_info(film).duration == pytest.approx(4)
     with pytest.raises(UserError, match=r"of its picture jump from 2\.0 to 1000002\.0 s"):
         media_info(jumped)
+
+
+def ffmpeg(*words: object) -> None:
+    subprocess.run(["ffmpeg", "-y", "-v", "error", *map(str, words)], check=True)
+
+
+def retimed(path: Path, times: str, seconds: float = 4, kind: str = "v") -> Path:
+    """A film of 25 pictures a second, or a sound, whose packets have other times and lengths."""
+    source = path.with_name(f"source{path.suffix}")
+    given = f"testsrc=s=16x16:r=25:d={seconds}" if kind == "v" else f"sine=d={seconds}"
+    codec = ("-c:v", "ffv1") if kind == "v" else ("-c:a", "flac")
+    ffmpeg("-f", "lavfi", "-i", given, *codec, source)
+    ffmpeg("-i", source, "-c", "copy", f"-bsf:{kind}", f"setts={times}", path)
+    return path
+
+
+def refused(path: Path, words: str) -> None:
+    """Its length is told in one line, and its sound is not held in memory."""
+    for read in (media_info, lambda one: read_sound(one, 22_050)):
+        with pytest.raises(UserError, match=words) as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+        assert path.name in str(caught.value)
+
+
+def test_a_last_picture_of_days_is_not_held(tmp_path: Path) -> None:
+    """In its packet, or in the header alone; so is one in the middle, and a packet of sound."""
+    last = "duration='if(eq(N,99),1000000000,DURATION)'"
+    refused(retimed(tmp_path / "last.mkv", last), r"header says 1000004\.0 s, .* ends at 4\.0 s")
+    refused(
+        film(tmp_path / "last.mp4", 26, last_for=5000.0, stream_options={"bf": "0"}),
+        r"of its picture jump from 1\.0 to 5001\.0 s",
+    )
+    middle = "ts='if(gte(N,50),TS+5000000,TS)':duration='if(eq(N,49),5000040,DURATION)'"
+    refused(retimed(tmp_path / "middle.mkv", middle), r"of its picture jump from 2\.0 to 5002")
+    heard = "ts='if(gte(N,20),TS+5000000,TS)'"
+    refused(retimed(tmp_path / "a.mka", heard, kind="a"), r"of its sound jump from")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("f.mkv", "v"), ("f.mov", "v"), ("s.mka", "a")])
+def test_pauses_that_add_up_to_days_are_not_followed(tmp_path: Path, name: str, kind: str) -> None:
+    """Each is shorter than an hour."""
+    path = retimed(tmp_path / name, "ts='TS*20000'", kind=kind)
+    refused(path, r"lasts [678]\d{4}\.\d s, of which [678]\d{4}\.\d s are pauses or pictures that")
+
+
+def test_slides_that_stay_for_minutes_are_shown(tmp_path: Path) -> None:
+    """Without a sound for an hour and a half, and for as long as somebody talks about them."""
+    times = [Fraction(k * 900) for k in range(6)]
+    silent = film(tmp_path / "silent.mkv", 6, times=times, last_for=900, stream_options={"bf": "0"})
+    assert media_info(silent).duration == pytest.approx(5400, abs=1)
+    talk = tmp_path / "talk.mkv"
+    sources = ("-f", "lavfi", "-i", "testsrc=s=16x16:r=1/1800:d=12600")
+    sources += ("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=12600")
+    ffmpeg(*sources, "-c:v", "ffv1", "-c:a", "flac", talk)
+    info = media_info(talk)
+    assert info.duration == pytest.approx(12600, abs=1)
+    assert info.picture.recorded == pytest.approx(70)
+
+
+def test_more_than_a_day_is_refused_unless_it_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = retimed(tmp_path / "long.mkv", "ts='TS*251'", seconds=360)
+    refused(path, r"lasts 25\.1 hours, and 24 is the most; .* variable TRISTREAM_LONGEST_FILE to")
+    for word in ("long", "-1", "nan", "0"):
+        monkeypatch.setenv("TRISTREAM_LONGEST_FILE", word)
+        with pytest.raises(UserError, match=f"FILE is '{word}'; give a number of hours"):
+            media_info(path)
+    monkeypatch.setenv("TRISTREAM_LONGEST_FILE", "25.5")
+    assert media_info(path).duration == pytest.approx(360 * 251, abs=20)
+
+
+def wave(path: Path, rate: int, channels: int) -> Path:
+    """A sound of 16 bits that is written by hand."""
+    content = bytes(range(256)) * 800
+    size = 2 * channels
+    about = struct.pack("<HHIIHH", 1, channels, rate, rate * size % 2**32, size % 2**16, 16)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(about)) + about
+    chunks += b"data" + struct.pack("<I", len(content)) + content
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    return path
+
+
+@pytest.mark.parametrize("rate", [1, 8, 999, 1_000_001, 2**31 - 1])
+def test_a_rate_at_which_no_sound_is_recorded(tmp_path: Path, rate: int) -> None:
+    """At one sample a second a few KB would last a day."""
+    refused(wave(tmp_path / "a.wav", rate, 1), f"states {rate} samples a second, and 1000 to 10000")
+
+
+def test_rates_of_telephones_and_hydrophones_are_read(tmp_path: Path) -> None:
+    for rate in (1000, 4000, 8000, 384_000, 1_000_000):
+        path = wave(tmp_path / f"{rate}.wav", rate, 1)
+        assert media_info(path).duration == pytest.approx(102_400 / rate, abs=1e-6)
+
+
+@pytest.mark.parametrize("channels", [600, 1000])
+def test_channels_that_cannot_be_read(tmp_path: Path, channels: int) -> None:
+    refused(wave(tmp_path / "a.wav", 44_100, channels), "a number of channels that can't be read")

@@ -35,6 +35,7 @@ def rewrite(folder: Path, run: int, *rows: str) -> None:
         ({"volumes": 40}, ["power.x.volumes", "run-01", "an event lasts until", "40 volumes"]),
         ({"label": "genre"}, ["no column 'genre'", "power.x.label"]),
         ({"ignore": {"trial_type": ["drums", "flute", "harp", "organ"]}}, ["one label", "voice"]),
+        ({"volumes": 10**12}, ["power.x", "run-01", "1000000000000 volumes", "`volumes`"]),
         ({"events": ["nowhere/*.tsv"]}, ["power.x.events", "no file matches 'nowhere/*.tsv'"]),
     ],
 )
@@ -47,6 +48,19 @@ def test_a_run_without_events(tmp_path):
     write_events(tmp_path)
     rewrite(tmp_path, 2)
     refused(lambda: read_design("x", block(tmp_path)), "run-02_events.tsv", "holds no event")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("30000\t20\tdrums", ["run-02: its events end at 30020 s", "last 8 hours"]),
+        ("0\t1e9\tdrums", ["run-02_events.tsv: row 1: duration 1e+09 s is beyond"]),
+    ],
+)
+def test_events_that_last_for_hours(tmp_path, row, words):
+    write_events(tmp_path)
+    rewrite(tmp_path, 2, row)
+    refused(lambda: read_design("x", block(tmp_path)), *words)
 
 
 def test_a_test_label_that_no_training_run_shows(tmp_path):
@@ -80,6 +94,9 @@ def test_too_few_blocks_to_permute(tmp_path):
         ({"events": "a", "aligned": "b", "test": ["a"]}, "power.x: give either `events`"),
         ({"events": "a", "test": ["a"]}, "power.x: tr:"),
         ({"events": "a", "tr": 2}, "power.x.test: Field required"),
+        ({"events": "a", "test": "a", "tr": 2000}, "power.x.tr: Input should be less"),
+        ({"events": "a", "test": "a", "tr": 1e-9}, "power.x.tr: Input should be greater"),
+        ({"events": "a", "test": "a", "tr": 2, "shift": 1e300}, "power.x.shift: Input should"),
         ({"events": "a", "test": "a", "tr": 2, "effects": [1.2]}, "power.x.effects.0"),
         ({"events": "a", "test": "a", "tr": 2, "driven": 0.00001}, "power.x: driven:"),
         ({"aligned": "a", "test": "a", "exchange": {"unit": "item"}}, "power.x: exchange:"),

@@ -14,7 +14,13 @@ from pydantic import ValidationError
 from helpers.event_tables import splits_of, timelines_of
 from tristream.bold.check_subject import write_checked
 from tristream.config.dataset import Dataset
-from tristream.config.events import EventReading, Stimulus, VolumeTable
+from tristream.config.events import (
+    EventReading,
+    ScanTable,
+    Stimulus,
+    TrialTable,
+    VolumeTable,
+)
 from tristream.config.settings.bold import CheckSettings
 from tristream.config.settings.fetch import FetchStimuliSettings
 from tristream.config.settings.stimuli import InventorySettings
@@ -26,9 +32,10 @@ from tristream.fetch.stimulus_files import _missing
 from tristream.media.films import frames
 from tristream.media.media_contents import media_info
 from tristream.media.sounds import read_sound, sound
-from tristream.stimuli.events import read_bids_events, read_volume_table
+from tristream.stimuli.events import read_bids_events, read_scan_events, read_volume_table
 from tristream.stimuli.inventory import make_inventory
 from tristream.stimuli.tables import read_inventory
+from tristream.stimuli.trial_table import trial_rows
 
 FILM = Stimulus(stimulus="bbb", kind="film", path="films/bbb.mp4", match="bbb.mp4")
 HEADER = "onset\tduration\ttrial_type\n"
@@ -67,6 +74,9 @@ def receipt_of(root: Path) -> Receipt:
         (HEADER + "1_0\t1\tface\n", r"row 1: onset '1_0' is not a number"),
         ("onset\tduration\tonset\n0\t1\t2\n", r"has two columns 'onset'"),
         (HEADER + "inf\t1\tface\n", r"row 1: onset 'inf' is not a number"),
+        (HEADER + "1e7\t1\tface\n", r"row 1: onset 1e\+07 s is beyond 1,000,000 s, and no run"),
+        (HEADER + "-2e6\t1\tface\n", r"row 1: onset -2e\+06 s is beyond 1,000,000 s"),
+        (FACE + "2\t1e300\tface\n", r"row 2: duration 1e\+300 s is beyond 1,000,000 s"),
         (HEADER + "0\tn/a\tface\n", r"row 1: duration 'n/a' is not a number"),
         (HEADER + "0\t1\n", r"row 1: 2 cells under 3 column names"),
         ("onset\ttrial_type\n0\tface\n", r"no column duration \(columns: onset, trial_type\)"),
@@ -85,6 +95,10 @@ def receipt_of(root: Path) -> Receipt:
             "onset\tduration\tstim_file\tmedia_start\n0\t9\tbbb.mp4\t-3\n",
             r"row 1: media_start -3 s is before the film begins",
         ),
+        (
+            "onset\tduration\tstim_file\tmedia_start\n0\t9\tbbb.mp4\t1e12\n",
+            r"row 1: media_start 1e\+12 s is beyond 1,000,000 s",
+        ),
     ],
 )
 def test_events_files(tmp_path: Path, text: str, message: str) -> None:
@@ -94,6 +108,43 @@ def test_events_files(tmp_path: Path, text: str, message: str) -> None:
         read_bids_events(path, [FILM])
     assert "sub-01_events.tsv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seconds", ["1e9", "1e12", "1e300", "1_0"])
+def test_times_that_no_run_reaches_in_other_tables(tmp_path: Path, seconds: str) -> None:
+    """Of one scan, and of trials whose responses are given: arrays would be as long."""
+    words = "is not a number of seconds" if "_" in seconds else "s is beyond 1,000,000 s"
+    scan = {"kind": "scan", "bold": "b.nii", "events": "scan.txt", "volumes": 100}
+    reading = EventReading.of(dataset_of(layout=scan))
+    assert isinstance(reading.table, ScanTable)
+    path = tmp_path / "scan.txt"
+    for line, column in ((f"face 0 {seconds}", "duration"), (f"face {seconds} 1", "onset")):
+        path.write_text(f"house 8 2\n{line}\n")
+        with pytest.raises(UserError, match=rf"scan\.txt: line 2: {column} .* {words}"):
+            read_scan_events(path, reading, reading.table)
+    (tmp_path / "trials.tsv").write_text(f"run\tlabel\tduration\n1\tface\t{seconds}\n")
+    table = TrialTable(path="trials.tsv", run="run", session="session")
+    with pytest.raises(UserError, match=rf"trials\.tsv: row 1: duration .* {words}"):
+        trial_rows(table, "d", ["run-1"], "01", receipt_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"tr": 2000},
+        {"tr": 1e-6},
+        {"events": {"onset_shift": float("inf")}},
+        {"events": {"onset_shift": -1e9}},
+        {"events": {"duration": 1e12}},
+        {"events": {"shown": [{"runs": "*", "stimulus": "a", "onset": 1e9}]}},
+        {"events": {"shown": [{"runs": "*", "stimulus": "a", "duration": 1e300}]}},
+        {"trials": {"estimate": "mean", "window": 1e9}},
+        {"parts": {"times": [100, float("inf")]}},
+    ],
+)
+def test_times_of_a_descriptor_that_no_run_reaches(content: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"Input should be (less|greater) than or equal"):
+        dataset_of(**content)
 
 
 @pytest.mark.parametrize("mark", ["\u2028", "\x0b", "\x85", "\x1c"])

@@ -108,3 +108,16 @@ def test_events_in_milliseconds_are_told(root: Path) -> None:
     write(root, "02", 1, f"{HEADER}0\t1\tface\n64000\t12000\thouse\n")
     _, left_out = read_timelines(reading(), dict.fromkeys(SUBJECTS, "main"), listing(root))
     assert "sub-02 run-1: its events last until 76000 s, 21 hours; BIDS has s" in left_out["02"]
+
+
+def test_a_film_until_its_end_hides_no_event_of_hours(root: Path) -> None:
+    """When it ends, its file tells later."""
+    shown = [
+        {"runs": "run-[12]", "stimulus": "song"},
+        {"runs": "run-*", "stimulus": "song", "onset": 30000, "duration": 60},
+    ]
+    table = [{"stimulus": "song", "kind": "sound", "path": "song.wav"}]
+    about = reading(events={"shown": shown}, stimuli={"get": "ask", "table": table})
+    _, left_out = read_timelines(about, dict.fromkeys(SUBJECTS, "main"), listing(root))
+    assert list(left_out) == SUBJECTS
+    assert "sub-01 run-1: its events last until 30060 s, 8 hours" in left_out["01"]

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Section(BaseModel):
@@ -31,6 +31,15 @@ Name = Annotated[str, AfterValidator(_check_name)]
 
 Label = Annotated[str, AfterValidator(_check_label)]
 """A BIDS label, without its ``sub-``."""
+
+LONGEST_TIME = 1e6
+"""No time within a run is further from its start (s): eleven days."""
+
+Seconds = Annotated[float, Field(le=LONGEST_TIME)]
+"""A time within a run, or its length; arrays are made that are as long."""
+
+RepetitionTime = Annotated[float, Field(ge=0.01, le=100)]
+"""Seconds from one volume to the next; 2000 are milliseconds."""
 
 Checksum = Annotated[str, StringConstraints(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")]
 """A checksum of a file's content, with its algorithm."""

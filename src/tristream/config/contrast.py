@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tristream.config.base import Name, Section
+from tristream.config.base import Name, Seconds, Section
 
 
 class Contrast(Section):
@@ -19,7 +19,7 @@ class Contrast(Section):
     minus: list[str] = Field(
         default=[], description="labels whose mean response counts down; default: the baseline"
     )
-    duration: float | None = Field(
+    duration: Seconds | None = Field(
         default=None, ge=0, description="seconds of every event, 0: an instant; default: its own"
     )
     hrf: Literal["spm", "glover"] = Field(default="spm", description="nilearn's response function")

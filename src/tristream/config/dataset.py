@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tristream.config.base import Label, Name, Section, expand
+from tristream.config.base import Label, Name, RepetitionTime, Section, expand
 from tristream.config.events import Events, Stimulus
 from tristream.config.layouts import Layout
 from tristream.config.runs import PART, Exchange, Parts, Split, Trims, runs_of
@@ -92,7 +92,7 @@ class Dataset(Section):
     )
     source: Source = Field(description="where the data come from")
     layout: Layout = Field(description="how the files are laid out")
-    tr: float = Field(gt=0, description="repetition time in seconds, checked against the data")
+    tr: RepetitionTime = Field(description="repetition time in seconds, checked against the data")
     subjects: list[Label] = Field(min_length=1, description="labels; `{01..05}` is expanded")
     runs: list[str] = Field(
         min_length=1,

@@ -11,6 +11,8 @@ NUMBER = r"\d+(?:\.\d+)?"
 ONE = re.compile(rf"({NUMBER})\s*(s|TR)")
 RANGE = re.compile(rf"({NUMBER})\s*-\s*({NUMBER})\s*(s|TR)")
 # The response begins about 2 s after the stimulus and is past its peak at 8 s.
+# No response comes later (s or TRs).
+LATEST = 1000
 RESPONSE = "2-8 s"
 PEAK = "5 s"
 
@@ -18,8 +20,13 @@ PEAK = "5 s"
 def _with_unit(value: object) -> object:
     if not isinstance(value, bool) and value == 0:
         return "0 s"
-    if isinstance(value, str) and not ONE.fullmatch(value) and not RANGE.fullmatch(value):
-        raise ValueError(f"{value!r} is not a delay: write `4 s`, `2 TR`, or a range, `{RESPONSE}`")
+    if isinstance(value, str):
+        if not ONE.fullmatch(value) and not RANGE.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is not a delay: write `4 s`, `2 TR`, or a range, `{RESPONSE}`"
+            )
+        if max(map(float, re.findall(NUMBER, value))) > LATEST:
+            raise ValueError(f"{value!r} is too late: write a delay of {LATEST} s or TR at most")
     return value
 
 

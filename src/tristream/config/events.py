@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator
 
-from tristream.config.base import Label, Name, Section
+from tristream.config.base import LONGEST_TIME, Label, Name, Seconds, Section
 from tristream.config.layouts import BetasLayout
 from tristream.config.runs import Parts, runs_of
 
@@ -20,11 +20,11 @@ class Shown(Section):
 
     runs: str = Field(description="the runs, by a pattern: `task-film_*`; `*` for all")
     stimulus: Name = Field(description="a row of the stimulus table")
-    onset: float = Field(default=0.0, ge=0, description="second of the run at which it begins")
-    media_start: float = Field(
+    onset: Seconds = Field(default=0.0, ge=0, description="second of the run at which it begins")
+    media_start: Seconds = Field(
         default=0.0, ge=0, description="second of the film or sound that is shown then"
     )
-    duration: float | None = Field(
+    duration: Seconds | None = Field(
         default=None, gt=0, description="seconds; default: until the film or sound ends"
     )
 
@@ -61,12 +61,13 @@ class Events(Section):
         "`continues` where the event before left off. By default only events as long as their file "
         "are taken without one",
     )
-    onset_shift: float = Field(
+    onset_shift: Seconds = Field(
         default=0.0,
+        ge=-LONGEST_TIME,
         description="seconds that are added to every onset, where these count from another moment "
         "than the first volume that the images hold",
     )
-    duration: float | None = Field(
+    duration: Seconds | None = Field(
         default=None, gt=0, description="seconds of every event, where the column is wrong"
     )
     ignore: dict[str, list[str]] = Field(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from tristream.config.base import Section
+from tristream.config.base import RepetitionTime, Seconds, Section
 from tristream.config.delays import Delays, in_volumes
 from tristream.config.models import Alphas
 from tristream.config.runs import Exchange
@@ -34,12 +34,12 @@ class Power(Section):
     test: list[str] = Field(
         min_length=1, description="patterns of test runs, as `task-test_*`; names without sub-…_"
     )
-    tr: float | None = Field(default=None, gt=0, description="repetition time (s); for events")
+    tr: RepetitionTime | None = Field(default=None, description="repetition time (s); for events")
     volumes: int | None = Field(
         default=None, ge=8, description="of each run; default: 10 s after its last event"
     )
     label: str = Field(default="trial_type", description="column that says what was shown")
-    duration: float | None = Field(
+    duration: Seconds | None = Field(
         default=None, gt=0, description="seconds of every event, in place of the column"
     )
     ignore: dict[str, list[str]] = Field(
@@ -79,7 +79,7 @@ class Power(Section):
     alphas: Alphas = Field(
         default=Alphas(lowest=-2, highest=5, number=8), description="grid of ridge penalties"
     )
-    shift: float = Field(
+    shift: Seconds = Field(
         default=4.0, ge=0, description="seconds from a trial's onset to what a decoder is given"
     )
     permutations: int = Field(

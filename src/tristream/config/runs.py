@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tristream.config.base import Section, expand
+from tristream.config.base import Seconds, Section, expand
 
 
 class Split(Section):
@@ -54,9 +54,9 @@ class Exchange(Section):
 
     unit: ExchangeUnit = Field(description="what may be permuted")
     within: Literal["run"] = Field(default="run", description="permutations never leave a run")
-    seconds: float = Field(default=20.0, ge=20.0, description="length of an interval of time")
+    seconds: Seconds = Field(default=20.0, ge=20.0, description="length of an interval of time")
     # The haemodynamic response does not distinguish events with a shorter one between them.
-    pause: float = Field(
+    pause: Seconds = Field(
         default=4.0,
         gt=0,
         description="seconds between two events of one label from which these are two blocks",
@@ -83,11 +83,11 @@ class Parts(Section):
     that tests; both know all events, and both read the whole BOLD.
     """
 
-    times: list[float] = Field(default=[], description="seconds of the run at which it is cut")
+    times: list[Seconds] = Field(default=[], description="seconds of the run at which it is cut")
     items: dict[str, list[str]] = Field(
         default={}, description="column of the events to the values of test trials"
     )
-    gap: float = Field(default=20.0, ge=0, description="seconds that are left out; see above")
+    gap: Seconds = Field(default=20.0, ge=0, description="seconds that are left out; see above")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

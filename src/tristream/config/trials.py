@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tristream.config.base import Section
+from tristream.config.base import Seconds, Section
 
 
 class Trials(Section):
@@ -20,10 +20,10 @@ class Trials(Section):
     estimate: Literal["mean", "lsa", "lss", "glmsingle", "given"] = Field(
         description="how a trial's response is found"
     )
-    shift: float = Field(
+    shift: Seconds = Field(
         default=3.0, ge=0, description="seconds from onset to window, for the response's lag (mean)"
     )
-    window: float | None = Field(
+    window: Seconds | None = Field(
         default=None,
         gt=0,
         description="seconds of the window (mean); default: the trial's own",

@@ -1,6 +1,6 @@
 """The lines of a descriptor that come from the events: columns, stimuli, split, exchange unit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tristream.describe.dataset_findings import Found
 from tristream.describe.events_profile import Column, aside_values, rest_values
@@ -17,6 +17,7 @@ from tristream.describe.study_design import (
     repeats,
     test_patterns,
     test_values,
+    time_of,
     timelines,
 )
 from tristream.describe.yaml_lines import Line, listed, quoted
@@ -121,16 +122,16 @@ def _enters_twice(found: Found) -> bool:
     if column is None or not any(medium.kind != "image" for medium in found.media):
         return False
     return any(
-        row.get(column.name, "n/a") != "n/a" and float(row["onset"]) > 0
+        row.get(column.name, "n/a") != "n/a" and time_of(row, "onset") > 0
         for rows in found.tables.rows.values()
         for row in rows
-        if longest(found.tables) > LONG and _is_time(row["onset"])
+        if longest(found.tables) > LONG and _is_time(row, "onset")
     )
 
 
-def _is_time(text: str) -> bool:
+def _is_time(row: Mapping[str, str], column: str) -> bool:
     try:
-        return float(text) >= 0
+        return time_of(row, column) >= 0
     except ValueError:
         return False
 
@@ -287,6 +288,6 @@ def _shortest(found: Found) -> float:
     ends = [
         max(float(row["onset"]) + float(row["duration"]) for row in rows)
         for rows in found.tables.rows.values()
-        if rows and all(_is_time(row["onset"]) and _is_time(row["duration"]) for row in rows)
+        if rows and all(_is_time(row, "onset") and _is_time(row, "duration") for row in rows)
     ]
     return min(ends, default=400.0)

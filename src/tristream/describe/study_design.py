@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from tristream.config.base import LONGEST_TIME
 from tristream.describe.events_profile import EventTables
 from tristream.describe.run_list import RunList, entity
 from tristream.rounds import are_rounds, rounds_of
@@ -122,9 +123,28 @@ def _print(rows: Rows, columns: Sequence[str]) -> tuple[object, ...]:
     )
 
 
+def time_of(row: Mapping[str, str], column: str) -> float:
+    """The time that a cell states (s).
+
+    Raises
+    ------
+    ValueError
+        If it states none, or one that no run reaches.
+    """
+    value = float(row[column])
+    if not abs(value) <= LONGEST_TIME:
+        raise ValueError(f"{column} {value:g}")
+    return value
+
+
+def _pause(one: Mapping[str, str], other: Mapping[str, str]) -> float:
+    """Seconds from the end of one event to the onset of another."""
+    return time_of(other, "onset") - time_of(one, "onset") - time_of(one, "duration")
+
+
 def _rounded(row: Mapping[str, str], column: str) -> object:
     try:
-        return round(float(row[column]), 3)
+        return round(time_of(row, column), 3)
     except (KeyError, ValueError):
         return row.get(column)
 
@@ -175,7 +195,7 @@ def pause_of_blocks(tables: EventTables, item: Item, ignored: Mapping[str, list[
     for rows in _kept(tables, ignored):
         for one, other in pairwise(rows):
             try:
-                pause = float(other["onset"]) - float(one["onset"]) - float(one["duration"])
+                pause = _pause(one, other)
             except ValueError:
                 continue
             total += 1
@@ -211,8 +231,7 @@ def in_rounds(
             blocks = [item(row) for row in rows[:1]] + [
                 item(other)
                 for one, other in pairwise(rows)
-                if item(one) != item(other)
-                or float(other["onset"]) - float(one["onset"]) - float(one["duration"]) >= pause
+                if item(one) != item(other) or _pause(one, other) >= pause
             ]
         except ValueError:
             return False
@@ -229,7 +248,7 @@ def longest(tables: EventTables) -> float:
     for rows in tables.rows.values():
         for row in rows:
             try:
-                found.append(float(row["duration"]))
+                found.append(time_of(row, "duration"))
             except ValueError:
                 continue
     return max(found)

@@ -25,6 +25,9 @@ RESTARTING = JUMPING | {"flv"}
 JUMP = 0.02
 # Pauses that are worth a note (s).
 SOUND_GAP, PICTURE_GAP = 1.0, 2.0
+# A picture that is shown for longer is held, whatever the frame rate, and a longer pause in a sound
+# was not recorded (s).
+STILL = 10.0
 # A packet that begins with so many zeros was never written (bytes).
 BLANK = 32
 # Formats that store when packets are decoded, not when they are shown.
@@ -56,6 +59,11 @@ class Clock:
         Seconds of time stamps in a second of samples; 1 for pictures.
     gaps : tuple of (float, float)
         From where to where there is none.
+    longest : tuple of (float, float)
+        From where to where one picture or packet stays, of all the one that stays longest.
+    recorded : float
+        Seconds from the first to the end, without those for which a picture or packet stays beyond
+        `STILL`.
     blank : float or None
         Where the first packet of zeros stands that a codec cannot have written: a part of the file
         that was never filled.
@@ -71,6 +79,8 @@ class Clock:
     period: float = 0.0
     pace: float = 1.0
     gaps: tuple[tuple[float, float], ...] = ()
+    longest: tuple[float, float] = (0.0, 0.0)
+    recorded: float = 0.0
     blank: float | None = None
     first: float = 0.0
     pictures: int = 0
@@ -256,6 +266,10 @@ def _clock(stream: Any, packets: _Packets, decoding_order: bool) -> Clock:
             stamps = np.unique(np.array(packets.stamps, np.int64))
             stamps = stamps if len(stamps) == len(pts) else None
     ends = pts + np.where(lengths > 0, lengths, period)
+    # Each stays until the next begins, and the last until the end.
+    begins = np.append(np.sort(pts), ends.max())
+    stays = np.diff(begins)
+    longest = int(stays.argmax())
     return Clock(
         last=float(pts.max()),
         end=float(ends.max()),
@@ -265,6 +279,8 @@ def _clock(stream: Any, packets: _Packets, decoding_order: bool) -> Clock:
         period=period,
         pace=pace,
         gaps=gaps_of(pts, ends, shortest),
+        longest=(float(begins[longest]), float(begins[longest + 1])),
+        recorded=float(np.minimum(stays, STILL).sum()),
         blank=packets.blank,
         first=float(pts.min()),
         pictures=len(pts) if stream.type == "video" else 0,
@@ -286,7 +302,7 @@ def _samples_of(stream: Any) -> Any:
     if stream.type != "audio":
         return lambda packet: 0
     context = stream.codec_context
-    if context.name.startswith("pcm_"):
+    if context.name.startswith("pcm_") and context.channels:
         bits = int("".join(c for c in context.name.split("_")[1] if c.isdigit()) or 8)
         size = max(bits // 8, 1) * context.channels
         return lambda packet: packet.size // size

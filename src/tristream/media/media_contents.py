@@ -21,6 +21,7 @@ from tristream.media.containers import (
 )
 from tristream.media.display import Display, display_of
 from tristream.media.file_ends import bytes_missing, ends_openly
+from tristream.media.length_limits import check_clock, check_length, check_sound
 
 # Header and packets may differ so much: padding of codecs, rounding (s).
 TOLERANCE = 0.25
@@ -28,8 +29,6 @@ TOLERANCE = 0.25
 APART = 1.0
 # With less than this share of the pictures that the header's rate would give, it is wrong.
 FEWER = 0.9
-# A pause longer than this is a jump of the clock, not a pause (s).
-LONGEST_GAP = 3600.0
 # Formats whose header does not say how long they last: libavformat estimates it.
 ESTIMATED = {"aac", "mpegvideo"}
 
@@ -90,7 +89,8 @@ def media_info(path: Path | str) -> MediaInfo:
     Raises
     ------
     UserError
-        If the file is missing, empty, cut off, not a film or sound, or lasts no time.
+        If the file is missing, empty, cut off, not a film or sound, lasts no time, or longer than
+        what was recorded explains.
     """
     path = Path(path)
     stat = path.stat() if path.is_file() else None
@@ -105,8 +105,11 @@ def _read(path: Path, version: tuple[int, int] | None) -> MediaInfo:
         clocks = read_clocks(container, streams, media_start(container))
         picture = clocks[video.index] if video else Clock()
         sound = clocks[audio.index] if audio else Clock()
+        if audio and sound.end:
+            check_sound(path, audio.sample_rate, audio.channels)
         notes = _notes(container, picture, sound)
         duration = _duration(container, path, picture, sound, notes)
+        check_length(path, duration, picture, sound)
         display, unseen = Display(), ""
         if video:
             try:
@@ -148,12 +151,7 @@ def _duration(container: Any, path: Path, picture: Clock, sound: Clock, notes: l
                 "as their times were negative when it was written: make it from its source anew, "
                 "with `-avoid_negative_ts make_zero` of ffmpeg"
             )
-        for start, end in clock.gaps:
-            if end - start > LONGEST_GAP:
-                raise UserError(
-                    f"{path}: the time stamps of its {name} jump from {start:.1f} to {end:.1f} s; "
-                    "cut it there into two films, or have its times written anew"
-                )
+        check_clock(path, name, clock)
     ends = " and ".join(
         f"{name} ends at {clock.end:.1f} s"
         for name, clock in (("picture", picture), ("sound", sound))

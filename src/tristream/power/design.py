@@ -20,6 +20,7 @@ from tristream.config.power import Power
 from tristream.errors import UserError
 from tristream.simulate.signals import STEP
 from tristream.stimuli.events import read_bids_events
+from tristream.stimuli.subject_timelines import LONGEST_RUN
 from tristream.stimuli.tables import events_by_run, inventory_table
 from tristream.stimuli.timelines import Event, Timeline, first_difference
 
@@ -237,13 +238,7 @@ def _event_run(
     tr = block.tr
     rows = table.to_dict("records")
     onset, duration = (table[key].to_numpy(np.float64) for key in ("onset", "duration"))
-    end = float((onset + duration).max())
-    volumes = block.volumes or int(np.ceil((end + LEAD_OUT) / tr))
-    if end > volumes * tr + tr:
-        raise UserError(
-            f"power.{name}.volumes: {run}: an event lasts until {end:.2f} s, but {volumes} volumes "
-            f"of {tr:g} s end at {volumes * tr:.2f} s; correct the events, `tr` or `volumes`"
-        )
+    volumes = _volumes(name, block, run, float((onset + duration).max()))
     time = tr * (np.arange(volumes, dtype=np.float64) + 0.5)
     vectors = np.eye(len(labels))[[labels.index(row["label"]) for row in rows]]
     events = events_by_run(table)[run]
@@ -279,6 +274,25 @@ def _event_run(
         # Events of a block have one label.
         vectors=vectors[own.argmax(0)] if own.size else np.empty((0, len(labels))),
     )
+
+
+def _volumes(name: str, block: Power, run: str, end: float) -> int:
+    """Volumes of a run whose last event ends at `end` (s)."""
+    assert block.tr is not None
+    tr = block.tr
+    volumes = block.volumes or int(np.ceil((end + LEAD_OUT) / tr))
+    if end > volumes * tr + tr:
+        raise UserError(
+            f"power.{name}.volumes: {run}: an event lasts until {end:.2f} s, but {volumes} volumes "
+            f"of {tr:g} s end at {volumes * tr:.2f} s; correct the events, `tr` or `volumes`"
+        )
+    if volumes * tr > LONGEST_RUN:
+        raise UserError(
+            f"power.{name}: {run}: its events end at {end:g} s, and {volumes} volumes of {tr:g} s "
+            f"last {volumes * tr / 3600:.0f} hours; correct the events (in seconds), `tr` or "
+            "`volumes`"
+        )
+    return volumes
 
 
 def _boxcars(time: Floats, tr: float, onset: Floats, duration: Floats, vectors: Floats) -> Floats:

@@ -25,7 +25,7 @@ from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
 from tristream.paths import composed, inside
 from tristream.stimuli.entry_points import continued, entered_at, from_first
-from tristream.stimuli.plain_text import plain_text, unquoted
+from tristream.stimuli.plain_text import plain_text, seconds_in, unquoted
 from tristream.stimuli.run_parts import dealt_out, in_part
 from tristream.stimuli.shown_films import shown_in
 from tristream.stimuli.timelines import TOLERANCE, Event, Timeline
@@ -274,9 +274,9 @@ def read_scan_events(path: Path, reading: EventReading, table: ScanTable) -> Tim
         if len(words) != len(table.columns):
             raise UserError(f"{where}: {line!r} is not `{' '.join(table.columns)}`")
         row = dict(zip(table.columns, words, strict=True))
-        onset = _seconds(row, "onset", where) + reading.events.onset_shift
+        onset = seconds_in(row["onset"], "onset", where) + reading.events.onset_shift
         duration = reading.events.duration or (
-            _seconds(row, "duration", where) if "duration" in row else 0.0
+            seconds_in(row["duration"], "duration", where) if "duration" in row else 0.0
         )
         part = math.floor((onset + TOLERANCE) / length)
         if not 0 <= part < len(reading.runs) or duration < 0:
@@ -382,8 +382,8 @@ def event_rows(path: Path, where: str) -> list[dict[str, str]]:
 def _event(
     row: Mapping[str, str], known: Mapping[str, Stimulus], where: str, reading: Events
 ) -> Event:
-    onset = _seconds(row, "onset", where) + reading.onset_shift
-    duration = reading.duration or _seconds(row, "duration", where)
+    onset = seconds_in(row["onset"], "onset", where) + reading.onset_shift
+    duration = reading.duration or seconds_in(row["duration"], "duration", where)
     if duration < 0:
         raise UserError(f"{where}: duration {duration:g} s is negative; fix the events file")
     label = row.get(reading.label_column, "")
@@ -410,7 +410,7 @@ def _event(
     shown = Event(onset, duration, name, kind, name, keep=keep, label=label)
     column = next((c for c in reading.media_start if row.get(c, "") not in MISSING), "")
     unstated = {"beginning": 0.0, "run": onset}.get(reading.without_media_start or "", math.nan)
-    start = _seconds(row, column, where) if column else unstated
+    start = seconds_in(row[column], column, where) if column else unstated
     if start < 0:
         raise UserError(f"{where}: {column} {start:g} s is before the {kind} begins")
     return shown if math.isnan(start) else entered_at(shown, start)
@@ -421,13 +421,3 @@ def _stimulus_name(row: Mapping[str, str], reading: Events) -> str:
     if any(row.get(column, "") in MISSING for column in reading.stimulus_columns):
         return ""
     return FIELD.sub(lambda m: row[m[1]].zfill(int(m[2] or 0)), reading.stimulus)
-
-
-def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
-    try:
-        value = float(row[column]) if "_" not in row[column] else math.nan  # 1_0 is 10 in Python
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UserError(f"{where}: {column} {row[column]!r} is not a number of seconds")
-    return value

@@ -1,7 +1,9 @@
 """Text of tables that others wrote, which is not to be trusted."""
 
+import math
 from pathlib import Path
 
+from tristream.config.base import LONGEST_TIME
 from tristream.errors import UserError
 from tristream.fetch.absent_content import absent_content
 
@@ -32,3 +34,25 @@ def plain_text(path: Path, where: str) -> str:
 def unquoted(cell: str) -> str:
     """Stray quotes go, also where only one of a pair is there."""
     return cell.strip().strip("'\"").strip()
+
+
+def seconds_in(cell: str, column: str, where: str) -> float:
+    """The time that a cell states.
+
+    Raises
+    ------
+    UserError
+        If it is not a number, or beyond what a run can last; names `where` and `column`.
+    """
+    try:
+        value = float(cell) if "_" not in cell else math.nan  # 1_0 is 10 in Python
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{where}: {column} {cell!r} is not a number of seconds")
+    if abs(value) > LONGEST_TIME:
+        raise UserError(
+            f"{where}: {column} {value:g} s is beyond {LONGEST_TIME:,.0f} s, and no run is as "
+            "long; write it in seconds"
+        )
+    return value

@@ -19,7 +19,7 @@ from tristream.stimuli.timelines import Event, Timeline, first_difference
 TR_TOLERANCE = 1e-3
 
 # Nobody lies in a scanner for so long in one run (s).
-LONGEST = 6 * 3600.0
+LONGEST_RUN = 6 * 3600.0
 
 
 def read_timelines(
@@ -51,7 +51,10 @@ def read_timelines(
         try:
             seen[subject] = events_of_subject(reading, subject, listing)
             if reading.table is None:
-                _check_seconds(reading, subject, seen[subject])
+                for run, events in seen[subject].items():
+                    # Where a film ends that lasts until its end, is not known yet.
+                    ends = [event.end for event in events if not math.isnan(event.end)]
+                    check_run(f"{reading.dataset}: sub-{subject} {run}", max(ends, default=0.0))
             if tr is not None and reading.table is None:
                 _check_repetition_time(reading, subject, listing, tr)
         except UserError as error:
@@ -72,22 +75,26 @@ def read_timelines(
     return timelines, left_out
 
 
-def _check_seconds(reading: EventReading, subject: str, events: Timeline) -> None:
-    """Check that no run's events last longer than anybody lies in a scanner.
+def check_run(where: str, last: float) -> None:
+    """Check that a run's events last no longer than anybody lies in a scanner.
+
+    Parameters
+    ----------
+    where : str
+        The run, for the message.
+    last : float
+        When the last event ends (s).
 
     Raises
     ------
     UserError
-        Names the run, and how long its events last.
+        Says how long the events last.
     """
-    for run, own in events.items():
-        last = max((event.end for event in own), default=0.0)
-        if last > LONGEST:
-            raise UserError(
-                f"{reading.dataset}: sub-{subject} {run}: its events last until {last:g} s, "
-                f"{last / 3600:.0f} hours; BIDS has seconds: if these are milliseconds, write "
-                "onset and duration anew in seconds"
-            )
+    if last > LONGEST_RUN:
+        raise UserError(
+            f"{where}: its events last until {last:g} s, {last / 3600:.0f} hours; BIDS has "
+            "seconds: if these are milliseconds, write onset and duration anew in seconds"
+        )
 
 
 def _check_repetition_time(

@@ -1,7 +1,6 @@
 """The table of trials whose responses are given: a row a trial, and which run it belongs to."""
 
 import csv
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from tristream.config.runs import whole_run
 from tristream.errors import UserError
 from tristream.fetch.contents import filled_path
 from tristream.fetch.receipt import Receipt
-from tristream.stimuli.plain_text import plain_text, unquoted
+from tristream.stimuli.plain_text import plain_text, seconds_in, unquoted
 
 # Seconds of a trial whose duration nobody says, and the least from one onset to the next.
 LENGTH = 1.0
@@ -197,10 +196,7 @@ def _duration(cells: Mapping[str, str], where: str) -> tuple[float, bool]:
     text = cells.get("duration", "")
     if text in ("", "n/a"):
         return LENGTH, False
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise UserError(f"{where}: duration {text!r} is not a number of seconds")
+    value = seconds_in(text, "duration", where)
+    if value < 0:
+        raise UserError(f"{where}: duration {value:g} s is negative; fix the table")
     return value, True

@@ -423,6 +423,19 @@ def explained_by(courses: np.ndarray, bold: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((fitted**2).sum(axis=0) / (both[1] ** 2).sum(axis=0)))
 
 
+@pytest.mark.parametrize("row", ["0\t30000\ta", "0\t1e300\trest"])
+def test_events_that_last_for_hours_make_no_image(tmp_path: Path, row: str) -> None:
+    """Rest is no event, and yet a run lasts as long."""
+    found = made_up(tmp_path, events={"ignore": {"trial_type": ["rest"]}})
+    func = tmp_path / "real/sub-01/func"
+    func.mkdir(parents=True)
+    for number in (1, 2, 3):
+        text = f"onset\tduration\ttrial_type\n4\t8\tb\n{row}\n"
+        (func / f"sub-01_task-see_run-0{number}_events.tsv").write_text(text)
+    with pytest.raises(UserError, match=r"sub-01 task-see_run-01: its events last until .* s,"):
+        write_dataset.write_synthetic(found, Wish(scale=8.0), tmp_path / "synthetic")
+
+
 def test_what_the_descriptor_says_was_shown_needs_no_events_files(tmp_path: Path) -> None:
     """A sound that lasts until it ends gets a stand-in of 30 s, and runs last until it is over."""
     shown = [

@@ -15,6 +15,7 @@ from tristream.config.layouts import (
 )
 from tristream.fetch.contents import inherited, raw_run
 from tristream.json_text import read_object
+from tristream.stimuli.subject_timelines import check_run
 from tristream.stimuli.timelines import Event
 
 # Lengths that events don't tell: volumes of a run.
@@ -41,6 +42,11 @@ def volumes_of(
         The subject's runs.
     raw : Path
         The dataset, where its events lie.
+
+    Raises
+    ------
+    UserError
+        If events last longer than anybody lies in a scanner.
     """
     layout = dataset.layout
     if dataset.id in VOLUMES:
@@ -59,6 +65,7 @@ def volumes_of(
         if not dataset.events.shown:
             file = inherited(f"{raw_run(subject, run)}_events.tsv", there)[-1]
             ends.append(_end_of_rows(raw / file) + dataset.events.onset_shift)
+        check_run(f"{dataset.id}: sub-{subject} {run}", max(ends))
         found[run] = math.ceil(round((max(ends) + RESPONSE) / dataset.tr, 6))
     return found
 
