@@ -30,7 +30,9 @@ def fuzz(parser: str, folder: Path) -> subprocess.CompletedProcess[str]:
     corpus.mkdir()
     for number, content in enumerate(SEEDS[parser]()):
         (corpus / str(number)).write_bytes(content)
-    limits = [f"-max_total_time={SECONDS}", "-timeout=5", "-rss_limit_mb=1500", "-max_len=4096"]
+    # Of memory one piece counts: the most that a process held begins with what its parent held.
+    memory = ["-malloc_limit_mb=500", "-rss_limit_mb=0"]
+    limits = [f"-max_total_time={SECONDS}", "-timeout=5", "-max_len=4096", *memory]
     call = [sys.executable, "-m", "helpers.guided_fuzz", parser, corpus, *limits, "-seed=1"]
     env = environment()
     env["PYTHONPATH"] = f"{Path(__file__).parents[1]}:{env.get('PYTHONPATH', '')}"

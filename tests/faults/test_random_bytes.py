@@ -239,3 +239,19 @@ def test_checksums_of_blocks(tmp_path, content, count, block):
         path.write_bytes(content + tail)
         with suppress(Damaged), SealedFile(path) as file:
             file.read()
+
+
+def test_an_element_longer_than_any_file_can_be_is_passed_over(tmp_path):
+    path = tmp_path / "film"
+    path.write_bytes(b"\x1a\x45\xdf\xa3\x01\xff" + b"\x43" * 12)
+    assert bytes_missing(path) is None
+    assert not ends_openly(path)
+
+
+@pytest.mark.parametrize("size", [48, 51, 52, 200])
+def test_a_short_head_of_any_version_of_hdf5_is_read(tmp_path, size):
+    path = tmp_path / "a.h5"
+    for version in range(5):
+        path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes([version]) + b"\xff" * (size - 9))
+        with SealedFile(path) as file:
+            assert len(file.read()) == size

@@ -115,7 +115,7 @@ def unclosed(path: Path) -> bool:
 def _end_of_elements(file: BinaryIO, size: int) -> int | None:
     """Where the segment ends; None if that is unknown, or something else stands in it."""
     _number(file, keep=True)
-    file.seek(_number(file, keep=False) or 0, 1)
+    _pass(file, _number(file, keep=False) or 0, size)
     name, length = _number(file, keep=True), _number(file, keep=False)
     if name != SEGMENT or length is None:
         return None
@@ -124,8 +124,13 @@ def _end_of_elements(file: BinaryIO, size: int) -> int | None:
         name, length = _number(file, keep=True), _number(file, keep=False)
         if name not in SEGMENT_PARTS or length is None:
             return end if end > size else None
-        file.seek(length, 1)
+        _pass(file, length, size)
     return end
+
+
+def _pass(file: BinaryIO, length: int, size: int) -> None:
+    """Go on by `length`, to the end at most: a file may state more than any file can hold."""
+    file.seek(min(file.tell() + length, size))
 
 
 def _number(file: BinaryIO, keep: bool) -> int | None:

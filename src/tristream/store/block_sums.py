@@ -87,8 +87,9 @@ class SealedFile(io.RawIOBase):
                     self._size, self._block, self._checked = size, block, bytearray(count)
                     return
             raise Damaged("its checksums are damaged")
-        head = self._bytes(0, 48)
-        if len(head) == 48 and (place := END_OF_HDF5.get(head[8])):
+        most = max(END_OF_HDF5.values()) + 8
+        head = self._bytes(0, most)
+        if len(head) == most and (place := END_OF_HDF5.get(head[8])):
             (end,) = struct.unpack_from("<Q", head, place)
             if head[:4] == b"\x89HDF" and end < self._size:
                 raise Damaged("its checksums are damaged")
