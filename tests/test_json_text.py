@@ -12,6 +12,7 @@ from tristream.bold.derivatives_text import fmriprep_version
 from tristream.bold.readers.fmriprep import RunFiles, _timing
 from tristream.describe.sidecar_facts import about
 from tristream.errors import UserError
+from tristream.errors.json_text import DEEPEST, parse, read_object
 from tristream.features.core.networks.load_network import refuse_foreign_code
 from tristream.features.core.networks.network_options import read_config
 from tristream.features.core.networks.processor_file import read_processor, sizes_of
@@ -21,7 +22,6 @@ from tristream.fetch.contents import DESCRIPTION, description
 from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.fetch.weights import network_files
 from tristream.genre.description import read_description
-from tristream.json_text import DEEPEST, parse, read_object
 from tristream.results.written import listed, lost
 from tristream.simulate.synthetic.run_lengths import stated_of
 from tristream.store import read_summed

@@ -299,7 +299,7 @@ CODE: list[tuple[str, set[str]]] = [
     ("stimuli/leakage.py", AUDITED),
     # What decides where bytes come from and go, and how a mistake is worded.
     ("cli/encode.py", set()),
-    ("errors.py", set()),
+    ("errors/__init__.py", set()),
     ("fetch/clone.py", set()),
     ("results/__init__.py", set()),
     ("store/__init__.py", set()),

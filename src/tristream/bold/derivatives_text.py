@@ -1,9 +1,9 @@
 """Which fMRIPrep made the outputs of a dataset, in words for a methods section."""
 
 from tristream.errors import UserError
+from tristream.errors.json_text import read_object
 from tristream.fetch.contents import DESCRIPTION
 from tristream.fetch.receipt import Receipt
-from tristream.json_text import read_object
 
 
 def fmriprep_cited(receipt: Receipt, derivatives: str) -> str:

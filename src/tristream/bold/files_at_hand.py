@@ -10,10 +10,10 @@ from tristream.config.load import Resolved
 from tristream.config.settings.bold import CheckSettings, TimingSettings
 from tristream.config.settings.fetch import FetchSubjectSettings
 from tristream.errors import UserError
+from tristream.errors.json_text import parse
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.contents import run_files, sidecars, subject_files
 from tristream.fetch.receipt import Receipt
-from tristream.json_text import parse
 from tristream.stimuli.events_at_hand import check_events
 
 

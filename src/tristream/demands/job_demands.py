@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tristream.demands.study_shapes import Shapes
-from tristream.json_text import parse
+from tristream.errors.json_text import parse
 from tristream.results import Layout
 
 if TYPE_CHECKING:

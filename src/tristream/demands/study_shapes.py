@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tristream.json_text import parse
+from tristream.errors.json_text import parse
 from tristream.results import Layout
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from tristream.describe.run_list import RunList
 from tristream.errors import UserError
+from tristream.errors.json_text import parse
 from tristream.fetch.raw_sidecars import raw_sidecar
 from tristream.fetch.receipt import Receipt
-from tristream.json_text import parse
 
 
 @dataclass(frozen=True)

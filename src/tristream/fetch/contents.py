@@ -21,10 +21,10 @@ from tristream.config.layouts import (
 )
 from tristream.config.runs import whole_run
 from tristream.errors import UserError
+from tristream.errors.json_text import read_object
 from tristream.fetch.absent_content import absent_content
 from tristream.fetch.minimal_files import minimal_anatomy, minimal_run
 from tristream.fetch.other_names import as_listed, similar
-from tristream.json_text import read_object
 from tristream.paths import resolve_inside
 
 DESCRIPTION = "dataset_description.json"

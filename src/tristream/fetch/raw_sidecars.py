@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from tristream.errors.json_text import read_object
 from tristream.fetch.contents import inherited, raw_run
 from tristream.fetch.receipt import Receipt
-from tristream.json_text import read_object
 
 
 def raw_sidecar(subject: str, run: str, receipt: Receipt) -> dict[str, Any]:

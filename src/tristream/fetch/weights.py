@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tristream.config.sources import HubSource
 from tristream.errors import UserError
+from tristream.errors.json_text import parse
 from tristream.fetch.file_lock import lock
 from tristream.fetch.receipt import FetchedFile, Receipt
 from tristream.hashing import hash_file
-from tristream.json_text import parse
 
 # What says how a network is built and how its input is prepared.
 DESCRIPTIONS = (

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tristream.errors import UserError
-from tristream.json_text import parse
+from tristream.errors.json_text import parse
 from tristream.store import atomic_path
 
 NAME = "checkpoint.safetensors"

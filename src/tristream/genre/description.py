@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
-from tristream.json_text import parse
+from tristream.errors.json_text import parse
 
 MODEL = "genre_network"
 CONFIG, TENSORS = "config.json", "model.safetensors"

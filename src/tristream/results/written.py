@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tristream.json_text import parse
+from tristream.errors.json_text import parse
 
 # Sets of the blocks of `recorded` at work.
 _recording: list[set[Path]] = []

@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tristream import json_text
-from tristream.errors import UserError
+from tristream.errors import UserError, json_text
 from tristream.results.written import note
 from tristream.store.block_sums import SealedFile, seal
 from tristream.store.provenance import SCHEMA_VERSION as SCHEMA_VERSION

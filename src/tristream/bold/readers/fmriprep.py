@@ -31,10 +31,10 @@ from tristream.bold.readers.reader import Reader, reads
 from tristream.config.layouts import OWN_SPACE, FmriprepLayout
 from tristream.config.settings.bold import ReadSettings
 from tristream.errors import UserError
+from tristream.errors.json_text import read_object
 from tristream.fetch.contents import run_files, sidecars
 from tristream.fetch.other_names import similar
 from tristream.fetch.receipt import Receipt
-from tristream.json_text import read_object
 from tristream.store import Omission
 
 NOT_ALIGNED = (

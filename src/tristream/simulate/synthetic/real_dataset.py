@@ -14,11 +14,11 @@ from tristream.config.sources import (
     SimulateSource,
 )
 from tristream.errors import UserError
+from tristream.errors.json_text import read_object
 from tristream.fetch.contents import DESCRIPTION, filled_path, inherited, raw_run
 from tristream.fetch.git import git
 from tristream.fetch.receipt import Receipt
 from tristream.fetch.sources import open_origin
-from tristream.json_text import read_object
 from tristream.simulate.bids_text import save_json
 from tristream.simulate.synthetic.settings import SyntheticSettings
 

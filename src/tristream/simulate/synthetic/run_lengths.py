@@ -13,8 +13,8 @@ from tristream.config.layouts import (
     ScanLayout,
     VolumeTableLayout,
 )
+from tristream.errors.json_text import read_object
 from tristream.fetch.contents import inherited, raw_run
-from tristream.json_text import read_object
 from tristream.stimuli.subject_timelines import check_run
 from tristream.stimuli.timelines import Event
 

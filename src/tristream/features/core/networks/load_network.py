@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
+from tristream.errors.json_text import read_object
 from tristream.fetch.weights import network_files
-from tristream.json_text import read_object
 
 # Weights that stand for what is hidden in training, and are used then alone; some published
 # networks (wav2vec2-base-960h) come without them.

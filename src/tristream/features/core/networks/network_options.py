@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from tristream.config.base import Section
 from tristream.config.sources import FolderSource, HubSource
 from tristream.errors import UserError
-from tristream.json_text import read_object
+from tristream.errors.json_text import read_object
 
 
 class NetworkOptions(Section):

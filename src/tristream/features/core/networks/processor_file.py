@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tristream.errors import UserError
-from tristream.json_text import read_object
+from tristream.errors.json_text import read_object
 
 FILES = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
 # Processors whose `size: 224` means the shortest edge, not a square; those that crop by default.

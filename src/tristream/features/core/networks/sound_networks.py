@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tristream.errors import UserError
+from tristream.errors.json_text import read_object
 from tristream.features.core.audio.sound_stream import Track
 from tristream.features.core.networks.network_options import read_config
-from tristream.json_text import read_object
 
 AST, CLAP, WHISPER, ENCODEC = "audio-spectrogram-transformer", "clap", "whisper", "encodec"
 SPEECH = ("wav2vec2", "hubert", "wavlm")

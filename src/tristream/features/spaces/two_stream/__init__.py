@@ -13,8 +13,8 @@ from pydantic import Field
 
 from tristream.config.base import Section
 from tristream.config.sources import FolderSource
+from tristream.errors.json_text import read_object
 from tristream.features.core.registry import Block, Preview, extractor, numbered
-from tristream.json_text import read_object
 
 LAYERS = (
     *("spatial_conv", "spatial", "spatial_scores"),

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tristream.errors import UserError
-from tristream.json_text import parse
+from tristream.errors.json_text import parse
 from tristream.store import atomic_path
 
 CHANNELS = (16, 32, 64)
