@@ -35,6 +35,7 @@ BUDGETS: dict[str, tuple[set[str], float]] = {
     "tristream.inference.intersubject": (set(), 50),
     "tristream.inference.encoding": ({"torch"}, 90),
     "tristream.maps.encoding_maps": ({"nilearn", "sklearn", "matplotlib"}, 75),
+    "tristream.report.build": ({"nilearn", "sklearn", "matplotlib", "cv2", "jinja2"}, 90),
 }
 TRIES = 3
 LINE = re.compile(r"^import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)$", re.MULTILINE)
