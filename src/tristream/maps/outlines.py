@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
@@ -85,9 +86,8 @@ class Outlines:
         # One path: as many as lines would be most of an SVG, and of the time to write it.
         path = Outline(lines.reshape(-1, 2), [Outline.MOVETO, Outline.LINETO] * len(lines))
         for colour, width, opacity in ((HALO, 1.1, 0.7), (INK, 0.45, 1.0)):
-            axes.add_patch(
-                PathPatch(path, fill=False, edgecolor=colour, linewidth=width, alpha=opacity)
-            )
+            line = to_rgba(colour, opacity)
+            axes.add_patch(PathPatch(path, fill=False, edgecolor=line, linewidth=width))
         drawn = np.zeros(len(view.points), bool)
         drawn[view.faces] = True
         seen = [one for one in named if ((self.labels[side] == one) & drawn).any()]
