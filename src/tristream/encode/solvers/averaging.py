@@ -231,7 +231,7 @@ def noise(problem: Problem, operators: Operators, score: Score, shortlist: torch
     by_fold = []
     for candidate in used.tolist():
         operator = operators.get(candidate)
-        y = problem.targets.rows(voxels).to(operator.inverse.dtype)
+        y = problem.targets.rows(voxels).to(operator.dtype)
         by_fold.append(score.by_fold(operator, y, operator.solve(y), voxels).double())
     return standard_error(torch.stack(by_fold))
 

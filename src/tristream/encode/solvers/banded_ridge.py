@@ -16,6 +16,7 @@ import torch
 from tristream.encode.solvers import exact, gradient, skeleton
 from tristream.encode.solvers.averaging import Average, Averaged
 from tristream.encode.solvers.folds import Folds, Groups, make_folds
+from tristream.encode.solvers.low_rank import Span
 from tristream.encode.solvers.nodes import Progress, fast_type
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.problem import Floats, Problem, Targets
@@ -219,7 +220,7 @@ def fit(
     folds = problem.folds
     if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
         return _exact(problem, progress, averaged)
-    operators = Operators(problem, accurate=False, memory=room)
+    operators = Operators(problem, accurate=False, memory=room, span=Span.of(problem))
     dtype = fast_type(where, targets.dtype)
     found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress, averaged)
     if found.estimated_loss > MOST_LOSS:

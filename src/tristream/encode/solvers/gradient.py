@@ -178,7 +178,7 @@ def _visit(
     for weighting, members in progress(groups):
         operator = operators.get(weighting)
         for own in members.split(chunk):
-            y = problem.targets.rows(own).to(operator.inverse.dtype)
+            y = problem.targets.rows(own).to(operator.dtype)
             solved = operator.solve(y)
             found = score.exact(operator, y, solved, own).to(scores.dtype)
             scores[own] = found

@@ -241,7 +241,7 @@ class Predictor:
             dtype = group.own.dtype
             root = group.root.to(dtype) if calm else group.root
             filters = self._values / (self._values + self.penalties[penalty])
-            inner = (root * -filters.to(root.dtype)) @ root.T
+            inner = -gram((root * filters.sqrt().to(root.dtype)).T)
             inner.diagonal().add_(1)
             factor, failed = torch.linalg.cholesky_ex(inner)
             inverse = torch.cholesky_inverse(factor)

@@ -5,15 +5,17 @@ from typing import Any
 
 import torch
 
-from tristream.encode.solvers.operators import Operators
+from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.low_rank import LowRankOperator
+from tristream.encode.solvers.operators import Operator, Operators
 from tristream.encode.solvers.problem import Problem, in_chunks
 from tristream.encode.solvers.scores import Score
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 # Voxels at a time: their residuals stay in the cache of a CPU, and fill a GPU.
 CHUNK = {"cpu": 256, "cuda": 16384}
-# Candidates whose operators stand side by side in one product, where targets have to be fetched
-# for it; if they are at hand, one by one.
+# Candidates that are scored together, where targets have to be fetched for it; if they are at hand,
+# one by one.
 TOGETHER = 4
 
 
@@ -63,31 +65,96 @@ def score_nodes(
         A few of them.
     planes : Tensor of shape (planes, candidates, voxels)
     """
-    n, voxels = problem.samples, problem.targets.voxels
+    voxels = problem.targets.voxels
     tests = [len(test) for _, test in problem.folds.pairs()]
-    width = sum(tests)
     chunk = CHUNK.get(problem.device.type, CHUNK["cuda"])
     together = 1 if problem.targets.kept else TOGETHER
-    matrix = torch.empty(n, together * width, dtype=dtype, device=problem.device)
+    span = operators.span
+    shape = (voxels, 0 if span is None else span.basis.shape[1])
+    inside = torch.empty(shape, dtype=dtype, device=problem.device)
 
     def look(part: slice) -> None:
-        rounded = problem.targets.rows(part).to(dtype)
-        score.prepare(rounded.to(problem.targets.dtype), part)
+        rounded = problem.targets.rows(part).to(dtype).to(problem.targets.dtype)
+        score.prepare(rounded, part)
+        if span is not None:
+            inside[part] = (rounded @ span.rounded(rounded.dtype)).to(dtype)
 
     in_chunks(voxels, chunk, look)
     blocks = range(0, len(candidates), together)
+    products = [Product(problem.samples, tests, dtype, problem.device) for _ in range(together)]
     for start in progress(blocks):
         block = list(candidates[start : start + together])
-        for j, candidate in enumerate(block):
-            out = matrix[:, j * width : (j + 1) * width]
-            operators.get(candidate, hold).fill(out, score.predictions)
-        used = matrix[:, : len(block) * width].contiguous()
+        for product, candidate in zip(products, block, strict=False):
+            product.take(operators.get(candidate, hold), score.predictions)
         parts: dict[int, torch.Tensor] = {}
 
-        def step(part: slice, used: torch.Tensor = used, parts: dict = parts) -> None:
+        def step(
+            part: slice, used: Sequence[Product] = products[: len(block)], parts: dict = parts
+        ) -> None:
             y = problem.targets.rows(part).to(dtype)
-            product = (y @ used).to(problem.targets.dtype).view(len(y), -1, width)
-            parts[part.start] = score.planes(product.split(tests, dim=2), part)
+            kind = problem.targets.dtype
+            planes = [
+                score.planes([own.to(kind)[:, None] for own in product(y, inside[part])], part)
+                for product in used
+            ]
+            parts[part.start] = torch.cat(planes, 1)
 
         chunk = in_chunks(voxels, chunk, step)
         yield block, torch.cat([parts[at] for at in sorted(parts)], dim=2)
+
+
+class Product:
+    """What one candidate makes of targets that are left out, by products in a quick type.
+
+    Parameters
+    ----------
+    samples : int
+    tests : sequence of int
+        Samples that each fold leaves out.
+    dtype : torch.dtype
+    device : torch.device
+    """
+
+    def __init__(
+        self, samples: int, tests: Sequence[int], dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.tests = list(tests)
+        self._shape = (samples, sum(tests))
+        self._like = torch.empty(0, dtype=dtype, device=device)
+        self._matrix: torch.Tensor | None = None
+        self._folds: Folds | None = None
+        self._residuals = True
+        self._pieces: list[torch.Tensor] = []
+
+    def take(self, operator: Operator, predictions: bool) -> None:
+        """From now on that of another candidate."""
+        self._pieces = []
+        if isinstance(operator, LowRankOperator):
+            self._folds, self._residuals = operator.folds, not predictions
+            self._pieces = [p.to(self._like.dtype) for p in operator.pieces(predictions)]
+            return
+        if self._matrix is None:
+            self._matrix = self._like.new_empty(self._shape)
+        operator.fill(self._matrix, predictions)
+
+    def __call__(self, y: torch.Tensor, inside: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Residuals or predictions (v, samples) of each fold.
+
+        Parameters
+        ----------
+        y : Tensor of shape (v, n)
+            Targets.
+        inside : Tensor of shape (v, q)
+            The same in the space of the kernels, if operators have one.
+        """
+        if not self._pieces:
+            assert self._matrix is not None
+            return (y @ self._matrix).split(self.tests, dim=1)
+        assert self._folds is not None
+        out = []
+        for f, piece in zip(self._folds.slices, self._pieces, strict=True):
+            own = y[:, f]
+            both = torch.cat([inside, own], 1)
+            # A residual's own sample has the factor one exactly, which a piece would round.
+            out.append(torch.addmm(own, both, piece, alpha=-1) if self._residuals else both @ piece)
+        return out

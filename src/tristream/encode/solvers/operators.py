@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.low_rank import LowRankOperator, Span
 from tristream.encode.solvers.problem import Problem
 
 # Penalty over trace. Below, float32 loses more than 1e-4 of a score:
@@ -50,6 +51,16 @@ class BlockOperator:
     mean: torch.Tensor
     blocks: list[torch.Tensor]
     folds: Folds
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of all of it."""
+        return self.inverse.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return self.inverse.nbytes + sum(own.nbytes for own in self.blocks)
 
     def fill(self, out: torch.Tensor, predictions: bool) -> None:
         """Write into `out` (n, n) what turns targets into left-out residuals or predictions.
@@ -104,6 +115,16 @@ class ExplicitOperator:
     averages: list[torch.Tensor]
     tests: list[torch.Tensor]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of all of it."""
+        return self.inverse.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return self.inverse.nbytes + sum(own.nbytes for own in self.columns)
+
     def fill(self, out: torch.Tensor, predictions: bool) -> None:
         """As of :class:`BlockOperator`; `out` has as many columns as there are test samples."""
         start = 0
@@ -131,7 +152,7 @@ class ExplicitOperator:
         return [y @ columns for columns in self.columns]
 
 
-Operator = BlockOperator | ExplicitOperator
+Operator = BlockOperator | ExplicitOperator | LowRankOperator
 
 
 @dataclass(frozen=True)
@@ -153,10 +174,15 @@ class Operators:
         Always in float64; else where float32 would not do.
     memory : int
         Bytes that held operators may take.
+    span : Span, optional
+        The space that kernels lie in; candidates that it holds are solved there.
     """
 
-    def __init__(self, problem: Problem, accurate: bool, memory: int) -> None:
+    def __init__(
+        self, problem: Problem, accurate: bool, memory: int, span: Span | None = None
+    ) -> None:
         self.problem = problem
+        self.span = span
         self.accurate = accurate
         self.memory = memory
         self._held: dict[int, Operator] = {}
@@ -171,13 +197,9 @@ class Operators:
         if candidate in self._held:
             return self._held[candidate]
         operator = self._build(candidate)
-        if hold:
-            tensors = [operator.inverse]
-            tensors += operator.blocks if isinstance(operator, BlockOperator) else operator.columns
-            size = sum(t.nbytes for t in tensors)
-            if size <= self.memory:
-                self.memory -= size
-                self._held[candidate] = operator
+        if hold and operator.nbytes <= self.memory:
+            self.memory -= operator.nbytes
+            self._held[candidate] = operator
         return operator
 
     def _build(self, candidate: int) -> Operator:
@@ -190,6 +212,12 @@ class Operators:
             return self._explicit(candidate)
         single = ratio > SINGLE and not (directed and ratio > SINGLE_DIRECTION)
         dtype = torch.float64 if self.accurate or not single else problem.targets.dtype
+        weights = problem.weighting(candidate)
+        if self.span is not None and self.span.holds(weights, alpha):
+            size = scales(alpha, trace / problem.samples)
+            spanned = self.span.operator(weights, alpha, *size, dtype)
+            if spanned is not None:
+                return spanned
         found = block_operator(self._mix(candidate, dtype), alpha, problem.folds, problem.intercept)
         return self._explicit(candidate) if found is None else found
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.low_rank import Span
 from tristream.encode.solvers.problem import Problem, mix_sparse
 
 VOXELS = 300
@@ -50,7 +51,7 @@ class Probe:
         return Probe([s[candidates] for s in self.surfaces], self.voxels)
 
 
-def probe(problem: Problem, folds: Folds) -> Probe:
+def probe(problem: Problem, folds: Folds, span: Span | None = None) -> Probe:
     """Scores of all candidates on a few voxels, by eigendecompositions in the targets' type.
 
     Parameters
@@ -58,6 +59,8 @@ def probe(problem: Problem, folds: Folds) -> Probe:
     problem : Problem
     folds : Folds
         Its folds.
+    span : Span, optional
+        The space that kernels lie in.
     """
     targets = problem.targets
     generator = torch.Generator().manual_seed(SEED)
@@ -74,7 +77,7 @@ def probe(problem: Problem, folds: Folds) -> Probe:
     for f, out in zip(left_out, parts, strict=True):
         train = np.concatenate([p for i, p in enumerate(pieces) if i != f])
         shrink = len(train) / (folds.size - len(pieces[f]))
-        _fold(problem, folds, y, train, pieces[f], shrink, out)
+        _fold(problem, folds, span, y, train, pieces[f], shrink, out)
     return Probe(surfaces, len(y))
 
 
@@ -93,6 +96,7 @@ def _middle(pieces: list[npt.NDArray[np.int64]]) -> list[int]:
 def _fold(
     problem: Problem,
     folds: Folds,
+    span: Span | None,
     y: torch.Tensor,
     train: npt.NDArray[np.int64],
     test: npt.NDArray[np.int64],
@@ -106,11 +110,6 @@ def _fold(
     """
     rows = torch.from_numpy(np.concatenate([train, test])).to(problem.device)
     n = len(train)
-    given = torch.from_numpy(folds.order).to(problem.device)[rows]
-    kernels = [
-        _contrast(k[given[:, None], given[:n]], n, problem.intercept).to(y.dtype)
-        for k in problem.near
-    ]
     own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
         mean = own.mean(1, keepdim=True)
@@ -121,13 +120,23 @@ def _fold(
         new = new - new.mean(1, keepdim=True)
         length = new.square().sum(1).clamp_min(1e-30)
     alphas = torch.as_tensor(problem.alphas * shrink, dtype=y.dtype, device=problem.device)
+    if span is not None and span.basis.shape[1] < n:
+        kernels, axes = span.halves(rows[:n], rows[n:])
+        own = own @ axes.to(y.dtype)
+    else:
+        given = torch.from_numpy(folds.order).to(problem.device)[rows]
+        kernels = [
+            _contrast(k[given[:, None], given[:n]], n, problem.intercept) for k in problem.near
+        ]
+    kernels = [kernel.to(y.dtype) for kernel in kernels]
+    size = kernels[0].shape[1]
     for g in range(len(problem.gammas)):
         gamma = problem.weighting(g * len(alphas))
         kernel = mix_sparse(kernels, gamma)
-        diagonal = float(kernel[:n].diagonal().mean())
-        values, vectors = torch.linalg.eigh(kernel[:n])
+        diagonal = float(kernel[:size].diagonal().sum()) / n
+        values, vectors = torch.linalg.eigh(kernel[:size])
         values = values.clamp_min_(1e-7 * float(values[-1]))
-        basis = kernel[n:] @ vectors
+        basis = kernel[size:] @ vectors
         if directed:
             basis = basis - basis.mean(0)
         gain = 1 / (values + alphas[:, None])

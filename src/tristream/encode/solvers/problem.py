@@ -224,9 +224,15 @@ class Problem:
         """Kernel of a candidate in the folds' order, of the type asked for; a new tensor.
 
         Under an intercept it is centred, which changes nothing but the intercept and rounding.
+        """
+        return self.mixed(self.weighting(candidate), dtype)
+
+    def mixed(self, weights: Floats, dtype: torch.dtype) -> torch.Tensor:
+        """The same of any band weights.
+
         It is made a few rows at a time: copies of all bands in that type would be large.
         """
-        n, weights = self.samples, self.weighting(candidate)
+        n = self.samples
         mean = torch.as_tensor(weights, device=self.device) @ self._means
         middle = float(mean.mean())
         kind = torch.promote_types(self.near[0].dtype, dtype)

@@ -109,7 +109,7 @@ def search(
     """
     probed = None
     if problem.candidates > start_rank(problem):
-        probed = probe(problem, folds)
+        probed = probe(problem, folds, operators.span)
         active = _active(probed.score)
         probed = probed.only(active)
     else:

@@ -105,7 +105,7 @@ def verify(
         def step(part: slice) -> None:
             own = places[part]
             voxels = own // k
-            y = problem.targets.rows(voxels).to(operator.inverse.dtype)
+            y = problem.targets.rows(voxels).to(operator.dtype)
             solved = operator.solve(y)
             exact = score.exact(operator, y, solved, voxels).to(best.score.dtype)
             exact_scores[own] = exact

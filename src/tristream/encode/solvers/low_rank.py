@@ -1,0 +1,244 @@
+"""Kernels of fewer features than samples: the space that all of them span, and operators there.
+
+Where the features of all bands, at all delays, are fewer than the samples, every kernel is
+K = Q S Q', of one orthonormal Q (n, q) and S of q x q. With the filter H = S (S + alpha I)^-1,
+
+    (K + alpha I)^-1 = (I - Q H Q') / alpha
+
+(Woodbury), and with G_f = (I - Q_f H Q_f')^-1 of the rows Q_f of a group, A_f = H Q_f' G_f and
+z = Q'y, the group's predictions by the model fitted without it are A_f'(z - Q_f' y_f). So nothing
+of samples x samples is inverted, and products with targets have q and a group's samples in place
+of all samples. An intercept that is not penalised adds a direction, the constant, of filter one.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.linalg.lapack import dpstrf
+
+from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.problem import Floats, Problem
+
+# Of the mean of a kernel's diagonal: what is below is rounding of float64.
+ROUNDING = 1e-12
+# What the space leaves of a kernel may be this share of the penalty; so much predictions change.
+LEFT = 1e-6
+# It is taken where products with targets have at most this share of those with all samples.
+WORTH = 0.6
+# Rows of a kernel that are compared with what the space holds at a time.
+ROWS = 512
+
+
+@dataclass(frozen=True)
+class Span:
+    """The space of all bands' kernels.
+
+    Attributes
+    ----------
+    basis : Tensor of shape (n, q), float64
+        Orthonormal, samples in the folds' order; under an intercept the first column is constant.
+    inner : Tensor of shape (bands, q, q), float64
+        Kernels in it.
+    left : Tensor of shape (bands,), float64
+        Root of the sum of squares of what is not in it.
+    folds : Folds
+    intercept : bool
+    """
+
+    basis: torch.Tensor
+    inner: torch.Tensor
+    left: torch.Tensor
+    folds: Folds
+    intercept: bool
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Span | None":
+        """By Cholesky's decomposition with pivots; None where it would save little."""
+        folds, n, constant = problem.folds, problem.samples, int(problem.intercept)
+        if not isinstance(folds, Folds) or any(k.dtype != torch.float64 for k in problem.kernels):
+            return None
+        groups = sum((f.stop - f.start) ** 2 for f in folds.slices)
+        most = int((WORTH * n**2 - groups) / n) - constant
+        alive = problem.traces > 0
+        if most < 1 or not alive.any():
+            return None
+        alike = np.divide(1, problem.traces, out=np.zeros(len(alive)), where=alive)
+        total = problem.mixed(alike, torch.float64).cpu()
+        least = ROUNDING * float(total.diagonal().mean())
+        factor, pivots, rank, _ = dpstrf(total.numpy().T, tol=least, lower=1, overwrite_a=1)
+        if rank > most:
+            return None
+        columns = torch.ones(n, constant + rank, dtype=torch.float64)
+        columns[pivots - 1, constant:] = torch.from_numpy(factor[:, :rank]).tril()
+        basis = torch.linalg.qr(columns).Q.to(problem.device)
+        parts = [
+            _within(problem.mixed(band, torch.float64), basis) for band in np.diag(alive * 1.0)
+        ]
+        inner, left = (torch.stack(part) for part in zip(*parts, strict=True))
+        return cls(basis, inner, left, folds, problem.intercept)
+
+    def holds(self, weights: Floats, alpha: float) -> bool:
+        """Whether it holds all of a mixture that matters under a penalty."""
+        return float(torch.as_tensor(weights).to(self.left) @ self.left) <= LEFT * alpha
+
+    def operator(
+        self, weights: Floats, alpha: float, scale: float, boost: float, dtype: torch.dtype
+    ) -> "LowRankOperator | None":
+        """Of a mixture under a penalty; None where it is not positive definite.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (bands,)
+        alpha : float
+        scale, boost : float
+            As of :class:`LowRankOperator`.
+        dtype : torch.dtype
+            Of all but the filter, which is found in float64.
+        """
+        mixed = torch.einsum("b,bij->ij", torch.as_tensor(weights).to(self.inner), self.inner)
+        penalised = mixed.clone()
+        penalised.diagonal().add_(alpha)
+        factor, failed = torch.linalg.cholesky_ex(penalised)
+        if int(failed):
+            return None
+        kept = torch.cholesky_solve(mixed, factor)
+        if self.intercept:
+            kept[0], kept[:, 0] = 0, 0
+            kept[0, 0] = 1
+        kept, basis = kept.to(dtype), self.rounded(dtype)
+        blocks = []
+        for f in self.folds.slices:
+            own = basis[f]
+            within = -(own @ kept @ own.T)
+            within.diagonal().add_(1)
+            factor, failed = torch.linalg.cholesky_ex(within)
+            if int(failed):
+                return None
+            blocks.append(torch.cholesky_inverse(factor))
+        return LowRankOperator(basis, kept, alpha, scale, boost, blocks, self.folds, self.intercept)
+
+    def halves(
+        self, train: torch.Tensor, test: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Kernels of some samples, less the training samples' mean under an intercept.
+
+        Parameters
+        ----------
+        train, test : Tensor of int
+            Rows, more training samples than the space has dimensions.
+
+        Returns
+        -------
+        kernels : list of Tensor of shape (q + test samples, q)
+            Of each band: axes of the training samples, and test samples, with these axes.
+        axes : Tensor of shape (training samples, q)
+            Orthonormal.
+        """
+        own, new = self.basis[train], self.basis[test]
+        if self.intercept:
+            mean = own.mean(0)
+            own, new = own - mean, new - mean
+        axes, root = torch.linalg.qr(own)
+        both = torch.cat([root, new])
+        return [both @ inner @ root.T for inner in self.inner], axes
+
+    def rounded(self, dtype: torch.dtype) -> torch.Tensor:
+        """The basis in a type, made once."""
+        if dtype not in self._bases:
+            self._bases[dtype] = self.basis.to(dtype)
+        return self._bases[dtype]
+
+    @cached_property
+    def _bases(self) -> dict[torch.dtype, torch.Tensor]:
+        return {}
+
+
+def _within(kernel: torch.Tensor, basis: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A kernel in a basis, and the root of the sum of squares of what is not in it."""
+    turned = kernel @ basis
+    inner = basis.T @ turned
+    inner = (inner + inner.T) / 2
+    turned = basis @ inner
+    squares = inner.new_zeros(())
+    for rows, own in zip(kernel.split(ROWS), turned.split(ROWS), strict=True):
+        squares += (rows - own @ basis.T).square().sum()
+    return inner, squares.sqrt()
+
+
+@dataclass(frozen=True)
+class LowRankOperator:
+    """One candidate's filter in the space of the kernels.
+
+    Attributes
+    ----------
+    basis : Tensor of shape (n, q)
+    kept : Tensor of shape (q, q)
+        H above.
+    alpha, scale, boost : float
+        Penalty; and as of :class:`tristream.encode.solvers.operators.BlockOperator`.
+    within : list of Tensor
+        G_f of every group.
+    folds : Folds
+    intercept : bool
+    """
+
+    basis: torch.Tensor
+    kept: torch.Tensor
+    alpha: float
+    scale: float
+    boost: float
+    within: list[torch.Tensor]
+    folds: Folds
+    intercept: bool
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of all of it."""
+        return self.kept.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are its own."""
+        return self.kept.nbytes + sum(own.nbytes for own in self.within)
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Intercept of targets y: y @ mean; kernels are centred."""
+        n = len(self.basis)
+        return self.basis.new_full((n,), 1 / n if self.intercept else 0.0)
+
+    def pieces(self, centred: bool) -> list[torch.Tensor]:
+        """Of every group what turns z and the group's targets, side by side, into predictions.
+
+        If asked centred in their group and times `boost`. (q + rows, rows).
+        """
+        out = []
+        for f, within in zip(self.folds.slices, self.within, strict=True):
+            known = self.kept @ self.basis[f].T @ within
+            piece = torch.cat([known, -self.basis[f] @ known])
+            if centred:
+                piece = self.boost * (piece - piece.mean(1, keepdim=True))
+            out.append(piece)
+        return out
+
+    def solve(self, y: torch.Tensor) -> torch.Tensor:
+        """Dual weights of targets, times `scale`."""
+        solved = torch.addmm(y, (y @ self.basis) @ self.kept, self.basis.T, alpha=-1)
+        return solved.mul_(self.scale / self.alpha)
+
+    def residuals(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
+        """Left-out residuals of every group, from targets and what :meth:`solve` makes of them."""
+        share = self.alpha / self.scale
+        groups = zip(self.folds.slices, self.within, strict=True)
+        return [solved[:, f] @ own * share for f, own in groups]
+
+    def predictions(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
+        """Left-out predictions of every group, times `boost`; not as differences, which round."""
+        z = y @ self.basis
+        out = []
+        for f, within in zip(self.folds.slices, self.within, strict=True):
+            rest = z - y[:, f] @ self.basis[f]
+            out.append((rest @ self.kept) @ self.basis[f].T @ within * self.boost)
+        return out
