@@ -44,7 +44,8 @@ def test_operators_equal_those_of_all_samples(columns, intercept, shuffled):
     problem = problem_of(kernels, y, runs, intercept=intercept)
     span = Span.of(problem)
     assert span is not None
-    assert span.basis.shape[1] == sum(columns) + intercept
+    # One direction of rounding may be among them.
+    assert 0 <= span.basis.shape[1] - sum(columns) - intercept <= 1
     theirs = Operators(problem, accurate=True, memory=0)
     ours = Operators(problem, accurate=True, memory=0, span=span)
     rows = problem.targets.rows(slice(None))
@@ -122,11 +123,22 @@ def test_it_is_left_where_it_would_save_little_or_not_hold():
     assert Span.of(problem_of(kernels.float(), y, runs)) is None
     overlapping = [(np.arange(100), np.arange(100, 170)), (np.arange(70, 170), np.arange(70))]
     assert Span.of(problem_of(kernels, y, overlapping)) is None
-    # Neither a kernel with negative eigenvalues, of which pivots see a part.
-    negative = kernels[1] - 0.02 * torch.outer(y[:, 0], y[:, 0])
-    indefinite = problem_of(torch.stack([kernels[0], negative]), y, runs)
-    span = Span.of(indefinite)
-    assert span is None or not span.holds(np.array([0.5, 0.5]), ALPHAS[-1])
+
+
+def test_kernels_with_negative_eigenvalues_are_solved_above_and_refused_below():
+    kernels, y, runs = study()
+    kernels[1] -= 0.02 * torch.outer(y[:, 0] - 3, y[:, 0] - 3)
+    problem = problem_of(kernels, y, runs)
+    span = Span.of(problem)
+    assert span is not None
+    theirs = Operators(problem, accurate=True, memory=0)
+    ours = Operators(problem, accurate=True, memory=0, span=span)
+    rows = problem.targets.rows(slice(None))
+    above = len(ALPHAS) - 1
+    assert isinstance(ours.get(above), LowRankOperator)
+    torch.testing.assert_close(ours.get(above).solve(rows), theirs.get(above).solve(rows))
+    with pytest.raises(ValueError, match="negative eigenvalues"):
+        ours.get(0)
 
 
 def test_what_the_space_leaves_out_matters_by_the_penalty(monkeypatch):
@@ -151,7 +163,7 @@ def test_a_band_that_does_not_vary_and_one_that_is_there_twice():
     problem = problem_of(four, y, runs, gammas=((0.25,) * 4, (0, 0, 0, 1)))
     span = Span.of(problem)
     assert span is not None
-    assert span.basis.shape[1] == 16
+    assert 16 <= span.basis.shape[1] <= 17
     theirs = Operators(dataclasses.replace(problem), accurate=True, memory=0)
     ours = Operators(problem, accurate=True, memory=0, span=span)
     rows = problem.targets.rows(slice(None))
