@@ -1,7 +1,6 @@
 """Features of a stimulus, unit by unit, from the voxels that each unit correlates with most."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -9,14 +8,14 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from tristream.decode.by_units import ByUnits
 from tristream.decode.unit_ridge import MEMORY, SharedRidge, Targets, moments, unit_batches
-from tristream.device import choose_device
 
 Floats = npt.NDArray[np.floating]
 ALPHAS = tuple(float(10**e) for e in np.arange(0, 5.5, 0.5))
 
 
-class FeatureDecoder(RegressorMixin, BaseEstimator):
+class FeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
     """Regularised linear regression of each unit on its own selection of voxels.
 
     Voxels and units are z-scored by the training samples, voxels are selected by the absolute
@@ -136,13 +135,6 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
                 bar.update(len(batch.voxels))
         return self
 
-    def predict(self, X: Any) -> Floats:
-        """Features of new samples, (n, units), in the units' own scale."""
-        out = np.empty((len(X), len(self.y_mean_)))
-        for units, part in self.predict_units(X):
-            out[:, units] = part
-        return out[:, 0] if self._single else out
-
     def predict_units(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         """The same by chunks of units, for layers whose predictions don't fit in memory."""
         x = matrix(X, "X")
@@ -164,28 +156,11 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
             return np.asarray(self.coef_.T.astype(float) @ self._x)
         return np.asarray(self._dense(slice(0, len(self.coef_))).cpu().numpy())
 
-    def _parts(self, units: int, numbers: int) -> Iterator[slice]:
-        """Chunks of units, of which each takes so many numbers of eight bytes, a few times."""
-        size = max(1, self.memory // 4 // (8 * numbers))
-        for start in range(0, units, size):
-            yield slice(start, min(start + size, units))
-
     def _dense(self, units: slice) -> torch.Tensor:
         coef = self._tensor(self.coef_[units])
         assert self.voxels_ is not None
         place = torch.from_numpy(self.voxels_[units].astype(np.int64)).to(coef.device)
         return coef.new_zeros(len(coef), self.n_features_in_).scatter_(1, place, coef)
-
-    def _tensor(self, values: Floats) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(values, np.float64))
-        return tensor.to(choose_device(self.device))
-
-    def _bar(self, units: int, what: str) -> Any:
-        if not self.progress:
-            return _Silent()
-        from tqdm import tqdm
-
-        return tqdm(total=units, desc=what, unit="unit", mininterval=5, disable=None)
 
     def _chosen(self, x: Floats, y: Floats, runs: npt.NDArray[np.integer]) -> tuple[Floats, Floats]:
         """Penalty of each unit, and its mean correlation over left-out runs."""
@@ -223,7 +198,7 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
                 part, held = targets.part(units), y[:, units][test]
                 duals = (shared.duals(part, self._tensor(np.array([alpha]))) for alpha in alphas)
                 predicted = ((kernel @ dual).cpu().numpy() for dual in duals)
-                yield units, np.array([_correlation(one, held) for one in predicted])
+                yield units, np.array([correlation_of_columns(one, held) for one in predicted])
             return
         for batch in unit_batches(old, targets, self._k, self.memory):
             dense, held = old.new_zeros(len(batch.voxels), x.shape[1]), y[:, batch.units][test]
@@ -231,18 +206,8 @@ class FeatureDecoder(RegressorMixin, BaseEstimator):
             for alpha in alphas:
                 weights = batch.solve(self._tensor(np.full(len(batch.voxels), alpha)))
                 one = new @ dense.scatter_(1, batch.voxels, weights).T
-                scores.append(_correlation(one.cpu().numpy(), held))
+                scores.append(correlation_of_columns(one.cpu().numpy(), held))
             yield batch.units, np.array(scores)
-
-
-class _Silent(nullcontext[Any]):
-    """A bar that nobody sees."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def update(self, units: int) -> None:
-        """Say nothing."""
 
 
 def average_showings(values: Floats, item: Sequence[Any]) -> tuple[Floats, list[Any]]:
@@ -313,7 +278,7 @@ def _runs(runs: npt.ArrayLike | None, samples: int) -> npt.NDArray[np.integer]:
     return np.asarray(numbers)
 
 
-def _correlation(a: Floats, b: Floats) -> Floats:
+def correlation_of_columns(a: Floats, b: Floats) -> Floats:
     """Of columns; 0 where one doesn't vary."""
     a, b = a - a.mean(0), b - b.mean(0)
     size = np.sqrt((a**2).sum(0) * (b**2).sum(0))
