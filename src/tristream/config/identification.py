@@ -57,6 +57,12 @@ class IdentificationDesign(Section):
         description="networks trained by a contrastive loss on the same samples, beside ridge "
         "regression; `{}` takes the defaults",
     )
+    banded: bool = Field(
+        default=False,
+        description="decode from all `regions` together, too, two at least: by ridge regression, "
+        "by banded ridge regression with regions as bands, and by the better of the two for each "
+        "unit in left-out training runs, of which there must be three",
+    )
     delay: DecoderDelay | None = Field(
         default=None,
         description="how much later than the item its volumes are taken, as of a decoder; default: "
@@ -83,10 +89,12 @@ class IdentificationDesign(Section):
         for key in OF_FEATURES if self.model else ():
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key}: is of decoded features, and `model` takes none; leave it")
+        if self.banded and len(set(self.regions)) < 2:
+            raise ValueError("banded: regions are its bands; name two `regions` or more")
         return self
 
 
-OF_FEATURES = ("voxels", "alpha", "contrastive", "imagined", "candidates")
+OF_FEATURES = ("voxels", "alpha", "contrastive", "banded", "imagined", "candidates")
 """What identification through an encoding model can't be told."""
 
 

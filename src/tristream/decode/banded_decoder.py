@@ -7,7 +7,7 @@ banded ridge regression asks which regions do, and keeps all of their voxels (Du
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,10 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
     """Banded ridge regression of each unit on all voxels, whose bands are regions.
 
     Voxels and units are z-scored by the training samples, which are all that `fit` gets. Weights of
-    the bands and the penalty are chosen for each unit by the correlation with runs that are left
-    out in turn, which is what plain ridge regression with ``alpha="cv"`` is chosen by, so that the
-    two can be compared; R² chose worse here (docs/decoding.md). Every candidate is scored on every
-    unit, and the best is taken: quicker searches, and means of candidates, share among
-    units what they learn, and a unit's fit would depend on the chunk that it is in.
+    the bands and the penalty are chosen for each unit in runs that are left out in turn. Every
+    candidate is scored on every unit, and the best is taken: quicker searches, and means of
+    candidates, share among units what they learn, and a unit's fit would depend on the chunk that
+    it is in.
 
     Parameters
     ----------
@@ -47,6 +46,10 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
     candidates : int or array of shape (candidates, bands)
         Weightings of the bands to choose from, as of
         :class:`tristream.encode.estimators.BandedRidgeCV`: all alike, each alone, random ones.
+    score : {'r2', 'correlation'}
+        What is maximised in left-out runs. R² keeps predictions of units on one scale: those that
+        voxels tell little of are small, which items are identified by when patterns over units are
+        compared. The correlation, blind to scale, finds single units better.
     seed : int
         Of random weightings.
     device : str
@@ -65,7 +68,7 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
     alpha_ : ndarray of shape (units,)
         Penalty.
     cv_ : ndarray of shape (units,)
-        Mean correlation with left-out runs under the choice.
+        Mean score of left-out runs under the choice.
     dual_ : ndarray of float32 of shape (samples, units)
         Dual weights: those of a band's z-scored voxels are their transpose times these times
         `gamma_`.
@@ -91,6 +94,7 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
         bands: Bands | None = None,
         alphas: Sequence[float] = ALPHAS,
         candidates: int | Floats = CANDIDATES,
+        score: Literal["r2", "correlation"] = "r2",
         seed: int = 0,
         device: str = "auto",
         memory: int = MEMORY,
@@ -99,6 +103,7 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
         self.bands = bands
         self.alphas = alphas
         self.candidates = candidates
+        self.score: Literal["r2", "correlation"] = score
         self.seed = seed
         self.device = device
         self.memory = memory
@@ -171,7 +176,7 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
             alphas=self.alphas,
             candidates=self.candidates,
             kernel="precomputed",
-            score_func="correlation",
+            score_func=self.score,
             solver="exact",
             select="best",
             random_state=self.seed,

@@ -23,8 +23,11 @@ COLUMNS = {
     "set": "seen: what was shown in held-out runs; imagined: what was imagined",
     "space": "Feature space; model, where items are identified through an encoding model",
     "layer": "Its layer, or the name of the model",
-    "region": "Where it was decoded from",
-    "decoder": "ridge: regression unit by unit; contrastive: networks with a contrastive loss; "
+    "region": "Where it was decoded from: a region, or all together (names joined by +, or their "
+    "number)",
+    "decoder": "ridge: regression unit by unit; banded: banded ridge regression, regions as bands; "
+    "better: of these the better for each unit in left-out training runs; contrastive: networks "
+    "with a contrastive loss; "
     "encoder: the responses that an encoding model predicts, and those that were measured",
     "units": "Units of the layer; of an encoder, voxels",
     "voxels": "Voxels of the region",

@@ -1,6 +1,6 @@
 """Every layer decoded from every region, and items identified by what was decoded."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,40 +13,31 @@ import pandas as pd
 from tristream.align.exchange import Exchange
 from tristream.config.identification import IdentificationDesign
 from tristream.config.settings.identification import IdentificationSettings
-from tristream.decode.contrastive import ContrastiveDecoder
-from tristream.decode.feature_decoder import FeatureDecoder, average_showings
+from tristream.decode.decoded_places import gates_of, places_of
+from tristream.decode.feature_decoder import average_showings
 from tristream.decode.identification import WAYS, Identification, identify, profile_correlation
 from tristream.decode.identification_file import KIND, gate_of, write_identification
 from tristream.decode.identification_methods import Done, methods_of
-from tristream.decode.item_exchange import Matched, item_exchange, p_value
-from tristream.decode.pattern_reliability import (
-    Reliability,
-    corrected_over_regions,
-    pattern_reliability,
+from tristream.decode.item_decoding import (
+    Bools,
+    Decoded,
+    Fits,
+    Floats,
+    Fold,
+    decode_items,
+    decoder_of,
+    folds_of,
+    of_kind,
+    rows_of,
+    ways_of,
 )
+from tristream.decode.item_exchange import Matched, item_exchange, p_value
+from tristream.decode.pattern_reliability import Reliability
 from tristream.decode.shown_units import ShownFeatures, ShownUnits, read_targets, read_units
 from tristream.decode.spurious_decoding import SpuriousAudit, audit
 from tristream.decode.unit_ridge import moments
 from tristream.errors import UserError
 from tristream.store import Omission, Provenance
-
-Floats = npt.NDArray[np.floating]
-Bools = npt.NDArray[np.bool_]
-WAYS_TO_DECODE = ("ridge", "contrastive")
-
-
-@dataclass
-class Decoded:
-    """Predictions of the items of one set, summed over fits as these are made."""
-
-    items: list[str]
-    total: Floats
-    showings: npt.NDArray[np.integer]
-
-    @property
-    def predicted(self) -> Floats:
-        """Mean over the showings of each item."""
-        return self.total / self.showings[:, None]
 
 
 @dataclass(frozen=True)
@@ -68,10 +59,10 @@ class Cell:
 
 @dataclass
 class Outcome:
-    """All cells of a subject, reliability of imagined patterns by region, epochs of networks."""
+    """All cells of a subject, what is told of fits, reliability of imagined patterns by place."""
 
     cells: list[Cell] = field(default_factory=list)
-    epochs: list[int] = field(default_factory=list)
+    fits: Fits = field(default_factory=Fits)
     gates: dict[str, Reliability | str] = field(default_factory=dict)
     left_out: int = 0
 
@@ -101,116 +92,25 @@ def identify_subject(
     """
     out = Outcome()
     split, run = np.array(units.split), np.array(units.run)
+    places = places_of(units, design)
     if "imagined" in split:
-        out.gates = _gates(units, split, design)
+        out.gates = gates_of(places, units, split, design)
     for layer in layers:
         if layer.values.shape[1] < 2:
             name = f"{layer.space}/{layer.layer}"
             raise ValueError(f"{name} has one unit, and a pattern needs two; take out the layer")
-        folds = list(_folds(split, run, layer.names))
+        folds = list(folds_of(split, run, layer.names))
         out.left_out = max(out.left_out, sum(lost for _, _, lost in folds))
-        rows = _rows(layer.names, split, run, design.candidates)
-        for region, voxels in units.regions.items():
-            for name in WAYS_TO_DECODE if design.contrastive else WAYS_TO_DECODE[:1]:
-                make = partial(_decoder, name, design, device)
-                decoded, epochs = _decode(
-                    units.x[:, voxels], layer.values, rows, folds, split, run, make
-                )
-                out.epochs += epochs
+        rows = rows_of(layer.names, split, run, design.candidates)
+        for place in places:
+            x = units.x[:, place.voxels]
+            for name in ways_of(place, design):
+                make = partial(decoder_of, name, place, design, device)
+                decoded = decode_items(x, layer.values, rows, folds, split, run, make, out.fits)
                 for kind, one in decoded.items():
                     cell = _cell(kind, one, layer, rows, folds, split, run, units, design)
-                    out.cells.append(Cell(kind, layer, region, name, len(voxels), *cell))
+                    out.cells.append(Cell(kind, layer, place.name, name, len(place.voxels), *cell))
     return out
-
-
-def _decoder(
-    name: str, design: IdentificationDesign, device: str
-) -> FeatureDecoder | ContrastiveDecoder:
-    """An estimator that has seen nothing yet."""
-    if name == "ridge":
-        return FeatureDecoder(
-            voxels=design.voxels, alpha=design.alpha, device=device, progress=True
-        )
-    assert design.contrastive is not None
-    return ContrastiveDecoder(**design.contrastive.model_dump(), device=device, seed=design.seed)
-
-
-def _folds(
-    split: npt.NDArray[Any], run: npt.NDArray[Any], names: npt.NDArray[Any]
-) -> Iterator[tuple[Bools, Bools, int]]:
-    """Training and tested presentations, and how many were left out of training."""
-    if "each" in split:
-        tested = [run == one for one in dict.fromkeys(run.tolist())]
-        if len(tested) < 2:
-            raise ValueError(f"only one run ({run[0]}): leave-one-run-out needs two at least")
-        pairs = [((split == "each") & ~test, test) for test in tested]
-    else:
-        pairs = [(split == "train", split != "train")]
-    for train, test in pairs:
-        known = train & np.isin(names, names[test])
-        if not (train & ~known).any():
-            held = "a run is held out" if "each" in split else "the test runs are held out"
-            raise ValueError(
-                f"every item is also shown where {held}: none is left to train on that is not "
-                "tested; decode labels instead (decoders)"
-            )
-        if not test.any():
-            raise ValueError("no held-out run shows an item")
-        yield train & ~known, test, int(known.sum())
-
-
-def _rows(
-    names: npt.NDArray[Any], split: npt.NDArray[Any], run: npt.NDArray[Any], candidates: str
-) -> npt.NDArray[Any]:
-    """Name of what each presentation is averaged into: an item.
-
-    Runs that are left out in turn are tested by themselves, as the items of the others trained the
-    decoder: an item that several of them show is then one in each.
-    """
-    if candidates == "trained":
-        return names
-    in_run = np.char.add(np.char.add(run.astype(str), "/"), names.astype(str))
-    return np.where(split == "each", in_run, names)
-
-
-def _decode(
-    x: npt.NDArray[np.float32],
-    y: npt.NDArray[np.float32],
-    rows: npt.NDArray[Any],
-    folds: Sequence[tuple[Bools, Bools, int]],
-    split: npt.NDArray[Any],
-    run: npt.NDArray[Any],
-    make: Callable[[], FeatureDecoder | ContrastiveDecoder],
-) -> tuple[dict[str, Decoded], list[int]]:
-    """Predictions for the seen and the imagined items, and the best epochs of networks."""
-    epochs: list[int] = []
-    kinds = {kind: _of_kind(kind, split) for kind in ("seen", "imagined")}
-    out = {}
-    for kind, own in kinds.items():
-        if own.any():
-            items, showings = np.unique(rows[own], return_counts=True)
-            total = np.zeros((len(items), y.shape[1]))
-            out[kind] = Decoded(items.tolist(), total, showings)
-    for train, test, _ in folds:
-        decoder = make().fit(x[train], y[train], runs=run[train])
-        if isinstance(decoder, ContrastiveDecoder):
-            epochs += [member.epoch for member in decoder.members_]
-        for kind, decoded in out.items():
-            mine = kinds[kind] & test
-            if mine.any():
-                # Of a linear decoder the prediction of a mean is the mean of predictions; a network
-                # is given the mean, which is less noisy.
-                means, shown = average_showings(x[mine], rows[mine].tolist())
-                places = np.searchsorted(decoded.items, shown)
-                count = np.unique(rows[mine], return_counts=True)[1]
-                for part, predicted in decoder.predict_units(means):
-                    decoded.total[places, part] += count[:, None] * predicted
-    return out, epochs
-
-
-def _of_kind(kind: str, split: npt.NDArray[Any]) -> Bools:
-    """Which presentations are of items that are `seen` in the test, or `imagined`."""
-    return np.isin(split, ["imagined"] if kind == "imagined" else ["test", "each"])
 
 
 def _cell(
@@ -218,14 +118,14 @@ def _cell(
     decoded: Decoded,
     layer: ShownFeatures,
     rows: npt.NDArray[Any],
-    folds: Sequence[tuple[Bools, Bools, int]],
+    folds: Sequence[Fold],
     split: npt.NDArray[Any],
     run: npt.NDArray[Any],
     units: ShownUnits,
     design: IdentificationDesign,
 ) -> tuple[int, Decoded, Matched, Identification, Identification, SpuriousAudit]:
     """Tests of one set of items."""
-    own = _of_kind(kind, split)
+    own = of_kind(kind, split)
     used = split == "each" if "each" in split else folds[0][0]
     mean, scale = moments(layer.values[used])
     true = (average_showings(layer.values[own], rows[own].tolist())[0] - mean) / scale
@@ -299,35 +199,6 @@ def _same_run(shown_in: Floats, others: Floats | None) -> Bools:
 def _exchange(names: npt.NDArray[Any], run: npt.NDArray[Any], items: Sequence[str]) -> Exchange:
     number = np.searchsorted(items, names)
     return item_exchange([number[run == one] for one in dict.fromkeys(run.tolist())])
-
-
-def _gates(
-    units: ShownUnits, split: npt.NDArray[Any], design: IdentificationDesign
-) -> dict[str, Reliability | str]:
-    """Reliability of imagined patterns in each region, corrected for all, or why there is none."""
-    found = {name: _gate(units, split, own, design) for name, own in units.regions.items()}
-    tested = {name: one for name, one in found.items() if isinstance(one, Reliability)}
-    return found | corrected_over_regions(tested)
-
-
-def _gate(
-    units: ShownUnits,
-    split: npt.NDArray[Any],
-    voxels: npt.NDArray[np.integer],
-    design: IdentificationDesign,
-) -> Reliability | str:
-    """Reliability of imagined patterns, or why there is none."""
-    own = np.flatnonzero(split == "imagined")
-    _, scale = moments(units.x[split != "imagined"][:, voxels])
-    try:
-        return pattern_reliability(
-            units.x[own][:, voxels] / scale,
-            [units.item[unit] for unit in own],
-            [units.run[unit] for unit in own],
-            seed=design.seed,
-        )
-    except ValueError as error:
-        return str(error)
 
 
 def corrected(cells: Sequence[Cell]) -> list[float]:
@@ -466,7 +337,9 @@ def fit(
         first.decoded.showings,
         outcome.left_out,
         max(layer.averaged for layer in layers),
-        tuple(outcome.epochs),
+        tuple(outcome.fits.epochs),
+        tuple(outcome.fits.chosen),
+        len(places_of(units, design)),
     )
     provenance = Provenance(
         KIND, units.simulated, settings.key(), code, _omitted(units, outcome), methods_of(done)

@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from tristream.config.identification import IdentificationDesign
 from tristream.config.settings.identification import IdentificationSettings
+from tristream.decode.decoded_places import joined_name
 from tristream.decode.feature_decoder import ALPHAS
 from tristream.decode.identification import Identification
+from tristream.decode.item_decoding import Chosen
 from tristream.decode.shown_units import ShownUnits
 from tristream.phrases import counted
 
@@ -31,6 +33,10 @@ class Done:
         Presentations that no fit got; those that took the mean features of their label.
     epochs : tuple of int
         After which each contrastive network was best.
+    chosen : tuple of Chosen
+        Of each fit of the better of two decoders.
+    places : int
+        That items were decoded from: regions, and all of them together.
     """
 
     settings: IdentificationSettings
@@ -41,12 +47,15 @@ class Done:
     left_out: int
     averaged: int
     epochs: tuple[int, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
+    places: int = 1
 
 
 def methods_of(done: Done) -> tuple[str, ...]:
     """Decoder, samples, folds, identification, null, audit and gate."""
     design, units = done.settings.block, done.units
-    sentences = [_decoder(done.settings), *_networks(done), _samples(done), _folds(done)]
+    sentences = [_decoder(done.settings), *_banded(done), *_networks(done)]
+    sentences += [_samples(done), _folds(done)]
     sentences.append(_identified(design, "each" in units.split))
     if done.averaged:
         sentences.append(
@@ -68,16 +77,17 @@ def methods_of(done: Done) -> tuple[str, ...]:
             "Imagined items were identified by themselves. Before that the mean patterns of each "
             "in random halves of the runs were correlated, the mean over items taken out of each "
             "run, and compared with those of items permuted within each run"
-            f"{_over_regions(len(units.regions))}; where p exceeds .05 or there is none, "
+            f"{_over_places(done)}; where p exceeds .05 or there is none, "
             "identification of imagined items is not taken as evidence."
         )
     return tuple(sentences)
 
 
-def _over_regions(regions: int) -> str:
-    if regions == 1:
+def _over_places(done: Done) -> str:
+    if done.places == 1:
         return ""
-    return f" (p by the largest of all {regions} regions in each permutation)"
+    which = "places, the regions and all together," if done.chosen else "regions"
+    return f" (p by the largest of all {done.places} {which} in each permutation)"
 
 
 def _decoder(settings: IdentificationSettings) -> str:
@@ -99,6 +109,39 @@ def _decoder(settings: IdentificationSettings) -> str:
         f"decoded from {where}, each by ridge regression on {which} ({penalty}), voxels selected "
         "and all variables z-scored by the training presentations [@horikawa2017]."
     )
+
+
+def _banded(done: Done) -> list[str]:
+    """What was fitted to all regions together, and how often banded ridge regression was taken."""
+    if not done.chosen:
+        return []
+    regions, one = list(done.units.regions), done.chosen[0]
+    least, most = (
+        min(done.chosen, key=lambda fit: sign * fit.banded / fit.units) for sign in (1, -1)
+    )
+    taken = f"{least.banded:,} of {least.units:,}"
+    if (most.banded, most.units) != (least.banded, least.units):
+        taken += f" (the least, over layers and fits) to {most.banded:,} of {most.units:,}"
+    folds, groups = (
+        _range([getattr(fit, key) for fit in done.chosen]) for key in ("folds", "groups")
+    )
+    return [
+        f"From the voxels of all {len(regions)} regions together ({joined_name(regions)}) units "
+        "were decoded in the same way, and by banded ridge regression on all of them with the "
+        f"regions ({', '.join(regions)}) as bands [@dupre2022]: weights of the bands, among "
+        f"{one.weightings} candidates, and the penalty, among {one.penalties}, were chosen for "
+        f"each unit by R² in training runs that were left out in turn ({folds} "
+        "groups of runs).",
+        "The better of the two was chosen for each unit within the training runs: both were "
+        f"fitted anew, their own choices included, without each of {groups} groups of training "
+        "runs, and the higher mean correlation with these decided, a tie for selected voxels. "
+        f"Banded ridge regression was taken for {taken} units.",
+    ]
+
+
+def _range(values: list[int]) -> str:
+    few, many = min(values), max(values)
+    return f"{few}" if few == many else f"{few} to {many}"
 
 
 def _networks(done: Done) -> list[str]:

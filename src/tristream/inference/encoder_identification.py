@@ -18,8 +18,9 @@ from tristream.config.settings.identification import IdentificationSettings
 from tristream.decode.feature_decoder import average_showings
 from tristream.decode.identification import WAYS, identify, profile_correlation
 from tristream.decode.identification_file import KIND, write_identification
-from tristream.decode.identification_fit import Cell, Decoded, Outcome, tables
+from tristream.decode.identification_fit import Cell, Outcome, tables
 from tristream.decode.identification_methods import null_of
+from tristream.decode.item_decoding import Decoded
 from tristream.decode.item_exchange import item_exchange
 from tristream.decode.run_rows import volumes_later
 from tristream.decode.shown_units import ALL, ShownFeatures

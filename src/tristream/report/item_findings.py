@@ -13,6 +13,8 @@ from tristream.rsa.similarity_table import ALL, read_similarity
 
 CELL = ["layer", "region", "value", "chance", "p", "items"]
 UNRELIABLE = "†"
+DECODERS = {"banded": "banded ridge", "better": "better of both"}
+"""What decoders are called on a page, where not as in the tables."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,16 @@ def _analysis(dataset: str, name: str, path: Path) -> list[ItemFinding]:
 
 
 def _cells(rows: pd.DataFrame, value: pd.Series, chance: pd.Series, p: str) -> pd.DataFrame:
-    layer = rows["space"] + "/" + rows["layer"]
-    if rows["decoder"].nunique() > 1:
-        layer = layer + ", " + rows["decoder"]
-    cells = rows.assign(layer=layer, value=value, chance=chance, p=rows[p])[CELL]
+    cells = rows.assign(layer=layer_names(rows), value=value, chance=chance, p=rows[p])[CELL]
     return cells.reset_index(drop=True)
+
+
+def layer_names(rows: pd.DataFrame) -> pd.Series:
+    """Name of the layer of each row, with that of its decoder where there are several."""
+    name = rows["space"] + "/" + rows["layer"]
+    if rows["decoder"].nunique() < 2:
+        return name
+    return name + ", " + rows["decoder"].replace(DECODERS)
 
 
 def of_all(found: Sequence[ItemFinding]) -> list[ItemFinding]:

@@ -118,6 +118,12 @@ def traces(
     return figure
 
 
+def cell_text(values: npt.NDArray) -> npt.NDArray:
+    """Values of a matrix with two decimals, (m, n) of object; empty where there is none."""
+    text = np.vectorize("{:.2f}".format)(values)
+    return np.where(np.isfinite(values), text, "").astype(object)
+
+
 def heatmap(
     values: npt.NDArray,
     rows: Sequence[str],
@@ -139,13 +145,14 @@ def heatmap(
     limits : tuple, optional
         Ends of the colour scale.
     text : (m, n) of str, optional
-        Written into the cells; by default the values. Each takes time, but for empty ones.
+        Written into the cells; by default the values, nothing where there is none. Each takes
+        time, but for empty ones.
     """
     height = 0.36 * len(rows) + 1.7
     figure, axes = panel(max(4.6, 0.46 * len(columns) + 2.0), height)
     low, high = limits or (float(np.nanmin(values)), float(np.nanmax(values)))
     image = axes.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
-    written = text if text is not None else np.vectorize("{:.2f}".format)(values)
+    written = cell_text(values) if text is None else text
     middle = low + 0.6 * (high - low)
     for (i, j), value in np.ndenumerate(values):
         if not written[i, j]:

@@ -15,7 +15,13 @@ from tristream.decode.identification_file import (
 from tristream.report import report_figures as figures
 from tristream.report.elements import Block, Caution, Heading, Section, Table, facts
 from tristream.report.findings import Findings
-from tristream.report.item_findings import UNRELIABLE, marked, unreliable_regions
+from tristream.report.item_findings import (
+    DECODERS,
+    UNRELIABLE,
+    layer_names,
+    marked,
+    unreliable_regions,
+)
 from tristream.report.references import resolve
 from tristream.report.report_figures import MARK, OTHER_COLOURS
 from tristream.report.sections import item_cells
@@ -26,6 +32,11 @@ TITLES = {"seen": "Seen items", "imagined": "Imagined items"}
 COLLAPSED = 0.5
 """Of the dimensions of true features; with fewer, predictions have collapsed."""
 CLOSED = f" {UNRELIABLE} imagined patterns from there are not shown to be reliable over runs."
+
+JOINED = (
+    " Banded ridge has the regions as bands, so that it takes all of them together; better of "
+    "both: for each unit ridge or banded ridge, as left-out training runs tell."
+)
 
 
 def names(results: Results, dataset: str) -> list[str]:
@@ -159,23 +170,25 @@ def _cautions(rows: pd.DataFrame) -> list[Block]:
     return found
 
 
-def _layer(rows: pd.DataFrame) -> pd.Series:
-    """Name of each layer, with that of its decoder where there are several."""
-    name = rows["space"] + "/" + rows["layer"]
-    return name + ", " + rows["decoder"] if rows["decoder"].nunique() > 1 else name
-
-
 def _encoded(rows: pd.DataFrame) -> bool:
     """Whether items were identified by the responses that an encoding model predicts."""
     return set(rows["decoder"]) == {"encoder"}
+
+
+def _notes(rows: pd.DataFrame) -> str:
+    """What captions add of decoders and of regions that are marked."""
+    joined = JOINED if rows["decoder"].isin(list(DECODERS)).any() else ""
+    return joined + (CLOSED if unreliable_regions(rows) else "")
 
 
 def _by_region(
     results: Results, file: str, title: str, rows: pd.DataFrame, simulated: bool
 ) -> Block:
     """Pairwise identification of every layer from every region."""
-    table = rows.assign(name=_layer(rows)).pivot(index="name", columns="region", values="pairwise")
-    table = table.loc[_layer(rows).unique(), rows["region"].unique()]
+    table = rows.assign(name=layer_names(rows)).pivot(
+        index="name", columns="region", values="pairwise"
+    )
+    table = table.loc[layer_names(rows).unique(), rows["region"].unique()]
     labels = ("layer", "region", "pairwise identification")
     closed = unreliable_regions(rows)
     shown = [marked(region, closed) for region in table.columns]
@@ -191,7 +204,7 @@ def _by_region(
     caption = (
         f"Share of wrong candidates that are less like the {like} than the right one, "
         f"mean over {rows['items'].max()} items, for each layer and region.{chance}"
-        f"{CLOSED if closed else ''}"
+        f"{_notes(rows)}"
     )
     return results.figure(drawing, file, title, caption, rows, simulated, COLUMNS)
 
@@ -207,7 +220,7 @@ def _growing(
     """Share that is named right among more and more candidates, mean over layers."""
     named = rows.assign(region=rows["region"].map(lambda region: marked(region, closed)))
     if rows["decoder"].nunique() > 1:
-        named["region"] += ", " + rows["decoder"]
+        named["region"] += ", " + rows["decoder"].replace(DECODERS)
     means = named.groupby(["region", "n"], sort=False)[["best", "best_chance"]].mean().reset_index()
     sizes = np.sort(rows["n"].unique())
     lines, colours = {}, {}
@@ -259,7 +272,7 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
     cells = rows[list(columns)].astype(object)
     cells["region"] = [marked(region, closed) for region in rows["region"]]
     body = cells.where(cells.notna(), None).to_numpy()
-    shown = tuple((name, *row) for name, row in zip(_layer(rows), body.tolist(), strict=True))
+    shown = tuple((name, *row) for name, row in zip(layer_names(rows), body.tolist(), strict=True))
     first = rows.iloc[0]
     without = (
         "Mean item, drawn items (97.5th percentile) and category alone: pairwise figures of "
@@ -271,7 +284,6 @@ def _tables(results: Results, rows: pd.DataFrame, path: Path) -> list[Block]:
     caption = (
         f"{first['items']} items ({first['showings']} showings) among {first['candidates']} "
         f"candidates. {without} Item to response: pairwise, of the responses to all items for each "
-        "item. Dimensions: participation ratio over the items."
-        f"{CLOSED if closed else ''}"
+        f"item. Dimensions: participation ratio over the items.{_notes(rows)}"
     )
     return [Table(caption, ("layer", *columns.values()), shown, results.link(path))]

@@ -51,8 +51,10 @@ def figure(
         caption = f"{caption} The {MOST_LAYERS} of {len(values)} layers with the highest values."
         kept = values.max(axis=1).nlargest(MOST_LAYERS).index
         values, passed = (table[table.index.isin(kept)] for table in (values, passed))
-    text = np.vectorize("{:.2f}".format)(values.to_numpy(float)).astype(object)
+    text = figures.cell_text(values.to_numpy(float))
     for place, count in np.ndenumerate(passed.to_numpy()):
+        if not text[place]:
+            continue
         if tested and len(found) > 1:
             text[place] += f" {count:.0f}/{len(found)}"
         elif count:

@@ -7,6 +7,7 @@ import pandas as pd
 from tristream.config.dataset import Published
 from tristream.decode.identification_file import read_identification
 from tristream.report.elements import Block, Section, Table
+from tristream.report.item_findings import DECODERS
 from tristream.report.sections.identification import names as identifications
 from tristream.report.study_results import Results
 
@@ -69,7 +70,8 @@ def _ours(
         found = rows.groupby([*KEYS, "candidates"], sort=False)[[measure, f"{measure}_chance"]]
         for own in found.mean().reset_index().to_dict("records"):
             chance = own[f"{measure}_chance"]
-            where = f"{own['space']}/{own['layer']}, {own['region']}, {own['decoder']}"
+            decoder = DECODERS.get(own["decoder"], own["decoder"])
+            where = f"{own['space']}/{own['layer']}, {own['region']}, {decoder}"
             shown = (f"{own[measure]:.3f}", "" if pd.isna(chance) else f"{chance:.3f}")
             n = int(own["candidates"])
             yield ("own", MEASURES[measure], n, *shown, f"{name}: {where}", "", "")
