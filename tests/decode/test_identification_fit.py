@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from helpers.identification_study import Study
+from tristream.decode.banded_decoder import BandedFeatureDecoder
+from tristream.decode.better_decoder import BetterDecoder
 from tristream.decode.contrastive import ContrastiveDecoder
 from tristream.decode.feature_decoder import FeatureDecoder
 from tristream.decode.identification import identify, profile_correlation
@@ -137,6 +139,105 @@ def test_networks_stand_beside_ridge_regression_with_the_numbers_of_the_api(tmp_
     text = " ".join(provenance.methods)
     assert "2 networks (seed 0) were trained by a logistic loss of each pair" in text
     assert "at most 3, patience 8), that with the lowest loss of this run was kept (epoch " in text
+
+
+JOINED = "V1+LOC"
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory):
+    return Study(tmp_path_factory.mktemp("joined"), signal=0.5).fit(banded=True)
+
+
+def test_all_regions_together_are_decoded_in_three_ways(joined):
+    rows, sets, _ = joined
+    seen = rows[(rows["set"] == "seen") & (rows["layer"] == "early")]
+    places = ["V1", "LOC", *[JOINED] * 3]
+    assert seen["region"].tolist() == places
+    assert seen["decoder"].tolist() == ["ridge"] * 3 + ["banded", "better"]
+    assert seen["voxels"].tolist() == [30, 30, 60, 60, 60]
+    right = seen.set_index(["region", "decoder"])["pairwise"]
+    assert (right[JOINED] > 0.8).all()
+    # p of all cells are corrected for all, the largest of each permutation.
+    assert (seen["pairwise_p_corrected"] >= seen["pairwise_p"]).all()
+    assert set(sets["decoder"]) == {"ridge", "banded", "better"}
+    imagined = rows[(rows["set"] == "imagined") & (rows["region"] == JOINED)]
+    assert (imagined["reliable"] == "no").all()
+    assert imagined["reliability"].notna().all()
+
+
+def test_the_rows_of_regions_are_those_without_the_option(joined, tmp_path):
+    rows, _, _ = joined
+    alone, _, _ = Study(tmp_path, signal=0.5).fit()
+    changed = [*CORRECTED, "reliability_threshold", "reliability_p"]
+    kept = rows[rows["region"] != JOINED].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept.drop(columns=changed), alone.drop(columns=changed))
+    assert (kept["pairwise_p_corrected"].dropna() >= alone["pairwise_p_corrected"].dropna()).all()
+
+
+def test_decoders_of_all_regions_have_the_numbers_of_the_api(joined, tmp_path):
+    rows, _, provenance = joined
+    study = Study(tmp_path, signal=0.5)
+    taken = []
+    for layer in ("early", "late"):
+        x, y, run, train, means = zip(
+            *[study.samples(layer, region) for region in ("V1", "LOC")], strict=True
+        )
+        x, means = np.hstack(x), np.hstack(means)
+        (y, run, train), features = (y[0], run[0], train[0]), study.layers[layer]
+        banded = BandedFeatureDecoder({"V1": np.arange(30), "LOC": np.arange(30, 60)}, device="cpu")
+        plain = FeatureDecoder(voxels=20, alpha=10.0, device="cpu")
+        found = BetterDecoder(plain, banded).fit(x[train], y[train], run[train])
+        taken.append(int(found.banded_.sum()))
+        for name, decoder in (("better", found), ("banded", found.banded_decoder_)):
+            true = (features.astype(np.float32)[60:] - found.y_mean_) / found.y_scale_
+            predicted = (decoder.predict(means) - found.y_mean_) / found.y_scale_
+            keys = {"set": "seen", "layer": layer, "region": JOINED, "decoder": name}
+            (row,) = rows[(rows[list(keys)] == pd.Series(keys)).all(axis=1)].to_dict("records")
+            assert row["pairwise"] == pytest.approx(identify(predicted, true).pairwise.value)
+    text = " ".join(provenance.methods)
+    few, many = min(taken), max(taken)
+    range_of = f" (the least, over layers and fits) to {many} of 12" if few != many else ""
+    for part in (
+        "From the voxels of all 2 regions together (V1+LOC) units were decoded in the same way",
+        "with the regions (V1, LOC) as bands [@dupre2022]: weights of the bands, among 20 "
+        "candidates, and the penalty, among 7, were chosen for each unit by R² in training runs "
+        "that were left out in turn (5 groups of runs)",
+        "fitted anew, their own choices included, without each of 5 groups of training runs",
+        f"Banded ridge regression was taken for {few} of 12{range_of} units.",
+        "p by the largest of all 3 places, the regions and all together, in each permutation",
+    ):
+        assert part in text
+
+
+def test_noise_has_no_small_p_among_all_decoders(tmp_path):
+    rows, _, _ = Study(tmp_path, signal=0.0).fit(banded=True, imagined=[], permutations=2000)
+    seen = rows[rows["set"] == "seen"]
+    assert (
+        (seen["pairwise_low"] <= seen["pairwise"]) & (seen["pairwise"] <= seen["pairwise_high"])
+    ).all()
+    assert seen["pairwise_chance"].to_numpy() == pytest.approx(0.5, abs=0.01)
+    assert (seen["pairwise_p_corrected"] > 0.05).all()
+
+
+def test_networks_stand_beside_the_decoders_of_all_regions(tmp_path):
+    options = {"epochs": 1, "seeds": 1, "hidden": 0}
+    rows, _, provenance = Study(tmp_path).fit(banded=True, contrastive=options, imagined=[])
+    own = rows[(rows["region"] == JOINED) & (rows["layer"] == "early")]
+    assert own["decoder"].unique().tolist() == ["ridge", "banded", "better", "contrastive"]
+    text = " ".join(provenance.methods)
+    assert "On the same samples and all voxels, 1 network (seed 0)" in text
+    assert "Banded ridge regression was taken" in text
+
+
+def test_the_better_decoder_needs_three_training_runs(tmp_path):
+    study = Study(tmp_path)
+    keep = [f"ses-train_run-{k}" for k in (0, 1)]
+    keep += [run for run in study.bold if run.startswith("ses-test")]
+    study.table = study.table[study.table["run"].isin(keep)]
+    study.bold = {run: study.bold[run] for run in keep}
+    with pytest.raises(UserError, match=r"samples\.tsv: .* nested in training runs needs 3"):
+        study.fit(imagined=[], banded=True)
 
 
 def test_networks_need_a_training_run_to_leave_out(tmp_path):

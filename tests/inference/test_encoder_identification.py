@@ -130,6 +130,12 @@ def test_faults_are_one_readable_line(fitted, tmp_path, options, message):
         ({}, "name `features`"),
         ({"model": "m", "voxels": 100}, "voxels: is of decoded features"),
         ({"model": "m", "contrastive": {}}, "contrastive: is of decoded features"),
+        ({"model": "m", "banded": True}, "banded: is of decoded features"),
+        ({"features": ["f"], "banded": True}, "regions are its bands; name two `regions` or more"),
+        (
+            {"features": ["f"], "banded": True, "regions": ["V1", "V1"]},
+            "regions are its bands; name two `regions` or more",
+        ),
     ],
 )
 def test_a_block_decodes_features_or_takes_a_model(keys, message):

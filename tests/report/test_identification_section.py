@@ -16,6 +16,7 @@ from tristream.report.elements import Caution, Figure, Heading, Table
 from tristream.report.findings import Findings
 from tristream.report.item_findings import identified
 from tristream.report.methods import gather
+from tristream.report.report_figures import cell_text
 from tristream.report.sections.identification import section, study
 from tristream.report.sections.item_cells import WITHOUT_P
 from tristream.report.study_results import Results
@@ -163,6 +164,30 @@ def test_networks_stand_beside_ridge_regression(results, tables):
     assert named[:1] == ["net/early, ridge"]
     assert "net/early, contrastive" in named
     assert {"in the top five", "item to response"} <= {*seen.columns}
+
+
+def test_decoders_of_all_regions_have_rows_and_no_cell_of_one_region(results, tmp_path):
+    fitted = Study(tmp_path).fit(banded=True)
+    write(results, *fitted)
+    blocks = section(results, DATASET, "1").blocks
+    (seen,) = [b for b in blocks if isinstance(b, Table) and "10 items (40 showings)" in b.caption]
+    named = [(row[0], row[1]) for row in seen.rows]
+    assert ("net/early, ridge", "V1") in named
+    for name in ("ridge", "banded ridge", "better of both"):
+        assert (f"net/early, {name}", "V1+LOC") in named
+    assert ("net/early, banded ridge", "V1") not in named
+    captions = [b.caption for b in blocks if isinstance(b, Figure | Table)]
+    assert sum("Banded ridge has the regions as bands" in one for one in captions) == 4
+    (gates,) = [b for b in blocks if isinstance(b, Table) and "reliability" in b.columns]
+    assert [row[0] for row in gates.rows] == ["V1", "LOC", "V1+LOC"]
+    (found,) = [one for one in item_findings.identified(results) if one.kind == "seen"]
+    drawn, table = study(results, Findings([], [], [], identified=[found]))
+    assert isinstance(drawn, Figure)
+    assert table.rows[0][1].startswith("net/")
+
+
+def test_cells_without_a_value_are_empty():
+    assert cell_text(np.array([[0.5, np.nan]])).tolist() == [["0.50", ""]]
 
 
 def test_files_are_declared_and_methods_gathered(results):

@@ -124,6 +124,7 @@ STUDY: list[Change] = [
     ("config.yaml", "identification.images.voxels", 100, IDENTIFIED),
     ("config.yaml", "identification.images.alpha", "cv", IDENTIFIED),
     ("config.yaml", "identification.images.contrastive", {"loss": "siglip"}, IDENTIFIED),
+    ("config.yaml", "identification.images.banded", True, IDENTIFIED),
     ("config.yaml", "identification.images.delay", "1 TR", IDENTIFIED),
     ("config.yaml", "identification.images.imagined", ["ses-imageryTest*"], IDENTIFIED),
     ("config.yaml", "identification.images.candidates", "trained", IDENTIFIED),
@@ -264,7 +265,9 @@ CODE: list[tuple[str, set[str]]] = [
     ("decode/unit_ridge.py", ENCODED | IDENTIFIED | MEASURED),
     ("decode/pattern_reliability.py", ENCODED | IDENTIFIED | MEASURED),
     ("rsa/noise_ceiling.py", COMPARED),
-    ("encode/solvers/ridge.py", {"power"} | STREAMS),
+    # Regions as bands are fitted by the estimators that encoders have.
+    ("encode/solvers/ridge.py", {"power"} | STREAMS | IDENTIFIED),
+    ("decode/banded_decoder.py", ENCODED | IDENTIFIED),
     # Contrasts are drawn by what draws encodings, which knows their ceilings.
     ("encode/ceiling.py", {"power", "contrast_maps"} | STREAMS),
     ("encode/joint_training.py", TRAINED),

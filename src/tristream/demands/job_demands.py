@@ -60,6 +60,8 @@ class Sizes:
         Bands of a model by stacking, whose dual weights all stay in memory.
     fits : int
         Times that a model is fitted, with its nested search.
+    joined : int
+        Layers that are decoded from all regions together by banded ridge regression.
     megabytes, stimuli : float
         Of the largest file of features, or of the weights, that the job reads; of all stimuli.
     """
@@ -77,6 +79,7 @@ class Sizes:
     held: float = 0.0
     stacked: int = 0
     fits: int = 1
+    joined: int = 0
     megabytes: float = 0.0
     stimuli: float = 0.0
 
@@ -99,6 +102,9 @@ TERMS: dict[str, Callable[[Sizes], float]] = {
     "tested*voxels*subjects": lambda s: s.tested * s.voxels * s.subjects / 1e6,
     "voxels*subjects": lambda s: s.voxels * s.subjects / 1e3,
     "subjects*models": lambda s: s.subjects * s.models,
+    "joined": lambda s: float(s.joined > 0),
+    "joined*trained*trained": lambda s: (s.joined > 0) * s.trained**2 / 1e6,
+    "joined*fits*trained*trained": lambda s: s.joined * s.fits * s.trained**2 / 1e6,
     "megabytes": lambda s: s.megabytes,
     "stimuli": lambda s: s.stimuli,
     "work": lambda s: (
@@ -236,10 +242,20 @@ class Demands:
             models=len(models),
             layers=sum(len(layers) for layers in self._layers.values()),
             fits=1 if holdout else len(volumes) + 1,
+            joined=self._joined(wildcards),
             megabytes=self._megabytes(place, wildcards),
             stimuli=_received(self._layout.path("stimuli_receipt", dataset=dataset))
             if place == "features"
             else 0.0,
+        )
+
+    def _joined(self, wildcards: Mapping[str, str]) -> int:
+        """Layers of an identification that banded ridge regression decodes, too."""
+        one = self._resolved.study.identification.get(wildcards.get("identification", ""))
+        if one is None or not one.banded:
+            return 0
+        return sum(
+            1 if "/" in name else max(len(self._layers.get(name, ())), 1) for name in one.features
         )
 
     def remedy(self, place: str, wildcards: Mapping[str, str], limit: int) -> str:
