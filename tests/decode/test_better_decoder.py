@@ -8,6 +8,7 @@ import pytest
 from tristream.decode.banded_decoder import BandedFeatureDecoder
 from tristream.decode.better_decoder import BetterDecoder
 from tristream.decode.feature_decoder import FeatureDecoder
+from tristream.decode.identification import identify
 
 TRAINED = 120
 RUNS = np.arange(TRAINED) // 20
@@ -147,6 +148,22 @@ def test_units_that_were_permuted_are_not_decoded():
     assert abs(held_out(found.predict(x[TRAINED:]), y[TRAINED:]).mean()) < 0.05
     assert abs(found.scores_.mean()) < 0.05
     assert 0.25 < found.banded_.mean() < 0.75
+
+
+def test_items_of_noise_are_identified_at_the_rate_of_chance():
+    """p of at most .05 in one of twenty data sets, though each chooses its decoder by its data."""
+    p = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, y = rng.standard_normal((60, 30)), rng.standard_normal((60, 6))
+        bands = {"V1": np.arange(15), "LOC": np.arange(15, 30)}
+        plain = FeatureDecoder(voxels=10, device="cpu")
+        banded = BandedFeatureDecoder(bands, alphas=[1, 100], candidates=3, device="cpu")
+        found = BetterDecoder(plain, banded).fit(x[:45], y[:45], np.arange(45) // 15)
+        p.append(identify(found.predict(x[45:]), y[45:], permutations=999).pairwise.p)
+    # Of 60 with a probability of .05 more than 8 are found once in 300 times.
+    assert (np.array(p) <= 0.05).sum() <= 8
+    assert 0.35 < np.mean(p) < 0.65
 
 
 def test_a_unit_without_score_takes_the_plain_decoder():

@@ -20,6 +20,9 @@ def test_the_examples_run_as_they_stand():
     assert names["within_runs"].pairwise.p < 0.001
     assert names["in_turn"].pairwise.p is None
     assert names["in_turn"].candidates == 10
+    assert names["best_of_both"].shape == (20, 60)
+    assert names["taken"].shape == (60,)
+    assert (names["taken"] == (names["scores"][1] > names["scores"][0])).all()
     assert names["mean_profile"].value > 0.3
     assert len(names["profile"]) == 60
     assert not names["gate"].passed

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from helpers.many_subjects import write
+from tristream.config.identification import Identification
 from tristream.config.load import Resolved, load
 from tristream.demands import job_demands
 from tristream.demands.job_demands import HELD, MARGIN, SPARE, TERMS, Demands, Sizes, total
@@ -174,3 +175,23 @@ def test_all_that_is_learned_is_of_a_place_and_of_known_sizes():
             assert next(iter(units)) == "one" or "one" in units
             assert set(units) <= set(TERMS)
             assert all(unit >= 0 for unit in units.values())
+
+
+def test_an_identification_with_bands_asks_for_what_its_fits_take(study: Path):
+    """Layers of all regions together are fitted seven times, and have kernels of the samples."""
+    which = {"dataset": "many", "subject": "001", "identification": "items"}
+    asked = {}
+    for banded in (False, True):
+        resolved = resized(study, 400, 20_000)
+        block = Identification(
+            datasets=["many"], features=["net", "net/last"], regions=["V1", "V2"], banded=banded
+        )
+        resolved.study.identification["items"] = block
+        demands = Demands(resolved, {"net": ("first", "middle", "last")})
+        sizes = demands.sizes("identification", which)
+        assert sizes.joined == (4 if banded else 0)
+        asked[banded] = [
+            getattr(demands, of)("identification", which) for of in ("memory", "minutes")
+        ]
+    assert asked[True][0] > asked[False][0] + 600
+    assert asked[True][1] > asked[False][1] + 30
