@@ -58,7 +58,7 @@ def places_of(units: ShownUnits, design: IdentificationDesign) -> list[Place]:
 
 
 def joined_name(regions: Sequence[str]) -> str:
-    """What all regions together are called, which is no region's name: ``V1+LOC``.
+    """Name of all regions together, ``V1+LOC``, which no region has.
 
     Examples
     --------
