@@ -6,10 +6,21 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating]
 
 
+# Of a mean: more than rounding takes from it, less than what is measured differs from it.
+ROUNDED = 1e-9
+
+
 def centred(x: Floats, axis: int = 0) -> npt.NDArray[np.float64]:
-    """`x` less its mean over time, in float64."""
+    """`x` less its mean over time, in float64; exactly zero where it does not vary."""
     x = np.asarray(x, dtype=np.float64)
-    return x - x.mean(axis, keepdims=True)
+    mean = x.mean(axis, keepdims=True)
+    out = x - mean
+    # Rounding of the mean must not look like variance.
+    first = (slice(None),) * (axis % x.ndim) + (slice(0, 1),)
+    off = np.abs(out[first])
+    if ((off > 0) & (off <= ROUNDED * np.abs(mean))).any():
+        out[np.broadcast_to((x == x[first]).all(axis, keepdims=True), x.shape)] = 0
+    return out
 
 
 def correlation(y: Floats, prediction: Floats) -> npt.NDArray[np.float64]:

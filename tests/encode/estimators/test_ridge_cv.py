@@ -407,3 +407,104 @@ def test_split_scores_are_those_of_himalaya():
     model.set_params(score_func="correlation")
     with pytest.raises(ValueError, match="no shares"):
         model.score_targets(parts, y, split=True)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e6 + 0.1, -3.3])
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+def test_targets_that_do_not_vary_score_zero_whatever_their_mean(value, score):
+    """The mean of many 0.1 is not 0.1, and what is left is no variance."""
+    x, y = data()
+    model = RidgeCV(ALPHAS, score_func=score).fit(x, y, runs=RUNS)
+    y[:, 2] = value
+    assert model.score_targets(x, y)[2] == 0
+    assert RidgeCV(ALPHAS, score_func=score).fit(x, y, runs=RUNS).score_targets(x, y)[2] == 0
+    if score == "r2":
+        assert not model.score_targets(x, y, split=True)[:, 2].any()
+
+
+def test_stacking_counts_runs_without_variance_as_zero():
+    x, y = data()
+    y[RUNS == 1, 2] = 0.1
+    whole = StackedRidgeCV(ALPHAS).fit([x], y, runs=RUNS)
+    exact = BandedRidgeCV(ALPHAS, solver="exact").fit([x], y, runs=RUNS)
+    assert whole.band_cv_[0] == pytest.approx(exact.cv_)
+
+
+def test_a_second_fit_forgets_the_first():
+    x, y = data()
+    kernels = np.stack([x[:, 6:] @ x[:, 6:].T, x[:, :6] @ x[:, :6].T])
+    model = BandedRidgeCV(ALPHAS, candidates=5, solver="exact")
+    model.fit([x[:, :6], x[:, 6:]], y, runs=RUNS)
+    model.set_params(kernel="precomputed", select="best").fit(kernels, y, runs=RUNS)
+    with pytest.raises(AttributeError, match="only linear kernels of features"):
+        _ = model.coef_
+    assert not hasattr(model, "temperature_")
+
+
+def test_folds_that_train_on_less_than_the_rest_are_taken_as_they_are():
+    """Twice the same samples, or a part of them, are as many as all the others."""
+    x, y = data()
+    n = len(x)
+    half = n // 2
+    twice = np.resize(np.arange(half, half + half // 2), n - half)
+    folds = [(np.arange(half, n), np.arange(half)), (np.arange(half), np.arange(half, n))]
+    odd = [(twice, np.arange(half)), (np.arange(half), np.arange(half, n))]
+    assert len(twice) + half == n
+    whole, found = (RidgeCV(ALPHAS, cv=own, solver="exact").fit(x, y) for own in (folds, odd))
+    assert not np.allclose(whole.cv_, found.cv_, atol=1e-3)
+    leak = [(np.arange(half), np.arange(half)), folds[1]]
+    with pytest.raises(ValueError, match="tested on training samples"):
+        RidgeCV(ALPHAS, cv=leak).fit(x, y)
+
+
+def test_runs_may_be_a_list():
+    x, y = data()
+    listed, given = (RidgeCV(ALPHAS, cv=cv).fit(x, y) for cv in (RUNS.tolist(), RUNS))
+    assert np.array_equal(listed.cv_, given.cv_)
+
+
+@pytest.mark.parametrize("cv", [-3, 0, 1])
+def test_fewer_than_two_folds_are_refused(cv):
+    x, y = data()
+    with pytest.raises(ValueError, match="at least two groups"):
+        RidgeCV(ALPHAS, cv=cv).fit(x, y)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_infinite_band_weights_are_refused(solver):
+    x, y = data()
+    with pytest.raises(ValueError, match="finite weights"):
+        BandedRidgeCV(ALPHAS, candidates=[[np.inf, 1]], solver=solver).fit([x, x], y, runs=RUNS)
+
+
+def test_kernels_that_do_not_fit_are_refused():
+    x, y = data()
+    kernels = np.stack([x @ x.T, x @ x.T])
+    model = BandedRidgeCV(ALPHAS, candidates=5, kernel="precomputed").fit(kernels, y, runs=RUNS)
+    for wrong in (kernels[:, :, :50], kernels[:1]):
+        with pytest.raises(ValueError, match="was fitted with"):
+            model.predict(wrong)
+    kernels[1] += np.triu(np.full_like(kernels[1], 0.1))
+    with pytest.raises(ValueError, match="band 1: the kernel is not symmetric"):
+        model.fit(kernels, y, runs=RUNS)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_matrix_is_not_taken_for_the_bands_of_the_fit(solver):
+    x, y = data()
+    model = BandedRidgeCV(ALPHAS, candidates=5, solver=solver)
+    model.fit([x[:, :6], x[:, 6:]], y, runs=RUNS)
+    with pytest.raises(ValueError, match="was fitted with"):
+        model.predict(x, split=True)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_tensors_of_any_kind_are_taken(solver):
+    x, y = np.rint(4 * data()[0]), data()[1]
+    known = RidgeCV(ALPHAS, solver=solver).fit(x, y, runs=RUNS).predict(x)
+    for own in (torch.tensor(x).bfloat16(), torch.tensor(x).half(), torch.tensor(x).float()):
+        model = RidgeCV(ALPHAS, solver=solver).fit(own, y, runs=RUNS)
+        assert model.predict(own).numpy() == pytest.approx(known, abs=1e-6)
+    own, targets = torch.tensor(x).requires_grad_(), torch.tensor(y).requires_grad_()
+    model = RidgeCV(ALPHAS, solver=solver).fit(own, targets, runs=RUNS)
+    assert model.predict(own).numpy() == pytest.approx(known)

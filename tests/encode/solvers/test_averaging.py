@@ -200,3 +200,23 @@ def test_other_choices_are_refused():
     x, y, _, _ = data(voxels=2)
     with pytest.raises(ValueError, match="select 'mean' is neither of average, best"):
         BandedRidgeCV(select="mean").fit(x, y, runs=RUNS)
+
+
+@pytest.mark.parametrize("solver", ["exact", "primal"])
+@pytest.mark.parametrize("voxels", [1, 2])
+def test_few_voxels_are_averaged_too(solver, voxels):
+    """Their best candidates alone don't tell the noise; nor do others that are nearly the same."""
+    x, y, _, _ = data(voxels=20)
+    model = BandedRidgeCV(ALPHAS, candidates=40, solver=solver)
+    some = model.fit(list(x), y[:, :voxels], runs=RUNS).temperature_
+    every = model.fit(list(x), y, runs=RUNS).temperature_
+    assert every / 10 < some < 10 * every
+
+
+def test_candidates_that_are_the_best_but_for_rounding_tell_no_noise():
+    rng = np.random.default_rng(0)
+    scores = 0.3 + 4e-3 * rng.standard_normal((2, 400, 5))
+    same = scores[[0, 0, 1, 1]] + 1e-9 * rng.standard_normal((4, 400, 5))
+    few, many = (torch.from_numpy(s) for s in (scores, np.concatenate([scores, same])))
+    few, many = averaging.standard_error(few), averaging.standard_error(many)
+    assert many == pytest.approx(few, rel=1e-3)

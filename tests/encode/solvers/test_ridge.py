@@ -403,3 +403,26 @@ def test_cuda_predicts_as_the_cpu():
     joined = torch.cat(x, 1)
     predicted = [joined @ f.weights.cpu().double() + f.intercept.cpu() for f in (cpu, cuda)]
     assert float((predicted[0] - predicted[1]).abs().max()) < 1e-4
+
+
+@pytest.mark.parametrize("score", ["r2", "correlation"])
+@pytest.mark.parametrize("select", ["best", "average"])
+@pytest.mark.parametrize("scale", [2.0**-83, 2.0**-43, 2.0**40, 2.0**83])
+def test_data_in_other_units_have_the_same_model(score, select, scale):
+    """Squares of squares leave float32: of signals in tesla, say."""
+    x, y = data(dtype=torch.float32, voxels=80)
+    y = y[:, :40].repeat(1, 2)
+    y[:, 5] = 0.1
+    other = y.clone()
+    other[:, 40:] *= scale
+    gammas = np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]])
+    known, found = (
+        ridge.fit(x, own, RUNS, gammas, ALPHAS, score=score, select=select) for own in (y, other)
+    )
+    assert torch.equal(found.alpha, known.alpha)
+    assert torch.allclose(found.score, known.score, atol=1e-5)
+    assert torch.allclose(found.weights[:, 40:] / scale, known.weights[:, 40:], atol=1e-4)
+    assert torch.allclose(found.intercept[40:] / scale, known.intercept[40:], atol=1e-3)
+    if select == "average":
+        one, another = found.average, known.average
+        assert torch.allclose(one.weights[:, 40:] / scale, another.weights[:, 40:], atol=1e-4)

@@ -20,7 +20,7 @@ from tristream.encode.estimators.validation import (
     read_targets,
 )
 from tristream.encode.nonlinear import DEGREE, KernelMap, Kind
-from tristream.encode.prediction_scores import correlation, split_r2
+from tristream.encode.prediction_scores import centred, correlation, split_r2
 from tristream.encode.solvers import banded_ridge, ridge
 
 Score = Literal["r2", "correlation"]
@@ -94,6 +94,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         if self.select not in get_args(Select):
             raise ValueError(f"select {self.select!r} is neither of {', '.join(get_args(Select))}")
         device = torch.device(choose_device(self.device))
+        self._forget()
         names, parts = self._bands(X, reset=True)
         samples = parts[0].shape[0]
         targets, self.vector_ = read_targets(y, samples)
@@ -111,6 +112,11 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             self._fit_dual(parts, targets, groups, gammas, alphas, kinds)
         self._warn_edges(alphas)
         return self
+
+    def _forget(self) -> None:
+        """Drop what an earlier fit found: features of that one would pass for those of this one."""
+        for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("__")]:
+            delattr(self, name)
 
     def _choose(
         self,
@@ -446,7 +452,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         predicted = predicted.reshape(truth.shape)
         if self.score_func == "correlation":
             return correlation(truth, predicted)
-        spread = ((truth - truth.mean(0)) ** 2).sum(0)
+        spread = (centred(truth) ** 2).sum(0)
         error = ((truth - predicted) ** 2).sum(0)
         return np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1), 0.0)
 

@@ -14,7 +14,13 @@ from tristream.encode.estimators.cross_validated import (
     Select,
     Solver,
 )
-from tristream.encode.estimators.validation import Bands, Floats, is_banded, read_bands
+from tristream.encode.estimators.validation import (
+    Bands,
+    Floats,
+    is_banded,
+    is_symmetric,
+    read_bands,
+)
 from tristream.encode.nonlinear import DEGREE, Kind
 from tristream.encode.solvers import banded_ridge
 
@@ -206,13 +212,22 @@ class BandedRidgeCV(CrossValidatedRidge):
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
         if self.kernel != "precomputed":
             return read_bands(self, X, self.bands, reset)
-        kernels = [torch.as_tensor(k) for k in X]
+        kernels = [torch.as_tensor(k).detach() for k in X]
         shapes = {tuple(k.shape) for k in kernels}
         if len(shapes) != 1 or any(len(s) != 2 or (reset and s[0] != s[1]) for s in shapes):
             raise ValueError(f"precomputed kernels must be (bands, n, n), not {sorted(shapes)}")
+        if reset:
+            self._widths_ = [len(k) for k in kernels]
+        elif [k.shape[1] for k in kernels] != self._widths_:
+            raise ValueError(
+                f"kernels of {[k.shape[1] for k in kernels]} training samples a band, but "
+                f"{type(self).__name__} was fitted with {self._widths_}"
+            )
         for band, kernel in enumerate(kernels):
             if not bool(torch.isfinite(kernel).all()):
                 raise ValueError(f"band {band}: the kernel has NaN or infinite values")
+            if reset and not is_symmetric(kernel):
+                raise ValueError(f"band {band}: the kernel is not symmetric")
         return [str(i) for i in range(len(kernels))], kernels
 
     def _steps(self, candidates: int) -> bool:
@@ -224,11 +239,12 @@ class BandedRidgeCV(CrossValidatedRidge):
                 raise ValueError("candidates must be 1 at least")
             return banded_ridge.dirichlet_candidates(int(self.candidates), bands, self.random_state)
         gammas = np.asarray(self.candidates, dtype=float)
-        if gammas.ndim != 2 or gammas.shape[1] != bands or not (gammas >= 0).all():
+        if gammas.ndim != 2 or gammas.shape[1] != bands or not len(gammas):
             raise ValueError(
-                f"candidates must be (candidates, {bands}) weights, not negative; they have "
-                f"shape {gammas.shape}"
+                f"candidates must be (candidates, {bands}) weights, not of shape {gammas.shape}"
             )
+        if not (np.isfinite(gammas) & (gammas >= 0)).all():
+            raise ValueError("candidates must be finite weights, none of them negative")
         return gammas
 
     def _kinds(self, bands: int) -> list[Kind]:

@@ -96,6 +96,7 @@ class StackedRidgeCV(BandedRidgeCV):
             If values are missing, shapes do not fit, or folds do not each leave a group out.
         """
         device = torch.device(choose_device(self.device))
+        self._forget()
         names, parts = self._bands(X, reset=True)
         samples = len(parts[0])
         targets, self.vector_ = read_targets(y, samples)

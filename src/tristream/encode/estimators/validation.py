@@ -10,11 +10,16 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, validate_data
 
+from tristream.encode.solvers.folds import leaves_out
+
 Floats = npt.NDArray[np.floating]
 Groups = npt.NDArray[Any] | list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 Bands = Mapping[str, Any] | Sequence[Any]
 """Names to columns of one array, or columns alone: slices or arrays of indices; or the name of
 each column's band."""
+# Of the largest entry of a kernel: how far it may be from its transpose.
+SYMMETRIC = 1e-3
+ROWS = 512
 STEPS = (
     "bands are columns of X as `fit` gets it: after a step that delays features each band has its "
     "columns at all delays"
@@ -66,7 +71,7 @@ def read_bands(
             estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_min_samples=1
         )
         whole = _tensor(checked)
-        estimator._widths_ = [whole.shape[1]] if reset else estimator._widths_
+        _remember(estimator, [whole.shape[1]], reset)
     if bands is None:
         return ["0"], [whole]
     columns = _columns(bands, whole.shape[1])
@@ -107,10 +112,13 @@ def _matrix(x: Any, name: str) -> torch.Tensor:
     if not isinstance(x, torch.Tensor):
         checked = check_array(x, dtype=[np.float64, np.float32], ensure_all_finite=False)
         x = _tensor(checked)
+    x = x.detach()
     if x.ndim != 2:
         raise ValueError(f"{name} is not a matrix: its shape is {tuple(x.shape)}")
     if not x.is_floating_point():
         x = x.double()
+    if x.dtype not in (torch.float32, torch.float64):
+        x = x.float()  # What is centred would be rounded.
     if not bool(torch.isfinite(x).all()):
         columns = int((~torch.isfinite(x).all(0)).sum())
         raise ValueError(f"{name} has NaN or infinite values in {columns} of {x.shape[1]} columns")
@@ -147,6 +155,7 @@ def read_targets(y: Any, samples: int) -> tuple[torch.Tensor, bool]:
             input_name="y",
         )
         y = _tensor(y)
+    y = y.detach()
     if not y.is_floating_point():
         y = y.double()
     if y.dtype not in (torch.float32, torch.float64):
@@ -193,19 +202,23 @@ def read_groups(cv: Any, runs: Any, samples: int) -> Groups:
     if runs is not None and not splits:
         return _labels(runs, samples)
     if isinstance(cv, int | np.integer):
+        if cv < 2:
+            raise ValueError(f"cv={cv}: cross-validation needs at least two groups")
         if samples < 2 * cv:
             raise ValueError(
                 f"n_samples={samples} is too few for cv={cv} folds of two samples at least"
             )
         return np.arange(samples) * int(cv) // samples
-    if isinstance(cv, np.ndarray):
+    listed = isinstance(cv, list | tuple) and bool(cv) and all(map(np.isscalar, cv))
+    if listed or isinstance(cv, np.ndarray):
         return _labels(cv, samples)
     rows = list(check_cv(cv).split(np.zeros((samples, 1)), groups=runs))
     if not rows:
         raise ValueError("cv holds no folds; a generator is used up by its first fit: give a list")
     labels = np.full(samples, -1)
     for number, (train, test) in enumerate(rows):
-        if len(train) + len(test) != samples or (labels[test] >= 0).any():
+        parts = leaves_out(train, test, samples)
+        if not parts or (labels[test] >= 0).any():
             return rows
         labels[test] = number
     return labels if (labels >= 0).all() else rows
@@ -218,6 +231,14 @@ def _labels(runs: Any, samples: int) -> npt.NDArray[Any]:
     if len(np.unique(labels)) < 2:
         raise ValueError("cross-validation needs at least two groups; all samples are of one run")
     return labels
+
+
+def is_symmetric(kernel: torch.Tensor) -> bool:
+    """Whether a kernel (n, n) equals its transpose but for rounding."""
+    # A few rows at a time: another matrix of this size may be too many.
+    rows = zip(kernel.split(ROWS), kernel.split(ROWS, 1), strict=True)
+    off = max(float((some - own.T).double().abs().max()) for some, own in rows)
+    return off <= SYMMETRIC * float(kernel.abs().max())
 
 
 def check_definite(names: Sequence[str], kernels: Sequence[torch.Tensor], least: float) -> None:

@@ -242,7 +242,8 @@ def standard_error(scores: torch.Tensor) -> float:
     best = mean.argmax(0)
     difference = scores - scores[best, torch.arange(len(best), device=best.device)]
     error = (difference.var(2) / scores.shape[2]).sqrt()
-    near = (mean >= mean.amax(0) - NEAR) & (difference != 0).any(2)
+    # Some are the best one but for rounding, and tell nothing.
+    near = (mean >= mean.amax(0) - NEAR) & (error > LEAST)
     some = near.any(0)
     found = (error * near).sum(0)[some] / near.sum(0)[some]
     return max(float(found.median()), LEAST) if len(found) else LEAST
@@ -273,7 +274,11 @@ def begin(
     candidates : Tensor of int of shape (voxels, k)
         In which those of little weight gave way to the first.
     """
-    temperature = noise(problem, operators, score, candidates[:, :kept])
+    # The best of a few voxels are too few to tell.
+    telling = kept
+    while telling < candidates.shape[1] and len(candidates[:, :telling].unique()) < MEASURED:
+        telling += 1
+    temperature = noise(problem, operators, score, candidates[:, :telling])
     small = scores < scores[:, :1] + temperature * math.log(SMALLEST)
     small[:, :kept] = False
     return Average(problem, temperature), torch.where(small, candidates[:, :1], candidates)

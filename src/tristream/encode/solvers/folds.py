@@ -96,12 +96,19 @@ def make_folds(groups: Groups, samples: int) -> Folds | Splits:
     return Splits(samples, rows) if labels is None else _from_labels(labels)
 
 
+def leaves_out(train: Ints, test: Ints, samples: int) -> bool:
+    """Whether a fold trains on all samples but those it tests on, each once."""
+    if len(train) + len(test) != samples:
+        return False
+    return bool((np.sort(np.concatenate([train, test])) == np.arange(samples)).all())
+
+
 def _labels(rows: list[tuple[Ints, Ints]], samples: int) -> Ints | None:
     """The group of every sample, where leaving groups out is what the folds do."""
     tested = np.concatenate([test for _, test in rows])
     if len(tested) != samples or len(np.unique(tested)) != samples:
         return None
-    if any(len(train) + len(test) != samples for train, test in rows):
+    if not all(leaves_out(train, test, samples) for train, test in rows):
         return None
     labels = np.empty(samples, int)
     for number, (_, test) in enumerate(rows):

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from tristream.encode.solvers.averaging import (
+    LEAST,
     MEASURED,
     MEASURED_ON,
     SMALLEST,
@@ -31,6 +32,8 @@ from tristream.encode.solvers.problem import in_chunks
 
 # Voxels whose coordinates are held.
 VOXELS = 2048
+# Targets between one over this and this are left as they are.
+SIZE = 1e4
 # Voxels that tell which penalties matter; of so few, all are scored in full.
 SAMPLE = 64
 
@@ -139,6 +142,7 @@ def fit(
     products = gram(x)
     penalties = torch.as_tensor(np.asarray(alphas, float), device=device)
     level = torch.zeros(voxels, dtype=dtype, device=device)
+    unit = torch.zeros_like(level)
     best = torch.full_like(level, -torch.inf)
     gamma = torch.zeros(voxels, dtype=torch.long, device=device)
     alpha = torch.zeros_like(gamma)
@@ -146,26 +150,31 @@ def fit(
     chunk = VOXELS
 
     def take(part: slice | torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Some targets (n, some), and what was taken from each."""
+        """Some targets (n, some) in units of their own, and what was taken from each."""
         y = targets[:, part][order.to(targets.device)].to(device)
         # Any constant may be taken away with an intercept; float32 keeps more digits.
         mean = y.mean(0) if intercept else torch.zeros_like(y[0])
-        return y.sub_(mean), mean
+        y.sub_(mean)
+        own = unit[part]
+        if not bool(own.all()):
+            own = unit[part] = _units(y)
+        return (y if bool((own == 1).all()) else y.div_(own)), mean
 
     averaging, margin = None, 0.0
     shares = level.new_zeros(voxels, len(features))
     sums = torch.zeros_like(weights if select == "average" else shares)
     if select == "average":
         some = take(torch.arange(0, voxels, -(-voxels // MEASURED_ON)))[0]
-        # A few weightings tell, at an eighth of what all cost.
-        few = gammas[: min(MEASURED, max(4, len(gammas) // 8))]
-        by_fold = [
-            by_group(
-                some, Search.of(spectrum, rows, penalties, voxels, intercept, score, dtype, None)
-            )
-            for spectrum in (Spectrum.of(x, products, _roots(g, widths, device)) for g in few)
-        ]
-        temperature = standard_error(torch.cat(by_fold))
+        # A few weightings tell, at an eighth of what all cost; of a few voxels, perhaps more.
+        by_fold: list[torch.Tensor] = []
+        few = min(MEASURED, max(4, len(gammas) // 8))
+        temperature = LEAST
+        while temperature == LEAST and len(by_fold) < len(gammas):
+            for g in gammas[len(by_fold) : max(few, 2 * len(by_fold))]:
+                spectrum = Spectrum.of(x, products, _roots(g, widths, device))
+                own = Search.of(spectrum, rows, penalties, voxels, intercept, score, dtype, None)
+                by_fold.append(by_group(some, own))
+            temperature = standard_error(torch.cat(by_fold))
         averaging = Weights(temperature, level, [shares, sums])
         margin = -temperature * math.log(SMALLEST)
     sample = None
@@ -210,6 +219,9 @@ def fit(
                 sums.index_add_(0, places, (own * (share @ filters)) @ vectors.T)
 
         chunk = in_chunks(voxels, chunk, choose)
+    for found in (weights, *([] if averaging is None else [sums])):
+        if bool((unit != 1).any()):
+            found.mul_(unit[:, None])
     offset = level.double() - weights.double() @ centre
     average = None
     if averaging is not None:
@@ -223,6 +235,17 @@ def fit(
             averaging.temperature,
         )
     return PrimalFit(gamma, alpha, best, weights.T, offset.to(dtype), average)
+
+
+def _units(y: torch.Tensor) -> torch.Tensor:
+    """Powers of two that make targets (n, some) of a size whose fourth power float32 can hold.
+
+    Signals in tesla, say; one where a target has such a size.
+    """
+    largest = torch.linalg.vector_norm(y, torch.inf, dim=0)
+    powers = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+    fits = (largest == 0) | ((largest > 1 / SIZE) & (largest < SIZE))
+    return torch.where(fits, 1.0, powers)
 
 
 def _groups(groups: np.ndarray) -> tuple[torch.Tensor, list[slice]]:

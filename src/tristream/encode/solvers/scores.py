@@ -149,6 +149,8 @@ def mean_r2(residuals: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) 
     for residual, y in zip(residuals, targets, strict=True):
         y = y.double()
         spread = (y - y.mean(0)).square().sum(0)
+        # Rounding of the mean must not look like variance.
+        varies = (y.amax(0) > y.amin(0)) & (spread > 0)
         error = residual.double().square().sum(0)
-        scores.append(torch.where(spread > 0, 1 - error / spread, 0.0))
+        scores.append(torch.where(varies, 1 - error / spread, 0.0))
     return torch.stack(scores).mean(0)
