@@ -242,11 +242,11 @@ def standard_error(scores: torch.Tensor) -> float:
     best = mean.argmax(0)
     difference = scores - scores[best, torch.arange(len(best), device=best.device)]
     error = (difference.var(2) / scores.shape[2]).sqrt()
-    # Some are the best one but for rounding, and tell nothing.
-    near = (mean >= mean.amax(0) - NEAR) & (error > LEAST)
-    some = near.any(0)
+    near = (mean >= mean.amax(0) - NEAR) & (difference != 0).any(2)
+    # Where all near ones are the best one but for rounding, they tell nothing.
+    some = (near & (error > LEAST)).any(0)
     found = (error * near).sum(0)[some] / near.sum(0)[some]
-    return max(float(found.median()), LEAST) if len(found) else LEAST
+    return max(float(found.quantile(0.5)), LEAST) if len(found) else LEAST
 
 
 def begin(

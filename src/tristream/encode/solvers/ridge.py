@@ -165,12 +165,13 @@ def fit(
     sums = torch.zeros_like(weights if select == "average" else shares)
     if select == "average":
         some = take(torch.arange(0, voxels, -(-voxels // MEASURED_ON)))[0]
-        # A few weightings tell, at an eighth of what all cost; of a few voxels, perhaps more.
+        # A few weightings tell; of a few voxels, perhaps more. The first ones, all bands alike and
+        # each alone, serve few voxels, and differ from each other more than near-best ones do.
+        drawn = gammas[np.random.default_rng(0).permutation(len(gammas))]
         by_fold: list[torch.Tensor] = []
-        few = min(MEASURED, max(4, len(gammas) // 8))
         temperature = LEAST
         while temperature == LEAST and len(by_fold) < len(gammas):
-            for g in gammas[len(by_fold) : max(few, 2 * len(by_fold))]:
+            for g in drawn[len(by_fold) : max(MEASURED, 2 * len(by_fold))]:
                 spectrum = Spectrum.of(x, products, _roots(g, widths, device))
                 own = Search.of(spectrum, rows, penalties, voxels, intercept, score, dtype, None)
                 by_fold.append(by_group(some, own))
