@@ -202,7 +202,8 @@ def read_inputs(
             "give the model `delays: [0]`"
         )
     paths = {head.run: path for path, head in zip(bold, heads, strict=True)}
-    runs = {head.run: _run(paths, head.projection, table, head.run, samples) for head in heads}
+    what = _shown(table, exchange_unit(provenance))
+    runs = {head.run: _run(paths, head.projection, what, head.run, samples) for head in heads}
     # Where repeats are averaged over runs, those that show nothing new hold no sample.
     runs = {name: run for name, run in runs.items() if len(run.rows) or not _empties(table, name)}
     layout, files, infos = _spaces(model, aligned)
@@ -235,6 +236,20 @@ def read_inputs(
     )
 
 
+def _shown(table: pd.DataFrame, unit: Unit) -> pd.DataFrame:
+    """The sample index with a column `shown`: what changes places, and of blocks what they show.
+
+    Rounds are made of what blocks show. An event that is known by its label alone counts as itself
+    where items are exchanged; in a block it shows what others of the label do.
+    """
+    if unit not in ("block", "round"):
+        return table.assign(shown=table["exchange"])
+    items = table["item"].where(table["item"] != "")
+    # Volumes after a block that change places with it show nothing themselves.
+    of_unit = items.groupby([table["run"], table["unit"]]).transform("first")
+    return table.assign(shown=of_unit.where(table["unit"] != "", items).fillna(""))
+
+
 def _empties(table: pd.DataFrame, name: str) -> bool:
     return bool((table.loc[table["run"] == name, "average"] != "").any())
 
@@ -250,7 +265,7 @@ def _run(
             f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
             "run align again"
         )
-    items = {one: k for k, one in enumerate(sorted(set(table["exchange"]) - {""}))}
+    items = {one: k for k, one in enumerate(sorted(set(table["shown"]) - {""}))}
     codes, units = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
     stimulated = (own["item"] != "").to_numpy()
     return Run(
@@ -259,7 +274,7 @@ def _run(
         rows=np.flatnonzero((own["keep"] & ~own["censor"]).to_numpy()),
         projection=projection,
         unit=codes.astype(np.int64),
-        item=np.array([items.get(one, -1) for one in own["exchange"]], np.int64),
+        item=np.array([items.get(one, -1) for one in own["shown"]], np.int64),
         stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
         split=str(own["split"].iloc[0]),
         repeat=str(own["repeat"].iloc[0]) or name,
