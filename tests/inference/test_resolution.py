@@ -12,7 +12,7 @@ from helpers.fixed_permutations import permutation_test
 from tristream.align.exchange import exchange
 from tristream.inference.moved_predictions import MovedPredictions
 from tristream.inference.permutation import PredictedRun
-from tristream.inference.resolution import ENOUGH, Resolution, resolve
+from tristream.inference.resolution import ENOUGH, Resolution, StoredNull, resolve
 
 
 @dataclass
@@ -144,3 +144,25 @@ def test_family_wise_errors_keep_their_rate():
         for seed in range(300)
     ]
     assert stats.binomtest(sum(hits), 300, 0.05).pvalue > 0.01
+
+
+@pytest.mark.parametrize("lost", ["observed", "permuted"])
+def test_what_is_not_a_number_is_not_significant_and_costs_others_nothing(lost):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((501, 20)) / 10
+    values[0, :2] = 0.9
+    broken = values.copy()
+    if lost == "observed":
+        broken[0, 0] = np.nan
+    else:
+        broken[1:51, 0] = np.nan
+    plan = Resolution(first=500, most=500)
+    whole, found = (resolve(StoredNull.of(one, 10**6), plan) for one in (values, broken))
+    # The control: with all numbers there, the voxel is significant.
+    assert whole.p[0] < 0.01
+    assert whole.p_fwe[0] < 0.01
+    assert found.p[0] == (1.0 if lost == "observed" else pytest.approx(51 / 501))
+    assert found.p_fwe[0] > 0.05
+    np.testing.assert_array_equal(found.p[1:], whole.p[1:])
+    if lost == "observed":
+        assert found.p_fwe[1] == whole.p_fwe[1]

@@ -218,6 +218,8 @@ class Resolved:
 def against_largest(observed: Floats, null_max: Floats) -> npt.NDArray[np.float64]:
     """Family-wise p of each statistic against the largest of each permutation, (n,)."""
     below = np.searchsorted(np.sort(null_max), observed - TOLERANCE)
+    # What is not a number is larger than nothing.
+    below = np.where(np.isnan(observed), 0, below)
     return (1 + len(null_max) - below) / (1 + len(null_max))
 
 
@@ -307,9 +309,13 @@ def count_reached(
         high, part = min(low + ROWS, stop), voxels[first : first + COLUMNS]
         values = null.values(low, high, part)
         limit = (observed[part] - TOLERANCE).astype(values.dtype)
-        counts[first : first + COLUMNS] += np.count_nonzero(values >= limit, axis=0)
+        # What is not a number, observed or not, counts as reached: no p gains from it.
+        counts[first : first + COLUMNS] += np.count_nonzero(~(values < limit), axis=0)
         if null_max is not None:
-            np.maximum(null_max[low:high], values.max(1), out=null_max[low:high])
+            # A voxel without a statistic is none of those that are tested.
+            tested = values if (known := ~np.isnan(limit)).all() else values[:, known]
+            largest = tested.max(1, initial=-np.inf)
+            np.maximum(null_max[low:high], largest, out=null_max[low:high])
     return counts
 
 

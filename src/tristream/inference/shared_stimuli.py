@@ -205,5 +205,5 @@ def over_regions(
             voxels = np.arange(start, min(start + COLUMNS, len(share)))
             null += one.values(0, permutations, voxels) @ share[voxels]
     seen, null = (np.abs(observed), np.abs(null)) if sides == 2 else (observed, null)
-    p = (1 + (null >= seen - TOLERANCE).sum(0)) / (1 + permutations)
+    p = (1 + (~(null < seen - TOLERANCE)).sum(0)) / (1 + permutations)
     return RegionTest(observed, p, against_largest(seen, null.max(1)))
