@@ -5,10 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.calibration_designs import made
+from helpers.calibration_subjects import Subject, World
 from helpers.group_files import autoregressive, film_subjects
 from helpers.inference_settings import grouping
+from tristream.align.exchange import sign_units
+from tristream.align.samples import read_samples
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.prediction_scores import correlation
+from tristream.inference import group_comparisons
+from tristream.inference.comparison import FlippedInBothRoles, Pair
 from tristream.inference.comparison_file import KIND, ComparedModels, write_comparison
 from tristream.inference.group import STIMULI
 from tristream.inference.group_comparisons import infer_comparisons
@@ -103,3 +109,28 @@ def test_few_subjects_are_asked_about_stimuli_alone(tmp_path, subjects):
     _, _, group, _ = compared(tmp_path, subjects, 3)
     assert group.voxels.means.stimuli is not None
     assert group.voxels.means.people is None
+
+
+@pytest.mark.parametrize("recurs", [True, False])
+def test_items_of_several_runs_have_no_narrower_null_than_in_each_subject(tmp_path, recurs):
+    """It was .83 times as wide in the group: nothing is subtracted for such items."""
+    rng = np.random.default_rng(0)
+    runs = [
+        [(f"i{k}" if recurs else f"i{n}-{k}", "n", 10.0, 8.0) for k in rng.permutation(12)]
+        for n in range(3)
+    ]
+    subject = Subject(made("items", runs, "item", "leave-one-run-out"), tmp_path / "1", 10)
+    subject.draw(0, World())
+    paths = subject.encoding("a"), subject.encoding("b")
+    first, second = (read_encoding(path)[0].in_memory() for path in paths)
+    group = group_comparisons.Compared(first, second, paths, read_samples(subject.samples)[0])
+    names = {}
+    units = group.units(names, grouping("item", timelines={"1": "all"}))
+    found = group_comparisons._signs(group, units, len(names), 1.0, 0, nested=True)
+    tests = first.tests.values()
+    own = sign_units("item", [t.unit for t in tests], [t.item for t in tests])
+    pair = Pair(first, second, paths, tuple(own), "item")
+    alone, _, wider = FlippedInBothRoles().nulls(pair, {"all": np.ones(10, bool)}, 0)
+    # Units have other numbers there, and so other random signs that tell the share of pairs.
+    assert found.width.mean() == pytest.approx((alone.width / wider).mean(), rel=0.05)
+    assert (found.width.mean() == 1) == recurs

@@ -87,7 +87,7 @@ class Pair:
     @property
     def recurs(self) -> bool:
         """Whether several runs show the same unit."""
-        return sum(len(np.unique(own)) for own in self.units) > self.count
+        return recurring(self.units)
 
     @property
     def runs(self) -> list[PredictedRun]:
@@ -431,6 +431,15 @@ def differences(
 def difference(runs: Sequence[PredictedRun]) -> npt.NDArray[np.float64]:
     """Difference of the correlations, mean over such runs, (voxels,)."""
     return np.mean([(unit_length(run.y) * run.prediction).sum(0) for run in runs], axis=0)
+
+
+def recurring(units: Sequence[Ints]) -> bool:
+    """Whether several runs show the same unit.
+
+    Then nothing is subtracted for pairs of units, see :class:`FlippedInBothRoles`.
+    """
+    shown = [np.unique(own) for own in units]
+    return sum(map(len, shown)) > len(np.unique(np.concatenate(shown)))
 
 
 def parts_of_units(runs: Sequence[PredictedRun], units: Sequence[Ints], count: int) -> Floats:

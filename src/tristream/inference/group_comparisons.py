@@ -18,7 +18,12 @@ from tristream.align.samples import read_samples
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference import wording
-from tristream.inference.comparison import difference, differences, parts_of_units
+from tristream.inference.comparison import (
+    difference,
+    differences,
+    parts_of_units,
+    recurring,
+)
 from tristream.inference.comparison_file import ComparedModels, read_comparison
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_models import mean_run, where_of, why_apart
@@ -185,7 +190,9 @@ def _signs(
         parts: Floats = np.zeros((count, len(width)))
         total = parts_of_pair(pair.first, pair.second, pair.paths, units, seed)
         parts[: total.units] = total.summing_to(pair.difference)
-        width *= without_pairs(parts, total.pairs)
+        # As in each subject alone.
+        counted = float(not recurring(units))
+        width *= without_pairs(parts, counted * total.pairs)
     else:
         parts = parts_of_units(list(pair.runs.values()), units, count)
     return SignFlips(parts, width, seed, sides=1)
