@@ -102,6 +102,12 @@ def test_labels_that_came_in_other_orders_have_no_common_rearrangement(decoding,
     other = replace(found[1], unit=[f"{unit}x" for unit in found[1].unit])
     _, provenance = infer(tmp_path, [found[0], other])
     assert "tested on other units" in {o.what: o.why for o in provenance.omitted}[STIMULI]
+    # One of them lacks a training run: its test labels are drawn as those of another set.
+    fewer = replace(found[1], log10_distinct=7.5)
+    _, provenance = infer(tmp_path, [found[0], fewer])
+    assert "other labels to rearrange" in {o.what: o.why for o in provenance.omitted}[STIMULI]
+    _, provenance = infer(tmp_path, found)
+    assert STIMULI not in {o.what for o in provenance.omitted}
     refused = replace(found[1], p=None, null=np.empty(0))
     group, provenance = infer(tmp_path, [found[0], refused])
     assert {o.what: o.why for o in provenance.omitted}[STIMULI] == "too few"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from helpers.group_files import film_subjects
+from helpers.group_files import film_subjects, held_out, write_subject
 from helpers.inference_settings import grouping
 from tristream.encode.encoding_file import read_scores
 from tristream.encode.jackknife import Interval
@@ -97,3 +97,37 @@ def test_units_that_cannot_be_matched_are_named(tmp_path):
     ):
         *_, provenance = infer(tmp_path, encodings, 0, **changes)
         assert why in {o.what: o.why for o in provenance.omitted}[STIMULI]
+
+
+def test_equal_counts_of_other_units_are_not_the_same_units(tmp_path):
+    """One subject lacks a run, the other another; units of the third would be those of a second."""
+    rng = np.random.default_rng(0)
+    unit, item = np.arange(240) // 20, np.zeros(240, int)
+
+    def encoding(name, runs, rows=slice(None)):
+        tests = {}
+        for run in runs:
+            y = rng.standard_normal((240, VOXELS))
+            whole = held_out(run, y, y, unit, item)
+            tests[run] = replace(
+                whole,
+                **{
+                    key: getattr(whole, key)[rows]
+                    for key in ("y", "prediction", "unit", "item", "rows", "projection")
+                },
+                band_prediction=whole.band_prediction[:, rows],
+            )
+        shown = [["bunny"] * len(test.y) for test in tests.values()]
+        return write_subject(tmp_path, name, tests, shown)[0]
+
+    def refusal(*encodings):
+        *_, provenance = infer(tmp_path, encodings, 0)
+        return {o.what: o.why for o in provenance.omitted}.get(STIMULI)
+
+    one = encoding("1", ["run-1", "run-2"])
+    assert refusal(one, encoding("2", ["run-1", "run-2"])) is None
+    # Some censored volumes change no number; a whole unit does.
+    assert refusal(one, encoding("3", ["run-1", "run-2"], slice(5, None))) is None
+    why = "sub-4 was tested on other units than sub-1"
+    assert refusal(one, encoding("4", ["run-1", "run-3"])) == why
+    assert "sub-5 was tested" in refusal(one, encoding("5", ["run-1", "run-2"], slice(20, None)))

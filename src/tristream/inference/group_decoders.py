@@ -4,6 +4,7 @@ Each subject's null is in its file: accuracies under labellings that are numbere
 same at the same times, the same number is the same rearrangement in each.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,4 +100,10 @@ def _apart(found: Sequence[Decoding], settings: GroupSettings) -> str:
         same = dict(zip(one.unit, one.true.tolist(), strict=True)) == labels
         if not same or one.permuted != first.permuted or len(one.null) != len(first.null):
             return f"sub-{one.subject} was tested on other units than sub-{first.subject}"
+        # Labels of training runs move too, and sets of runs that one lacks would shift the others.
+        if not math.isclose(one.log10_distinct, first.log10_distinct):
+            return (
+                f"sub-{one.subject} has other labels to rearrange than sub-{first.subject} "
+                "(training runs count, too)"
+            )
     return ""

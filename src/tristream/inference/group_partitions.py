@@ -5,13 +5,15 @@ For other stimuli, the signs of exchange units are flipped as in each subject al
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from tristream.align.exchange import Unit, sign_units
 from tristream.config.settings.inference import GroupSettings
-from tristream.encode.encoding_file import read_scores
+from tristream.encode.encoding_file import read_encoding, read_scores
 from tristream.encode.partition.partition_file import StoredPartition, read_partition
 from tristream.encode.partition.parts_by_unit import PartsByUnit
 from tristream.errors import UserError
@@ -22,6 +24,7 @@ from tristream.inference.people import LEVEL
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.tested_partition_file import TestedSet, read_partition_test
 
+Ints = npt.NDArray[np.integer]
 UNITS = {
     "block": "blocks of one label",
     "round": "blocks of one label, within rounds that show every label once",
@@ -65,6 +68,8 @@ def infer_partitions(
     place = stored[0].sets.index(band)
     by_unit = [one.by_unit for one in stored if one.by_unit is not None]
     shared = _shared(by_unit, len(stored), place, settings)
+    if not shared.refusal and (why := _apart(encodings, by_unit[0].unit)):
+        shared = Shared(why=why)
     if not shared.refusal:
         nulls = [_signs(one, place, settings.seed) for one in by_unit]
         subjects = [replace(s, null=null) for s, null in zip(subjects, nulls, strict=True)]
@@ -117,6 +122,46 @@ def _shared(
         widening=tuple(float(one.widening[place]) for one in by_unit),
         too_narrow="Units of one run share noise, and their signs do not",
     )
+
+
+def _apart(encodings: Sequence[Path], unit: Unit) -> str:
+    """Why the same number is not the same unit in all subjects; empty where it is.
+
+    Units are numbered over the runs that a subject has, so that where subjects lack different runs,
+    or all of a unit is censored in one of them, equal counts are counts of other units.
+    """
+    first: dict[str, Numbered] = {}
+    name = ""
+    for path in encodings:
+        subject, own = _numbered(path, unit)
+        if not first:
+            first, name = own, subject
+        if list(own) != list(first) or not all(own[run].agrees(first[run]) for run in own):
+            return f"sub-{subject} was tested on other units than sub-{name}"
+    return ""
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Numbers of the units of one test run, and the rows that its samples are."""
+
+    rows: Ints
+    unit: Ints
+
+    def agrees(self, other: "Numbered") -> bool:
+        """Whether samples that both have are of the same units."""
+        _, own, its = np.intersect1d(self.rows, other.rows, return_indices=True)
+        return len(own) > 0 and np.array_equal(self.unit[own], other.unit[its])
+
+
+def _numbered(path: Path, unit: Unit) -> tuple[str, dict[str, Numbered]]:
+    """A subject's label, and units of its test runs, which are opened one after the other."""
+    encoding, _ = read_encoding(path, whole=False)
+    found = [(name, test.rows, test.unit, test.item) for name, test in encoding.tests.items()]
+    names, rows, showings, items = zip(*found, strict=True)
+    pairs = zip(rows, sign_units(unit, showings, items), strict=True)
+    own = dict(zip(names, (Numbered(*pair) for pair in pairs), strict=True))
+    return str(encoding.about["subject"]), own
 
 
 def _signs(by_unit: PartsByUnit, place: int, seed: int) -> SignFlips:
