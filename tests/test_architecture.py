@@ -187,7 +187,6 @@ NO_SETTINGS = {
     "selection": "the same",
     "regions": "all that it depends on are files",
     "tables": "the same",
-    "intersubject": "the same",
 }
 
 

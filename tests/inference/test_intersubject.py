@@ -4,12 +4,19 @@ import numpy as np
 import pytest
 
 from helpers.group_files import autoregressive, film_subjects, held_out, places, write_subject
+from helpers.inference_settings import grouping
 from tristream.inference.intersubject import correlate_subjects
 from tristream.inference.intersubject_file import read_intersubject
 
 
-def found_in(folder, encodings):
-    correlate_subjects(encodings, folder / "intersubject.h5", "abc")
+def found_in(folder, written, unit="time", timelines=()):
+    """From the files of subjects, all of one timeline by default."""
+    encodings, samples = ([one[k] for one in written] for k in (0, 2))
+    names = [f"{k}" for k in range(len(written))]
+    settings = grouping(
+        unit, timelines=dict(zip(names, timelines or ["all"] * len(names), strict=True))
+    )
+    correlate_subjects(encodings, samples, settings, folder / "intersubject.h5", "abc")
     return read_intersubject(folder / "intersubject.h5")
 
 
@@ -17,7 +24,7 @@ def test_shared_variance_gives_the_correlation_and_a_lower_bound_of_the_ceiling(
     """Of n subjects with a share s in common: r = s / sqrt(s + (1 - s) / (n - 1))."""
     share, subjects = 0.3, 5
     written = film_subjects(tmp_path, subjects, 0, shared=share, volumes=1200)
-    found, provenance = found_in(tmp_path, [one[0] for one in written])
+    found, provenance = found_in(tmp_path, written)
     others = share + (1 - share) / (subjects - 1)
     expected = share / np.sqrt(others)
     assert found.mean.value == pytest.approx(np.full(subjects, expected), abs=0.04)
@@ -34,15 +41,15 @@ def test_shared_variance_gives_the_correlation_and_a_lower_bound_of_the_ceiling(
 
 def test_subjects_without_a_shared_response_have_none(tmp_path):
     written = film_subjects(tmp_path, 3, 1, shared=0.0, volumes=600)
-    found, _ = found_in(tmp_path, [one[0] for one in written])
+    found, _ = found_in(tmp_path, written)
     assert np.abs(found.mean.value).max() < 0.03
     assert (found.r.low > 0).mean() < 0.06
 
 
-def subject(folder, name, y, unit, item, **changes):
+def subject(folder, name, y, unit, item, names=None, **changes):
     test = held_out("run-1", y, y, unit, item)
-    items = [[f"film{k}" for k in item]]
-    return write_subject(folder, name, {"run-1": test}, items, **changes)[0]
+    items = [[f"film{k}" for k in item]] if names is None else [names]
+    return write_subject(folder, name, {"run-1": test}, items, **changes)
 
 
 def test_voxels_are_matched_by_their_place(tmp_path):
@@ -77,3 +84,28 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(change, why, tmp_pat
     assert found is None
     assert [one.why for one in provenance.omitted] == [why]
     assert why in provenance.methods[0]
+
+
+def test_what_was_shown_is_known_by_name_and_not_by_number(tmp_path):
+    """Numbers of items are those of one subject, whose other runs show other things."""
+    y = autoregressive(np.random.default_rng(4), (100, 5), 0.3)
+    unit = np.arange(100) // 20
+    names = [f"image{k}" for k in unit]
+    one = subject(tmp_path, "1", y, unit, unit, names)
+    # The same items are numbered otherwise: more were shown in training.
+    same = subject(tmp_path, "2", y, unit, unit + 3, names)
+    assert found_in(tmp_path, [one, same], "item")[0].mean.value == pytest.approx([1, 1])
+    # Others have the same numbers.
+    others = subject(tmp_path, "3", y, unit, unit, [f"other{k}" for k in unit])
+    found, provenance = found_in(tmp_path, [one, others], "item")
+    assert found is None
+    assert provenance.omitted[0].why == "sub-3 was shown other things in run-1"
+
+
+def test_films_of_other_timelines_are_other_films(tmp_path):
+    y = autoregressive(np.random.default_rng(5), (100, 5), 0.3)
+    written = [subject(tmp_path, k, y, np.arange(100) // 20, np.zeros(100, int)) for k in "12"]
+    assert found_in(tmp_path, written)[0] is not None
+    found, provenance = found_in(tmp_path, written, timelines=["a", "b"])
+    assert found is None
+    assert "timelines a, b" in provenance.omitted[0].why

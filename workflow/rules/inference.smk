@@ -200,7 +200,8 @@ rule group:
 
 rule intersubject:
     input:
-        lambda w: TARGETS.first_model(w.dataset),
+        encodings=lambda w: TARGETS.first_model(w.dataset),
+        samples=lambda w: TARGETS.subjects("samples", w.dataset),
     output:
         at("intersubject"),
     log:
@@ -214,9 +215,11 @@ rule intersubject:
         mem_mb=memory("intersubject"),
         runtime=minutes("intersubject"),
     params:
+        settings=lambda w: settings(GroupSettings, dataset=w.dataset),
         code=fingerprint("tristream.inference.intersubject"),
     shell:
-        "python -m tristream inference intersubject --encodings {input:q}"
+        "python -m tristream inference intersubject --settings {params.settings:q}"
+        " --encodings {input.encodings:q} --samples {input.samples:q}"
         " --output {output:q} --code {params.code} > {log:q} 2>&1"
 
 

@@ -84,8 +84,12 @@ def _register_tests(action: Any) -> None:
     add_output(group, "group file")
 
     others = action("intersubject", run_intersubject, "Each subject's BOLD by that of the others.")
+    add_settings(others, "dataset")
     others.add_argument(
         "--encodings", nargs="+", type=Path, required=True, help="one model, all subjects"
+    )
+    others.add_argument(
+        "--samples", nargs="+", type=Path, required=True, help="of the same, in their order"
     )
     add_output(others, "intersubject file")
 
@@ -174,9 +178,11 @@ def run_group(args: argparse.Namespace) -> None:
 
 def run_intersubject(args: argparse.Namespace) -> None:
     """Inter-subject correlation of the test data."""
+    from tristream.config.settings.inference import GroupSettings
     from tristream.inference.intersubject import correlate_subjects
 
-    correlate_subjects(args.encodings, args.output, args.code)
+    given = settings(args, GroupSettings)
+    correlate_subjects(args.encodings, args.samples, given, args.output, args.code)
 
 
 def run_group_contrast(args: argparse.Namespace) -> None:

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from tristream.align.samples import read_samples
+from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import Encoding, HeldOut, read_encoding
 from tristream.encode.jackknife import FEWEST_UNITS, Groups, groups_of, interval, z_left_out
-from tristream.inference.group_models import where_of
+from tristream.inference.group_models import where_of, why_apart
 from tristream.inference.group_subjects import Subject, common_places
 from tristream.inference.intersubject_file import KIND, Intersubject, write_intersubject
 from tristream.phrases import counted
@@ -46,13 +49,22 @@ class _Shared:
     groups: Groups
 
 
-def correlate_subjects(encodings: Sequence[Path], output: Path, code: str = "") -> None:
+def correlate_subjects(
+    encodings: Sequence[Path],
+    samples: Sequence[Path],
+    settings: GroupSettings,
+    output: Path,
+    code: str = "",
+) -> None:
     """Write the `intersubject` file of one dataset.
 
     Parameters
     ----------
-    encodings : sequence of Path
-        One model of each subject: its test data are taken, as they were scored.
+    encodings, samples : sequence of Path
+        One model of each subject, whose test data are taken as they were scored, and the sample
+        index, which names what was shown.
+    settings : GroupSettings
+        Timelines.
     output : Path
         The file to write.
     code : str
@@ -61,10 +73,10 @@ def correlate_subjects(encodings: Sequence[Path], output: Path, code: str = "") 
     read = [read_encoding(path, whole=False) for path in encodings]
     simulated = any(provenance.simulated for _, provenance in read)
     opened = [encoding for encoding, _ in read]
-    shared = _shared(opened)
+    shared = _shared(opened, [read_samples(path)[0] for path in samples], settings)
     if isinstance(shared, Omission):
         why = (f"Subjects were not compared with each other: {shared.why}.",)
-        given = Provenance(KIND, simulated, code=code, omitted=(shared,), methods=why)
+        given = Provenance(KIND, simulated, settings.key(), code, (shared,), why)
         write_intersubject(output, None, given)
         return
     found = _correlated(opened, shared)
@@ -73,14 +85,18 @@ def correlate_subjects(encodings: Sequence[Path], output: Path, code: str = "") 
         few = f"{len(shared.groups)} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted.append(Omission(f"intervals of the {WHAT}", few))
     methods = _sentences(found, shared.groups)
-    given = Provenance(KIND, simulated, code=code, omitted=tuple(omitted), methods=methods)
+    given = Provenance(KIND, simulated, settings.key(), code, tuple(omitted), methods)
     write_intersubject(output, found, given)
 
 
-def _shared(opened: Sequence[Encoding]) -> _Shared | Omission:
+def _shared(
+    opened: Sequence[Encoding], tables: Sequence[pd.DataFrame], settings: GroupSettings
+) -> _Shared | Omission:
     """Voxels and samples that all have; or why there are none."""
     if len(opened) < 2:
         return Omission(WHAT, "there is 1 subject")
+    if why := why_apart(settings):
+        return Omission(WHAT, why)
     subjects = [
         Subject(str(one.about["subject"]), one.scores.r, {}, None, "", False, where_of(one))
         for one in opened
@@ -97,9 +113,10 @@ def _shared(opened: Sequence[Encoding]) -> _Shared | Omission:
         tests = [one.tests[name] for one in opened]
         own, common = _rows(tests)
         first = [tests[0].unit[own[0]], tests[0].item[own[0]]]
-        for subject, test, chosen in zip(subjects, tests, own, strict=True):
-            same = [test.unit[chosen], test.item[chosen]]
-            if not all(map(np.array_equal, first, same)):
+        names = [_names(*pair, common) for pair in zip(tests, tables, strict=True)]
+        for subject, test, shown, chosen in zip(subjects, tests, names, own, strict=True):
+            same = np.array_equal(test.unit[chosen], first[0]) and shown == names[0]
+            if not same:
                 return Omission(WHAT, f"sub-{subject.name} was shown other things in {name}")
         if len(common) > 2:
             rows[name] = own
@@ -114,6 +131,12 @@ def _rows(tests: Sequence[HeldOut]) -> tuple[list[Ints], Ints]:
     """Places of the samples that all subjects have, in each subject's data, and their volumes."""
     common = reduce(np.intersect1d, [test.rows for test in tests])
     return [np.searchsorted(test.rows, common) for test in tests], common
+
+
+def _names(test: HeldOut, table: pd.DataFrame, rows: Ints) -> list[str]:
+    """What rows of a test run show: numbers of items are those of one subject."""
+    run = table[table["run"] == test.runs[0]].set_index("row")
+    return list(run.loc[rows, "item"])
 
 
 def _correlated(opened: Sequence[Encoding], shared: _Shared) -> Intersubject:
