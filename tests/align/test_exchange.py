@@ -17,6 +17,23 @@ def test_blocks_of_a_run_change_places_within_it():
     np.testing.assert_array_equal(found.sets[0].rows[0][2], [12, 13, 14, 15])
 
 
+def test_blocks_that_show_the_same_change_places_to_no_effect():
+    """Eight blocks of two labels have 70 orders, as decoders count, not 40,320."""
+    showing = np.repeat(np.arange(8), 3)
+    label = np.repeat([0, 1, 1, 0, 1, 0, 0, 1], 3)
+    found = exchange("block", [showing], [label])
+    orders = found.draw(0, 4000, seed=0)
+    arrangements = {tuple(one) for one in label[found.sources(orders, 0, 24)].tolist()}
+    assert found.distinct == len(arrangements) == 70
+    assert exchange("block", [showing] * 2, [label] * 2).part(0, 1).distinct == 70
+    # Controls: where each shows something else, or what is shown has no part, all count.
+    assert exchange("block", [showing], [showing]).distinct == 40320
+    assert exchange("time", [showing], [label]).distinct == 40320
+    # Rounds show every label once: those of two labels have two orders each.
+    rounds = exchange("round", [showing], [np.repeat([0, 1, 1, 0, 1, 0, 0, 1], 3)])
+    assert rounds.distinct == 2 ** len(rounds.sets)
+
+
 def test_blocks_stay_in_their_round():
     label = np.repeat([2, 0, 1, NONE, 1, 2, 0, 0, 2], 3)
     showing = np.repeat([0, 1, 2, NONE, 3, 4, 5, 6, 7], 3)

@@ -161,3 +161,12 @@ def test_blocks_of_one_label_are_numbered_in_the_order_in_which_they_came():
     # Known by their label alone, presentations are no more the same in other subjects than blocks.
     alone = table.assign(exchange=table["unit"])
     assert ShownRun.of(test, alone, "item").unit == expected["block"]
+
+
+def test_blocks_of_one_label_count_once_in_all_subjects_too():
+    names = [("r", label, number) for label in "ab" for number in range(4)]
+    runs = [ShownRun(np.arange(8), [names[k] for k in order]) for order in (range(8), range(8))]
+    whole, parts = shared_exchange([[run] for run in runs], "block")
+    assert whole.distinct == parts[0].distinct == 70
+    # Of items, each is another.
+    assert shared_exchange([[run] for run in runs], "item")[0].distinct == 40320

@@ -13,7 +13,8 @@ rearrangement, which takes nothing from the test's validity.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -61,12 +62,22 @@ class ExchangeSet:
         Place among the sets of all runs; random orders follow from it.
     showings : dict of int to sequence of sequence of ndarray of int
         Run to unit to all samples of each of its showings.
+    shows : tuple of hashable
+        What each unit shows; those that show the same change places to no effect. Empty where each
+        shows something else.
     """
 
     rows: Mapping[int, Ints]
     lengths: Mapping[int, int]
     key: int = 0
     showings: Mapping[int, Sequence[Sequence[Ints]]] = field(default_factory=dict)
+    shows: tuple[Hashable, ...] = ()
+
+    @property
+    def distinct(self) -> int:
+        """How many different arrangements there are, the observed one included."""
+        alike = Counter(self.shows).values()
+        return math.factorial(self.size) // math.prod(map(math.factorial, alike))
 
     @property
     def size(self) -> int:
@@ -143,7 +154,7 @@ class Exchange:
     @property
     def distinct(self) -> int:
         """How many different arrangements there are, the observed one included."""
-        return math.prod(math.factorial(one.size) for one in self.sets)
+        return math.prod(one.distinct for one in self.sets)
 
     @property
     def over_runs(self) -> bool:
@@ -207,7 +218,7 @@ class Exchange:
                 rows = {run - start: one.rows[run] for run in own}
                 lengths = {run - start: one.lengths[run] for run in own}
                 showings = {run - start: one.showings[run] for run in own}
-                sets.append(ExchangeSet(rows, lengths, one.key, showings))
+                sets.append(ExchangeSet(rows, lengths, one.key, showings, one.shows))
         return Exchange(tuple(sets), stop - start)
 
     def shown(self, orders: Sequence[Ints], run: int, samples: int) -> Ints:
@@ -270,11 +281,12 @@ def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exc
     kind : {'block', 'round', 'item', 'time'}
         What is exchangeable.
     showings, items : sequence of ndarray of int of shape (samples,), one a run
-        As of :func:`run_units`. Blocks, and blocks of time, belong to one run each; their items
-        count where rounds are made of them.
+        As of :func:`run_units`. Blocks, and blocks of time, belong to one run each. What blocks
+        show makes rounds, and two that show the same change places to no effect.
     """
     runs: list[RunUnits] = []
     rounds: dict[int, int] = {}
+    shows: dict[int, Hashable] = {}
     for number, (showing, item) in enumerate(zip(showings, items, strict=True)):
         unit = run_units(kind, showing, item)
         if kind != "item":
@@ -282,8 +294,11 @@ def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exc
             unit = np.where(unit >= 0, unit * len(showings) + number, -1)
         if kind == "round":
             rounds |= _rounds(unit, item)
+        if kind in ("block", "round"):
+            shown = np.flatnonzero((unit >= 0) & (item >= 0))
+            shows |= dict(zip(unit[shown].tolist(), item[shown].tolist(), strict=True))
         runs.append(RunUnits(showing, unit))
-    return exchange_of(runs, rounds)
+    return exchange_of(runs, rounds, shows)
 
 
 def _rounds(unit: Ints, item: Ints) -> dict[int, int]:
@@ -295,7 +310,11 @@ def _rounds(unit: Ints, item: Ints) -> dict[int, int]:
     return dict(zip(units[order].tolist(), rounds, strict=True))
 
 
-def exchange_of(runs: Sequence[RunUnits], rounds: Mapping[int, int] | None = None) -> Exchange:
+def exchange_of(
+    runs: Sequence[RunUnits],
+    rounds: Mapping[int, int] | None = None,
+    shows: Mapping[int, Hashable] | None = None,
+) -> Exchange:
     """What may change places, of units that may have showings in several runs.
 
     Parameters
@@ -303,13 +322,15 @@ def exchange_of(runs: Sequence[RunUnits], rounds: Mapping[int, int] | None = Non
     runs : sequence of RunUnits
     rounds : mapping, optional
         Unit to the number of its round; units of different ones do not change places.
+    shows : mapping, optional
+        Unit to what it shows; one that is not there shows what no other does.
     """
     shown = [_showings(run) for run in runs]
     patterns: dict[tuple[tuple[int, ...], int], list[int]] = {}
     for unit in sorted(set().union(*shown)):
         pattern = tuple(k for k, run in enumerate(shown) if unit in run)
         patterns.setdefault((pattern, (rounds or {}).get(unit, 0)), []).append(unit)
-    sets = [_set(shown, pattern, units) for (pattern, _), units in patterns.items()]
+    sets = [_set(shown, pattern, units, shows or {}) for (pattern, _), units in patterns.items()]
     moving = [one for one in sets if one is not None]
     return Exchange(tuple(replace(one, key=k) for k, one in enumerate(moving)), len(runs))
 
@@ -326,7 +347,10 @@ def _showings(run: RunUnits) -> dict[int, list[Ints]]:
 
 
 def _set(
-    shown: Sequence[Mapping[int, list[Ints]]], pattern: Sequence[int], units: Sequence[int]
+    shown: Sequence[Mapping[int, list[Ints]]],
+    pattern: Sequence[int],
+    units: Sequence[int],
+    shows: Mapping[int, Hashable],
 ) -> ExchangeSet | None:
     """Units of the same runs; those too short for the common length stay where they are.
 
@@ -346,7 +370,10 @@ def _set(
             [np.concatenate([s[:length] for s in shown[k][unit][:count]]) for unit in moving]
         )
     showings = {k: [shown[k][unit] for unit in moving] for k in pattern}
-    return ExchangeSet(rows, dict.fromkeys(pattern, length), 0, showings)
+    # Where all blocks are of one thing, as of a film, what tells them apart is not known.
+    known = shows if len(set(shows.values())) > 1 else {}
+    what = tuple(("shows", known[unit]) if unit in known else ("unit", unit) for unit in moving)
+    return ExchangeSet(rows, dict.fromkeys(pattern, length), 0, showings, what)
 
 
 def sign_units(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> list[Ints]:

@@ -100,7 +100,13 @@ def shared_exchange(
         for name, code in names.items()
         if kind == "round" and isinstance(name, tuple)
     }
-    whole = exchange_of(runs, rounds)
+    # Blocks have the name of what they show, and of items each shows something else.
+    shows = {
+        code: name[1]
+        for name, code in names.items()
+        if kind in ("block", "round") and isinstance(name, tuple)
+    }
+    whole = exchange_of(runs, rounds, shows)
     return whole, [whole.part(*pair) for pair in pairwise(ends)]
 
 
