@@ -38,7 +38,7 @@ def write(path, effect, error):
     return path
 
 
-def study(folder, subjects, seed=0):
+def study(folder, subjects, seed=0, **changes):
     """Thirty voxels answer by 1, thirty by -1, thirty by 0; people differ by .4."""
     rng = np.random.default_rng(seed)
     mean = np.repeat([1.0, -1.0, 0.0], 30)
@@ -48,7 +48,8 @@ def study(folder, subjects, seed=0):
     paths = [
         write(folder / f"{k}.h5", *pair) for k, pair in enumerate(zip(effects, errors, strict=True))
     ]
-    settings = grouping(timelines={f"{k:02}": f"t{k}" for k in range(subjects)}, permutations=500)
+    timelines = {f"{k:02}": f"t{k}" for k in range(subjects)}
+    settings = grouping(timelines=timelines, permutations=500, **changes)
     infer_contrasts(paths, settings, folder / "group.h5")
     return effects, *read_group(folder / "group.h5")
 
@@ -85,3 +86,26 @@ def test_counts_are_of_one_direction_and_regions_those_of_the_dataset(tmp_path):
     np.testing.assert_allclose(group.regions.by_subject[:, 1], effects[:, :30].mean(1), rtol=1e-5)
     assert {o.what for o in provenance.omitted} == {STIMULI, PEOPLE}
     assert "by Bonferroni, in the direction of the contrast" in " ".join(provenance.methods)
+
+
+def test_few_patterns_of_signs_say_how_many_voxels_must_pass_together(tmp_path):
+    """Eight people have 256 patterns: p is 2/256 at least, and one of 90 voxels needs .05/90."""
+    *_, group, provenance = study(tmp_path, 8)
+    people, text = group.voxels.means.people, " ".join(provenance.methods)
+    assert people.smallest == 2 / 256
+    q = np.array(
+        [
+            stats.false_discovery_control(np.repeat([2 / 256, 1], [k, 90 - k])).min() <= 0.05
+            for k in range(1, 91)
+        ]
+    )
+    assert people.fewest == 1 + int(q.argmax()) == 15
+    assert "do not suffice for a single voxel: 15 must be significant together" in text
+    assert "the smallest possible p is 0.0078" in text
+    assert "for a single region" not in text
+    *_, provenance = study(tmp_path, 8, fdr=0.005)
+    assert "Whatever the data are, no voxel can pass" in " ".join(provenance.methods)
+    # Control: of twelve people one voxel can pass alone.
+    *_, group, provenance = study(tmp_path, 12)
+    assert group.voxels.means.people.fewest == 1
+    assert "suffice" not in " ".join(provenance.methods)

@@ -10,6 +10,7 @@ Neither answers the other. Where people share responses that the features do not
 finds an effect and the first does not.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -207,8 +208,11 @@ class _Tests:
     def _test(
         self, p: Floats, p_fwe: Floats, smallest: float, used: int, distinct: int
     ) -> GroupTest:
-        q = false_discovery_control(p, method=self.settings.procedure)
-        return GroupTest(p, p_fwe, q, smallest, used, distinct)
+        settings = self.settings
+        q = false_discovery_control(p, method=settings.procedure)
+        plan = Resolution(fdr=settings.fdr, procedure=settings.procedure)
+        fewest = max(1, math.ceil(smallest / plan.threshold(1, len(p)) - 1e-9))
+        return GroupTest(p, p_fwe, q, smallest, used, distinct, fewest=fewest)
 
 
 def _voxels(subjects: Sequence[Subject], places: Sequence[Ints], tests: _Tests) -> CommonVoxels:

@@ -111,6 +111,7 @@ class FlippedSubjects(Procedure[Done]):
             f"subjects of the {done.group.measure} over its standard error, {done.tested}, by "
             f"flipping the signs of the {number} subjects ({how}), all voxels alike "
             f"[@nichols2002]; {_corrected(done)}.",
+            *_together(done, "people", "patterns of signs"),
             "This test generalises over people and holds for these stimuli alone"
             f"{done.measure.shared} [@westfall2016].",
         )
@@ -134,13 +135,14 @@ class SharedRearrangement(Procedure[Done]):
             f"({number}), so that what subjects share stays shared [@westfall2016]; "
             f"{_corrected(done)}.",
             *_resolved(test),
+            *_together(done, "stimuli", "rearrangements"),
             *wording.widened(done.moved.widening, done.moved.too_narrow),
             "This test generalises over stimuli and holds for these subjects alone.",
         )
 
 
 def _resolved(test: GroupTest) -> list[str]:
-    """That voxels got more rearrangements than all did, and what these cannot resolve."""
+    """That voxels got more rearrangements than all did, and that tails were fitted."""
     text = []
     if test.most > test.used:
         text.append(
@@ -152,10 +154,22 @@ def _resolved(test: GroupTest) -> list[str]:
             f"For {counted(test.tails, 'voxel')}, p comes from a generalised Pareto tail "
             "[@knijnenburg2009]."
         )
-    if test.fewest > 1:
+    return text
+
+
+def _together(done: Done, question: str, what: str) -> list[str]:
+    """How many voxels, or regions, must pass together where one cannot do so alone."""
+    text, parts = [], ((done.group.voxels, "voxel"), (done.group.regions, "region"))
+    for part, one in parts:
+        test: GroupTest | None = getattr(part.means, question) if part is not None else None
+        if test is None or test.fewest <= 1:
+            continue
+        smallest = f"the smallest possible p is {test.smallest:.2g}"
         text.append(
-            f"The rearrangements do not suffice for a single voxel: {test.fewest:,} must be "
-            "significant together."
+            f"The {what} do not suffice for a single {one}: {test.fewest:,} must be significant "
+            f"together ({smallest})."
+            if test.fewest <= len(test.p)
+            else f"Whatever the data are, no {one} can pass the false discovery rate: {smallest}."
         )
     return text
 
