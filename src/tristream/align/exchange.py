@@ -370,7 +370,7 @@ def _set(
             [np.concatenate([s[:length] for s in shown[k][unit][:count]]) for unit in moving]
         )
     showings = {k: [shown[k][unit] for unit in moving] for k in pattern}
-    # Where all blocks are of one thing, as of a film, what tells them apart is not known.
+    # Where all blocks are of one thing, as of a film, how their features differ is not known.
     known = shows if len(set(shows.values())) > 1 else {}
     what = tuple(("shows", known[unit]) if unit in known else ("unit", unit) for unit in moving)
     return ExchangeSet(rows, dict.fromkeys(pattern, length), 0, showings, what)
