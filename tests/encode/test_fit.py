@@ -353,7 +353,9 @@ def test_same_inputs_give_equal_arrays(tmp_path, holdout):
 
         def same(name, item):
             if isinstance(item, h5py.Dataset):
-                assert np.array_equal(item[()], two[name][()]), name
+                # NaN: a voxel whose near-best candidates all leave a band out has no curve for it.
+                known = item.dtype.kind == "f"
+                assert np.array_equal(item[()], two[name][()], equal_nan=known), name
 
         one.visititems(same)
 
