@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from tristream.decode.by_units import ByUnits
-from tristream.decode.feature_decoder import checked_samples, matrix
+from tristream.decode.by_units import ByUnits, new_samples
+from tristream.decode.feature_decoder import checked_samples
 from tristream.decode.unit_ridge import MEMORY, Targets, moments
 from tristream.encode.estimators import BandedRidgeCV, GridEdgeWarning
 
@@ -160,9 +160,7 @@ class BandedFeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
 
     def predict_units(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         """The same by chunks of units, for layers whose predictions don't fit in memory."""
-        x = matrix(X, "X")
-        if x.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {x.shape[1]} voxels, but {self.n_features_in_} were fitted")
+        x = new_samples(X, self.n_features_in_)
         kernels = self._kernels((x - self.x_mean_) / self.x_scale_)
         for units in self._parts(len(self.y_mean_), len(self._x) + len(x)):
             dual, gamma = self._tensor(self.dual_[:, units]), self._tensor(self.gamma_[:, units])

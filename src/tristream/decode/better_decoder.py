@@ -9,12 +9,11 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
 from tristream.decode.banded_decoder import BandedFeatureDecoder, checked_bands, run_groups
-from tristream.decode.by_units import ByUnits
+from tristream.decode.by_units import ByUnits, new_samples
 from tristream.decode.feature_decoder import (
     FeatureDecoder,
     checked_samples,
     correlation_of_columns,
-    matrix,
 )
 from tristream.decode.unit_ridge import MEMORY
 
@@ -108,9 +107,7 @@ class BetterDecoder(ByUnits, RegressorMixin, BaseEstimator):
 
     def predict_units(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         """The same by chunks of units, for layers whose predictions don't fit in memory."""
-        x = matrix(X, "X")
-        if x.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {x.shape[1]} voxels, but {self.n_features_in_} were fitted")
+        x = new_samples(X, self.n_features_in_)
         plain = _columns(self.plain_decoder_.predict_units(x[:, self._used]))
         banded = _columns(self.banded_decoder_.predict_units(x))
         for units in self._parts(len(self.y_mean_), 4 * len(x)):

@@ -60,3 +60,36 @@ class _Silent(nullcontext[Any]):
 
     def update(self, units: int) -> None:
         """Say nothing."""
+
+
+def new_samples(X: Any, fitted: int) -> Floats:
+    """Samples (n, voxels) to predict, of as many voxels as were fitted.
+
+    Raises
+    ------
+    ValueError
+        If they have others, or values that are not finite.
+    """
+    x = matrix(X, "X")
+    if x.shape[1] != fitted:
+        raise ValueError(f"X has {x.shape[1]} voxels, but {fitted} were fitted")
+    return x
+
+
+def matrix(values: Any, name: str) -> Floats:
+    """An array (samples, columns) of finite numbers, by `name` in errors."""
+    matrix = np.asarray(values)
+    if matrix.dtype.kind != "f":
+        matrix = matrix.astype(np.float64)
+    if matrix.ndim != 2 or not matrix.shape[1]:
+        raise ValueError(f"{name} has shape {matrix.shape}; it is (samples, columns)")
+    # The sum of a column is finite where all its values are, and takes no memory.
+    bad = ~np.isfinite(matrix.sum(0, dtype=np.float64))
+    if bad.all():
+        raise ValueError(f"{name}: no column is finite; is the region outside of the image?")
+    if bad.any():
+        raise ValueError(
+            f"{name}: {bad.sum()} of {len(bad)} columns hold values that are not finite; leave "
+            "them out"
+        )
+    return matrix

@@ -8,8 +8,9 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 
+from tristream.decode.by_units import new_samples
 from tristream.decode.contrastive_training import Member, Pairs, Training, train
-from tristream.decode.feature_decoder import ALPHAS, checked_samples, matrix
+from tristream.decode.feature_decoder import ALPHAS, checked_samples
 from tristream.decode.unit_ridge import moments
 from tristream.device import choose_device
 
@@ -172,9 +173,7 @@ class ContrastiveDecoder(RegressorMixin, BaseEstimator):
 
     def predict_units(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         """The same by chunks of units, for layers whose predictions don't fit in memory."""
-        x = matrix(X, "X")
-        if x.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {x.shape[1]} voxels, but {self.n_features_in_} were fitted")
+        x = new_samples(X, self.n_features_in_)
         scores = self._tensor(self._scores(x) / self._size)
         with torch.no_grad():
             outputs = [member.network.eval()(scores) for member in self.members_]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from tristream.decode.by_units import ByUnits
+from tristream.decode.by_units import ByUnits, matrix, new_samples
 from tristream.decode.unit_ridge import MEMORY, SharedRidge, Targets, moments, unit_batches
 
 Floats = npt.NDArray[np.floating]
@@ -137,9 +137,7 @@ class FeatureDecoder(ByUnits, RegressorMixin, BaseEstimator):
 
     def predict_units(self, X: Any) -> Iterator[tuple[slice, Floats]]:
         """The same by chunks of units, for layers whose predictions don't fit in memory."""
-        x = matrix(X, "X")
-        if x.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {x.shape[1]} voxels, but {self.n_features_in_} were fitted")
+        x = new_samples(X, self.n_features_in_)
         scaled = self._tensor((x - self.x_mean_) / self.x_scale_)
         kernel = scaled @ self._tensor(self._x).T if self.voxels_ is None else None
         for units in self._parts(len(self.y_mean_), x.shape[1] + len(x)):
@@ -241,24 +239,6 @@ def checked_samples(X: Any, y: Any) -> tuple[Floats, Floats]:
     if len(x) < 3:
         raise ValueError(f"{len(x)} training samples; a correlation needs three at least")
     return x, target
-
-
-def matrix(values: Any, name: str) -> Floats:
-    matrix = np.asarray(values)
-    if matrix.dtype.kind != "f":
-        matrix = matrix.astype(np.float64)
-    if matrix.ndim != 2 or not matrix.shape[1]:
-        raise ValueError(f"{name} has shape {matrix.shape}; it is (samples, columns)")
-    # The sum of a column is finite where all its values are, and takes no memory.
-    bad = ~np.isfinite(matrix.sum(0, dtype=np.float64))
-    if bad.all():
-        raise ValueError(f"{name}: no column is finite; is the region outside of the image?")
-    if bad.any():
-        raise ValueError(
-            f"{name}: {bad.sum()} of {len(bad)} columns hold values that are not finite; leave "
-            "them out"
-        )
-    return matrix
 
 
 def _runs(runs: npt.ArrayLike | None, samples: int) -> npt.NDArray[np.integer]:
