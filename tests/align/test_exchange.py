@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tristream.align.exchange import RunUnits, exchange, exchange_of, sign_units
+from tristream.align.exchange import RunUnits, exchange, exchange_of, sign_units, why_too_short
 
 NONE = -1
 
@@ -151,3 +151,11 @@ def test_signs_belong_to_units_and_samples_between_them_go_with_the_one_before()
     first, second = sign_units("item", [showing, np.full(3, -1)], [item, np.full(3, -1)])
     assert second.tolist() == [second[0]] * 3
     assert second[0] not in first
+
+
+def test_blocks_of_time_of_short_runs_have_no_p_values():
+    assert why_too_short("time", {"a": 40, "b": 300}) == ""
+    why = "b has 39 samples: how much noise blocks of time share can't be known from fewer than 40"
+    assert why_too_short("time", {"a": 40, "b": 39}) == why
+    # Blocks and items were put in random order.
+    assert why_too_short("block", {"a": 40, "b": 39}) == ""

@@ -3,12 +3,14 @@
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pytest
 from nilearn.glm.second_level import SecondLevelModel
 from scipy import stats
 
 from helpers.group_files import SHAPE, places
 from helpers.inference_settings import grouping
 from tristream.contrast.contrast_file import KIND, ContrastMap, write_contrast
+from tristream.errors import UserError
 from tristream.inference.group import PEOPLE, STIMULI
 from tristream.inference.group_contrasts import WHY, infer_contrasts
 from tristream.inference.group_file import read_group
@@ -38,13 +40,18 @@ def write(path, effect, error):
     return path
 
 
-def study(folder, subjects, seed=0, **changes):
-    """Thirty voxels answer by 1, thirty by -1, thirty by 0; people differ by .4."""
+def study(folder, subjects, seed=0, unknown=None, **changes):
+    """Thirty voxels answer by 1, thirty by -1, thirty by 0; people differ by .4.
+
+    The second person has no effect in voxels `unknown`.
+    """
     rng = np.random.default_rng(seed)
     mean = np.repeat([1.0, -1.0, 0.0], 30)
     effects = mean + 0.4 * rng.standard_normal((subjects, VOXELS))
     errors = 0.2 / np.sqrt(rng.choice([1, 2, 4], subjects))
     effects += errors[:, None] * rng.standard_normal(effects.shape)
+    if unknown is not None:
+        effects[1, unknown] = np.nan
     paths = [
         write(folder / f"{k}.h5", *pair) for k, pair in enumerate(zip(effects, errors, strict=True))
     ]
@@ -109,3 +116,31 @@ def test_few_patterns_of_signs_say_how_many_voxels_must_pass_together(tmp_path):
     *_, group, provenance = study(tmp_path, 12)
     assert group.voxels.means.people.fewest == 1
     assert "suffice" not in " ".join(provenance.methods)
+
+
+def test_where_one_person_has_no_effect_nothing_is_tested_and_the_file_says_so(tmp_path):
+    """Taken for zero, the mean of .9 and more would be of too many people."""
+    effects, group, provenance = study(tmp_path, 8, unknown=slice(0, 5))
+    voxels, table = group.voxels, group.table
+    assert len(voxels.ijk) == VOXELS - 5
+    np.testing.assert_allclose(voxels.means.mean, effects[:, 5:].mean(0), rtol=1e-5)
+    assert table["voxels"].tolist() == [VOXELS, VOXELS - 5, *[VOXELS] * 6]
+    by_subject = group.regions.by_subject[:, 1]
+    np.testing.assert_allclose(by_subject[1], effects[1, 5:30].mean(), rtol=1e-5)
+    np.testing.assert_allclose(by_subject[0], effects[0, :30].mean(), rtol=1e-5)
+    left = {o.what: o.why for o in provenance.omitted}
+    assert left["5 voxels of sub-01, and with it of all subjects"] == (
+        "there is no effect of the contrast"
+    )
+    # Control: everybody has all voxels.
+    *_, whole, given = study(tmp_path, 8)
+    assert len(whole.voxels.ijk) == VOXELS
+    assert [o.what for o in given.omitted] == [STIMULI]
+    # A region that one person lacks is compared with nobody's.
+    *_, group, _ = study(tmp_path, 8, unknown=slice(0, 40))
+    assert group.regions.names == ["all voxels"]
+
+
+def test_a_person_without_any_effect_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"1\.h5: no voxel has an effect"):
+        study(tmp_path, 8, unknown=slice(None))

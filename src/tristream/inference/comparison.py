@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import false_discovery_control
 
-from tristream.align.exchange import FEWEST_DISTINCT, Unit, sign_units
+from tristream.align.exchange import FEWEST_DISTINCT, Unit, sign_units, why_too_short
 from tristream.config.settings.inference import CompareSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.errors import UserError
@@ -48,7 +48,7 @@ from tristream.inference.region_means import Mask, members, region_means
 from tristream.inference.resolution import Null, Resolution, resolve
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.sign_widening import sign_widening
-from tristream.inference.tested_runs import NESTED, RIDGE, widened_runs
+from tristream.inference.tested_runs import NESTED, RIDGE, lengths, widened_runs
 from tristream.space import grayordinates
 from tristream.store import Omission, Provenance
 
@@ -354,7 +354,7 @@ def compare_encodings(
     units = sign_units(settings.unit, [t.unit for t in tests], [t.item for t in tests])
     pair = Pair(one, other, (first, second), tuple(units), settings.unit)
     test = chosen_test(pair)
-    why = test.refusal(pair)
+    why = why_too_short(pair.unit, lengths(one.tests)) or test.refusal(pair)
     compared = ComparedModels(
         first=one.about["model"],
         second=other.about["model"],

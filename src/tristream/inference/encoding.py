@@ -40,8 +40,6 @@ from tristream.space.mesh_faces import mesh_faces
 from tristream.store import Omission, Provenance
 
 FEWEST_SHIFTED = 200
-FEWEST_OF_RUN = 40
-"""Samples of a run of which blocks of time change places, and folds are fitted again."""
 STATISTIC = "correlation of prediction and BOLD, mean over test runs in Fisher z, one-sided"
 SHARED = (
     "all with one weight a band and one penalty in all voxels of a fold: the means, by "
@@ -217,18 +215,8 @@ class RefittedFolds(EncodingTest):
     @property
     def refusal(self) -> str:
         """Where folds can't be fitted again, or there are too few samples or rearrangements."""
-        return why_not_refitted(self.encoding, self.moves) or self._short() or super().refusal
-
-    def _short(self) -> str:
-        """Of runs of 16 to 32 samples 6 to 8 % of voxels without effect had p at most .05."""
-        lengths = {name: len(test.y) for name, test in self.encoding.tests.items()}
-        shortest = min(lengths, key=lambda name: lengths[name])
-        if self.settings.unit != TIME or lengths[shortest] >= FEWEST_OF_RUN:
-            return ""
-        return (
-            f"{shortest} has {lengths[shortest]} samples: how much noise blocks of time share "
-            f"can't be known from fewer than {FEWEST_OF_RUN}"
-        )
+        why = why_not_refitted(self.encoding, self.moves, self.settings.unit)
+        return why or super().refusal
 
     def rearranged(self, runs: Sequence[PredictedRun]) -> Null:
         """Refit; the runs give the widening alone."""

@@ -120,6 +120,10 @@ def infer_subjects(
     refused = next((s.why for s in subjects if s.p is None), "")
     if refused:
         omitted.append(Omission("counts of significant subjects, prevalence", refused))
+    for one in subjects:
+        if one.without:
+            what = f"{counted(one.without, 'voxel')} of sub-{one.name}, and with it of all subjects"
+            omitted.append(Omission(what, f"there is no {measure.name}"))
     places = common_places(subjects)
     if isinstance(places, Omission) and subjects[0].where is not None:
         omitted.append(places)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tristream.align.exchange import sign_units
+from tristream.align.exchange import sign_units, why_too_short
 from tristream.align.samples import read_samples
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
@@ -33,7 +33,7 @@ from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.shared_stimuli import ShownRun
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.sign_widening import sign_widening
-from tristream.inference.tested_runs import NESTED, RIDGE
+from tristream.inference.tested_runs import NESTED, RIDGE, lengths
 from tristream.store import Omission, Provenance
 
 Floats = npt.NDArray[np.floating]
@@ -155,7 +155,8 @@ def _with_nulls(
     if nested and any(kind != RIDGE for kind in kinds):
         why = f"under {NESTED} what test data add as training data is known for {RIDGE} alone"
         return Shared(why=why), list(subjects)
-    if why := why_apart(settings):
+    short = (why_too_short(settings.unit, lengths(pair.first.tests)) for pair in pairs)
+    if why := why_apart(settings) or next(filter(None, short), ""):
         return Shared(why=why), list(subjects)
     names: dict[Hashable, int] = {}
     units = [pair.units(names, settings) for pair in pairs]

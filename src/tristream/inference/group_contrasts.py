@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from tristream.config.settings.inference import GroupSettings
-from tristream.contrast.contrast_file import read_contrast
+from tristream.contrast.contrast_file import ContrastMap, read_contrast
+from tristream.errors import UserError
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_subjects import Measure, Subject, Where
 from tristream.inference.people import LEVEL
@@ -50,16 +52,36 @@ def infer_contrasts(
 
 def _subject(name: str, path: Path) -> Subject:
     found = read_contrast(path)
+    known = np.flatnonzero(np.isfinite(found.effect))
+    if not len(known):
+        raise UserError(f"{path}: no voxel has an effect; look at its runs, and fit it again")
+    effect = found.effect[known]
     # Prevalence is that of one direction: opposite effects do not add up to agreement.
-    p = stats.norm.sf(found.z.astype(float))
+    p = stats.norm.sf(found.z[known].astype(float))
     q = stats.false_discovery_control(p)
     bonferroni = np.minimum(1.0, len(p) * p)
     row = {
         "voxels": len(p),
-        "mean": float(np.nanmean(found.effect)),
+        "mean": float(effect.mean()),
         "significant": int((q <= LEVEL).sum()),
         "significant_fwe": int((bonferroni <= LEVEL).sum()),
         "p_any": float(bonferroni.min()),
     }
-    where = Where(found.ijk, found.affine, found.shape, found.grayordinates, found.regions)
-    return Subject(name, np.nan_to_num(found.effect), row, p, "", found.simulated, where)
+    return Subject(
+        *(name, effect, row, p, "", found.simulated, _where(found, known)),
+        without=len(found.effect) - len(known),
+    )
+
+
+def _where(found: ContrastMap, known: npt.NDArray[np.integer]) -> Where:
+    """Where voxels with an effect lie; regions without any are left out."""
+    place = np.full(len(found.effect), -1)
+    place[known] = np.arange(len(known))
+    regions = {name: place[own][place[own] >= 0] for name, own in found.regions.items()}
+    return Where(
+        found.ijk[known],
+        found.affine,
+        found.shape,
+        found.grayordinates.take(known) if found.grayordinates else None,
+        {name: own for name, own in regions.items() if len(own)},
+    )

@@ -124,12 +124,10 @@ def _with_nulls(
     if still := [s.name for s, part in zip(subjects, parts, strict=True) if not part.sets]:
         why = f"sub-{still[0]} was tested on nothing that can change places with what others saw"
         return Shared(why=why), list(subjects)
-    if (
-        nested
-        and not by_features
-        and (why := next(filter(None, map(why_not_refitted, opened, parts)), ""))
-    ):
-        return Shared(why=why), list(subjects)
+    if nested and not by_features:
+        pairs = zip(opened, parts, strict=True)
+        if why := next(filter(None, (why_not_refitted(*p, settings.unit) for p in pairs)), ""):
+            return Shared(why=why), list(subjects)
     factors = _widening(subjects, opened, settings)
     what = wording.units(settings.unit, whole, float(opened[0].about["tr"]))
     where = wording.within([*opened[0].tests], "run" if nested else "test run")

@@ -55,6 +55,8 @@ class Subject:
         None where the only value is one number, as of a decoder.
     null : SubjectNull or None
         Under rearrangements that are those of all subjects; None where there are none.
+    without : int
+        Voxels that had no value, and are not among these.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Subject:
     simulated: bool
     where: Where | None = None
     null: SubjectNull | None = None
+    without: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The parts of a tested model that are permuted, and whether its folds can be fitted again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tristream.align.exchange import Exchange, Unit
+from tristream.align.exchange import Exchange, Unit, why_too_short
 from tristream.encode.encoding_file import Encoding, HeldOut
 from tristream.inference.permutation import Moves, PredictedRun
 from tristream.inference.widening import widened
@@ -25,6 +25,11 @@ def run_of(test: HeldOut) -> PredictedRun:
     return PredictedRun(
         test.y, test.prediction, test.unit, projection=test.projection, item=test.item
     )
+
+
+def lengths(tests: Mapping[str, HeldOut]) -> dict[str, int]:
+    """Test run to its samples."""
+    return {name: len(test.unit) for name, test in tests.items()}
 
 
 def widened_runs(runs: Sequence[PredictedRun], moves: Moves, unit: str) -> list[PredictedRun]:
@@ -56,7 +61,7 @@ def answers_reach_on(encoding: Encoding) -> bool:
     return about["hrf"] != "fir" or any(about["delays"])
 
 
-def why_not_refitted(encoding: Encoding, moves: Exchange) -> str:
+def why_not_refitted(encoding: Encoding, moves: Exchange, unit: Unit) -> str:
     """Why folds can't be fitted again to rearranged data; empty where they can.
 
     Volumes of an item hold the end of the answer to the one before. Moved as they are, they take
@@ -66,7 +71,7 @@ def why_not_refitted(encoding: Encoding, moves: Exchange) -> str:
     if encoding.about.get("model_kind", RIDGE) != RIDGE:
         return f"the null of {NESTED} refits every fold, which is written for {RIDGE} alone"
     if not moves.over_runs or not answers_reach_on(encoding):
-        return ""
+        return why_too_short(unit, lengths(encoding.tests))
     return (
         f"items are shown in several runs, and under {NESTED} volumes that move take along answers "
         "to the item before; take linear kernels, hold runs out, or estimate single trials "

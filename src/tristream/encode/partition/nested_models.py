@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from tristream.align.exchange import Unit, why_too_short
 from tristream.config.models import EncodingDesign
 from tristream.config.settings.partition import PartitionSettings
 from tristream.device import choose_device
@@ -74,19 +75,15 @@ def partition_subject(
         why = f"{found.blocks} exchange units of test data; {FEWEST_UNITS} are asked for"
         omitted = (Omission("intervals of unique and shared variance", why),)
     by_unit = None
-    if full.about["scheme"] == "holdout":
+    if why := _why_no_parts(full, inputs.exchange):
+        omitted += (Omission("parts by unit", why),)
+    elif full.about["scheme"] == "holdout":
         by_unit = parts_of_test(runs, full.tests, inputs.exchange)
-    elif full.about["model_kind"] == "banded_ridge":
+    else:
         # Not above: tests of held-out runs do without its solvers.
         from tristream.encode.partition.partition_folds import parts_in_both_roles
 
         by_unit = parts_in_both_roles(inputs, settings.block, full, chosen, runs)
-    else:
-        why = (
-            "under leave-one-run-out test data are training data of other folds, and what they add "
-            "is known for banded_ridge alone"
-        )
-        omitted += (Omission("parts by unit", why),)
     stored = StoredPartition(
         bands=chosen,
         rest=[band for band in full.bands if band not in chosen],
@@ -100,6 +97,16 @@ def partition_subject(
     key, methods = settings.key(), stored.methods()
     provenance = Provenance(KIND, provenance.simulated, key, code, omitted, methods)
     write_partition(output, stored, provenance)
+
+
+def _why_no_parts(full: Encoding, unit: Unit) -> str:
+    """Why it is not known what each exchangeable unit adds; empty where it is."""
+    if full.about["scheme"] != "holdout" and full.about["model_kind"] != "banded_ridge":
+        return (
+            "under leave-one-run-out test data are training data of other folds, and what they add "
+            "is known for banded_ridge alone"
+        )
+    return why_too_short(unit, {name: len(test.unit) for name, test in full.tests.items()})
 
 
 def nested_runs(
