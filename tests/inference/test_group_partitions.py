@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.signal import lfilter
 
 from helpers.group_files import film_subjects, held_out, write_subject
 from helpers.inference_settings import grouping
 from tristream.encode.encoding_file import read_scores
 from tristream.encode.jackknife import Interval
+from tristream.encode.neighbours import products_of_neighbours
 from tristream.encode.partition.partition_file import KIND, StoredPartition, write_partition
 from tristream.encode.partition.parts_by_unit import PartsByUnit
 from tristream.encode.partition.variance import Partition
+from tristream.inference import group_partitions
 from tristream.inference.group import STIMULI
 from tristream.inference.group_file import read_group
 from tristream.inference.group_partitions import infer_partitions
@@ -21,10 +24,21 @@ from tristream.store import Omission, Provenance
 VOXELS, UNITS, SUBJECTS = 80, 24, 9
 
 
-def infer(folder, encodings, seed, effect=0.0, shared=1.0, by_unit=True, **changes):
-    """Parts of units of bands a, b and both; what a unit adds is shared by subjects in part."""
+def alone(parts):
+    """How much wider the null of one subject is made."""
+    order = np.arange(UNITS)
+    neighbours = products_of_neighbours(parts, order, order).sum()
+    return np.sqrt(max(1, 1 + neighbours / (parts**2).sum()))
+
+
+def infer(folder, encodings, seed, effect=0.0, shared=1.0, by_unit=True, past=0.0, **changes):
+    """Parts of units of bands a, b and both; what a unit adds is shared by subjects in part.
+
+    What is shared depends on its own past, from unit to unit.
+    """
     rng = np.random.default_rng(seed)
-    alike = shared * rng.standard_normal((3, UNITS, VOXELS))
+    alike = lfilter([shared], [1, -past], rng.standard_normal((3, 30 + UNITS, VOXELS)), axis=1)
+    alike = alike[:, 30:] * np.sqrt(1 - past**2)
     alike[1, :, : VOXELS // 2] += effect
     values, paths, tests = [], [], []
     for k, encoding in enumerate(encodings):
@@ -40,7 +54,7 @@ def infer(folder, encodings, seed, effect=0.0, shared=1.0, by_unit=True, **chang
             read_scores(encoding)[0].ijk,
         )
         if by_unit:
-            own = PartsByUnit("time", parts.astype("f4"), np.ones(3))
+            own = PartsByUnit("time", parts.astype("f4"), np.array([alone(one) for one in parts]))
             stored = replace(stored, by_unit=own)
         paths.append(folder / f"partition_{k}.h5")
         write_partition(paths[-1], stored, Provenance(KIND, True, methods=("Done.",)))
@@ -72,6 +86,31 @@ def test_what_units_add_alike_in_all_is_no_effect_for_other_stimuli(tmp_path):
     assert 0.03 < stimuli < 0.07
     assert fwe <= 4 / 16
     assert people > 0.2
+
+
+def test_what_subjects_share_may_depend_on_its_past_more_than_what_is_their_own(
+    tmp_path, monkeypatch
+):
+    films = film_subjects(tmp_path, SUBJECTS, 0, voxels=VOXELS, volumes=20 * UNITS)
+    encodings = [one[0] for one in films]
+
+    def rate():
+        return np.mean(
+            [
+                infer(tmp_path, encodings, seed, shared=0.5, past=0.4)[1].voxels.means.stimuli.p
+                <= 0.05
+                for seed in range(12)
+            ]
+        )
+
+    assert 0.03 < rate() < 0.07
+    # Control: each subject's own factor.
+    monkeypatch.setattr(
+        group_partitions,
+        "_widening",
+        lambda subjects, by_unit, place, encoding: tuple(o.widening[place] for o in by_unit),
+    )
+    assert rate() > 0.08
 
 
 def test_a_band_that_adds_is_found(tmp_path):

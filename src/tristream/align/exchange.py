@@ -275,7 +275,12 @@ def run_units(kind: Unit, showing: Ints, item: Ints) -> Ints:
     return np.where(showing >= 0, item if kind == "item" else showing, -1)
 
 
-def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exchange:
+def exchange(
+    kind: Unit,
+    showings: Sequence[Ints],
+    items: Sequence[Ints],
+    shown: Sequence[Ints] | None = None,
+) -> Exchange:
     """What may change places in some runs.
 
     Parameters
@@ -285,6 +290,10 @@ def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exc
     showings, items : sequence of ndarray of int of shape (samples,), one a run
         As of :func:`run_units`. Blocks, and blocks of time, belong to one run each. What blocks
         show makes rounds, and two that show the same change places to no effect.
+    shown : sequence of ndarray of int of shape (samples,), optional
+        What features of items are of; events that are known by their label alone are items of one
+        presentation, and two of one label change places to no effect. By default each item shows
+        something else.
     """
     runs: list[RunUnits] = []
     rounds: dict[int, int] = {}
@@ -296,9 +305,10 @@ def exchange(kind: Unit, showings: Sequence[Ints], items: Sequence[Ints]) -> Exc
             unit = np.where(unit >= 0, unit * len(showings) + number, -1)
         if kind == "round":
             rounds |= _rounds(unit, item)
-        if kind in ("block", "round"):
-            shown = np.flatnonzero((unit >= 0) & (item >= 0))
-            shows |= dict(zip(unit[shown].tolist(), item[shown].tolist(), strict=True))
+        if kind in ("block", "round") or (kind == "item" and shown is not None):
+            what = shown[number] if kind == "item" and shown is not None else item
+            known = np.flatnonzero((unit >= 0) & (what >= 0))
+            shows |= dict(zip(unit[known].tolist(), what[known].tolist(), strict=True))
         runs.append(RunUnits(showing, unit))
     return exchange_of(runs, rounds, shows)
 

@@ -51,6 +51,8 @@ class WholeRun:
         Orthonormal basis of what was projected out.
     stimulated : ndarray of bool of shape (volumes,)
         Volumes with an item on.
+    shows : ndarray of int of shape (volumes,)
+        What features are of: as `item`, but alike for events that are known by one label.
     """
 
     unit: Ints
@@ -58,6 +60,7 @@ class WholeRun:
     shares: Floats
     projection: Floats
     stimulated: npt.NDArray[np.bool_]
+    shows: Ints
 
     @property
     def filled(self) -> Ints:
@@ -74,7 +77,15 @@ class WholeRun:
     @property
     def filled_item(self) -> Ints:
         """What is shown in each of :attr:`filled`, (volumes,); -1 where there is nothing."""
-        known = {u: i for u, i in zip(self.unit, self.item, strict=True) if u >= 0}
+        return self._filled_with(self.item)
+
+    @property
+    def filled_shows(self) -> Ints:
+        """What the features of each of :attr:`filled` are of, (volumes,)."""
+        return self._filled_with(self.shows)
+
+    def _filled_with(self, what: Ints) -> Ints:
+        known = {u: w for u, w in zip(self.unit, what, strict=True) if u >= 0}
         return np.array([known.get(unit, -1) for unit in self.filled], np.int64)
 
 
@@ -138,6 +149,11 @@ class HeldOut:
     def first(self) -> WholeRun:
         """The first run with all its volumes."""
         return self.whole[self.runs[0]]
+
+    @property
+    def shows(self) -> Ints | None:
+        """:attr:`WholeRun.shows` of the first run, (time,); None where only samples are known."""
+        return self.first.shows[self.rows] if self.whole else None
 
     @property
     def filled(self) -> Ints:

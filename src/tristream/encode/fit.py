@@ -255,7 +255,9 @@ def _predict(inputs: Inputs, fitted: Model, members: Sequence[str]) -> HeldOut:
         first.item[rows],
         rows,
         {
-            name: WholeRun(run.unit, run.item, run.shares, run.projection, run.stimulated)
+            name: WholeRun(
+                *(run.unit, run.item, run.shares, run.projection, run.stimulated, run.shows)
+            )
             for name, run in ((name, inputs.runs[name]) for name in members)
         },
         fitted.mixture,

@@ -50,6 +50,8 @@ class Run:
     unit, item : ndarray of int of shape (volumes,)
         Presentation (or block of time) of each volume, and what is shown, by a number that is the
         same in all runs; -1 where there is none.
+    shows : ndarray of int of shape (volumes,)
+        What its features are of: as `item`, but alike for events that are known by one label.
     stimulated : ndarray of bool of shape (volumes,)
         Volumes with an item on (all, if the run names none).
     split, repeat : str
@@ -71,6 +73,7 @@ class Run:
     projection: Floats
     unit: Ints
     item: Ints
+    shows: Ints
     stimulated: npt.NDArray[np.bool_]
     split: str
     repeat: str
@@ -237,17 +240,18 @@ def read_inputs(
 
 
 def _shown(table: pd.DataFrame, unit: Unit) -> pd.DataFrame:
-    """The sample index with a column `shown`: what changes places, and of blocks what they show.
+    """The sample index with what changes places (`shown`), and what features are of (`shows`).
 
     Rounds are made of what blocks show. An event that is known by its label alone counts as itself
     where items are exchanged; in a block it shows what others of the label do.
     """
-    if unit not in ("block", "round"):
-        return table.assign(shown=table["exchange"])
     items = table["item"].where(table["item"] != "")
-    # Volumes after a block that change places with it show nothing themselves.
+    # Volumes after a unit that change places with it show nothing themselves.
     of_unit = items.groupby([table["run"], table["unit"]]).transform("first")
-    return table.assign(shown=of_unit.where(table["unit"] != "", items).fillna(""))
+    shows = of_unit.where(table["unit"] != "", items).fillna("")
+    return table.assign(
+        shown=shows if unit in ("block", "round") else table["exchange"], shows=shows
+    )
 
 
 def _empties(table: pd.DataFrame, name: str) -> bool:
@@ -265,7 +269,6 @@ def _run(
             f"{samples}: {len(own)} rows for {name}, but {path} has {volumes} volumes; "
             "run align again"
         )
-    items = {one: k for k, one in enumerate(sorted(set(table["shown"]) - {""}))}
     codes, units = pd.factorize(own["unit"].where(own["unit"] != ""), use_na_sentinel=True)
     stimulated = (own["item"] != "").to_numpy()
     return Run(
@@ -274,7 +277,8 @@ def _run(
         rows=np.flatnonzero((own["keep"] & ~own["censor"]).to_numpy()),
         projection=projection,
         unit=codes.astype(np.int64),
-        item=np.array([items.get(one, -1) for one in own["shown"]], np.int64),
+        item=_numbers(table["shown"], own["shown"]),
+        shows=_numbers(table["shows"], own["shows"]),
         stimulated=stimulated if stimulated.any() else np.ones(volumes, bool),
         split=str(own["split"].iloc[0]),
         repeat=str(own["repeat"].iloc[0]) or name,
@@ -283,6 +287,12 @@ def _run(
         shared=presentations(table, name),
         files=paths,
     )
+
+
+def _numbers(every: pd.Series, own: pd.Series) -> Ints:
+    """The number of each name among those of all runs; -1 where there is none."""
+    known = {one: k for k, one in enumerate(sorted(set(every) - {""}))}
+    return np.array([known.get(one, -1) for one in own], np.int64)
 
 
 def _shares(column: Sequence[str], units: Sequence[str]) -> Floats:

@@ -423,6 +423,7 @@ def differences(
             a.unit,
             projection=a.projection,
             item=a.item,
+            shows=a.shows,
         )
         for name, a in ((name, one.tests[name]) for name in names or one.tests)
     ]

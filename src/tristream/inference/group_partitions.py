@@ -14,15 +14,17 @@ import numpy.typing as npt
 from tristream.align.exchange import Unit, sign_units
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import read_encoding, read_scores
+from tristream.encode.neighbours import products_of_neighbours
 from tristream.encode.partition.partition_file import StoredPartition, read_partition
 from tristream.encode.partition.parts_by_unit import PartsByUnit
 from tristream.errors import UserError
 from tristream.inference.group import Shared, infer_subjects
 from tristream.inference.group_models import where_of
-from tristream.inference.group_subjects import Measure, Subject
+from tristream.inference.group_subjects import Measure, Subject, common_places
 from tristream.inference.people import LEVEL
 from tristream.inference.sign_flips import SignFlips, patterns
 from tristream.inference.tested_partition_file import TestedSet, read_partition_test
+from tristream.store import Omission
 
 Ints = npt.NDArray[np.integer]
 UNITS = {
@@ -67,11 +69,14 @@ def infer_partitions(
         subjects.append(subject)
     place = stored[0].sets.index(band)
     by_unit = [one.by_unit for one in stored if one.by_unit is not None]
-    shared = _shared(by_unit, len(stored), place, settings)
+    shared = _shared(by_unit, len(stored), settings)
     if not shared.refusal and (why := _apart(encodings, by_unit[0].unit)):
         shared = Shared(why=why)
     if not shared.refusal:
-        nulls = [_signs(one, place, settings.seed) for one in by_unit]
+        factors = _widening(subjects, by_unit, place, encodings[0])
+        shared = replace(shared, widening=factors)
+        pairs = zip(by_unit, factors, strict=True)
+        nulls = [_signs(one, place, factor, settings.seed) for one, factor in pairs]
         subjects = [replace(s, null=null) for s, null in zip(subjects, nulls, strict=True)]
     measure = Measure(f"unique variance (R²) of band {band}")
     infer_subjects(subjects, measure, shared, settings, output, regions, code)
@@ -100,9 +105,7 @@ def _subject(
     return stored, Subject(name, unique, row, p, why, provenance.simulated, where)
 
 
-def _shared(
-    by_unit: Sequence[PartsByUnit], subjects: int, place: int, settings: GroupSettings
-) -> Shared:
+def _shared(by_unit: Sequence[PartsByUnit], subjects: int, settings: GroupSettings) -> Shared:
     """What changes its sign alike in all subjects: the same number is the same unit."""
     if len(by_unit) < subjects:
         return Shared(why="what each unit adds is not known in all subjects")
@@ -119,7 +122,6 @@ def _shared(
     return Shared(
         patterns(count, 1),
         f"flipping the sign of what each of {count} {UNITS[by_unit[0].unit]} adds",
-        widening=tuple(float(one.widening[place]) for one in by_unit),
         too_narrow="Units of one run share noise, and their signs do not",
     )
 
@@ -164,9 +166,33 @@ def _numbered(path: Path, unit: Unit) -> tuple[str, dict[str, Numbered]]:
     return str(encoding.about["subject"]), own
 
 
-def _signs(by_unit: PartsByUnit, place: int, seed: int) -> SignFlips:
+def _widening(
+    subjects: Sequence[Subject], by_unit: Sequence[PartsByUnit], place: int, encoding: Path
+) -> tuple[float, ...]:
+    """How many times wider each subject's null is made: as that of the mean over subjects.
+
+    What subjects share may depend on its own past more than what is each one's own, and weighs most
+    in the mean. Items, of which a part is the sum over showings, are widened as in each subject
+    alone; so are voxels of which subjects have none in common.
+    """
+    places, unit = common_places(subjects), by_unit[0].unit
+    if isinstance(places, Omission) or unit == "item":
+        return tuple(float(one.widening[place]) for one in by_unit)
+    pairs = zip(by_unit, places, strict=True)
+    mean = np.mean([one.parts[place][:, own].astype(float) for one, own in pairs], axis=0)
+    neighbours = 0.0
+    for run in _numbered(encoding, unit)[1].values():
+        # Units as they follow each other.
+        order = run.unit[np.sort(np.unique(run.unit, return_index=True)[1])]
+        neighbours += products_of_neighbours(mean[order], np.arange(len(order)), order).sum()
+    squares = (mean**2).sum()
+    factor = float(np.sqrt(max(1.0, 1 + neighbours / squares))) if squares > 0 else 1.0
+    return (factor,) * len(by_unit)
+
+
+def _signs(by_unit: PartsByUnit, place: int, widening: float, seed: int) -> SignFlips:
     parts = by_unit.parts[place]
-    wide = np.full(parts.shape[1], float(by_unit.widening[place]))
+    wide = np.full(parts.shape[1], widening)
     if by_unit.pairs is not None:
         # Not above: it brings torch, which tests of held-out runs do without.
         from tristream.encode.unit_parts import width

@@ -34,7 +34,8 @@ ROUNDING = 1e-3
 def exchange_of_items(tests: Sequence[HeldOut], unit: Unit) -> Exchange:
     """What may change places, of presentations with samples, in all volumes of test runs."""
     items = [test.first.filled_item for test in tests]
-    return exchange(unit, [test.filled for test in tests], items)
+    shows = [test.first.filled_shows for test in tests]
+    return exchange(unit, [test.filled for test in tests], items, shows)
 
 
 class MovedFeatures(MovedPredictions):

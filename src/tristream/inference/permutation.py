@@ -49,6 +49,9 @@ class PredictedRun:
     item : ndarray of int of shape (time,), optional
         What is shown; the same number in other runs is the same item. Without it, no unit comes
         twice.
+    shows : ndarray of int of shape (time,), optional
+        What its features are of, which events of one label share. Without it, each item's are its
+        own.
     """
 
     y: Floats
@@ -57,6 +60,7 @@ class PredictedRun:
     widening: float = 1.0
     projection: Floats | None = None
     item: Ints | None = None
+    shows: Ints | None = None
 
     def part(self, voxels: slice | Ints) -> "PredictedRun":
         """The same for some voxels."""
@@ -114,7 +118,9 @@ def exchange_of_runs(runs: Sequence[PredictedRun], unit: Unit) -> Exchange:
     showings = [run.unit for run in runs]
     if any(run.item is None for run in runs):
         return exchange("block", showings, showings)
-    return exchange(unit, showings, [run.item for run in runs if run.item is not None])
+    shows = [run.shows for run in runs if run.shows is not None]
+    known = shows if len(shows) == len(runs) else None
+    return exchange(unit, showings, [run.item for run in runs if run.item is not None], known)
 
 
 def block_table(y: Floats, prediction: Floats, rows: Ints) -> npt.NDArray[np.float64]:

@@ -62,16 +62,15 @@ class ShownRun:
 
 def _names(test: HeldOut, rows: pd.DataFrame, kind: Unit) -> list[Hashable]:
     """What each of some rows of the sample index belongs to."""
-    if kind == "item" and not (rows["exchange"] == rows["unit"]).all():
-        return list(rows["exchange"])
     if kind == "time":
         return list(rows["unit"])
     blocks = rows[["item", "unit"]].drop_duplicates("unit")
     place = blocks.groupby("item").cumcount()
     number = dict(zip(blocks["unit"], place, strict=True))
+    columns = (rows[name] for name in ("item", "unit", "exchange"))
     return [
-        (test.runs[0], item, number[unit])
-        for item, unit in zip(rows["item"], rows["unit"], strict=True)
+        exchanged if kind == "item" and exchanged != unit else (test.runs[0], item, number[unit])
+        for item, unit, exchanged in zip(*columns, strict=True)
     ]
 
 
@@ -100,12 +99,8 @@ def shared_exchange(
         for name, code in names.items()
         if kind == "round" and isinstance(name, tuple)
     }
-    # Blocks have the name of what they show, and of items each shows something else.
-    shows = {
-        code: name[1]
-        for name, code in names.items()
-        if kind in ("block", "round") and isinstance(name, tuple)
-    }
+    # Blocks, and presentations of a label, have the name of what they show.
+    shows = {code: name[1] for name, code in names.items() if isinstance(name, tuple)}
     whole = exchange_of(runs, rounds, shows)
     return whole, [whole.part(*pair) for pair in pairwise(ends)]
 

@@ -23,7 +23,10 @@ def runs_of(encoding: Encoding) -> list[PredictedRun]:
 def run_of(test: HeldOut) -> PredictedRun:
     """One test run, its null not widened."""
     return PredictedRun(
-        test.y, test.prediction, test.unit, projection=test.projection, item=test.item
+        *(test.y, test.prediction, test.unit),
+        projection=test.projection,
+        item=test.item,
+        shows=test.shows,
     )
 
 

@@ -159,7 +159,7 @@ def _taps(run: DesignRun, layer: _Layer, coef: Floats, delays: Sequence[int]) ->
 def held_out(run: DesignRun) -> HeldOut:
     """When each label of a test run is shown, as a null asks for it; without data."""
     none = np.zeros((0, 0))
-    whole = WholeRun(run.unit, run.item, run.shares, run.projection, run.unit >= 0)
+    whole = WholeRun(run.unit, run.item, run.shares, run.projection, run.unit >= 0, run.item)
     return HeldOut(
         prediction=none,
         band_prediction=none,
