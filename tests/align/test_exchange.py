@@ -34,6 +34,23 @@ def test_blocks_that_show_the_same_change_places_to_no_effect():
     assert rounds.distinct == 2 ** len(rounds.sets)
 
 
+def test_items_that_show_the_same_label_change_places_to_no_effect():
+    """Eight events of two labels have 70 orders, however many numbers they are given."""
+    showing = np.repeat(np.arange(8), 3)
+    label = np.repeat([0, 1, 1, 0, 1, 0, 0, 1], 3)
+    found = exchange("item", [showing], [showing], [label])
+    orders = found.draw(0, 4000, seed=0)
+    arrangements = {tuple(one) for one in label[found.sources(orders, 0, 24)].tolist()}
+    assert found.distinct == len(arrangements) == 70
+    # Controls: items that each show something else, and no more known than items.
+    assert exchange("item", [showing], [showing], [showing]).distinct == 40320
+    assert exchange("item", [showing], [showing]).distinct == 40320
+    # Three events of one label beside an item that is shown twice more, and another one.
+    item = np.repeat([10, 11, 12, 13, 13, 14, 14, 15], 3)
+    shows = np.repeat([0, 0, 0, 1, 1, 2, 2, 3], 3)
+    assert exchange("item", [showing], [item], [shows]).distinct == 720 // 6
+
+
 def test_blocks_stay_in_their_round():
     label = np.repeat([2, 0, 1, NONE, 1, 2, 0, 0, 2], 3)
     showing = np.repeat([0, 1, 2, NONE, 3, 4, 5, 6, 7], 3)

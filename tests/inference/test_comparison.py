@@ -98,6 +98,36 @@ def test_too_few_blocks_are_refused(encodings, tmp_path):
         assert "1000 are asked for" in provenance.omitted[0].why
 
 
+def test_blocks_of_time_of_short_runs_are_refused(encodings, tmp_path):
+    """Flipped signs of 16 to 23 samples passed in 6 to 8 % of true nulls."""
+    refused = []
+    for samples in (39, 40):
+        short = {}
+        for name in ("both", "one"):
+            encoding, given = read_encoding(encodings[name])
+            keys = ("prediction", "y", "unit", "item", "rows", "projection")
+            tests = {
+                k: replace(
+                    t,
+                    **{key: getattr(t, key)[:samples] for key in keys},
+                    band_prediction=t.band_prediction[:, :samples],
+                )
+                for k, t in encoding.tests.items()
+            }
+            short[name] = tmp_path / f"{name}_{samples}.h5"
+            write_encoding(short[name], replace(encoding, tests=tests), given)
+        output = tmp_path / "out.h5"
+        compare_encodings(short["both"], short["one"], comparing(), None, output)
+        with open_h5(output, "comparison") as (file, provenance):
+            assert "p" not in file
+            refused.append(provenance.omitted[0].why)
+    assert refused[0] == (
+        "clip has 39 samples: how much noise blocks of time share can't be known from fewer than 40"
+    )
+    # Control: of forty samples the length is no reason.
+    assert "change places: " in refused[1]
+
+
 def test_the_difference_is_that_of_the_correlations(encodings, tmp_path):
     output = tmp_path / "out.h5"
     one, other = (read_encoding(encodings[name])[0] for name in ("both", "one"))

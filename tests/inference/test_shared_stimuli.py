@@ -60,6 +60,28 @@ def test_the_first_block_of_a_label_is_of_the_first_round_in_all_subjects():
     assert shared_exchange(subjects, "block")[0].sets[0].size == 6
 
 
+def test_events_of_one_label_are_counted_once_among_items():
+    """In one subject alone they are the same, see `tests/align/test_exchange.py`."""
+    table = pd.DataFrame(
+        {
+            "run": "run-1",
+            "row": np.arange(12),
+            "item": ["a", "a", "b", "b", "a", "a", "b", "b", "x", "x", "y", "y"],
+            "unit": [f"run-1/{k // 2}" for k in range(12)],
+        }
+    )
+    table["exchange"] = table["unit"].where(table["item"].isin(["a", "b"]), table["item"])
+    unit = np.repeat(np.arange(6), 2)
+    y = np.zeros((12, 1))
+    run = ShownRun.of(held_out("run-1", y, y, unit, unit), table, "item")
+    assert run.unit[::2] == [
+        *(("run-1", "a", 0), ("run-1", "b", 0), ("run-1", "a", 1), ("run-1", "b", 1)),
+        *("x", "y"),
+    ]
+    whole, _ = shared_exchange([[run], [run]], "item")
+    assert whole.distinct == 720 // 4
+
+
 def test_items_move_alike_wherever_each_subject_met_them():
     runs, orders = world(0)
     made = nulls(runs, orders)
@@ -168,5 +190,6 @@ def test_blocks_of_one_label_count_once_in_all_subjects_too():
     runs = [ShownRun(np.arange(8), [names[k] for k in order]) for order in (range(8), range(8))]
     whole, parts = shared_exchange([[run] for run in runs], "block")
     assert whole.distinct == parts[0].distinct == 70
-    # Of items, each is another.
-    assert shared_exchange([[run] for run in runs], "item")[0].distinct == 40320
+    # Items have names of their own, and each is another.
+    items = [[ShownRun(run.showing, [f"i{names.index(k)}" for k in run.unit])] for run in runs]
+    assert shared_exchange(items, "item")[0].distinct == 40320

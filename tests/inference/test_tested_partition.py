@@ -94,6 +94,37 @@ def test_too_few_units_and_other_kinds_of_models_are_refused(files, tmp_path):
     assert provenance.methods == (f"No p values were computed: {why}.",)
 
 
+def test_blocks_of_time_of_short_runs_are_refused(tmp_path):
+    """.044 of true nulls passed, but in .17 of draws one passed family-wise (docs/calibration.md).
+
+    In blocks of four samples, a run of 39 would have signs enough.
+    """
+
+    def short(study):
+        table = study["samples"]
+        pairs = zip(table["run"], table["row"], strict=True)
+        table["unit"] = [f"{run}/{row // 4}" for run, row in pairs]
+        table["keep"] &= table["row"] < 43
+
+    study = write_study(tmp_path, scheme="leave-one-run-out", change=short)
+    inputs = study["aligned"], study["bold"], study["samples"]
+    design = model(alphas={"lowest": 1, "highest": 2, "number": 2}, candidates=2)
+    encoding, partition = tmp_path / "streams.h5", tmp_path / "partition.h5"
+    fit_subject(encode_settings(design), "01", *inputs, encoding)
+    settings = PartitionSettings(
+        dataset="planted", model="streams", block=design.design, bands=["dorsal"], device="cpu"
+    )
+    partition_subject(settings, encoding, *inputs, partition)
+    stored, _ = read_partition(partition)
+    assert stored.by_unit is None
+    assert stored.found.parts.value.shape[1] == 24
+    infer_partition(partition, encoding, quick(), None, tmp_path / "out.h5")
+    _, provenance = read_partition_test(tmp_path / "out.h5")
+    why = "run-01 has 39 samples: how much noise blocks of time share can't be known from fewer"
+    assert {o.what for o in provenance.omitted} == {"p", "p_fwe", "q"}
+    assert all(o.why.startswith(why) for o in provenance.omitted)
+
+
 def test_a_partition_of_other_voxels_is_refused(files, tmp_path):
     stored, provenance = read_partition(files[0])
     other = tmp_path / "other.h5"
