@@ -4,6 +4,7 @@ Written out by hand, so that they stay as they are.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,19 @@ def pieces_of_predictions(encodings: Sequence[Encoding], seed: int = 0) -> np.nd
     answer to the item before, which moves along.
     """
     z = np.mean([_pieces(one, seed) for one in encodings], axis=0)
+    return (z >= z[0] - 1e-12).mean(0)
+
+
+def pieces_of_differences(one: Encoding, other: Encoding, seed: int = 0) -> np.ndarray:
+    """P of each voxel, (voxels,), two-sided: items move in the difference of two predictions.
+
+    Faults as of :func:`pieces_of_predictions`; and what neighbours share is lost.
+    """
+    tests = {
+        name: replace(test, prediction=_standard(test.prediction) - _standard(again.prediction))
+        for (name, test), again in zip(one.tests.items(), other.tests.values(), strict=True)
+    }
+    z = np.abs(_pieces(replace(one, tests=tests), seed))
     return (z >= z[0] - 1e-12).mean(0)
 
 

@@ -17,6 +17,7 @@ from helpers.calibration_subjects import Subject, World
 from helpers.calibration_tests import TESTS
 from helpers.faulty_rules import (
     pieces_of_data,
+    pieces_of_differences,
     pieces_of_predictions,
     showings_moved_apart,
     signs_of_fixed_predictions,
@@ -214,3 +215,27 @@ def test_means_over_candidates_lend_no_variance_to_bands_of_no_use(tmp_path):
     )
     assert holds(rates)
     assert wrong > 0.06
+
+
+def few_items_that_touch() -> Design:
+    """Eight test items in two runs, one after the other: too few for signs."""
+    rng = np.random.default_rng(11)
+    train = [[(f"i{n}-{k}", "n", 6.0, 0.0) for k in range(24)] for n in range(4)]
+    test = [[(f"t{k}", "n", 6.0, 0.0) for k in rng.permutation(8)] for _ in range(2)]
+    return made("few items that touch", [*train, *test], "item", "holdout")
+
+
+def test_comparisons_of_few_items_move_features_and_no_pieces_of_the_difference(tmp_path):
+    rates, wrong = both(
+        few_items_that_touch(),
+        "model comparison",
+        World(rho=0.7),
+        lambda subjects: pieces_of_differences(
+            *(read_encoding(subjects[0].encoding(band))[0] for band in "ab")
+        ),
+        tmp_path,
+        number=12,
+        voxels=100,
+    )
+    assert holds(rates)
+    assert wrong > 0.08

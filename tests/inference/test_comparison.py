@@ -13,16 +13,17 @@ from tristream.align.exchange import sign_units
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.errors import UserError
-from tristream.inference.comparison import (
+from tristream.inference.comparison import compare_encodings
+from tristream.inference.comparison_file import read_comparison
+from tristream.inference.moved_differences import MovedDifferences, MovedMeans
+from tristream.inference.paired_tests import (
     BlocksOfDifference,
+    FeaturesOfBoth,
     FlippedInBothRoles,
     FlippedSigns,
     Pair,
     chosen_test,
-    compare_encodings,
 )
-from tristream.inference.comparison_file import read_comparison
-from tristream.inference.moved_differences import MovedDifferences, MovedMeans
 from tristream.inference.permutation import PredictedRun, exchange_of_runs, unit_length
 from tristream.inference.tested_runs import widened_runs
 from tristream.space.atlas import Regions
@@ -275,6 +276,18 @@ def test_the_number_of_units_decides_between_signs_and_orders(encodings):
     for count, kind in ((11, FlippedSigns), (10, BlocksOfDifference)):
         pair = Pair(one, other, paths, (np.arange(count),), "time")
         assert isinstance(chosen_test(pair), kind)
+    # Of what was put in random order, features change places, unless it is not known how.
+    few = Pair(one, other, paths, (np.arange(10),), "block")
+    assert isinstance(chosen_test(few), FeaturesOfBoth)
+    assert FeaturesOfBoth().refusal(few) == ""
+    curved = replace(one, about={**one.about, "kernels": {"ventral": "gaussian"}})
+    few = Pair(curved, other, paths, (np.arange(10),), "block")
+    assert isinstance(chosen_test(few), FeaturesOfBoth)
+    assert "of other orders is known for linear kernels alone" in FeaturesOfBoth().refusal(few)
+    trials = replace(curved, about={**curved.about, "hrf": "fir", "delays": [0]})
+    few = Pair(trials, trials, paths, (np.arange(10),), "block")
+    assert isinstance(chosen_test(few), BlocksOfDifference)
+    assert not isinstance(chosen_test(few), FeaturesOfBoth)
     nested = replace(one, about={**one.about, "scheme": "leave-one-run-out"})
     pair = Pair(nested, other, paths, (np.arange(10),), "time")
     assert isinstance(chosen_test(pair), FlippedInBothRoles)

@@ -14,11 +14,11 @@ from tristream.align.samples import read_samples
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.prediction_scores import correlation
 from tristream.inference import group_comparisons
-from tristream.inference.comparison import FlippedInBothRoles, Pair
 from tristream.inference.comparison_file import KIND, ComparedModels, write_comparison
 from tristream.inference.group import STIMULI
 from tristream.inference.group_comparisons import infer_comparisons
 from tristream.inference.group_file import read_group
+from tristream.inference.paired_tests import FlippedInBothRoles, Pair
 from tristream.store import Omission, Provenance
 
 VOXELS = 60

@@ -11,12 +11,7 @@ from helpers.inference_settings import comparing, grouping, inferring
 from tristream.encode.encoding_file import read_encoding, write_encoding
 from tristream.encode.fit import fit_subject
 from tristream.inference import wording
-from tristream.inference.comparison import (
-    BlocksOfDifference,
-    FlippedInBothRoles,
-    FlippedSigns,
-    compare_encodings,
-)
+from tristream.inference.comparison import compare_encodings
 from tristream.inference.comparison_file import read_comparison
 from tristream.inference.encoding import (
     BlocksOfPrediction,
@@ -30,6 +25,12 @@ from tristream.inference.encoding import (
 from tristream.inference.group_file import read_group
 from tristream.inference.group_models import infer_models
 from tristream.inference.inference_file import read_inference
+from tristream.inference.paired_tests import (
+    BlocksOfDifference,
+    FeaturesOfBoth,
+    FlippedInBothRoles,
+    FlippedSigns,
+)
 from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.procedures import REGISTERED, Procedure, register
 from tristream.inference.resolution import ENOUGH, GROWTH, SELDOM
@@ -46,6 +47,7 @@ NULLS = {
     RefittedFeatures.null: "times and BOLD as they were",
     FlippedSigns.null: "flipping the sign of the difference in each",
     BlocksOfDifference.null: "of the difference of the predictions within",
+    FeaturesOfBoth.null: "predicting again by both models",
     FlippedInBothRoles.null: "what a unit adds as test data, and as training data",
 }
 SPATIAL = {"cluster_mass": "by their mass [@bullmore1999]", "tfce": "enhancement (E = 0.5"}

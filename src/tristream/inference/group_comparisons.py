@@ -1,8 +1,8 @@
 """All subjects of one comparison of two models.
 
 For other stimuli, the signs of units are flipped as in each subject alone
-(:mod:`tristream.inference.comparison`), a unit's sign alike in all subjects who were shown it: what
-makes one model better on a stimulus may do so in everybody.
+(:mod:`tristream.inference.paired_tests`), a unit's sign alike in all subjects who were shown it:
+what makes one model better on a stimulus may do so in everybody.
 """
 
 from collections.abc import Hashable, Sequence
@@ -18,16 +18,16 @@ from tristream.align.samples import read_samples
 from tristream.config.settings.inference import GroupSettings
 from tristream.encode.encoding_file import Encoding, read_encoding
 from tristream.inference import wording
-from tristream.inference.comparison import (
+from tristream.inference.comparison_file import ComparedModels, read_comparison
+from tristream.inference.group import Shared, infer_subjects
+from tristream.inference.group_models import mean_run, where_of, why_apart
+from tristream.inference.group_subjects import Measure, Subject, common_places
+from tristream.inference.paired_tests import (
     difference,
     differences,
     parts_of_units,
     recurring,
 )
-from tristream.inference.comparison_file import ComparedModels, read_comparison
-from tristream.inference.group import Shared, infer_subjects
-from tristream.inference.group_models import mean_run, where_of, why_apart
-from tristream.inference.group_subjects import Measure, Subject, common_places
 from tristream.inference.people import LEVEL
 from tristream.inference.permutation import PredictedRun, exchange_of_runs
 from tristream.inference.shared_stimuli import ShownRun

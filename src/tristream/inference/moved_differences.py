@@ -1,5 +1,6 @@
-"""A null for too few signs: the difference of two predictions has nothing to do with the data."""
+"""Nulls for too few signs: the difference of two predictions has nothing to do with the data."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,14 +11,47 @@ import numpy.typing as npt
 from tristream.align.exchange import Exchange
 from tristream.inference.permutation import PredictedRun, permuted_sums, unit_length
 from tristream.inference.region_means import Mask, region_means
+from tristream.inference.resolution import Null
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.integer]
 CHUNK = 512
 
 
+class Differences(ABC):
+    """Differences of correlations under rearrangements: a null of their sizes."""
+
+    @property
+    @abstractmethod
+    def signed(self) -> npt.NDArray[np.float64]:
+        """Difference of the correlations, mean over runs, (voxels,)."""
+
+    @property
+    @abstractmethod
+    def distinct(self) -> int:
+        """Distinct rearrangements, the observed one included."""
+
+    @abstractmethod
+    def signed_values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float64]:
+        """Under rearrangements, with their signs, (stop - start, len(voxels))."""
+
+    @property
+    def observed(self) -> npt.NDArray[np.float64]:
+        """Its size."""
+        return np.abs(self.signed)
+
+    @property
+    def available(self) -> None:
+        """They are drawn at random without end."""
+        return None
+
+    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
+        """Sizes of the difference under rearrangements, (stop - start, len(voxels))."""
+        return np.abs(self.signed_values(start, stop, voxels))
+
+
 @dataclass(frozen=True)
-class MovedDifferences:
+class MovedDifferences(Differences):
     """Units of the difference change places against the data: a null for :func:`resolve`.
 
     Attributes
@@ -36,30 +70,16 @@ class MovedDifferences:
 
     @cached_property
     def signed(self) -> npt.NDArray[np.float64]:
-        """Difference of the correlations, mean over runs, (voxels,)."""
+        """Of the data as they are."""
         return np.mean([(unit_length(r.y) * r.prediction).sum(0) for r in self.runs], axis=0)
 
     @property
-    def observed(self) -> npt.NDArray[np.float64]:
-        """Its size."""
-        return np.abs(self.signed)
-
-    @property
     def distinct(self) -> int:
-        """Distinct rearrangements, the observed one included."""
+        """Of the units."""
         return self.moves.distinct
 
-    @property
-    def available(self) -> None:
-        """They are drawn at random without end."""
-        return None
-
-    def values(self, start: int, stop: int, voxels: Ints) -> Floats:
-        """Sizes of the difference under rearrangements, (stop - start, len(voxels))."""
-        return np.abs(self.signed_values(start, stop, voxels))
-
     def signed_values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float64]:
-        """The same with their signs."""
+        """Of moved units."""
         orders = self.moves.draw(start, stop, self.seed)
         total = np.zeros((stop - start, len(voxels)))
         for number, run in enumerate(self.runs):
@@ -69,16 +89,49 @@ class MovedDifferences:
 
 
 @dataclass(frozen=True)
+class DifferencesOfNulls(Differences):
+    """Two models' correlations under the same rearrangements.
+
+    Attributes
+    ----------
+    pairs : sequence of tuple of two Null
+        Of the first and the second model, one pair a run.
+    moves : Exchange
+        What changes places in all runs.
+    """
+
+    pairs: Sequence[tuple[Null, Null]]
+    moves: Exchange
+
+    @cached_property
+    def signed(self) -> npt.NDArray[np.float64]:
+        """Of the data as they are."""
+        return np.mean([one.observed - other.observed for one, other in self.pairs], axis=0)
+
+    @property
+    def distinct(self) -> int:
+        """Of the units."""
+        return self.moves.distinct
+
+    def signed_values(self, start: int, stop: int, voxels: Ints) -> npt.NDArray[np.float64]:
+        """Of both models' correlations."""
+        total = np.zeros((stop - start, len(voxels)))
+        for one, other in self.pairs:
+            total += one.values(start, stop, voxels) - other.values(start, stop, voxels)
+        return total / len(self.pairs)
+
+
+@dataclass(frozen=True)
 class MovedMeans:
     """The same of means over regions.
 
     Attributes
     ----------
-    voxels : MovedDifferences
+    voxels : Differences
     regions : mapping of str to ndarray of bool of shape (voxels,)
     """
 
-    voxels: MovedDifferences
+    voxels: Differences
     regions: Mapping[str, Mask]
 
     @cached_property
