@@ -53,7 +53,7 @@ class Study:
             everything.append(self.bold[name].var(0))
             nothing, every = np.zeros((length, 0)), np.arange(length)
             runs[name] = Run(
-                name, length, every, nothing, unit, item, unit >= 0, "test", name, name
+                *(name, length, every, nothing, unit, item, item, unit >= 0, "test", name, name)
             )
             hyper = np.ones((1, VOXELS)), np.ones(VOXELS)
             y = self.bold[name]

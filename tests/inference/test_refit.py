@@ -8,13 +8,13 @@ from scipy import signal
 from helpers.encoding_files import encode_settings, model, write_study
 from helpers.fixed_permutations import permutation_test
 from helpers.inference_settings import inferring
+from tristream.align import exchange
 from tristream.encode.bands import band_kernels
 from tristream.encode.encoding_file import read_encoding
 from tristream.encode.fit import fit_subject
 from tristream.encode.prediction_scores import correlation
 from tristream.encode.training_features import TrainingFeatures
 from tristream.errors import UserError
-from tristream.inference import encoding as inference
 from tristream.inference.encoding import infer_encoding
 from tristream.inference.inference_file import read_inference
 from tristream.inference.permutation import exchange_of_runs
@@ -131,11 +131,11 @@ def test_refitting_keeps_the_error_rate_and_moving_predictions_does_not(tmp_path
 def test_short_runs_have_no_p(driven, tmp_path, monkeypatch):
     """How much noise blocks of time share can't be known."""
     shortest = min(len(test.y) for test in read_encoding(driven)[0].tests.values())
-    monkeypatch.setattr(inference, "FEWEST_OF_RUN", shortest + 1)
+    monkeypatch.setattr(exchange, "FEWEST_OF_RUN", shortest + 1)
     assert infer_encoding(driven, inferring(permutations=20), tmp_path / "none.h5").found is None
     (omitted, *_) = read_inference(tmp_path / "none.h5")[1].omitted
     assert f"has {shortest} samples" in omitted.why
-    monkeypatch.setattr(inference, "FEWEST_OF_RUN", shortest)
+    monkeypatch.setattr(exchange, "FEWEST_OF_RUN", shortest)
     assert infer_encoding(driven, inferring(permutations=20), tmp_path / "some.h5").found
 
 
