@@ -70,6 +70,7 @@ def test_predictions_are_those_of_the_workflow(events):
             projection=run.projection,
             unit=run.unit,
             item=np.zeros(len(run.time), int),
+            shows=np.zeros(len(run.time), int),
             stimulated=np.ones(len(run.time), bool),
             split="train" if run in design.train else "test",
             repeat=run.name,
