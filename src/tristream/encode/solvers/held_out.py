@@ -280,7 +280,9 @@ def condense(
         flat = (part * root).flatten(1)
         common += flat @ flat.T
     squares, vectors = torch.linalg.eigh(scaled.T @ common @ scaled)
-    vectors, dtype = vectors[:, squares > 1].T, operators.dtype
+    # Ascending: how far penalties are off, squared, without these and all smaller ones.
+    missed = (squares.clamp_min(0) * vectors.square()).cumsum(1).amax(0)
+    vectors, dtype = vectors[:, missed > 1].T, operators.dtype
     few = (vectors @ scaled.T).to(dtype) @ operators.flatten(1)
     return few.view(len(few), *operators.shape[1:]), (vectors * allowed).to(dtype)
 
