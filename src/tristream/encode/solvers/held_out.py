@@ -81,19 +81,22 @@ class Group:
         Its rows of the basis.
     root : Tensor of shape (q, k), float64
         M above, or the triangle of its QR.
-    turn : Tensor of shape (q, q), float64
-        From what the inverse gives to predictions: for R² distances from the training mean, for
-        correlation from the predictions' own.
+    shift : float
+        What of the mean is added to what the inverse gives, to make predictions: for R² distances
+        from the training mean, for correlation from the predictions' own.
     axes : Tensor of shape (rows, q) or None
-        The axes of these; None if they are the samples.
+        The axes of predictions; None if they are the samples.
+    turn : Tensor of shape (q, q), float64, or None
+        With axes: from what the inverse gives to predictions.
     """
 
     rows: slice
     train: int
     own: torch.Tensor
     root: torch.Tensor
-    turn: torch.Tensor
+    shift: float
     axes: torch.Tensor | None
+    turn: torch.Tensor | None
 
     @classmethod
     def of(
@@ -103,18 +106,19 @@ class Group:
         own = basis[rows]
         count, train = len(own), len(basis) - len(own)
         more = (len(basis) / train) ** 0.5 - 1 if intercept else 0.0
-
-        def moved(columns: torch.Tensor) -> torch.Tensor:
-            return columns + (-1.0 if centred else more) * columns.mean(0)
-
-        root, axes = own + more * own.mean(0), None
+        shift = -1.0 if centred else more
+        root, axes, turn = own + more * own.mean(0), None, None
         if count > own.shape[1]:
             axes, root = torch.linalg.qr(root)
-            axes, turn = torch.linalg.qr(moved(axes))
+            axes, turn = torch.linalg.qr(axes + shift * axes.mean(0))
             axes = axes.to(dtype)
-        else:
-            turn = moved(torch.eye(count, dtype=own.dtype, device=own.device))
-        return cls(rows, train, own.to(dtype), root, turn, axes)
+        return cls(rows, train, own.to(dtype), root, shift, axes, turn)
+
+    def turned(self, given: torch.Tensor) -> torch.Tensor:
+        """From what the inverse gives (q, some) to predictions (q, some)."""
+        if self.turn is None:
+            return given + self.shift * given.mean(0)
+        return self.turn.to(given.dtype) @ given
 
 
 class Predictor:
@@ -163,7 +167,7 @@ class Predictor:
             inside = held * size
             own, vectors = _eigen(torch.diag(values) - gram(inside))
             self.whiten = (size[:, None] * vectors * own.rsqrt()).to(dtype)
-            held = group.turn @ inside @ vectors
+            held = group.turned(inside) @ vectors
             filters = own.sqrt() / (own + penalties[:, None])
         self._held, self._filters = held.to(dtype), (filters / self._scale[:, None]).to(dtype)
 
@@ -248,7 +252,7 @@ class Predictor:
             growth = float(torch.linalg.vector_norm(inverse)) / len(inverse) ** 0.5
             above = self.penalties >= self.penalties[penalty]
             self._growth[above] = torch.inf if int(failed) else growth
-            self._inverses[penalty] = group.turn.to(dtype) @ inverse.to(dtype)
+            self._inverses[penalty] = group.turned(inverse.to(dtype))
         return self._inverses[penalty]
 
 

@@ -198,12 +198,16 @@ def scores(
     first = torch.stack([seen for seen, _ in looks]).mean(0)
     wrong = torch.stack([more for _, more in looks]).mean(0).clamp_min(1) * search.slack[:, None]
     likely = first + wrong >= torch.maximum((first - wrong).amax(0), best) - margin
-    out = torch.full_like(first, -torch.inf)
-    for a in range(len(first)):
-        voxels = torch.nonzero(likely[a])[:, 0]
-        if len(voxels):
-            out[a, voxels] = _in_full([own.part(voxels) for own in held], search, a)
-    return out
+    chosen = [torch.nonzero(row)[:, 0] for row in likely]
+    out = torch.where(likely, 0.0, -torch.inf).to(first.dtype)
+    # Group by group: what is held of one stays in the cache.
+    for own, predictor in zip(held, search.predictors, strict=True):
+        for a, voxels in enumerate(chosen):
+            if len(voxels):
+                some = own.part(voxels)
+                found = _score(predictor.predict(some.coordinates, a), some, search.score)
+                out[a].index_add_(0, voxels, found)
+    return out.div_(len(held))
 
 
 def by_group(y: torch.Tensor, search: Search) -> torch.Tensor:
