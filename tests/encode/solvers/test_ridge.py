@@ -209,6 +209,9 @@ def test_many_penalties_are_mixed_from_few_operators():
         wrong = ((mixed - exact).square() * power).sum((1, 2)).sqrt() / size
         assert float(wrong.max()) < share
         assert float(wrong.max()) > share / 100
+        fewer = torch.einsum("kqp,ka->aqp", operators[1:], mixing[1:])
+        missed = ((fewer - exact).square() * power).sum((1, 2)).sqrt() / size
+        assert float(missed.max()) > share, "the least of them is needed"
 
 
 def test_some_penalties_may_be_further_off():

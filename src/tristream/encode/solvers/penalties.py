@@ -22,7 +22,7 @@ from tristream.encode.solvers.nodes import fast_type
 Score = Literal["r2", "correlation"]
 # Mixing may change scores by so much, or by this share of what a penalty falls short of the best of
 # every voxel of the sample.
-MIXED = 6e-4
+MIXED = 4.5e-4
 SHORT = 0.5
 # What is wrong in predictions lies along what they miss by chance only: so much of it at most, over
 # the root of the samples, where root mean square is 1.
