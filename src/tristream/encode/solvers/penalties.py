@@ -27,14 +27,15 @@ SHORT = 0.5
 # What is wrong in predictions lies along what they miss by chance only: so much of it at most, over
 # the root of the samples, where root mean square is 1.
 ALONG = 4.5
-# Penalties are left to be mixed of others where that needs no more than this share of the above.
+# Penalties are left to be mixed of others where that makes predictions miss no more than this share
+# of what they may; fewer operators may make them miss the rest, squares being what adds up.
 OTHERS = 0.5
 # Rounding may change a score by so many times the type's precision, over the root of the samples,
 # times the length of predictions and of residuals over that of data. Root mean square: half of it.
 ROUNDED = 1.0
 # Numbers held by one block of predictions, 1.6 MB in float32: near the cache.
 BLOCK = 400_000
-# Voxels of a block: a multiple of these, as other numbers take a tenth longer in bfloat16.
+# Voxels of a block are a multiple of these: other numbers take a tenth longer in bfloat16.
 ROWS = 64
 
 
@@ -191,7 +192,7 @@ def scores(
     -inf for some that are `margin` below the best of a voxel, or below `best`.
     """
     if not search.sights:
-        return torch.stack([_in_full(held, search, a) for a in range(len(search.slack))])
+        return torch.stack(_in_every_group(held, search)).mean(0)
     looks = [
         _first_sight(*sight, own, search) for sight, own in zip(search.sights, held, strict=True)
     ]
@@ -204,8 +205,7 @@ def scores(
     for own, predictor in zip(held, search.predictors, strict=True):
         for a, voxels in enumerate(chosen):
             if len(voxels):
-                some = own.part(voxels)
-                found = _score(predictor.predict(some.coordinates, a), some, search.score)
+                found = _in_full(own.part(voxels), predictor, search.score, a)
                 out[a].index_add_(0, voxels, found)
     return out.div_(len(held))
 
@@ -215,21 +215,20 @@ def by_group(y: torch.Tensor, search: Search) -> torch.Tensor:
 
     Of a search without sights.
     """
-    held = held_out_data(y, search)[0]
-    found = [
-        torch.stack([_score(seen, own, search.score) for seen in _predicted(own, predictor)])
-        for predictor, own in zip(search.predictors, held, strict=True)
-    ]
-    return torch.stack(found, 2)
+    return torch.stack(_in_every_group(held_out_data(y, search)[0], search), 2)
 
 
-def _in_full(held: Sequence[HeldOutData], search: Search, penalty: int) -> torch.Tensor:
-    """Mean score over groups under one penalty, (voxels,)."""
-    every = [
-        _score(predictor.predict(own.coordinates, penalty), own, search.score)
-        for predictor, own in zip(search.predictors, held, strict=True)
+def _in_every_group(held: Sequence[HeldOutData], search: Search) -> list[torch.Tensor]:
+    """Score of every penalty and voxel, one (penalties, voxels) a group."""
+    return [
+        torch.stack([_in_full(own, predictor, search.score, a) for a in range(len(search.slack))])
+        for own, predictor in zip(held, search.predictors, strict=True)
     ]
-    return torch.stack(every).mean(0)
+
+
+def _in_full(held: HeldOutData, predictor: Predictor, score: Score, penalty: int) -> torch.Tensor:
+    """Score in one group under one penalty, (voxels,)."""
+    return _score(predictor.predict(held.coordinates, penalty), held, score)
 
 
 def _predicted(held: HeldOutData, predictor: Predictor) -> torch.Tensor:
