@@ -217,11 +217,37 @@ def fit(
     if targets.nbytes <= room:
         problem.targets.keep()
         room -= targets.nbytes
+    return solve(problem, solver, averaged, room, progress)
+
+
+def solve(
+    problem: Problem,
+    solver: str,
+    averaged: bool,
+    room: int,
+    progress: Progress = iter,
+    span: Span | None = None,
+) -> Fit:
+    """The same of a problem that was put together.
+
+    Parameters
+    ----------
+    problem : Problem
+    solver : {'skeleton', 'exact'}
+    averaged : bool
+        Average near-best candidates, too.
+    room : int
+        Bytes for operators that are kept.
+    progress : callable
+    span : Span, optional
+        The space of the kernels, if it is known.
+    """
     folds = problem.folds
     if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
-        return _exact(problem, progress, averaged)
-    operators = Operators(problem, accurate=False, memory=room, span=Span.of(problem))
-    dtype = fast_type(where, targets.dtype)
+        return _exact(problem, progress, averaged, span)
+    span = span or Span.of(problem)
+    operators = Operators(problem, accurate=False, memory=room, span=span)
+    dtype = fast_type(problem.device, problem.targets.dtype)
     found = skeleton.search(problem, folds, operators, _scorer(problem), dtype, progress, averaged)
     if found.estimated_loss > MOST_LOSS:
         warnings.warn(
@@ -229,10 +255,10 @@ def fit(
             f"{found.estimated_loss:.1e} of the mean score (allowed: {MOST_LOSS:.0e}), so "
             "all are scored on every voxel, which takes several times as long",
             ExactSearchWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         del found
-        return _exact(problem, progress, averaged)
+        return _exact(problem, progress, averaged, span if span and span.whole else None)
     average = _averaged(problem, found.average)
     fitted = _result(problem, found.best, found.estimated_loss, found.rank, "skeleton", dtype)
     return replace(fitted, average=average)
@@ -299,9 +325,11 @@ def fit_gradient(
     )
 
 
-def _exact(problem: Problem, progress: Progress, averaged: bool) -> Fit:
+def _exact(
+    problem: Problem, progress: Progress, averaged: bool, span: Span | None = None
+) -> Fit:
     """Every candidate scored on every voxel."""
-    operators = Operators(problem, accurate=True, memory=0)
+    operators = Operators(problem, accurate=True, memory=0, span=span)
     best, average = exact.search(problem, operators, _scorer(problem), progress, averaged)
     dtype = problem.targets.dtype
     fitted = _result(problem, best, 0.0, problem.candidates, "exact", dtype)

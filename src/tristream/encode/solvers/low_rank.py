@@ -20,6 +20,12 @@ import torch
 from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.problem import Floats, Problem
 
+# Below this share of the trace, a penalty no longer makes a kernel of few directions definite.
+SMALL = 1e-10
+# Directions of a mixture that are smaller than this share of the largest are rounding.
+RANK = 1e-13
+# What a left-out group's own directions must leave of it under such a penalty.
+DETERMINED = 1e-7
 # What a further direction adds to products of kernels, of the most that one adds: less is rounding.
 ROUNDING = 1e-13
 SEED = 0
@@ -45,6 +51,9 @@ class Span:
         Root of the sum of squares of what is not in it.
     folds : Folds
     intercept : bool
+    whole : bool
+        Whether kernels are what they are in it, and none else was made: every candidate is solved
+        there.
     """
 
     basis: torch.Tensor
@@ -52,6 +61,7 @@ class Span:
     left: torch.Tensor
     folds: Folds
     intercept: bool
+    whole: bool = False
 
     @classmethod
     def of(cls, problem: Problem) -> "Span | None":
@@ -104,12 +114,10 @@ class Span:
             Of all but the filter, which is found in float64.
         """
         mixed = torch.einsum("b,bij->ij", torch.as_tensor(weights).to(self.inner), self.inner)
-        penalised = mixed.clone()
-        penalised.diagonal().add_(alpha)
-        factor, failed = torch.linalg.cholesky_ex(penalised)
-        if int(failed):
+        small = self.whole and alpha < SMALL * float(mixed.trace())
+        kept = _small_filter(mixed, alpha) if small else _filter(mixed, alpha)
+        if kept is None:
             return None
-        kept = torch.cholesky_solve(mixed, factor)
         if self.intercept:
             kept[0], kept[:, 0] = 0, 0
             kept[0, 0] = 1
@@ -120,7 +128,7 @@ class Span:
             within = -(own @ kept @ own.T)
             within.diagonal().add_(1)
             factor, failed = torch.linalg.cholesky_ex(within)
-            if int(failed):
+            if int(failed) or (small and float(factor.diagonal().min()) ** 2 < DETERMINED):
                 return None
             blocks.append(torch.cholesky_inverse(factor))
         return LowRankOperator(basis, kept, alpha, scale, boost, blocks, self.folds, self.intercept)
@@ -144,8 +152,9 @@ class Span:
         """
         own, new = self.basis[train], self.basis[test]
         if self.intercept:
-            mean = own.mean(0)
-            own, new = own - mean, new - mean
+            one = self.folds.constant(own)
+            mean = one[train] @ own / one[train].square().sum()
+            own, new = own - one[train, None] * mean, new - one[test, None] * mean
         axes, root = torch.linalg.qr(own)
         both = torch.cat([root, new])
         return [both @ inner @ root.T for inner in self.inner], axes
@@ -159,6 +168,21 @@ class Span:
     @cached_property
     def _bases(self) -> dict[torch.dtype, torch.Tensor]:
         return {}
+
+
+def _filter(mixed: torch.Tensor, alpha: float) -> torch.Tensor | None:
+    """H = S (S + alpha I)^-1; None where that is not positive definite."""
+    penalised = mixed.clone()
+    penalised.diagonal().add_(alpha)
+    factor, failed = torch.linalg.cholesky_ex(penalised)
+    return None if int(failed) else torch.cholesky_solve(mixed, factor)
+
+
+def _small_filter(mixed: torch.Tensor, alpha: float) -> torch.Tensor:
+    """The same by eigenvectors, without those that are rounding."""
+    values, vectors = torch.linalg.eigh(mixed)
+    share = torch.where(values > RANK * values[-1], values / (values + alpha), 0.0)
+    return (vectors * share) @ vectors.T
 
 
 def _within(kernel: torch.Tensor, basis: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -212,8 +236,8 @@ class LowRankOperator:
     @property
     def mean(self) -> torch.Tensor:
         """Intercept of targets y: y @ mean; kernels are centred."""
-        n = len(self.basis)
-        return self.basis.new_full((n,), 1 / n if self.intercept else 0.0)
+        one = self.folds.constant(self.basis)
+        return one / one.square().sum() if self.intercept else torch.zeros_like(one)
 
     def pieces(self, centred: bool) -> list[torch.Tensor]:
         """Of every group what turns z and the group's targets, side by side, into predictions.

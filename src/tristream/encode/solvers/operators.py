@@ -208,16 +208,22 @@ class Operators:
         ratio = alpha / trace if trace > 0 else torch.inf
         directed = problem.score == "correlation"
         explicit = ratio < DOUBLE or trace <= 0 or (directed and ratio > DOUBLE_DIRECTION)
-        if explicit or not isinstance(problem.folds, Folds):
+        whole = self.span is not None and self.span.whole
+        if not isinstance(problem.folds, Folds) or (explicit and not whole):
             return self._explicit(candidate)
         single = ratio > SINGLE and not (directed and ratio > SINGLE_DIRECTION)
         dtype = torch.float64 if self.accurate or not single else problem.targets.dtype
         weights = problem.weighting(candidate)
-        if self.span is not None and self.span.holds(weights, alpha):
+        if self.span is not None and (whole or self.span.holds(weights, alpha)):
             size = scales(alpha, trace / problem.samples)
             spanned = self.span.operator(weights, alpha, *size, dtype)
             if spanned is not None:
                 return spanned
+            if whole:
+                raise ValueError(
+                    f"alpha {alpha:g} is {ratio:.0e} of the trace of the kernel, too small where "
+                    "runs left out have directions of their own: begin `alphas` higher"
+                )
         found = block_operator(self._mix(candidate, dtype), alpha, problem.folds, problem.intercept)
         return self._explicit(candidate) if found is None else found
 

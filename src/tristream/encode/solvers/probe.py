@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream.encode.solvers.folds import Folds
+from tristream.encode.solvers.folds import Folds, TurnedFolds
 from tristream.encode.solvers.low_rank import Span
 from tristream.encode.solvers.problem import Problem, mix_sparse
 
@@ -67,7 +67,9 @@ def probe(problem: Problem, folds: Folds, span: Span | None = None) -> Probe:
     varying = torch.nonzero((targets.weight > 0).any(1).cpu())[:, 0]
     chosen = varying[torch.randperm(len(varying), generator=generator)[:VOXELS]]
     y = targets.rows(chosen.to(problem.device))
-    pieces = [_first_half(s, folds.size) for s in folds.slices]
+    # Turned samples have no halves.
+    few = 0 if isinstance(folds, TurnedFolds) else folds.size
+    pieces = [_first_half(s, few) for s in folds.slices]
     wanted = -(-VOXELS // max(len(chosen), 1))
     left_out = _middle(pieces)[: min(wanted, len(pieces))]
     kinds = 2 if problem.score == "correlation" else 1
@@ -112,8 +114,9 @@ def _fold(
     n = len(train)
     own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
-        mean = own.mean(1, keepdim=True)
-        own, new = own - mean, new - mean
+        one = folds.constant(y)[rows]
+        mean = own @ one[:n, None] / one[:n].square().sum()
+        own, new = own - mean * one[:n], new - mean * one[n:]
     length = new.square().sum(1).clamp_min(1e-30)
     directed = problem.score == "correlation"
     if directed:

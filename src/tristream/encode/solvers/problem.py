@@ -1,6 +1,7 @@
 """What is solved: kernels, targets, folds and candidates, in the form that the solvers share."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -117,6 +118,12 @@ class Targets:
             part = slice(start, start + PART)
             rows[part] = self.rows(part)
         self._cache = rows
+
+    def turned(self, rows: torch.Tensor, folds: Folds) -> "Targets":
+        """The same targets by rows (voxels, samples) in other coordinates, and their folds."""
+        out = copy(self)
+        out.folds, out._cache = folds, rows
+        return out
 
     @property
     def kept(self) -> bool:

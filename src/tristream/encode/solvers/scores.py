@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 
+from tristream.encode.solvers.folds import TurnedFolds
 from tristream.encode.solvers.operators import Operator
 from tristream.encode.solvers.problem import Problem
 
@@ -63,10 +64,15 @@ class R2(Score):
         Of the targets as rounded for the products: what rounding adds to both cancels.
         """
         columns = []
-        for (train, _), test in zip(self.problem.folds.pairs(), self.tests, strict=True):
+        folds = self.problem.folds
+        for (train, _), test in zip(folds.pairs(), self.tests, strict=True):
             own = y[:, test]
             if self.problem.intercept:
-                if len(train) + len(test) == y.shape[1]:
+                if isinstance(folds, TurnedFolds):
+                    one = folds.constant(y)
+                    rows = torch.as_tensor(train, device=y.device)
+                    mean = y[:, rows] @ one[rows] / one[rows].square().sum() * one[test[0]]
+                elif len(train) + len(test) == y.shape[1]:
                     mean = (y.sum(1) - own.sum(1)) / len(train)
                 else:
                     mean = y[:, torch.as_tensor(train, device=y.device)].mean(1)
