@@ -11,6 +11,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tristream.device import choose_device
+from tristream.encode.estimators.many_samples import (
+    check_directions,
+    check_memory,
+    operations,
+    takes_features,
+)
 from tristream.encode.estimators.validation import (
     Floats,
     Groups,
@@ -21,7 +27,7 @@ from tristream.encode.estimators.validation import (
 )
 from tristream.encode.nonlinear import DEGREE, KernelMap, Kind
 from tristream.encode.prediction_scores import centred, correlation, split_r2
-from tristream.encode.solvers import banded_ridge, ridge
+from tristream.encode.solvers import banded_ridge, feature_ridge, ridge
 
 Score = Literal["r2", "correlation"]
 SCORES = get_args(Score)
@@ -57,6 +63,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
     shift_: Floats
     progress: Progress | None = None
     memory: int | None = None
+    directions: int | None = None
 
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
         raise NotImplementedError
@@ -108,7 +115,12 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         parts = [p.to(device) for p in parts]
         if self.solver_ == "primal":
             self._fit_primal(parts, targets, groups, gammas, alphas)
+        elif self.directions is not None or (
+            self.solver_ == "skeleton" and takes_features(parts, kinds, groups)
+        ):
+            self._fit_features(parts, targets, groups, gammas, alphas)
         else:
+            check_memory(len(parts), samples, kinds, device)
             self._fit_dual(parts, targets, groups, gammas, alphas, kinds)
         self._warn_edges(alphas)
         return self
@@ -130,6 +142,9 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         """Gradient for many bands; else primal where it takes fewer operations, exact for a single
         band, or skeleton."""
         dual = "skeleton" if candidates > 1 else "exact"
+        if self.directions is not None:
+            check_directions(self.directions, self.solver, kinds, groups)
+            return "skeleton" if self.solver == "auto" else self.solver
         possible = bool(kinds) and set(kinds) == {"linear"} and isinstance(groups, np.ndarray)
         if self.solver == "primal" and not possible:
             raise ValueError(
@@ -151,7 +166,10 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         scores = 2 * voxels * p * folds * held * penalties
         primal_cost = candidates * (min(own, shared) + 2 * voxels * p * n + scores)
         spared = SKELETON if dual == "skeleton" else 1
-        dual_cost = candidates * penalties * (2 * n**3 + 2 * voxels * n**2) / spared
+        own_cost = 2 * n**3 + 2 * voxels * n**2
+        if dual == "skeleton" and takes_features(parts, kinds, groups):
+            own_cost = operations(n, p, folds, voxels)
+        dual_cost = candidates * penalties * own_cost / spared
         return "primal" if p < n and primal_cost < dual_cost else dual
 
     def _fit_primal(
@@ -181,6 +199,40 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             self._keep_average(found.average)
         self.weights_: Floats | None = weights.cpu().numpy()
         self.dual_: Floats | None = None
+
+    def _fit_features(
+        self,
+        parts: Sequence[torch.Tensor],
+        targets: torch.Tensor,
+        groups: Groups,
+        gammas: Floats,
+        alphas: Floats,
+    ) -> None:
+        found = feature_ridge.fit(
+            parts,
+            targets,
+            groups,
+            gammas,
+            alphas,
+            directions=self.directions,
+            intercept=self.fit_intercept,
+            score=self.score_func,
+            solver=self.solver_,
+            select=self.select_,
+            memory=self.memory or 0,
+            progress=self.progress or iter,
+        )
+        choice = found.choice
+        self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
+        self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
+        if self.directions is not None:
+            self.left_out_, self.directions_loss_ = found.left_out, found.loss
+        weights = found.weights
+        if found.average is not None:
+            weights = found.average.weights
+            self._keep_average(found.average)
+        self.weights_ = weights.cpu().numpy()
+        self.dual_ = None
 
     def _fit_dual(
         self,

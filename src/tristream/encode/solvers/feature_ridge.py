@@ -134,7 +134,8 @@ def fit(
     if not approximate:
         return fitted
     candidates = found.choice.gamma * len(alphas) + found.choice.alpha
-    loss = space_loss.measure(features, space, replace(problem, targets=given), candidates)
+    problem = replace(problem, targets=given, folds=folds)
+    loss = space_loss.measure(features, space, problem, candidates)
     if not loss <= MOST_LOSS:
         warnings.warn(
             f"{directions} directions lose {loss:.1e} of the mean CV score (a search may lose "
