@@ -40,9 +40,7 @@ def kernels_are_large(bands: int, samples: int) -> bool:
     return bands * samples**2 * 8 > KERNELS
 
 
-def takes_features(
-    parts: Sequence[torch.Tensor], kinds: Sequence[Kind], groups: Groups
-) -> bool:
+def takes_features(parts: Sequence[torch.Tensor], kinds: Sequence[Kind], groups: Groups) -> bool:
     """Whether features are few, samples very many and folds such that no kernel is needed."""
     samples, columns = len(parts[0]), sum(x.shape[1] for x in parts)
     possible = bool(kinds) and set(kinds) == {"linear"} and isinstance(groups, np.ndarray)
@@ -56,9 +54,7 @@ def operations(samples: int, columns: int, folds: int, voxels: int) -> float:
     return operator + 4 * voxels * columns * rows * folds
 
 
-def check_memory(
-    bands: int, samples: int, kinds: Sequence[Kind], device: torch.device
-) -> None:
+def check_memory(bands: int, samples: int, kinds: Sequence[Kind], device: torch.device) -> None:
     """Refuse kernels that memory can't hold, before they are made.
 
     Raises

@@ -325,9 +325,7 @@ def fit_gradient(
     )
 
 
-def _exact(
-    problem: Problem, progress: Progress, averaged: bool, span: Span | None = None
-) -> Fit:
+def _exact(problem: Problem, progress: Progress, averaged: bool, span: Span | None = None) -> Fit:
     """Every candidate scored on every voxel."""
     operators = Operators(problem, accurate=True, memory=0, span=span)
     best, average = exact.search(problem, operators, _scorer(problem), progress, averaged)

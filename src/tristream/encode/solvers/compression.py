@@ -69,9 +69,7 @@ class Turning:
     def targets(self, given: Targets) -> Targets:
         """Targets with the turned samples, which are held from now on."""
         axes = [own if own is None else own.to(given.dtype) for own in self.axes]
-        rows = torch.empty(
-            given.voxels, self.turned.size, dtype=given.dtype, device=given.device
-        )
+        rows = torch.empty(given.voxels, self.turned.size, dtype=given.dtype, device=given.device)
         for start in range(0, given.voxels, PART):
             part = slice(start, start + PART)
             y = given.rows(part)

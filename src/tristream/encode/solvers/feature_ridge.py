@@ -159,9 +159,7 @@ def _of_features(
     average = None
     if found.average is not None:
         mean = found.average
-        own_weights = space.weights(
-            [axes @ mean.duals[b] * mean.gamma[b] for b in range(bands)]
-        )
+        own_weights = space.weights([axes @ mean.duals[b] * mean.gamma[b] for b in range(bands)])
         average = PrimalAverage(
             mean.gamma,
             own_weights,

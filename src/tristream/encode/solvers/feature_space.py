@@ -61,9 +61,7 @@ class FeatureSpace:
         one = bands[0].new_ones(folds.size, int(intercept))
         widths = [one.shape[1], *(x.shape[1] for x in bands)]
         basis, loadings = torch.linalg.qr(torch.cat([one, *bands], 1))
-        return cls(
-            basis, list(loadings.split(widths, 1)[1:]), means, np.zeros(len(bands))
-        )
+        return cls(basis, list(loadings.split(widths, 1)[1:]), means, np.zeros(len(bands)))
 
     @classmethod
     def leading(

@@ -63,7 +63,8 @@ class TurnedFolds(Folds):
     def constant(self, like: torch.Tensor) -> torch.Tensor:
         """What a constant of one became in every sample."""
         sizes = torch.tensor([f.stop - f.start for f in self.slices])
-        return torch.tensor(self.levels).double().repeat_interleave(sizes).to(like)
+        levels = torch.tensor(self.levels, dtype=torch.float64)
+        return levels.repeat_interleave(sizes).to(like)
 
 
 @dataclass(frozen=True)

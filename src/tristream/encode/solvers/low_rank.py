@@ -24,6 +24,9 @@ from tristream.encode.solvers.problem import Floats, Problem
 SMALL = 1e-10
 # Directions of a mixture that are smaller than this share of the largest are rounding.
 RANK = 1e-13
+# Above this share of it, left-out predictions keep their direction, and beside their mean it would
+# be rounded away.
+LARGE = 1e8
 # What a left-out group's own directions must leave of it under such a penalty.
 DETERMINED = 1e-7
 # What a further direction adds to products of kernels, of the most that one adds: less is rounding.
@@ -114,24 +117,37 @@ class Span:
             Of all but the filter, which is found in float64.
         """
         mixed = torch.einsum("b,bij->ij", torch.as_tensor(weights).to(self.inner), self.inner)
-        small = self.whole and alpha < SMALL * float(mixed.trace())
+        trace = float(mixed.trace())
+        small = self.whole and alpha < SMALL * trace
         kept = _small_filter(mixed, alpha) if small else _filter(mixed, alpha)
         if kept is None:
             return None
-        if self.intercept:
-            kept[0], kept[:, 0] = 0, 0
-            kept[0, 0] = 1
-        kept, basis = kept.to(dtype), self.rounded(dtype)
-        blocks = []
+        scored = kept
+        if self.whole and alpha > LARGE * trace > 0:
+            scored = kept * (alpha / (LARGE * trace))
+            boost *= LARGE * trace / alpha
+        kept, scored = (self._with_constant(own).to(dtype) for own in (kept, scored))
+        basis = self.rounded(dtype)
+        blocks, across = [], []
         for f in self.folds.slices:
             own = basis[f]
-            within = -(own @ kept @ own.T)
+            across.append(scored @ own.T)
+            within = -(own @ across[-1])
             within.diagonal().add_(1)
             factor, failed = torch.linalg.cholesky_ex(within)
             if int(failed) or (small and float(factor.diagonal().min()) ** 2 < DETERMINED):
                 return None
             blocks.append(torch.cholesky_inverse(factor))
-        return LowRankOperator(basis, kept, alpha, scale, boost, blocks, self.folds, self.intercept)
+        shape = (self.folds, self.intercept)
+        return LowRankOperator(basis, kept, alpha, scale, boost, across, blocks, *shape)
+
+    def _with_constant(self, kept: torch.Tensor) -> torch.Tensor:
+        """A filter that keeps the constant, under an intercept."""
+        if self.intercept:
+            kept = kept.clone()
+            kept[0], kept[:, 0] = 0, 0
+            kept[0, 0] = 1
+        return kept
 
     def halves(
         self, train: torch.Tensor, test: torch.Tensor
@@ -208,6 +224,8 @@ class LowRankOperator:
         H above.
     alpha, scale, boost : float
         Penalty; and as of :class:`tristream.encode.solvers.operators.BlockOperator`.
+    across : list of Tensor
+        H Q_f' of every group.
     within : list of Tensor
         G_f of every group.
     folds : Folds
@@ -219,6 +237,7 @@ class LowRankOperator:
     alpha: float
     scale: float
     boost: float
+    across: list[torch.Tensor]
     within: list[torch.Tensor]
     folds: Folds
     intercept: bool
@@ -231,7 +250,7 @@ class LowRankOperator:
     @property
     def nbytes(self) -> int:
         """Bytes that are its own."""
-        return self.kept.nbytes + sum(own.nbytes for own in self.within)
+        return self.kept.nbytes + sum(own.nbytes for own in self.across + self.within)
 
     @property
     def mean(self) -> torch.Tensor:
@@ -239,15 +258,18 @@ class LowRankOperator:
         one = self.folds.constant(self.basis)
         return one / one.square().sum() if self.intercept else torch.zeros_like(one)
 
-    def pieces(self, centred: bool) -> list[torch.Tensor]:
+    def pieces(self, centred: bool, apart: bool = False) -> list[torch.Tensor]:
         """Of every group what turns z and the group's targets, side by side, into predictions.
 
-        If asked centred in their group and times `boost`. (q + rows, rows).
+        If asked centred in their group and times `boost`. (q + rows, rows); or `apart`, what turns
+        z less the group's own part, (q, rows).
         """
         out = []
-        for f, within in zip(self.folds.slices, self.within, strict=True):
-            known = self.kept @ self.basis[f].T @ within
-            piece = torch.cat([known, -self.basis[f] @ known])
+        groups = zip(self.folds.slices, self.across, self.within, strict=True)
+        for f, across, within in groups:
+            piece = across @ within
+            if not apart:
+                piece = torch.cat([piece, -self.basis[f] @ piece])
             if centred:
                 piece = self.boost * (piece - piece.mean(1, keepdim=True))
             out.append(piece)
@@ -268,7 +290,8 @@ class LowRankOperator:
         """Left-out predictions of every group, times `boost`; not as differences, which round."""
         z = y @ self.basis
         out = []
-        for f, within in zip(self.folds.slices, self.within, strict=True):
+        groups = zip(self.folds.slices, self.across, self.within, strict=True)
+        for f, across, within in groups:
             rest = z - y[:, f] @ self.basis[f]
-            out.append((rest @ self.kept) @ self.basis[f].T @ within * self.boost)
+            out.append(rest @ across @ within * self.boost)
         return out

@@ -17,6 +17,8 @@ CHUNK = {"cpu": 256, "cuda": 16384}
 # Candidates that are scored together, where targets have to be fetched for it; if they are at hand,
 # one by one.
 TOGETHER = 4
+# Coordinates of targets without each group's own part may be this many times the targets.
+APART = 1.2
 
 
 def fast_type(device: torch.device, dtype: torch.dtype) -> torch.dtype:
@@ -70,18 +72,31 @@ def score_nodes(
     chunk = CHUNK.get(problem.device.type, CHUNK["cuda"])
     together = 1 if problem.targets.kept else TOGETHER
     span = operators.span
-    shape = (voxels, 0 if span is None else span.basis.shape[1])
+    size = 0 if span is None else span.basis.shape[1]
+    # Coordinates without each group's own part save half of the products, and memory allows them
+    # where they are hardly more than the targets.
+    apart = span is not None and len(tests) * size <= APART * problem.samples
+    shape = (voxels, len(tests), size) if apart else (voxels, size)
     inside = torch.empty(shape, dtype=dtype, device=problem.device)
 
     def look(part: slice) -> None:
         rounded = problem.targets.rows(part).to(dtype).to(problem.targets.dtype)
         score.prepare(rounded, part)
-        if span is not None:
-            inside[part] = (rounded @ span.rounded(rounded.dtype)).to(dtype)
+        if span is None:
+            return
+        basis = span.rounded(rounded.dtype)
+        coordinates = rounded @ basis
+        if not apart:
+            inside[part] = coordinates.to(dtype)
+            return
+        for f, rows in enumerate(span.folds.slices):
+            inside[part, f] = (coordinates - rounded[:, rows] @ basis[rows]).to(dtype)
 
     in_chunks(voxels, chunk, look)
     blocks = range(0, len(candidates), together)
-    products = [Product(problem.samples, tests, dtype, problem.device) for _ in range(together)]
+    products = [
+        Product(problem.samples, tests, dtype, problem.device, apart) for _ in range(together)
+    ]
     for start in progress(blocks):
         block = list(candidates[start : start + together])
         for product, candidate in zip(products, block, strict=False):
@@ -113,12 +128,19 @@ class Product:
         Samples that each fold leaves out.
     dtype : torch.dtype
     device : torch.device
+    apart : bool
+        Whether coordinates come without each group's own part.
     """
 
     def __init__(
-        self, samples: int, tests: Sequence[int], dtype: torch.dtype, device: torch.device
+        self,
+        samples: int,
+        tests: Sequence[int],
+        dtype: torch.dtype,
+        device: torch.device,
+        apart: bool = False,
     ) -> None:
-        self.tests = list(tests)
+        self.tests, self.apart = list(tests), apart
         self._shape = (samples, sum(tests))
         self._like = torch.empty(0, dtype=dtype, device=device)
         self._matrix: torch.Tensor | None = None
@@ -131,7 +153,9 @@ class Product:
         self._pieces = []
         if isinstance(operator, LowRankOperator):
             self._folds, self._residuals = operator.folds, not predictions
-            self._pieces = [p.to(self._like.dtype) for p in operator.pieces(predictions)]
+            self._pieces = [
+                p.to(self._like.dtype) for p in operator.pieces(predictions, self.apart)
+            ]
             return
         if self._matrix is None:
             self._matrix = self._like.new_empty(self._shape)
@@ -144,7 +168,7 @@ class Product:
         ----------
         y : Tensor of shape (v, n)
             Targets.
-        inside : Tensor of shape (v, q)
+        inside : Tensor of shape (v, q), or (v, folds, q) if `apart`
             The same in the space of the kernels, if operators have one.
         """
         if not self._pieces:
@@ -152,9 +176,9 @@ class Product:
             return (y @ self._matrix).split(self.tests, dim=1)
         assert self._folds is not None
         out = []
-        for f, piece in zip(self._folds.slices, self._pieces, strict=True):
+        for number, (f, piece) in enumerate(zip(self._folds.slices, self._pieces, strict=True)):
             own = y[:, f]
-            both = torch.cat([inside, own], 1)
+            both = inside[:, number] if self.apart else torch.cat([inside, own], 1)
             # A residual's own sample has the factor one exactly, which a piece would round.
             out.append(torch.addmm(own, both, piece, alpha=-1) if self._residuals else both @ piece)
         return out

@@ -164,7 +164,7 @@ def _losses(
     own = candidates[voxels]
     pairs = [(problem.weighting(c), problem.penalty(c)) for c in own.tolist()]
     gammas = torch.as_tensor(np.stack([g for g, _ in pairs], 1)).to(y)
-    alpha = torch.tensor([a for _, a in pairs]).to(y)
+    alpha = torch.tensor([a for _, a in pairs], dtype=torch.float64).to(y)
     f = problem.folds.slices[group]  # type: ignore[union-attr]
     train = torch.ones(len(y), 1, dtype=torch.bool, device=y.device)
     train[f] = False
