@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=20000)
     parser.add_argument("--voxels", type=int, default=5000)
     parser.add_argument("--candidates", type=int, default=100)
+    parser.add_argument("--columns", type=int, help="in all; by default as above")
     parser.add_argument("--directions", type=int, default=2000)
     parser.add_argument("--decay", type=float, default=2.0)
     parser.add_argument("--threads", type=int, default=1)
@@ -68,7 +69,9 @@ def main() -> None:
     samples, voxels = args.samples // share, args.voxels // share
     torch.set_num_threads(args.threads)
     rng = np.random.default_rng(0)
-    columns = [p // share for p in COLUMNS[args.which]]
+    columns = np.array(COLUMNS[args.which]) // share
+    if args.columns:
+        columns = columns * args.columns // columns.sum()
     decay = args.decay if args.which == "many" else 1.0
     with threadpool_limits(args.threads):
         bands = [features(rng, samples + TEST, p, decay) for p in columns]
@@ -87,13 +90,11 @@ def main() -> None:
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     data = sum(x.nbytes for x in bands) + y.nbytes
-    print(f"{samples} samples, columns {columns}, {voxels} voxels, {args.threads} threads")
+    print(f"{samples} samples, columns {columns.tolist()}, {voxels} voxels, {args.threads} threads")
     print(f"solver {model.solver_}, {wall:.0f} s, CPU {cpu:.0f} s")
     print(f"peak memory {peak / 1e6:.1f} GB ({before / 1e6:.1f} before; data {data / 1e9:.1f} GB)")
     print(f"mean CV R² {model.cv_.mean():.5f}, test R² {model.score(new, new_y):.5f}")
-    print(
-        f"loss of the search, estimated: {model.estimated_loss_:.1e}; at an edge {model.edge_:.2f}"
-    )
+    print(f"estimated loss of the search {model.estimated_loss_:.1e}; at an edge {model.edge_:.2f}")
     if args.which == "many":
         left = ", ".join(f"{s:.2%}" for s in model.left_out_)
         print(f"left out of bands: {left}; loss of CV R², measured: {model.directions_loss_:.1e}")

@@ -1,4 +1,4 @@
-"""Fits in the space of features: the estimators' side, and what is refused before it is computed."""
+"""Fits in the space of features: when they are taken, and what is refused uncomputed."""
 
 import warnings
 

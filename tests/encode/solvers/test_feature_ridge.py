@@ -131,8 +131,8 @@ def test_many_features_want_a_number_of_directions():
     features, y, runs = study((200, 100))
     with pytest.raises(ValueError, match="say how many to keep"):
         feature_ridge.fit(features, y, runs, np.ones((1, 2)), ALPHAS)
+    pairs = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
     with pytest.raises(ValueError, match="each leave a group out"):
-        pairs = [(np.arange(100), np.arange(100, 150)), (np.arange(50, 150), np.arange(50))]
         feature_ridge.fit(features, y, pairs, np.ones((1, 2)), ALPHAS, directions=20)
 
 

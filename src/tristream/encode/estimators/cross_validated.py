@@ -166,7 +166,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         scores = 2 * voxels * p * folds * held * penalties
         primal_cost = candidates * (min(own, shared) + 2 * voxels * p * n + scores)
         spared = SKELETON if dual == "skeleton" else 1
-        own_cost = 2 * n**3 + 2 * voxels * n**2
+        own_cost: float = 2 * n**3 + 2 * voxels * n**2
         if dual == "skeleton" and takes_features(parts, kinds, groups):
             own_cost = operations(n, p, folds, voxels)
         dual_cost = candidates * penalties * own_cost / spared

@@ -175,8 +175,8 @@ class BandedRidgeCV(CrossValidatedRidge):
     bands_ : list of str
         Names of the bands.
     dual_ : ndarray of shape (bands, n, targets), or (n, targets) with ``select="best"``
-        Dual weights, if solved for the samples, not in the space of features; kernel times dual weights times `gamma_` is a
-        band's prediction.
+        Dual weights, if solved for the samples, not in the space of features; kernel times dual
+        weights times `gamma_` is a band's prediction.
     coef_ : ndarray of shape (targets, p)
         Of linear kernels; made when asked for.
 

@@ -62,7 +62,7 @@ class SpannedProblem(Problem):
     """One whose kernels are (q, q), within the space in which it is solved, and centred."""
 
     @property
-    def traces(self) -> Floats:  # type: ignore[override]
+    def traces(self) -> Floats:
         """Trace of every band's kernel."""
         return np.array([float(k.trace()) for k in self.kernels])
 
