@@ -10,10 +10,13 @@ Floats = npt.NDArray[np.floating]
 ROUNDED = 1e-9
 
 
-def centred(x: Floats, axis: int = 0) -> npt.NDArray[np.float64]:
-    """`x` less its mean over time, in float64; exactly zero where it does not vary."""
+def centred(x: Floats, axis: int = 0, weight: Floats | None = None) -> npt.NDArray[np.float64]:
+    """`x` less its mean over time, in float64; exactly zero where it does not vary.
+
+    The mean may have a positive `weight` for each sample, (time,).
+    """
     x = np.asarray(x, dtype=np.float64)
-    mean = x.mean(axis, keepdims=True)
+    mean = np.average(x, axis, weights=weight, keepdims=True)
     out = x - mean
     # Rounding of the mean must not look like variance.
     first = (slice(None),) * (axis % x.ndim) + (slice(0, 1),)
@@ -23,23 +26,52 @@ def centred(x: Floats, axis: int = 0) -> npt.NDArray[np.float64]:
     return out
 
 
-def correlation(y: Floats, prediction: Floats) -> npt.NDArray[np.float64]:
+def _weighed(x: Floats, axis: int, weight: Floats | None) -> npt.NDArray[np.float64]:
+    """Deviations from the mean over time, times the root of weights: squares add up weighted."""
+    out = centred(x, axis, weight)
+    return out if weight is None else out * np.sqrt(weight)[:, None]
+
+
+def correlation(
+    y: Floats, prediction: Floats, weight: Floats | None = None
+) -> npt.NDArray[np.float64]:
     """Pearson correlation over time; 0 where either does not vary.
 
     Parameters
     ----------
     y, prediction : ndarray of shape (time, voxels)
+    weight : ndarray of shape (time,), optional
+        Positive, of each sample.
 
     Returns
     -------
     ndarray of shape (voxels,)
     """
-    y, prediction = centred(y), centred(prediction)
+    y, prediction = _weighed(y, 0, weight), _weighed(prediction, 0, weight)
     norm = np.sqrt((y**2).sum(0) * (prediction**2).sum(0))
     return np.divide((y * prediction).sum(0), norm, out=np.zeros(y.shape[1]), where=norm > 0)
 
 
-def split_r2(y: Floats, bands: Floats) -> npt.NDArray[np.float64]:
+def r2(y: Floats, prediction: Floats, weight: Floats | None = None) -> npt.NDArray[np.float64]:
+    """R² over time, 1 - error / variance; 0 where `y` does not vary.
+
+    Parameters
+    ----------
+    y, prediction : ndarray of shape (time, voxels)
+    weight : ndarray of shape (time,), optional
+        Positive, of each sample's squared error and variance.
+
+    Returns
+    -------
+    ndarray of shape (voxels,)
+    """
+    spread = (_weighed(y, 0, weight) ** 2).sum(0)
+    squares = (y - prediction) ** 2
+    error = squares.sum(0) if weight is None else weight @ squares
+    return np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1), 0.0)
+
+
+def split_r2(y: Floats, bands: Floats, weight: Floats | None = None) -> npt.NDArray[np.float64]:
     """R² of the summed prediction, split over the bands by the product measure.
 
     R²_b = sum over time of p_b (2 y - p) / y², where p is the sum of the p_b; the shares add up
@@ -50,12 +82,14 @@ def split_r2(y: Floats, bands: Floats) -> npt.NDArray[np.float64]:
     ----------
     y : ndarray of shape (time, voxels)
     bands : ndarray of shape (bands, time, voxels)
+    weight : ndarray of shape (time,), optional
+        Positive, of each sample.
 
     Returns
     -------
     ndarray of shape (bands, voxels); 0 where `y` does not vary
     """
-    y, parts = centred(y), centred(bands, axis=1)
+    y, parts = _weighed(y, 0, weight), _weighed(bands, 1, weight)
     total = parts.sum(0)
     spread = (y**2).sum(0)
     share = (parts * (2 * y - total)).sum(1)

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone
 
 from tristream.encode.estimators import BandedRidgeCV, GridEdgeWarning, RidgeCV, many_samples
+from tristream.encode.estimators.solver_choice import choose_solver
 
 RUNS = np.repeat(np.arange(4), [50, 70, 60, 65])
 ALPHAS = np.logspace(-1, 4, 6)
@@ -93,10 +93,18 @@ def test_very_many_samples_take_features_and_few_take_kernels(monkeypatch):
 
 def test_auto_is_the_skeleton_where_its_operations_are_fewer():
     """20,000 samples, as of single trials; by shapes alone, nothing is computed."""
-    groups, y = np.repeat(np.arange(5), 4000), torch.empty(20000, 5000, device="meta")
-    parts = [torch.empty(20000, 2000, device="meta")]
+    groups, linear = np.repeat(np.arange(5), 4000), ["linear"]
+    alone = {"steps": False, "shared": False, "weighted": False}
     for candidates, solver in ((100, "skeleton"), (1, "primal")):
-        assert BandedRidgeCV()._choose(parts, y, groups, candidates, 20, ["linear"]) == solver
+        grid = (candidates, 20)
+        assert choose_solver("auto", [2000], (20000, 5000), groups, grid, linear, **alone) == solver
+
+
+@pytest.mark.parametrize("more", [{"regions": [0, 0, 1]}, {"sample_weight": np.ones(40)}])
+def test_directions_take_neither_regions_nor_weights(more):
+    x, y = np.random.default_rng(0).standard_normal((2, 40, 3))
+    with pytest.raises(ValueError, match="neither regions nor sample_weight"):
+        BandedRidgeCV(directions=2, candidates=1).fit([x], y, **more)
 
 
 def test_kernels_that_do_not_fit_are_refused_before_they_are_made():

@@ -38,7 +38,7 @@ def test_inner_products_within_groups_stay(dtype, near):
     targets = turning.targets(given)
     before, after = given.rows(slice(None)), targets.rows(slice(None))
     ones = torch.ones(1, folds.size, dtype=dtype)
-    one = turning.turned.constant(after)[None]
+    one = turning.root.to(after)[None]
     for f, g in zip(folds.slices, turning.turned.slices, strict=True):
         a = torch.cat([basis[f].T.to(dtype), ones[:, f]])
         b = torch.cat([turned[g].T.to(dtype), one[:, g]])
@@ -53,7 +53,7 @@ def test_a_constant_is_alike_in_all_samples_of_a_group():
     """So that what is centred within a group is centred as before."""
     basis, folds, _, turning, turned = study()
     for f, g in zip(folds.slices, turning.turned.slices, strict=True):
-        level = turning.turned.constant(turned)[g]
+        level = turning.root[g]
         assert float(level.std()) < 1e-12
         assert float(level.square().sum()) == pytest.approx(f.stop - f.start)
         own, new = basis[f] - basis[f].mean(0), turned[g] - turned[g].mean(0)

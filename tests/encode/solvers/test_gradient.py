@@ -9,6 +9,7 @@ from himalaya.kernel_ridge import MultipleKernelRidgeCV
 
 from tristream.encode.solvers import banded_ridge
 from tristream.encode.solvers.calibration import LeftOut
+from tristream.encode.solvers.make_problem import make_problem
 from tristream.encode.solvers.operators import Operators
 from tristream.encode.solvers.shared_weights import shared_weights
 
@@ -56,7 +57,7 @@ def test_slopes_are_those_of_models_fitted_without_each_run(intercept):
     kernels, y, _ = study(len(RUNS), [5, 9, 30], 4)
     y += 3.0 * intercept
     gamma = torch.tensor([0.7, 0.05, 2.0], dtype=y.dtype)
-    problem = banded_ridge._problem(
+    problem = make_problem(
         kernels, y, RUNS, gamma[None].numpy(), np.ones(1), intercept, "r2", torch.device("cpu")
     )
     operator = Operators(problem, accurate=True, memory=0).get(0)

@@ -8,6 +8,7 @@ import torch
 
 from tristream.encode.solvers import banded_ridge, low_rank
 from tristream.encode.solvers.low_rank import LowRankOperator, Span
+from tristream.encode.solvers.make_problem import make_problem
 from tristream.encode.solvers.nodes import Product
 from tristream.encode.solvers.operators import BlockOperator, Operators
 from tristream.encode.solvers.probe import probe
@@ -30,9 +31,7 @@ def study(columns=(6, 9), sizes=(40, 55, 30, 45), voxels=20, shuffled=False, see
 
 def problem_of(kernels, y, runs, gammas=((0.5, 0.5), (0.9, 0.1)), intercept=True, score="r2"):
     where = torch.device("cpu")
-    return banded_ridge._problem(
-        kernels, y, runs, np.array(gammas), ALPHAS, intercept, score, where
-    )
+    return make_problem(kernels, y, runs, np.array(gammas), ALPHAS, intercept, score, where)
 
 
 @pytest.mark.parametrize("shuffled", [False, True])

@@ -1,6 +1,5 @@
 """What ridge estimators share: the search by cross-validation, weights, predictions, scores."""
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar, get_args
 
@@ -11,41 +10,34 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tristream.device import choose_device
-from tristream.encode.estimators.many_samples import (
-    check_directions,
-    check_memory,
-    operations,
-    takes_features,
-)
+from tristream.encode.estimators.grid_edges import warn_edges
+from tristream.encode.estimators.many_samples import check_memory, takes_features
+from tristream.encode.estimators.missing_targets import fill_missing, with_missing
+from tristream.encode.estimators.solver_choice import choose_solver
 from tristream.encode.estimators.validation import (
     Floats,
     Groups,
     check_definite,
+    missing_columns,
     read_alphas,
+    read_columns,
     read_groups,
+    read_present,
+    read_regions,
     read_targets,
 )
+from tristream.encode.estimators.weighted_samples import Samples, read_weights
 from tristream.encode.nonlinear import DEGREE, KernelMap, Kind
-from tristream.encode.prediction_scores import centred, correlation, split_r2
+from tristream.encode.prediction_scores import correlation, r2, split_r2
 from tristream.encode.solvers import banded_ridge, feature_ridge, ridge
 
 Score = Literal["r2", "correlation"]
 SCORES = get_args(Score)
 Select = Literal["average", "best"]
-Solver = Literal["auto", "primal", "exact", "skeleton", "gradient"]
+NanTargets = Literal["raise", "skip"]
 Progress = Callable[[Iterable[int]], Iterable[int]]
 Self = TypeVar("Self", bound="CrossValidatedRidge")
 ALPHAS = (1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4, 1e5)
-# Share of predicted targets at an end of the grid from which the grid looks too short.
-EDGE = 0.1
-# From so many bands on, random weightings miss the good ones.
-MANY_BANDS = 4
-# The skeleton scores about one in so many candidates on all targets.
-SKELETON = 15
-
-
-class GridEdgeWarning(UserWarning):
-    """Many targets take the smallest or the largest penalty of the grid."""
 
 
 class CrossValidatedRidge(RegressorMixin, BaseEstimator):
@@ -57,8 +49,12 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
     score_func: Any
     solver: Any
     select: Any = "best"
+    nan_targets: Any = "raise"
+    nan_targets_: npt.NDArray[np.bool_]
     device: str
     intercept_: Floats
+    dual_: Floats | None
+    weights_: Floats | None
     level_: Floats
     shift_: Floats
     progress: Progress | None = None
@@ -79,7 +75,15 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         """Kernel of each band; none for kernels given as such."""
         raise NotImplementedError
 
-    def fit(self: Self, X: Any, y: Any, runs: npt.ArrayLike | None = None) -> Self:
+    def fit(
+        self: Self,
+        X: Any,
+        y: Any,
+        runs: npt.ArrayLike | None = None,
+        *,
+        regions: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
         """Choose hyperparameters by cross-validation and fit all targets.
 
         Parameters
@@ -90,11 +94,21 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             stay on the CPU, or on disk as a tensor over a memory map: chunks go to the device.
         runs : array of shape (n,), optional
             The run of each sample; each run is left out in turn. Goes before `cv`.
+        regions : array of shape (targets,), optional
+            Label of each target. Targets of one label share penalty and band weights: those with
+            the best mean score over them; the mean of near-best candidates is one a region, too.
+            Targets that do not vary have no say. All candidates are scored on all targets, so the
+            solver is ``exact`` or ``primal``.
+        sample_weight : array of shape (n,), optional
+            What multiplies each sample's squared error, not negative; as a weight of errors, means
+            and variances in scores, too. Samples of weight zero are left out. The solver is
+            ``exact`` or ``primal``, and folds each leave a group of samples out.
 
         Raises
         ------
         ValueError
-            If values are missing, shapes do not fit, or there are too few samples.
+            If values are missing, shapes do not fit, there are too few samples (of a weight above
+            zero in a group: two at least), or the solver can not share candidates or weigh samples.
         """
         if self.score_func not in SCORES:
             raise ValueError(f"score_func {self.score_func!r} is neither of {', '.join(SCORES)}")
@@ -102,75 +116,65 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             raise ValueError(f"select {self.select!r} is neither of {', '.join(get_args(Select))}")
         device = torch.device(choose_device(self.device))
         self._forget()
-        names, parts = self._bands(X, reset=True)
+        self.bands_, parts = self._bands(X, reset=True)
         samples = parts[0].shape[0]
-        targets, self.vector_ = read_targets(y, samples)
-        groups = read_groups(self.cv, runs, samples)
+        targets = self._targets(y, samples)
+        shared = read_regions(regions, self.nan_targets_)
         alphas, gammas = read_alphas(self.alphas), self._gammas(len(parts))
         # Averaging over penalties alone gains nothing.
         self.select_ = self.select if len(gammas) > 1 else "best"
         kinds = self._kinds(len(parts))
-        self.bands_ = names
-        self.solver_ = self._choose(parts, targets, groups, len(gammas), len(alphas), kinds)
+        weight = read_weights(sample_weight, samples)
+        used = Samples(parts, targets, read_groups(self.cv, runs, samples))
+        used = used.weighted(weight, kernels=not kinds)
+        parts, targets, groups = used.parts, used.targets, used.groups
+        options = {"regions": shared, "sample_weight": used.weight}
+        widths = [p.shape[1] for p in parts]
+        self.solver_ = choose_solver(
+            self.solver,
+            widths,
+            tuple(targets.shape),
+            groups,
+            (len(gammas), len(alphas)),
+            kinds,
+            steps=self._steps(len(gammas)),
+            shared=shared is not None,
+            weighted=weight is not None,
+            directions=self.directions,
+        )
         parts = [p.to(device) for p in parts]
         if self.solver_ == "primal":
-            self._fit_primal(parts, targets, groups, gammas, alphas)
+            self._fit_primal(parts, targets, groups, gammas, alphas, options)
         elif self.directions is not None or (
-            self.solver_ == "skeleton" and takes_features(parts, kinds, groups)
+            self.solver_ == "skeleton"
+            and shared is None
+            and takes_features(targets.shape[0], widths, kinds, groups)
         ):
             self._fit_features(parts, targets, groups, gammas, alphas)
         else:
-            check_memory(len(parts), samples, kinds, device)
-            self._fit_dual(parts, targets, groups, gammas, alphas, kinds)
-        self._warn_edges(alphas)
+            check_memory(len(parts), len(targets), kinds, device)
+            self._fit_dual(parts, targets, groups, gammas, alphas, kinds, options)
+            if self.dual_ is not None and not kinds:
+                self.dual_ = used.all_duals(self.dual_)
+        warn_edges(self.alpha_, self.cv_, alphas)
+        fill_missing(self, self.nan_targets_)
         return self
+
+    def _targets(self, y: Any, samples: int) -> torch.Tensor:
+        """Targets to fit; `vector_` and `nan_targets_` become known."""
+        if self.nan_targets not in get_args(NanTargets):
+            raise ValueError(f"nan_targets {self.nan_targets!r} is neither of raise, skip")
+        if self.nan_targets == "skip":
+            targets, self.vector_, self.nan_targets_ = read_present(y, samples)
+        else:
+            targets, self.vector_ = read_targets(y, samples)
+            self.nan_targets_ = np.zeros(targets.shape[1], dtype=bool)
+        return targets
 
     def _forget(self) -> None:
         """Drop what an earlier fit found: features of that one would pass for those of this one."""
         for name in [n for n in vars(self) if n.endswith("_") and not n.startswith("__")]:
             delattr(self, name)
-
-    def _choose(
-        self,
-        parts: Sequence[torch.Tensor],
-        targets: torch.Tensor,
-        groups: Groups,
-        candidates: int,
-        penalties: int,
-        kinds: Sequence[Kind],
-    ) -> str:
-        """Gradient for many bands; else primal where it takes fewer operations, exact for a single
-        band, or skeleton."""
-        dual = "skeleton" if candidates > 1 else "exact"
-        if self.directions is not None:
-            check_directions(self.directions, self.solver, kinds, groups)
-            return "skeleton" if self.solver == "auto" else self.solver
-        possible = bool(kinds) and set(kinds) == {"linear"} and isinstance(groups, np.ndarray)
-        if self.solver == "primal" and not possible:
-            raise ValueError(
-                "solver='primal' takes features, linear kernels, and folds that each leave a "
-                "group out"
-            )
-        if self.solver != "auto":
-            return self.solver
-        if len(parts) >= MANY_BANDS and self._steps(candidates) and isinstance(groups, np.ndarray):
-            return "gradient"
-        if not possible:
-            return dual
-        n, voxels = targets.shape
-        p, folds = sum(x.shape[1] for x in parts), len(np.unique(groups))
-        held = min(p, n / folds)
-        # One decomposition a fold, or one in all and an inverse for each fold and penalty.
-        own = folds * (20 * p**3 + 2 * voxels * p**2)
-        shared = 20 * p**3 + folds * penalties * 2 * held**2 * (3 * p + 4 * held)
-        scores = 2 * voxels * p * folds * held * penalties
-        primal_cost = candidates * (min(own, shared) + 2 * voxels * p * n + scores)
-        spared = SKELETON if dual == "skeleton" else 1
-        own_cost: float = 2 * n**3 + 2 * voxels * n**2
-        if dual == "skeleton" and takes_features(parts, kinds, groups):
-            own_cost = operations(n, p, folds, voxels)
-        dual_cost = candidates * penalties * own_cost / spared
-        return "primal" if p < n and primal_cost < dual_cost else dual
 
     def _fit_primal(
         self,
@@ -179,6 +183,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         groups: Groups,
         gammas: Floats,
         alphas: Floats,
+        options: dict[str, Any],
     ) -> None:
         assert isinstance(groups, np.ndarray)
         found = ridge.fit(
@@ -191,14 +196,10 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             score=self.score_func,
             select=self.select_,
             progress=self.progress or iter,
+            **options,
         )
         self._keep(found.gamma, found.alpha, found.score, found.intercept, gammas, alphas)
-        weights = found.weights
-        if found.average is not None:
-            weights = found.average.weights
-            self._keep_average(found.average)
-        self.weights_: Floats | None = weights.cpu().numpy()
-        self.dual_: Floats | None = None
+        self._keep_weights(found)
 
     def _fit_features(
         self,
@@ -227,12 +228,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
         if self.directions is not None:
             self.left_out_, self.directions_loss_ = found.left_out, found.loss
-        weights = found.weights
-        if found.average is not None:
-            weights = found.average.weights
-            self._keep_average(found.average)
-        self.weights_ = weights.cpu().numpy()
-        self.dual_ = None
+        self._keep_weights(found)
 
     def _fit_dual(
         self,
@@ -242,12 +238,13 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         gammas: Floats,
         alphas: Floats,
         kinds: Sequence[Kind],
+        options: dict[str, Any],
     ) -> None:
         kernels = self._train_kernels(parts, kinds, alphas.min() / gammas.sum(1).max())
         if self.solver_ == "gradient":
             self._fit_gradient(kernels, targets, groups, alphas)
             return
-        found = self._solve(kernels, targets, groups, gammas, alphas)
+        found = self._solve(kernels, targets, groups, gammas, alphas, options)
         choice = found.choice
         self._keep(choice.gamma, choice.alpha, choice.score, found.intercept, gammas, alphas)
         self.solver_, self.estimated_loss_ = found.solver, found.estimated_loss
@@ -258,6 +255,14 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             self._keep_average(found.average)
         self.dual_ = duals.cpu().numpy()
         self._uncentre()
+
+    def _keep_weights(self, found: ridge.PrimalFit | feature_ridge.FeatureFit) -> None:
+        weights = found.weights
+        if found.average is not None:
+            weights = found.average.weights
+            self._keep_average(found.average)
+        self.weights_ = weights.cpu().numpy()
+        self.dual_ = None
 
     def _keep_average(self, average: banded_ridge.Averaged | ridge.PrimalAverage) -> None:
         self.gamma_ = average.gamma.cpu().numpy()
@@ -295,6 +300,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         groups: Groups,
         gammas: Floats,
         alphas: Floats,
+        options: dict[str, Any] | None = None,
     ) -> banded_ridge.Fit:
         return banded_ridge.fit(
             kernels,
@@ -308,6 +314,7 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
             select=self.select_,
             memory=self.memory,
             progress=self.progress or iter,
+            **(options or {}),
         )
 
     def _train_kernels(
@@ -367,21 +374,6 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         self.cv_ = score.cpu().numpy()
         self.edge_ = float(np.isin(self.alpha_, [alphas.min(), alphas.max()]).mean())
         self.intercept_ = intercept.cpu().numpy()
-
-    def _warn_edges(self, alphas: Floats) -> None:
-        """Targets without signal take the largest penalty; the others should not."""
-        predicted = self.cv_ > 0
-        if len(alphas) < 2 or not predicted.any():
-            return
-        for end, edge in (("smallest", alphas.min()), ("largest", alphas.max())):
-            share = float((self.alpha_[predicted] == edge).mean())
-            if share > EDGE:
-                warnings.warn(
-                    f"{share:.0%} of the targets with a score above 0 take the {end} alpha, "
-                    f"{edge:g}; extend the grid",
-                    GridEdgeWarning,
-                    stacklevel=3,
-                )
 
     def predict(self, X: Any, split: bool = False) -> Any:
         """Predict targets.
@@ -479,12 +471,23 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         dual = np.broadcast_to(self.dual_, (len(parts), *self.dual_.shape[-2:]))
         return [x.T @ d * gamma for x, d, gamma in zip(parts, dual, self.gamma_, strict=True)]
 
-    def score(self, X: Any, y: Any) -> float:
-        """Mean over targets of R² (or correlation) of the prediction."""
-        return float(self.score_targets(X, y).mean())
+    def score(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Mean of R² (or correlation) of the prediction, over targets that are not passed over."""
+        scores = self.score_targets(X, y, sample_weight=sample_weight)
+        if self.nan_targets == "skip":
+            scores = scores[~np.isnan(scores)]
+        return float(scores.mean())
 
-    def score_targets(self, X: Any, y: Any, split: bool = False) -> Floats:
+    def score_targets(
+        self,
+        X: Any,
+        y: Any,
+        split: bool = False,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Floats:
         """R² (or correlation) of each target, (targets,); 0 where it does not vary.
+
+        With ``nan_targets="skip"`` NaN for targets that the fit passed over, or that hold NaN here.
 
         Parameters
         ----------
@@ -492,21 +495,26 @@ class CrossValidatedRidge(RegressorMixin, BaseEstimator):
         split : bool
             Return each band's share of R², (bands, targets): the product measure, whose shares add
             up to the R² of a prediction whose mean is right (Dupré la Tour et al. 2022).
+        sample_weight : array of shape (m,), optional
+            As in `fit`.
         """
-        if split:
-            if self.score_func != "r2":
-                raise ValueError("score_func='correlation' has no shares; R² has")
-            parts = torch.as_tensor(self.predict(X, split=True)).cpu().double().numpy()
-            truth = read_targets(y, parts.shape[1])[0].cpu().double().numpy()
-            return split_r2(truth, parts.reshape(len(parts), *truth.shape))
-        predicted = torch.as_tensor(self.predict(X)).cpu().double().numpy()
-        truth = read_targets(y, len(predicted))[0].cpu().double().numpy()
-        predicted = predicted.reshape(truth.shape)
-        if self.score_func == "correlation":
-            return correlation(truth, predicted)
-        spread = (centred(truth) ** 2).sum(0)
-        error = ((truth - predicted) ** 2).sum(0)
-        return np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1), 0.0)
+        if split and self.score_func != "r2":
+            raise ValueError("score_func='correlation' has no shares; R² has")
+        predicted = torch.as_tensor(self.predict(X, split=split)).cpu().double().numpy()
+        samples = predicted.shape[int(split)]
+        skip = self.nan_targets == "skip"
+        y = (read_columns if skip else read_targets)(y, samples)[0]
+        missing = self.nan_targets_ | missing_columns(y)
+        truth = y.cpu().double().numpy()
+        predicted = predicted.reshape(*predicted.shape[: 1 + split], truth.shape[1])
+        weight = read_weights(sample_weight, samples)
+        if weight is not None:
+            kept = weight > 0
+            truth, predicted, weight = truth[kept], predicted[..., kept, :], weight[kept]
+        scored = split_r2 if split else {"r2": r2, "correlation": correlation}[self.score_func]
+        if not missing.any():
+            return scored(truth, predicted, weight)
+        return with_missing(scored(truth[:, ~missing], predicted[..., ~missing], weight), missing)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -40,11 +40,12 @@ def kernels_are_large(bands: int, samples: int) -> bool:
     return bands * samples**2 * 8 > KERNELS
 
 
-def takes_features(parts: Sequence[torch.Tensor], kinds: Sequence[Kind], groups: Groups) -> bool:
+def takes_features(
+    samples: int, widths: Sequence[int], kinds: Sequence[Kind], groups: Groups
+) -> bool:
     """Whether features are few, samples very many and folds such that no kernel is needed."""
-    samples, columns = len(parts[0]), sum(x.shape[1] for x in parts)
     possible = bool(kinds) and set(kinds) == {"linear"} and isinstance(groups, np.ndarray)
-    return possible and columns <= SHARE * samples and kernels_are_large(len(parts), samples)
+    return possible and sum(widths) <= SHARE * samples and kernels_are_large(len(widths), samples)
 
 
 def operations(samples: int, columns: int, folds: int, voxels: int) -> float:

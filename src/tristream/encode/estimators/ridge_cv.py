@@ -9,11 +9,12 @@ import torch
 from tristream.encode.estimators.cross_validated import (
     ALPHAS,
     CrossValidatedRidge,
+    NanTargets,
     Progress,
     Score,
     Select,
-    Solver,
 )
+from tristream.encode.estimators.solver_choice import Solver
 from tristream.encode.estimators.validation import (
     Bands,
     Floats,
@@ -53,6 +54,9 @@ class RidgeCV(CrossValidatedRidge):
         range finder (Halko, Martinsson & Tropp 2011, SIAM Rev 53:217). An approximation: what it
         leaves out, and the cross-validated score that this costs, are measured, with a warning
         where it is more than 6e-5. All are kept, without a loss, where features are fewer.
+    nan_targets : {'raise', 'skip'}
+        What to do with targets that hold NaN or infinite values: refuse them, or pass over them.
+        All that is found of those is NaN; the others are fitted as if alone.
 
     Attributes
     ----------
@@ -73,6 +77,8 @@ class RidgeCV(CrossValidatedRidge):
         three left-out groups under the chosen candidates
         (:mod:`tristream.encode.solvers.space_loss`). NaN where that could not be solved.
     coef_, intercept_ : ndarray of shape (targets, p), (targets,)
+    nan_targets_ : ndarray of bool of shape (targets,)
+        Targets that were passed over.
 
     Examples
     --------
@@ -95,6 +101,7 @@ class RidgeCV(CrossValidatedRidge):
         device: str = "auto",
         memory: int | None = None,
         directions: int | None = None,
+        nan_targets: NanTargets = "raise",
     ) -> None:
         self.alphas = alphas
         self.cv = cv
@@ -104,6 +111,7 @@ class RidgeCV(CrossValidatedRidge):
         self.device = device
         self.memory = memory
         self.directions = directions
+        self.nan_targets = nan_targets
 
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
         if is_banded(X):
@@ -138,7 +146,7 @@ class BandedRidgeCV(CrossValidatedRidge):
         eigenvalues need penalties above these.
     degree : int
         Of polynomial kernels.
-    cv, fit_intercept, score_func, device, memory, directions
+    cv, fit_intercept, score_func, device, memory, directions, nan_targets
         As in :class:`RidgeCV`.
     solver : {'auto', 'primal', 'exact', 'skeleton', 'gradient'}
         ``primal`` solves for the features, ``exact`` for the samples, ``skeleton`` for the
@@ -164,7 +172,7 @@ class BandedRidgeCV(CrossValidatedRidge):
         Band weightings that were tried; None with ``gradient``.
     gamma_ : ndarray of shape (bands, targets)
         Band weights, adding up to one: their mean, or those of the best candidate.
-    alpha_, cv_, solver_, edge_, left_out_, directions_loss_, intercept_
+    alpha_, cv_, solver_, edge_, left_out_, directions_loss_, intercept_, nan_targets_
         As in :class:`RidgeCV`; `alpha_` and `cv_` are those of the best candidate.
     select_ : {'average', 'best'}
         What was done.
@@ -176,7 +184,8 @@ class BandedRidgeCV(CrossValidatedRidge):
         Names of the bands.
     dual_ : ndarray of shape (bands, n, targets), or (n, targets) with ``select="best"``
         Dual weights, if solved for the samples, not in the space of features; kernel times dual
-        weights times `gamma_` is a band's prediction.
+        weights times `gamma_` is a band's prediction. Fits of features have none of samples of
+        weight zero, of kernels zeros.
     coef_ : ndarray of shape (targets, p)
         Of linear kernels; made when asked for.
 
@@ -208,6 +217,7 @@ class BandedRidgeCV(CrossValidatedRidge):
         memory: int | None = None,
         progress: Progress | None = None,
         directions: int | None = None,
+        nan_targets: NanTargets = "raise",
     ) -> None:
         self.alphas = alphas
         self.candidates = candidates
@@ -224,6 +234,7 @@ class BandedRidgeCV(CrossValidatedRidge):
         self.memory = memory
         self.progress = progress
         self.directions = directions
+        self.nan_targets = nan_targets
 
     def _bands(self, X: Any, reset: bool) -> tuple[list[str], list[torch.Tensor]]:
         if self.kernel != "precomputed":

@@ -8,14 +8,14 @@ import numpy.typing as npt
 import torch
 
 from tristream.device import choose_device
-from tristream.encode.estimators.cross_validated import ALPHAS, Progress
+from tristream.encode.estimators.cross_validated import ALPHAS, NanTargets, Progress
+from tristream.encode.estimators.missing_targets import fill_missing
 from tristream.encode.estimators.ridge_cv import BandedRidgeCV
 from tristream.encode.estimators.validation import (
     Bands,
     Floats,
     read_alphas,
     read_groups,
-    read_targets,
 )
 from tristream.encode.nonlinear import DEGREE
 from tristream.encode.solvers.scores import mean_r2
@@ -30,7 +30,7 @@ class StackedRidgeCV(BandedRidgeCV):
 
     Parameters
     ----------
-    alphas, bands, kernel, degree, cv, device, progress
+    alphas, bands, kernel, degree, cv, device, progress, nan_targets
         As in :class:`BandedRidgeCV`; folds must leave groups out.
 
     Attributes
@@ -73,6 +73,7 @@ class StackedRidgeCV(BandedRidgeCV):
         cv: Any = 5,
         device: str = "auto",
         progress: Progress | None = None,
+        nan_targets: NanTargets = "raise",
     ) -> None:
         self.alphas = alphas
         self.bands = bands
@@ -81,8 +82,12 @@ class StackedRidgeCV(BandedRidgeCV):
         self.cv = cv
         self.device = device
         self.progress = progress
+        self.nan_targets = nan_targets
 
-    def fit(self, X: Any, y: Any, runs: npt.ArrayLike | None = None) -> "StackedRidgeCV":
+    # Each target has weights of its own: there are none for regions.
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any, runs: npt.ArrayLike | None = None
+    ) -> "StackedRidgeCV":
         """Fit each band's model, then the weights.
 
         Parameters
@@ -99,8 +104,7 @@ class StackedRidgeCV(BandedRidgeCV):
         self._forget()
         names, parts = self._bands(X, reset=True)
         samples = len(parts[0])
-        targets, self.vector_ = read_targets(y, samples)
-        targets = targets.to(device)
+        targets = self._targets(y, samples).to(device)
         groups = read_groups(self.cv, runs, samples)
         if not isinstance(groups, np.ndarray):
             raise ValueError("stacking needs folds that each leave a group of samples out")
@@ -127,6 +131,7 @@ class StackedRidgeCV(BandedRidgeCV):
         self.dual_ = torch.stack(duals).cpu().numpy()
         self.intercept_ = (share * torch.stack(levels)).sum(0).cpu().numpy()
         self._uncentre()
+        fill_missing(self, self.nan_targets_)
         return self
 
     def _predict_dual(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -144,6 +144,48 @@ def read_targets(y: Any, samples: int) -> tuple[torch.Tensor, bool]:
     ValueError
         If their number does not fit or values are missing; it names the count of voxels.
     """
+    y, vector = read_columns(y, samples)
+    missing = missing_columns(y)
+    if missing.any():
+        what = "NaN" if bool(torch.isnan(y).any()) else "infinity"
+        kind = str(y.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"Input y contains {what} or a value too large for dtype('{kind}'). "
+            f"It is in {int(missing.sum())} of {len(missing)} voxels; leave these out, or pass "
+            "over them with nan_targets='skip'"
+        )
+    return y, vector
+
+
+def read_present(y: Any, samples: int) -> tuple[torch.Tensor, bool, npt.NDArray[np.bool_]]:
+    """The same of targets without missing values; and which have some, (voxels,).
+
+    Raises
+    ------
+    ValueError
+        If their number does not fit, or all have missing values.
+    """
+    y, vector = read_columns(y, samples)
+    missing = missing_columns(y)
+    if missing.all():
+        raise ValueError(f"all {len(missing)} targets hold NaN or infinite values")
+    present = torch.from_numpy(np.flatnonzero(~missing)).to(y.device)
+    return y[:, present] if missing.any() else y, vector, missing
+
+
+def missing_columns(y: torch.Tensor) -> npt.NDArray[np.bool_]:
+    """Columns (n, voxels) that hold NaN or infinite values, (voxels,)."""
+    return (~torch.isfinite(y).all(0)).cpu().numpy()
+
+
+def read_columns(y: Any, samples: int) -> tuple[torch.Tensor, bool]:
+    """Targets as :func:`read_targets` gives them, whatever their values.
+
+    Raises
+    ------
+    ValueError
+        If their number does not fit.
+    """
     if not isinstance(y, torch.Tensor):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
@@ -167,15 +209,30 @@ def read_targets(y: Any, samples: int) -> tuple[torch.Tensor, bool]:
         raise ValueError(f"y has shape {tuple(y.shape)}; it takes (samples, voxels)")
     if len(y) != samples:
         raise ValueError(f"X has {samples} samples, y has {len(y)}")
-    whole = torch.isfinite(y).all(0)
-    if not bool(whole.all()):
-        what = "NaN" if bool(torch.isnan(y).any()) else "infinity"
-        kind = str(y.dtype).removeprefix("torch.")
-        raise ValueError(
-            f"Input y contains {what} or a value too large for dtype('{kind}'). "
-            f"It is in {int((~whole).sum())} of {len(whole)} voxels; leave these out"
-        )
     return y, vector
+
+
+def read_regions(regions: Any, missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.generic] | None:
+    """Label of each target that is not `missing`; None where no two are in one region.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as targets, or a label is missing.
+    """
+    if regions is None:
+        return None
+    labels = np.asarray(regions)
+    if labels.shape != missing.shape:
+        raise ValueError(
+            f"regions of shape {labels.shape} for {len(missing)} targets: it takes a label each"
+        )
+    if labels.dtype.kind not in "biufUS":
+        raise ValueError(f"regions must be numbers or names, not of type {labels.dtype}")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"regions holds NaN for {int((~np.isfinite(labels)).sum())} targets")
+    labels = labels[~missing]
+    return None if len(np.unique(labels)) == len(labels) else labels
 
 
 def read_groups(cv: Any, runs: Any, samples: int) -> Groups:

@@ -24,8 +24,11 @@ from tristream.encode.solvers.scores import Score
 # Candidates of each voxel that take part, and below which share of the best one's weight not.
 NUMBER = 16
 SMALLEST = 0.02
-# The noise is measured for so many of the candidates that serve most voxels, on so many voxels.
+# The noise is measured for so many of the candidates that serve most voxels, on so many voxels, or
+# regions.
 MEASURED, MEASURED_ON = 12, 300
+# So many at a time.
+CHUNK = 512
 # Candidates within this of a voxel's best are near it.
 NEAR = 0.01
 # Of voxels without noise, so that weights stay finite.
@@ -214,30 +217,44 @@ def noise(problem: Problem, operators: Operators, score: Score, shortlist: torch
     """Standard error of the difference in score between near-best candidates and the best.
 
     Of a voxel the mean over the candidates near its best one, of these the median over voxels.
+    Where regions share a candidate, scores are means over a region in place of a voxel's.
 
     Parameters
     ----------
     problem, operators, score
         What is solved.
-    shortlist : Tensor of int of shape (voxels, k)
+    shortlist : Tensor of int of shape (voxels, k), or (regions, k)
         Candidates of each voxel.
     """
+    regions = problem.regions
     values, count = torch.unique(shortlist, return_counts=True)
     used = values[count.argsort(descending=True, stable=True)[:MEASURED]].sort().values
     varying = torch.nonzero((problem.targets.weight > 0).any(1))[:, 0]
     if not len(varying):
         return LEAST
-    voxels = varying[:: -(-len(varying) // MEASURED_ON)]
+    units = varying if regions is None else regions.index[varying].unique()
+    units = units[:: -(-len(units) // MEASURED_ON)]
+    voxels = units
+    if regions is not None:
+        voxels = varying[torch.isin(regions.index[varying], units)]
     by_fold = []
     for candidate in used.tolist():
         operator = operators.get(candidate)
-        y = problem.targets.rows(voxels).to(operator.dtype)
-        by_fold.append(score.by_fold(operator, y, operator.solve(y), voxels).double())
+        parts = []
+        for own in voxels.split(CHUNK):
+            y = problem.targets.rows(own).to(operator.dtype)
+            parts.append(score.by_fold(operator, y, operator.solve(y), own).double())
+        found = torch.cat(parts)
+        if regions is not None:
+            found = regions.means(regions.sums(found.T, voxels))[:, units].T
+        by_fold.append(found)
     return standard_error(torch.stack(by_fold))
 
 
 def standard_error(scores: torch.Tensor) -> float:
     """Of differences between near-best candidates and the best, by scores (k, voxels, folds)."""
+    if not scores.shape[1]:
+        return LEAST
     mean = scores.mean(2)
     best = mean.argmax(0)
     difference = scores - scores[best, torch.arange(len(best), device=best.device)]
@@ -263,7 +280,7 @@ def begin(
     ----------
     problem, operators, score
         What is solved.
-    candidates, scores : Tensor of shape (voxels, k)
+    candidates, scores : Tensor of shape (voxels, k), or (regions, k)
         Shortlists, the best first; scores may be interpolated.
     kept : int
         Candidates of every voxel that stay, whatever their weight.

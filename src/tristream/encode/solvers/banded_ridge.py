@@ -11,26 +11,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers import exact, gradient, skeleton
 from tristream.encode.solvers.averaging import Average, Averaged
-from tristream.encode.solvers.folds import Folds, Groups, make_folds
+from tristream.encode.solvers.folds import Folds, Groups
 from tristream.encode.solvers.low_rank import Span
+from tristream.encode.solvers.make_problem import checked_weight, make_problem, room_for
 from tristream.encode.solvers.nodes import Progress, fast_type
 from tristream.encode.solvers.operators import Operators
-from tristream.encode.solvers.problem import Floats, Problem, Targets
+from tristream.encode.solvers.problem import Floats, Problem
 from tristream.encode.solvers.scores import R2, TINY, Correlation, Score
+from tristream.encode.solvers.shared_choice import Regions
 from tristream.encode.solvers.verify import BestCandidates
 
 if TYPE_CHECKING:
     from tristream.encode.disk_arrays import DiskArrays
 
-# Bytes, on a CPU, of a copy of the targets. Holding all operators for a second use would save a
-# tenth of the time and take most of the memory.
-COPY = 2**31
-# Share of a CUDA device's memory for both.
-CUDA_SHARE = 0.4
 # Voxels whose dual weights are brought to the targets' scale at a time.
 RESTORED = 2048
 # Above this estimate the short search is not good enough.
@@ -38,7 +36,7 @@ MOST_LOSS = skeleton.MOST_LOSS
 
 
 class ExactSearchWarning(UserWarning):
-    """The short search would have lost more than it may, and the long one was taken."""
+    """The short search would have lost more than it may, or can't be; the long one was taken."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +153,8 @@ def fit(
     score: str = "r2",
     solver: str = "skeleton",
     select: str = "best",
+    regions: npt.NDArray[np.generic] | None = None,
+    sample_weight: Floats | None = None,
     memory: int | None = None,
     device: str | torch.device | None = None,
     arrays: "DiskArrays | None" = None,
@@ -189,6 +189,13 @@ def fit(
     select : {'best', 'average'}
         ``average`` makes the mean of near-best candidates' models, too, see
         :mod:`tristream.encode.solvers.averaging`; it holds dual weights for each band.
+    regions : ndarray of shape (voxels,), optional
+        A label for every voxel: those of one label take the same candidate, the one with the best
+        mean score over them, or the same mean of candidates. Voxels that vary in no fold do not
+        count. The solver is ``exact``; asked for ``skeleton``, it warns.
+    sample_weight : ndarray of shape (n,), optional
+        Positive; what multiplies each sample's squared error, in fits and in scores. Takes the
+        solver ``exact``, and `groups` that part the samples.
     memory : int, optional
         Bytes for what is kept only to save time: a copy of the targets in the order that products
         want, and operators. By default that copy, up to 2 GiB; on CUDA 40 % of the device.
@@ -211,9 +218,17 @@ def fit(
         raise ValueError(f"select {select!r} is neither 'best' nor 'average'")
     averaged = select == "average"
     where = torch.device(device) if device is not None else kernels[0].device
-    problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
-    problem = replace(problem, arrays=arrays)
-    room = _memory(memory, where, targets)
+    weight = checked_weight(sample_weight, len(targets), solver)
+    problem = make_problem(
+        kernels, targets, groups, gammas, alphas, intercept, score, where, weight
+    )
+    if weight is not None and not isinstance(problem.folds, Folds):
+        raise ValueError("sample_weight takes folds that each leave a group of samples out")
+    shared = None
+    if regions is not None:
+        shared = Regions.of(regions, (problem.targets.weight > 0).any(1))
+    problem = replace(problem, arrays=arrays, regions=shared)
+    room = room_for(memory, where, targets)
     if targets.nbytes <= room:
         problem.targets.keep()
         room -= targets.nbytes
@@ -243,6 +258,15 @@ def solve(
         The space of the kernels, if it is known.
     """
     folds = problem.folds
+    if problem.regions is not None:
+        if solver == "skeleton":
+            warnings.warn(
+                "the short search finds each voxel's candidates, not a region's, so all are scored "
+                "on every voxel, which takes several times as long",
+                ExactSearchWarning,
+                stacklevel=3,
+            )
+        return _exact(problem, progress, averaged)
     if solver == "exact" or not isinstance(folds, Folds) or not _worth_it(problem):
         return _exact(problem, progress, averaged, span)
     span = span or Span.of(problem)
@@ -293,11 +317,11 @@ def fit_gradient(
     """
     where = torch.device(device) if device is not None else kernels[0].device
     gammas = np.full((1, len(kernels)), 1 / len(kernels))
-    problem = _problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
+    problem = make_problem(kernels, targets, groups, gammas, alphas, intercept, score, where)
     problem = replace(problem, arrays=arrays)
     if not isinstance(problem.folds, Folds):
         raise ValueError("solver 'gradient' takes folds that each leave a group of samples out")
-    room = _memory(memory, where, targets)
+    room = room_for(memory, where, targets)
     if targets.nbytes <= room:
         problem.targets.keep()
         room -= targets.nbytes
@@ -334,57 +358,8 @@ def _exact(problem: Problem, progress: Progress, averaged: bool, span: Span | No
     return replace(fitted, average=_averaged(problem, average))
 
 
-def _problem(
-    kernels: torch.Tensor | Sequence[torch.Tensor],
-    targets: torch.Tensor,
-    groups: Groups,
-    gammas: Floats,
-    alphas: Floats,
-    intercept: bool,
-    score: str,
-    device: torch.device,
-) -> Problem:
-    """Everything checked and put together."""
-    gammas, alphas = np.asarray(gammas, float), np.asarray(alphas, float)
-    n = len(targets)
-    if targets.ndim != 2 or not targets.shape[1]:
-        raise ValueError(f"targets of shape {tuple(targets.shape)}: expected (n, voxels)")
-    if targets.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"targets are {targets.dtype}: expected float32 or float64")
-    if score not in ("r2", "correlation"):
-        raise ValueError(f"score {score!r} is neither 'r2' nor 'correlation'")
-    for band, kernel in enumerate(kernels):
-        if kernel.shape != (n, n):
-            raise ValueError(
-                f"the kernel of band {band} has shape {tuple(kernel.shape)} for {n} samples"
-            )
-        if kernel.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"the kernel of band {band} is {kernel.dtype}: expected a float type")
-        # A sum is as finite as its terms.
-        if not bool(torch.isfinite(kernel.sum(0)).all()):
-            raise ValueError(f"the kernel of band {band} holds NaN or infinite values")
-    if gammas.ndim != 2 or gammas.shape[1] != len(kernels) or not len(gammas):
-        raise ValueError(f"band weights of shape {gammas.shape} for {len(kernels)} bands")
-    if not (np.isfinite(gammas).all() and gammas.min() >= 0):
-        raise ValueError("band weights must be finite and not negative")
-    if not (alphas.ndim == 1 and len(alphas) and np.isfinite(alphas).all() and alphas.min() > 0):
-        raise ValueError("penalties must be positive")
-    folds = make_folds(groups, n)
-    return Problem(
-        kernels, gammas, alphas, folds, Targets(targets, folds, intercept, device), intercept, score
-    )
-
-
 def _scorer(problem: Problem) -> Score:
     return R2(problem) if problem.score == "r2" else Correlation(problem)
-
-
-def _memory(memory: int | None, device: torch.device, targets: torch.Tensor) -> int:
-    if memory is not None:
-        return memory
-    if device.type == "cuda":
-        return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
-    return targets.nbytes if targets.nbytes <= COPY else 0
 
 
 def _worth_it(problem: Problem) -> bool:
@@ -407,8 +382,9 @@ def _result(
     chosen = best.candidate
     # Voxels that never vary score zero under all candidates.
     dead = ~(targets.weight > 0).any(1)
-    chosen[dead] = int(np.argmax(problem.alphas))
     best.score[dead] = 0
+    if problem.regions is None:
+        chosen[dead] = int(np.argmax(problem.alphas))
     penalties = len(problem.alphas)
     weights = torch.as_tensor(problem.gammas, device=chosen.device)[chosen // penalties].T
     intercept = targets.mean + targets.scale * best.offset
@@ -419,6 +395,9 @@ def _result(
             # Of kernels as given, not centred.
             for band, own in enumerate(weights.to(duals.dtype)[:, part]):
                 intercept[part] -= duals @ problem.shift(band).to(duals.dtype) * own
+        if problem.root is not None:
+            # Of kernels as given, not multiplied by the root of weights.
+            duals.mul_(problem.root.to(duals.dtype))
         problem.forget()
     choice = Choice(chosen // penalties, chosen % penalties, best.score)
     name = str(dtype).removeprefix("torch.")
@@ -449,6 +428,8 @@ def _averaged(problem: Problem, average: Average | None) -> Averaged | None:
             duals = _restored(problem, whole[part], share[band, part])
             if problem.intercept:
                 intercept[part] -= duals @ problem.shift(band).to(duals.dtype) * gamma[band, part]
+            if problem.root is not None:
+                duals.mul_(problem.root.to(duals.dtype))
             problem.forget()
     number, members = total.square() / average.weights.squares, average.members()
     duals, temperature = average.duals.mT, average.weights.temperature
@@ -522,7 +503,7 @@ def refit(
     """
     halves = np.arange(len(targets)) % 2  # No score is asked for.
     device = kernels[0].device
-    problem = _problem(kernels, targets, halves, gammas, alphas, intercept, "r2", device)
+    problem = make_problem(kernels, targets, halves, gammas, alphas, intercept, "r2", device)
     operators = Operators(problem, accurate=True, memory=0)
     chosen = choice.gamma * len(problem.alphas) + choice.alpha
     best = exact.refit(problem, operators, _scorer(problem), chosen)

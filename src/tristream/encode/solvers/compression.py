@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tristream.encode.solvers.folds import Folds, TurnedFolds
+from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.problem import PART, Targets
 
 
@@ -26,12 +26,15 @@ class Turning:
     ----------
     given, turned : Folds
         Before and after.
+    root : Tensor of shape (turned samples,)
+        What a constant of one became in them, alike in all of a group.
     axes : list of Tensor of shape (n_f, k), or None
         U_f, the constant first; None where samples stay as they are.
     """
 
     given: Folds
-    turned: TurnedFolds
+    turned: Folds
+    root: torch.Tensor
     axes: list[torch.Tensor | None]
 
     @classmethod
@@ -56,15 +59,14 @@ class Turning:
                 axes.append(turned)
                 inside = torch.cat([turned.T @ own, torch.zeros_like(own[:1])])
                 own = _mirrored(inside.T).T
-                levels.append((n / (k + 1)) ** 0.5)
             else:
                 axes.append(None)
-                levels.append(1.0)
             parts.append(own)
+            levels.append(own.new_full((len(own),), (n / len(own)) ** 0.5))
             slices.append(slice(start, start + len(own)))
             start += len(own)
-        turned_folds = TurnedFolds(np.arange(start), tuple(slices), tuple(levels))
-        return cls(folds, turned_folds, axes), torch.cat(parts)
+        turned_folds = Folds(np.arange(start), tuple(slices))
+        return cls(folds, turned_folds, torch.cat(levels), axes), torch.cat(parts)
 
     def targets(self, given: Targets) -> Targets:
         """Targets with the turned samples, which are held from now on."""
@@ -76,7 +78,7 @@ class Turning:
             slices = zip(self.given.slices, self.turned.slices, axes, strict=True)
             for before, after, own in slices:
                 rows[part, after] = y[:, before] if own is None else _turned(y[:, before], own)
-        return given.turned(rows, self.turned)
+        return given.turned(rows, self.turned, self.root)
 
 
 def _turned(y: torch.Tensor, axes: torch.Tensor) -> torch.Tensor:

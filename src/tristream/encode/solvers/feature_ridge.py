@@ -125,7 +125,8 @@ def fit(
     given = Targets(targets, folds, intercept, features[0].device)
     turning, basis = Turning.of(space.basis, folds)
     kernels = space.kernels()
-    span = Span(basis, kernels, kernels.new_zeros(len(kernels)), turning.turned, intercept, True)
+    none = kernels.new_zeros(len(kernels))
+    span = Span(basis, kernels, none, turning.turned, intercept, whole=True, root=turning.root)
     problem = SpannedProblem(
         kernels, gammas, alphas, turning.turned, turning.targets(given), intercept, score
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 Ints = npt.NDArray[np.integer]
 Groups = npt.NDArray[Any] | Sequence[tuple[Ints, Ints]]
@@ -42,29 +41,6 @@ class Folds:
         """(train, test) rows of every fold, in the order's numbering."""
         rows = np.arange(self.size)
         return [(np.delete(rows, s), rows[s]) for s in self.slices]
-
-    def constant(self, like: torch.Tensor) -> torch.Tensor:
-        """What a constant of one is in every sample, (n,), of the type and device of `like`."""
-        return like.new_ones(self.size)
-
-
-@dataclass(frozen=True)
-class TurnedFolds(Folds):
-    """Groups whose samples were turned into fewer, see :mod:`compression`.
-
-    Attributes
-    ----------
-    levels : tuple of float
-        What a constant of one became in the samples of each group, alike in all of them.
-    """
-
-    levels: tuple[float, ...]
-
-    def constant(self, like: torch.Tensor) -> torch.Tensor:
-        """What a constant of one became in every sample."""
-        sizes = torch.tensor([f.stop - f.start for f in self.slices])
-        levels = torch.tensor(self.levels, dtype=torch.float64)
-        return levels.repeat_interleave(sizes).to(like)
 
 
 @dataclass(frozen=True)

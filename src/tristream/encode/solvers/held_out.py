@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from tristream.encode.solvers.interpolation import coefficients
+from tristream.encode.solvers.sample_weights import less_constant
 
 # By how much an inverse may multiply rounding, root mean square over the group.
 GROWTH = 50
@@ -75,8 +76,8 @@ class Group:
     ----------
     rows : slice
         Its samples.
-    train : int
-        Number of all others.
+    train : float
+        Number of all others; sum of their weights, where samples have some.
     own : Tensor of shape (rows, k)
         Its rows of the basis.
     root : Tensor of shape (q, k), float64
@@ -88,37 +89,57 @@ class Group:
         The axes of predictions; None if they are the samples.
     turn : Tensor of shape (q, q), float64, or None
         With axes: from what the inverse gives to predictions.
+    constant : Tensor of shape (rows,) or None
+        Root of its samples' weights; None: all are one.
     """
 
     rows: slice
-    train: int
+    train: float
     own: torch.Tensor
     root: torch.Tensor
     shift: float
     axes: torch.Tensor | None
     turn: torch.Tensor | None
+    constant: torch.Tensor | None = None
 
     @classmethod
     def of(
-        cls, basis: torch.Tensor, rows: slice, intercept: bool, centred: bool, dtype: torch.dtype
+        cls,
+        basis: torch.Tensor,
+        rows: slice,
+        intercept: bool,
+        centred: bool,
+        dtype: torch.dtype,
+        weights: torch.Tensor | None = None,
     ) -> "Group":
-        """Of a basis (n, k), float64, for targets of type `dtype`."""
-        own = basis[rows]
-        count, train = len(own), len(basis) - len(own)
-        more = (len(basis) / train) ** 0.5 - 1 if intercept else 0.0
+        """Of a basis (n, k), float64, for targets of type `dtype`; perhaps `weights` (n,)."""
+        own, constant = basis[rows], None
+        count, total = len(own), float(len(basis))
+        train = total - count
+        if weights is not None:
+            total = float(weights.sum())
+            train, constant = total - float(weights[rows].sum()), weights[rows].sqrt()
+        more = (total / train) ** 0.5 - 1 if intercept else 0.0
         shift = -1.0 if centred else more
-        root, axes, turn = own + more * own.mean(0), None, None
+        root, axes, turn = _shifted(own, more, constant), None, None
         if count > own.shape[1]:
             axes, root = torch.linalg.qr(root)
-            axes, turn = torch.linalg.qr(axes + shift * axes.mean(0))
+            axes, turn = torch.linalg.qr(_shifted(axes, shift, constant))
             axes = axes.to(dtype)
-        return cls(rows, train, own.to(dtype), root, shift, axes, turn)
+        if constant is not None:
+            constant = constant.to(dtype)
+        return cls(rows, train, own.to(dtype), root, shift, axes, turn, constant)
 
     def turned(self, given: torch.Tensor) -> torch.Tensor:
         """From what the inverse gives (q, some) to predictions (q, some)."""
         if self.turn is None:
-            return given + self.shift * given.mean(0)
+            return _shifted(given, self.shift, self.constant)
         return self.turn.to(given.dtype) @ given
+
+
+def _shifted(columns: torch.Tensor, by: float, constant: torch.Tensor | None) -> torch.Tensor:
+    """Columns of a group's samples, and so much of what is constant in them."""
+    return columns + by * (columns - less_constant(columns, constant, 0))
 
 
 class Predictor:

@@ -19,6 +19,7 @@ import torch
 
 from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.problem import Floats, Problem
+from tristream.encode.solvers.sample_weights import level, spanned
 
 # Below this share of the trace, a penalty no longer makes a kernel of few directions definite.
 SMALL = 1e-10
@@ -57,6 +58,8 @@ class Span:
     whole : bool
         Whether kernels are what they are in it, and none else was made: every candidate is solved
         there.
+    root : Tensor of shape (n,) or None
+        What a constant of one is in every sample; None: one.
     """
 
     basis: torch.Tensor
@@ -65,6 +68,7 @@ class Span:
     folds: Folds
     intercept: bool
     whole: bool = False
+    root: torch.Tensor | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Span | None":
@@ -138,7 +142,7 @@ class Span:
             if int(failed) or (small and float(factor.diagonal().min()) ** 2 < DETERMINED):
                 return None
             blocks.append(torch.cholesky_inverse(factor))
-        shape = (self.folds, self.intercept)
+        shape = (self.folds, self.intercept, self.root)
         return LowRankOperator(basis, kept, alpha, scale, boost, across, blocks, *shape)
 
     def _with_constant(self, kept: torch.Tensor) -> torch.Tensor:
@@ -166,14 +170,14 @@ class Span:
         axes : Tensor of shape (training samples, q)
             Orthonormal.
         """
-        own, new = self.basis[train], self.basis[test]
+        own, new = self.basis[train].T, self.basis[test].T
         if self.intercept:
-            one = self.folds.constant(own)
-            mean = one[train] @ own / one[train].square().sum()
-            own, new = own - one[train, None] * mean, new - one[test, None] * mean
-        axes, root = torch.linalg.qr(own)
-        both = torch.cat([root, new])
-        return [both @ inner @ root.T for inner in self.inner], axes
+            here, there = (None if self.root is None else self.root[r] for r in (train, test))
+            mean = level(own, here)
+            own, new = own - spanned(mean, here, own), new - spanned(mean, there, new)
+        axes, triangle = torch.linalg.qr(own.T)
+        both = torch.cat([triangle, new.T])
+        return [both @ inner @ triangle.T for inner in self.inner], axes
 
     def rounded(self, dtype: torch.dtype) -> torch.Tensor:
         """The basis in a type, made once."""
@@ -230,6 +234,8 @@ class LowRankOperator:
         G_f of every group.
     folds : Folds
     intercept : bool
+    root : Tensor of shape (n,) or None
+        As of :class:`Span`.
     """
 
     basis: torch.Tensor
@@ -241,6 +247,7 @@ class LowRankOperator:
     within: list[torch.Tensor]
     folds: Folds
     intercept: bool
+    root: torch.Tensor | None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -255,7 +262,7 @@ class LowRankOperator:
     @property
     def mean(self) -> torch.Tensor:
         """Intercept of targets y: y @ mean; kernels are centred."""
-        one = self.folds.constant(self.basis)
+        one = torch.ones_like(self.basis[:, 0]) if self.root is None else self.root.to(self.basis)
         return one / one.square().sum() if self.intercept else torch.zeros_like(one)
 
     def pieces(self, centred: bool, apart: bool = False) -> list[torch.Tensor]:

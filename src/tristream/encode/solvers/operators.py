@@ -3,7 +3,8 @@
 All groups come from one inverse. With C = (K + alpha I)^-1 and B_f = (C_ff)^-1, the residuals of
 group f under the model fitted without it are B_f (C y)_f (An, Liu & Venkatesh 2007, Pattern
 Recognition 40:2154). An intercept that is not penalised borders the system with a column of ones;
-its Schur complement makes C - C 1 1'C / (1'C 1) of C, and everything else stays.
+its Schur complement makes C - C 1 1'C / (1'C 1) of C, and everything else stays. Where samples have
+weights the root of these stands in place of ones.
 
 Targets are rows here, so operators stand on their right.
 """
@@ -15,6 +16,7 @@ import torch
 from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.low_rank import LowRankOperator, Span
 from tristream.encode.solvers.problem import Problem
+from tristream.encode.solvers.sample_weights import less_constant, level, spanned
 
 # Penalty over trace. Below, float32 loses more than 1e-4 of a score:
 SINGLE = 2e-5
@@ -43,6 +45,8 @@ class BlockOperator:
     blocks : list of Tensor
         B_f / scale.
     folds : Folds
+    root : Tensor of shape (n,) or None
+        Root of each sample's weight.
     """
 
     inverse: torch.Tensor
@@ -51,6 +55,7 @@ class BlockOperator:
     mean: torch.Tensor
     blocks: list[torch.Tensor]
     folds: Folds
+    root: torch.Tensor | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -72,7 +77,7 @@ class BlockOperator:
             if predictions:
                 columns.mul_(-self.boost)
                 columns[f] = 0
-                columns -= columns.mean(1, keepdim=True)
+                columns = less_constant(columns, None if self.root is None else self.root[f])
             out[:, f] = columns
 
     def solve(self, y: torch.Tensor) -> torch.Tensor:
@@ -105,6 +110,8 @@ class ExplicitOperator:
         y @ averages is the training mean of each fold, or 0 without an intercept.
     tests : list
         Test rows of every fold.
+    root : Tensor of shape (n,) or None
+        Root of each sample's weight.
     """
 
     inverse: torch.Tensor
@@ -114,6 +121,7 @@ class ExplicitOperator:
     columns: list[torch.Tensor]
     averages: list[torch.Tensor]
     tests: list[torch.Tensor]
+    root: torch.Tensor | None = None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -129,11 +137,11 @@ class ExplicitOperator:
         """As of :class:`BlockOperator`; `out` has as many columns as there are test samples."""
         start = 0
         for columns, average, test in zip(self.columns, self.averages, self.tests, strict=True):
-            part = out[:, start : start + len(test)]
+            part, root = out[:, start : start + len(test)], self._constant(test)
             if predictions:
-                part.copy_(columns - columns.mean(1, keepdim=True))
+                part.copy_(less_constant(columns, root))
             else:
-                residual = columns.div(-self.boost).sub_(average[:, None])
+                residual = columns.div(-self.boost).sub_(spanned(average[:, None], root, columns))
                 residual[test, torch.arange(len(test))] += 1
                 part.copy_(residual)
             start += len(test)
@@ -145,11 +153,17 @@ class ExplicitOperator:
     def residuals(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
         """Left-out residuals of every fold."""
         parts = zip(self.columns, self.averages, self.tests, strict=True)
-        return [y[:, t] - y @ c / self.boost - (y @ a)[:, None] for c, a, t in parts]
+        return [
+            y[:, t] - y @ c / self.boost - spanned((y @ a)[:, None], self._constant(t), y)
+            for c, a, t in parts
+        ]
 
     def predictions(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
         """Left-out predictions of every fold, scaled and less a constant."""
         return [y @ columns for columns in self.columns]
+
+    def _constant(self, rows: torch.Tensor) -> torch.Tensor | None:
+        return None if self.root is None else self.root[rows]
 
 
 Operator = BlockOperator | ExplicitOperator | LowRankOperator
@@ -224,7 +238,10 @@ class Operators:
                     f"alpha {alpha:g} is {ratio:.0e} of the trace of the kernel, too small where "
                     "runs left out have directions of their own: begin `alphas` higher"
                 )
-        found = block_operator(self._mix(candidate, dtype), alpha, problem.folds, problem.intercept)
+        root = problem.targets.root
+        found = block_operator(
+            self._mix(candidate, dtype), alpha, problem.folds, problem.intercept, root
+        )
         return self._explicit(candidate) if found is None else found
 
     def _mix(self, candidate: int, dtype: torch.dtype) -> torch.Tensor:
@@ -240,18 +257,24 @@ class Operators:
         if self._spectra is None or self._spectra[0] != weighting:
             kernel = problem.kernel(candidate, torch.float64)
             check_semidefinite(problem, candidate, kernel)
+            root = problem.targets.root
             tolerance = RANK[torch.promote_types(problem.kernels[0].dtype, torch.float32)]
             folds = [
                 _spectrum(
-                    kernel, self._index(train), self._index(test), problem.intercept, tolerance
+                    kernel,
+                    self._index(train),
+                    self._index(test),
+                    problem.intercept,
+                    tolerance,
+                    root,
                 )
                 for train, test in problem.folds.pairs()
             ]
             rows = torch.arange(len(kernel), device=kernel.device)
-            whole = _spectrum(kernel, rows, rows[:0], problem.intercept, tolerance)
-            self._spectra = (weighting, folds, whole, kernel.mean(0))
+            whole = _spectrum(kernel, rows, rows[:0], problem.intercept, tolerance, root)
+            self._spectra = (weighting, folds, whole, level(kernel, root)[:, 0])
         _, folds, whole, column_mean = self._spectra
-        alpha = problem.penalty(candidate)
+        alpha, root = problem.penalty(candidate), problem.targets.root
         n = problem.samples
         scale, boost = scales(alpha, problem.trace(candidate) / n)
         columns, averages, tests = [], [], []
@@ -262,24 +285,30 @@ class Operators:
             full[rows] = (spectrum.vectors * gain) @ spectrum.test.T
             average = torch.zeros(n, dtype=torch.float64, device=problem.device)
             if problem.intercept:
-                full[rows] -= full[rows].mean(0)
-                average[rows] = 1 / len(train)
+                own = None if root is None else root[rows]
+                full[rows] = less_constant(full[rows], own, 0)
+                average[rows] = 1 / len(train) if own is None else own / own.square().sum()
             columns.append(full)
             averages.append(average)
             tests.append(self._index(test))
         inverse = (whole.vectors * (scale / (whole.values + alpha))) @ whole.vectors.T
         mean = torch.zeros_like(column_mean)
         if problem.intercept:
-            inverse = inverse - inverse.mean(0)
-            mean = 1 / n - inverse @ column_mean / scale
-        return ExplicitOperator(inverse, scale, boost, mean, columns, averages, tests)
+            inverse = less_constant(inverse, root, 0)
+            constant = 1 / n if root is None else root / root.square().sum()
+            mean = constant - inverse @ column_mean / scale
+        return ExplicitOperator(inverse, scale, boost, mean, columns, averages, tests, root)
 
     def _index(self, rows: object) -> torch.Tensor:
         return torch.as_tensor(rows, device=self.problem.device)
 
 
 def block_operator(
-    kernel: torch.Tensor, alpha: float, folds: Folds, intercept: bool
+    kernel: torch.Tensor,
+    alpha: float,
+    folds: Folds,
+    intercept: bool,
+    root: torch.Tensor | None = None,
 ) -> BlockOperator | None:
     """Invert K + alpha I and its diagonal blocks; None where it is not positive definite.
 
@@ -290,6 +319,8 @@ def block_operator(
     alpha : float
     folds : Folds
     intercept : bool
+    root : Tensor of shape (n,), optional
+        Root of each sample's weight, by which the kernel is multiplied already.
     """
     scale, boost = scales(alpha, float(kernel.diagonal().mean()))
     penalised = kernel / scale
@@ -299,8 +330,9 @@ def block_operator(
         return None
     mean = torch.zeros_like(inverse[0])
     if intercept:
-        ones = inverse.sum(1)
-        mean = ones / ones.sum()
+        constant = None if root is None else root.to(inverse.dtype)
+        ones = inverse.sum(1) if constant is None else inverse @ constant
+        mean = ones / (ones.sum() if constant is None else ones @ constant)
         inverse.addr_(mean, ones, alpha=-1)
     blocks = []
     for f in folds.slices:
@@ -308,7 +340,7 @@ def block_operator(
         if block is None:
             return None
         blocks.append(block)
-    return BlockOperator(inverse, scale, boost, mean, blocks, folds)
+    return BlockOperator(inverse, scale, boost, mean, blocks, folds, root)
 
 
 def _invert(matrix: torch.Tensor) -> torch.Tensor | None:
@@ -334,13 +366,17 @@ def _spectrum(
     test: torch.Tensor,
     intercept: bool,
     tolerance: float,
+    root: torch.Tensor | None,
 ) -> _Spectrum:
     """Eigenvectors of a training kernel, centred on its rows, and the test rows against them."""
     own, new = kernel[train][:, train], kernel[test][:, train]
     if intercept:
-        mean = own.mean(0)
-        new = new - mean - new.mean(1, keepdim=True) + mean.mean()
-        own = own - mean - mean[:, None] + mean.mean()
+        here, there = (None, None) if root is None else (root[train], root[test])
+        mean = level(own, here)[:, 0]
+        # Test rows less the mean of training rows, then each less what is along the constant.
+        taken = mean if there is None else there[:, None].to(own) * mean
+        new = less_constant(new - taken, here)
+        own = less_constant(less_constant(own, here, 0), here)
     values, vectors = torch.linalg.eigh(own)
     real = values > tolerance * values[-1].clamp_min(0)
     values, vectors = values[real], vectors[:, real]

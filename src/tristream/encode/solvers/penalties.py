@@ -18,6 +18,7 @@ import torch
 
 from tristream.encode.solvers.held_out import Group, Predictor, Spectrum, condense
 from tristream.encode.solvers.nodes import fast_type
+from tristream.encode.solvers.sample_weights import less_constant
 
 Score = Literal["r2", "correlation"]
 # Mixing may change scores by so much, or by this share of what a penalty falls short of the best of
@@ -33,6 +34,8 @@ OTHERS = 0.5
 # Rounding may change a score by so many times the type's precision, over the root of the samples,
 # times the length of predictions and of residuals over that of data. Root mean square: half of it.
 ROUNDED = 1.0
+# Times the type's precision: what is left of a weighted constant less its mean.
+ROUNDING = 16
 # Numbers held by one block of predictions, 1.6 MB in float32: near the cache.
 BLOCK = 400_000
 # Voxels of a block are a multiple of these: other numbers take a tenth longer in bfloat16.
@@ -83,14 +86,20 @@ class Search:
         score: Score,
         dtype: torch.dtype,
         sample: torch.Tensor | None,
+        weights: torch.Tensor | None = None,
     ) -> "Search":
-        """Of all samples, groups as `rows`; perhaps with a sample (n, some) of the voxels."""
+        """Of all samples, groups as `rows`; perhaps with a sample (n, some) of the voxels, and with
+        weights (n,) of the samples."""
         basis, values, centred = spectrum.basis, spectrum.values, score == "correlation"
-        groups = [Group.of(basis, r, intercept, centred, dtype) for r in rows]
+        groups = [Group.of(basis, r, intercept, centred, dtype, weights) for r in rows]
         predictors = [Predictor(g, values, penalties, voxels, centred) for g in groups]
         none = torch.zeros_like(penalties, dtype=dtype)
         full = cls(groups, predictors, score, intercept, [], none, 0.0, none)
-        return full if sample is None else full._with_sights(sample)
+        # Where training data determine no more than they are, scores of small penalties are noise
+        # that a sample of voxels does not bound.
+        known = min(len(basis) - len(g.own) for g in groups)
+        determined = basis.shape[1] <= known
+        return full._with_sights(sample) if sample is not None and determined else full
 
     def _with_sights(self, sample: torch.Tensor) -> "Search":
         held = held_out_data(sample, self)[0]
@@ -164,18 +173,24 @@ def held_out_data(y: torch.Tensor, search: Search) -> tuple[list[HeldOutData], t
     for product, group, predictor in zip(products, search.groups, search.predictors, strict=True):
         theirs = y[group.rows]
         known = torch.sub(whole, product, out=product)
-        target = theirs
+        target, one = theirs, group.constant
         if search.intercept:
-            level = theirs.sum(0) / -group.train
-            known.addr_(level, group.own.sum(0))
-            target = theirs - level
+            level = (theirs.sum(0) if one is None else one @ theirs) / -group.train
+            known.addr_(level, group.own.sum(0) if one is None else one @ group.own)
+            target = theirs - (level if one is None else one[:, None] * level)
         if search.score == "correlation":
-            target = theirs - theirs.mean(0)
+            target = less_constant(theirs, one, 0)
         if predictor.whiten is not None:
             known = known @ predictor.whiten
         # Rounding of the mean must not look like variance.
-        varies = target.amax(0) > target.amin(0)
-        spread = torch.where(varies, (target - target.mean(0)).square().sum(0), 0.0)
+        spread = less_constant(target, one, 0).square().sum(0)
+        if one is None:
+            varies = target.amax(0) > target.amin(0)
+        else:
+            # Times their weights, constants vary; without their mean nothing but rounding is left.
+            rounding = ROUNDING * torch.finfo(theirs.dtype).eps
+            varies = spread > rounding**2 * theirs.square().sum(0)
+        spread = torch.where(varies, spread, 0.0)
         inside, outside = target, torch.zeros_like(spread)
         if group.axes is not None:
             inside = group.axes.T @ target

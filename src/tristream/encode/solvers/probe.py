@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tristream.encode.solvers.folds import Folds, TurnedFolds
+from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.low_rank import Span
 from tristream.encode.solvers.problem import Problem, mix_sparse
+from tristream.encode.solvers.sample_weights import level, spanned
 
 VOXELS = 300
 # Runs are halved only while a probe keeps this many samples.
@@ -68,7 +69,7 @@ def probe(problem: Problem, folds: Folds, span: Span | None = None) -> Probe:
     chosen = varying[torch.randperm(len(varying), generator=generator)[:VOXELS]]
     y = targets.rows(chosen.to(problem.device))
     # Turned samples have no halves.
-    few = 0 if isinstance(folds, TurnedFolds) else folds.size
+    few = folds.size if targets.root is None else 0
     pieces = [_first_half(s, few) for s in folds.slices]
     wanted = -(-VOXELS // max(len(chosen), 1))
     left_out = _middle(pieces)[: min(wanted, len(pieces))]
@@ -114,9 +115,9 @@ def _fold(
     n = len(train)
     own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
-        one = folds.constant(y)[rows]
-        mean = own @ one[:n, None] / one[:n].square().sum()
-        own, new = own - mean * one[:n], new - mean * one[n:]
+        here, there = (problem.targets.constant(own) for own in (rows[:n], rows[n:]))
+        mean = level(own, here)
+        own, new = own - spanned(mean, here, own), new - spanned(mean, there, new)
     length = new.square().sum(1).clamp_min(1e-30)
     directed = problem.score == "correlation"
     if directed:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers.folds import Folds, Splits
+from tristream.encode.solvers.sample_weights import less_constant
+from tristream.encode.solvers.shared_choice import Regions
 
 if TYPE_CHECKING:
     from tristream.encode.disk_arrays import DiskArrays
@@ -41,6 +43,8 @@ class Targets:
         Take each target's mean; else only its scale is changed.
     device : torch.device
         Where chunks go.
+    root : Tensor of shape (n,), optional
+        Root of each sample's weight, samples as given; rows are multiplied by it.
 
     Attributes
     ----------
@@ -48,10 +52,17 @@ class Targets:
         Taken from every target.
     weight : Tensor of shape (voxels, folds)
         1 / total sum of squares of a target in a fold; 0 where it doesn't vary.
+    root : Tensor of shape (n,) or None
+        Of the samples in the folds' order.
     """
 
     def __init__(
-        self, source: torch.Tensor, folds: Folds | Splits, intercept: bool, device: torch.device
+        self,
+        source: torch.Tensor,
+        folds: Folds | Splits,
+        intercept: bool,
+        device: torch.device,
+        root: torch.Tensor | None = None,
     ) -> None:
         self.source = source
         self.folds = folds
@@ -59,6 +70,9 @@ class Targets:
         self.order = None
         if isinstance(folds, Folds) and not folds.sorted:
             self.order = torch.from_numpy(folds.order).to(source.device)
+        self.root = None
+        if root is not None:
+            self.root = (root if self.order is None else root[self.order.cpu()]).to(device)
         voxels = source.shape[1]
         self.mean = torch.zeros(voxels, dtype=source.dtype, device=device)
         self.scale = torch.ones(voxels, dtype=source.dtype, device=device)
@@ -76,18 +90,34 @@ class Targets:
         if intercept:
             # Constant targets become zeros exactly.
             constant = y.amax(1) == y.amin(1)
-            self.mean[part] = torch.where(constant, y[:, 0], y.mean(1))
+            mean = y.mean(1) if self.root is None else self._weighted(y)
+            self.mean[part] = torch.where(constant, y[:, 0], mean)
         y = y - self.mean[part, None]
-        scale = y.abs().amax(1)
-        scale = scale * (y / scale[:, None]).square().mean(1).sqrt()
+        rows = y if self.root is None else y * self.root.to(y.dtype)
+        scale = rows.abs().amax(1)
+        scale = scale * (rows / scale[:, None]).square().mean(1).sqrt()
         self.scale[part] = torch.where(scale > 0, scale, 1.0)
         y = y / self.scale[part, None]
         for f, test in enumerate(self._tests):
             own = y[:, test]
-            spread = (own - own.mean(1, keepdim=True)).square().sum(1)
-            varies = (own.amax(1) > own.amin(1)) & (spread > 0)
+            varies = own.amax(1) > own.amin(1)
+            root = self.constant(test)
+            if root is not None:
+                own = own * root.to(own.dtype)
+            spread = less_constant(own, root).square().sum(1)
+            varies &= spread > 0
             self.weight[part, f] = torch.where(varies, 1 / spread, 0.0)
         return int((~torch.isfinite(y).all(1)).sum())
+
+    def _weighted(self, y: torch.Tensor) -> torch.Tensor:
+        """Weighted mean of targets (voxels, n)."""
+        assert self.root is not None
+        weight = self.root.square().to(y.dtype)
+        return (y @ weight) / weight.sum()
+
+    def constant(self, rows: slice | torch.Tensor) -> torch.Tensor | None:
+        """What an intercept multiplies in some samples, in the folds' order; None: ones."""
+        return None if self.root is None else self.root[rows]
 
     def _raw(self, index: slice | torch.Tensor) -> torch.Tensor:
         """Targets as given, one a row, samples in the folds' order."""
@@ -107,6 +137,8 @@ class Targets:
         if self._cache is not None:
             return self._cache[index]
         y = self._raw(index) - self.mean[index, None]
+        if self.root is not None:
+            y.mul_(self.root.to(y.dtype))
         return y.div_(self.scale[index, None]).contiguous()
 
     _cache: torch.Tensor | None = None
@@ -119,10 +151,13 @@ class Targets:
             rows[part] = self.rows(part)
         self._cache = rows
 
-    def turned(self, rows: torch.Tensor, folds: Folds) -> "Targets":
-        """The same targets by rows (voxels, samples) in other coordinates, and their folds."""
+    def turned(self, rows: torch.Tensor, folds: Folds, root: torch.Tensor) -> "Targets":
+        """The same targets by rows (voxels, samples) in other coordinates, and their folds.
+
+        `root`, (samples,), is what a constant of one became in every sample.
+        """
         out = copy(self)
-        out.folds, out._cache = folds, rows
+        out.folds, out._cache, out.root = folds, rows, root
         return out
 
     @property
@@ -160,6 +195,11 @@ class Problem:
     score : {'r2', 'correlation'}
     arrays : DiskArrays or None
         Where dual weights lie, on a CPU; None: in memory.
+    regions : Regions or None
+        Targets that take one candidate together; None: each its own.
+    root : Tensor of shape (n,) or None
+        Root of each sample's weight, samples as given; kernels are multiplied by it already, on
+        either side.
     """
 
     kernels: torch.Tensor | Sequence[torch.Tensor]
@@ -170,6 +210,8 @@ class Problem:
     intercept: bool
     score: str
     arrays: "DiskArrays | None" = None
+    regions: Regions | None = None
+    root: torch.Tensor | None = None
 
     def zeros(self, *shape: int) -> torch.Tensor:
         """Zeros of the targets' type, many of which may lie on disk."""
@@ -214,9 +256,16 @@ class Problem:
             trace = float(kernel.diagonal().sum(dtype=torch.float64))
             centred = trace
             if self.intercept:
-                centred -= float(kernel.sum(dtype=torch.float64)) / len(kernel)
+                centred -= self._constant_part(kernel)
             out.append(centred if abs(centred) > CONSTANT[kernel.dtype] * abs(trace) else 0.0)
         return np.array(out)
+
+    def _constant_part(self, kernel: torch.Tensor) -> float:
+        """What the constant has of a kernel's trace."""
+        if self.root is None:
+            return float(kernel.sum(dtype=torch.float64)) / len(kernel)
+        root = self.root.to(kernel)
+        return float(root @ kernel @ root / (root @ root))
 
     def trace(self, candidate: int) -> float:
         """Trace of a candidate's kernel, an upper bound of its largest eigenvalue."""
@@ -241,15 +290,19 @@ class Problem:
         """
         n = self.samples
         mean = torch.as_tensor(weights, device=self.device) @ self._means
-        middle = float(mean.mean())
+        root = None if self.root is None else self.root.to(mean)
+        middle = float(mean.mean() if root is None else root @ mean / (root @ root))
         kind = torch.promote_types(self.near[0].dtype, dtype)
         out = torch.empty(n, n, dtype=dtype, device=self.device)
         few = ROWS.get(self.device.type, n)
         for start in range(0, n, few):
             rows = slice(start, start + few)
             mixed = mix_sparse([k[rows].to(kind) for k in self.near], weights)
-            if self.intercept:
+            if self.intercept and root is None:
                 mixed.sub_(mean).sub_(mean[rows, None]).add_(middle)
+            elif self.intercept and root is not None:
+                own = root[rows, None]
+                mixed.sub_(own * mean).sub_(mean[rows, None] * root).add_(middle * own * root)
             out[rows] = mixed
         if isinstance(self.folds, Splits) or self.folds.sorted:
             return out
@@ -258,8 +311,12 @@ class Problem:
 
     @cached_property
     def _means(self) -> torch.Tensor:
-        """Mean row of each band's kernel, (bands, n), samples as given."""
-        return torch.stack([k.mean(0, dtype=torch.float64) for k in self.near])
+        """Mean row of each band's kernel, (bands, n), samples as given; under weights what
+        multiplies the constant in each column."""
+        if self.root is None:
+            return torch.stack([k.mean(0, dtype=torch.float64) for k in self.near])
+        root = self.root.to(self.device, torch.float64)
+        return torch.stack([root @ k.double() / (root @ root) for k in self.near])
 
     def shift(self, band: int) -> torch.Tensor:
         """What centring took from each column of a band's kernel, (n,), samples as given."""

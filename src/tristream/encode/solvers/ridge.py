@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers.averaging import (
@@ -29,11 +30,12 @@ from tristream.encode.solvers.averaging import (
 from tristream.encode.solvers.held_out import Spectrum, gram
 from tristream.encode.solvers.penalties import Score, Search, by_group, held_out_data, scores
 from tristream.encode.solvers.problem import in_chunks
+from tristream.encode.solvers.ridge_regions import fit_regions, sampled_scores
+from tristream.encode.solvers.shared_choice import Regions
+from tristream.encode.solvers.target_columns import Columns
 
 # Voxels whose coordinates are held.
 VOXELS = 2048
-# Targets between one over this and this are left as they are.
-SIZE = 1e4
 # Voxels that tell which penalties matter; of so few, all are scored in full.
 SAMPLE = 64
 
@@ -94,6 +96,8 @@ def fit(
     intercept: bool = True,
     score: Score = "r2",
     select: str = "best",
+    regions: npt.NDArray[np.generic] | None = None,
+    sample_weight: npt.NDArray[np.floating] | None = None,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> PrimalFit:
     """Choose band weights and penalty of every voxel by leave-one-group-out, and fit.
@@ -120,13 +124,20 @@ def fit(
     select : {'best', 'average'}
         ``average`` makes the mean of near-best candidates' models, too, see
         :mod:`tristream.encode.solvers.averaging`.
+    regions : ndarray of shape (voxels,), optional
+        A label for every voxel: those of one label take the same candidate, the one with the best
+        mean score over them, or the same mean of candidates. Voxels that vary in no group do not
+        count. Everything is then scored in full, which takes longer.
+    sample_weight : ndarray of shape (n,), optional
+        Positive; what multiplies each sample's squared error, in fits and in scores.
     progress : callable, optional
         Wraps the loop over `gammas`.
 
     Raises
     ------
     ValueError
-        If there are fewer than two groups, or a penalty is not positive.
+        If there are fewer than two groups, a penalty or a weight is not positive, or there are not
+        as many regions as voxels.
     """
     widths = [x.shape[1] for x in features]
     order, rows = _groups(groups)
@@ -137,53 +148,63 @@ def fit(
     device, dtype = features[0].device, targets.dtype
     x = torch.cat([f.to(torch.float64) for f in features], 1)[order.to(device)]
     voxels = targets.shape[1]
-    centre = x.mean(0) if intercept else torch.zeros_like(x[0])
+    weights = None
+    if sample_weight is not None:
+        if sample_weight.shape != (len(x),) or not (sample_weight > 0).all():
+            raise ValueError(f"sample_weight must be {len(x)} positive numbers")
+        weights = torch.as_tensor(sample_weight, dtype=x.dtype)[order].to(device)
+    centre = torch.zeros_like(x[0])
+    if intercept:
+        centre = x.mean(0) if weights is None else weights @ x / weights.sum()
     x -= centre
+    if weights is not None:
+        x *= weights.sqrt()[:, None]
     products = gram(x)
     penalties = torch.as_tensor(np.asarray(alphas, float), device=device)
-    level = torch.zeros(voxels, dtype=dtype, device=device)
-    unit = torch.zeros_like(level)
+    columns = Columns(targets, order, intercept, device, weights)
+
+    def searched(g: int, sample: torch.Tensor | None = None) -> tuple[Spectrum, Search]:
+        spectrum = Spectrum.of(x, products, _roots(gammas[g], widths, device))
+        return spectrum, Search.of(
+            spectrum, rows, penalties, voxels, intercept, score, dtype, sample, weights
+        )
+
+    if regions is not None:
+        shared = Regions.of(regions, columns.vary(rows, VOXELS))
+        temperature = None
+        if select == "average":
+            temperature = _noise(
+                len(gammas), lambda g: sampled_scores(columns, shared, searched(g)[1])
+            )
+        found = fit_regions(
+            columns, shared, searched, gammas, alphas, temperature, x.shape[1], VOXELS, progress
+        )
+        average = None
+        if temperature is not None:
+            average = _average(
+                columns, centre, found.shares, found.sums, found.total, found.squares, temperature
+            )
+        restored = columns.restored(found.weights, centre)
+        return PrimalFit(found.gamma, found.alpha, found.score, *restored, average)
+    level = columns.level
     best = torch.full_like(level, -torch.inf)
     gamma = torch.zeros(voxels, dtype=torch.long, device=device)
     alpha = torch.zeros_like(gamma)
-    weights = torch.zeros(voxels, x.shape[1], dtype=dtype, device=device)
+    models = torch.zeros(voxels, x.shape[1], dtype=dtype, device=device)
     chunk = VOXELS
-
-    def take(part: slice | torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Some targets (n, some) in units of their own, and what was taken from each."""
-        y = targets[:, part][order.to(targets.device)].to(device)
-        # Any constant may be taken away with an intercept; float32 keeps more digits.
-        mean = y.mean(0) if intercept else torch.zeros_like(y[0])
-        y.sub_(mean)
-        own = unit[part]
-        if not bool(own.all()):
-            own = unit[part] = _units(y)
-        return (y if bool((own == 1).all()) else y.div_(own)), mean
-
     averaging, margin = None, 0.0
     shares = level.new_zeros(voxels, len(features))
-    sums = torch.zeros_like(weights if select == "average" else shares)
+    sums = torch.zeros_like(models if select == "average" else shares)
     if select == "average":
-        some = take(torch.arange(0, voxels, -(-voxels // MEASURED_ON)))[0]
-        # A few weightings tell; of a few voxels, perhaps more. The first ones, all bands alike and
-        # each alone, serve few voxels, and differ from each other more than near-best ones do.
-        drawn = gammas[np.random.default_rng(0).permutation(len(gammas))]
-        by_fold: list[torch.Tensor] = []
-        temperature = LEAST
-        while temperature == LEAST and len(by_fold) < len(gammas):
-            for g in drawn[len(by_fold) : max(MEASURED, 2 * len(by_fold))]:
-                spectrum = Spectrum.of(x, products, _roots(g, widths, device))
-                own = Search.of(spectrum, rows, penalties, voxels, intercept, score, dtype, None)
-                by_fold.append(by_group(some, own))
-            temperature = standard_error(torch.cat(by_fold))
+        some = columns.take(torch.arange(0, voxels, -(-voxels // MEASURED_ON)))
+        temperature = _noise(len(gammas), lambda g: by_group(some, searched(g)[1]))
         averaging = Weights(temperature, level, [shares, sums])
         margin = -temperature * math.log(SMALLEST)
     sample = None
     if dtype != torch.float64 and voxels > SAMPLE:
-        sample = take(torch.arange(0, voxels, voxels // SAMPLE)[:SAMPLE])[0]
+        sample = columns.take(torch.arange(0, voxels, voxels // SAMPLE)[:SAMPLE])
     for g in progress(range(len(gammas))):
-        spectrum = Spectrum.of(x, products, _roots(gammas[g], widths, device))
-        search = Search.of(spectrum, rows, penalties, voxels, intercept, score, dtype, sample)
+        spectrum, search = searched(g, sample)
         values, vectors = spectrum.values, spectrum.vectors.to(dtype)
         filters = (values.sqrt() / (values + penalties[:, None])).to(dtype)
 
@@ -194,8 +215,7 @@ def fit(
             vectors: torch.Tensor = vectors,
             filters: torch.Tensor = filters,
         ) -> None:
-            y, level[part] = take(part)
-            held, whole = held_out_data(y, search)
+            held, whole = held_out_data(columns.take(part), search)
             top, chosen = best[part].clone(), alpha[part].clone()
             better = torch.zeros_like(top, dtype=torch.bool)
             found = scores(held, search, top, margin)
@@ -206,7 +226,7 @@ def fit(
                 better |= now
             new = torch.nonzero(better)[:, 0]
             along = whole.index_select(0, new).mul_(filters[chosen[new]])
-            weights[part].index_copy_(0, new, along @ vectors.T)
+            models[part].index_copy_(0, new, along @ vectors.T)
             # Last, so that a part that ran out of memory can be begun anew.
             best[part], alpha[part] = top, chosen
             gamma[part][better] = g
@@ -220,33 +240,42 @@ def fit(
                 sums.index_add_(0, places, (own * (share @ filters)) @ vectors.T)
 
         chunk = in_chunks(voxels, chunk, choose)
-    for found in (weights, *([] if averaging is None else [sums])):
-        if bool((unit != 1).any()):
-            found.mul_(unit[:, None])
-    offset = level.double() - weights.double() @ centre
     average = None
     if averaging is not None:
-        total = averaging.total
-        mean = sums.div_(total[:, None])
-        average = PrimalAverage(
-            (shares / total[:, None]).T,
-            mean.T,
-            (level.double() - mean.double() @ centre).to(dtype),
-            total.square() / averaging.squares,
-            averaging.temperature,
-        )
-    return PrimalFit(gamma, alpha, best, weights.T, offset.to(dtype), average)
+        total, squares = averaging.total, averaging.squares
+        average = _average(columns, centre, shares, sums, total, squares, averaging.temperature)
+    return PrimalFit(gamma, alpha, best, *columns.restored(models, centre), average)
 
 
-def _units(y: torch.Tensor) -> torch.Tensor:
-    """Powers of two that make targets (n, some) of a size whose fourth power float32 can hold.
+def _noise(weightings: int, by_fold: Callable[[int], torch.Tensor]) -> float:
+    """Standard error of differences between near-best scores.
 
-    Signals in tesla, say; one where a target has such a size.
+    `by_fold` gives scores (penalties, voxels, groups) under a band weighting. A few weightings
+    tell; of a few voxels, perhaps more. The first ones, all bands alike and each alone, serve few
+    voxels, and differ from each other more than near-best ones do.
     """
-    largest = torch.maximum(y.amax(0), -y.amin(0))
-    powers = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
-    fits = (largest == 0) | ((largest > 1 / SIZE) & (largest < SIZE))
-    return torch.where(fits, 1.0, powers)
+    drawn = np.random.default_rng(0).permutation(weightings).tolist()
+    seen: list[torch.Tensor] = []
+    temperature = LEAST
+    while temperature == LEAST and len(seen) < weightings:
+        seen += [by_fold(g) for g in drawn[len(seen) : max(MEASURED, 2 * len(seen))]]
+        temperature = standard_error(torch.cat(seen))
+    return temperature
+
+
+def _average(
+    columns: Columns,
+    centre: torch.Tensor,
+    shares: torch.Tensor,
+    sums: torch.Tensor,
+    total: torch.Tensor,
+    squares: torch.Tensor,
+    temperature: float,
+) -> PrimalAverage:
+    """The mean model, from sums (voxels, bands or p) under weights of a `total`."""
+    mean, offset = columns.restored(sums.div_(total[:, None]), centre)
+    gamma = (shares / total[:, None]).T
+    return PrimalAverage(gamma, mean, offset, total.square() / squares, temperature)
 
 
 def _groups(groups: np.ndarray) -> tuple[torch.Tensor, list[slice]]:

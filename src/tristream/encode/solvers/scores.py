@@ -10,9 +10,10 @@ from typing import Protocol
 
 import torch
 
-from tristream.encode.solvers.folds import TurnedFolds
+from tristream.encode.solvers.folds import Ints
 from tristream.encode.solvers.operators import Operator
 from tristream.encode.solvers.problem import Problem
+from tristream.encode.solvers.sample_weights import less_constant, spanned
 
 TINY = 1e-30
 
@@ -64,21 +65,25 @@ class R2(Score):
         Of the targets as rounded for the products: what rounding adds to both cancels.
         """
         columns = []
-        folds = self.problem.folds
-        for (train, _), test in zip(folds.pairs(), self.tests, strict=True):
+        for (train, _), test in zip(self.problem.folds.pairs(), self.tests, strict=True):
             own = y[:, test]
             if self.problem.intercept:
-                if isinstance(folds, TurnedFolds):
-                    one = folds.constant(y)
-                    rows = torch.as_tensor(train, device=y.device)
-                    mean = y[:, rows] @ one[rows] / one[rows].square().sum() * one[test[0]]
-                elif len(train) + len(test) == y.shape[1]:
-                    mean = (y.sum(1) - own.sum(1)) / len(train)
-                else:
-                    mean = y[:, torch.as_tensor(train, device=y.device)].mean(1)
-                own = own - mean[:, None]
+                mean = self._train_mean(y, own, train, test)
+                own = own - spanned(mean[:, None], self.problem.targets.constant(test), own)
             columns.append(torch.linalg.vector_norm(own, dim=1).square())
         self.null[voxels] = torch.stack(columns, 1)
+
+    def _train_mean(
+        self, y: torch.Tensor, own: torch.Tensor, train: Ints, test: torch.Tensor
+    ) -> torch.Tensor:
+        """Of targets (v, n) in a fold's training samples, (v,)."""
+        if self.problem.targets.root is not None:
+            root = self.problem.targets.root.to(y.dtype)
+            own_root = root[torch.as_tensor(train, device=y.device)]
+            return (y @ root - own @ root[test]) / own_root.square().sum()
+        if len(train) + len(test) == y.shape[1]:
+            return (y.sum(1) - own.sum(1)) / len(train)
+        return y[:, torch.as_tensor(train, device=y.device)].mean(1)
 
     def planes(self, product: Sequence[torch.Tensor], voxels: slice) -> torch.Tensor:
         """Rise over the null model, in R²."""
@@ -120,7 +125,7 @@ class Correlation(Score):
         along, square = [], []
         for p, test in zip(product, self.tests, strict=True):
             own = y[:, test]
-            own = (own - own.mean(1, keepdim=True))[:, :, None]
+            own = less_constant(own, self.targets.constant(test))[:, :, None]
             along.append(torch.bmm(p, own)[:, :, 0].T)
             square.append(torch.linalg.vector_norm(p, dim=2).square_().T)
         return torch.stack(along + square)
@@ -140,8 +145,8 @@ class Correlation(Score):
         predictions = operator.predictions(y, solved)
         for f, (p, test) in enumerate(zip(predictions, self.tests, strict=True)):
             own = y[:, test]
-            own = own - own.mean(1, keepdim=True)
-            p = p - p.mean(1, keepdim=True)
+            root = self.targets.constant(test)
+            own, p = less_constant(own, root), less_constant(p, root)
             length = torch.linalg.vector_norm(p, dim=1)
             weight = self.weight[voxels, f].to(p.dtype)
             r = (own * p).sum(1) / length.clamp_min(TINY) * weight.sqrt()
