@@ -253,6 +253,23 @@ def test_the_skeleton_grows_until_verifying_gains_little(monkeypatch):
     assert grown.choice.score.mean() >= poor.choice.score.mean()
 
 
+@pytest.mark.parametrize(("above", "grows"), [(1.2, False), (3.0, True)])
+def test_a_little_too_much_loss_asks_for_more_verified_and_not_for_nodes(monkeypatch, above, grows):
+    kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
+    gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
+    monkeypatch.setattr(skeleton, "RANKS", {3: 30})
+    monkeypatch.setattr(skeleton, "POOR", {"r2": np.inf})
+    monkeypatch.setattr(skeleton, "MOST_LOSS", np.inf)
+    monkeypatch.setattr(banded_ridge, "MOST_LOSS", np.inf)
+    monkeypatch.setattr(skeleton, "ROUNDS", 2)
+    first = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    monkeypatch.setattr(skeleton, "MOST_LOSS", first.estimated_loss / above)
+    second = banded_ridge.fit(kernels, y, RUNS, gammas, ALPHAS)
+    assert (second.rank > first.rank) is grows
+    assert second.estimated_loss < first.estimated_loss
+    assert bool((second.choice.score >= first.choice.score - 1e-6).all())
+
+
 def test_probes_tell_how_many_nodes_to_begin_with(monkeypatch):
     kernels, _, y, _ = study((600, 300, 40), 1.0, voxels=200)
     gammas = banded_ridge.dirichlet_candidates(40, 3, seed=1)
