@@ -19,7 +19,7 @@ import torch
 
 from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.problem import Floats, Problem
-from tristream.encode.solvers.sample_weights import level, spanned
+from tristream.encode.solvers.sample_weights import level, root_of, spanned
 
 # Below this share of the trace, a penalty no longer makes a kernel of few directions definite.
 SMALL = 1e-10
@@ -172,7 +172,7 @@ class Span:
         """
         own, new = self.basis[train].T, self.basis[test].T
         if self.intercept:
-            here, there = (None if self.root is None else self.root[r] for r in (train, test))
+            here, there = (root_of(self.root, rows) for rows in (train, test))
             mean = level(own, here)
             own, new = own - spanned(mean, here, own), new - spanned(mean, there, new)
         axes, triangle = torch.linalg.qr(own.T)

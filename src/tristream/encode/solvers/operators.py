@@ -16,7 +16,7 @@ import torch
 from tristream.encode.solvers.folds import Folds
 from tristream.encode.solvers.low_rank import LowRankOperator, Span
 from tristream.encode.solvers.problem import Problem
-from tristream.encode.solvers.sample_weights import less_constant, level, spanned
+from tristream.encode.solvers.sample_weights import less_constant, level, root_of, spanned
 
 # Penalty over trace. Below, float32 loses more than 1e-4 of a score:
 SINGLE = 2e-5
@@ -77,7 +77,7 @@ class BlockOperator:
             if predictions:
                 columns.mul_(-self.boost)
                 columns[f] = 0
-                columns = less_constant(columns, None if self.root is None else self.root[f])
+                columns = less_constant(columns, root_of(self.root, f))
             out[:, f] = columns
 
     def solve(self, y: torch.Tensor) -> torch.Tensor:
@@ -137,7 +137,7 @@ class ExplicitOperator:
         """As of :class:`BlockOperator`; `out` has as many columns as there are test samples."""
         start = 0
         for columns, average, test in zip(self.columns, self.averages, self.tests, strict=True):
-            part, root = out[:, start : start + len(test)], self._constant(test)
+            part, root = out[:, start : start + len(test)], root_of(self.root, test)
             if predictions:
                 part.copy_(less_constant(columns, root))
             else:
@@ -154,16 +154,13 @@ class ExplicitOperator:
         """Left-out residuals of every fold."""
         parts = zip(self.columns, self.averages, self.tests, strict=True)
         return [
-            y[:, t] - y @ c / self.boost - spanned((y @ a)[:, None], self._constant(t), y)
+            y[:, t] - y @ c / self.boost - spanned((y @ a)[:, None], root_of(self.root, t), y)
             for c, a, t in parts
         ]
 
     def predictions(self, y: torch.Tensor, solved: torch.Tensor) -> list[torch.Tensor]:
         """Left-out predictions of every fold, scaled and less a constant."""
         return [y @ columns for columns in self.columns]
-
-    def _constant(self, rows: torch.Tensor) -> torch.Tensor | None:
-        return None if self.root is None else self.root[rows]
 
 
 Operator = BlockOperator | ExplicitOperator | LowRankOperator
@@ -285,7 +282,7 @@ class Operators:
             full[rows] = (spectrum.vectors * gain) @ spectrum.test.T
             average = torch.zeros(n, dtype=torch.float64, device=problem.device)
             if problem.intercept:
-                own = None if root is None else root[rows]
+                own = root_of(root, rows)
                 full[rows] = less_constant(full[rows], own, 0)
                 average[rows] = 1 / len(train) if own is None else own / own.square().sum()
             columns.append(full)
@@ -371,7 +368,7 @@ def _spectrum(
     """Eigenvectors of a training kernel, centred on its rows, and the test rows against them."""
     own, new = kernel[train][:, train], kernel[test][:, train]
     if intercept:
-        here, there = (None, None) if root is None else (root[train], root[test])
+        here, there = root_of(root, train), root_of(root, test)
         mean = level(own, here)[:, 0]
         # Test rows less the mean of training rows, then each less what is along the constant.
         taken = mean if there is None else there[:, None].to(own) * mean

@@ -115,7 +115,7 @@ def _fold(
     n = len(train)
     own, new = y[:, rows[:n]], y[:, rows[n:]]
     if problem.intercept:
-        here, there = (problem.targets.constant(own) for own in (rows[:n], rows[n:]))
+        here, there = (problem.targets.constant(part) for part in (rows[:n], rows[n:]))
         mean = level(own, here)
         own, new = own - spanned(mean, here, own), new - spanned(mean, there, new)
     length = new.square().sum(1).clamp_min(1e-30)

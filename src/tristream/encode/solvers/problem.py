@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from tristream.encode.solvers.folds import Folds, Splits
-from tristream.encode.solvers.sample_weights import less_constant
+from tristream.encode.solvers.sample_weights import less_constant, root_of
 from tristream.encode.solvers.shared_choice import Regions
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Targets:
 
     def constant(self, rows: slice | torch.Tensor) -> torch.Tensor | None:
         """What an intercept multiplies in some samples, in the folds' order; None: ones."""
-        return None if self.root is None else self.root[rows]
+        return root_of(self.root, rows)
 
     def _raw(self, index: slice | torch.Tensor) -> torch.Tensor:
         """Targets as given, one a row, samples in the folds' order."""

@@ -9,6 +9,11 @@ Means of rows, in every fold, become what is along it; by it, scores are those o
 import torch
 
 
+def root_of(root: torch.Tensor | None, rows: slice | torch.Tensor) -> torch.Tensor | None:
+    """The root of some samples' weights; None: all are one."""
+    return None if root is None else root[rows]
+
+
 def level(x: torch.Tensor, root: torch.Tensor | None, dim: int = -1) -> torch.Tensor:
     """What multiplies the constant in samples along an axis, which is kept with a length of one.
 
